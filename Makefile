@@ -1,0 +1,49 @@
+# The commands of a working day. Everything is installed into .venv from requirements.lock; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint synth layers deploy bench lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+install: .venv/installed ## the virtual environment
+
+.venv/installed: requirements.lock
+	@test -x $(BIN)/uv || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kedge needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }; $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@printf '#!/bin/sh\nPYTHONPATH="$(CURDIR):$$PYTHONPATH" exec "$(CURDIR)/$(BIN)/python" -m cli "$$@"\n' > $(BIN)/kedge && chmod +x $(BIN)/kedge
+	@touch $@
+
+demo: install ## two years of hotel bookings through the whole loop, offline; writes build/demo/
+	$(BIN)/python -m demo
+
+test: install ## every test
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: test lint synth ## what CI runs
+
+synth: install ## templates into cdk.out/, with cdk-nag
+	$(BIN)/python app.py
+
+layers: install ## the Lambda layers for deploying, into build/layers/
+	$(BIN)/python -m stacks.parts.layers
+
+deploy: install layers ## cdk deploy --all, into the account of your AWS credentials
+	$(BIN)/npx --yes aws-cdk@2.1148.1 deploy --all
+
+bench: install ## the benchmarks, into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+lock: ## resolve requirements*.txt into requirements.lock
+	$(BIN)/uv pip compile requirements.txt requirements-dev.txt --universal --python-version 3.11 --generate-hashes --quiet -o requirements.lock
+
+clean: ## what the other commands built
+	rm -rf build cdk.out

@@ -1,0 +1,84 @@
+"""Kedge as an app of stacks, one line each, in the order data flows."""
+
+from __future__ import annotations
+
+import stacks  # noqa: F401  # isort: skip  (first: aws_cdk needs the Node that it finds)
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.models import add_models
+from stacks.monitoring import Monitoring
+from stacks.parts.catalogue import load_models
+from stacks.parts.packages import prepare_packages
+from stacks.release import Release
+from stacks.retraining import Retraining
+from stacks.storage import Storage
+
+ROOT = Path(__file__).resolve().parent
+DEFAULT_REGION = "eu-west-1"
+
+
+def build_app(
+    outdir: str | Path,
+    models_directory: str | Path,
+    layers: str = "placeholder",
+    nag: bool = False,
+    *,
+    region: str = DEFAULT_REGION,
+    alert_email: str | None = "on-call@example.com",
+) -> cdk.App:
+    """Describe the whole system for these models; `synth()` of the answer writes the templates."""
+    models = load_models(Path(models_directory))
+    packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
+    app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
+    env = cdk.Environment(region=region)
+
+    storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email)
+    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage)
+    retraining = Retraining(
+        app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
+    )
+    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
+    add_models(app, "KedgeModels", env=env, storage=storage, models=models)
+
+    if nag:
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
+
+
+def main() -> None:
+    """Synthesise under cdk-nag what the CDK CLI or `-c key=value` asks for."""
+    context = _context()
+    app = build_app(
+        os.environ.get("CDK_OUTDIR", ROOT / "cdk.out"),
+        ROOT / context.get("models", "models"),
+        # Only cdk.json, hence only the CLI, asks for built layers: looking at templates needs no downloads.
+        context.get("layers", "placeholder"),
+        nag=True,
+        region=context.get("region", DEFAULT_REGION),
+        alert_email=context.get("alert_email"),
+    )
+    app.synth()
+
+
+def _context() -> dict[str, str]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-c", "--context", action="append", default=[], metavar="KEY=VALUE")
+    given = dict(pair.split("=", 1) for pair in parser.parse_args().context)
+    # The CDK CLI hands over cdk.json's context and its own `-c` in this variable.
+    return {**json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}")), **given}
+
+
+def _feature_flags() -> dict[str, object]:
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return {name: value for name, value in context.items() if name.startswith("@")}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Whether a canary's answers behave like the champion's over the same minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.model_config import CanaryPolicy
+from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
+
+Floats = NDArray[np.float64]
+# Below this product of answers the exact tail is cheap, and the asymptotic one not yet true.
+EXACT_PRODUCT_MAX = 40_000
+
+
+@dataclass(frozen=True)
+class CanaryVerdict:
+    """HEALTHY, MISBEHAVING or UNPROVEN (too few answers by the end of the bake), with reasons."""
+
+    verdict: Literal["HEALTHY", "MISBEHAVING", "UNPROVEN"]
+    reasons: tuple[str, ...]
+
+    @property
+    def gauge(self) -> int:
+        """What the rollback alarm reads: 1 sends the canary back."""
+        return 0 if self.verdict == "HEALTHY" else 1
+
+
+def judge_canary(
+    canary: Floats, champion: Floats, policy: CanaryPolicy, *, requests: int, bake_is_ending: bool
+) -> CanaryVerdict:
+    """Compare the canary's captured answers with the champion's over the same minutes.
+
+    Both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
+    two-sample Kolmogorov-Smirnov test on the answers needs no labels. A new model is meant to answer
+    a little differently: only a difference that is both certain and large sends it back.
+
+    Parameters
+    ----------
+    canary, champion : ndarray of float, shape (n_answers,)
+        Captured answers since the bake began; NaN where an answer could not be read.
+    requests : int
+        Requests the canary has answered by the endpoint's own count.
+    bake_is_ending : bool
+        Whether this is the last look: then too few requests are UNPROVEN, not good.
+
+    >>> scores = np.linspace(0.1, 0.9, 200)
+    >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
+    'HEALTHY'
+    """
+    invalid = int((~np.isfinite(canary)).sum())
+    if invalid:
+        return CanaryVerdict("MISBEHAVING", (f"{invalid} of {len(canary)} answers of the canary are not numbers",))
+    reference = champion[np.isfinite(champion)]
+    if len(canary) and len(reference):
+        distance, p_value = _ks(canary, reference)
+        if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
+            return CanaryVerdict(
+                "MISBEHAVING",
+                (
+                    f"the canary's answers differ from the champion's over the same minutes: KS {distance:.2f} "
+                    f"against {policy.behaviour_effect_max:g}, p {p_value:.1g}; means {canary.mean():.3f} and {reference.mean():.3f}",
+                ),
+            )
+    if bake_is_ending and requests < policy.minimum_requests:
+        return CanaryVerdict(
+            "UNPROVEN", (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",)
+        )
+    return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers compared",))
+
+
+def _ks(first: Floats, second: Floats) -> tuple[float, float]:
+    pooled = np.sort(np.concatenate([first, second]))
+    gap = np.searchsorted(np.sort(first), pooled, "right") / len(first) - np.searchsorted(
+        np.sort(second), pooled, "right"
+    ) / len(second)
+    distance = float(np.abs(gap).max())
+    few = len(first) * len(second) <= EXACT_PRODUCT_MAX
+    return distance, (ks_exact_p_value if few else ks_p_value)(distance, len(first), len(second))

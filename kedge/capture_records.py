@@ -1,0 +1,160 @@
+"""Data Capture's JSON Lines: rows for the predictions table, and what cannot be read kept aside with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kedge.capture_blocks import plain_rows
+from kedge.capture_payloads import record_rows
+from kedge.errors import UnreadableRecordError
+from kedge.model_config import ModelConfig
+
+ROW_ID, EVENT_ID, TIME, HOUR = "row_id", "event_id", "time", "hour"
+# Lines that Arrow reads at a time: fewer cost more to set up than to read by themselves, and a broken line has its whole block
+# read again in halves.
+_BLOCK_LINES, _BLOCK_LINES_MIN = 4096, 128
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A record that could not be read: where it stood, why, and the record itself."""
+
+    key: str
+    line: int
+    reason: str
+    record: str
+
+
+@dataclass(frozen=True)
+class CaptureBatch:
+    """What some capture objects held.
+
+    Attributes
+    ----------
+    table : Table
+        `row_id`, `event_id`, `time`, `hour` (of the object's key), the features and the prediction as text, in the order of the
+        files and lines.
+    quarantined : tuple of Quarantined
+    """
+
+    table: pa.Table
+    quarantined: tuple[Quarantined, ...]
+
+
+class _Line(NamedTuple):
+    key: str
+    number: int
+    hour: int | None
+    text: bytes
+
+
+def parse_capture(content: bytes, config: ModelConfig, key: str) -> CaptureBatch:
+    """Read the rows of one capture object, as `parse_capture_files` does of several.
+
+    Parameters
+    ----------
+    content : bytes
+        JSON Lines.
+    """
+    return parse_capture_files([(key, content)], config)
+
+
+def parse_capture_files(files: Iterable[tuple[str, bytes]], config: ModelConfig) -> CaptureBatch:
+    """Read the rows of capture objects; a broken line costs that line only, and nothing is raised.
+
+    A request may hold several rows, input and output may be encoded differently, and either may be BASE64. The row id is the
+    caller's inference id, else the event id, with `/0`, `/1`, ... behind it where a request held several rows.
+
+    Parameters
+    ----------
+    files : iterable of (key, content)
+        Each key ends in `yyyy/mm/dd/hh/name`; the hour is the invocation's. A key without one leaves it to the record's time.
+    """
+    lines = [
+        _Line(key, number, hour, text)
+        for key, content in files
+        for hour in [_hour_of(key)]
+        for number, text in enumerate(content.split(b"\n"), start=1)
+        if text.strip()
+    ]
+    tables: list[pa.Table] = []
+    broken: list[Quarantined] = []
+    for start in range(0, len(lines), _BLOCK_LINES):
+        read, aside = _parse_block(lines[start : start + _BLOCK_LINES], config)
+        tables += read
+        broken += aside
+    table = tables[0] if len(tables) == 1 else pa.concat_tables([_schema(config).empty_table(), *tables]).combine_chunks()
+    return CaptureBatch(table, tuple(broken))
+
+
+def _hour_of(key: str) -> int | None:
+    folder = key.split("/")[-2:-1]
+    return int(folder[0]) if folder and folder[0].isascii() and folder[0].isdigit() and int(folder[0]) < 24 else None
+
+
+def _parse_block(lines: list[_Line], config: ModelConfig) -> tuple[list[pa.Table], list[Quarantined]]:
+    """Plain records by Arrow, the others one by one; a block that Arrow refuses in halves."""
+    if len(lines) < _BLOCK_LINES_MIN:
+        places, table, broken = _parse_lines(lines, range(len(lines)), config)
+        return [table], broken
+    found = plain_rows([line.text for line in lines], config)
+    if found is None:
+        middle = len(lines) // 2
+        halves = [_parse_block(half, config) for half in (lines[:middle], lines[middle:])]
+        return halves[0][0] + halves[1][0], halves[0][1] + halves[1][1]
+    is_plain, columns = found
+    plain = np.flatnonzero(is_plain)
+    hours = [lines[i].hour for i in plain]
+    fast = pa.table([*columns[:3], _hours(hours, columns[2]), *columns[3:]], _schema(config))
+    if len(plain) == len(lines):
+        return [fast], []
+    places, slow, broken = _parse_lines(lines, np.flatnonzero(~is_plain).tolist(), config)
+    order = np.argsort(np.concatenate([plain, places]), kind="stable")
+    return [pa.concat_tables([fast, slow]).take(pa.array(order))], broken
+
+
+def _parse_lines(
+    lines: list[_Line], chosen: Iterable[int], config: ModelConfig
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], pa.Table, list[Quarantined]]:
+    """The chosen lines one by one: the place of each row's line, the rows, and what is broken."""
+    rows: list[list[Any]] = []
+    places: list[int] = []
+    broken = []
+    for place in chosen:
+        line = lines[place]
+        try:
+            found = record_rows(line.text, config)
+        except UnreadableRecordError as error:
+            broken.append(Quarantined(line.key, line.number, error.reason, line.text.decode("utf-8", "replace")))
+            continue
+        for row in found:
+            hour = row[2].hour if line.hour is None else line.hour
+            rows.append([*row[:3], hour, *row[3:]])
+            places.append(place)
+    schema = _schema(config)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
+    return np.array(places, np.int64), table, broken
+
+
+def _hours(hours: list[int | None], time: Any) -> Any:
+    return pc.coalesce(pa.array(hours, pa.int8()), pc.hour(time).cast(pa.int8()))
+
+
+def _schema(config: ModelConfig) -> pa.Schema:
+    names = [*config.feature_names, config.prediction.name]
+    return pa.schema(
+        [
+            (ROW_ID, pa.string()),
+            (EVENT_ID, pa.string()),
+            (TIME, pa.timestamp("us", "UTC")),
+            (HOUR, pa.int8()),
+            *((name, pa.string()) for name in names),
+        ]
+    )

@@ -1,0 +1,113 @@
+"""A day of one package: its hours' profiles, and the manifest of the objects that were folded into them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from kedge.profile import Baseline, Profile
+from kedge.profile_encoding import decode_profiles, encode_profiles
+
+
+@dataclass(frozen=True)
+class DayProfile:
+    """Counts and their origin, one object in storage, so that neither can be ahead of the other.
+
+    Attributes
+    ----------
+    hours : mapping of int to Profile
+        UTC hours that have rows.
+    manifest : mapping of str to str
+        ETag of each capture object that is counted here, by key.
+    parts : tuple of str
+        Keys of the predictions table's parts that hold the same rows.
+    quarantined, duplicates : int
+        Broken records kept aside, and rows whose id had been counted before.
+    """
+
+    hours: Mapping[int, Profile] = field(default_factory=dict)
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    quarantined: int = 0
+    duplicates: int = 0
+
+    def total(self, baseline: Baseline) -> Profile:
+        """The day's sum."""
+        return sum(self.hours.values(), start=baseline.empty())
+
+    def folded(self, other: DayProfile) -> DayProfile:
+        """This day with more objects counted."""
+        hours = dict(self.hours)
+        for hour, profile in other.hours.items():
+            hours[hour] = hours[hour] + profile if hour in hours else profile
+        return replace(
+            self,
+            hours=hours,
+            manifest={**self.manifest, **other.manifest},
+            parts=(*self.parts, *other.parts),
+            quarantined=self.quarantined + other.quarantined,
+            duplicates=self.duplicates + other.duplicates,
+        )
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What a listing shows that a day does not hold yet.
+
+    `rebuild` is set where an object changed or vanished: counts cannot be taken back, so the whole day is
+    counted again; `keys` then names every object that is there.
+    """
+
+    keys: tuple[str, ...]
+    rebuild: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.keys and not self.rebuild
+
+
+def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str]) -> FoldPlan:
+    """Compare what was folded with what is there, both ETags by key.
+
+    >>> plan_fold({"a": "1"}, {"a": "1", "b": "2"})
+    FoldPlan(keys=('b',), rebuild=False)
+    >>> plan_fold({"a": "1"}, {"a": "9", "b": "2"})
+    FoldPlan(keys=('a', 'b'), rebuild=True)
+    """
+    stale = any(listing.get(key) != etag for key, etag in manifest.items())
+    keys = sorted(listing) if stale else sorted(listing.keys() - manifest.keys())
+    return FoldPlan(tuple(keys), stale)
+
+
+def manifest_digest(manifests: Mapping[str, Mapping[str, str]]) -> str:
+    """Name of everything that was counted: 16 hexadecimal digits, the same for the same objects.
+
+    Parameters
+    ----------
+    manifests : mapping of str to mapping
+        Each day's manifest, by day.
+    """
+    digest = hashlib.sha256()
+    for day in sorted(manifests):
+        for key in sorted(manifests[day]):
+            digest.update(f"{key} {manifests[day][key]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def encode_day(day: DayProfile) -> bytes:
+    """Write a day; the same day gives the same bytes."""
+    header = {
+        "manifest": dict(sorted(day.manifest.items())),
+        "parts": list(day.parts),
+        "quarantined": day.quarantined,
+        "duplicates": day.duplicates,
+    }
+    return encode_profiles("day", header, day.hours)
+
+
+def decode_day(data: bytes) -> DayProfile:
+    """Read a day."""
+    header, hours = decode_profiles("day", data)
+    return DayProfile(hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"])

@@ -1,0 +1,158 @@
+"""Every error that Kedge raises on purpose: what may pass by itself, and what a person must act on."""
+
+
+class KedgeError(Exception):
+    """Root of Kedge's own errors."""
+
+
+class RetryableError(KedgeError):
+    """The world may change: trying again is right."""
+
+
+class RefusedError(KedgeError):
+    """Trying again is pointless: a person must act."""
+
+
+class ModelConfigError(RefusedError):
+    """A model's YAML says something that Kedge cannot follow."""
+
+    def __init__(self, *, source: str, problems: list[str]) -> None:
+        super().__init__(f"{source}: " + "; ".join(problems))
+        self.source, self.problems = source, problems
+
+
+class UnknownModelError(RefusedError):
+    """A request names a model that has no YAML."""
+
+    def __init__(self, *, model: str, known: list[str]) -> None:
+        names = ", ".join(known) or "none"
+        super().__init__(f"no model is called {model!r}; the models are: {names}")
+        self.model = model
+
+
+class EmptySampleError(RefusedError):
+    """A statistic was asked of a sample without rows."""
+
+    def __init__(self, *, sample: str) -> None:
+        super().__init__(f"the {sample} has no rows, so no statistic is defined on it")
+        self.sample = sample
+
+
+class BaselineMismatchError(RefusedError):
+    """Two profiles were cut at the edges of different baselines."""
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"a profile of baseline {found!r} cannot be combined with one of {expected!r}")
+        self.expected, self.found = expected, found
+
+
+class TrainingColumnMissingError(RefusedError):
+    """Rows to train on lack a column that the model's YAML names."""
+
+    def __init__(self, *, columns: list[str]) -> None:
+        super().__init__(f"the rows have no column {', '.join(columns)}")
+        self.columns = columns
+
+
+class HoldoutCountMismatchError(RefusedError):
+    """A model did not answer each holdout row exactly once."""
+
+    def __init__(self, *, scored_by: str, expected: int, found: int, example: str) -> None:
+        super().__init__(f"the {scored_by} answered {found} of {expected} holdout rows; for instance not once, or twice: {example}")
+        self.scored_by, self.expected, self.found = scored_by, expected, found
+
+
+class UnreadableAnswerError(RefusedError):
+    """A batch transform's output holds a line that is not an id and a number."""
+
+    def __init__(self, *, key: str, line: str) -> None:
+        super().__init__(f"{key} holds the line {line[:80]!r}, which is not an id and a number")
+        self.key, self.line = key, line
+
+
+class EndpointBusyError(RetryableError):
+    """The endpoint is being changed by someone else, or has not settled yet."""
+
+    def __init__(self, *, endpoint: str, status: str) -> None:
+        super().__init__(f"endpoint {endpoint} is {status}")
+        self.endpoint, self.status = endpoint, status
+
+
+class EndpointFailedError(RefusedError):
+    """The endpoint ended in a status that it does not leave by itself."""
+
+    def __init__(self, *, endpoint: str, status: str, reason: str) -> None:
+        super().__init__(f"endpoint {endpoint} is {status}: {reason or 'no reason was given'}")
+        self.endpoint, self.status = endpoint, status
+
+
+class EndpointVariantsError(RefusedError):
+    """The endpoint has several production variants, so none can be said to be the champion."""
+
+    def __init__(self, *, endpoint: str, variants: list[str]) -> None:
+        super().__init__(f"endpoint {endpoint} has the variants {', '.join(variants)}; Kedge releases to endpoints with one")
+        self.endpoint, self.variants = endpoint, variants
+
+
+class UnknownPackageError(RefusedError):
+    """A model package does not exist, or was not registered by Kedge."""
+
+    def __init__(self, *, package_arn: str, reason: str) -> None:
+        super().__init__(f"model package {package_arn}: {reason}")
+        self.package_arn = package_arn
+
+
+class ColumnAbsentError(RefusedError):
+    """A table lacks a column that the baseline watches."""
+
+    def __init__(self, *, column: str, found: list[str]) -> None:
+        super().__init__(f"column {column!r} is not there; the columns are: {', '.join(found)}")
+        self.column = column
+
+
+class UnreadableRecordError(RefusedError):
+    """A captured record cannot be read; it never leaves `capture_records`, which keeps the record aside with the reason."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EncodingError(RefusedError):
+    """A stored profile or baseline is not of the form that this version reads."""
+
+    def __init__(self, *, what: str, found: str, expected: str) -> None:
+        super().__init__(f"this is {found}, not {expected}: the {what} must be rebuilt")
+        self.what = what
+
+
+class LeaseHeldError(RetryableError):
+    """Another execution works on this model."""
+
+    def __init__(self, *, model: str, holder: str, purpose: str) -> None:
+        super().__init__(f"{model} is being worked on ({purpose}) by {holder}; it goes on when that has ended")
+        self.model, self.holder = model, holder
+
+
+class DayContendedError(RetryableError):
+    """A day's profile was replaced by others at every attempt."""
+
+    def __init__(self, *, key: str, attempts: int) -> None:
+        super().__init__(f"{key} was replaced by another run at each of {attempts} attempts")
+        self.key = key
+
+
+class BaselineAbsentError(RefusedError):
+    """A deployed package has no baseline to be judged against."""
+
+    def __init__(self, *, model: str, key: str) -> None:
+        super().__init__(f"{model} has no baseline at {key}: release a package that Kedge registered, or rebuild it")
+        self.model, self.key = model, key
+
+
+class MessagesUndeliveredError(RetryableError):
+    """SQS did not take some messages, twice."""
+
+    def __init__(self, *, queue_url: str, messages: int) -> None:
+        super().__init__(f"{messages} messages were not taken by {queue_url}")
+        self.messages = messages

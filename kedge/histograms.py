@@ -1,0 +1,74 @@
+"""Baseline beside window in a few bars per column, as a page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.binning import Bins
+from kedge.profile import Baseline, ColumnCounts, Profile
+
+Ints = NDArray[np.int64]
+BARS = 16
+# Values beyond these quantiles of the baseline share the outer bars, so that one outlier does not hide the rest.
+OUTER_QUANTILE = 0.005
+
+
+def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]:
+    """Bars of every column: `labels`, and the fractions of the valued rows in each on both sides.
+
+    Columns without values on either side are left out.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    window : Profile
+        Counted with it.
+    """
+    found = {}
+    for column in baseline.columns:
+        before, now = (baseline.column(profile, column.name) for profile in (baseline.profile, window))
+        if before.with_unseen.sum() and now.with_unseen.sum():
+            bars = _numeric_bars if column.kind == "numeric" else _level_bars
+            labels, b, w = bars(baseline.bins[column.name], before, now)
+            found[column.name] = {
+                "labels": labels,
+                "baseline": (b / max(b.sum(), 1)).round(6).tolist(),
+                "window": (w / max(w.sum(), 1)).round(6).tolist(),
+            }
+    return found
+
+
+def _numeric_bars(bins: Bins, before: ColumnCounts, now: ColumnCounts) -> tuple[list[str], Ints, Ints]:
+    """Bars of equal width, for people read areas; each fine cell goes where its upper edge lies."""
+    cumulative = np.cumsum(before.cells) / max(int(before.cells.sum()), 1)
+    upper = np.append(bins.edges, bins.edges[-1])
+    low, high = (float(upper[np.searchsorted(cumulative, q)]) for q in (OUTER_QUANTILE, 1 - OUTER_QUANTILE))
+    values = np.unique(upper[before.cells > 0])
+    if len(values) <= BARS:
+        edges = values[:-1]
+        labels = [f"{value:.4g}" for value in values]
+    else:
+        marks = np.linspace(low, high, BARS + 1) if high > low else np.array([low, np.nextafter(low, np.inf)])
+        edges = marks[1:-1]
+        labels = [f"{a:.4g} to {z:.4g}" for a, z in zip(marks, marks[1:], strict=False)]
+    bar = np.searchsorted(edges, upper, side="left")
+    size = len(edges) + 1
+    b, w = (np.bincount(bar, counts.cells, size).astype(np.int64) for counts in (before, now))
+    return labels, b, w
+
+
+def _level_bars(bins: Bins, before: ColumnCounts, now: ColumnCounts) -> tuple[list[str], Ints, Ints]:
+    """The baseline's most frequent levels, then the others together, then the unseen."""
+    shown = min(len(bins.levels), BARS - 2)
+    labels = list(bins.levels[:shown])
+    sides = []
+    for counts in (before, now):
+        rest = [int(counts.cells[shown:].sum())] if len(bins.levels) > shown else []
+        sides.append(np.array([*counts.cells[:shown], *rest, counts.unseen], np.int64))
+    labels += [f"{len(bins.levels) - shown} other levels"] if len(bins.levels) > shown else []
+    if not (sides[0][-1] or sides[1][-1]):
+        return labels, sides[0][:-1], sides[1][:-1]
+    return [*labels, "not in the baseline"], sides[0], sides[1]

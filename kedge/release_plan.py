@@ -1,0 +1,165 @@
+"""How an approved package is released: its endpoint config, the alarms that guard it, the way traffic moves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kedge.model_config import CanaryPolicy, ModelConfig
+
+ALARM_PERIOD_SECONDS = 60
+_PROVISIONING_SECONDS = 3600
+_SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
+
+
+@dataclass(frozen=True)
+class CanaryAlarm:
+    """One CloudWatch alarm that rolls the canary back; it fires at or above, or strictly above, its threshold."""
+
+    name: str
+    reason: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: str
+    comparison: str
+    threshold: float
+    periods: int = 1
+    breaching_periods: int = 1
+    period_seconds: int = ALARM_PERIOD_SECONDS
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How traffic moves to the new fleet; without a canary fraction all of it moves at once and bakes there."""
+
+    canary_fraction: float | None
+    bake_seconds: int
+    termination_wait_seconds: int
+    maximum_seconds: int
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """Everything that a release asks of the platform, decided before anything is touched."""
+
+    model: str
+    package_version: str
+    package_arn: str
+    endpoint: str
+    variant: str
+    endpoint_config: str
+    instance_type: str
+    instance_count: int
+    content_type: str
+    capture_prefix: str
+    alarms: tuple[CanaryAlarm, ...]
+    rollout: Rollout | None
+
+    @property
+    def model_name(self) -> str:
+        """The SageMaker model that the endpoint config serves: made for this release, so named like it."""
+        return self.endpoint_config
+
+
+def endpoint_config_name(model: str, package_version: str, run: str) -> str:
+    """Name a release's endpoint config after its package and run: the same release, the same name.
+
+    >>> endpoint_config_name("hotel", "3", "release-abc")
+    'hotel-v3-7140caa2'
+    """
+    return f"{model}-v{package_version}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+
+
+def capture_prefix(model: str, package_version: str) -> str:
+    """Say where a package's captured requests are written, so that two fleets never mix."""
+    return f"capture/{model}/{package_version}"
+
+
+def plan_release(
+    config: ModelConfig, *, package_version: str, package_arn: str, run: str, serving_variant: str | None
+) -> ReleasePlan:
+    """Decide a release: an update with a canary where something serves, else a creation.
+
+    The variant keeps the name that serves: with another one SageMaker silently moves all
+    traffic at once.
+
+    Parameters
+    ----------
+    serving_variant : str or None
+        The production variant of the endpoint as it stands; None where no endpoint exists.
+    """
+    name = endpoint_config_name(config.model, package_version, run)
+    variant = serving_variant or config.endpoint.variant
+    updating = serving_variant is not None
+    return ReleasePlan(
+        model=config.model,
+        package_version=package_version,
+        package_arn=package_arn,
+        endpoint=config.endpoint.name,
+        variant=variant,
+        endpoint_config=name,
+        instance_type=config.endpoint.instance_type,
+        instance_count=config.endpoint.instance_count,
+        content_type=config.endpoint.content_type,
+        capture_prefix=capture_prefix(config.model, package_version),
+        alarms=canary_alarms(config, endpoint_config=name, variant=variant) if updating else (),
+        rollout=rollout(config.canary, instance_count=config.endpoint.instance_count) if updating else None,
+    )
+
+
+def rollout(policy: CanaryPolicy, *, instance_count: int) -> Rollout:
+    """Decide how traffic moves; one instance cannot be divided, so it moves at once and is watched there.
+
+    >>> rollout(CanaryPolicy(), instance_count=2)
+    Rollout(canary_fraction=0.1, bake_seconds=2700, termination_wait_seconds=600, maximum_seconds=6900)
+    >>> rollout(CanaryPolicy(), instance_count=1).canary_fraction is None
+    True
+    """
+    bake, termination = policy.bake_minutes * 60, policy.termination_wait_minutes * 60
+    longest = min(_LONGEST_DEPLOYMENT_SECONDS, bake + termination + _PROVISIONING_SECONDS)
+    return Rollout(
+        canary_fraction=policy.traffic_fraction if instance_count > 1 else None,
+        bake_seconds=bake,
+        termination_wait_seconds=termination,
+        maximum_seconds=max(_SHORTEST_DEPLOYMENT_SECONDS, longest),
+    )
+
+
+def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) -> tuple[CanaryAlarm, ...]:
+    """Decide the alarms of one canary, told from the champion's fleet by its endpoint config alone.
+
+    Errors are 0 or 1 a request, so their Average is the failed fraction; latency is in
+    microseconds. A minute without traffic is not a breach: that the canary had traffic at all is
+    verified afterwards.
+
+    >>> from kedge.model_config import parse_model_config
+    >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m")
+    >>> [(alarm.metric, alarm.threshold) for alarm in canary_alarms(config, endpoint_config="m-v2", variant="v")][2]
+    ('ModelLatency', 1000000)
+    """
+    policy = config.canary
+    fleet = {"EndpointName": config.endpoint.name, "VariantName": variant, "EndpointConfigName": endpoint_config}
+    gauge = {"Model": config.model, "EndpointConfigName": endpoint_config}
+    above, reached = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
+    return (
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-server-errors", "the canary fails requests",
+            "AWS/SageMaker", "Invocation5XXErrors", fleet, "Average", above, policy.server_error_fraction_max,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-client-errors", "the canary refuses requests",
+            "AWS/SageMaker", "Invocation4XXErrors", fleet, "Average", above, policy.client_error_fraction_max,
+            periods=3, breaching_periods=2,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-latency", "the canary is slow",
+            "AWS/SageMaker", "ModelLatency", fleet, "p90", above, policy.latency_max_ms * 1000,
+            periods=3, breaching_periods=2,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-behaviour", "the canary answers differently, or was not tried enough",
+            "Kedge", "CanaryMisbehaviour", gauge, "Maximum", reached, 1.0,
+        ),
+    )  # fmt: skip

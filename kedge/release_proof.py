@@ -1,0 +1,70 @@
+"""Whether a release is proved: the endpoint serves what was asked for, and enough requests tried it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN"]
+
+
+@dataclass(frozen=True)
+class LastWatch:
+    """What the last look at the canary said."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReleaseProof:
+    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves."""
+
+    verdict: ReleaseVerdict
+    reasons: tuple[str, ...]
+    serving: bool
+
+
+def judge_release(
+    *,
+    asked: str,
+    found: str,
+    failure_reason: str,
+    watch: LastWatch | None,
+    requests: int | None,
+    minimum_requests: int,
+) -> ReleaseProof:
+    """Judge a settled endpoint by the config that it serves.
+
+    After an automatic rollback SageMaker reports InService with the *old* config, at times without any
+    reason: only the config's name tells. A canary that too few requests tried is UNPROVEN, also
+    where the deployment went through.
+
+    Parameters
+    ----------
+    asked, found : str
+        Names of the endpoint config that was asked for, and of the one that serves.
+    requests : int or None
+        Requests that the new fleet answered; None where the endpoint was created, for then there was no
+        champion to try it against.
+
+    >>> serving = {"failure_reason": "", "watch": None, "requests": 40, "minimum_requests": 30}
+    >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
+    'ROLLED_BACK'
+    """
+    if found != asked:
+        return _not_serving(asked, found, failure_reason, watch)
+    tried = "" if requests is None else f", which answered {requests} requests"
+    if requests is not None and requests < minimum_requests:
+        reason = (
+            f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
+        )
+        return ReleaseProof("UNPROVEN", (reason,), True)
+    return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
+
+
+def _not_serving(asked: str, found: str, failure_reason: str, watch: LastWatch | None) -> ReleaseProof:
+    verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
+    seen = watch.reasons if watch is not None and watch.verdict != "HEALTHY" else ()
+    said = failure_reason or "SageMaker gave no reason"
+    return ReleaseProof(verdict, (*seen, f"the endpoint serves {found}, not {asked}: {said}"), False)

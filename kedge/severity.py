@@ -1,0 +1,41 @@
+"""The four verdicts, in the order in which a worse one outweighs a better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad a window, a column or a check is."""
+
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
+    OK = "OK"
+    WARNING = "WARNING"
+    CRITICAL = "CRITICAL"
+
+    @property
+    def rank(self) -> int:
+        """0 for INSUFFICIENT_DATA to 3 for CRITICAL: whatever was judged outweighs what was not."""
+        return list(Severity).index(self)
+
+    def __lt__(self, other: object) -> bool:
+        return self.rank < other.rank if isinstance(other, Severity) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        return self.rank > other.rank if isinstance(other, Severity) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        return self.rank <= other.rank if isinstance(other, Severity) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        return self.rank >= other.rank if isinstance(other, Severity) else NotImplemented
+
+
+def worst(severities: Iterable[Severity]) -> Severity:
+    """The worst of the tests that ran; INSUFFICIENT_DATA only if none did.
+
+    >>> worst([Severity.INSUFFICIENT_DATA, Severity.OK]).value
+    'OK'
+    """
+    return max(severities, default=Severity.INSUFFICIENT_DATA)

@@ -1,0 +1,25 @@
+"""The statistics, one a file, each a function of counts over the baseline's own cells.
+
+`DISTANCES` is what every report carries beside the tests; adding a statistic touches its file and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.statistics.jensen_shannon import jensen_shannon_distance
+from kedge.statistics.kullback_leibler import kullback_leibler_divergence
+from kedge.statistics.psi import psi
+from kedge.statistics.total_variation import total_variation_distance
+
+Counts = NDArray[np.int64]
+
+DISTANCES: Mapping[str, Callable[[Counts, Counts], float]] = {
+    "psi": psi,
+    "jensen_shannon_distance": jensen_shannon_distance,
+    "kullback_leibler_divergence": kullback_leibler_divergence,
+    "total_variation_distance": total_variation_distance,
+}

@@ -1,0 +1,35 @@
+"""What every statistic asks of its two samples before it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.errors import EmptySampleError
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) -> tuple[Floats, Floats]:
+    """Turn two rows-per-cell vectors into proportions.
+
+    Parameters
+    ----------
+    baseline, window : ndarray of int, shape (n_cells,)
+        Rows per cell; an empty sample raises `EmptySampleError`.
+    pseudo_count : float
+        Rows added to every cell, so that an empty one costs a finite amount.
+
+    >>> proportions(np.array([1, 1]), np.array([3, 1]))[1].tolist()
+    [0.75, 0.25]
+    """
+    sizes = int(baseline.sum()), int(window.sum())
+    for name, size in zip(("baseline", "window"), sizes, strict=True):
+        if size == 0:
+            raise EmptySampleError(sample=name)
+    cells = len(baseline)
+    return (
+        (baseline + pseudo_count) / (sizes[0] + pseudo_count * cells),
+        (window + pseudo_count) / (sizes[1] + pseudo_count * cells),
+    )

@@ -1,0 +1,1 @@
+"""The only importers of boto3: the service's dialect in, Kedge's values out."""

@@ -1,0 +1,34 @@
+"""What a fleet answered of late, read from its capture files before anything has counted them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kedge.capture_records import TIME, parse_capture_files
+from kedge.columns import cast_numbers
+from kedge.model_config import ModelConfig
+from lambdas.adapters import inference_logs
+
+
+def load_captured_answers(
+    s3: Any, bucket: str, prefix: str, config: ModelConfig, *, since: datetime, until: datetime
+) -> NDArray[np.float64]:
+    """Read the answers of `[since, until)`, NaN where one is no number; files come minutes late: the last are few."""
+    listed: dict[str, str] = {}
+    for hour in _hours(since, until):
+        listed |= inference_logs.list_day(s3, bucket, f"{prefix}/{hour:%Y/%m/%d/%H}/")
+    rows = parse_capture_files(inference_logs.read_files(s3, bucket, listed), config).table
+    moments, kind = rows.column(TIME), rows.schema.field(TIME).type
+    inside = pc.and_(pc.greater_equal(moments, pa.scalar(since, kind)), pc.less(moments, pa.scalar(until, kind)))
+    return cast_numbers(rows.filter(inside).column(config.prediction.name), "float64").values
+
+
+def _hours(since: datetime, until: datetime) -> list[datetime]:
+    first = since.replace(minute=0, second=0, microsecond=0)
+    return [first + timedelta(hours=n) for n in range(int((until - first) / timedelta(hours=1)) + 1)]

@@ -1,0 +1,52 @@
+"""The package that serves: the state table's `champion` item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lambdas.adapters.times import from_text, to_text
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A promoted package, and the one that it replaced for whoever must go back."""
+
+    package_arn: str
+    package_version: str
+    baseline: str
+    promoted_at: datetime
+    training_end: datetime | None
+    endpoint_config: str
+    model_name: str
+    previous_package_arn: str | None = None
+
+
+def save(dynamodb: Any, table: str, model: str, champion: Champion) -> None:
+    """Let the item name this champion."""
+    item = {
+        "model": {"S": model}, "item": {"S": "champion"}, "package_arn": {"S": champion.package_arn},
+        "package_version": {"S": champion.package_version}, "baseline": {"S": champion.baseline},
+        "promoted_at": {"S": to_text(champion.promoted_at)}, "endpoint_config": {"S": champion.endpoint_config},
+        "model_name": {"S": champion.model_name},
+    }  # fmt: skip
+    if champion.training_end is not None:
+        item["training_end"] = {"S": to_text(champion.training_end)}
+    if champion.previous_package_arn is not None:
+        item["previous_package_arn"] = {"S": champion.previous_package_arn}
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load(dynamodb: Any, table: str, model: str) -> Champion | None:
+    """Read the champion; None where the model is not deployed yet."""
+    key = {"model": {"S": model}, "item": {"S": "champion"}}
+    item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    if item is None:
+        return None
+    facts = {name: value["S"] for name, value in item.items()}
+    return Champion(
+        facts["package_arn"], facts["package_version"], facts["baseline"], from_text(facts["promoted_at"]),
+        from_text(facts["training_end"]) if "training_end" in facts else None,
+        facts["endpoint_config"], facts["model_name"], facts.get("previous_package_arn"),
+    )  # fmt: skip

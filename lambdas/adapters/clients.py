@@ -1,0 +1,52 @@
+"""One boto3 client a service and execution environment, made when it is first needed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+# Standard retries with a longer arm: a fan-out over a thousand models meets throttling as a matter of course.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6})
+
+
+@cache
+def _client(service: str) -> Any:
+    return boto3.client(service, config=_CONFIG)
+
+
+def s3() -> Any:
+    """S3."""
+    return _client("s3")
+
+
+def dynamodb() -> Any:
+    """DynamoDB."""
+    return _client("dynamodb")
+
+
+def sqs() -> Any:
+    """SQS."""
+    return _client("sqs")
+
+
+def sns() -> Any:
+    """SNS."""
+    return _client("sns")
+
+
+def cloudwatch() -> Any:
+    """CloudWatch."""
+    return _client("cloudwatch")
+
+
+def sagemaker() -> Any:
+    """SageMaker."""
+    return _client("sagemaker")
+
+
+def stepfunctions() -> Any:
+    """Step Functions."""
+    return _client("stepfunctions")

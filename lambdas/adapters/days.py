@@ -1,0 +1,37 @@
+"""Days: a package's profile and manifest, one object a day, replaced with If-Match."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from kedge.day_profile import DayProfile, decode_day, encode_day
+from lambdas.adapters import objects
+
+
+def day_key(model: str, package_version: str, baseline: str, day: date) -> str:
+    """Where a day is kept."""
+    return f"profiles/{model}/{package_version}/{baseline}/{day:%Y-%m-%d}.npz"
+
+
+def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
+    """A day and its ETag; an empty one and None where it has not been counted yet."""
+    found = objects.read(s3, bucket, key)
+    return (decode_day(found[0]), found[1]) if found else (DayProfile(), None)
+
+
+def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | None) -> bool:
+    """Replace a day if it still is what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, key, encode_day(day), etag=etag)
+
+
+def load_days(
+    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
+) -> dict[date, DayProfile]:
+    """The days from `first` to `last`, both included, that have been counted."""
+    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    asked = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    wanted = {f"{prefix}{day:%Y-%m-%d}.npz": day for day in asked}
+    before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
+    there = objects.list_objects(s3, bucket, prefix, start_after=before)
+    return {day: load_day(s3, bucket, key)[0] for key, day in wanted.items() if key in there}

@@ -1,0 +1,86 @@
+"""SageMaker endpoints as they stand: what serves, with which config, and whether it is changing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.errors import EndpointVariantsError
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """An endpoint with exactly one production variant."""
+
+    name: str
+    status: str
+    endpoint_config: str
+    variant: str
+    failure_reason: str
+    phases: tuple[tuple[str, datetime], ...]
+
+    @property
+    def settled(self) -> bool:
+        """Whether no deployment is under way."""
+        return self.status in ("InService", "Failed", "UpdateRollbackFailed", "OutOfService")
+
+    def baking_since(self, update_started: datetime) -> datetime | None:
+        """When the bake began; None outside of it. Where SageMaker names no phase, the update's start must do."""
+        if not self.phases:
+            return update_started
+        return next((began for phase, began in self.phases if phase == "Baking"), None)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What an endpoint config serves, and where its requests are captured."""
+
+    model_name: str
+    capture_uri: str | None
+
+    def capture_prefix(self, bucket: str) -> str | None:
+        """The capture destination as a prefix of our bucket; None where nothing is captured there."""
+        start = f"s3://{bucket}/"
+        uri = self.capture_uri or ""
+        return uri.removeprefix(start).strip("/") if uri.startswith(start) else None
+
+
+def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
+    """Describe an endpoint; None where none has this name."""
+    try:
+        answer = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        # SageMaker says "could not find" with this code; nothing else can be wrong with a valid name.
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+    config_name = answer.get("EndpointConfigName", "")
+    variants = [variant["VariantName"] for variant in answer.get("ProductionVariants", [])]
+    if not variants:
+        # While an endpoint is being created it has no variants yet: its config knows them.
+        described = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
+        variants = [variant["VariantName"] for variant in described["ProductionVariants"]]
+    if len(variants) != 1:
+        raise EndpointVariantsError(endpoint=name, variants=variants)
+    return EndpointState(
+        name, answer["EndpointStatus"], config_name, variants[0], answer.get("FailureReason", ""), _phases(answer)
+    )
+
+
+def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
+    """Name the model of a config with one variant, and its capture destination."""
+    answer = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
+    capture = answer.get("DataCaptureConfig") or {}
+    return ServedModel(
+        answer["ProductionVariants"][0]["ModelName"],
+        capture.get("DestinationS3Uri") if capture.get("EnableCapture", True) else None,
+    )
+
+
+def _phases(answer: dict[str, Any]) -> tuple[tuple[str, datetime], ...]:
+    pending = answer.get("PendingDeploymentSummary") or {}
+    found = [status for variant in pending.get("ProductionVariants", []) for status in variant.get("VariantStatus", [])]
+    return tuple((status["Status"], status["StartTime"]) for status in found if "StartTime" in status)

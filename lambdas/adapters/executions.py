@@ -1,0 +1,36 @@
+"""Executions of the state machines: started once per name, and looked up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+def execution_arn(machine_arn: str, name: str) -> str:
+    """The ARN that an execution of this name has."""
+    return f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
+
+
+def start(stepfunctions: Any, machine_arn: str, *, name: str, request: Mapping[str, Any]) -> bool:
+    """Start an execution; False where one of this name exists already."""
+    try:
+        stepfunctions.start_execution(stateMachineArn=machine_arn, name=name, input=json.dumps(request, default=str))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
+            return False
+        raise
+    return True
+
+
+def status(stepfunctions: Any, arn: str) -> str | None:
+    """RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; None where there is no such execution."""
+    try:
+        answer: str = stepfunctions.describe_execution(executionArn=arn)["status"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+            return None
+        raise
+    return answer

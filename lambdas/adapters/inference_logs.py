@@ -1,0 +1,33 @@
+"""What the endpoint captured: objects by day, and their records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from lambdas.adapters import objects
+
+
+def capture_prefix(model: str, package_version: str, *, endpoint: str, variant: str, day: date) -> str:
+    """Where one package's requests of one day are captured."""
+    return f"capture/{model}/{package_version}/{endpoint}/{variant}/{day:%Y/%m/%d}/"
+
+
+def list_day(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
+    """ETag of each capture object of a day, by key."""
+    listed = objects.list_objects(s3, bucket, prefix)
+    return {key: etag for key, etag in listed.items() if key.endswith(".jsonl")}
+
+
+def read_files(s3: Any, bucket: str, keys: Iterable[str]) -> list[tuple[str, bytes]]:
+    """Content of each object; one that vanished meanwhile is left out, and the next run sees that it did."""
+    found = ((key, objects.read(s3, bucket, key)) for key in keys)
+    return [(key, answer[0]) for key, answer in found if answer is not None]
+
+
+def any_after(s3: Any, bucket: str, prefix: str, start: datetime) -> bool:
+    """Whether a day has a capture object of the hour of `start` or later; one listing of one key."""
+    after = f"{prefix}{start:%H}/" if f"{start:%Y/%m/%d}/" in prefix else ""
+    answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=1)
+    return bool(answer.get("Contents"))

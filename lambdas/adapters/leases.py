@@ -1,0 +1,70 @@
+"""The lease on a model: one machine at a time works on it, and a lease never outlives its holder."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.errors import LeaseHeldError
+from lambdas.adapters import executions
+from lambdas.adapters.times import from_text, to_text
+
+# Between taking a lease and its execution being there, the taker may be this slow; after it, the taker has died.
+START_GRACE = timedelta(minutes=10)
+
+
+def take(
+    dynamodb: Any, stepfunctions: Any, table: str, *, model: str, holder: str, purpose: str, now: datetime
+) -> None:
+    """Take the lease for an execution that is about to start; one whose holder has ended is taken over.
+
+    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error.
+    """
+    item = {
+        "model": {"S": model}, "item": {"S": "lease"}, "holder": {"S": holder}, "purpose": {"S": purpose},
+        "taken_at": {"S": to_text(now)},
+    }  # fmt: skip
+    if _put(dynamodb, table, item, allowed=holder):
+        return
+    found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    previous = found["holder"]["S"] if found else holder
+    if found and _alive(stepfunctions, previous, from_text(found["taken_at"]["S"]), now):
+        raise LeaseHeldError(model=model, holder=previous, purpose=found["purpose"]["S"])
+    if not _put(dynamodb, table, item, allowed=previous):
+        raise LeaseHeldError(model=model, holder="another taker", purpose="unknown")
+
+
+def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:
+    """Give the lease back; another holder's is left alone."""
+    try:
+        dynamodb.delete_item(
+            TableName=table, Key=_key(model), ConditionExpression="holder = :holder",
+            ExpressionAttributeValues={":holder": {"S": holder}},
+        )  # fmt: skip
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _put(dynamodb: Any, table: str, item: dict[str, Any], *, allowed: str) -> bool:
+    try:
+        dynamodb.put_item(
+            TableName=table, Item=item, ConditionExpression="attribute_not_exists(holder) OR holder = :allowed",
+            ExpressionAttributeValues={":allowed": {"S": allowed}},
+        )  # fmt: skip
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _alive(stepfunctions: Any, holder: str, taken_at: datetime, now: datetime) -> bool:
+    found = executions.status(stepfunctions, holder)
+    return found == "RUNNING" or (found is None and now - taken_at < START_GRACE)
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "lease"}}

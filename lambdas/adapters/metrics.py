@@ -1,0 +1,35 @@
+"""Kedge's own CloudWatch metrics: a few aggregates a model, never one per feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+NAMESPACE = "Kedge"
+
+
+def put(cloudwatch: Any, *, model: str, values: Mapping[str, float], time: datetime) -> None:
+    """Put values of one model at a logical time."""
+    dimensions = [{"Name": "Model", "Value": model}]
+    data = [
+        {"MetricName": name, "Dimensions": dimensions, "Timestamp": time, "Value": float(value)}
+        for name, value in values.items()
+    ]
+    if data:
+        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+
+
+def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> int:
+    """Requests that an endpoint answered, as CloudWatch counted them."""
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+        StartTime=start,
+        EndTime=end,
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    total: float = sum(point["Sum"] for point in answer["Datapoints"])
+    return round(total)

@@ -1,0 +1,27 @@
+"""The models' YAML files, which travel in the function's own package: configuration and code are one version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from kedge.errors import UnknownModelError
+from kedge.model_config import ModelConfig, parse_model_config
+
+DIRECTORY = Path(__file__).resolve().parents[2] / "models"
+
+
+@cache
+def load_models(directory: Path = DIRECTORY) -> Mapping[str, ModelConfig]:
+    """Every watched model by its name."""
+    configs = (parse_model_config(p.read_text("utf-8"), source=p.name) for p in sorted(directory.glob("*.yaml")))
+    return {config.model: config for config in configs}
+
+
+def load_model(name: str) -> ModelConfig:
+    """One model; an unknown name raises `UnknownModelError`."""
+    models = load_models()
+    if name not in models:
+        raise UnknownModelError(model=name, known=sorted(models))
+    return models[name]

@@ -1,0 +1,33 @@
+"""Messages between the stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kedge.errors import MessagesUndeliveredError
+
+_BATCH = 10
+
+
+def send(sqs: Any, queue_url: str, body: Mapping[str, Any]) -> None:
+    """Send one message."""
+    sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+
+
+def send_all(sqs: Any, queue_url: str, bodies: Sequence[Mapping[str, Any]]) -> None:
+    """Send many, ten at a time; those that SQS did not take are sent once more, then raised."""
+    pending = list(bodies)
+    for _ in range(2):
+        batches = [pending[start : start + _BATCH] for start in range(0, len(pending), _BATCH)]
+        pending = [body for batch in batches for body in _refused(sqs, queue_url, batch)]
+        if not pending:
+            return
+    raise MessagesUndeliveredError(queue_url=queue_url, messages=len(pending))
+
+
+def _refused(sqs: Any, queue_url: str, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    entries = [{"Id": str(i), "MessageBody": json.dumps(body)} for i, body in enumerate(bodies)]
+    answer = sqs.send_message_batch(QueueUrl=queue_url, Entries=entries)
+    return [bodies[int(failure["Id"])] for failure in answer.get("Failed", [])]

@@ -1,0 +1,102 @@
+"""A release plan in SageMaker's and CloudWatch's own words: the requests that the release machine sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedge.release_plan import CanaryAlarm, ReleasePlan, Rollout
+
+
+def create_model_request(plan: ReleasePlan, *, role_arn: str) -> dict[str, Any]:
+    """Ask for the model of an approved package; its container reaches no network."""
+    return {
+        "ModelName": plan.model_name,
+        "ExecutionRoleArn": role_arn,
+        "PrimaryContainer": {"ModelPackageName": plan.package_arn},
+        "EnableNetworkIsolation": True,
+        "Tags": _tags(plan),
+    }
+
+
+def endpoint_config_request(plan: ReleasePlan, *, bucket: str, kms_key_id: str | None) -> dict[str, Any]:
+    """Ask for the endpoint config, whose capture destination carries the package version."""
+    capture: dict[str, Any] = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{bucket}/{plan.capture_prefix}",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        # A content type that is not listed would arrive as BASE64.
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
+    if kms_key_id:
+        capture["KmsKeyId"] = kms_key_id
+    variant = {
+        "VariantName": plan.variant,
+        "ModelName": plan.model_name,
+        "InstanceType": plan.instance_type,
+        "InitialInstanceCount": plan.instance_count,
+        "InitialVariantWeight": 1.0,
+    }
+    request = {
+        "EndpointConfigName": plan.endpoint_config,
+        "ProductionVariants": [variant],
+        "DataCaptureConfig": capture,
+        "Tags": _tags(plan),
+    }
+    return request | ({"KmsKeyId": kms_key_id} if kms_key_id else {})
+
+
+def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
+    """Ask for one rollback alarm; silence is not a breach."""
+    statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
+    return {
+        "AlarmName": alarm.name,
+        "AlarmDescription": f"Rolls a canary back: {alarm.reason}.",
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
+        statistic: alarm.statistic,
+        "Period": alarm.period_seconds,
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.breaching_periods,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": "notBreaching",
+    }
+
+
+def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
+    """Ask for the blue/green update that its alarms roll back; autoscaled instance counts stay."""
+    policy = {
+        "TrafficRoutingConfiguration": _traffic(how),
+        "TerminationWaitInSeconds": how.termination_wait_seconds,
+        "MaximumExecutionTimeoutInSeconds": how.maximum_seconds,
+    }
+    return {
+        "EndpointName": plan.endpoint,
+        "EndpointConfigName": plan.endpoint_config,
+        "RetainAllVariantProperties": True,
+        # The capture destination names the package: it must come from the new config.
+        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+        "DeploymentConfig": {
+            "BlueGreenUpdatePolicy": policy,
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.name} for alarm in plan.alarms]},
+        },
+    }
+
+
+def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
+    """Ask for the model's first endpoint."""
+    return {"EndpointName": plan.endpoint, "EndpointConfigName": plan.endpoint_config, "Tags": _tags(plan)}
+
+
+def _traffic(how: Rollout) -> dict[str, Any]:
+    if how.canary_fraction is None:
+        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": how.bake_seconds}
+    size = {"Type": "CAPACITY_PERCENT", "Value": max(1, round(100 * how.canary_fraction))}
+    return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": how.bake_seconds}
+
+
+def _tags(plan: ReleasePlan) -> list[dict[str, str]]:
+    tags = {"kedge:model": plan.model, "kedge:package-version": plan.package_version}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,114 @@
+"""Training and transform jobs in SageMaker's own words: requests that only lack their names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.model_config import ModelConfig
+
+# Where the container finds inference.py: training put it beside the model.
+SERVING_ENVIRONMENT = {
+    "SAGEMAKER_PROGRAM": "inference.py",
+    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+}
+TRANSFORM_MAXIMUM_SECONDS = 3600
+_VOLUME_GIB = 30
+_METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What jobs are made with: image, source, role, and the key that encrypts what they write."""
+
+    image: str
+    source_uri: str
+    role_arn: str
+    kms_key_id: str | None
+    tags: tuple[tuple[str, str], ...]
+
+
+def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: str, output_uri: str) -> dict[str, Any]:
+    """Ask for a script-mode training job, all but its name."""
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": workshop.image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS],
+        },
+        "RoleArn": workshop.role_arn,
+        "HyperParameters": _hyperparameters(config, workshop),
+        "InputDataConfig": [_channel(train_uri)],
+        "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
+        "ResourceConfig": _encrypted(
+            {"InstanceType": config.training.instance_type, "InstanceCount": 1, "VolumeSizeInGB": _VOLUME_GIB},
+            "VolumeKmsKeyId",
+            workshop,
+        ),
+        "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
+        # The container fetches its source from S3 by itself, so it cannot be isolated; serving is.
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "Tags": _tags(workshop),
+    }
+
+
+def challenger_model_request(workshop: Workshop) -> dict[str, Any]:
+    """Ask for the challenger's model, all but its name and its artefact."""
+    return {
+        "ExecutionRoleArn": workshop.role_arn,
+        "PrimaryContainer": {"Image": workshop.image, "Environment": SERVING_ENVIRONMENT},
+        "EnableNetworkIsolation": True,
+        "Tags": _tags(workshop),
+    }
+
+
+def transform_request(
+    config: ModelConfig, workshop: Workshop, *, model_name: str, input_uri: str, output_uri: str
+) -> dict[str, Any]:
+    """Ask one model to score the holdout, all but the job's name: the id stays beside each answer."""
+    content_type = config.endpoint.content_type
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}}
+    output = {"S3OutputPath": output_uri, "Accept": content_type, "AssembleWith": "Line"}
+    return {
+        "ModelName": model_name,
+        "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
+        "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
+        "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
+        "TransformResources": _encrypted(
+            {"InstanceType": config.training.instance_type, "InstanceCount": 1}, "VolumeKmsKeyId", workshop
+        ),
+        "DataProcessing": _join(config),
+        "Tags": _tags(workshop),
+    }
+
+
+def _join(config: ModelConfig) -> dict[str, str]:
+    if config.endpoint.content_type != "text/csv":
+        return {"InputFilter": "$.payload", "JoinSource": "Input", "OutputFilter": "$['id','SageMakerOutput']"}
+    # The joined line is the id, the features, then the answer's own columns.
+    field = config.prediction.field if isinstance(config.prediction.field, int) else 0
+    answer = 1 + len(config.features) + field
+    return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{answer}]"}
+
+
+def _hyperparameters(config: ModelConfig, workshop: Workshop) -> dict[str, str]:
+    chosen = dict(config.training.hyperparameters)
+    script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": workshop.source_uri}
+    # Script mode reads every value as JSON: a bare string would not parse.
+    return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}
+
+
+def _channel(uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": "train", "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}
+
+
+def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
+    return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
+
+
+def _tags(workshop: Workshop) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in workshop.tags]

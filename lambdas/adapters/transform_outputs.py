@@ -1,0 +1,77 @@
+"""Answers of Batch Transform jobs: ids and numbers, as JoinSource left them side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
+from kedge.model_config import ModelConfig
+
+
+def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[tuple[str, float]]:
+    """Read every answer under a transform job's output prefix, in the order of its files."""
+    answers = []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/"):
+        for entry in page.get("Contents", []):
+            if entry["Key"].endswith(".out"):
+                body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+                answers += parse_answers(body.decode(), config, key=entry["Key"])
+    return answers
+
+
+def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[tuple[str, float]]:
+    """Read a joined output: `id,answer` lines, or JSON objects with `id` and `SageMakerOutput`."""
+    if config.endpoint.content_type == "text/csv":
+        return [_csv_answer(row, key) for row in csv.reader(io.StringIO(text)) if row]
+    return [_json_answer(line, config, key) for line in text.splitlines() if line.strip()]
+
+
+def align_answers(answers: list[tuple[str, float]], row_ids: list[str], *, scored_by: str) -> list[float]:
+    """Put the answers into the holdout's order; each row must have been answered exactly once."""
+    by_id = dict(answers)
+    wrong = next(_unpaired(answers, by_id, row_ids), None)
+    if wrong is not None:
+        raise HoldoutCountMismatchError(scored_by=scored_by, expected=len(row_ids), found=len(answers), example=wrong)
+    return [by_id[row_id] for row_id in row_ids]
+
+
+def _unpaired(answers: list[tuple[str, float]], by_id: dict[str, float], row_ids: list[str]) -> Iterator[str]:
+    if len(answers) != len(by_id):
+        seen: set[str] = set()
+        for row_id, _ in answers:
+            if row_id in seen:
+                yield row_id
+            seen.add(row_id)
+    wanted = set(row_ids)
+    yield from (row_id for row_id in row_ids if row_id not in by_id)
+    yield from (row_id for row_id in by_id if row_id not in wanted)
+
+
+def _csv_answer(row: list[str], key: str) -> tuple[str, float]:
+    try:
+        row_id, answer = row
+        return row_id, float(answer)
+    except ValueError as error:
+        raise UnreadableAnswerError(key=key, line=",".join(row)) from error
+
+
+def _json_answer(line: str, config: ModelConfig, key: str) -> tuple[str, float]:
+    try:
+        record = json.loads(line)
+        return str(record["id"]), _number(record["SageMakerOutput"], config)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UnreadableAnswerError(key=key, line=line) from error
+
+
+def _number(answer: Any, config: ModelConfig) -> float:
+    """The prediction, found where the capture's reader finds it."""
+    field = config.prediction.field
+    if isinstance(answer, dict) and isinstance(answer.get("predictions"), list):
+        (answer,) = answer["predictions"]
+    if isinstance(answer, dict):
+        answer = answer[field if isinstance(field, str) else config.prediction.name]
+    return float(answer[int(field)] if isinstance(answer, list) else answer)

@@ -1,0 +1,1 @@
+"""One file per function, named as the step it is."""

@@ -1,0 +1,142 @@
+"""Build what a challenger is monitored against, and the request that registers it with its evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.model_config import ModelConfig
+from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
+from kedge.performance import ScoreCounts, count_scores, metrics
+from kedge.profile import columns_of, freeze_baseline
+from kedge.profile_encoding import encode_baseline
+from lambdas.adapters import clients, model_registry, training_data, transform_outputs
+from lambdas.adapters.model_registry import Registration, StagedFile
+from lambdas.adapters.models import load_model
+from lambdas.adapters.training_jobs import SERVING_ENVIRONMENT
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    training_image: str
+
+
+class Snapshot(BaseModel, frozen=True):
+    """What snapshot_data said of the rows."""
+
+    training_end: AwareDatetime
+    train_rows: int
+    holdout_rows: int
+
+
+class Gate(BaseModel, frozen=True):
+    """What compare_models said of the challenger."""
+
+    reasons: tuple[str, ...] = ()
+
+
+class Request(BaseModel, frozen=True):
+    """A challenger that has passed the gate."""
+
+    model: str
+    run: str
+    time: AwareDatetime
+    snapshot: Snapshot
+    gate: Gate
+    artefact_uri: str
+    trigger: Any = None
+    champion: dict[str, Any] = {}
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Freeze the baseline, stage it, and write the registration request."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    config, s3 = load_model(request.model), clients.s3()
+    prefix = training_data.run_prefix(request.model, request.run)
+    training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
+    truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
+    row_ids = truth.column("row_id").to_pylist()
+    answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
+    scores = np.array(transform_outputs.align_answers(answers, row_ids, scored_by="challenger"))
+    files = baseline_files(config, request, training, truth, scores)
+    staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
+    manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
+    registration = Registration(
+        run=request.run,
+        image=config.training.image or settings.training_image,
+        artefact_uri=request.artefact_uri,
+        environment=SERVING_ENVIRONMENT,
+        description=description(request),
+        properties=properties(request, prefix, manifest["digest"], files["reference.json"]),
+        statistics=staged["statistics.json"],
+        constraints=staged["constraints.json"],
+        quality=staged["model_quality.json"],
+        quality_limits=staged["model_quality_constraints.json"],
+    )
+    logger.info("baseline built", model=request.model, run=request.run, files=len(files))
+    return {"package": model_registry.registration_request(config, registration), "staged_prefix": f"{prefix}/baseline"}
+
+
+def baseline_files(
+    config: ModelConfig, request: Request, training: pa.Table, truth: pa.Table, scores: np.ndarray[Any, Any]
+) -> dict[str, bytes]:
+    """Everything that is staged: the baseline, the reference, and Model Monitor's four files."""
+    # The prediction's side comes from rows the model has not learnt, or it would drift on its first day.
+    predictions = pa.table({config.prediction.name: pa.array(scores, pa.float64())})
+    # Its name is the run's until the registry has given the version that it will be named after.
+    baseline = freeze_baseline(config.model, request.run, columns_of(config), training, predictions)
+    labels = np.array([config.labels.classes.index(label) for label in truth.column("label").to_pylist()])
+    reference = count_scores(scores, labels, threshold=config.prediction.threshold)
+    found = metrics(reference, confidence=config.performance.confidence)
+    documents = {
+        "reference.json": {"counts": reference.to_json(), "metrics": {name: m.value for name, m in found.items()}},
+        "statistics.json": baseline_statistics(training, config),
+        "constraints.json": baseline_constraints(training, config),
+        "model_quality.json": quality_statistics(found, rows=reference.rows),
+        "model_quality_constraints.json": quality_constraints(found, tolerance=config.performance.tolerance),
+    }
+    encoded = {name: json.dumps(document, sort_keys=True).encode() for name, document in documents.items()}
+    return {"baseline.npz": encode_baseline(baseline)} | encoded
+
+
+def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
+    """Write one file, and say where it is and what it holds."""
+    kind = "application/json" if key.endswith(".json") else "application/octet-stream"
+    training_data.save_file(s3, bucket, key, content, kind)
+    return StagedFile(f"s3://{bucket}/{key}", hashlib.sha256(content).hexdigest())
+
+
+def description(request: Request) -> str:
+    """What an approver reads first."""
+    rows = f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
+    return f"{request.model} {rows}. " + " ".join(f"{reason}." for reason in request.gate.reasons)
+
+
+def properties(request: Request, prefix: str, digest: str, reference: bytes) -> dict[str, str]:
+    """The package's lineage and its reason, as the registry keeps them."""
+    trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
+    reasons = trigger.get("reasons") or [trigger.get("reason", "")]
+    found = metrics(ScoreCounts.from_json(json.loads(reference)["counts"]))
+    return {
+        model_registry.RUN: request.run,
+        model_registry.STAGED: f"{prefix}/baseline",
+        model_registry.TRAINING_END: f"{request.snapshot.training_end:%Y-%m-%dT%H:%M:%SZ}",
+        model_registry.SNAPSHOT: digest,
+        "kedge:trigger": str(trigger.get("kind", "")),
+        "kedge:reason": str(reasons[0]) if reasons else "",
+        "kedge:gate": request.gate.reasons[0] if request.gate.reasons else "",
+        "kedge:champion": str(request.champion.get("package_version") or "none"),
+        "kedge:train_rows": str(request.snapshot.train_rows),
+        "kedge:holdout_rows": str(request.snapshot.holdout_rows),
+    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items()}

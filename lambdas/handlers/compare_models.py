@@ -1,0 +1,76 @@
+"""Compare challenger and champion on the holdout that both have scored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.gate import GateReport, judge_challenger
+from kedge.model_config import ModelConfig
+from lambdas.adapters import audit, clients, training_data, transform_outputs
+from lambdas.adapters.models import load_model
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+
+
+class ChampionRef(BaseModel, frozen=True):
+    """The model that serves, if one does."""
+
+    present: bool = False
+    package_version: str | None = None
+
+
+class Request(BaseModel, frozen=True):
+    """One retraining whose transform jobs have ended."""
+
+    model: str
+    run: str
+    time: AwareDatetime
+    champion: ChampionRef = ChampionRef()
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Judge the challenger, and keep the evidence beside the retraining's other files."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    config, s3 = load_model(request.model), clients.s3()
+    report = judge(s3, settings.data_bucket, request, config)
+    key = f"{training_data.run_prefix(request.model, request.run)}/gate.json"
+    rows = [row.to_json() for row in report.rows]
+    answer = {"verdict": report.verdict, "reasons": list(report.reasons), "rows": rows}
+    training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
+    kind = "gate_passed" if report.verdict == "PASS" else "gate_failed"
+    detail = {"run": request.run, "champion": request.champion.package_version, "report_key": key, **answer}
+    audit.record(s3, settings.data_bucket, model=request.model, kind=kind, time=request.time, detail=detail)
+    logger.info("compared", model=request.model, run=request.run, verdict=report.verdict)
+    return answer | {"report_key": key}
+
+
+def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateReport:
+    """Join both models' answers to the truth, row by row."""
+    prefix = training_data.run_prefix(request.model, request.run)
+    truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
+    scores = {
+        name: scored(s3, bucket, prefix, name, truth, config)
+        for name in ("challenger", "champion")
+        if name == "challenger" or request.champion.present
+    }
+    labels = np.array([config.labels.classes.index(label) for label in truth.column("label").to_pylist()])
+    return judge_challenger(labels, scores["challenger"], scores.get("champion"), config.gate)
+
+
+def scored(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> np.ndarray[Any, Any]:
+    """One model's answers in the order of the truth."""
+    answers = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
+    return np.array(transform_outputs.align_answers(answers, truth.column("row_id").to_pylist(), scored_by=name))

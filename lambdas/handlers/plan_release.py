@@ -1,0 +1,98 @@
+"""Plan one release: what the release machine will ask SageMaker and CloudWatch for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.errors import EndpointBusyError, UnknownPackageError
+from kedge.model_config import ModelConfig
+from kedge.release_plan import ReleasePlan, plan_release
+from lambdas.adapters import champions, clients, endpoints, model_registry, releases, served, staged_baselines
+from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.model_registry import Package
+from lambdas.adapters.models import load_model
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    sagemaker_role_arn: str
+    kms_key_id: str | None = None
+
+
+class Request(BaseModel, frozen=True):
+    """One approved package to release."""
+
+    model: str
+    run: str
+    time: AwareDatetime
+    package_arn: str
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Turn an approved package into the requests of its release."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    config, sagemaker = load_model(request.model), clients.sagemaker()
+    package = load_package(sagemaker, config, request.package_arn)
+    endpoint = endpoints.describe_endpoint(sagemaker, config.endpoint.name)
+    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    serving = endpoint.endpoint_config if endpoint else None
+    if champion and (champion.package_arn, champion.endpoint_config) == (package.arn, serving):
+        return {"verdict": "ALREADY_SERVING", "package_version": package.version, "previous_config": serving}
+    if endpoint and endpoint.status != "InService":
+        raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
+    plan = plan_release(
+        config, package_version=package.version, package_arn=package.arn, run=request.run,
+        serving_variant=endpoint.variant if endpoint else None,
+    )  # fmt: skip
+    introduce(request, settings, package)
+    logger.info("planned", model=request.model, endpoint_config=plan.endpoint_config, previous_config=serving)
+    return requests_of(plan, settings, endpoint)
+
+
+def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
+    """Read the package, which must be the model's own and still approved."""
+    package = model_registry.describe_package(sagemaker, arn)
+    if package.group != config.package_group:
+        raise UnknownPackageError(package_arn=arn, reason=f"it is not a version of {config.package_group}")
+    if model_registry.STAGED not in package.properties:
+        raise UnknownPackageError(package_arn=arn, reason="Kedge has staged no baseline for it")
+    if package.approval_status != "Approved":
+        raise UnknownPackageError(package_arn=arn, reason=f"it is {package.approval_status}, not Approved")
+    return package
+
+
+def introduce(request: Request, settings: Settings, package: Package) -> None:
+    """Let the monitor count what the package will answer, from its first request on: it needs its baseline for that."""
+    staged_baselines.install(
+        clients.s3(), settings.data_bucket, staged=package.properties[model_registry.STAGED], model=request.model,
+        package_version=package.version,
+    )  # fmt: skip
+    served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
+
+
+def requests_of(plan: ReleasePlan, settings: Settings, endpoint: EndpointState | None) -> dict[str, Any]:
+    """Write the plan as the requests that the machine sends."""
+    answer: dict[str, Any] = {
+        "package_version": plan.package_version,
+        "endpoint_config_name": plan.endpoint_config,
+        "model_name": plan.model_name,
+        "create_model": releases.create_model_request(plan, role_arn=settings.sagemaker_role_arn),
+        "endpoint_config": releases.endpoint_config_request(
+            plan, bucket=settings.data_bucket, kms_key_id=settings.kms_key_id
+        ),
+        "alarms": [releases.alarm_request(alarm) for alarm in plan.alarms],
+        "alarm_names": [alarm.name for alarm in plan.alarms],
+        "previous_config": endpoint.endpoint_config if endpoint else None,
+    }
+    if plan.rollout is None:
+        return {"verdict": "CREATE", "create": releases.create_endpoint_request(plan)} | answer
+    return {"verdict": "UPDATE", "update": releases.update_endpoint_request(plan, plan.rollout)} | answer

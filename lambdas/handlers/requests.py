@@ -1,0 +1,43 @@
+"""What the stages hand each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+# How often a cadence judges.
+CADENCES = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+
+
+class Window(BaseModel, frozen=True):
+    """The half-open slice `[start, end)`."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+
+class StageRequest(BaseModel):
+    """A message of a stage's queue."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    time: AwareDatetime
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read the one message that the event source mapping hands over."""
+        (record,) = event["Records"]
+        return cls.model_validate(json.loads(record["body"]))
+
+
+class JudgeRequest(StageRequest):
+    """Judge one window; `performance_key` is the performance report, once there is one."""
+
+    window: Window
+    performance_key: str | None = None
+    new_labelled_rows: int = 0

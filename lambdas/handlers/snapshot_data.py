@@ -1,0 +1,176 @@
+"""Take the snapshot of a retraining: what is learnt from, what is judged on, or why neither will do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.labelled_history import LabelledHistory, labelled_history
+from kedge.model_config import ModelConfig
+from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
+from kedge.training_rows import column_description, scoring_payload, training_csv
+from lambdas.adapters import champions, clients, endpoints, training_data, training_jobs, windows
+from lambdas.adapters.answered_rows import load_answered_rows
+from lambdas.adapters.models import load_model
+from lambdas.adapters.training_jobs import Workshop
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    training_image: str
+    training_source_uri: str
+    sagemaker_role_arn: str
+    kms_key_id: str | None = None
+
+
+class Request(BaseModel, frozen=True):
+    """A retraining that begins."""
+
+    model: str
+    run: str
+    time: AwareDatetime
+    trigger: Any = None
+
+
+@dataclass(frozen=True)
+class Serving:
+    """The model that serves, and the end of what it learnt from, where that is known."""
+
+    model_name: str
+    package_version: str | None
+    training_end: datetime | None
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    config, champion = load_model(request.model), find_champion(request.model, settings)
+    history, sources = gather(request, settings, config)
+    split = split_in_time(
+        history.rows, holdout_fraction=config.training.holdout_fraction,
+        champion_training_end=champion.training_end if champion else None,
+    )  # fmt: skip
+    reasons = (*history.problems, *refusal_reasons(split, config))
+    answer = {"reasons": list(reasons), "champion": describe(champion)}
+    logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
+                holdout_rows=split.holdout.num_rows, reasons=len(reasons))  # fmt: skip
+    if reasons:
+        return {"verdict": "REJECTED"} | answer
+    snapshot = write(request, settings, config, split, manifest_facts(history, sources))
+    return {"verdict": "READY", "snapshot": snapshot} | answer | jobs(request, settings, config, champion)
+
+
+def gather(request: Request, settings: Settings, config: ModelConfig) -> tuple[LabelledHistory, list[str]]:
+    """Everything answered and labelled of late, the user's first rows, and where all of it came from."""
+    s3, bucket = clients.s3(), settings.data_bucket
+    since = request.time - timedelta(days=config.training.window_days)
+    answered = load_answered_rows(s3, bucket, config, since=since, until=request.time)
+    initial = training_data.load_initial_rows(s3, bucket, request.model)
+    history = labelled_history(
+        answered.rows, answered.labels, initial, config, now=request.time,
+        known_horizon_days=windows.load_horizon(clients.dynamodb(), settings.state_table, request.model),
+    )  # fmt: skip
+    return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
+
+
+def manifest_facts(history: LabelledHistory, sources: list[str]) -> dict[str, Any]:
+    """What the manifest says of the rows' origin."""
+    return {"usable": history.usable, "label_horizon_days": history.horizon.days, "sources": sources}
+
+
+def find_champion(model: str, settings: Settings) -> Serving | None:
+    """What the endpoint's config names is the champion, also where Kedge did not make it."""
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), load_model(model).endpoint.name)
+    if endpoint is None:
+        return None
+    served = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
+    known = champions.load(clients.dynamodb(), settings.state_table, model)
+    if known is None:
+        return Serving(served.model_name, None, None)
+    return Serving(served.model_name, known.package_version, known.training_end)
+
+
+def describe(champion: Serving | None) -> dict[str, Any]:
+    """The champion as the machine passes it on."""
+    if champion is None:
+        return {"present": False}
+    return {"present": True, "model_name": champion.model_name, "package_version": champion.package_version}
+
+
+def write(
+    request: Request, settings: Settings, config: ModelConfig, split: Split, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the snapshot's files, then the manifest that vouches for them."""
+    s3, prefix = clients.s3(), training_data.run_prefix(request.model, request.run)
+    holdout = holdout_key(config)
+    contents = {
+        "train/train.csv": (split.training, training_csv(split.training), "text/csv"),
+        "train/columns.json": (None, json.dumps(column_description(config)).encode(), "application/json"),
+        "training.parquet": (split.training, training_data.table_bytes(split.training), PARQUET),
+        holdout: (split.holdout, scoring_payload(split.holdout, config), config.endpoint.content_type),
+        "holdout/truth.parquet": (split.holdout, training_data.table_bytes(split.holdout), PARQUET),
+    }
+    for name, (_, content, kind) in contents.items():
+        training_data.save_file(s3, settings.data_bucket, f"{prefix}/{name}", content, kind)
+    manifest = snapshot_manifest(
+        model=request.model, run=request.run, **facts,
+        files={name: file_entry(rows, content) for name, (rows, content, _) in contents.items()},
+    )  # fmt: skip
+    body = json.dumps(manifest, indent=1).encode()
+    training_data.save_file(s3, settings.data_bucket, f"{prefix}/manifest.json", body, "application/json")
+    base = f"s3://{settings.data_bucket}/{prefix}"
+    return {
+        "prefix": prefix,
+        "train_uri": f"{base}/train/",
+        "holdout_uri": f"{base}/{holdout}",
+        "manifest_uri": f"{base}/manifest.json",
+        "train_rows": split.training.num_rows,
+        "holdout_rows": split.holdout.num_rows,
+        "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
+        "digest": manifest["digest"],
+    }
+
+
+def holdout_key(config: ModelConfig) -> str:
+    """The holdout's file, in the endpoint's own content type."""
+    return "holdout/input.csv" if config.endpoint.content_type == "text/csv" else "holdout/input.jsonl"
+
+
+def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
+    """Ask for the training job, the challenger's model, and a transform job for each model."""
+    base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
+    workshop = Workshop(
+        image=config.training.image or settings.training_image,
+        source_uri=settings.training_source_uri,
+        role_arn=settings.sagemaker_role_arn,
+        kms_key_id=settings.kms_key_id,
+        tags=(("kedge:model", request.model), ("kedge:run", request.run)),
+    )
+    holdout = f"{base}/{holdout_key(config)}"
+    asked = {
+        "training_job": training_jobs.training_job_request(
+            config, workshop, train_uri=f"{base}/train/", output_uri=f"{base}/output"
+        ),
+        "challenger_model": training_jobs.challenger_model_request(workshop),
+        "challenger_transform": training_jobs.transform_request(
+            config, workshop, model_name=request.run, input_uri=holdout, output_uri=f"{base}/challenger"
+        ),
+    }
+    if champion:
+        asked["champion_transform"] = training_jobs.transform_request(
+            config, workshop, model_name=champion.model_name, input_uri=holdout, output_uri=f"{base}/champion"
+        )
+    return asked

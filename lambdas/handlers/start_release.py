@@ -1,0 +1,123 @@
+"""Start the release of a package that a person approved; hear of one that a person rejected."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.model_config import ModelConfig
+from lambdas.adapters import alerts, approvals, audit, champions, clients, executions, leases, model_registry
+from lambdas.adapters.approvals import Approval
+from lambdas.adapters.model_registry import Package
+from lambdas.adapters.models import load_models
+from lambdas.adapters.times import to_text
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    release_machine_arn: str
+    alert_topic_arn: str
+    event_topic_arn: str
+
+
+class Detail(BaseModel, frozen=True):
+    """The part of SageMaker's event that is believed: which package it is about."""
+
+    ModelPackageArn: str
+
+
+class Request(BaseModel, frozen=True):
+    """A "SageMaker Model Package State Change": it comes for any update, at times more than once."""
+
+    time: AwareDatetime
+    detail: Detail
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Act on what the registry says now, once for each time a person decided."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
+    config = next((config for config in load_models().values() if config.package_group == package.group), None)
+    if config is None:
+        return {"verdict": "NOT_OURS"}
+    known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
+    if known.status == package.approval_status:
+        # A metadata stamp, or the same decision told twice.
+        return {"verdict": "ALREADY_HEARD"}
+    decided = Approval(package.approval_status, known.approvals + (package.approval_status == "Approved"))
+    answer: dict[str, Any] = {"verdict": "PENDING"}
+    if package.approval_status == "Approved":
+        answer = release(request, settings, config, package, decided)
+    if package.approval_status == "Rejected":
+        answer = hear_rejection(request, settings, config, package)
+    logger.info("heard", model=config.model, package=package.arn, status=package.approval_status, **answer)
+    # Remembered last: a crash before this line repeats the start, which its name makes harmless.
+    approvals.save(clients.dynamodb(), settings.state_table, config.model, package.version, decided)
+    return answer
+
+
+def release_name(package: Package, decided: Approval) -> str:
+    """Name an execution by package and approval: the same approval starts the same execution."""
+    digest = hashlib.sha256(f"{package.arn}#{decided.approvals}".encode()).hexdigest()[:12]
+    return f"{package.group}-v{package.version}-release-{digest}"[:80]
+
+
+def release(
+    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval
+) -> dict[str, Any]:
+    """Take the endpoint's lease for the execution that is about to start, write the approval down, then start it."""
+    if is_serving(settings, config, package):
+        return {"verdict": "ALREADY_SERVING"}
+    run = release_name(package, decided)
+    leases.take(
+        clients.dynamodb(), clients.stepfunctions(), settings.state_table, model=config.model, purpose="release",
+        holder=executions.execution_arn(settings.release_machine_arn, run), now=request.time,
+    )  # fmt: skip
+    tell_timeline("approved", request, settings, config, {**decision(package), "run": run})
+    started = executions.start(
+        clients.stepfunctions(), settings.release_machine_arn, name=run,
+        request={"model": config.model, "run": run, "time": to_text(request.time), "package_arn": package.arn},
+    )  # fmt: skip
+    return {"verdict": "STARTED" if started else "ALREADY_STARTED", "run": run}
+
+
+def hear_rejection(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Write a rejection down; one of the package that serves is told, for a person must roll back."""
+    serving = is_serving(settings, config, package)
+    detail = {**decision(package), "serving": serving}
+    tell_timeline("rejected", request, settings, config, detail)
+    if serving:
+        topics = alerts.Topics(settings.alert_topic_arn, settings.event_topic_arn)
+        alerts.publish(clients.sns(), topics, model=config.model, kind="rejected", time=request.time, detail=detail)
+    return {"verdict": "REJECTED", "serving": serving}
+
+
+def is_serving(settings: Settings, config: ModelConfig, package: Package) -> bool:
+    """Whether this package is the champion."""
+    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    return champion is not None and champion.package_arn == package.arn
+
+
+def decision(package: Package) -> dict[str, Any]:
+    """What a person decided about which package, as the timeline tells it."""
+    facts = {
+        "package_arn": package.arn,
+        "package_version": package.version,
+        "by": package.approved_by,
+        "reason": package.approval_reason,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
+    """Write a person's decision into the timeline."""
+    audit.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)

@@ -1,0 +1,95 @@
+"""Watch a canary: compare its captured answers with the champion's, and put the gauge that its rollback alarm reads."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.canary import CanaryVerdict, judge_canary
+from kedge.model_config import ModelConfig
+from kedge.release_plan import capture_prefix
+from kedge.release_proof import LastWatch
+from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
+from lambdas.adapters.canary_watch import CanaryWatch
+from lambdas.adapters.captured_answers import load_captured_answers
+from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.models import load_model
+from lambdas.adapters.times import to_text
+from lambdas.handlers.logs import logger, tracer
+from lambdas.settings import Settings as Environment
+
+# The last look must leave the alarm two of its periods to be evaluated within the bake.
+LAST_LOOK = timedelta(minutes=5)
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+
+
+class Request(BaseModel, frozen=True):
+    """A canary that bakes."""
+
+    model: str
+    run: str
+    time: AwareDatetime
+    package_version: str
+    endpoint_config: str
+    previous_config: str
+    started: AwareDatetime
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Look at the canary once; SETTLED when the endpoint is not being updated any more."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    config = load_model(request.model)
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    if endpoint is None or endpoint.settled:
+        return {"verdict": "SETTLED", "watch": {}}
+    since = endpoint.baking_since(request.started)
+    if since is None:
+        # The fleet is still being made, or the old one taken down: nobody compares anything.
+        return {"verdict": "BAKING", "watch": {}}
+    verdict, requests = look(request, settings, config, endpoint, since)
+    seen = CanaryWatch(
+        run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
+        requests=requests, seen_at=to_text(request.time), last=LastWatch(verdict.verdict, verdict.reasons),
+    )  # fmt: skip
+    canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
+    canary_traffic.put_gauge(
+        clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge,
+        time=request.time,
+    )  # fmt: skip
+    logger.info("watched", model=request.model, verdict=verdict.verdict, requests=requests, reasons=verdict.reasons)
+    watch = {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "requests": requests, "gauge": verdict.gauge}
+    return {"verdict": "BAKING", "watch": watch}
+
+
+def look(
+    request: Request, settings: Settings, config: ModelConfig, endpoint: EndpointState, since: datetime
+) -> tuple[CanaryVerdict, int]:
+    """Gather both fleets' answers since the bake began, and judge them."""
+    bake_ends = since + timedelta(minutes=config.canary.bake_minutes)
+    requests = canary_traffic.count_requests(
+        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, endpoint_config=request.endpoint_config,
+        start=since, end=request.time,
+    )  # fmt: skip
+    served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
+    prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
+    canary, champion = (
+        load_captured_answers(
+            clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", config,
+            since=since, until=request.time,
+        )
+        for prefix in prefixes
+    )  # fmt: skip
+    verdict = judge_canary(
+        canary, champion, config.canary, requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK
+    )
+    return verdict, requests

@@ -1,0 +1,78 @@
+"""The monitor's monitor: gauges of what is no longer judged, and of what is invoked but not captured."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.model_config import ModelConfig
+from lambdas.adapters import champions, clients, inference_logs, metrics, windows
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.models import load_models
+from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.requests import CADENCES
+from lambdas.settings import Settings as Environment
+
+# Capture files are minutes late: the stretch that is compared ended this long ago.
+CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=6)
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+
+
+class Request(BaseModel, frozen=True):
+    """A tick of the schedule."""
+
+    time: AwareDatetime
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Put both gauges of every deployed model."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    gauges = {}
+    for config in load_models().values():
+        champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+        if champion is not None:
+            gauges[config.model] = {
+                "JudgementAgeCadences": judgement_age(config, champion, request.time, settings),
+                "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
+            }
+            metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
+    logger.info("watched the monitor", models=len(gauges))
+    return gauges
+
+
+def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
+    """Cadences since the last window that was judged, or since the promotion."""
+    cadence = CADENCES[config.cadence.judge]
+    found = windows.load_windows(clients.dynamodb(), settings.state_table, config.model, since=now - 4 * cadence)
+    last = max([champion.promoted_at, *(window.verdict.end for window in found)])
+    return (now - last) / cadence
+
+
+def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
+    """Requests of the last hours where not one of them was captured; 0 where capture works."""
+    end = now - CAPTURE_DELAY
+    start = max(end - COMPARED, champion.promoted_at)
+    endpoint = config.endpoint
+    if start >= end:
+        return 0.0
+    for day in {start.date(), end.date()}:
+        prefix = inference_logs.capture_prefix(
+            config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
+        )
+        if inference_logs.any_after(clients.s3(), settings.data_bucket, prefix, start):
+            return 0.0
+    return float(
+        metrics.endpoint_invocations(
+            clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=start, end=end
+        )
+    )

@@ -1,0 +1,67 @@
+"""What SageMaker refuses in an UpdateEndpoint request: waits, sizes, timeouts, alarms that ring or are not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.sagemaker_api import ValidationError
+
+TIMEOUT_SECONDS_MIN, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_DEFAULT = 600, 28_800, 14_400
+WAIT_SECONDS_MAX = 3600
+CAPACITY = "CAPACITY_PERCENT"
+LIMITS = {"CANARY": ("CanarySize", 1, 50), "LINEAR": ("LinearStepSize", 10, 50)}
+
+
+def check_update(account: Any, request: dict[str, Any]) -> None:
+    """Refuse an UpdateEndpoint request that SageMaker would."""
+    deployment = request.get("DeploymentConfig") or {}
+    if deployment.get("RollingUpdatePolicy"):
+        raise ValidationError("RollingUpdatePolicy is not imitated: use BlueGreenUpdatePolicy")
+    if policy := deployment.get("BlueGreenUpdatePolicy"):
+        _check_policy(policy)
+    names = rollback_alarms(deployment)
+    if not names:
+        return
+    if "BlueGreenUpdatePolicy" not in deployment or len(names) > 10:
+        raise ValidationError("AutoRollbackConfiguration takes 1 to 10 alarms, beside a BlueGreenUpdatePolicy.")
+    known = account.backend("cloudwatch").alarms
+    if missing := [name for name in names if name not in known]:
+        raise ValidationError(f"Could not find CloudWatch alarm(s): {', '.join(missing)}.")
+    if ringing := account.alarms.in_alarm(names):
+        raise ValidationError(
+            f"The following CloudWatch alarms are in ALARM state: {', '.join(ringing)}. "
+            "Rollback alarms must not be in ALARM state when a deployment starts."
+        )
+
+
+def _check_policy(policy: dict[str, Any]) -> None:
+    routing = policy["TrafficRoutingConfiguration"]
+    wait, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
+    timeout = policy.get("MaximumExecutionTimeoutInSeconds", TIMEOUT_SECONDS_DEFAULT)
+    if not (0 <= wait <= WAIT_SECONDS_MAX and 0 <= termination <= WAIT_SECONDS_MAX):
+        raise ValidationError(f"Waits must be between 0 and {WAIT_SECONDS_MAX} seconds.")
+    if not TIMEOUT_SECONDS_MIN <= timeout <= TIMEOUT_SECONDS_MAX:
+        raise ValidationError(
+            f"MaximumExecutionTimeoutInSeconds must be between {TIMEOUT_SECONDS_MIN} and {TIMEOUT_SECONDS_MAX}."
+        )
+    steps = 1
+    if routing["Type"] in LIMITS:
+        name, low, high = LIMITS[routing["Type"]]
+        size = routing.get(name)
+        if size is None:
+            raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
+        if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
+            raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
+        if routing["Type"] == "LINEAR" and size["Type"] == CAPACITY:
+            steps = -(-100 // size["Value"]) - 1
+    if timeout <= wait * steps + termination:
+        raise ValidationError(
+            "MaximumExecutionTimeoutInSeconds must be larger than TerminationWaitInSeconds and WaitIntervalInSeconds "
+            "together."
+        )
+
+
+def rollback_alarms(deployment: dict[str, Any]) -> list[str]:
+    """Return the names of the alarms that a deployment watches."""
+    alarms = (deployment.get("AutoRollbackConfiguration") or {}).get("Alarms") or []
+    return [alarm["AlarmName"] for alarm in alarms]

@@ -1,0 +1,194 @@
+"""UpdateEndpoint: a second fleet is provisioned, gets traffic by canary, in steps or at once, and goes back on alarm.
+
+The real service keeps the old (blue) fleet while the new (green) one bakes, watches the rollback alarms until the old
+one is terminated, and after a rollback is InService again with the old config and no failure reason. Imitated: blue
+and green fleets with all three ways of shifting traffic, WaitIntervalInSeconds, TerminationWaitInSeconds,
+MaximumExecutionTimeoutInSeconds, alarms in ALARM at the start refused, no baking if variant names differ, a single
+instance leaving no canary; RetainAllVariantProperties. Refused: rolling updates.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from offline.endpoint_fleets import Fleet
+from offline.endpoint_policies import CAPACITY, LIMITS, TIMEOUT_SECONDS_DEFAULT, rollback_alarms
+from offline.sagemaker_api import Described, ValidationError
+from offline.sagemaker_storage import DownloadError
+
+if TYPE_CHECKING:
+    from offline.sagemaker_endpoints import Endpoint
+
+PROVISION_SECONDS = (180, 360)
+SHIFT_SECONDS = (20, 60)
+ROLLBACK_SECONDS = (60, 180)
+
+
+class Update:
+    """One replacement of an endpoint's fleet, from Updating to InService."""
+
+    def __init__(self, endpoint: Endpoint, config: Described, request: dict[str, Any]) -> None:
+        self.endpoint, self.account, self.config, self.request = endpoint, endpoint.account, config, request
+        self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
+        self.policy: dict[str, Any] = self.deployment.get("BlueGreenUpdatePolicy") or {}
+        self.watched = set(rollback_alarms(self.deployment))
+        self.blue = endpoint.fleet
+        self.green: Fleet | None = None
+        self.ended = False
+        self._timers: list[Any] = []
+        self._failure = ""
+
+    # The way forward ----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Order the new fleet; the old one goes on serving."""
+        timeout = self.policy.get("MaximumExecutionTimeoutInSeconds", TIMEOUT_SECONDS_DEFAULT)
+        self._pending("Creating")
+        self.endpoint.to("Updating")
+        try:
+            self.green = Fleet(self.account, self.endpoint.name, self._config(), self._capture())
+        except (DownloadError, ValidationError) as error:
+            self._failure = f"Failed to download model data: {error}"
+        self._after(PROVISION_SECONDS, self._provisioned)
+        self._after(
+            (timeout, timeout), lambda: self.roll_back("The deployment exceeded its maximum execution timeout.")
+        )
+
+    def _config(self) -> dict[str, Any]:
+        """Return the new config; with RetainAllVariantProperties its variants keep counts and weights."""
+        document = dict(self.config.document)
+        if self.request.get("RetainAllVariantProperties") and self.blue is not None:
+            excluded = {
+                item["VariantPropertyType"] for item in self.request.get("ExcludeRetainedVariantProperties", [])
+            }
+            present = {variant.name: variant for variant in self.blue.variants}
+            document["ProductionVariants"] = [
+                _retained(variant, present.get(variant["VariantName"]), excluded)
+                for variant in document["ProductionVariants"]
+            ]
+        return document
+
+    def _capture(self) -> Any:
+        """Return the capture that is retained, or None to have the new config's."""
+        excluded = {item["VariantPropertyType"] for item in self.request.get("ExcludeRetainedVariantProperties", [])}
+        retained = self.request.get("RetainAllVariantProperties") and "DataCaptureConfig" not in excluded
+        return (self.blue.capture_config or {}) if retained and self.blue is not None else None
+
+    def _provisioned(self) -> None:
+        failure = self._failure or (self.green.check_health() if self.green else "")
+        if failure:
+            self.roll_back(failure)
+            return
+        self.account.alarms.on_change(self._heard)
+        routing = self.policy.get("TrafficRoutingConfiguration", {})
+        # SageMaker silently shifts everything at once, unwatched, where old and new variants have different names.
+        if self.blue is None or self.green is None or self.blue.names != self.green.names or not routing:
+            self.watched = set()
+            self._finish()
+            return
+        self.endpoint.green = self.green
+        self._shift(list(self._shares(routing)))
+
+    def _shares(self, routing: dict[str, Any]) -> list[float]:
+        """Return the green fleet's share of the traffic, step by step."""
+        instances = sum(variant.instances for variant in self.green.variants)  # type: ignore[union-attr]
+        if routing["Type"] == "ALL_AT_ONCE" or instances == 1:
+            return [1.0]
+        size = routing[LIMITS[routing["Type"]][0]]
+        step = size["Value"] / (100 if size["Type"] == CAPACITY else instances)
+        if routing["Type"] == "CANARY":
+            return [step, 1.0]
+        return [min(step * number, 1.0) for number in range(1, math.ceil(round(1 / step, 9)) + 1)]
+
+    def _shift(self, shares: list[float]) -> None:
+        """Give the green fleet its next share, and let it bake."""
+        if self.ended or self._alarmed():
+            return
+        self.endpoint.green_share = shares[0]
+        self._pending("Baking")
+        routing = self.policy["TrafficRoutingConfiguration"]
+        if len(shares) > 1:
+            wait = routing["WaitIntervalInSeconds"]
+            self._after((wait, wait), lambda: self._shift(shares[1:]))
+            return
+        # At once, the interval is the only baking there is; SageMaker then waits before it ends the old fleet.
+        wait = self.policy.get("TerminationWaitInSeconds", 0)
+        if routing["Type"] == "ALL_AT_ONCE":
+            wait += routing["WaitIntervalInSeconds"]
+        self._after((wait, wait), self._finish)
+
+    def _finish(self) -> None:
+        if self.ended or self._alarmed():
+            return
+        self._end()
+        if self.blue is not None:
+            self.blue.release()
+        self.endpoint.fleet = self.green
+        self._settle()
+
+    # The way back -------------------------------------------------------------------------------------------------
+
+    def _heard(self, alarm: str, _before: str, after: str) -> None:
+        if not self.ended and alarm in self.watched and after == "ALARM":
+            self.roll_back("")
+
+    def _alarmed(self) -> bool:
+        if self.account.alarms.in_alarm(self.watched):
+            self.roll_back("")
+            return True
+        return False
+
+    def roll_back(self, reason: str) -> None:
+        """Send all traffic to the old fleet at once; after an alarm, nothing will tell of it but the config's name."""
+        if self.ended:
+            return
+        self._end()
+        if self.green is not None:
+            self.green.release()
+        self._pending("Deleting")
+        fields = {"FailureReason": reason} if reason else {}
+        # It stays Updating until the new fleet is gone.
+        self.endpoint.later(ROLLBACK_SECONDS, lambda: self._settle(**fields))
+
+    def _end(self) -> None:
+        self.ended = True
+        for timer in self._timers:
+            self.account.clock.cancel(timer)
+        self.endpoint.green, self.endpoint.green_share = None, 0.0
+
+    def _settle(self, **fields: str) -> None:
+        document = self.endpoint.document
+        document.pop("PendingDeploymentSummary", None)
+        if self.deployment:
+            document["LastDeploymentConfig"] = self.deployment
+        self.endpoint.describe_fleet()
+        self.endpoint.to("InService" if self.endpoint.fleet is not None else "Failed", **fields)
+
+    def _pending(self, status: str) -> None:
+        now = self.account.clock.now
+        summary = self.endpoint.document.setdefault("PendingDeploymentSummary", {"StartTime": now})
+        summary["EndpointConfigName"] = self.config.document["EndpointConfigName"]
+        summary["ProductionVariants"] = [
+            {"VariantName": variant["VariantName"], "VariantStatus": [{"Status": status, "StartTime": now}]}
+            for variant in self.config.document["ProductionVariants"]
+        ]
+
+    def _after(self, seconds: tuple[float, float], action: Any) -> None:
+        if seconds[0] == seconds[1]:
+            when = self.account.clock.now + timedelta(seconds=seconds[0])
+            self._timers.append(self.account.clock.call_at(when, action, self.endpoint.arn))
+        else:
+            self._timers.append(self.endpoint.later(seconds, action))
+
+
+def _retained(variant: dict[str, Any], present: Any, excluded: set[str]) -> dict[str, Any]:
+    if present is None:
+        return variant
+    kept: dict[str, Any] = {}
+    if "DesiredInstanceCount" not in excluded:
+        kept["InitialInstanceCount"] = present.instances
+    if "DesiredWeight" not in excluded:
+        kept["InitialVariantWeight"] = present.weight
+    return {**variant, **kept}

@@ -1,0 +1,96 @@
+"""Permissions that a call needs though nobody calls them: the service asks for them on the caller's behalf.
+
+| call | also needs | because |
+| --- | --- | --- |
+| PutObject and kin into a bucket encrypted with a KMS key | kms:GenerateDataKey | S3 asks KMS as the caller |
+| multipart uploads there | kms:Decrypt | S3 decrypts the parts to join them |
+| GetObject of an object so encrypted | kms:Decrypt | likewise; HeadObject reads no content, and does not |
+| SendMessage, Publish to an encrypted queue or topic | kms:GenerateDataKey, kms:Decrypt | the key is checked first |
+| ReceiveMessage of an encrypted queue | kms:Decrypt | the messages are decrypted for the caller |
+| reading and writing a table with a customer's key | kms:Decrypt | DynamoDB unlocks the table key as the caller |
+| GetObject of a key that does not exist | s3:ListBucket | else S3 answers 403, not 404 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from offline.iam_actions import Need
+
+if TYPE_CHECKING:
+    from offline.account import Account
+
+MULTIPART = {"CompleteMultipartUpload", "UploadPart"}
+OBJECT_WRITES = {"PutObject", "CopyObject", "CreateMultipartUpload", *MULTIPART}
+OBJECT_READS = {"GetObject", "HeadObject"}
+ITEMS = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"}
+
+
+def implied_needs(account: Account, service: str, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    """Return what a call needs beyond its own action."""
+    finders = {"s3": _of_object, "sqs": _of_queue, "sns": _of_topic, "dynamodb": _of_table}
+    finder = finders.get(service)
+    return finder(account, operation, params) if finder else []
+
+
+def _key_needs(account: Account, key: str | None, service: str, *actions: str) -> list[Need]:
+    if not key or key.startswith("alias/aws/"):
+        return []
+    arn = account.backend("kms").describe_key(key).arn
+    via = {"kms:viaservice": f"{service}.{account.region}.amazonaws.com"}
+    return [Need(f"kms:{action}", arn, via) for action in actions]
+
+
+def _of_object(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    if operation not in OBJECT_WRITES and operation not in OBJECT_READS:
+        return []
+    bucket = account.backend("s3").buckets.get(params["Bucket"])
+    if bucket is None:
+        return []
+    needs: list[Need] = []
+    if operation in OBJECT_READS:
+        if params["Key"] not in bucket.keys:
+            return [Need("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", {"s3:prefix": params["Key"]})]
+        if operation == "GetObject":
+            needs = _key_needs(account, _object_key(bucket, params), "s3", "Decrypt")
+    elif operation in OBJECT_WRITES:
+        more = ("Decrypt",) if operation in MULTIPART else ()
+        key = params.get("SSEKMSKeyId") or _bucket_key(bucket)
+        needs = _key_needs(account, key, "s3", "GenerateDataKey", *more)
+        if operation == "CopyObject":
+            needs += _key_needs(account, _bucket_key(bucket), "s3", "Decrypt")
+    return needs
+
+
+def _object_key(bucket: Any, params: Mapping[str, Any]) -> str | None:
+    stored = bucket.keys[params["Key"]]
+    return stored.kms_key_id if getattr(stored, "encryption", None) == "aws:kms" else None
+
+
+def _bucket_key(bucket: Any) -> str | None:
+    if not bucket.encryption:
+        return None
+    default = bucket.encryption["Rule"].get("ApplyServerSideEncryptionByDefault", {})
+    return default.get("KMSMasterKeyID") if default.get("SSEAlgorithm") == "aws:kms" else None
+
+
+def _of_queue(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    actions = {"SendMessage": ("GenerateDataKey", "Decrypt"), "ReceiveMessage": ("Decrypt",)}
+    wanted = actions.get(operation.removesuffix("Batch"))
+    name = str(params.get("QueueUrl", "")).rsplit("/", 1)[-1]
+    queue = account.backend("sqs").queues.get(name) if wanted else None
+    return _key_needs(account, getattr(queue, "kms_master_key_id", None), "sqs", *wanted) if queue and wanted else []
+
+
+def _of_topic(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    topic = account.backend("sns").topics.get(params.get("TopicArn")) if operation.startswith("Publish") else None
+    key = getattr(topic, "kms_master_key_id", None)
+    return _key_needs(account, key, "sns", "GenerateDataKey", "Decrypt") if topic else []
+
+
+def _of_table(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    name = str(params.get("TableName", "")).rsplit("/", 1)[-1]
+    table = account.backend("dynamodb").tables.get(name) if operation in ITEMS else None
+    key = (getattr(table, "sse_specification", None) or {}).get("KMSMasterKeyId")
+    return _key_needs(account, key, "dynamodb", "Decrypt")

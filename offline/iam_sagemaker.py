@@ -1,0 +1,99 @@
+"""What SageMaker's operations ask of IAM: names in lower case, tags, passed roles, and the alarms of a rollback."""
+
+from __future__ import annotations
+
+from offline.iam_actions import Need, Needs, Params, Place, anywhere, at, both, facts, passing, when
+
+
+def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs:
+    """Need the action of the operation's own name on the resource that a parameter names, in lower case."""
+
+    def needs(params: Params, place: Place) -> list[Need]:
+        name = str(params[parameter]) if parameter else "*"
+        arn = name if name.startswith("arn:") else place.arn("sagemaker", f"{kind}/{name.lower()}")
+        return [Need(f"sagemaker:{operation}", arn, facts(_FACTS, params))]
+
+    return needs
+
+
+_FACTS = {"sagemaker__ModelApprovalStatus": "ModelApprovalStatus"}
+
+
+def _tags(kind: str, parameter: str) -> Needs:
+    return when("Tags", _sagemaker("AddTags", kind, parameter))
+
+
+def _new_package(params: Params, place: Place) -> list[Need]:
+    name = str(params.get("ModelPackageGroupName", params.get("ModelPackageName"))).rsplit("/", 1)[-1].lower()
+    resource = f"model-package/{name}/*" if "ModelPackageGroupName" in params else f"model-package/{name}"
+    return [Need("sagemaker:CreateModelPackage", place.arn("sagemaker", resource), facts(_FACTS, params))]
+
+
+def _watched(params: Params, place: Place) -> list[Need]:
+    """UpdateEndpoint looks at its rollback alarms as the caller."""
+    alarms = at(params, "DeploymentConfig.AutoRollbackConfiguration.Alarms") or []
+    return [Need("cloudwatch:DescribeAlarms", place.arn("cloudwatch", f"alarm:{item['AlarmName']}")) for item in alarms]
+
+
+def _list_packages(params: Params, place: Place) -> list[Need]:
+    group = "ModelPackageGroupName" if "ModelPackageGroupName" in params else None
+    return _sagemaker("ListModelPackages", "model-package-group", group)(params, place)
+
+
+def _make(kind: str, parameter: str, operation: str, *more: Needs) -> Needs:
+    return both(_sagemaker(operation, kind, parameter), _tags(kind, parameter), *more)
+
+
+SAGEMAKER: dict[str, Needs] = {
+    "CreateTrainingJob": _make(
+        "training-job", "TrainingJobName", "CreateTrainingJob", passing("RoleArn", "sagemaker.amazonaws.com")
+    ),
+    "CreateProcessingJob": _make(
+        "processing-job", "ProcessingJobName", "CreateProcessingJob", passing("RoleArn", "sagemaker.amazonaws.com")
+    ),
+    "CreateHyperParameterTuningJob": _make(
+        "hyper-parameter-tuning-job",
+        "HyperParameterTuningJobName",
+        "CreateHyperParameterTuningJob",
+        passing("TrainingJobDefinition.RoleArn", "sagemaker.amazonaws.com"),
+    ),
+    "CreateTransformJob": _make("transform-job", "TransformJobName", "CreateTransformJob"),
+    "CreateModel": _make("model", "ModelName", "CreateModel", passing("ExecutionRoleArn", "sagemaker.amazonaws.com")),
+    "CreateEndpointConfig": _make("endpoint-config", "EndpointConfigName", "CreateEndpointConfig"),
+    "CreateEndpoint": _make(
+        "endpoint",
+        "EndpointName",
+        "CreateEndpoint",
+        _sagemaker("CreateEndpoint", "endpoint-config", "EndpointConfigName"),
+    ),
+    "UpdateEndpoint": both(
+        _sagemaker("UpdateEndpoint", "endpoint", "EndpointName"),
+        _sagemaker("UpdateEndpoint", "endpoint-config", "EndpointConfigName"),
+        _watched,
+    ),
+    "CreateModelPackage": _new_package,
+    "UpdateModelPackage": _sagemaker("UpdateModelPackage", "model-package", "ModelPackageArn"),
+    "DescribeModelPackage": _sagemaker("DescribeModelPackage", "model-package", "ModelPackageName"),
+    "ListModelPackages": _list_packages,
+    "AddTags": _sagemaker("AddTags", "", "ResourceArn"),
+    "ListTags": _sagemaker("ListTags", "", "ResourceArn"),
+    **{
+        f"{verb}{kind}": _sagemaker(f"{verb}{kind}", resource, f"{kind}Name")
+        for kind, resource, verbs in (
+            ("TrainingJob", "training-job", "Describe Stop"),
+            ("ProcessingJob", "processing-job", "Describe Stop"),
+            ("TransformJob", "transform-job", "Describe Stop"),
+            ("HyperParameterTuningJob", "hyper-parameter-tuning-job", "Describe Stop"),
+            ("Model", "model", "Describe Delete"),
+            ("EndpointConfig", "endpoint-config", "Describe Delete"),
+            ("Endpoint", "endpoint", "Describe Delete"),
+            ("ModelPackageGroup", "model-package-group", "Create Describe Delete"),
+        )
+        for verb in verbs.split()
+    },
+    **{
+        name: anywhere(f"sagemaker:{name}")
+        for name in ("ListEndpoints", "ListModels", "ListModelPackageGroups", "ListTrainingJobs", "ListTransformJobs")
+    },
+}
+RUNTIME = {"InvokeEndpoint": _sagemaker("InvokeEndpoint", "endpoint", "EndpointName")}

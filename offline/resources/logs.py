@@ -1,0 +1,22 @@
+"""AWS::Logs::LogGroup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.resources.model import Made, Making, only, resource_type, tags
+
+
+def log_group(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a log group with its retention and its key."""
+    logs = making.client("logs")
+    name = properties.get("LogGroupName") or making.name(512)
+    key = {"kmsKeyId": properties["KmsKeyId"]} if "KmsKeyId" in properties else {}
+    named = {tag["Key"]: tag["Value"] for tag in tags(properties)}
+    logs.create_log_group(logGroupName=name, **key, **({"tags": named} if named else {}))
+    if days := only(properties, "RetentionInDays"):
+        logs.put_retention_policy(logGroupName=name, retentionInDays=int(days["RetentionInDays"]))
+    return Made(name, {"Arn": making.arn("logs", f"log-group:{name}:*")})
+
+
+TYPES = (resource_type("AWS::Logs::LogGroup", "LogGroupName RetentionInDays KmsKeyId LogGroupClass Tags.*", log_group),)

@@ -1,0 +1,137 @@
+"""AWS::S3::Bucket and AWS::S3::BucketPolicy; lifecycle rules are recorded, and nothing expires offline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.resources.model import Made, Making, flag, only, resource_type, tags, text
+
+
+def bucket(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a bucket as its properties say."""
+    s3, region = making.client("s3"), making.account.region
+    name = properties.get("BucketName") or making.name(63, lower=True)
+    location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=name, **location)
+    for key, apply in _SETTINGS.items():
+        if key in properties:
+            apply(making, name, properties[key])
+    if given := tags(properties):
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": given})
+    domain = f"{name}.s3.amazonaws.com"
+    return Made(
+        name,
+        {
+            "Arn": f"arn:aws:s3:::{name}",
+            "DomainName": domain,
+            "RegionalDomainName": f"{name}.s3.{region}.amazonaws.com",
+        },
+    )
+
+
+def _encryption(making: Making, name: str, given: dict[str, Any]) -> None:
+    rules = [
+        {
+            "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
+            **only(rule, "BucketKeyEnabled"),
+        }
+        for rule in given["ServerSideEncryptionConfiguration"]
+    ]
+    making.client("s3").put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": rules})
+
+
+def _versioning(making: Making, name: str, given: dict[str, Any]) -> None:
+    making.client("s3").put_bucket_versioning(Bucket=name, VersioningConfiguration=given)
+
+
+def _public_access(making: Making, name: str, given: dict[str, Any]) -> None:
+    block = {key: flag(value) for key, value in given.items()}
+    making.client("s3").put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
+
+
+def _ownership(making: Making, name: str, given: dict[str, Any]) -> None:
+    making.client("s3").put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": given["Rules"]})
+
+
+def _logging(making: Making, name: str, given: dict[str, Any]) -> None:
+    # The target's policy, which moto asks for and AWS does not, may come later in the stack.
+    logging = {"TargetBucket": given.get("DestinationBucketName", name), "TargetPrefix": given.get("LogFilePrefix", "")}
+    s3 = making.client("s3")
+    making.afterwards(lambda: s3.put_bucket_logging(Bucket=name, BucketLoggingStatus={"LoggingEnabled": logging}))
+
+
+def _lifecycle(making: Making, name: str, given: dict[str, Any]) -> None:
+    rules = [_rule(rule) for rule in given["Rules"]]
+    making.client("s3").put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": rules})
+
+
+def _rule(given: dict[str, Any]) -> dict[str, Any]:
+    rule = only(given, "Status", "AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration")
+    rule |= {"ID": given["Id"]} if "Id" in given else {}
+    rule["Filter"] = {"Prefix": given.get("Prefix", "")}
+    if "ExpirationInDays" in given:
+        rule["Expiration"] = {"Days": int(given["ExpirationInDays"])}
+    elif "ExpiredObjectDeleteMarker" in given:
+        rule["Expiration"] = {"ExpiredObjectDeleteMarker": flag(given["ExpiredObjectDeleteMarker"])}
+    if "NoncurrentVersionExpirationInDays" in given:
+        rule["NoncurrentVersionExpiration"] = {"NoncurrentDays": int(given["NoncurrentVersionExpirationInDays"])}
+    rule |= {"Transitions": [_transition(item) for item in given["Transitions"]]} if "Transitions" in given else {}
+    if moves := given.get("NoncurrentVersionTransitions"):
+        rule["NoncurrentVersionTransitions"] = [
+            {"NoncurrentDays": int(move["TransitionInDays"]), "StorageClass": move["StorageClass"]} for move in moves
+        ]
+    return rule
+
+
+def _transition(given: dict[str, Any]) -> dict[str, Any]:
+    return {"Days": int(given["TransitionInDays"]), "StorageClass": given["StorageClass"]}
+
+
+def _notifications(making: Making, name: str, given: dict[str, Any]) -> None:
+    if flag(given.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled", False)):
+        making.client("s3").put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+
+_SETTINGS = {
+    "BucketEncryption": _encryption,
+    "VersioningConfiguration": _versioning,
+    "PublicAccessBlockConfiguration": _public_access,
+    "OwnershipControls": _ownership,
+    "LoggingConfiguration": _logging,
+    "LifecycleConfiguration": _lifecycle,
+    "NotificationConfiguration": _notifications,
+}
+
+
+def bucket_policy(making: Making, properties: dict[str, Any]) -> Made:
+    """Give a bucket its policy."""
+    making.client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=text(properties["PolicyDocument"]))
+    return Made(properties["Bucket"])
+
+
+_RULES = "LifecycleConfiguration.Rules"
+_RULE_PATHS = (
+    f"{_RULES}.Id {_RULES}.Status {_RULES}.Prefix {_RULES}.ExpirationInDays {_RULES}.ExpiredObjectDeleteMarker"
+    f" {_RULES}.NoncurrentVersionExpirationInDays {_RULES}.NoncurrentVersionExpiration.NoncurrentDays"
+    f" {_RULES}.NoncurrentVersionExpiration.NewerNoncurrentVersions"
+    f" {_RULES}.AbortIncompleteMultipartUpload.DaysAfterInitiation {_RULES}.Transitions.StorageClass"
+    f" {_RULES}.Transitions.TransitionInDays {_RULES}.NoncurrentVersionTransitions.StorageClass"
+    f" {_RULES}.NoncurrentVersionTransitions.TransitionInDays"
+)
+_ENCRYPTION = "BucketEncryption.ServerSideEncryptionConfiguration"
+_BLOCK = "PublicAccessBlockConfiguration"
+TYPES = (
+    resource_type(
+        "AWS::S3::Bucket",
+        f"BucketName {_ENCRYPTION}.BucketKeyEnabled {_ENCRYPTION}.ServerSideEncryptionByDefault.SSEAlgorithm"
+        f" {_ENCRYPTION}.ServerSideEncryptionByDefault.KMSMasterKeyID VersioningConfiguration.Status"
+        f" {_BLOCK}.BlockPublicAcls {_BLOCK}.BlockPublicPolicy {_BLOCK}.IgnorePublicAcls {_BLOCK}.RestrictPublicBuckets"
+        " OwnershipControls.Rules.ObjectOwnership LoggingConfiguration.DestinationBucketName"
+        " LoggingConfiguration.LogFilePrefix NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"
+        f" Tags.* {_RULE_PATHS}",
+        bucket,
+    ),
+    resource_type("AWS::S3::BucketPolicy", "Bucket PolicyDocument.*", bucket_policy),
+)

@@ -1,0 +1,48 @@
+"""AWS::Scheduler::Schedule and AWS::Scheduler::ScheduleGroup."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.resources.model import Made, Making, only, resource_type, tags
+
+SCHEDULE = (
+    "Description",
+    "EndDate",
+    "FlexibleTimeWindow",
+    "GroupName",
+    "KmsKeyArn",
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "StartDate",
+    "State",
+    "Target",
+)
+
+
+def schedule(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a schedule; the API takes the very same structure."""
+    making.account.iam.require_trust(properties["Target"]["RoleArn"], "scheduler.amazonaws.com")
+    name = properties.get("Name") or making.name()
+    arn = making.client("scheduler").create_schedule(Name=name, **only(properties, *SCHEDULE))["ScheduleArn"]
+    return Made(name, {"Arn": arn})
+
+
+def schedule_group(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a schedule group."""
+    name = properties.get("Name") or making.name()
+    arn = making.client("scheduler").create_schedule_group(Name=name, Tags=tags(properties))["ScheduleGroupArn"]
+    return Made(name, {"Arn": arn, "State": "ACTIVE"})
+
+
+TYPES = (
+    resource_type(
+        "AWS::Scheduler::Schedule",
+        "Name Description EndDate GroupName KmsKeyArn ScheduleExpression ScheduleExpressionTimezone StartDate State"
+        " FlexibleTimeWindow.Mode FlexibleTimeWindow.MaximumWindowInMinutes Target.Arn Target.RoleArn Target.Input"
+        " Target.DeadLetterConfig.Arn Target.RetryPolicy.MaximumEventAgeInSeconds"
+        " Target.RetryPolicy.MaximumRetryAttempts Target.SqsParameters.MessageGroupId",
+        schedule,
+    ),
+    resource_type("AWS::Scheduler::ScheduleGroup", "Name Tags.*", schedule_group),
+)

@@ -1,0 +1,158 @@
+"""S3 listings that cost what they return, not what the bucket holds.
+
+moto walks every key of a bucket for each ListObjectsV2, copies the bucket to do so, and spends 0.1 ms on writing each
+entry. Here a bucket keeps its keys' names sorted, a page is cut out of them, and written in one go. What is returned
+is the same. moto also delivers a server access log, an object per request, to the log bucket; AWS does so hours later
+and as it can, and nothing of ours reads it: here none is delivered.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+from xml.sax.saxutils import escape
+
+from moto.core.responses import ActionResult
+from moto.s3 import models
+from moto.s3.models import FakeDeleteMarker, FakeTableStorageBucket, S3Backend
+from moto.s3.responses import S3Response
+from moto.s3.utils import _VersionedKeyStore
+
+if TYPE_CHECKING:
+    from offline.account import Account
+
+LAST_CHARACTER = chr(0x10FFFF)
+
+
+class IndexedKeys(_VersionedKeyStore):
+    """A bucket's objects by key, with the keys' names in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in self:
+            insort(self.names, key)
+        super().__setitem__(key, value)
+
+    def setlist(self, key: Any, list_: Any) -> None:
+        """Replace all versions of an object."""
+        if key not in self:
+            insort(self.names, key)
+        super().setlist(key, list_)
+
+    def pop(self, key: str) -> None:  # type: ignore[override]  # moto's own pop has no default either
+        """Forget an object with all its versions."""
+        super().pop(key)
+        del self.names[bisect_left(self.names, key)]
+
+    def below(self, prefix: str, after: str, delimiter: str) -> Iterator[Any]:
+        """Yield in order what a listing shows beyond `after`: objects, and as text the common prefixes of many."""
+        start = max(bisect_left(self.names, prefix), bisect_right(self.names, after))
+        while start < len(self.names) and self.names[start].startswith(prefix):
+            name = self.names[start]
+            folder = _folder(name, prefix, delimiter)
+            if folder is None:
+                if not isinstance(self[name], FakeDeleteMarker):
+                    yield self[name]
+                start += 1
+                continue
+            end = bisect_left(self.names, folder + LAST_CHARACTER, lo=start)
+            if folder > after and any(not isinstance(self[each], FakeDeleteMarker) for each in self.names[start:end]):
+                yield folder
+            start = end
+
+
+def _folder(name: str, prefix: str, delimiter: str) -> str | None:
+    if not delimiter or (end := name.find(delimiter, len(prefix))) < 0:
+        return None
+    return name[: end + len(delimiter)]
+
+
+def list_objects_v2(
+    backend: S3Backend,
+    bucket: Any,
+    prefix: str | None,
+    delimiter: str | None,
+    continuation_token: str | None,
+    start_after: str | None,
+    max_keys: int,
+) -> tuple[list[Any], bool, str | None]:
+    """Answer one page of a listing, as moto's backend does."""
+    if isinstance(bucket, FakeTableStorageBucket):
+        raise models.MethodNotAllowed
+    after = backend._pagination_tokens.get(continuation_token) if continuation_token else start_after
+    page: list[Any] = []
+    for entry in bucket.keys.below(prefix or "", after or "", delimiter or ""):
+        page.append(entry)
+        if len(page) > max_keys:
+            break
+    return backend._truncate_result(page, max_keys)  # type: ignore[no-any-return]
+
+
+_ORDER = (
+    "IsTruncated",
+    "Contents",
+    "Name",
+    "Prefix",
+    "Delimiter",
+    "MaxKeys",
+    "CommonPrefixes",
+    "EncodingType",
+    "KeyCount",
+    "NextContinuationToken",
+    "StartAfter",
+)
+
+
+def _listing(result: dict[str, Any]) -> str:
+    """Write a ListObjectsV2 answer, in the order of S3's own."""
+    body = "".join(_element(name, result[name]) for name in _ORDER if name in result)
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{body}</ListBucketResult>'
+    )
+
+
+def _element(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_element(name, item) for item in value)
+    if isinstance(value, dict):
+        return f"<{name}>{''.join(_element(key, item) for key, item in value.items())}</{name}>"
+    return f"<{name}>{str(value).lower() if isinstance(value, bool) else escape(str(value))}</{name}>"
+
+
+def serialized(response: S3Response, answer: ActionResult) -> Any:
+    """Write an answer as moto does, and a listing in one go."""
+    if response.data.get("Action") != "ListObjectsV2" or not isinstance(answer.result, dict):
+        return _serialized(response, answer)
+    return 200, {"Content-Type": "application/xml", **response.response_headers}, _listing(answer.result)
+
+
+_serialized = S3Response.serialized
+
+
+def install(account: Account) -> None:
+    """Have buckets made from now on keep their keys in order."""
+    account.patch(models, "_VersionedKeyStore", IndexedKeys)
+    account.patch(S3Backend, "list_objects_v2", list_objects_v2)
+    account.patch(S3Response, "serialized", serialized)
+    account.patch(S3Backend, "log_incoming_request", lambda *_: None)
+    account.patch(S3Response, "subdomain_based_buckets", staticmethod(_names_bucket_in_host))
+
+
+def _names_bucket_in_host(request: Any) -> bool:
+    return _host_names_bucket(request.headers.get("host") or urlparse(request.url).netloc)
+
+
+@cache
+def _host_names_bucket(host: str) -> bool:
+    return _subdomain_based_buckets(SimpleNamespace(headers={"host": host}, url=f"https://{host}/"))
+
+
+_subdomain_based_buckets = S3Response.subdomain_based_buckets

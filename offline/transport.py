@@ -1,0 +1,90 @@
+"""The short way of a request from boto3 to moto and back: the same answers, without work that nobody looks at.
+
+Real AWS verifies signatures and reads user agents; moto does neither, and finds the service of each request by trying
+some 250 patterns and compiling its URLs anew. Here routes are remembered by host, signatures are stated rather than
+computed, and a timestamp is parsed once: while the clock stands still, there are few different ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import botocore.auth
+import botocore.parsers
+import botocore.useragent
+from botocore.utils import parse_timestamp
+from moto import backend_index
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict, BaseBackend
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.exceptions import HTTPException
+from moto.core.request import normalize_request
+from moto.moto_api._internal.moto_random import MotoRandom
+
+if TYPE_CHECKING:
+    from offline.account import Account
+
+Route = tuple[re.Pattern[str], Callable[[Any, str, Any], Any]]
+HOST = re.compile(r"https?://[^/]+\.amazonaws\.com(?=/|$)")
+
+
+def install(account: Account) -> None:
+    """Shorten the way for as long as the account is open."""
+    account.patch(BaseBackend, "urls", property(_urls))
+    account.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
+    for step in ("canonical_request", "string_to_sign", "signature"):
+        account.patch(botocore.auth.SigV4Auth, step, lambda *_: "stated")
+    account.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
+    account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
+    account.patch(MotoRandom, "get_random_hex", _random_hex)
+
+
+def _random_hex(random: MotoRandom, length: int = 8) -> str:
+    return f"{random.getrandbits(4 * length):0{length}x}"
+
+
+_real_urls = BaseBackend.urls.fget  # type: ignore[attr-defined]  # mypy takes the property for its value
+_urls_by_class: dict[type, Any] = {}
+
+
+def _urls(backend: BaseBackend) -> Any:
+    kind = type(backend)
+    if kind not in _urls_by_class:
+        _urls_by_class[kind] = _real_urls(backend)
+    return _urls_by_class[kind]
+
+
+@lru_cache(maxsize=4096)
+def _routes(host: str) -> tuple[Route, ...] | None:
+    """Return the URL patterns of the service behind a host, or None if that depends on more than the host."""
+    for service, pattern in backend_index.backend_url_patterns:
+        if pattern.match(host + "/"):
+            if "/" in pattern.pattern.split("//", 1)[1]:
+                return None
+            backends: Any = get_backend(service)  # type: ignore[call-overload]  # its overloads list names one by one
+            if not isinstance(backends, BackendDict):
+                return None
+            regions = backends[DEFAULT_ACCOUNT_ID]
+            urls = regions["us-east-1" if "us-east-1" in regions else "aws"].urls
+            return tuple((re.compile(url), method) for url, method in urls.items())
+    return None
+
+
+def _process_request(otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    def process_request(stubber: BotocoreStubber, request: Any) -> Any:
+        url = request.url.split("?", 1)[0]
+        host = HOST.match(url)
+        for pattern, method in (_routes(host[0]) if host else None) or ():
+            if pattern.match(url):
+                normalized = normalize_request(request)
+                try:
+                    return method(normalized, normalized.raw_url, normalized.headers)
+                except HTTPException as error:
+                    return error.code, error.get_headers(), error.get_body()
+        return otherwise(stubber, request)
+
+    return process_request

@@ -1,0 +1,1 @@
+"""Profiles and verdicts as people read them: pages, charts and mails."""

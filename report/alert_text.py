@@ -1,0 +1,63 @@
+"""Mails that a person understands in ten seconds: what happened, whether it matters, what follows, where to look."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from report import release_alerts, retraining_alerts
+from report.alert_words import Message, shortened
+from report.window_alert import window_message
+
+SUBJECT_CHARACTERS = 100  # SNS takes fewer than this many, and only ASCII
+
+
+@dataclass(frozen=True)
+class AlertText:
+    """A plain-text mail."""
+
+    subject: str
+    body: str
+
+
+def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> AlertText:
+    """Write the mail for one timeline kind; a kind without words of its own shows its facts."""
+    message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
+    title = f"{model}: {message.headline}"
+    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", *message.paragraphs]
+    return AlertText(subject_line(f"[Kedge] {title}"), "\n\n".join(part for part in body if part) + "\n")
+
+
+def subject_line(text: str) -> str:
+    """One line of ASCII that fits."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    line = " ".join(ascii_text.split())
+    return line if len(line) < SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 4] + "..."
+
+
+def facts(kind: str, detail: Mapping[str, Any]) -> Message:
+    """The facts as they are."""
+    lines = [f"{name}: {shortened(str(value))}" for name, value in sorted(detail.items())]
+    return Message(kind.replace("_", " "), ("\n".join(lines),))
+
+
+MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
+    "window_judged": window_message,
+    "retraining_started": retraining_alerts.retraining_started,
+    "retraining_held": retraining_alerts.retraining_held,
+    "data_rejected": retraining_alerts.data_rejected,
+    "gate_passed": retraining_alerts.gate_passed,
+    "gate_failed": retraining_alerts.gate_failed,
+    "package_registered": release_alerts.package_registered,
+    "approved": release_alerts.approved,
+    "rejected": release_alerts.rejected,
+    "canary_started": release_alerts.canary_started,
+    "canary_promoted": release_alerts.canary_promoted,
+    "canary_rolled_back": release_alerts.canary_rolled_back,
+    "release_unproven": release_alerts.release_unproven,
+    "baseline_switched": release_alerts.baseline_switched,
+    "failed": retraining_alerts.failed,
+}

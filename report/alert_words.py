@@ -1,0 +1,56 @@
+"""What the texts of all alerts share: a headline, paragraphs, lists, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+REASONS_SHOWN = 5
+WIDTH = 600  # an error's cause may be a page of JSON
+
+
+@dataclass(frozen=True)
+class Message:
+    """An alert without its envelope: one line, then paragraphs."""
+
+    headline: str
+    paragraphs: tuple[str, ...]
+
+
+def section(title: str, text: str) -> str:
+    """A paragraph under its title; nothing where there is no text."""
+    return f"{title}\n{text}" if text else ""
+
+
+def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
+    """The first few lines as a list, and how many there are besides."""
+    listed = list(lines)
+    shown = [f"- {shortened(line)}" for line in listed[:REASONS_SHOWN]]
+    hidden = len(listed) - REASONS_SHOWN
+    return "\n".join(shown + ([f"- and {hidden} {rest}"] if hidden > 0 else []))
+
+
+def shortened(text: str) -> str:
+    """Text of at most a few lines."""
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def object_links(uri: str) -> str:
+    """Where a person opens an object of S3: in the console, or from a shell."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}\naws s3 cp {uri} ."
+
+
+def execution_link(arn: str) -> str:
+    """Where a person opens an execution of a state machine; nothing where it is not an ARN."""
+    parts = arn.split(":")
+    if len(parts) < 8:
+        return ""
+    region = parts[3]
+    return f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details/{arn}"
+
+
+def package_link(arn: str) -> str:
+    """Where the registry of a package's region is opened; nothing where it is not an ARN."""
+    parts = arn.split(":")
+    return f"https://{parts[3]}.console.aws.amazon.com/sagemaker/home?region={parts[3]}" if len(parts) >= 6 else ""

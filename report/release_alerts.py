@@ -1,0 +1,119 @@
+"""Alerts about a package on its way to the endpoint: approval, canary, promotion, rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report.alert_words import Message, bullets, package_link, section
+
+Detail = Mapping[str, Any]
+
+
+def package_registered(model: str, detail: Detail) -> Message:
+    """Ask the approver, with the console's path and the command."""
+    arn = str(detail.get("package_arn", ""))
+    console = f"SageMaker console > Models > Registered models > {model} > version {version(detail)} > Update status"
+    command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
+    return Message(
+        f"please decide about package version {version(detail)}",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
+            f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing until you decide. Approved, it is released as a canary, and goes back if it misbehaves.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def approved(_model: str, detail: Detail) -> Message:
+    """An approval that asks for nothing new."""
+    return Message("an approval changed nothing", (section("WHY", bullets(detail.get("reasons", []))), run(detail)))
+
+
+def rejected(model: str, detail: Detail) -> Message:
+    """A rejection; of the package that serves it needs a person."""
+    if not detail.get("serving"):
+        return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
+    return Message(
+        f"package version {version(detail)} was rejected while it serves",
+        (section("WHAT TO DO", f"To go back to the package before it:\nkedge rollback {model}"),),
+    )
+
+
+def canary_started(_model: str, detail: Detail) -> Message:
+    """A canary bakes."""
+    return Message(
+        f"canary of package version {version(detail)} started",
+        (
+            "It answers a share of the traffic while errors, latency and its answers are watched.",
+            section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
+            run(detail),
+        ),
+    )
+
+
+def canary_promoted(_model: str, detail: Detail) -> Message:
+    """A release was proved."""
+    return Message(
+        f"package version {version(detail)} serves now",
+        (
+            "The canary was proved, and the endpoint serves it. It is judged against its own baseline from now on.",
+            run(detail),
+        ),
+    )
+
+
+def baseline_switched(_model: str, detail: Detail) -> Message:
+    """The monitor follows the champion."""
+    before = f" (before: {detail['previous_baseline']})" if "previous_baseline" in detail else ""
+    return Message(
+        f"windows are judged against baseline {detail.get('baseline', '')} now",
+        (f"It belongs to package version {version(detail)}{before}. Windows begin with its promotion.", run(detail)),
+    )
+
+
+def canary_rolled_back(_model: str, detail: Detail) -> Message:
+    """A canary misbehaved."""
+    return Message(
+        f"the canary of package version {version(detail)} was rolled back",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself: the champion serves untouched. The package stays approved in the registry: "
+                "reject it there, or find the cause and approve it again.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def release_unproven(_model: str, detail: Detail) -> Message:
+    """A canary saw too little to be believed."""
+    return Message(
+        f"the release of package version {version(detail)} could not be proved",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself: the champion serves untouched. Approve the package again when there is more "
+                "traffic, or lower canary.minimum_requests in the model's YAML.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def version(detail: Detail) -> str:
+    """The package's version, told or taken from its ARN."""
+    return str(detail.get("package_version") or str(detail.get("package_arn", "")).rpartition("/")[2])
+
+
+def run(detail: Detail) -> str:
+    """The execution's name, where there is one."""
+    return f"Execution: {detail['run']}" if "run" in detail else ""

@@ -1,0 +1,120 @@
+"""Alerts about a retraining: started, held, without data, refused by the gate, or failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report.alert_words import Message, bullets, execution_link, section, shortened
+from report.release_alerts import run
+
+Detail = Mapping[str, Any]
+
+TRIGGERS = {
+    "performance": "quality is lost",
+    "drift": "drift is critical and labels lag",
+    "schedule": "the schedule asks for it",
+    "manual": "a person asked",
+    "initial": "the first training",
+}
+HOLDS = {
+    "paused": "a person has paused it",
+    "attempts": "earlier attempts did not help",
+    "cooldown": "the last one was too recent",
+    "budget": "the month's budget is spent",
+    "no_new_labels": "there is too little new to learn from",
+    "lease": "another execution works on the model",
+}
+
+
+def retraining_started(_model: str, detail: Detail) -> Message:
+    """A challenger is on its way."""
+    return Message(
+        f"retraining started: {TRIGGERS.get(detail['trigger'], detail['trigger'])}",
+        (
+            section("WHY", bullets(detail["reasons"])),
+            section(
+                "WHAT HAPPENS NEXT",
+                "A challenger is trained, and compared with the champion on the same fresh rows. You are asked to "
+                "approve it only if it is better.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def retraining_held(model: str, detail: Detail) -> Message:
+    """Wanted, but not now."""
+    needed = detail["hold"] == "attempts"
+    return Message(
+        f"a wanted retraining is held: {HOLDS.get(detail['hold'], detail['hold'])}",
+        (
+            section("WHY", bullets(detail["reasons"])),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself: a person must look."
+                if needed
+                else "It is decided again with every window, and starts once the reason is gone.",
+            ),
+            section("WHAT YOU CAN DO", f"To start it all the same:\nkedge retrain {model}"),
+        ),
+    )
+
+
+def data_rejected(_model: str, detail: Detail) -> Message:
+    """The rows were no good."""
+    return Message(
+        "the rows for a retraining were rejected",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing was trained; the champion serves unchanged."),
+            run(detail),
+        ),
+    )
+
+
+def gate_passed(_model: str, detail: Detail) -> Message:
+    """The challenger is better."""
+    return Message(
+        "the challenger is better than the champion",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "It is registered, and you are asked to approve it."),
+            run(detail),
+        ),
+    )
+
+
+def gate_failed(_model: str, detail: Detail) -> Message:
+    """The challenger was refused."""
+    return Message(
+        "the challenger is no better, and was refused",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "The champion serves unchanged. Another attempt follows the cooldown, if still wanted.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def failed(_model: str, detail: Detail) -> Message:
+    """An execution broke."""
+    machine = str(detail.get("machine", "a run"))
+    again = (
+        "The endpoint is as the release left it; look at it. Approve the package again to start another release."
+        if "release" in machine
+        else "The champion serves unchanged. It is tried again with the next window, a limited number of times."
+    )
+    found = f"{detail.get('error', 'unknown')}: {shortened(str(detail.get('cause', 'not given')))}"
+    return Message(
+        f"{machine} failed at {detail.get('state', 'a step')}",
+        (
+            section("WHY", found),
+            section("WHAT HAPPENS NEXT", again),
+            section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
+            run(detail),
+        ),
+    )

@@ -1,0 +1,189 @@
+"""Logs to verdicts: schedules fan out over queues, each stage is a function, and what fails is kept and alarms."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.parts.access import (
+    may_list,
+    may_put_metrics,
+    may_read,
+    may_read_metrics,
+    may_send,
+    may_tell,
+    may_use_key,
+    may_use_state,
+    may_write,
+)
+from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
+from stacks.parts.functions import add_function, bury_failures, consume, role_of
+from stacks.parts.naming import synthesizer
+from stacks.parts.packages import Packages
+from stacks.parts.queues import add_dead_letters, add_stage_queue
+from stacks.parts.schedules import every, scheduler_role
+from stacks.storage import Storage
+
+PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
+
+
+class Monitoring(cdk.Stack):
+    """Schedules -> fan_out -> profile_logs; fan_out -> measure_performance -> detect_drift -> decisions."""
+
+    def __init__(
+        self, scope: Construct, name: str, *, env: cdk.Environment, packages: Packages, storage: Storage
+    ) -> None:
+        super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
+        self._storage, self._packages = storage, packages
+        self.undelivered = add_dead_letters(self, "Undelivered")
+        self.profiles = add_stage_queue(self, "Profiles", consumer_timeout_seconds=PROFILE_SECONDS)
+        self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
+        self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
+        self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
+        fan_out, profile_logs = self._fan_out(), self._profile_logs()
+        measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
+        watch_monitor = self._watch_monitor()
+
+        self._schedule(fan_out, watch_monitor)
+        consume(profile_logs, self.profiles)
+        consume(measure_performance, self.performances)
+        consume(detect_drift, self.drifts)
+        self._alarm(fan_out, profile_logs, measure_performance, detect_drift, watch_monitor)
+
+    def _fan_out(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "fan_out",
+            does="one message per deployed model of a cadence",
+            packages=self._packages,
+            environment={
+                "STATE_TABLE": self._storage.state.table_name,
+                "PROFILE_QUEUE_URL": self.profiles.queue_url,
+                "PERFORMANCE_QUEUE_URL": self.performances.queue_url,
+            },
+        )
+        role = role_of(function)
+        may_use_state(role, self._storage.state, "GetItem")
+        may_send(role, self.profiles, self.performances)
+        may_use_key(role, self._storage.key)
+        return function
+
+    def _profile_logs(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "profile_logs",
+            does="captured requests to counts and a predictions table",
+            packages=self._packages,
+            layer="statistics",
+            memory_mib=2048,
+            timeout_seconds=PROFILE_SECONDS,
+            environment=self._data_environment(),
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
+        may_write(role, self._storage.data, "profiles", "predictions", "quarantine")
+        may_use_state(role, self._storage.state, "GetItem", "Query")
+        may_use_key(role, self._storage.key)
+        may_put_metrics(role)
+        return function
+
+    def _measure_performance(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "measure_performance",
+            does="labels joined to answers, and their quality",
+            packages=self._packages,
+            layer="statistics",
+            memory_mib=2048,
+            timeout_seconds=JUDGE_SECONDS,
+            environment=self._data_environment() | {"DRIFT_QUEUE_URL": self.drifts.queue_url},
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "labels", "predictions", "profiles", "baselines")
+        may_write(role, self._storage.data, "reports", "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_send(role, self.drifts)
+        may_use_key(role, self._storage.key)
+        may_put_metrics(role)
+        return function
+
+    def _detect_drift(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "detect_drift",
+            does="one window judged against its baseline, told and kept",
+            packages=self._packages,
+            layer="statistics",
+            memory_mib=2048,
+            timeout_seconds=JUDGE_SECONDS,
+            environment=self._data_environment()
+            | {
+                "DECISION_QUEUE_URL": self.decisions.queue_url,
+                "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
+                "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
+            },
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "profiles", "baselines", "reports")
+        may_write(role, self._storage.data, "reports", "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        may_send(role, self.decisions)
+        may_use_key(role, self._storage.key)
+        may_put_metrics(role)
+        return function
+
+    def _watch_monitor(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "watch_monitor",
+            does="whether every model is still judged, and captured while it is invoked",
+            packages=self._packages,
+            timeout_seconds=300,
+            environment=self._data_environment(),
+        )
+        role = role_of(function)
+        may_list(role, self._storage.data, "capture")
+        may_use_state(role, self._storage.state, "GetItem", "Query")
+        may_use_key(role, self._storage.key)
+        may_put_metrics(role)
+        may_read_metrics(role)
+        return function
+
+    def _schedule(self, fan_out: lambda_.Function, watch_monitor: lambda_.Function) -> None:
+        bury_failures(fan_out, self.undelivered)
+        bury_failures(watch_monitor, self.undelivered)
+        role = scheduler_role(self, functions=[fan_out, watch_monitor], dead_letters=self.undelivered)
+        for step, cadence, cron in CADENCES:
+            every(
+                self,
+                f"{step}-{cadence}".title().replace("-", ""),
+                cron,
+                function=fan_out,
+                role=role,
+                dead_letters=self.undelivered,
+                payload={"step": step, "cadence": cadence},
+            )
+        every(self, "WatchHourly", "50 * * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
+
+    def _alarm(self, *functions: lambda_.Function) -> None:
+        topics = [self._storage.alerts, self._storage.events]
+        for function in functions:
+            alarm_on_errors(self, function, topics=topics)
+        for queue in (self.profiles, self.performances, self.drifts, self.decisions):
+            alarm_on_dead_letters(self, queue, topics=topics)
+        alarm_on_dead_letters(self, self.undelivered, topics=topics)
+
+    def _data_environment(self) -> dict[str, str]:
+        return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}
+
+
+# UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.
+CADENCES = (
+    ("profile", "hourly", "20 * * * ? *"),
+    ("profile", "daily", "30 0 * * ? *"),
+    ("judge", "hourly", "40 * * * ? *"),
+    ("judge", "daily", "0 2 * * ? *"),
+    ("judge", "weekly", "0 2 ? * MON *"),
+)

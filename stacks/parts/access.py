@@ -1,0 +1,168 @@
+"""Who may do what: every role of Kedge is made here, and every permission is one named statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.parts.naming import executions
+
+NO_RESOURCE_TYPE = "the service knows no resource for this action"
+OBJECTS = "the objects below a prefix have no names at deploy time"
+METRIC_NAMESPACE = "Kedge"
+
+
+def service_role(scope: Construct, name: str, *, service: str, description: str) -> iam.Role:
+    """A role for one service that can neither approve nor reject a model package."""
+    role = iam.Role(scope, name, assumed_by=iam.ServicePrincipal(service), description=description)
+    _deny_approval(role)
+    return role
+
+
+def allow(
+    role: iam.Role,
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[str],
+    *,
+    wildcard: str | None = None,
+    conditions: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
+    """Add one named statement; a wildcard among its resources needs its reason."""
+    wild = [finding for finding in (flattened(role, resource) for resource in resources) if "*" in finding]
+    if wild and wildcard is None:
+        raise ValueError(f"statement {sid} holds a wildcard without its reason: {', '.join(wild)}")
+    for finding in wild:
+        acknowledge(role, f"AwsSolutions-IAM5[Resource::{finding}]", f"{sid}: {wildcard}")
+    role.add_to_policy(
+        iam.PolicyStatement(sid=sid, actions=list(actions), resources=list(resources), conditions=conditions)
+    )
+
+
+def acknowledge(construct: Construct, rule: str, reason: str) -> None:
+    """Tell cdk-nag why a finding on this construct stands."""
+    cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
+
+
+def may_read(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+    """Read the objects below these prefixes, and tell a missing one from a forbidden one."""
+    allow(role, "ReadObjects", ["s3:GetObject"], _objects(bucket, prefixes), wildcard=OBJECTS)
+    # Without ListBucket, S3 answers 403 for an object that does not exist: "no baseline yet" would look like a denial.
+    may_list(role, bucket, *prefixes)
+
+
+def may_list(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+    """List the keys below these prefixes."""
+    starts = {"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}}
+    allow(role, "ListPrefixes", ["s3:ListBucket"], [bucket.bucket_arn], conditions=starts)
+
+
+def may_write(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+    """Write objects below these prefixes."""
+    allow(role, "WriteObjects", ["s3:PutObject"], _objects(bucket, prefixes), wildcard=OBJECTS)
+
+
+def may_use_key(role: iam.Role, key: kms.IKey) -> None:
+    """Read and write what Kedge's key encrypts: the bucket, the state table and the topics."""
+    allow(role, "UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+
+
+def may_lend_key(role: iam.Role, key: kms.IKey) -> None:
+    """Let SageMaker use Kedge's key for the volumes of what this role makes."""
+    lent = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    allow(role, "LendKey", ["kms:CreateGrant"], [key.key_arn], conditions=lent)
+    allow(role, "DescribeKey", ["kms:DescribeKey"], [key.key_arn])
+
+
+def may_use_state(role: iam.Role, table: dynamodb.Table, *actions: str) -> None:
+    """Call these DynamoDB actions on the state table."""
+    allow(role, "UseState", [f"dynamodb:{action}" for action in actions], [table.table_arn])
+
+
+def may_tell(role: iam.Role, *topics: sns.Topic) -> None:
+    """Publish to these topics."""
+    allow(role, "Tell", ["sns:Publish"], [topic.topic_arn for topic in topics])
+
+
+def may_send(role: iam.Role, *queues: sqs.Queue) -> None:
+    """Send messages to these queues."""
+    allow(role, "Send", ["sqs:SendMessage"], [queue.queue_arn for queue in queues])
+
+
+def may_put_metrics(role: iam.Role) -> None:
+    """Put metrics into Kedge's namespace and into no other."""
+    ours = {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}}
+    allow(role, "PutMetrics", ["cloudwatch:PutMetricData"], ["*"], wildcard=NO_RESOURCE_TYPE, conditions=ours)
+
+
+def may_read_metrics(role: iam.Role) -> None:
+    """Read what CloudWatch counted."""
+    allow(role, "ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"], wildcard=NO_RESOURCE_TYPE)
+
+
+def may_see_executions(role: iam.Role, *machines: str) -> None:
+    """Ask whether an execution of these machines still runs: one of them may hold a model's lease."""
+    arns = [executions(cdk.Stack.of(role), machine) for machine in machines]
+    reason = "executions are named after their run"
+    allow(role, "SeeWhoHoldsTheLease", ["states:DescribeExecution"], arns, wildcard=reason)
+
+
+def may_pass(role: iam.Role, passed: iam.IRole, *, service: str) -> None:
+    """Hand a role to one service."""
+    to = {"StringEquals": {"iam:PassedToService": service}}
+    allow(role, "PassRole", ["iam:PassRole"], [passed.role_arn], conditions=to)
+
+
+def flattened(scope: Construct, resource: str) -> str:
+    """Write an ARN as cdk-nag names it in its findings: references in angle brackets, imports by their name."""
+    return _flat(cdk.Stack.of(scope).resolve(resource))
+
+
+def _flat(node: Any) -> str:
+    if isinstance(node, str):
+        return node
+    ((function, argument),) = node.items()
+    if function == "Fn::Join":
+        return str(argument[0]).join(_flat(item) for item in argument[1])
+    if function == "Fn::GetAtt":
+        return f"<{argument[0]}.{argument[1]}>"
+    return _flat(argument) if function == "Fn::ImportValue" else f"<{_flat(argument)}>"
+
+
+def _objects(bucket: s3.Bucket, prefixes: Sequence[str]) -> list[str]:
+    # The bucket's own stack exports its ARN: said here, because cdk-nag names its findings after the export.
+    arn = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
+    return [f"{arn}/{prefix}/*" for prefix in prefixes]
+
+
+def _deny_approval(role: iam.Role) -> None:
+    # Segregation of duties: a person approves, Kedge never. A metadata stamp carries no status and must pass;
+    # a package must be born pending, and one without a status would be born approved.
+    key, resources, effect = "sagemaker:ModelApprovalStatus", ["*"], iam.Effect.DENY
+    role.add_to_policy(
+        iam.PolicyStatement(
+            sid="NeverApprove",
+            effect=effect,
+            actions=["sagemaker:UpdateModelPackage"],
+            resources=resources,
+            conditions={"StringEquals": {key: ["Approved", "Rejected"]}},
+        )
+    )
+    role.add_to_policy(
+        iam.PolicyStatement(
+            sid="OnlyPending",
+            effect=effect,
+            actions=["sagemaker:CreateModelPackage"],
+            resources=resources,
+            conditions={"StringNotEqualsIfExists": {key: "PendingManualApproval"}},
+        )
+    )

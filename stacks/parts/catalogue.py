@@ -1,0 +1,19 @@
+"""The models' YAML files at synth time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kedge.errors import ModelConfigError
+from kedge.model_config import ModelConfig, parse_model_config
+
+
+def load_models(directory: Path) -> list[ModelConfig]:
+    """Read every model's YAML, in the order of their names; a file is named after its model."""
+    models = [parse_model_config(path.read_text(), source=str(path)) for path in sorted(directory.glob("*.yaml"))]
+    for path, model in zip(sorted(directory.glob("*.yaml")), models, strict=True):
+        if path.stem != model.model:
+            raise ModelConfigError(
+                source=str(path), problems=[f"the model {model.model!r} belongs in {model.model}.yaml"]
+            )
+    return models

@@ -1,0 +1,71 @@
+"""The one way we make a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as destinations
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
+from stacks.parts.packages import Packages
+
+LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
+
+
+def add_function(
+    scope: Construct,
+    name: str,
+    *,
+    does: str,
+    packages: Packages,
+    layer: str | None = None,
+    memory_mib: int = 512,
+    timeout_seconds: int = 60,
+    environment: Mapping[str, str] | None = None,
+) -> lambda_.Function:
+    """Make the function whose handler is `lambdas/handlers/<name>.py`, with a role that may only log and trace."""
+    title = name.title().replace("_", "")
+    log_group = logs.LogGroup(scope, f"{title}Logs", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY)
+    role = service_role(scope, f"{title}Role", service="lambda.amazonaws.com", description=f"Kedge: {does}")
+    allow(role, "Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
+    # CDK adds the statement for X-Ray itself, on every resource.
+    acknowledge(role, "AwsSolutions-IAM5[Resource::*]", f"X-Ray: {NO_RESOURCE_TYPE}")
+    return lambda_.Function(
+        scope,
+        title,
+        description=f"Kedge: {does}",
+        runtime=lambda_.Runtime.PYTHON_3_14,
+        architecture=lambda_.Architecture.ARM_64,
+        handler=f"lambdas.handlers.{name}.handler",
+        code=packages.code,
+        layers=[packages.layer(cdk.Stack.of(scope), each) for each in ("counting", layer) if each],
+        memory_size=memory_mib,
+        timeout=cdk.Duration.seconds(timeout_seconds),
+        environment=dict(environment or {}),
+        log_group=log_group,
+        role=role,
+        tracing=lambda_.Tracing.ACTIVE,
+    )
+
+
+def role_of(function: lambda_.Function) -> iam.Role:
+    """The role that `add_function` made."""
+    return cast(iam.Role, function.role)
+
+
+def consume(function: lambda_.Function, queue: sqs.Queue) -> None:
+    """Hand each message of the queue to the function, one at a time."""
+    function.add_event_source(event_sources.SqsEventSource(queue, batch_size=1))
+
+
+def bury_failures(function: lambda_.Function, dead_letters: sqs.Queue) -> None:
+    """Keep the events of asynchronous invocations that failed to the end."""
+    function.configure_async_invoke(on_failure=destinations.SqsDestination(dead_letters), retry_attempts=2)

@@ -1,0 +1,70 @@
+"""The one way we make a state machine: the ASL file as it stands, its outside names supplied, logged and traced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
+from stacks.parts.functions import LOG_RETENTION
+
+DEFINITIONS = Path(__file__).resolve().parents[2] / "state_machines"
+
+
+def add_machine(
+    scope: Construct,
+    name: str,
+    *,
+    file: str,
+    functions: list[lambda_.Function],
+    substitutions: Mapping[str, str],
+    timeout: cdk.Duration,
+) -> stepfunctions.StateMachine:
+    """Make the machine of an ASL file, with a role that may invoke its functions, log and trace."""
+    title = name.title().replace("-", "")
+    role = service_role(scope, f"{title}Role", service="states.amazonaws.com", description=f"Kedge: runs {file}")
+    allow(role, "Invoke", ["lambda:InvokeFunction"], [function.function_arn for function in functions])
+    acknowledge(
+        role, "AwsSolutions-IAM5[Resource::*]", f"CDK's statements for X-Ray and log delivery: {NO_RESOURCE_TYPE}"
+    )
+    names = {f"{function.node.id}FunctionArn": function.function_arn for function in functions}
+    return stepfunctions.StateMachine(
+        scope,
+        title,
+        state_machine_name=name,
+        definition_body=stepfunctions.DefinitionBody.from_string((DEFINITIONS / file).read_text()),
+        definition_substitutions={**names, **substitutions},
+        role=role,
+        timeout=timeout,
+        tracing_enabled=True,
+        logs=stepfunctions.LogOptions(
+            destination=_log_group(scope, title, name),
+            level=stepfunctions.LogLevel.ALL,
+            include_execution_data=True,
+        ),
+    )
+
+
+def role_of_machine(machine: stepfunctions.StateMachine) -> iam.Role:
+    """The role that `add_machine` made."""
+    return cast(iam.Role, machine.role)
+
+
+def _log_group(scope: Construct, title: str, name: str) -> logs.LogGroup:
+    return logs.LogGroup(
+        scope,
+        f"{title}Logs",
+        # Step Functions writes a resource policy per log group unless its name begins with this prefix.
+        # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+        log_group_name=f"/aws/vendedlogs/states/{name}",
+        retention=LOG_RETENTION,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )

@@ -1,0 +1,102 @@
+"""What the functions are made of: one staged directory of code, and the layers below it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.parts.layers import BUILD, LAYERS, ROOT
+
+ROOMS = ("kedge", "lambdas", "report")
+PLACEHOLDER = "Nothing runs from here: this stands in for a layer in tests and in the offline account.\n"
+
+
+class LayersMissingError(Exception):
+    """The layers that a deployment needs have not been built."""
+
+    def __init__(self, *, layer: str, directory: Path) -> None:
+        super().__init__(f"layer {layer!r} is not in {directory}: run `make layers` first")
+
+
+@dataclass
+class Packages:
+    """The code of all functions, and the layers of one stack."""
+
+    code_directory: Path
+    layers_directory: Path
+    _layers: dict[tuple[str, str], lambda_.LayerVersion] = field(default_factory=dict)
+
+    @property
+    def code(self) -> lambda_.Code:
+        """The staged code as an asset."""
+        return lambda_.Code.from_asset(str(self.code_directory))
+
+    def layer(self, stack: Construct, name: str) -> lambda_.LayerVersion:
+        """The stack's own version of a layer.
+
+        A version shared between stacks would be an export, and CloudFormation refuses to
+        change an export that is in use: the first new dependency could not be deployed.
+        """
+        key = (stack.node.path, name)
+        if key not in self._layers:
+            self._layers[key] = lambda_.LayerVersion(
+                stack,
+                f"{name.title()}Layer",
+                code=lambda_.Code.from_asset(str(self.layers_directory / name)),
+                compatible_runtimes=[lambda_.Runtime.PYTHON_3_14],
+                compatible_architectures=[lambda_.Architecture.ARM_64],
+                description=f"Kedge: layers/{name}.txt",
+            )
+        return self._layers[key]
+
+
+def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
+    """Stage the code, and find the built layers or make placeholders."""
+    directory = build / ("layers" if layers == "built" else "placeholder-layers")
+    for name in LAYERS:
+        if layers == "built" and not (directory / name / "python").is_dir():
+            raise LayersMissingError(layer=name, directory=directory)
+        if layers != "built":
+            (directory / name).mkdir(parents=True, exist_ok=True)
+            (directory / name / "README").write_text(PLACEHOLDER + name + "\n")
+    return Packages(_stage_code(models_directory, build), directory)
+
+
+def _stage_code(models_directory: Path, build: Path) -> Path:
+    files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
+    files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    staged = build / "functions" / digest.hexdigest()[:16]
+    if not staged.is_dir():
+        _copy(files, staged)
+    return staged
+
+
+def _files(room: Path) -> list[str]:
+    found = (path.relative_to(room) for path in room.rglob("*") if path.is_file())
+    return sorted(str(path) for path in found if "__pycache__" not in path.parts and path.suffix != ".pyc")
+
+
+def _copy(files: dict[str, Path], staged: Path) -> None:
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    # Two synths at once must not see each other's half: fill aside, then rename.
+    aside = Path(tempfile.mkdtemp(dir=staged.parent))
+    aside.chmod(0o755)
+    for name, path in files.items():
+        (aside / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, aside / name)
+    try:
+        os.rename(aside, staged)
+    except OSError:
+        shutil.rmtree(aside)
+        if not staged.is_dir():
+            raise

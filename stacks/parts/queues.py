@@ -1,0 +1,41 @@
+"""The one way we make a queue: encrypted, over TLS only, and with a queue for its dead."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.parts.access import acknowledge
+
+ATTEMPTS = 3
+# AWS asks for six times the function's timeout, so that a throttled batch is not seen twice.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+VISIBILITY_PER_TIMEOUT = 6
+
+
+def add_stage_queue(scope: Construct, name: str, *, consumer_timeout_seconds: int) -> sqs.Queue:
+    """Make a stage's queue; a message that failed three times goes to its dead-letter queue."""
+    dead = add_dead_letters(scope, f"{name}DeadLetters")
+    return sqs.Queue(
+        scope,
+        name,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        visibility_timeout=cdk.Duration.seconds(VISIBILITY_PER_TIMEOUT * consumer_timeout_seconds),
+        retention_period=cdk.Duration.days(4),
+        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=ATTEMPTS, queue=dead),
+    )
+
+
+def add_dead_letters(scope: Construct, name: str) -> sqs.Queue:
+    """Make a queue where messages wait two weeks for a person."""
+    queue = sqs.Queue(
+        scope,
+        name,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=cdk.Duration.days(14),
+    )
+    acknowledge(queue, "AwsSolutions-SQS3", "it is itself where the dead wait for a person")
+    return queue

@@ -1,0 +1,24 @@
+"""The one way we make a topic: encrypted with our key, over TLS only, and open to CloudWatch's alarms."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+
+def add_topic(scope: Construct, name: str, *, display_name: str, key: kms.IKey) -> sns.Topic:
+    """Make a topic that alarms of this account may publish to."""
+    topic = sns.Topic(scope, name, display_name=display_name, master_key=key, enforce_ssl=True)
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="AlarmsPublish",
+            actions=["sns:Publish"],
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            resources=[topic.topic_arn],
+            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+        )
+    )
+    return topic

@@ -1,0 +1,107 @@
+"""What SageMaker trains and serves with: its role, the training source, and the images of the models."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from kedge.errors import ModelConfigError
+from kedge.model_config import ModelConfig, Training
+from stacks.parts.access import NO_RESOURCE_TYPE, allow, may_lend_key, may_read, may_use_key, may_write, service_role
+from stacks.parts.layers import BUILD, ROOT
+from stacks.storage import Storage
+
+COLON = cdk.ArnFormat.COLON_RESOURCE_NAME
+SOURCE = ROOT / "training"
+
+
+class Workshop(Construct):
+    """The execution role of jobs and endpoints, and what they run."""
+
+    def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Iterable[ModelConfig]) -> None:
+        super().__init__(scope, name)
+        self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
+        self.role = _execution_role(self, storage=storage, source=self.source)
+        self.image = default_image(models, region=cdk.Stack.of(self).region)
+
+
+def default_image(models: Iterable[ModelConfig], *, region: str) -> str:
+    """The image of the default framework and version; a model that wants another one names it."""
+    default = Training()
+    for model in models:
+        chosen = (model.training.framework, model.training.framework_version)
+        if model.training.image is None and chosen != (default.framework, default.framework_version):
+            uri = _image(*chosen, region)
+            problem = f"training.image must name the image of {chosen[0]} {chosen[1]}, which is {uri}"
+            raise ModelConfigError(source=model.model, problems=[problem])
+    return _image(default.framework, default.framework_version, region)
+
+
+@functools.cache
+def _image(framework: str, version: str, region: str) -> str:
+    # Imported here: it takes seconds, and only a synth needs it.
+    from sagemaker.core import image_uris
+
+    uri: str = image_uris.retrieve(
+        framework, region, version=version, instance_type=Training().instance_type, image_scope="training"
+    )
+    return uri
+
+
+def pack_training_source() -> Path:
+    """Pack training/ as script mode wants it, the same bytes for the same files."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for path in sorted(SOURCE.iterdir()):
+            if path.is_file():
+                entry = tarfile.TarInfo(path.name)
+                entry.size, entry.mode = path.stat().st_size, 0o644
+                archive.addfile(entry, io.BytesIO(path.read_bytes()))
+    content = packed.getvalue()
+    target = BUILD / "training" / hashlib.sha256(content).hexdigest()[:16] / "sourcedir.tar.gz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        target.write_bytes(content)
+    return target
+
+
+def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset) -> iam.Role:
+    role = service_role(
+        scope, "ExecutionRole", service="sagemaker.amazonaws.com", description="Kedge: training, transform, endpoints"
+    )
+    stack = cdk.Stack.of(scope)
+    may_read(role, storage.data, "retraining")
+    # Endpoints capture, jobs write their outputs.
+    may_write(role, storage.data, "capture", "retraining")
+    may_use_key(role, storage.key)
+    may_lend_key(role, storage.key)
+    allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
+    allow(
+        role,
+        "Log",
+        ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+        [stack.format_arn(service="logs", resource="log-group", resource_name="/aws/sagemaker/*", arn_format=COLON)],
+        wildcard="SageMaker names a log group per kind of job and a stream per job",
+    )
+    # Jobs and endpoints publish their own metrics in SageMaker's namespaces.
+    namespaces = {"StringLike": {"cloudwatch:namespace": ["/aws/sagemaker/*", "aws/sagemaker/*"]}}
+    allow(role, "Measure", ["cloudwatch:PutMetricData"], ["*"], wildcard=NO_RESOURCE_TYPE, conditions=namespaces)
+    allow(role, "LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"], wildcard=NO_RESOURCE_TYPE)
+    allow(
+        role,
+        "PullImages",
+        ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        [stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")],
+        wildcard="AWS's images live in AWS's accounts, and a model's YAML may name an image of any other",
+    )
+    return role

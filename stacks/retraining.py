@@ -1,0 +1,204 @@
+"""A verdict to a registered challenger: the decision, the retrain machine, and what SageMaker trains with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as stepfunctions
+from constructs import Construct
+
+from kedge.model_config import ModelConfig
+from stacks.monitoring import DECIDE_SECONDS, Monitoring
+from stacks.parts.access import (
+    allow,
+    may_lend_key,
+    may_pass,
+    may_read,
+    may_see_executions,
+    may_tell,
+    may_use_key,
+    may_use_state,
+    may_write,
+)
+from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
+from stacks.parts.functions import add_function, bury_failures, consume, role_of
+from stacks.parts.machines import add_machine, role_of_machine
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.packages import Packages
+from stacks.parts.teller import add_teller
+from stacks.parts.workshop import Workshop
+from stacks.storage import Storage
+
+JOBS = ("Training", "Transform")
+NAMED_AT_RUN_TIME = "jobs, models and packages are named after their run"
+
+
+class Retraining(cdk.Stack):
+    """decisions -> decide_retraining -> retrain machine: snapshot, train, score, compare, register."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        env: cdk.Environment,
+        packages: Packages,
+        storage: Storage,
+        monitoring: Monitoring,
+        models: Sequence[ModelConfig],
+    ) -> None:
+        super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
+        self._storage, self._packages = storage, packages
+        self.workshop = Workshop(self, "Workshop", storage=storage, models=models)
+        steps = [self._snapshot_data(), self._compare_models(), self._build_baseline()]
+        steps.append(add_teller(self, packages=packages, storage=storage))
+        machine = self._machine(steps)
+        decide = self._decide_retraining(machine)
+
+        consume(decide, monitoring.decisions)
+        bury_failures(decide, monitoring.undelivered)
+        topics = [storage.alerts, storage.events]
+        for function in (decide, *steps):
+            alarm_on_errors(self, function, topics=topics)
+        alarm_on_failed_executions(self, machine, topics=topics)
+
+    def _decide_retraining(self, machine: stepfunctions.StateMachine) -> lambda_.Function:
+        function = add_function(
+            self,
+            "decide_retraining",
+            does="start a retraining, or hold it with its reason",
+            packages=self._packages,
+            timeout_seconds=DECIDE_SECONDS,
+            environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
+                "STATE_TABLE": self._storage.state.table_name,
+                "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
+                "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
+                "RETRAIN_MACHINE_ARN": machine.state_machine_arn,
+            },
+        )
+        role = role_of(function)
+        may_write(role, self._storage.data, "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        may_use_key(role, self._storage.key)
+        allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])
+        may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
+        return function
+
+    def _snapshot_data(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "snapshot_data",
+            does="labelled rows split by time into training and holdout",
+            packages=self._packages,
+            memory_mib=4096,
+            timeout_seconds=900,
+            environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
+                "STATE_TABLE": self._storage.state.table_name,
+                "SAGEMAKER_ROLE_ARN": self.workshop.role.role_arn,
+                "TRAINING_IMAGE": self.workshop.image,
+                "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
+                "KMS_KEY_ID": self._storage.key.key_arn,
+            },
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "initial", "labels", "predictions", "profiles", "retraining")
+        may_write(role, self._storage.data, "retraining")
+        may_use_state(role, self._storage.state, "GetItem")
+        may_use_key(role, self._storage.key)
+        allow(
+            role,
+            "SeeChampion",
+            ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"],
+            sagemaker_arns(self, "endpoint", "endpoint-config"),
+            wildcard="a thousand endpoints' names do not fit into a policy",
+        )
+        return function
+
+    def _compare_models(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "compare_models",
+            does="challenger against champion on the same rows",
+            packages=self._packages,
+            layer="statistics",
+            memory_mib=2048,
+            timeout_seconds=300,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "retraining")
+        may_write(role, self._storage.data, "retraining", "audit")
+        may_use_key(role, self._storage.key)
+        return function
+
+    def _build_baseline(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "build_baseline",
+            does="a challenger's baseline and its registration",
+            packages=self._packages,
+            layer="statistics",
+            memory_mib=2048,
+            timeout_seconds=600,
+            environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
+                "TRAINING_IMAGE": self.workshop.image,
+            },
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "retraining")
+        may_write(role, self._storage.data, "retraining")
+        may_use_key(role, self._storage.key)
+        return function
+
+    def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:
+        machine = add_machine(
+            self,
+            RETRAIN_MACHINE,
+            file="retrain.asl.json",
+            functions=steps,
+            substitutions={"StateTableName": self._storage.state.table_name},
+            timeout=cdk.Duration.hours(24),
+        )
+        role = role_of_machine(machine)
+        jobs = sagemaker_arns(self, "training-job", "transform-job")
+        may_use_state(role, self._storage.state, "DeleteItem")
+        may_use_key(role, self._storage.key)
+        may_lend_key(role, self._storage.key)
+        may_pass(role, self.workshop.role, service="sagemaker.amazonaws.com")
+        allow(
+            role,
+            "RunJobs",
+            [f"sagemaker:{verb}{job}Job" for job in JOBS for verb in ("Create", "Describe", "Stop")],
+            jobs,
+            wildcard=NAMED_AT_RUN_TIME,
+        )
+        allow(
+            role,
+            "Register",
+            ["sagemaker:CreateModel", "sagemaker:DeleteModel", "sagemaker:CreateModelPackage"],
+            sagemaker_arns(self, "model", "model-package"),
+            wildcard=NAMED_AT_RUN_TIME,
+        )
+        _follow_jobs(self, machine)
+        return machine
+
+
+def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None:
+    # What `.sync` does on our behalf: tag the jobs, and listen to their ends through rules of its own.
+    # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
+    role = role_of_machine(machine)
+    tagged = sagemaker_arns(stack, "training-job", "transform-job", "model", "model-package")
+    allow(role, "TagJobs", ["sagemaker:AddTags", "sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
+    rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
+    allow(
+        role,
+        "HearOfJobs",
+        ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+        [stack.format_arn(service="events", resource="rule", resource_name=rule) for rule in rules],
+    )

@@ -1,0 +1,105 @@
+"""Where everything is kept: the data bucket, the state table, the key, and the topics that people listen to."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from stacks.parts.access import acknowledge
+from stacks.parts.naming import synthesizer
+from stacks.parts.topics import add_topic
+
+KEEP = cdk.RemovalPolicy.RETAIN
+
+
+class Storage(cdk.Stack):
+    """Nodes that outlive every deployment."""
+
+    def __init__(self, scope: Construct, name: str, *, env: cdk.Environment, alert_email: str | None) -> None:
+        super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: data, state and topics")
+        self.key = _key(self)
+        self.data = _data_bucket(self, key=self.key, access_logs=_access_log_bucket(self))
+        self.state = _state_table(self, key=self.key)
+        self.alerts = add_topic(self, "Alerts", display_name="Kedge", key=self.key)
+        self.events = add_topic(self, "Events", display_name="Kedge events", key=self.key)
+
+        if alert_email:
+            self.alerts.add_subscription(subscriptions.EmailSubscription(alert_email))
+        else:
+            cdk.Annotations.of(self.alerts).add_warning_v2(
+                "kedge:nobody", "nobody is told: pass -c alert_email=ADDRESS"
+            )
+
+
+def _key(scope: Construct) -> kms.Key:
+    key = kms.Key(scope, "Key", alias="kedge", enable_key_rotation=True, removal_policy=KEEP, description="Kedge")
+    # CloudWatch alarms publish to encrypted topics with a permission of the key, not of a role.
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="AlarmsPublishEncrypted",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            resources=["*"],
+            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+        )
+    )
+    return key
+
+
+def _access_log_bucket(scope: Construct) -> s3.Bucket:
+    bucket = s3.Bucket(
+        scope,
+        "AccessLogs",
+        # S3 delivers access logs only to buckets encrypted with its own keys.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        lifecycle_rules=[s3.LifecycleRule(expiration=cdk.Duration.days(90))],
+        removal_policy=KEEP,
+    )
+    acknowledge(bucket, "AwsSolutions-S1", "it is the log bucket: logging its own deliveries would never end")
+    return bucket
+
+
+def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> s3.Bucket:
+    return s3.Bucket(
+        scope,
+        "Data",
+        encryption=s3.BucketEncryption.KMS,
+        encryption_key=key,
+        bucket_key_enabled=True,
+        enforce_ssl=True,
+        versioned=True,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        server_access_logs_bucket=access_logs,
+        server_access_logs_prefix="data/",
+        lifecycle_rules=[
+            # Day objects are replaced with every fold: their past versions are for accidents, not for ever.
+            s3.LifecycleRule(noncurrent_version_expiration=cdk.Duration.days(30)),
+            s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
+        ],
+        removal_policy=KEEP,
+    )
+
+
+def _state_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
+    return dynamodb.Table(
+        scope,
+        "State",
+        partition_key=dynamodb.Attribute(name="model", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+        encryption_key=key,
+        point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+            point_in_time_recovery_enabled=True
+        ),
+        time_to_live_attribute="expires_at",
+        removal_policy=KEEP,
+    )

@@ -1,0 +1,61 @@
+"""A release's requests say what the plan decided, in words that AWS accepts."""
+
+import boto3
+from botocore.validate import ParamValidator
+
+from kedge.model_config import parse_model_config
+from kedge.release_plan import plan_release
+from lambdas.adapters.releases import (
+    alarm_request,
+    create_endpoint_request,
+    create_model_request,
+    endpoint_config_request,
+    update_endpoint_request,
+)
+
+CONFIG = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m.yaml")
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/2"
+PLAN = plan_release(CONFIG, package_version="2", package_arn=ARN, run="r", serving_variant="Live")
+
+
+def problems(service: str, action: str, request: dict) -> str:
+    model = boto3.client(service, region_name="eu-west-1").meta.service_model.operation_model(action)
+    return ParamValidator().validate(request, model.input_shape).generate_report()
+
+
+def test_aws_accepts_every_request():
+    requests = {
+        "CreateModel": create_model_request(PLAN, role_arn="arn:aws:iam::123456789012:role/jobs"),
+        "CreateEndpointConfig": endpoint_config_request(PLAN, bucket="b", kms_key_id="key"),
+        "UpdateEndpoint": update_endpoint_request(PLAN, PLAN.rollout),
+        "CreateEndpoint": create_endpoint_request(PLAN),
+    }
+    assert [problems("sagemaker", action, request) for action, request in requests.items()] == ["", "", "", ""]
+    assert {problems("cloudwatch", "PutMetricAlarm", alarm_request(alarm)) for alarm in PLAN.alarms} == {""}
+
+
+def test_the_update_is_a_canary_that_its_alarms_roll_back():
+    request = update_endpoint_request(PLAN, PLAN.rollout)
+    traffic = request["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert traffic == {
+        "Type": "CANARY",
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+        "WaitIntervalInSeconds": 2700,
+    }
+    alarms = request["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    assert [alarm["AlarmName"] for alarm in alarms] == [alarm.name for alarm in PLAN.alarms]
+    assert request["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DataCaptureConfig"}]
+
+
+def test_everything_is_captured_in_and_out_under_the_packages_own_prefix():
+    capture = endpoint_config_request(PLAN, bucket="b", kms_key_id=None)["DataCaptureConfig"]
+    assert capture["DestinationS3Uri"] == "s3://b/capture/m/2"
+    assert capture["InitialSamplingPercentage"] == 100
+    assert [option["CaptureMode"] for option in capture["CaptureOptions"]] == ["Input", "Output"]
+
+
+def test_a_percentile_is_an_extended_statistic():
+    latency = next(alarm_request(alarm) for alarm in PLAN.alarms if alarm.metric == "ModelLatency")
+    assert latency["ExtendedStatistic"] == "p90"
+    assert "Statistic" not in latency
+    assert latency["TreatMissingData"] == "notBreaching"

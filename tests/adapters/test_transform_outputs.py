@@ -1,0 +1,63 @@
+"""Answers of two models join by id, whatever order they came in; anything unequal is refused."""
+
+import pytest
+
+from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
+from kedge.model_config import parse_model_config
+from lambdas.adapters.transform_outputs import align_answers, load_answers, parse_answers
+from tests.adapters.aws import moto_client
+
+YAML = """
+model: m
+endpoint: {{name: e, content_type: {kind}}}
+features: [{{name: x, kind: numeric}}]
+prediction: {{field: {field}}}
+"""
+CSV = parse_model_config(YAML.format(kind="text/csv", field=0), source="m")
+JSON = parse_model_config(YAML.format(kind="application/json", field=0), source="m")
+
+
+def test_csv_answers_are_read():
+    assert parse_answers('r1,0.25\n"a,b",1e-05\n', CSV, key="k") == [("r1", 0.25), ("a,b", 1e-05)]
+
+
+def test_json_answers_are_read():
+    text = (
+        '{"id": "r1", "SageMakerOutput": {"predictions": [0.25]}}\n'
+        '{"id": "r2", "SageMakerOutput": {"predictions": [[0.5]]}}\n'
+    )
+    assert parse_answers(text, JSON, key="k") == [("r1", 0.25), ("r2", 0.5)]
+
+
+@pytest.mark.parametrize(("config", "line"), [(CSV, "r1,high"), (CSV, "r1"), (JSON, "r1"), (JSON, '{"id": "r1"}')])
+def test_a_line_that_is_no_answer_is_named(config, line):
+    with pytest.raises(UnreadableAnswerError, match="r1"):
+        parse_answers(line + "\n", config, key="k")
+
+
+def test_answers_take_the_holdouts_order():
+    assert align_answers([("b", 2.0), ("a", 1.0)], ["a", "b"], scored_by="champion") == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [("a", 1.0)],
+        [("a", 1.0), ("b", 2.0), ("c", 3.0)],
+        [("a", 1.0), ("b", 2.0), ("b", 2.0)],
+        [("a", 1.0), ("x", 1.0)],
+    ],
+)
+def test_unequal_counts_are_refused(answers):
+    with pytest.raises(HoldoutCountMismatchError, match="challenger"):
+        align_answers(answers, ["a", "b"], scored_by="challenger")
+
+
+def test_every_output_file_is_read_and_other_objects_are_not():
+    with moto_client("s3") as s3:
+        s3.create_bucket(Bucket="data-bucket")
+        s3.put_object(Bucket="data-bucket", Key="run/champion/input.csv.out", Body=b"r1,0.5\n")
+        s3.put_object(Bucket="data-bucket", Key="run/champion/part2.csv.out", Body=b"r2,0.6\n")
+        s3.put_object(Bucket="data-bucket", Key="run/champion/_SUCCESS", Body=b"")
+        s3.put_object(Bucket="data-bucket", Key="run/champion-other/input.csv.out", Body=b"r3,0.7\n")
+        assert load_answers(s3, "data-bucket", "run/champion", CSV) == [("r1", 0.5), ("r2", 0.6)]

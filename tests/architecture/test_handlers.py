@@ -1,0 +1,43 @@
+import importlib
+
+import pytest
+
+from tests.architecture.source_imports import sources
+from tests.synthesised import functions
+
+FUNCTIONS = (
+    *("fan_out", "profile_logs", "measure_performance", "detect_drift", "watch_monitor"),
+    *("decide_retraining", "snapshot_data", "compare_models", "build_baseline", "tell"),
+    *("start_release", "plan_release", "watch_canary", "verify_release", "switch_baseline"),
+)
+
+
+def properties_of(name):
+    return [function["Properties"] for path, function in functions().items() if path.endswith(f"/{name}")]
+
+
+def test_every_handler_file_is_a_function_and_every_function_a_handler_file():
+    files = {path.stem for path in sources("lambdas/handlers") if "\ndef handler(" in path.read_text()}
+    assert files == set(FUNCTIONS) == {path.split("/")[1] for path in functions()}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_handler_string_resolves(name):
+    for properties in properties_of(name):
+        module, _, attribute = properties["Handler"].rpartition(".")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_gets_exactly_the_environment_that_its_settings_ask_for(name):
+    settings = importlib.import_module(f"lambdas.handlers.{name}").Settings
+    asked = {field.upper() for field in settings.model_fields}
+    for properties in properties_of(name):
+        assert set(properties.get("Environment", {}).get("Variables", {})) == asked
+
+
+def test_every_handler_says_in_one_sentence_what_it_does():
+    for name in FUNCTIONS:
+        handler = importlib.import_module(f"lambdas.handlers.{name}").handler
+        assert handler.__doc__, name
+        assert handler.__doc__.strip().endswith("."), name

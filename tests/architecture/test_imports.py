@@ -1,0 +1,72 @@
+import pytest
+
+from tests.architecture.source_imports import ROOMS, ROOT, imports, module_file, sources
+
+# Who may import whom of our own rooms. `lambdas` is cut finer below.
+ALLOWED = {
+    "kedge": {"kedge"},
+    "report": {"report", "kedge"},
+    "stacks": {"stacks", "kedge"},
+    "cli": {"cli", "kedge", "report", "lambdas", "offline", "app"},
+    "training": {"training"},
+}
+OURS = {*ROOMS, "app", "tests"}
+NOT_IN_KEDGE = {"boto3", "botocore", "aws_cdk", "logging", "time", "os", "pathlib", "random", "subprocess", "socket"}
+
+
+def ours(path):
+    return {name.split(".")[0] for name in imports(path)} & OURS
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_rooms_import_only_the_rooms_below_them(room):
+    for path in sources(room):
+        assert ours(path) <= ALLOWED[room], path
+
+
+def test_stacks_know_of_kedge_only_the_models_configuration_and_its_error():
+    for path in sources("stacks"):
+        known = {".".join(name.split(".")[:2]) for name in imports(path) if name.startswith("kedge.")}
+        assert known <= {"kedge.model_config", "kedge.errors"}, path
+
+
+def test_handlers_and_adapters_import_only_their_own_room_the_report_and_kedge():
+    for path in sources("lambdas"):
+        assert ours(path) <= {"lambdas", "report", "kedge"}, path
+
+
+def test_a_handler_does_not_import_another_handler_and_an_adapter_imports_none():
+    for path in sources("lambdas"):
+        others = {
+            file for name in imports(path) if name.startswith("lambdas.handlers.") and (file := module_file(name))
+        }
+        assert not [other for other in others if "\ndef handler(" in other.read_text()], path
+
+
+def test_only_adapters_import_boto3():
+    for room in ("kedge", "lambdas", "report", "stacks"):
+        for path in sources(room):
+            if path.is_relative_to(ROOT / "lambdas" / "adapters"):
+                continue
+            assert not {name for name in imports(path) if name.split(".")[0] in ("boto3", "botocore")}, path
+
+
+def test_powertools_is_imported_by_handlers_only():
+    for path in sources("kedge", "report", "lambdas/adapters"):
+        assert not {name for name in imports(path) if name.split(".")[0] == "aws_lambda_powertools"}, path
+
+
+def test_kedge_knows_no_cloud_no_clock_and_no_files():
+    for path in sources("kedge"):
+        assert not {name.split(".")[0] for name in imports(path)} & NOT_IN_KEDGE, path
+
+
+def test_of_scipy_kedge_uses_special_alone():
+    for path in sources("kedge", "lambdas", "report"):
+        known = {".".join(name.split(".")[:2]) for name in imports(path) if name.startswith("scipy.")}
+        assert known <= {"scipy.special"}, path
+
+
+def test_nothing_that_is_deployed_knows_of_the_offline_account():
+    for path in [*sources("kedge", "lambdas", "stacks", "report"), ROOT / "app.py"]:
+        assert "offline" not in ours(path), path

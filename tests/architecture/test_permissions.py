@@ -1,0 +1,154 @@
+import json
+import re
+
+import pytest
+
+from tests.architecture.aws_calls import actions_of_handler, prefixes_of_handler, unknown_operations
+from tests.architecture.state_machine_files import STACK_OF, load, states
+from tests.synthesised import actions_of, functions, resources, statements_of
+
+# What a role may do although no code of ours calls it, each with its reason.
+IMPLIED_FOR_FUNCTIONS = {
+    "logs:CreateLogStream": "Lambda writes the function's log",
+    "logs:PutLogEvents": "Lambda writes the function's log",
+    "xray:PutTraceSegments": "Lambda traces the function",
+    "xray:PutTelemetryRecords": "Lambda traces the function",
+    "kms:Decrypt": "S3, DynamoDB and SNS decrypt in the caller's name",
+    "kms:GenerateDataKey": "S3, DynamoDB and SNS encrypt in the caller's name",
+    "s3:ListBucket": "without it a missing object is answered as a forbidden one",
+}
+IMPLIED_FOR_CONSUMERS = {
+    "sqs:ReceiveMessage": "Lambda polls the queue in the function's name",
+    "sqs:DeleteMessage": "Lambda deletes what was handled",
+    "sqs:ChangeMessageVisibility": "Lambda hands a failed message back",
+    "sqs:GetQueueAttributes": "Lambda scales by the queue's depth",
+    "sqs:GetQueueUrl": "CDK grants it with the others",
+}
+IMPLIED_FOR_ASYNCHRONOUS = {
+    "sqs:SendMessage": "Lambda buries the events that failed to the end",
+    "sqs:GetQueueAttributes": "CDK grants it with sending",
+    "sqs:GetQueueUrl": "CDK grants it with sending",
+}
+IMPLIED_FOR_MACHINES = {
+    "iam:PassRole": "SageMaker takes the execution role from the caller",
+    "sagemaker:AddTags": "jobs, models and endpoints are created with tags",
+    "sagemaker:ListTags": "`.sync` reads the job's tags",
+    "events:PutTargets": "`.sync` hears of a job's end by a rule of its own",
+    "events:PutRule": "`.sync` hears of a job's end by a rule of its own",
+    "events:DescribeRule": "`.sync` hears of a job's end by a rule of its own",
+    "sagemaker:DescribeModelPackage": "CreateModel reads the package in the caller's name",
+    "kms:CreateGrant": "SageMaker uses the key for volumes by a grant that the caller makes",
+    "kms:DescribeKey": "SageMaker looks at the key before it makes the grant",
+    "cloudwatch:DescribeAlarms": "UpdateEndpoint looks at its rollback alarms in the caller's name",
+    "kms:Decrypt": "the state table and jobs' volumes are encrypted",
+    "kms:GenerateDataKey": "the state table and jobs' volumes are encrypted",
+    "xray:PutTraceSegments": "Step Functions traces the execution",
+    "xray:PutTelemetryRecords": "Step Functions traces the execution",
+    "xray:GetSamplingRules": "Step Functions traces the execution",
+    "xray:GetSamplingTargets": "Step Functions traces the execution",
+    "logs:CreateLogDelivery": "Step Functions sets up its own log delivery",
+    "logs:GetLogDelivery": "Step Functions sets up its own log delivery",
+    "logs:UpdateLogDelivery": "Step Functions sets up its own log delivery",
+    "logs:DeleteLogDelivery": "Step Functions sets up its own log delivery",
+    "logs:ListLogDeliveries": "Step Functions sets up its own log delivery",
+    "logs:PutResourcePolicy": "Step Functions sets up its own log delivery",
+    "logs:DescribeResourcePolicies": "Step Functions sets up its own log delivery",
+    "logs:DescribeLogGroups": "Step Functions sets up its own log delivery",
+}
+# Prefixes that a handler is told at run time, each with who tells it.
+PREFIXES_FROM_ELSEWHERE = {
+    "measure_performance": {"predictions": "the day objects name their parts"},
+    "snapshot_data": {"predictions": "the day objects name their parts"},
+    "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
+}
+# Prefixes that a handler only writes into a request of somebody else's.
+PREFIXES_FOR_OTHERS = {"plan_release": {"capture": "the endpoint writes there, with the execution role"}}
+FUNCTIONS = sorted(functions())
+
+
+def allowed(path):
+    function = functions()[path]
+    return actions_of(path.split("/")[0], function["Properties"]["Role"]["Fn::GetAtt"][0])
+
+
+def implied(path):
+    stack, name = path.split("/")
+    (logical_id,) = (
+        each.split("/")[1]
+        for each, function in resources("AWS::Lambda::Function", stack).items()
+        if function["Properties"]["Handler"].endswith(f".{name}.handler")
+    )
+    implied = set(IMPLIED_FOR_FUNCTIONS)
+    for kind, extra in (
+        ("AWS::Lambda::EventSourceMapping", IMPLIED_FOR_CONSUMERS),
+        ("AWS::Lambda::EventInvokeConfig", IMPLIED_FOR_ASYNCHRONOUS),
+    ):
+        if any(each["Properties"]["FunctionName"] == {"Ref": logical_id} for each in resources(kind, stack).values()):
+            implied |= set(extra)
+    return implied
+
+
+def allowed_prefixes(path):
+    function = functions()[path]
+    statements = statements_of(path.split("/")[0], function["Properties"]["Role"]["Fn::GetAtt"][0])
+    return prefixes_of(statements, "ListPrefixes", "Condition") | prefixes_of(statements, "WriteObjects", "Resource")
+
+
+def prefixes_of(statements, sid, part):
+    said = json.dumps([each[part] for each in statements if each.get("Sid") == sid])
+    return set(re.findall(r'"/?(\w+)/\*"', said))
+
+
+def task_actions(file):
+    found = set()
+    for _, state in states(load(file)):
+        if state["Type"] == "Task":
+            found |= set(actions_of_task(state["Resource"]))
+    return found
+
+
+def actions_of_task(resource):
+    if resource.endswith("FunctionArn}") or resource.endswith(":lambda:invoke"):
+        return ["lambda:InvokeFunction"]
+    *_, service, call = resource.split(":")
+    name, sync = call.removesuffix(".sync"), call.endswith(".sync")
+    service = {"sfn": "states", "cloudwatch": "cloudwatch"}.get(service, service)
+    action = name[0].upper() + name[1:]
+    beside = [action.replace("Create", verb) for verb in ("Describe", "Stop")] if sync else []
+    return [f"{service}:{each}" for each in (action, *beside)]
+
+
+def test_every_call_on_a_client_is_known():
+    assert unknown_operations() == {}
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_a_role_allows_every_call_of_its_handler(path):
+    assert actions_of_handler(path.split("/")[1]) - allowed(path) == set()
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_a_role_allows_nothing_that_its_handler_does_not_call(path):
+    assert allowed(path) - actions_of_handler(path.split("/")[1]) - implied(path) == set()
+
+
+@pytest.mark.parametrize("path", FUNCTIONS)
+def test_a_role_reaches_the_prefixes_that_its_handler_names_and_no_others(path):
+    name = path.split("/")[1]
+    named = prefixes_of_handler(name) - set(PREFIXES_FOR_OTHERS.get(name, {}))
+    assert allowed_prefixes(path) == named | set(PREFIXES_FROM_ELSEWHERE.get(name, {}))
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_a_machines_role_allows_every_task(file):
+    assert task_actions(file) - machine_actions(file) == set()
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_a_machines_role_allows_nothing_that_no_task_does(file):
+    assert machine_actions(file) - task_actions(file) - set(IMPLIED_FOR_MACHINES) == set()
+
+
+def machine_actions(file):
+    (machine,) = resources("AWS::StepFunctions::StateMachine", STACK_OF[file]).values()
+    return actions_of(STACK_OF[file], machine["Properties"]["RoleArn"]["Fn::GetAtt"][0])

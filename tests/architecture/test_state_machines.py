@@ -1,0 +1,63 @@
+import re
+
+import pytest
+
+from kedge import errors
+from tests.architecture.state_machine_files import DEFINITIONS, STACK_OF, asked_names, load, named_errors, states
+from tests.synthesised import resources
+
+# What Step Functions, Lambda, SageMaker and DynamoDB call their own failures.
+OF_AWS = re.compile(r"^(States|Lambda|SageMaker|DynamoDB|DynamoDb|CloudWatch|SdkClient|Sagemaker)\.")
+
+
+def test_every_file_is_deployed():
+    assert {path.name for path in DEFINITIONS.glob("*.json")} == set(STACK_OF)
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_every_outside_name_is_supplied_and_none_besides(file):
+    (machine,) = resources("AWS::StepFunctions::StateMachine", STACK_OF[file]).values()
+    assert set(machine["Properties"]["DefinitionSubstitutions"]) == asked_names(file)
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_the_file_deployed_is_the_file_tested(file):
+    (machine,) = resources("AWS::StepFunctions::StateMachine", STACK_OF[file]).values()
+    assert machine["Properties"]["DefinitionString"] == (DEFINITIONS / file).read_text()
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_every_error_that_is_named_exists(file):
+    ours = {name for name in named_errors(load(file)) if not OF_AWS.match(name)}
+    assert {name for name in ours if not hasattr(errors, name)} == set()
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_what_is_retried_of_ours_may_pass_by_itself(file):
+    retried = {e for _, s in states(load(file)) for rule in s.get("Retry", []) for e in rule["ErrorEquals"]}
+    for name in retried:
+        if not OF_AWS.match(name):
+            assert issubclass(getattr(errors, name), errors.RetryableError), name
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_every_task_has_a_timeout_and_every_retry_names_its_errors(file):
+    for name, state in states(load(file)):
+        if state["Type"] == "Task":
+            assert {"TimeoutSeconds", "TimeoutSecondsPath"} & set(state), name
+        for rule in state.get("Retry", []):
+            assert "States.ALL" not in rule["ErrorEquals"], name
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_everything_is_caught_only_in_a_last_catch(file):
+    for name, state in states(load(file)):
+        for rule in state.get("Catch", [])[:-1]:
+            assert "States.ALL" not in rule["ErrorEquals"], name
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_choices_branch_on_verdicts_never_on_numbers(file):
+    for name, state in states(load(file)):
+        for choice in state.get("Choices", []):
+            assert not [key for key in choice if key.startswith("Numeric")], name

@@ -1,0 +1,102 @@
+"""A small account for handlers' tests: bucket, state table and registry in moto, and the environment they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from lambdas.adapters import clients
+from lambdas.adapters.models import load_model
+
+REGION, ACCOUNT = "eu-west-1", "123456789012"
+BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
+CONTEXT = SimpleNamespace(
+    function_name="f", memory_limit_in_mb=512, aws_request_id="1",
+    invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
+)  # fmt: skip
+
+
+class World:
+    """What a test arranges and looks at."""
+
+    def __init__(self) -> None:
+        self.s3, self.sagemaker, self.dynamodb = clients.s3(), clients.sagemaker(), clients.dynamodb()
+        self.config = load_model(MODEL)
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def read(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+    def keys(self, prefix: str) -> list[str]:
+        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+
+    def timeline(self) -> list[dict[str, Any]]:
+        return [json.loads(self.read(key)) for key in self.keys(f"audit/{MODEL}/")]
+
+    def item(self, name: str) -> dict[str, Any] | None:
+        key = {"model": {"S": MODEL}, "item": {"S": name}}
+        return self.dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
+
+    def serve(self, config_name: str = f"{MODEL}-v1-aaaa", *, capture: str = f"capture/{MODEL}/1") -> None:
+        """Let the model's endpoint serve a config of this name."""
+        container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
+        self.sagemaker.create_model(ModelName=config_name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+        variant = {
+            "VariantName": "AllTraffic", "ModelName": config_name, "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 2, "InitialVariantWeight": 1.0,
+        }  # fmt: skip
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=config_name, ProductionVariants=[variant],
+            DataCaptureConfig={
+                "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{BUCKET}/{capture}",
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+            },
+        )  # fmt: skip
+        self.sagemaker.create_endpoint(EndpointName=self.config.endpoint.name, EndpointConfigName=config_name)
+
+    def register(self, *, status: str = "Approved", properties: dict[str, str] | None = None) -> str:
+        """Register a package of the model with this approval status."""
+        groups = self.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+        if not groups:
+            self.sagemaker.create_model_package_group(ModelPackageGroupName=MODEL)
+        container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
+        answer = self.sagemaker.create_model_package(
+            ModelPackageGroupName=MODEL, ModelApprovalStatus=status,
+            InferenceSpecification={
+                "Containers": [container], "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"]
+            },
+            **({"CustomerMetadataProperties": properties} if properties else {}),
+        )  # fmt: skip
+        return answer["ModelPackageArn"]
+
+
+@contextmanager
+def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
+    """An account with Kedge's bucket, table and topics, and a function's environment."""
+    variables = {
+        "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
+        "POWERTOOLS_TRACE_DISABLED": "true", "DATA_BUCKET": BUCKET, "STATE_TABLE": TABLE, **environment,
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        clients._client.cache_clear()
+        boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        names = ("model", "item")
+        boto3.client("dynamodb").create_table(
+            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
+        )  # fmt: skip
+        yield World()
+    clients._client.cache_clear()

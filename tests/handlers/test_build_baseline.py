@@ -1,0 +1,86 @@
+"""build_baseline freezes what a challenger is monitored against, and writes its registration."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from kedge.performance import ScoreCounts
+from kedge.profile_encoding import decode_baseline
+from lambdas.handlers.build_baseline import handler
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
+from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, write_holdout
+
+EVENT = {
+    "model": MODEL, "run": RUN, "time": "2016-02-11T02:00:00Z", "artefact_uri": f"s3://{BUCKET}/{PREFIX}/output/m.tar.gz",
+    "snapshot": {"prefix": PREFIX, "training_end": "2016-02-07T11:00:00Z", "train_rows": 900,
+                 "holdout_rows": HOLDOUT_ROWS},
+    "gate": {"verdict": "PASS", "reasons": ["auc is better by +0.0700"], "rows": []},
+    "trigger": {"kind": "performance", "reasons": ["quality is lost: auc 0.69 {0.66, 0.72}"]},
+    "champion": {"present": True, "package_version": "1"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch, TRAINING_IMAGE="image:1") as world:
+        yield world
+
+
+def run() -> dict:
+    return json.loads(json.dumps(handler(EVENT, CONTEXT)))
+
+
+def test_features_come_from_training_and_the_prediction_from_the_holdout(world):
+    scores = write_holdout(world)
+    answered = run()
+    baseline = decode_baseline(world.read(f"{answered['staged_prefix']}/baseline.npz"))
+    assert baseline.column(baseline.profile, "adr").rows == 900
+    prediction = baseline.column(baseline.profile, "prediction")
+    assert prediction.rows == HOLDOUT_ROWS
+    edges = baseline.bins["prediction"].edges
+    assert edges.min() == np.nextafter(scores.min(), -np.inf)
+
+
+def test_the_reference_is_the_challengers_holdout(world):
+    scores = write_holdout(world)
+    answered = run()
+    found = json.loads(world.read(f"{answered['staged_prefix']}/reference.json"))
+    assert ScoreCounts.from_json(found["counts"]).rows == len(scores)
+    assert 0.5 < found["metrics"]["auc"] <= 1
+
+
+def test_the_registry_points_at_files_whose_digests_match(world):
+    write_holdout(world)
+    package = run()["package"]
+    for files in [*package["ModelMetrics"].values(), *package["DriftCheckBaselines"].values()]:
+        for source in files.values():
+            key = source["S3Uri"].removeprefix(f"s3://{BUCKET}/")
+            assert source["ContentDigest"] == "sha256:" + hashlib.sha256(world.read(key)).hexdigest()
+
+
+def test_the_package_carries_its_reason_and_its_lineage(world):
+    write_holdout(world)
+    package = run()["package"]
+    properties = package["CustomerMetadataProperties"]
+    assert properties["kedge:reason"] == "quality is lost: auc 0.69  0.66  0.72 "
+    assert properties["kedge:training_end"] == "2016-02-07T11:00:00Z"
+    assert properties["kedge:snapshot"] == "d" * 64
+    assert (properties["kedge:champion"], properties["kedge:trigger"]) == ("1", "performance")
+    assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == EVENT["artefact_uri"]
+
+
+def test_model_monitors_files_describe_every_feature(world):
+    write_holdout(world)
+    staged = run()["staged_prefix"]
+    statistics = json.loads(world.read(f"{staged}/statistics.json"))
+    constraints = json.loads(world.read(f"{staged}/constraints.json"))
+    assert [f["name"] for f in statistics["features"]] == list(world.config.feature_names)
+    assert statistics["dataset"]["item_count"] == 900
+    assert constraints["features"][0]["string_constraints"]["domains"] == ["a", "b"]
+
+
+def test_a_rerun_asks_for_the_same_package(world):
+    write_holdout(world)
+    assert run() == run()

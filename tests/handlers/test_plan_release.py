@@ -1,0 +1,72 @@
+"""plan_release turns an approved package into requests, or says that there is nothing to do."""
+
+import json
+
+import pytest
+
+from kedge.errors import UnknownPackageError
+from lambdas.adapters import served
+from lambdas.adapters.times import from_text
+from lambdas.handlers import build_baseline
+from lambdas.handlers.plan_release import handler
+from tests.handlers.aws_world import CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.champions import promote
+from tests.handlers.holdouts import PREFIX, write_holdout
+from tests.handlers.test_build_baseline import EVENT as CHALLENGER
+
+TIME = "2016-02-11T12:00:00Z"
+STAGED = {"kedge:staged": f"{PREFIX}/baseline"}
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGE="image:1") as world:
+        write_holdout(world)
+        build_baseline.handler(CHALLENGER, CONTEXT)
+        yield world
+
+
+def run(package_arn: str) -> dict:
+    event = {"model": MODEL, "run": "release-1", "time": TIME, "package_arn": package_arn}
+    return json.loads(json.dumps(handler(event, CONTEXT)))
+
+
+def test_a_served_endpoint_is_updated_as_a_canary(world):
+    world.serve()
+    answered = run(world.register(properties=STAGED))
+    assert answered["verdict"] == "UPDATE"
+    assert answered["previous_config"] == f"{MODEL}-v1-aaaa"
+    assert answered["update"]["EndpointConfigName"] == answered["endpoint_config"]["EndpointConfigName"]
+    assert answered["alarm_names"] == [alarm["AlarmName"] for alarm in answered["alarms"]] != []
+    assert answered["create_model"]["ModelName"] == answered["endpoint_config"]["ProductionVariants"][0]["ModelName"]
+
+
+def test_a_missing_endpoint_is_created_without_alarms(world):
+    answered = run(world.register(properties=STAGED))
+    assert (answered["verdict"], answered["alarms"], answered["previous_config"]) == ("CREATE", [], None)
+    assert answered["create"]["EndpointName"] == world.config.endpoint.name
+
+
+def test_the_monitor_can_count_the_package_from_its_first_answer_on(world):
+    run(world.register(properties=STAGED))
+    assert f"baselines/{MODEL}/1.npz" in world.keys("baselines/")
+    assert f"baselines/{MODEL}/1/reference.json" in world.keys("baselines/")
+    assert served.load(world.dynamodb, TABLE, MODEL, now=from_text(TIME)) == ["1"]
+
+
+def test_a_package_that_serves_already_changes_nothing(world):
+    world.serve()
+    arn = world.register(properties=STAGED)
+    promote(world, package_arn=arn)
+    assert run(arn)["verdict"] == "ALREADY_SERVING"
+    assert world.keys("baselines/") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "properties", "reason"),
+    [("PendingManualApproval", STAGED, "not Approved"), ("Approved", None, "staged no baseline")],
+)
+def test_a_package_that_may_not_serve_is_refused(world, status, properties, reason):
+    arn = world.register(status=status, properties=properties)
+    with pytest.raises(UnknownPackageError, match=reason):
+        run(arn)

@@ -1,0 +1,160 @@
+"""snapshot_data writes ripe rows split in time, or says why there are none to learn from."""
+
+import csv
+import hashlib
+import io
+import json
+from datetime import UTC, datetime
+
+import pyarrow.parquet as pq
+import pytest
+
+from lambdas.adapters import champions, windows
+from lambdas.adapters.champions import Champion
+from lambdas.handlers.snapshot_data import handler
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.bookings import answer, load_bookings, publish_labels
+
+NOW = datetime(2015, 12, 1, tzinfo=UTC)
+PREFIX = f"retraining/{MODEL}/run-1"
+
+
+@pytest.fixture
+def world(monkeypatch):
+    environment = {
+        "TRAINING_IMAGE": "image:1", "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
+        "KMS_KEY_ID": "key",
+    }  # fmt: skip
+    with aws_world(monkeypatch, **environment) as world:
+        yield world
+
+
+def run(time: datetime = NOW) -> dict:
+    event = {"model": MODEL, "run": "run-1", "time": f"{time:%Y-%m-%dT%H:%M:%SZ}", "trigger": {"kind": "performance"}}
+    return json.loads(json.dumps(handler(event, CONTEXT)))
+
+
+def promote(world, training_end: datetime) -> None:
+    champion = Champion("arn:1", "1", "1", training_end, training_end, f"{MODEL}-v1-aaaa", f"{MODEL}-v1-aaaa")
+    champions.save(world.dynamodb, TABLE, MODEL, champion)
+
+
+def times_of(world, name: str) -> list[datetime]:
+    return pq.read_table(io.BytesIO(world.read(f"{PREFIX}/{name}"))).column("time").to_pylist()
+
+
+def initial_rows(world, *, vouched: bool = True) -> None:
+    bookings = load_bookings("2015-07-01", "2015-10-01")
+    columns = ["id", "timestamp", *world.config.feature_names, "label"]
+    bookings = bookings.select([*columns, *([] if vouched else ["label_ts"])])
+    if not vouched:
+        bookings = bookings.rename_columns([*columns, "label_time"])
+    sink = io.BytesIO()
+    pq.write_table(bookings, sink)
+    world.put(f"initial/{MODEL}/training.parquet", sink.getvalue())
+
+
+def test_the_first_training_learns_from_the_users_rows(world):
+    initial_rows(world)
+    answered = run(datetime(2015, 10, 1, tzinfo=UTC))
+    assert (answered["verdict"], answered["champion"]) == ("READY", {"present": False})
+    snapshot = answered["snapshot"]
+    assert snapshot["train_rows"] + snapshot["holdout_rows"] == 6684
+    assert "champion_transform" not in answered
+
+
+def test_the_holdout_is_newer_than_what_either_model_learnt(world):
+    world.serve()
+    promote(world, datetime(2015, 11, 5, tzinfo=UTC))
+    bookings = load_bookings("2015-10-01", "2015-12-01")
+    answer(world, bookings)
+    publish_labels(world, bookings, until=NOW)
+    answered = run()
+    assert answered["verdict"] == "READY", answered["reasons"]
+    newest_learnt = max(*times_of(world, "training.parquet"), datetime(2015, 11, 5, tzinfo=UTC))
+    assert min(times_of(world, "holdout/truth.parquet")) > newest_learnt
+    assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    assert answered["champion_transform"]["ModelName"] == f"{MODEL}-v1-aaaa"
+
+
+def test_rows_younger_than_the_label_horizon_are_left_out(world):
+    windows.save_horizon(world.dynamodb, TABLE, MODEL, 20.0)
+    bookings = load_bookings("2015-10-01", "2015-12-01")
+    answer(world, bookings)
+    publish_labels(world, bookings, until=NOW)
+    run()
+    manifest = json.loads(world.read(f"{PREFIX}/manifest.json"))
+    newest = max(times_of(world, "holdout/truth.parquet"))
+    assert (NOW - newest).total_seconds() / 86400 >= manifest["label_horizon_days"] > 1
+
+
+def test_rows_of_every_package_and_the_users_first_rows_are_one_history(world):
+    initial_rows(world)
+    older, newer = load_bookings("2015-10-01", "2015-11-01"), load_bookings("2015-11-01", "2015-12-01")
+    answer(world, older, package_version="1")
+    answer(world, newer, package_version="2")
+    for bookings in (older, newer):
+        publish_labels(world, bookings, until=NOW)
+    assert run()["verdict"] == "READY"
+    months = {
+        f"{moment:%m}" for name in ("training.parquet", "holdout/truth.parquet") for moment in times_of(world, name)
+    }
+    assert months == {"07", "08", "09", "10", "11"}
+    manifest = json.loads(world.read(f"{PREFIX}/manifest.json"))
+    packages = {source.split("/")[2] for source in manifest["sources"] if source.startswith("predictions/")}
+    assert packages == {"package=1", "package=2"}
+    assert f"initial/{MODEL}/training.parquet" in manifest["sources"]
+
+
+def test_the_users_rows_ripen_where_they_say_when_labels_came(world):
+    initial_rows(world, vouched=False)
+    answered = run(datetime(2015, 10, 1, tzinfo=UTC))
+    assert answered["verdict"] == "READY"
+    assert answered["snapshot"]["train_rows"] + answered["snapshot"]["holdout_rows"] < 6684
+
+
+def test_the_files_are_what_the_manifest_says(world):
+    initial_rows(world)
+    run(datetime(2015, 10, 1, tzinfo=UTC))
+    manifest = json.loads(world.read(f"{PREFIX}/manifest.json"))
+    for name, entry in manifest["files"].items():
+        assert hashlib.sha256(world.read(f"{PREFIX}/{name}")).hexdigest() == entry["sha256"]
+    header = next(csv.reader(io.StringIO(world.read(f"{PREFIX}/train/train.csv").decode())))
+    assert header == ["row_id", "time", *world.config.feature_names, "label"]
+    described = json.loads(world.read(f"{PREFIX}/train/columns.json"))
+    assert [feature["name"] for feature in described["features"]] == list(world.config.feature_names)
+
+
+def test_the_holdout_goes_out_without_header_and_label(world):
+    initial_rows(world)
+    run(datetime(2015, 10, 1, tzinfo=UTC))
+    rows = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input.csv").decode())))
+    truth = pq.read_table(io.BytesIO(world.read(f"{PREFIX}/holdout/truth.parquet")))
+    assert [row[0] for row in rows] == truth.column("row_id").to_pylist()
+    assert {len(row) for row in rows} == {1 + len(world.config.features)}
+
+
+def test_without_any_rows_the_data_is_rejected_in_sentences(world):
+    answered = run()
+    assert answered["verdict"] == "REJECTED"
+    assert answered["reasons"][0] == "0 labelled training rows, and 1,000 are needed"
+    assert world.keys("retraining/") == []
+
+
+def test_an_unknown_label_horizon_rejects(world):
+    bookings = load_bookings("2015-11-20", "2015-12-01")
+    answer(world, bookings)
+    answered = run()
+    assert answered["verdict"] == "REJECTED"
+    assert "the label horizon is not known" in answered["reasons"][0]
+
+
+def test_the_jobs_read_and_write_below_the_run(world):
+    initial_rows(world)
+    answered = run(datetime(2015, 10, 1, tzinfo=UTC))
+    base = f"s3://{BUCKET}/{PREFIX}"
+    source = answered["training_job"]["InputDataConfig"][0]["DataSource"]["S3DataSource"]
+    assert source["S3Uri"] == answered["snapshot"]["train_uri"] == f"{base}/train/"
+    assert answered["training_job"]["AlgorithmSpecification"]["TrainingImage"] == "image:1"
+    assert answered["challenger_transform"]["TransformOutput"]["S3OutputPath"] == f"{base}/challenger"
+    assert answered["challenger_model"]["EnableNetworkIsolation"] is True

@@ -1,0 +1,128 @@
+"""start_release acts once on each decision of a person, whatever events SageMaker sends."""
+
+import json
+
+import boto3
+import pytest
+
+from kedge.errors import LeaseHeldError
+from lambdas.handlers.start_release import handler
+from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
+from tests.handlers.champions import promote
+
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-release"
+DEFINITION = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+
+@pytest.fixture
+def world(monkeypatch):
+    topics = {f"{name}_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name.lower()}" for name in ("ALERT", "EVENT")}
+    with aws_world(monkeypatch, RELEASE_MACHINE_ARN=MACHINE, **topics) as world:
+        boto3.client("stepfunctions").create_state_machine(
+            name="kedge-release", definition=json.dumps(DEFINITION), roleArn=ROLE
+        )
+        for name in ("alert", "event"):
+            boto3.client("sns").create_topic(Name=name)
+        yield world
+
+
+def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", **detail: object) -> dict:
+    event = {
+        "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "time": time,
+        "detail": {"ModelPackageArn": arn, **detail},
+    }  # fmt: skip
+    return handler(event, CONTEXT)
+
+
+def executions() -> list[str]:
+    listed = boto3.client("stepfunctions").list_executions(stateMachineArn=MACHINE)["executions"]
+    return [execution["name"] for execution in listed]
+
+
+def decide(world, arn: str, status: str) -> None:
+    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+
+
+def test_an_approval_starts_the_release_with_the_lease_taken(world):
+    arn = world.register()
+    answered = hear(arn)
+    assert answered["verdict"] == "STARTED"
+    assert executions() == [answered["run"]]
+    assert world.item("lease")["holder"]["S"].endswith(answered["run"])
+    assert [entry["kind"] for entry in world.timeline()] == ["approved"]
+
+
+def test_the_registry_is_believed_and_not_the_event(world):
+    arn = world.register(status="PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    assert executions() == []
+
+
+def test_the_same_approval_told_twice_or_stamped_starts_one_release(world):
+    arn = world.register()
+    hear(arn)
+    assert hear(arn)["verdict"] == "ALREADY_HEARD"
+    assert (
+        hear(arn, time="2016-02-12T12:00:00Z", UpdatedModelPackageFields=["CustomerMetadataProperties"])["verdict"]
+        == "ALREADY_HEARD"
+    )
+    assert len(executions()) == 1
+
+
+def test_an_approval_after_a_rejection_is_a_new_release(world):
+    arn = world.register()
+    first = hear(arn)["run"]
+    boto3.client("stepfunctions").stop_execution(executionArn=f"{MACHINE.replace('stateMachine', 'execution')}:{first}")
+    decide(world, arn, "Rejected")
+    hear(arn)
+    decide(world, arn, "Approved")
+    second = hear(arn, time="2016-03-01T12:00:00Z")["run"]
+    assert first != second
+
+
+def test_a_crash_before_it_was_remembered_starts_nothing_twice(world):
+    arn = world.register()
+    hear(arn)
+    world.dynamodb.delete_item(TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "approval#1"}})
+    assert hear(arn)["verdict"] in ("STARTED", "ALREADY_STARTED")
+    assert len(executions()) == 1
+
+
+def test_a_package_that_serves_is_not_released_again(world):
+    arn = world.register()
+    promote(world, package_arn=arn)
+    assert hear(arn)["verdict"] == "ALREADY_SERVING"
+    assert executions() == []
+
+
+def test_another_groups_package_is_none_of_our_business(world):
+    world.sagemaker.create_model_package_group(ModelPackageGroupName="theirs")
+    arn = world.sagemaker.create_model_package(ModelPackageGroupName="theirs", ModelApprovalStatus="Approved")[
+        "ModelPackageArn"
+    ]
+    assert hear(arn)["verdict"] == "NOT_OURS"
+
+
+def test_while_another_execution_holds_the_lease_the_event_is_retried(world):
+    arn = world.register()
+    machine = boto3.client("stepfunctions")
+    other = machine.start_execution(stateMachineArn=MACHINE, name="other")["executionArn"]
+    item = {"model": {"S": MODEL}, "item": {"S": "lease"}, "holder": {"S": other}, "purpose": {"S": "retraining"},
+            "taken_at": {"S": "2016-02-11T11:00:00Z"}}  # fmt: skip
+    world.dynamodb.put_item(TableName=TABLE, Item=item)
+    with pytest.raises(LeaseHeldError):
+        hear(arn)
+    assert world.item("approval#1") is None
+
+
+def test_a_rejection_is_written_down(world):
+    arn = world.register(status="Rejected")
+    assert hear(arn) == {"verdict": "REJECTED", "serving": False}
+    assert world.timeline()[0]["kind"] == "rejected"
+
+
+def test_a_rejection_of_the_serving_package_is_told(world):
+    arn = world.register(status="Rejected")
+    promote(world, package_arn=arn)
+    assert hear(arn)["serving"] is True
+    assert world.timeline()[0]["detail"]["serving"] is True

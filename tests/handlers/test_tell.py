@@ -1,0 +1,47 @@
+"""tell writes the timeline and tells people, each once."""
+
+import json
+
+import pytest
+
+from lambdas.handlers.tell import handler
+from tests.handlers.aws_world import CONTEXT
+from tests.handlers.monitor_world import MODEL, load_event, monitor_world
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world:
+        yield world
+
+
+def test_a_failure_is_in_the_timeline_the_mail_and_the_event(world):
+    event = load_event("tell_failed")
+    assert handler(event, CONTEXT) == {"kind": "failed", "time": "2016-01-04T03:10:00Z"}
+    (entry,) = world.timeline()
+    assert entry == {"time": "2016-01-04T03:10:00Z", "model": MODEL, "kind": "failed", "detail": event["detail"]}
+    ((subject, body),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: kedge-retrain failed at TrainChallenger"
+    assert "AlgorithmError: the container exited with 1" in body
+    (published,) = world.received("programs")
+    assert json.loads(published["Message"]) == entry
+    assert published["MessageAttributes"]["kind"]["Value"] == "failed"
+
+
+def test_a_step_that_went_well_is_in_the_timeline_only(world):
+    handler(load_event("tell_failed") | {"kind": "training_completed", "detail": {"run": "r"}}, CONTEXT)
+    assert world.kinds() == ["training_completed"]
+    assert world.mails() == []
+
+
+@pytest.mark.parametrize("kind", ["gate_failed", "canary_promoted"])
+def test_what_the_deciding_step_entered_is_told_but_not_entered_again(world, kind):
+    handler(load_event("tell_failed") | {"kind": kind, "detail": {"run": "r", "reasons": []}}, CONTEXT)
+    assert world.kinds() == []
+    assert len(world.mails()) == 1
+
+
+def test_the_same_event_twice_is_one_entry(world):
+    handler(load_event("tell_failed"), CONTEXT)
+    handler(load_event("tell_failed"), CONTEXT)
+    assert len(world.timeline()) == 1

@@ -1,0 +1,106 @@
+"""watch_canary compares what both fleets answered, puts the gauge, and remembers what it saw."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from lambdas.adapters import clients
+from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.times import from_text, to_text
+from lambdas.handlers import watch_canary
+from tests.handlers.aws_world import CONTEXT, MODEL, aws_world
+from tests.handlers.test_verify_release import NEW, OLD
+
+STARTED = from_text("2016-02-11T12:50:00Z")
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch) as world:
+        world.serve(OLD)
+        yield world
+
+
+@pytest.fixture
+def updating(monkeypatch):
+    # moto has no UpdateEndpoint, so no endpoint of its own is ever on its way.
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Baking", STARTED),))
+    monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
+
+
+def capture(world, version: str, scores: np.ndarray) -> None:
+    """Capture one answer a minute under a package's prefix."""
+    payload = ",".join("1" for _ in world.config.features)
+    for hour in (12, 13):
+        lines = []
+        for minute, score in enumerate(scores):
+            time = STARTED + timedelta(seconds=int(10 * minute))
+            if time.hour == hour:
+                sides = {"endpointInput": payload, "endpointOutput": str(score)}
+                data = {
+                    side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
+                    for side, text in sides.items()
+                }
+                meta = {"eventId": f"{version}-{minute}", "inferenceTime": to_text(time)}
+                lines.append(json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"}))
+        key = f"capture/{MODEL}/{version}/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/{hour}/f.jsonl"
+        world.put(key, "\n".join(lines).encode())
+
+
+def look(minutes: int) -> dict:
+    event = {
+        "model": MODEL, "run": "release-1", "time": to_text(STARTED + timedelta(minutes=minutes)),
+        "package_version": "2", "endpoint_config": NEW, "previous_config": OLD, "started": to_text(STARTED),
+    }  # fmt: skip
+    return watch_canary.handler(event, CONTEXT)
+
+
+def gauges() -> list[float]:
+    found = clients.cloudwatch().get_metric_statistics(
+        Namespace="Kedge", MetricName="CanaryMisbehaviour", StartTime=STARTED, EndTime=STARTED + timedelta(hours=2),
+        Dimensions=[{"Name": "Model", "Value": MODEL}, {"Name": "EndpointConfigName", "Value": NEW}], Period=60,
+        Statistics=["Maximum"],
+    )  # fmt: skip
+    return [point["Maximum"] for point in found["Datapoints"]]
+
+
+def test_a_settled_endpoint_is_not_watched(world):
+    assert look(5) == {"verdict": "SETTLED", "watch": {}}
+    assert gauges() == []
+
+
+@pytest.mark.usefixtures("updating")
+def test_like_answers_are_healthy(world):
+    random = np.random.default_rng(1)
+    for version in "12":
+        capture(world, version, random.uniform(0.1, 0.9, 100))
+    answered = look(20)
+    assert (answered["verdict"], answered["watch"]["verdict"]) == ("BAKING", "HEALTHY")
+    assert gauges() == [0.0]
+
+
+@pytest.mark.usefixtures("updating")
+def test_shifted_answers_raise_the_gauge_and_are_remembered(world):
+    random = np.random.default_rng(1)
+    capture(world, "1", random.uniform(0.1, 0.5, 100))
+    capture(world, "2", random.uniform(0.5, 0.9, 100))
+    assert look(20)["watch"]["verdict"] == "MISBEHAVING"
+    assert gauges() == [1.0]
+    assert world.item("canary")["verdict"]["S"] == "MISBEHAVING"
+
+
+@pytest.mark.usefixtures("updating")
+def test_only_the_last_look_holds_missing_requests_against_the_canary(world):
+    assert look(20)["watch"]["verdict"] == "HEALTHY"
+    last = world.config.canary.bake_minutes - 4
+    assert look(last)["watch"]["verdict"] == "UNPROVEN"
+    assert sorted(gauges()) == [0.0, 1.0]
+
+
+def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Creating", STARTED),))
+    monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
+    assert look(58) == {"verdict": "BAKING", "watch": {}}
+    assert gauges() == []

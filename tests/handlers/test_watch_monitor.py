@@ -1,0 +1,86 @@
+"""watch_monitor puts a gauge for what is no longer judged, and one for what is invoked but not captured."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kedge.retraining import WindowVerdict
+from kedge.severity import Severity
+from lambdas.adapters import windows
+from lambdas.adapters.windows import JudgedWindow
+from lambdas.handlers.watch_monitor import handler
+from tests.handlers.aws_world import CONTEXT
+from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world
+
+NOW = datetime(2016, 1, 4, 2, 50, tzinfo=UTC)
+PREFIX = f"capture/{MODEL}/1/{MODEL}/AllTraffic"
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world:
+        world.promote(datetime(2015, 10, 1, tzinfo=UTC))
+        yield world
+
+
+def run() -> dict:
+    return handler(load_event("schedule_watch_hourly"), CONTEXT)[MODEL]
+
+
+def judged_until(world, end: datetime) -> None:
+    verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, None)
+    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+
+
+def invoked(world, time: datetime, requests: int) -> None:
+    dimensions = [{"Name": "EndpointName", "Value": MODEL}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    datum = {"MetricName": "Invocations", "Dimensions": dimensions, "Timestamp": time, "Value": requests}
+    world.cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
+
+
+def test_a_model_that_is_judged_is_less_than_two_cadences_old(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    assert 1 < run()["JudgementAgeCadences"] < 2
+
+
+def test_a_model_that_nobody_judges_grows_old(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    assert run()["JudgementAgeCadences"] > 3
+    assert world.gauge("JudgementAgeCadences")[0] > 3
+
+
+def test_a_new_champion_is_as_old_as_its_promotion(world):
+    world.promote(NOW - timedelta(hours=3.5))
+    assert run()["JudgementAgeCadences"] == pytest.approx(3.5 / 24 / 7)
+
+
+def test_requests_without_any_capture_are_counted(world):
+    invoked(world, NOW - timedelta(hours=3), 40)
+    assert run()["InvocationsWithoutCapture"] == 40
+    assert world.gauge("InvocationsWithoutCapture") == [40]
+
+
+def test_captured_requests_are_no_reason_for_alarm(world):
+    invoked(world, NOW - timedelta(hours=3), 40)
+    world.put(f"{PREFIX}/2016/01/03/23/a.jsonl", b"{}")
+    assert run()["InvocationsWithoutCapture"] == 0
+
+
+def test_a_capture_of_long_ago_does_not_excuse_todays(world):
+    invoked(world, NOW - timedelta(hours=3), 40)
+    world.put(f"{PREFIX}/2016/01/03/09/a.jsonl", b"{}")
+    assert run()["InvocationsWithoutCapture"] == 40
+
+
+def test_the_last_hour_may_still_be_on_its_way(world):
+    invoked(world, NOW - timedelta(minutes=20), 40)
+    assert run()["InvocationsWithoutCapture"] == 0
+
+
+def test_an_endpoint_that_nobody_calls_needs_no_capture(world):
+    assert run()["InvocationsWithoutCapture"] == 0
+
+
+def test_a_model_that_is_not_deployed_has_no_gauges(world):
+    world.dynamodb.delete_item(TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "champion"}})
+    assert handler(load_event("schedule_watch_hourly"), CONTEXT) == {}

@@ -1,0 +1,47 @@
+"""A canary's answers against the champion's over the same minutes."""
+
+import numpy as np
+
+from kedge.canary import judge_canary
+from kedge.model_config import CanaryPolicy
+
+
+def answers(seed, rows, shift=0.0):
+    return 1 / (1 + np.exp(-(np.random.default_rng(seed).normal(size=rows) + shift)))
+
+
+def verdict(canary, champion, *, requests=None, ending=True):
+    requests = len(canary) if requests is None else requests
+    return judge_canary(canary, champion, CanaryPolicy(), requests=requests, bake_is_ending=ending)
+
+
+def test_the_same_distribution_is_healthy():
+    found = [verdict(answers(seed, 150), answers(seed + 1_000, 900)).verdict for seed in range(200)]
+    assert found.count("MISBEHAVING") == 0
+
+
+def test_a_small_intended_change_is_healthy_and_a_large_one_is_not():
+    champion = answers(1, 2_000)
+    assert verdict(answers(2, 400, shift=0.3), champion).verdict == "HEALTHY"
+    found = verdict(answers(2, 400, shift=2.0), champion)
+    assert (found.verdict, found.gauge) == ("MISBEHAVING", 1)
+
+
+def test_an_answer_that_is_no_number_sends_the_canary_back():
+    assert verdict(np.array([0.2, np.nan]), answers(1, 50)).verdict == "MISBEHAVING"
+
+
+def test_too_few_requests_are_unproven_only_when_the_bake_ends():
+    few, champion = answers(1, 5), answers(2, 500)
+    assert verdict(few, champion, ending=False).verdict == "HEALTHY"
+    found = verdict(few, champion)
+    assert (found.verdict, found.gauge) == ("UNPROVEN", 1)
+
+
+def test_a_canary_without_any_answer_is_unproven():
+    assert verdict(np.empty(0), np.empty(0), requests=0).verdict == "UNPROVEN"
+
+
+def test_a_handful_of_answers_proves_no_misbehaviour():
+    for rows in (1, 2, 4):
+        assert verdict(np.full(rows, 0.9), np.full(rows, 0.1), ending=False).verdict == "HEALTHY"

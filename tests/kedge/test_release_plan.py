@@ -1,0 +1,75 @@
+"""A release plan keeps the variant, tells its fleet apart, and guards it within the bake."""
+
+import pytest
+
+from kedge.model_config import ModelConfig, parse_model_config
+from kedge.release_plan import ReleasePlan, plan_release, rollout
+
+
+def make_config(**canary) -> ModelConfig:
+    settings = ", ".join(f"{name}: {value}" for name, value in canary.items())
+    yaml = "model: hotel\nendpoint: {name: hotel-live}\nfeatures: [{name: x, kind: numeric}]\n"
+    return parse_model_config(f"{yaml}canary: {{{settings}}}\n", source="hotel.yaml")
+
+
+def make_plan(
+    config: ModelConfig | None = None, *, version: str = "2", run: str = "r1", serving: str | None = "Live"
+) -> ReleasePlan:
+    return plan_release(
+        config or make_config(), package_version=version, package_arn=f"arn:{version}", run=run, serving_variant=serving
+    )
+
+
+def test_an_update_keeps_the_variant_that_serves():
+    assert make_plan(serving="Live").variant == "Live"
+
+
+def test_without_an_endpoint_there_is_nothing_to_roll_back_to():
+    plan = make_plan(serving=None)
+    assert (plan.variant, plan.alarms, plan.rollout) == ("AllTraffic", (), None)
+
+
+def test_the_config_is_named_after_package_and_run():
+    assert make_plan().endpoint_config == make_plan().endpoint_config
+    assert len({make_plan(version=v, run=r).endpoint_config for v in "23" for r in ("r1", "r2")}) == 4
+
+
+def test_the_longest_names_fit():
+    config = ModelConfig.model_validate(make_config().model_copy(update={"model": "m" * 40}))
+    plan = plan_release(config, package_version="12345", package_arn="a", run="r", serving_variant="v")
+    assert len(plan.endpoint_config) <= 63
+    assert all(len(alarm.name) <= 255 for alarm in plan.alarms)
+
+
+def test_the_capture_destination_carries_the_package_version():
+    assert make_plan(version="7").capture_prefix == "capture/hotel/7"
+
+
+def test_every_alarm_sees_only_the_canarys_fleet_and_fits_inside_the_bake():
+    plan = make_plan(make_config(bake_minutes=10))
+    assert plan.rollout is not None
+    for alarm in plan.alarms:
+        assert alarm.dimensions["EndpointConfigName"] == plan.endpoint_config
+        assert alarm.period_seconds * alarm.periods < plan.rollout.bake_seconds
+        assert 1 <= alarm.breaching_periods <= alarm.periods
+
+
+def test_error_alarms_can_fire_on_a_fraction_and_latency_is_in_microseconds():
+    alarms = {alarm.metric: alarm for alarm in make_plan(make_config(latency_max_ms=250)).alarms}
+    assert alarms["Invocation5XXErrors"].statistic == "Average"
+    assert alarms["Invocation5XXErrors"].threshold < 1
+    assert alarms["ModelLatency"].threshold == 250_000
+    assert alarms["CanaryMisbehaviour"].threshold == 1
+
+
+@pytest.mark.parametrize(("bake", "termination"), [(10, 0), (45, 10), (60, 60)])
+def test_the_deployment_may_take_longer_than_its_waits_and_no_longer_than_allowed(bake, termination):
+    how = rollout(make_config(bake_minutes=bake, termination_wait_minutes=termination).canary, instance_count=2)
+    assert how.bake_seconds + how.termination_wait_seconds < how.maximum_seconds <= 28_800
+    assert how.maximum_seconds >= 600
+
+
+def test_one_instance_has_no_canary_but_bakes():
+    how = rollout(make_config().canary, instance_count=1)
+    assert how.canary_fraction is None
+    assert how.bake_seconds == 2700

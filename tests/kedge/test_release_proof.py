@@ -1,0 +1,44 @@
+"""A release counts only when the asked config serves and was tried enough."""
+
+from kedge.release_proof import LastWatch, ReleaseProof, judge_release
+
+
+def judge(**changes) -> ReleaseProof:
+    facts = {
+        "asked": "m-v2",
+        "found": "m-v2",
+        "failure_reason": "",
+        "watch": LastWatch("HEALTHY", ()),
+        "requests": 200,
+        "minimum_requests": 100,
+    }
+    return judge_release(**(facts | changes))
+
+
+def test_a_config_that_serves_and_was_tried_is_promoted():
+    assert judge().verdict == "PROMOTED"
+
+
+def test_a_silent_rollback_is_recognised_by_the_config_alone():
+    proof = judge(found="m-v1")
+    assert (proof.verdict, proof.serving) == ("ROLLED_BACK", False)
+    assert proof.reasons == ("the endpoint serves m-v1, not m-v2: SageMaker gave no reason",)
+
+
+def test_a_rollback_for_misbehaviour_gives_the_watchs_reason_first():
+    proof = judge(found="m-v1", watch=LastWatch("MISBEHAVING", ("its answers moved",)))
+    assert proof.verdict == "ROLLED_BACK"
+    assert proof.reasons[0] == "its answers moved"
+
+
+def test_a_canary_that_too_few_tried_is_unproven_not_bad():
+    assert judge(found="m-v1", watch=LastWatch("UNPROVEN", ("12 requests",))).verdict == "UNPROVEN"
+
+
+def test_a_deployment_that_went_through_untried_is_unproven_though_it_serves():
+    proof = judge(requests=99)
+    assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
+
+
+def test_a_new_endpoint_needs_no_traffic_to_be_believed():
+    assert judge(watch=None, requests=None).verdict == "PROMOTED"

@@ -1,0 +1,124 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.synthesised import STACKS, assembly, functions, resources, statements_of, template
+
+CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_has_a_custom_resource(stack):
+    kinds = {resource["Type"] for resource in template(stack)["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith(CUSTOM)]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_template_needs_a_parameter(stack):
+    assert "Parameters" not in template(stack)
+
+
+def test_every_function_runs_as_a_traced_zip_on_arm64_with_python_3_14():
+    for name, function in functions().items():
+        properties = function["Properties"]
+        assert properties["Runtime"] == "python3.14", name
+        assert properties["Architectures"] == ["arm64"], name
+        assert properties["TracingConfig"] == {"Mode": "Active"}, name
+        assert "S3Key" in properties["Code"], name
+        assert "ReservedConcurrentExecutions" not in properties, name
+
+
+def test_every_function_logs_into_its_own_group_and_every_group_forgets():
+    named = [function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"] for function in functions().values()]
+    assert len({*zip(functions(), named, strict=True)}) == len(functions())
+    for name, group in resources("AWS::Logs::LogGroup").items():
+        assert group["Properties"]["RetentionInDays"] == 90, name
+
+
+def test_every_queue_is_encrypted_and_is_or_has_a_dead_letter_queue():
+    queues = resources("AWS::SQS::Queue")
+    buried = {
+        f"{path.split('/')[0]}/{queue['Properties']['RedrivePolicy']['deadLetterTargetArn']['Fn::GetAtt'][0]}"
+        for path, queue in queues.items()
+        if "RedrivePolicy" in queue["Properties"]
+    }
+    for path, queue in queues.items():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True, path
+        if "RedrivePolicy" in queue["Properties"]:
+            assert queue["Properties"]["RedrivePolicy"]["maxReceiveCount"] == 3, path
+        elif path not in buried:
+            assert "Undelivered" in path, path
+
+
+def test_every_queue_topic_and_bucket_refuses_what_does_not_come_over_tls():
+    for kind, policy_kind in (
+        ("AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
+        ("AWS::SNS::Topic", "AWS::SNS::TopicPolicy"),
+        ("AWS::S3::Bucket", "AWS::S3::BucketPolicy"),
+    ):
+        guarded = resources(policy_kind)
+        assert len(guarded) == len(resources(kind))
+        for path, policy in guarded.items():
+            denied = [s for s in policy["Properties"]["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+            assert {"Bool": {"aws:SecureTransport": "false"}} in [s.get("Condition") for s in denied], path
+
+
+def test_every_message_has_time_for_six_attempts_of_its_function():
+    timeouts = {
+        json.dumps(function["Properties"]["Handler"]): function["Properties"]["Timeout"]
+        for function in functions().values()
+    }
+    queues = resources("AWS::SQS::Queue")
+    consumers = {"profile_logs": "Profiles", "measure_performance": "Performances", "detect_drift": "Drifts"}
+    for handler, queue_name in consumers.items():
+        queue = next(
+            q for path, q in queues.items() if path.startswith(f"KedgeMonitoring/{queue_name}") and "Dead" not in path
+        )
+        timeout = timeouts[json.dumps(f"lambdas.handlers.{handler}.handler")]
+        assert queue["Properties"]["VisibilityTimeout"] == 6 * timeout
+
+
+def test_every_role_of_kedge_is_denied_approval():
+    for path in resources("AWS::IAM::Role"):
+        stack, role = path.split("/")
+        denied = {s["Sid"]: s for s in statements_of(stack, role) if s["Effect"] == "Deny"}
+        never = denied["NeverApprove"]
+        assert never["Action"] == "sagemaker:UpdateModelPackage", path
+        assert never["Condition"] == {"StringEquals": {"sagemaker:ModelApprovalStatus": ["Approved", "Rejected"]}}, path
+        pending = denied["OnlyPending"]
+        assert pending["Action"] == "sagemaker:CreateModelPackage", path
+        wanted = {"StringNotEqualsIfExists": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}}
+        assert pending["Condition"] == wanted, path
+
+
+def test_no_role_is_allowed_every_action_of_a_service():
+    for path in resources("AWS::IAM::Role"):
+        stack, role = path.split("/")
+        for statement in statements_of(stack, role):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not [action for action in actions if "*" in action], (path, statement)
+        assert not resources("AWS::IAM::Role")[path]["Properties"].get("ManagedPolicyArns"), path
+
+
+def test_every_machine_is_logged_in_full_and_traced():
+    for path, machine in resources("AWS::StepFunctions::StateMachine").items():
+        assert machine["Properties"]["LoggingConfiguration"]["Level"] == "ALL", path
+        assert machine["Properties"]["TracingConfiguration"] == {"Enabled": True}, path
+
+
+def test_every_alarm_tells_the_people_and_the_pagers_and_says_what_is_wrong():
+    for path, alarm in resources("AWS::CloudWatch::Alarm").items():
+        assert len(alarm["Properties"]["AlarmActions"]) == 2, path
+        assert alarm["Properties"]["AlarmDescription"].startswith("Kedge: "), path
+
+
+def test_templates_pass_cfn_lint():
+    templates = [str(path) for path in sorted(assembly().glob("*.template.json"))]
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+    # W3005: CDK makes a function wait for its role's policy, and says so although the role is referred to anyway.
+    command = [cfn_lint, "--regions", "eu-west-1", "--ignore-checks", "W3005", "--", *templates]
+    linted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout

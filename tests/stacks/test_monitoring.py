@@ -1,0 +1,61 @@
+import json
+
+from tests.synthesised import functions, resources
+
+
+def schedules():
+    return {
+        path: resource["Properties"]
+        for path, resource in resources("AWS::Scheduler::Schedule", "KedgeMonitoring").items()
+    }
+
+
+def test_each_cadence_has_one_schedule_however_many_models_there_are():
+    crons = sorted(
+        (json.loads(s["Target"]["Input"]).get("step", "watch"), s["ScheduleExpression"]) for s in schedules().values()
+    )
+    assert crons == [
+        ("judge", "cron(0 2 * * ? *)"),
+        ("judge", "cron(0 2 ? * MON *)"),
+        ("judge", "cron(40 * * * ? *)"),
+        ("profile", "cron(20 * * * ? *)"),
+        ("profile", "cron(30 0 * * ? *)"),
+        ("watch", "cron(50 * * * ? *)"),
+    ]
+
+
+def test_each_schedule_passes_its_logical_time_and_keeps_what_it_could_not_deliver():
+    for path, schedule in schedules().items():
+        assert json.loads(schedule["Target"]["Input"])["time"] == "<aws.scheduler.scheduled-time>", path
+        assert schedule["ScheduleExpressionTimezone"] == "UTC", path
+        assert "Arn" in schedule["Target"]["DeadLetterConfig"], path
+        assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}, path
+
+
+def test_what_is_invoked_asynchronously_keeps_its_failures():
+    kept = {
+        path.split("/")[0] + "/" + config["Properties"]["FunctionName"]["Ref"]
+        for path, config in resources("AWS::Lambda::EventInvokeConfig").items()
+        if config["Properties"]["DestinationConfig"]["OnFailure"]
+    }
+    names = {path for path in resources("AWS::Lambda::Function") if path in kept}
+    assert {path.split("/")[1].rstrip("0123456789ABCDEF") for path in names} == {
+        "FanOut",
+        "WatchMonitor",
+        "DecideRetraining",
+        "StartRelease",
+    }
+
+
+def test_messages_come_one_at_a_time():
+    mappings = resources("AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 4
+    assert {mapping["Properties"]["BatchSize"] for mapping in mappings.values()} == {1}
+
+
+def test_each_function_alarms_on_errors_and_each_dead_letter_queue_when_it_is_not_empty():
+    alarms = [alarm["Properties"] for alarm in resources("AWS::CloudWatch::Alarm").values()]
+    watched = [alarm["MetricName"] for alarm in alarms]
+    dead = [path for path, queue in resources("AWS::SQS::Queue").items() if "RedrivePolicy" not in queue["Properties"]]
+    assert watched.count("Errors") == len(functions())
+    assert watched.count("ApproximateNumberOfMessagesVisible") == len(dead)

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+import yaml
+
+from tests.synthesised import ROOT
+
+MODELS = 1_000
+RESOURCES_MAX = 450
+BYTES_MAX = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory):
+    from app import build_app
+
+    models, assembly = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("assembly")
+    model = yaml.safe_load((ROOT / "models" / "hotel-cancellations.yaml").read_text())
+    for number in range(MODELS):
+        name = f"model-{number:04d}"
+        model |= {"model": name, "endpoint": {"name": name}}
+        (models / f"{name}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
+    build_app(assembly, models).synth()
+    return {path.name: path.read_text() for path in assembly.glob("*.template.json")}
+
+
+def test_no_stack_outgrows_cloudformation(templates):
+    for name, text in templates.items():
+        assert len(json.loads(text)["Resources"]) < RESOURCES_MAX, name
+        assert len(text.encode()) < BYTES_MAX, name
+
+
+def test_every_model_has_its_package_group_once(templates):
+    groups = [
+        resource["Properties"]["ModelPackageGroupName"]
+        for text in templates.values()
+        for resource in json.loads(text)["Resources"].values()
+        if resource["Type"] == "AWS::SageMaker::ModelPackageGroup"
+    ]
+    assert len(groups) == len(set(groups)) == MODELS
+
+
+def test_schedules_and_functions_do_not_grow_with_the_models(templates):
+    kinds = [resource["Type"] for text in templates.values() for resource in json.loads(text)["Resources"].values()]
+    assert kinds.count("AWS::Scheduler::Schedule") == 6
+    assert kinds.count("AWS::Lambda::Function") == 16

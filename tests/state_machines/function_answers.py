@@ -1,0 +1,88 @@
+"""What the machines' functions answer: requests as the real adapters write them, so that a field cannot go astray."""
+
+from typing import Any
+
+from kedge.model_config import ModelConfig, parse_model_config
+from kedge.release_plan import plan_release
+from lambdas.adapters import model_registry, releases, training_jobs
+from lambdas.adapters.model_registry import Registration, StagedFile
+from lambdas.adapters.training_jobs import Workshop
+
+ROLE = "arn:aws:iam::123456789012:role/workshop"
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/k"
+PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/hotel/3"
+RUN = "hotel-3f2a"
+Json = dict[str, Any]
+
+
+def hotel() -> ModelConfig:
+    """Return the config of the model that the tests retrain and release."""
+    text = "{model: hotel, endpoint: {name: hotel}, features: [{name: adr, kind: numeric}]}"
+    return parse_model_config(text, source="hotel.yaml")
+
+
+def ready(*, champion: bool = True) -> Json:
+    """Answer as snapshot_data does when the rows will do."""
+    shop = Workshop("image", "s3://bucket/source.tar.gz", ROLE, KEY, (("kedge:model", "hotel"),))
+    holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
+    answer = {
+        "verdict": "READY",
+        "reasons": [],
+        "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
+        "champion": {"present": False},
+        "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
+        "challenger_model": training_jobs.challenger_model_request(shop),
+        "challenger_transform": training_jobs.transform_request(
+            hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
+        ),
+    }
+    if champion:
+        answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
+        answer["champion_transform"] = training_jobs.transform_request(
+            hotel(), shop, model_name="hotel-v2", output_uri="s3://bucket/champion", **holdout
+        )
+    return answer
+
+
+def rejected() -> Json:
+    """Answer as snapshot_data does when the rows will not do."""
+    return {"verdict": "REJECTED", "reasons": ["12 rows, and 1,000 are needed"], "champion": {"present": False}}
+
+
+def gate(verdict: str) -> Json:
+    """Answer as compare_models does."""
+    row = {"gate": "auc", "limit": 0.01, "value": 0.03, "low": 0.02, "high": 0.04, "verdict": verdict, "reason": "r"}
+    return {"verdict": verdict, "reasons": ["AUC 0.77 against 0.74"], "rows": [row], "report_key": "gate.json"}
+
+
+def registration() -> Json:
+    """Answer as build_baseline does."""
+    file = StagedFile("s3://bucket/statistics.json", "ab" * 32)
+    asked = Registration(
+        RUN, "image", "s3://b/model.tar.gz", {"A": "b"}, "better", {"kedge:run": RUN}, file, file, file, file
+    )
+    return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline"}
+
+
+def plan(*, serving: bool = True) -> Json:
+    """Answer as plan_release does, for an endpoint that serves or for none."""
+    made = plan_release(
+        hotel(), package_version="3", package_arn=PACKAGE, run=RUN, serving_variant="AllTraffic" if serving else None
+    )
+    answer = {
+        "verdict": "UPDATE" if serving else "CREATE",
+        "package_version": "3",
+        "create_model": releases.create_model_request(made, role_arn=ROLE),
+        "endpoint_config": releases.endpoint_config_request(made, bucket="bucket", kms_key_id=KEY),
+        "alarms": [releases.alarm_request(alarm) for alarm in made.alarms],
+        "alarm_names": [alarm.name for alarm in made.alarms],
+        "previous_config": "hotel-v2" if serving else None,
+    }
+    if made.rollout is None:
+        return answer | {"create": releases.create_endpoint_request(made)}
+    return answer | {"update": releases.update_endpoint_request(made, made.rollout)}
+
+
+def proof(verdict: str) -> Json:
+    """Answer as verify_release does."""
+    return {"verdict": verdict, "reasons": [f"it was {verdict}"], "serving": verdict == "PROMOTED"}

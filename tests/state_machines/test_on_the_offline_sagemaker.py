@@ -1,0 +1,150 @@
+"""Both machines on the SageMaker of the offline account: every request that they send is one that it takes."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from kedge.errors import EndpointBusyError
+from lambdas.adapters import model_registry
+from tests.offline.sagemaker_world import BUCKET, INFERENCE, TRAIN, World, archive
+from tests.state_machines.function_answers import KEY, RUN, gate, hotel, plan, ready, registration
+from tests.state_machines.machine_world import FakeFunctions, Machine
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def world(account):
+    made = World(account)
+    made.sagemaker.create_model_package_group(ModelPackageGroupName="hotel")
+    made.put("train/train.csv", b"1,2\n3,4\n")
+    made.put("holdout/input.csv", b"a,1\nb,2\n")
+    return made
+
+
+@pytest.fixture
+def snapshot(account, world):
+    """Return a snapshot whose jobs find their files and their key."""
+    key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    answer = json.loads(json.dumps(ready(champion=True)).replace("s3://b/", f"s3://{BUCKET}/").replace(KEY, key))
+    source = world.put("source.tar.gz", archive({"train.py": TRAIN, "inference.py": INFERENCE}))
+    job = answer["training_job"]
+    job["HyperParameters"] |= {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": json.dumps(source)}
+    job["InputDataConfig"][0]["DataSource"]["S3DataSource"]["S3Uri"] = f"s3://{BUCKET}/train"
+    for scored_by in ("challenger", "champion"):
+        transform = answer[f"{scored_by}_transform"]
+        transform["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"] = f"s3://{BUCKET}/holdout"
+        transform["TransformOutput"]["S3OutputPath"] = f"s3://{BUCKET}/{scored_by}"
+    return answer
+
+
+def test_a_challenger_is_really_trained_scored_and_registered(account, world, snapshot):
+    world.make_model("hotel-v2", mean=100)
+    functions = FakeFunctions(
+        account, SnapshotData=snapshot, CompareModels=gate("PASS"), BuildBaseline=registration(), Tell={}
+    )
+    ending = Machine(account, "retrain", functions).run(trigger={"kind": "performance"})
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert world.read("challenger/input.csv.out") == b"a,4.0\nb,5.0\n"
+    assert world.read("champion/input.csv.out") == b"a,101.0\nb,102.0\n"
+    (package,) = world.sagemaker.list_model_packages(ModelPackageGroupName="hotel")["ModelPackageSummaryList"]
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert [model["ModelName"] for model in world.sagemaker.list_models()["Models"]] == ["hotel-v2"]
+
+
+def test_a_script_that_raises_is_told_with_its_own_words(account, world, snapshot):
+    source = world.put("broken.tar.gz", archive({"train.py": "raise ValueError('one class only')"}))
+    snapshot["training_job"]["HyperParameters"]["sagemaker_submit_directory"] = json.dumps(source)
+    functions = FakeFunctions(account, SnapshotData=snapshot, Tell={})
+    machine = Machine(account, "retrain", functions)
+    assert machine.run(trigger={})["error"] == "States.TaskFailed"
+    assert "one class only" in functions.named("Tell")[-1]["detail"]["cause"]
+    assert machine.lease() is None
+
+
+def registered(world):
+    """Register and approve a package whose artefact can serve."""
+    request = registration()["package"]
+    files = {"model.json": json.dumps({"mean": 7.0}), "code/inference.py": INFERENCE}
+    uri = world.put("models/v3.tar.gz", archive(files))
+    request["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = uri
+    arn = world.sagemaker.create_model_package(**request)["ModelPackageArn"]
+    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    return arn
+
+
+def release_answers(world, arn, *, serving):
+    planned = json.loads(json.dumps(plan(serving=serving)).replace("s3://bucket/", f"s3://{BUCKET}/"))
+    planned["create_model"]["PrimaryContainer"] = {"ModelPackageName": arn}
+
+    def watch(_event):
+        return {"verdict": "BAKING" if world.describe("hotel")["EndpointStatus"] == "Updating" else "SETTLED"}
+
+    def verify(event):
+        endpoint = world.describe("hotel")
+        if endpoint["EndpointStatus"] != "InService":
+            raise EndpointBusyError(endpoint="hotel", status=endpoint["EndpointStatus"])
+        serves = endpoint["EndpointConfigName"] == event["endpoint_config"]
+        return {"verdict": "PROMOTED" if serves else "ROLLED_BACK", "reasons": []}
+
+    switched = {"package_version": "1", "baseline": "1", "baseline_key": "k"}
+    return {
+        "PlanRelease": planned,
+        "WatchCanary": watch,
+        "VerifyRelease": verify,
+        "SwitchBaseline": switched,
+        "Tell": {},
+    }
+
+
+def test_a_canary_really_bakes_and_is_promoted(account, world):
+    arn = registered(world)
+    world.make_model("hotel-v2", mean=100)
+    world.make_config("hotel-v2", "hotel-v2")
+    world.make_endpoint("hotel", "hotel-v2")
+    functions = FakeFunctions(account, **release_answers(world, arn, serving=True))
+    ending = Machine(account, "release", functions).run(package_arn=arn)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told() == ["canary_started", "canary_promoted"]
+    watched_for = len(functions.named("WatchCanary")) * 2
+    assert hotel().canary.bake_minutes < watched_for < 120
+    assert world.ask("1", "hotel")["Body"].read().decode().strip() == "8.0"
+    assert account.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+
+
+def test_a_canary_is_rolled_back_by_the_gauge_that_its_watcher_puts(account, world):
+    arn = registered(world)
+    world.make_model("hotel-v2", mean=100)
+    world.make_config("hotel-v2", "hotel-v2")
+    world.make_endpoint("hotel", "hotel-v2")
+    answers = release_answers(world, arn, serving=True)
+    watch = answers["WatchCanary"]
+
+    def misbehaving(event):
+        dimensions = {"Model": "hotel", "EndpointConfigName": event["endpoint_config"]}
+        account.put_metric("Kedge", "CanaryMisbehaviour", 1, dimensions, "None")
+        return watch(event)
+
+    functions = FakeFunctions(account, **(answers | {"WatchCanary": misbehaving}))
+    machine = Machine(account, "release", functions)
+    assert machine.run(package_arn=arn)["status"] == "SUCCEEDED"
+    assert functions.told() == ["canary_started", "canary_rolled_back"]
+    assert world.describe("hotel")["EndpointConfigName"] == "hotel-v2"
+    assert machine.lease() is None
+
+
+def test_a_first_endpoint_is_really_created(account, world):
+    arn = registered(world)
+    functions = FakeFunctions(account, **release_answers(world, arn, serving=False))
+    machine = Machine(account, "release", functions)
+    ending = machine.run(package_arn=arn)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert ending["stopDate"] - ending["startDate"] > timedelta(minutes=1)
+    assert world.ask("1", "hotel")["Body"].read().decode().strip() == "8.0"
+
+
+def test_the_registration_is_one_that_the_registry_takes(world):
+    arn = registered(world)
+    described = world.sagemaker.describe_model_package(ModelPackageName=arn)
+    assert described["CustomerMetadataProperties"][model_registry.RUN] == RUN

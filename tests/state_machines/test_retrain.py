@@ -1,0 +1,232 @@
+from datetime import timedelta
+
+import pytest
+
+from tests.state_machines.function_answers import RUN, gate, ready, registration, rejected
+from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
+
+TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
+
+
+class UnreadableAnswerError(Exception):
+    """Named like the one that compare_models raises."""
+
+
+@pytest.fixture
+def functions(account):
+    return FakeFunctions(
+        account, SnapshotData=ready(), CompareModels=gate("PASS"), BuildBaseline=registration(), Tell={"kind": "told"}
+    )
+
+
+@pytest.fixture
+def sagemaker(account):
+    return FakeSageMaker(account)
+
+
+@pytest.fixture
+def machine(account, functions, sagemaker):
+    return Machine(account, "retrain", functions)
+
+
+def run(machine, **more):
+    return machine.run(trigger=TRIGGER, **more)
+
+
+def test_a_better_challenger_is_registered_and_the_approver_told(machine, functions, sagemaker):
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told() == ["training_completed", "package_registered"]
+    (package,) = sagemaker.named("CreateModelPackage")
+    assert package == registration()["package"]
+    assert functions.named("Tell")[1]["detail"]["package_arn"].endswith("model-package/hotel/3")
+    assert machine.lease() is None
+
+
+def test_the_training_job_is_the_one_the_snapshot_asked_for(machine, sagemaker):
+    run(machine)
+    (job,) = sagemaker.named("CreateTrainingJob")
+    assert job == ready()["training_job"] | {"TrainingJobName": f"{RUN}-0"}
+
+
+def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):
+    run(machine)
+    challenger, champion = sagemaker.named("CreateTransformJob")
+    assert (challenger["ModelName"], champion["ModelName"]) == (f"{RUN}-0", "hotel-v2")
+    assert challenger["TransformInput"] == champion["TransformInput"]
+    begun = [called for called, _ in sagemaker.calls if called == "CreateTransformJob" or "DescribeTr" in called]
+    assert begun[-1] != "CreateTransformJob"
+    first_look = begun.index("DescribeTransformJob")
+    assert "CreateTransformJob" in begun[:first_look]
+
+
+def test_the_challenger_is_the_artefact_that_the_job_wrote(machine, sagemaker, functions):
+    run(machine)
+    (model,) = sagemaker.named("CreateModel")
+    assert model["PrimaryContainer"]["ModelDataUrl"] == f"s3://bucket/{RUN}-0/model.tar.gz"
+    (asked,) = functions.named("BuildBaseline")
+    assert asked["artefact_uri"] == f"s3://bucket/{RUN}-0/model.tar.gz"
+    assert asked["trigger"] == TRIGGER
+
+
+def test_without_a_champion_the_challenger_is_scored_alone(machine, functions, sagemaker):
+    functions.set(SnapshotData=ready(champion=False))
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert len(sagemaker.named("CreateTransformJob")) == 1
+
+
+def test_rejected_data_train_nothing_and_are_told(machine, functions, sagemaker):
+    functions.set(SnapshotData=rejected())
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told() == ["data_rejected"]
+    assert functions.named("Tell")[0]["detail"]["reasons"] == ["12 rows, and 1,000 are needed"]
+    assert sagemaker.calls == []
+    assert machine.lease() is None
+
+
+@pytest.mark.parametrize("champion", [True, False])
+def test_a_refused_challenger_is_deleted_and_never_registered(machine, functions, sagemaker, champion):
+    functions.set(SnapshotData=ready(champion=champion), CompareModels=gate("REFUSE"))
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told() == ["training_completed", "gate_failed"]
+    assert [request["ModelName"] for request in sagemaker.named("DeleteModel")] == [f"{RUN}-0"]
+    assert sagemaker.named("CreateModelPackage") == []
+    assert machine.lease() is None
+
+
+def test_a_refusal_is_told_with_the_time_and_words_of_the_entry_in_the_timeline(machine, functions):
+    functions.set(CompareModels=gate("REFUSE"))
+    run(machine)
+    (compared,), told = functions.named("CompareModels"), functions.named("Tell")[-1]
+    assert told["time"] == compared["time"]
+    # compare_models.py: detail = {"run", "champion", "report_key", **answer}
+    assert told["detail"] == {"run": RUN, "champion": "2", **gate("REFUSE")}
+
+
+@pytest.mark.parametrize("function", ["SnapshotData", "CompareModels", "BuildBaseline"])
+def test_a_function_that_fails_is_told_by_its_state_and_the_lease_is_gone(machine, functions, function):
+    functions.set(**{function: UnreadableAnswerError("line 7")})
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "UnreadableAnswerError")
+    told = functions.named("Tell")[-1]
+    assert told["kind"] == "failed"
+    assert (told["detail"]["state"], told["detail"]["error"]) == (function, "UnreadableAnswerError")
+    assert "line 7" in told["detail"]["cause"]
+    assert machine.lease() is None
+
+
+def test_a_training_job_that_fails_is_tried_once_more_under_another_name(machine, sagemaker):
+    sagemaker.job_endings = ["Failed"]
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")] == [f"{RUN}-0", f"{RUN}-1"]
+
+
+def test_a_training_job_that_fails_again_is_told_with_its_description(machine, functions, sagemaker):
+    sagemaker.job_endings = ["Failed", "Failed"]
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "States.TaskFailed")
+    assert f"{RUN}-1" in functions.named("Tell")[-1]["detail"]["cause"]
+    assert machine.lease() is None
+
+
+def test_a_throttled_job_is_asked_for_again_under_another_name(machine, sagemaker):
+    sagemaker.fail("CreateTrainingJob", "ThrottlingException", times=2)
+    assert run(machine)["status"] == "SUCCEEDED"
+    names = [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")]
+    assert len(set(names)) == len(names) == 3
+
+
+@pytest.mark.parametrize("ending", ["Failed", "Stopped"])
+def test_transform_jobs_that_fail_end_the_run_and_delete_the_model(machine, functions, sagemaker, ending):
+    sagemaker.job_endings = ["Completed", *[ending] * 4]
+    assert run(machine)["error"] == "States.TaskFailed"
+    assert functions.named("Tell")[-1]["detail"]["state"] == "ScoreHoldout"
+    names = [job["TransformJobName"] for job in sagemaker.named("CreateTransformJob")]
+    assert len(set(names)) == len(names)
+    assert [request["ModelName"] for request in sagemaker.named("DeleteModel")] == [f"{RUN}-0"]
+    assert machine.lease() is None
+
+
+def test_the_other_transform_job_is_stopped_when_one_has_failed_for_good(machine, sagemaker):
+    sagemaker.fail("CreateTransformJob", "ResourceLimitExceeded", times=6, about="-challenger-")
+    sagemaker.job_minutes = 60
+    assert run(machine)["error"] == "SageMaker.ResourceLimitExceededException"
+    assert sagemaker.named("StopTransformJob") == [{"TransformJobName": f"{RUN}-champion-0"}]
+
+
+@pytest.mark.parametrize("operation", ["CreateModel", "CreateModelPackage"])
+def test_a_call_that_is_refused_for_good_ends_the_run_told(machine, functions, sagemaker, operation):
+    sagemaker.fail(operation, "ValidationException", times=99)
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "SageMaker.SageMakerException")
+    assert functions.told()[-1] == "failed"
+    assert machine.lease() is None
+
+
+def test_models_are_named_anew_with_each_attempt(machine, sagemaker):
+    sagemaker.fail("CreateModel", "ThrottlingException")
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert [model["ModelName"] for model in sagemaker.named("CreateModel")] == [f"{RUN}-0", f"{RUN}-1"]
+    assert sagemaker.named("CreateTransformJob")[0]["ModelName"] == f"{RUN}-1"
+    assert sagemaker.named("DeleteModel") == [{"ModelName": f"{RUN}-1"}]
+
+
+def test_a_busy_lambda_is_asked_again(machine, functions):
+    functions.set(SnapshotData=[throttled(), throttled(), ready()])
+    assert run(machine)["status"] == "SUCCEEDED"
+
+
+def test_a_job_that_outlives_its_state_is_stopped(machine, functions, sagemaker):
+    sagemaker.job_minutes = 60 * 13
+    ending = run(machine, hours=48)
+    assert ending["status"] == "FAILED"
+    assert sagemaker.named("StopTrainingJob") == [{"TrainingJobName": f"{RUN}-0"}]
+    assert (functions.named("Tell")[-1]["detail"]["error"], machine.lease()) == ("States.Timeout", None)
+
+
+def test_the_lease_is_given_back_even_if_nobody_can_be_told(machine, functions):
+    functions.set(SnapshotData=ValueError("broken"), Tell=RuntimeError("no mail today"))
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "ValueError")
+    assert machine.lease() is None
+
+
+@pytest.mark.parametrize("told", [1, 2])
+def test_a_teller_that_fails_on_the_way_fails_the_run(machine, functions, told):
+    functions.set(Tell=[{}] * (told - 1) + [RuntimeError("no mail today"), {}])
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "RuntimeError")
+    assert machine.lease() is None
+
+
+def test_an_unknown_verdict_is_told_rather_than_guessed(machine, functions):
+    functions.set(SnapshotData={"verdict": "PERHAPS"})
+    assert run(machine)["error"] == "UnknownVerdict"
+    assert functions.told() == ["failed"]
+    assert machine.lease() is None
+
+
+def test_anothers_lease_is_left_alone(account, machine):
+    machine.start(trigger=TRIGGER)
+    machine.hold_lease("arn:someone-else")
+    account.clock.advance_to(account.clock.now + timedelta(hours=5))
+    assert machine.ending(f"{machine.arn.replace(':stateMachine:', ':execution:')}:{RUN}")["status"] == "SUCCEEDED"
+    assert machine.lease() == "arn:someone-else"
+
+
+def test_a_leftover_model_does_not_fail_a_good_run(machine, sagemaker):
+    sagemaker.fail("DeleteModel", "ValidationException", times=99)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert machine.lease() is None
+
+
+def test_names_fit_however_long_the_run_is_called(machine, sagemaker):
+    longest = "a" * 50
+    assert run(machine, run=longest)["status"] == "SUCCEEDED"
+    names = [request[key] for _, request in sagemaker.calls for key in request if key.endswith("JobName")]
+    assert max(map(len, names)) <= 63
+
+
+def test_what_is_told_names_the_model_and_the_run(machine, functions):
+    run(machine)
+    assert {(event["model"], event["detail"]["run"]) for event in functions.named("Tell")} == {(MODEL, RUN)}

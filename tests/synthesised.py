@@ -1,0 +1,63 @@
+"""The templates that the tests read: synthesised once for a test run, without credentials or network."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+STACKS = ("KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease", "KedgeModels-1")
+
+
+@functools.cache
+def assembly() -> Path:
+    """The cloud assembly of the repository's own models."""
+    from app import build_app
+
+    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
+    build_app(directory, ROOT / "models").synth()
+    return directory
+
+
+@functools.cache
+def template(stack: str) -> dict[str, Any]:
+    """One stack's template."""
+    loaded: dict[str, Any] = json.loads((assembly() / f"{stack}.template.json").read_text())
+    return loaded
+
+
+def resources(kind: str, *stacks: str) -> dict[str, dict[str, Any]]:
+    """The resources of one type in these stacks, or in all of them, under `stack/logical id`."""
+    return {
+        f"{stack}/{name}": resource
+        for stack in stacks or STACKS
+        for name, resource in template(stack)["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """Every function under `stack/handler`, the handler named as its module in lambdas/handlers."""
+    return {
+        f"{path.split('/')[0]}/{resource['Properties']['Handler'].split('.')[2]}": resource
+        for path, resource in resources("AWS::Lambda::Function").items()
+    }
+
+
+def statements_of(stack: str, role_logical_id: str) -> list[dict[str, Any]]:
+    """Every statement of the policies attached to a role."""
+    return [
+        statement
+        for path, policy in resources("AWS::IAM::Policy", stack).items()
+        if {"Ref": role_logical_id} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def actions_of(stack: str, role_logical_id: str) -> set[str]:
+    """Every action that a role is allowed."""
+    allowed = (each["Action"] for each in statements_of(stack, role_logical_id) if each["Effect"] == "Allow")
+    return {action for actions in allowed for action in ([actions] if isinstance(actions, str) else actions)}

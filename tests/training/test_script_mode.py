@@ -1,0 +1,144 @@
+"""The script-mode example trains the same model twice, and serves what it trained."""
+
+import csv
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TRAINING = Path(__file__).parents[2] / "training"
+FEATURES = [
+    {"name": "adr", "kind": "numeric", "dtype": "float64"},
+    {"name": "meal", "kind": "categorical", "dtype": "string"},
+]
+COLUMNS = {
+    "time": "time",
+    "label": "label",
+    "problem": "binary_classification",
+    "classes": ["0", "1"],
+    "features": FEATURES,
+}
+ROWS = 600
+
+
+def write_channel(directory: Path) -> Path:
+    """600 rows over 25 days in which a high rate at half board is mostly cancelled."""
+    random = np.random.default_rng(5)
+    directory.mkdir(parents=True)
+    (directory / "columns.json").write_text(json.dumps(COLUMNS))
+    with open(directory / "train.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row_id", "time", "adr", "meal", "label"])
+        for index in range(ROWS):
+            rate, meal = round(random.normal(100, 30), 2), ("BB", "HB")[int(random.integers(2))]
+            risk = 0.9 if rate > 100 and meal == "HB" else 0.1
+            moment = f"2016-01-{1 + index // 24:02d}T{index % 24:02d}:00:00Z"
+            writer.writerow([f"r{index}", moment, "" if index % 50 == 0 else rate, meal, int(random.random() < risk)])
+    return directory
+
+
+def run_training(channel: Path, model_dir: Path, *arguments: str) -> str:
+    """Run train.py as the container does: SM_* variables and hyperparameters as arguments."""
+    model_dir.mkdir(parents=True)
+    environment = os.environ | {"SM_CHANNEL_TRAIN": str(channel), "SM_MODEL_DIR": str(model_dir)}
+    command = [sys.executable, "train.py", "--trees", "30", *arguments]
+    return subprocess.run(command, cwd=TRAINING, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A trained model's directory, and what training printed."""
+    root = tmp_path_factory.mktemp("opt_ml")
+    printed = run_training(write_channel(root / "train"), root / "model")
+    return root / "model", printed
+
+
+@pytest.fixture(scope="module")
+def serving():
+    """inference.py, imported as the container imports it."""
+    sys.path.insert(0, str(TRAINING))
+    try:
+        import inference
+
+        yield inference
+    finally:
+        sys.path.remove(str(TRAINING))
+
+
+def answer(serving, model, body, content_type, accept="text/csv"):
+    """One request through the four functions that the container calls."""
+    return serving.output_fn(serving.predict_fn(serving.input_fn(body, content_type), model), accept)
+
+
+def test_the_same_rows_and_seed_give_the_same_model(trained, tmp_path):
+    again = tmp_path / "model"
+    run_training(write_channel(tmp_path / "train"), again)
+    assert (again / "model.json").read_bytes() == (trained[0] / "model.json").read_bytes()
+    assert (again / "encoder.json").read_bytes() == (trained[0] / "encoder.json").read_bytes()
+
+
+def test_the_artefact_carries_the_inference_script(trained):
+    assert (trained[0] / "code" / "inference.py").read_bytes() == (TRAINING / "inference.py").read_bytes()
+
+
+def test_metrics_are_printed_so_that_a_regular_expression_finds_them(trained):
+    found = re.search(r"train-auc=([0-9.]+);", trained[1])
+    assert found is not None
+    assert float(found[1]) > 0.75
+    assert re.search(r"rows=600;", trained[1])
+
+
+def test_the_number_of_trees_is_the_one_asked_for(trained):
+    trees = int(re.search(r"trees=(\d+);", trained[1])[1])
+    model = json.loads((trained[0] / "model.json").read_text())
+    assert int(model["learner"]["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"]) == trees == 30
+
+
+def test_csv_and_json_rows_get_the_same_answers(trained, serving):
+    model = serving.model_fn(str(trained[0]))
+    from_csv = [float(line) for line in answer(serving, model, b"120,HB\n80,BB\n", "text/csv").splitlines()]
+    document = json.dumps({"instances": [{"adr": 120, "meal": "HB"}, [80, "BB"]]})
+    from_json = json.loads(answer(serving, model, document, "application/json", "application/json"))["predictions"]
+    assert from_json == from_csv
+    assert from_csv[0] > 0.6
+    assert from_csv[1] < 0.4
+
+
+def test_a_single_json_object_is_one_row(trained, serving):
+    model = serving.model_fn(str(trained[0]))
+    one = answer(serving, model, json.dumps({"adr": 120, "meal": "HB"}), "application/json", "application/json")
+    wrapped = answer(serving, model, json.dumps({"features": [120, "HB"]}), "application/json", "application/json")
+    assert one == wrapped
+    assert len(json.loads(one)["predictions"]) == 1
+
+
+def test_json_lines_answer_line_by_line(trained, serving):
+    model = serving.model_fn(str(trained[0]))
+    body = '{"features": [120, "HB"]}\n{"features": [80, "BB"]}\n'
+    lines = answer(serving, model, body, "application/jsonlines", "application/jsonlines").splitlines()
+    assert [len(json.loads(line)["predictions"]) for line in lines] == [1, 1]
+
+
+def test_an_unseen_level_an_empty_field_and_a_broken_number_are_missing(trained, serving):
+    _, encoder = serving.model_fn(str(trained[0]))
+    matrix = encoder.encode([["x", "FULL"], ["", ""], ["inf", "HB"]])
+    assert np.isnan(matrix[:2]).all()
+    assert math.isnan(matrix[2, 0])
+    assert matrix[2, 1] == 1.0
+
+
+def test_a_row_of_the_wrong_width_is_refused(trained, serving):
+    model = serving.model_fn(str(trained[0]))
+    with pytest.raises(serving.RowShapeError, match="1 values"):
+        answer(serving, model, "120\n", "text/csv")
+
+
+def test_another_content_type_is_refused(serving):
+    with pytest.raises(serving.UnsupportedContentError, match="image/png"):
+        serving.input_fn(b"", "image/png")
