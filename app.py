@@ -40,7 +40,7 @@ def build_app(
     env = cdk.Environment(region=region)
 
     storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email)
-    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage)
+    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, models=models)
     retraining = Retraining(
         app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
     )

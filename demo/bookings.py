@@ -13,7 +13,7 @@ DATA = Path(__file__).parent / "data" / "hotel_bookings.parquet"
 CHAMPION_FROM = datetime(2015, 7, 1, tzinfo=UTC)
 REPLAY_FROM = datetime(2015, 10, 1, tzinfo=UTC)
 REPLAY_UNTIL = datetime(2017, 9, 1, tzinfo=UTC)
-OPENS, OPEN_HOURS = 8, 12
+OPENS, OPEN_HOURS = 10, 6
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,21 @@ def to_bookings(frame: pd.DataFrame, features: tuple[str, ...]) -> list[Booking]
     ]
 
 
-def training_rows(frame: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
+def training_rows(
+    frame: pd.DataFrame,
+    features: tuple[str, ...],
+    *,
+    since: datetime = CHAMPION_FROM,
+    until: datetime = REPLAY_FROM,
+) -> pd.DataFrame:
     """Return the rows that the data scientist hands over for the first champion: arrivals of July to September 2015."""
-    rows = frame[(frame["time"] >= CHAMPION_FROM) & (frame["time"] < REPLAY_FROM)]
+    rows = frame[(frame["time"] >= since) & (frame["time"] < until)]
     rows = rows[["id", "time", "label_time", *features, "label"]].rename(columns={"time": "timestamp"})
     return rows.astype({name: "string" for name in features if str(rows[name].dtype) == "category"})
 
 
 def _time_of_day(booking: str) -> pd.Timedelta:
-    """The front desk sends its hour's arrivals at the full hour, within three minutes, from 8 to 19 o'clock."""
+    """The front desk sends its hour's arrivals at the full hour, within three minutes, from 10 to 15 o'clock."""
     digest = int.from_bytes(hashlib.sha256(booking.encode()).digest()[:4], "big")
     hour, second = OPENS + digest % OPEN_HOURS, digest // OPEN_HOURS % 180
     return pd.Timedelta(timedelta(hours=hour, seconds=second))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
-from demo.bookings import training_rows
+from demo.bookings import CHAMPION_FROM, REPLAY_FROM, training_rows
 from kedge.model_config import ModelConfig
 from offline.account import Account
 
@@ -18,10 +18,18 @@ class DemoStuckError(Exception):
     """The account did not get where the demo needs it; the timeline and the mails say why."""
 
 
-def release_first_champion(account: Account, config: ModelConfig, frame: pd.DataFrame, bucket: str) -> str:
+def release_first_champion(
+    account: Account,
+    config: ModelConfig,
+    frame: pd.DataFrame,
+    bucket: str,
+    *,
+    since: datetime = CHAMPION_FROM,
+    until: datetime = REPLAY_FROM,
+) -> str:
     """Put the rows where Kedge looks for them, ask for a first training, approve it, and wait until it serves."""
     body = io.BytesIO()
-    training_rows(frame, config.feature_names).to_parquet(body, index=False)
+    training_rows(frame, config.feature_names, since=since, until=until).to_parquet(body, index=False)
     account.client("s3").put_object(Bucket=bucket, Key=f"initial/{config.model}/training.parquet", Body=body.getvalue())
     account.invoke_function(
         function_name(account, "decide_retraining"),

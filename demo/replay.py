@@ -12,7 +12,8 @@ from typing import Any
 from demo.bookings import Booking
 from offline.account import Account
 
-OFFICE_HOUR = 9
+# The approver comes when the front desk is open, so that a canary meets the next full hour's arrivals.
+OFFICE = timedelta(hours=9, minutes=30)
 
 
 class Replay:
@@ -33,7 +34,7 @@ class Replay:
         waiting = deque(bookings)
         day = bookings[0].time.replace(hour=0, minute=0, second=0, microsecond=0)
         while day < until:
-            office = day + timedelta(hours=OFFICE_HOUR)
+            office = day + OFFICE
             self._send_until(waiting, office)
             self.account.clock.advance_to(office)
             self._publish_labels(labels, office)

@@ -70,7 +70,8 @@ def numeric_edges(values: Floats, *, maximum: int, column: str) -> Floats:
         atoms = distinct[counts * maximum >= len(finite)]
         quantiles = finite[np.linspace(0, len(finite) - 1, maximum).astype(np.int64)]
     # The smallest value's lower side closes the range, so that cell 0 holds only what is below it.
-    below = np.nextafter(np.append(atoms, distinct[0]), -np.inf)
+    with np.errstate(over="ignore"):
+        below = np.nextafter(np.append(atoms, distinct[0]), -np.inf)
     return np.unique(np.concatenate([quantiles, atoms, below[np.isfinite(below)]]))
 
 

@@ -28,9 +28,7 @@ _RECORD = pa.schema(
 _ODD = r'["\r\n]'
 
 
-def plain_rows(
-    lines: Sequence[bytes], config: ModelConfig
-) -> tuple[NDArray[np.bool_], list[Any]] | None:
+def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]] | None:
     """Read the plain records among these lines, or None where one of them is not even JSON of the usual types.
 
     Returns

@@ -34,7 +34,13 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     outputs = _one_answer_a_row(outputs, len(inputs))
     several = len(inputs) > 1
     return [
-        [f"{name or event}/{i}" if several else name or event, event, time, *_features(given, config), _answer(came, config)]
+        [
+            f"{name or event}/{i}" if several else name or event,
+            event,
+            time,
+            *_features(given, config),
+            _answer(came, config),
+        ]
         for i, (given, came) in enumerate(zip(inputs, outputs, strict=True))
     ]
 

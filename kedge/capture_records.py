@@ -89,7 +89,9 @@ def parse_capture_files(files: Iterable[tuple[str, bytes]], config: ModelConfig)
         read, aside = _parse_block(lines[start : start + _BLOCK_LINES], config)
         tables += read
         broken += aside
-    table = tables[0] if len(tables) == 1 else pa.concat_tables([_schema(config).empty_table(), *tables]).combine_chunks()
+    table = (
+        tables[0] if len(tables) == 1 else pa.concat_tables([_schema(config).empty_table(), *tables]).combine_chunks()
+    )
     return CaptureBatch(table, tuple(broken))
 
 

@@ -44,7 +44,7 @@ def coarsen(counts: Ints, starts: Ints) -> Ints:
 def cell_values(bins: Bins) -> Floats:
     """A value for each numeric cell: the middle, and for the outer cells the edge they touch."""
     edges = bins.edges
-    return np.concatenate([[edges[0]], (edges[:-1] + edges[1:]) / 2, [edges[-1]]])
+    return np.concatenate([[edges[0]], edges[:-1] / 2 + edges[1:] / 2, [edges[-1]]])
 
 
 def median(counts: Ints, bins: Bins) -> float:

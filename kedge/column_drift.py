@@ -102,7 +102,9 @@ def measure_column(evidence: ColumnEvidence, policy: DriftPolicy, *, tests: int)
         Tests of the run, which the smallest detectable effect allows for.
     """
     column, before, now = evidence.column, evidence.before, evidence.now
-    report = ColumnReport(column, Severity.INSUFFICIENT_DATA, Severity.INSUFFICIENT_DATA, now.rows, "", {}, **_fractions(column, now))
+    report = ColumnReport(
+        column, Severity.INSUFFICIENT_DATA, Severity.INSUFFICIENT_DATA, now.rows, "", {}, **_fractions(column, now)
+    )
     for side, counts in (("window", now), ("baseline", before)):
         valued = int(counts.with_unseen.sum())
         if valued < (policy.minimum_rows if side == "window" else 1):
@@ -151,6 +153,8 @@ def _measure_numeric(
         "ks_p_value": p_value,
         "wasserstein_distance": wasserstein_distance(before, now, cell_values(bins)),
     }
+    # Values near the largest float are too far apart for a distance.
+    statistics = {name: value for name, value in statistics.items() if np.isfinite(value)}
     # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
     expected = min(ks_without_drift(*rows), total_variation_without_drift(before, now))
     return replace(

@@ -57,7 +57,10 @@ class DriftReport:
             return tuple(reason for _, reason in sorted(told, key=lambda reason: -reason[0].rank))
         blind = [c for c in self.columns if c.drift is Severity.INSUFFICIENT_DATA]
         if len(blind) < len(self.columns):
-            return (f"no column of {len(self.columns) - len(blind)} moved beyond its limits", *(c.reason for c in blind))
+            return (
+                f"no column of {len(self.columns) - len(blind)} moved beyond its limits",
+                *(c.reason for c in blind),
+            )
         if self.rows < self.minimum_rows:
             return (f"the window has {self.rows} rows, {self.minimum_rows} are needed to judge drift",)
         return tuple(c.reason for c in blind)
@@ -109,7 +112,9 @@ def judge_drift(
     """
     policy = config.drift
     evidence = [
-        ColumnEvidence(column, baseline.bins[column.name], *(baseline.column(p, column.name) for p in (baseline.profile, window)))
+        ColumnEvidence(
+            column, baseline.bins[column.name], *(baseline.column(p, column.name) for p in (baseline.profile, window))
+        )
         for column in baseline.columns
     ]
     limits = {feature.name: feature.psi_max for feature in config.features if feature.psi_max is not None}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from kedge.model_config import GatePolicy
 
@@ -139,7 +139,7 @@ def judge_challenger(
     """
     rows = [_enough_rows(labels, policy), _scores_are_probabilities(challenger)]
     if all(row.verdict == "PASS" for row in rows):
-        z = float(ndtri(0.5 + policy.confidence / 2))
+        z = NormalDist().inv_cdf(0.5 + policy.confidence / 2)
         if champion is None:
             rows.append(_beats_chance(labels, challenger, z))
         else:
@@ -192,7 +192,7 @@ def _no_slice_worse(
     }  # fmt: skip
     found = []
     for name, rows in large.items():
-        z = float(ndtri(1 - (1 - policy.confidence) / (2 * len(large))))
+        z = NormalDist().inv_cdf(1 - (1 - policy.confidence) / (2 * len(large)))
         value, error = improvement(policy.metric, labels[rows], challenger[rows], champion[rows])
         low, high = value - z * error, value + z * error
         worse = high < -policy.minimum_effect

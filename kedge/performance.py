@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from kedge.errors import EmptySampleError
 from kedge.model_config import PerformancePolicy
@@ -167,7 +167,7 @@ def metrics(counts: ScoreCounts, *, confidence: float = 0.95) -> dict[str, Estim
     >>> found["accuracy"].value, found["precision"].value, found["auc"].value
     (0.75, 0.5, 1.0)
     """
-    z = float(ndtri(0.5 + confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     found: dict[str, Estimate] = {}
     rows = counts.rows
     if rows == 0:
@@ -316,7 +316,7 @@ def _judge_metric(
     measured: Estimate, expected: Estimate, policy: PerformancePolicy
 ) -> tuple[Severity, str, float]:
     sign = 1.0 if HIGHER_IS_BETTER[measured.name] else -1.0
-    z = float(ndtri(0.5 + policy.confidence / 2))
+    z = NormalDist().inv_cdf(0.5 + policy.confidence / 2)
     loss = sign * (expected.value - measured.value)
     certain_loss = loss - z * math.hypot(expected.standard_error, measured.standard_error)
     limit = expected.value - sign * policy.tolerance

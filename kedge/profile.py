@@ -172,7 +172,11 @@ def freeze_baseline(
         table = features if column.role == "feature" else predictions
         values = _column(table, column.name)
         bins[column.name] = (
-            Bins(edges=numeric_edges(cast_numbers(values, column.dtype).values, maximum=maximum_edges, column=column.name))
+            Bins(
+                edges=numeric_edges(
+                    cast_numbers(values, column.dtype).values, maximum=maximum_edges, column=column.name
+                )
+            )
             if column.kind == "numeric"
             else Bins(levels=category_levels(cast_text(values), maximum=maximum_levels))
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -45,13 +46,16 @@ def decode(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[An
         If it is of another kind or version.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            arrays = {
+                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                for name in archive.namelist()
+            }
         header = json.loads(arrays.pop("header").tobytes())
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise EncodingError(what=kind, found="not an npz file of Kedge's", expected=f"a {kind}") from error
-    if (header["kind"], header["version"]) != (kind, VERSION):
         found = f"a {header['kind']} of version {header['version']}"
+    except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise EncodingError(what=kind, found="no complete file of Kedge's", expected=f"a {kind}") from error
+    if (header["kind"], header["version"]) != (kind, VERSION):
         raise EncodingError(what=kind, found=found, expected=f"a {kind} of version {VERSION}")
     return header, arrays
 

@@ -12,6 +12,7 @@ from kedge.model_config import DriftPolicy
 from kedge.profile import ColumnCounts
 from kedge.severity import Severity
 
+WARNING_P_VALUE = 0.05
 _WORDS = {
     "missing": "have no value",
     "type": "are not finite numbers",
@@ -41,9 +42,9 @@ def judge_column_quality(
 ) -> list[QualityCheck]:
     """Check missing values, type errors, ranges and unseen levels; one check each, OK ones included.
 
-    Each limit is what the baseline itself has plus the policy's allowance. A rate is CRITICAL only where it is above its
-    limit *and* more than chance (the binomial tail of that many rows at the limit is below the policy's p-value): one
-    strange row in a window of three is a WARNING at most. Values outside the baseline's range are a WARNING at most:
+    Each limit is what the baseline itself has plus the policy's allowance. A rate above it is a WARNING where the binomial
+    tail of that many rows at the limit is below 0.05, and CRITICAL where it is below the policy's p-value and more than one
+    row is meant: one strange row in a window of three is a WARNING at most. Values outside the baseline's range are a WARNING at most:
     how far they moved is for the drift statistics to say.
 
     Parameters
@@ -72,11 +73,9 @@ def _rate(
 ) -> QualityCheck:
     value = found / rows
     severity = Severity.OK
-    if value > limit:
-        by_chance = float(bdtrc(found - 1, rows, limit)) if limit else 0.0
+    by_chance = float(bdtrc(found - 1, rows, limit)) if limit and found else 0.0
+    if value > limit and by_chance < WARNING_P_VALUE:
         certain = by_chance < policy.p_value_min and found > 1 and check != "out_of_range"
         severity = Severity.CRITICAL if certain else Severity.WARNING
-    reason = (
-        f"{column}: {found} of {rows} rows ({value:.1%}) {_WORDS[check]}; the baseline has {usual:.1%}, the limit is {limit:.1%}"
-    )
+    reason = f"{column}: {found} of {rows} rows ({value:.1%}) {_WORDS[check]}; the baseline has {usual:.1%}, the limit is {limit:.1%}"
     return QualityCheck(check, column, severity, value, limit, reason)

@@ -30,7 +30,14 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-from offline import step_functions_errors, step_functions_jobs, step_functions_language, step_functions_states
+from offline import (
+    step_functions_branches,
+    step_functions_errors,
+    step_functions_jobs,
+    step_functions_language,
+    step_functions_states,
+)
+from offline.step_functions_clock import Waits
 
 if TYPE_CHECKING:
     from offline.account import Account
@@ -63,7 +70,9 @@ def install(account: Account) -> None:
     step_functions_errors.install(account)
     step_functions_language.install(account)
     step_functions_jobs.install(account)
-    step_functions_states.install(account)
+    waits = Waits(account.clock)
+    step_functions_states.install(account, waits)
+    step_functions_branches.install(account, waits)
     _limit_executions(account)
     _tell_executions(account)
     clients = Clients(account.region)

@@ -1,12 +1,11 @@
 """How an execution runs: one thread an execution and branch, one state after the other, on the account's clock.
 
-moto runs each execution, state and branch on threads of their own. Here a state runs on its execution's thread and a
-Map's items follow each other; the branches of a Parallel have threads, which wait and wake one at a time.
+moto runs each execution and each state on a thread of its own. Here a state runs on its execution's thread, and an
+execution begins with the clock's next move.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from moto.stepfunctions.parser.api import (
     HistoryEventExecutionDataDetails,
     HistoryEventType,
 )
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl, retrier_decl
 from moto.stepfunctions.parser.asl.component.common.retry.max_attempts_decl import MaxAttemptsOutcome
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_outcome import RetrierOutcome
@@ -26,22 +24,16 @@ from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import Eval
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.program.program import Program
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.inline_iteration_component import (
-    InlineIterationComponent,
-)
-from moto.stepfunctions.parser.asl.component.state.exec.state_parallel.branches_decl import BranchesDecl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
-from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
-from offline.step_functions_clock import Deadline, DeadlinePassedError, StoppedError, Waits
-from offline.step_functions_errors import error_named
+from offline.step_functions_clock import DeadlinePassedError, StoppedError, Waits
 from offline.step_functions_language import json_copy
 
 if TYPE_CHECKING:
@@ -50,9 +42,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 30  # between two looks at a job; the service hears of its end by an event, or looks as well
 
 
-def install(account: Account) -> None:
+def install(account: Account, waits: Waits) -> None:
     """Have moto's interpreter wait on the account's clock."""
-    waits = Waits(account.clock)
     for owner, name, make in (
         (ExecutionWorker, "start", _start),
         (ExecutionWorker, "stop", _stop),
@@ -60,12 +51,10 @@ def install(account: Account) -> None:
         (ExecutionState, "_evaluate_with_timeout", _evaluate_with_timeout),
         (WaitFunction, "_wait_interval", _wait_interval),
         (retrier_decl.RetrierDecl, "_eval_body", _retry),
-        (BranchesDecl, "_eval_body", _branch),
         (StateTaskServiceCallback, "_eval_sync", _eval_sync),
         (StateTaskServiceCallback, "_eval_wait_for_task_token", _eval_task_token),
     ):
         account.patch(owner, name, make(account, waits))
-    account.patch(InlineIterationComponent, "_launch_worker", _launch_worker)
     account.patch(jitter_strategy_decl, "random", account.random)
 
 
@@ -224,63 +213,3 @@ def _eval_task_token(_account: Account, _waits: Waits) -> Callable[..., Any]:
         raise NotImplementedError(f"{task.resource.resource_arn}: task tokens are not imitated")
 
     return eval_task_token
-
-
-# Branches -------------------------------------------------------------------------------------------------------
-
-
-def _launch_worker(component: Any, env: Environment, eval_input: Any, job_pool: Any) -> Any:
-    # The items of a Map follow each other: the first worker takes them all.
-    worker = component._create_worker(env=env, eval_input=eval_input, job_pool=job_pool)
-    worker.eval()
-    return worker
-
-
-def _branch(account: Account, waits: Waits) -> Callable[..., None]:
-    def run(program: Any, frame: Environment, deadlines: list[Deadline], ended: list[Environment]) -> None:
-        waits.deadlines.extend(deadlines)
-        try:
-            program.eval(frame)
-        except (DeadlinePassedError, StoppedError):
-            frame.set_stop(stop_date=account.clock.now, cause=None, error=None)  # its parent meets the same end
-        ended.append(frame)
-        waits.wake(frame)
-
-    def branch(branches: Any, env: Environment) -> None:
-        given, ended, frames = env.stack.pop(), [], []
-        for number, program in enumerate(branches.programs):
-            frame = env.open_inner_frame()
-            frame.states.reset(input_value=given)
-            frames.append(frame)
-            name = f"{threading.current_thread().name}/{number}"
-            account.clock.thread(run, program, frame, list(waits.deadlines), ended, name=name)
-        try:
-            waits.wait(env, None, lambda: len(ended) == len(frames) or any(map(_failed, ended)))
-        finally:
-            for frame in frames:
-                if frame.is_running():
-                    frame.set_stop(stop_date=account.clock.now, cause=None, error=None)
-                env.close_frame(frame)
-            waits.wake(env)
-        if failed := next(filter(_failed, ended), None):
-            raise _branch_failure(env, failed)
-        env.stack.append([frame.states.get_input() for frame in frames])
-
-    return branch
-
-
-def _failed(env: Environment) -> bool:
-    return isinstance(env.program_state(), ProgramError)
-
-
-def _branch_failure(env: Environment, failed: Environment) -> FailureEventException:
-    state: Any = failed.program_state()
-    details = {key: value for key, value in (state.error or {}).items() if key in ("error", "cause")}
-    return FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=error_named(details.get("error")),
-            event_type=HistoryEventType.ExecutionFailed,
-            event_details=EventDetails(executionFailedEventDetails=details),  # type: ignore[typeddict-item]
-        )
-    )

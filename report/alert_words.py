@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 REASONS_SHOWN = 5
 WIDTH = 600  # an error's cause may be a page of JSON
@@ -28,6 +29,12 @@ def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
     shown = [f"- {shortened(line)}" for line in listed[:REASONS_SHOWN]]
     hidden = len(listed) - REASONS_SHOWN
     return "\n".join(shown + ([f"- and {hidden} {rest}"] if hidden > 0 else []))
+
+
+def gate_reasons(detail: Mapping[str, Any]) -> list[str]:
+    """The gate's reasons: what refuses first, then what was measured with its uncertainty, then the formalities."""
+    rows = sorted(detail.get("rows", []), key=lambda row: (row["verdict"] == "PASS", "low" not in row))
+    return [row["reason"] for row in rows] or list(detail.get("reasons", []))
 
 
 def shortened(text: str) -> str:

@@ -30,7 +30,9 @@ def histogram_svg(name: str, bars: Mapping[str, Any]) -> Markup:
 def _pair(left: float, step: float, tallest: float, label: str, baseline: float, window: float) -> Markup:
     width = step * 0.42
     title = Markup("<title>{}: baseline {}, window {}</title>").format(label, f"{baseline:.1%}", f"{window:.1%}")
-    bars = _bar("b", left + step * 0.06, width, baseline / tallest) + _bar("w", left + step * 0.5, width, window / tallest)
+    bars = _bar("b", left + step * 0.06, width, baseline / tallest) + _bar(
+        "w", left + step * 0.5, width, window / tallest
+    )
     return Markup("<g>{}{}</g>").format(title, bars)
 
 
@@ -46,5 +48,3 @@ def _bar(side: str, left: float, width: float, share: float) -> Markup:
 
 def _shortened(label: str) -> str:
     return str(label) if len(str(label)) <= 22 else f"{str(label)[:21]}…"
-
-

@@ -19,7 +19,11 @@ _ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
 def environment() -> Environment:
     """Jinja2 with everything escaped and nothing undefined passing silently."""
     made = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made.globals["histogram_svg"] = histogram_svg
     return made
@@ -29,11 +33,15 @@ def render_drift_page(report: Mapping[str, Any]) -> str:
     """Render a report (DESIGN.md's JSON, with or without "histograms"): the verdict, then the columns, the worst on top."""
     columns = sorted(report["columns"], key=lambda c: (_ORDER.index(c["severity"]), -c.get("effect", 0.0)))
     quality = [check for check in report["quality"] if check["severity"] not in ("OK", "INSUFFICIENT_DATA")]
-    return environment().get_template("drift.html").render(
-        report=report,
-        columns=columns,
-        quality=sorted(quality, key=lambda check: _ORDER.index(check["severity"])),
-        checks=len(report["quality"]),
-        performance=report.get("performance"),
-        histograms=report.get("histograms", {}),
+    return (
+        environment()
+        .get_template("drift.html")
+        .render(
+            report=report,
+            columns=columns,
+            quality=sorted(quality, key=lambda check: _ORDER.index(check["severity"])),
+            checks=len(report["quality"]),
+            performance=report.get("performance"),
+            histograms=report.get("histograms", {}),
+        )
     )

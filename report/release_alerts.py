@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, package_link, section
+from report.alert_words import Message, bullets, gate_reasons, package_link, section
 
 Detail = Mapping[str, Any]
 
 
 def package_registered(model: str, detail: Detail) -> Message:
     """Ask the approver, with the console's path and the command."""
-    arn = str(detail.get("package_arn", ""))
+    arn, trigger = str(detail.get("package_arn", "")), detail.get("trigger")
     console = f"SageMaker console > Models > Registered models > {model} > version {version(detail)} > Update status"
     command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
     return Message(
         f"please decide about package version {version(detail)}",
         (
-            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHY IT WAS TRAINED", bullets(trigger["reasons"]) if isinstance(trigger, Mapping) else ""),
+            section("WHY IT IS BETTER", bullets(gate_reasons(detail))),
             section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
             f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
             section(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, execution_link, section, shortened
+from report.alert_words import Message, bullets, execution_link, gate_reasons, section, shortened
 from report.release_alerts import run
 
 Detail = Mapping[str, Any]
@@ -78,7 +78,7 @@ def gate_passed(_model: str, detail: Detail) -> Message:
     return Message(
         "the challenger is better than the champion",
         (
-            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHY", bullets(gate_reasons(detail))),
             section("WHAT HAPPENS NEXT", "It is registered, and you are asked to approve it."),
             run(detail),
         ),
@@ -90,7 +90,7 @@ def gate_failed(_model: str, detail: Detail) -> Message:
     return Message(
         "the challenger is no better, and was refused",
         (
-            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHY", bullets(gate_reasons(detail))),
             section(
                 "WHAT HAPPENS NEXT",
                 "The champion serves unchanged. Another attempt follows the cooldown, if still wanted.",

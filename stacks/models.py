@@ -71,7 +71,7 @@ def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, 
         namespace=METRIC_NAMESPACE,
         metric_name=gauge,
         dimensions_map={"Model": model.model},
-        period=cdk.Duration.hours(1),
+        period=cdk.Duration.hours(6),
         statistic="Maximum",
     )
     topics = [storage.alerts, storage.events]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from kedge.model_config import ModelConfig
 from stacks.parts.access import (
     may_list,
     may_put_metrics,
@@ -17,7 +20,7 @@ from stacks.parts.access import (
     may_use_state,
     may_write,
 )
-from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
+from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.naming import synthesizer
 from stacks.parts.packages import Packages
@@ -32,10 +35,19 @@ class Monitoring(cdk.Stack):
     """Schedules -> fan_out -> profile_logs; fan_out -> measure_performance -> detect_drift -> decisions."""
 
     def __init__(
-        self, scope: Construct, name: str, *, env: cdk.Environment, packages: Packages, storage: Storage
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        env: cdk.Environment,
+        packages: Packages,
+        storage: Storage,
+        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
+        # No tick for a cadence that no model has.
+        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in models)]
         self.undelivered = add_dead_letters(self, "Undelivered")
         self.profiles = add_stage_queue(self, "Profiles", consumer_timeout_seconds=PROFILE_SECONDS)
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
@@ -49,7 +61,7 @@ class Monitoring(cdk.Stack):
         consume(profile_logs, self.profiles)
         consume(measure_performance, self.performances)
         consume(detect_drift, self.drifts)
-        self._alarm(fan_out, profile_logs, measure_performance, detect_drift, watch_monitor)
+        self._alarm(watch_monitor, fan_out, profile_logs, measure_performance, detect_drift)
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
@@ -75,7 +87,6 @@ class Monitoring(cdk.Stack):
             "profile_logs",
             does="captured requests to counts and a predictions table",
             packages=self._packages,
-            layer="statistics",
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment(),
@@ -94,7 +105,6 @@ class Monitoring(cdk.Stack):
             "measure_performance",
             does="labels joined to answers, and their quality",
             packages=self._packages,
-            layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment() | {"DRIFT_QUEUE_URL": self.drifts.queue_url},
@@ -155,7 +165,7 @@ class Monitoring(cdk.Stack):
         bury_failures(fan_out, self.undelivered)
         bury_failures(watch_monitor, self.undelivered)
         role = scheduler_role(self, functions=[fan_out, watch_monitor], dead_letters=self.undelivered)
-        for step, cadence, cron in CADENCES:
+        for step, cadence, cron in self._cadences:
             every(
                 self,
                 f"{step}-{cadence}".title().replace("-", ""),
@@ -165,15 +175,16 @@ class Monitoring(cdk.Stack):
                 dead_letters=self.undelivered,
                 payload={"step": step, "cadence": cadence},
             )
-        every(self, "WatchHourly", "50 * * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
+        every(self, "Watch", "50 0/6 * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
 
-    def _alarm(self, *functions: lambda_.Function) -> None:
+    def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
-        for function in functions:
+        for function in (watch_monitor, *others):
             alarm_on_errors(self, function, topics=topics)
         for queue in (self.profiles, self.performances, self.drifts, self.decisions):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
+        alarm_on_silence(self, watch_monitor, hours=12, topics=topics)
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}

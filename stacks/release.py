@@ -23,15 +23,16 @@ from stacks.parts.access import (
     may_write,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
-from stacks.parts.functions import add_function, bury_failures, role_of
+from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
-from stacks.parts.queues import add_dead_letters
+from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.teller import add_teller
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
+START_SECONDS = 60
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 
@@ -51,19 +52,28 @@ class Release(cdk.Stack):
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
         undelivered = add_dead_letters(self, "Undelivered")
+        # An approval that meets a retraining at work waits here for the lease, a day at most.
+        approvals = add_stage_queue(
+            self,
+            "Approvals",
+            consumer_timeout_seconds=START_SECONDS,
+            attempts=48,
+            retry_after=cdk.Duration.minutes(30),
+        )
         steps = [self._plan_release(), self._watch_canary(), self._verify_release(), self._switch_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         start = self._start_release(machine)
 
-        bury_failures(start, undelivered)
-        approvals = events.Rule(self, "Approvals", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
-        approvals.add_target(targets.LambdaFunction(start, dead_letter_queue=undelivered, retry_attempts=10))
+        decisions = events.Rule(self, "Decisions", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
+        decisions.add_target(targets.SqsQueue(approvals, dead_letter_queue=undelivered, retry_attempts=10))
+        consume(start, approvals)
         topics = [storage.alerts, storage.events]
         for function in (start, *steps):
             alarm_on_errors(self, function, topics=topics)
         alarm_on_failed_executions(self, machine, topics=topics)
-        alarm_on_dead_letters(self, undelivered, topics=topics)
+        for queue in (approvals, undelivered):
+            alarm_on_dead_letters(self, queue, topics=topics)
 
     def _start_release(self, machine: stepfunctions.StateMachine) -> lambda_.Function:
         function = add_function(
@@ -71,6 +81,7 @@ class Release(cdk.Stack):
             "start_release",
             does="read the approval from the registry and start its release once",
             packages=self._packages,
+            timeout_seconds=START_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,

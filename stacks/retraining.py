@@ -125,7 +125,6 @@ class Retraining(cdk.Stack):
             "compare_models",
             does="challenger against champion on the same rows",
             packages=self._packages,
-            layer="statistics",
             memory_mib=2048,
             timeout_seconds=300,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
@@ -142,7 +141,6 @@ class Retraining(cdk.Stack):
             "build_baseline",
             does="a challenger's baseline and its registration",
             packages=self._packages,
-            layer="statistics",
             memory_mib=2048,
             timeout_seconds=600,
             environment={

@@ -28,8 +28,5 @@ def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) 
     for name, size in zip(("baseline", "window"), sizes, strict=True):
         if size == 0:
             raise EmptySampleError(sample=name)
-    cells = len(baseline)
-    return (
-        (baseline + pseudo_count) / (sizes[0] + pseudo_count * cells),
-        (window + pseudo_count) / (sizes[1] + pseudo_count * cells),
-    )
+    b, w = ((sample.astype(np.float64) + pseudo_count) for sample in (baseline, window))
+    return b / b.sum(), w / w.sum()

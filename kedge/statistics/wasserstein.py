@@ -29,4 +29,5 @@ def wasserstein_distance(baseline: Counts, window: Counts, values: Floats) -> fl
     """
     b, w = proportions(baseline, window)
     gap = np.abs(np.cumsum(b) - np.cumsum(w))[:-1]
-    return float(gap @ np.diff(values))
+    with np.errstate(over="ignore"):
+        return float(gap @ np.diff(values))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
@@ -39,12 +40,18 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     detail: Detail
 
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read the one message of the approvals' queue: while another execution holds the lease, it comes again."""
+        (record,) = event["Records"]
+        return cls.model_validate_json(record["body"])
+
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided."""
-    request, settings = Request.model_validate(event), Settings.from_environment()
+    request, settings = Request.from_event(event), Settings.from_environment()
     package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:

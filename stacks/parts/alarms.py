@@ -53,6 +53,22 @@ def alarm_on_errors(scope: Construct, function: lambda_.Function, *, topics: lis
     add_alarm(scope, f"{function.node.id}Errors", metric, at_least=FUNCTION_ERRORS_PER_HOUR, says=says, topics=topics)
 
 
+def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int, topics: list[sns.Topic]) -> None:
+    """Alarm when a scheduled function has not run at all: nobody else would notice that its schedule is dead."""
+    alarm = cloudwatch.Alarm(
+        scope,
+        f"{function.node.id}Silent",
+        metric=function.metric_invocations(period=cdk.Duration.hours(hours), statistic="Sum"),
+        threshold=1,
+        evaluation_periods=1,
+        comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        alarm_description=f"Kedge: {function.node.id} has not run for {hours} hours; is its schedule there?",
+    )
+    for topic in topics:
+        alarm.add_alarm_action(actions.SnsAction(topic))
+
+
 def alarm_on_failed_executions(
     scope: Construct, machine: stepfunctions.StateMachine, *, topics: list[sns.Topic]
 ) -> None:

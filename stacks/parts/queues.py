@@ -14,17 +14,24 @@ ATTEMPTS = 3
 VISIBILITY_PER_TIMEOUT = 6
 
 
-def add_stage_queue(scope: Construct, name: str, *, consumer_timeout_seconds: int) -> sqs.Queue:
-    """Make a stage's queue; a message that failed three times goes to its dead-letter queue."""
+def add_stage_queue(
+    scope: Construct,
+    name: str,
+    *,
+    consumer_timeout_seconds: int,
+    attempts: int = ATTEMPTS,
+    retry_after: cdk.Duration | None = None,
+) -> sqs.Queue:
+    """Make a stage's queue; a message that failed `attempts` times goes to its dead-letter queue."""
     dead = add_dead_letters(scope, f"{name}DeadLetters")
     return sqs.Queue(
         scope,
         name,
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
-        visibility_timeout=cdk.Duration.seconds(VISIBILITY_PER_TIMEOUT * consumer_timeout_seconds),
+        visibility_timeout=retry_after or cdk.Duration.seconds(VISIBILITY_PER_TIMEOUT * consumer_timeout_seconds),
         retention_period=cdk.Duration.days(4),
-        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=ATTEMPTS, queue=dead),
+        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=attempts, queue=dead),
     )
 
 

@@ -10,8 +10,14 @@ PATIENCE_SECONDS = 60
 
 
 def interleave(
-    s3: Any, one: Callable[[], Any], other: Callable[[], Any], first: int, second: int, *, between: Callable[[], Any] | None = None
-) -> int:  # fmt: skip
+    s3: Any,
+    one: Callable[[], Any],
+    other: Callable[[], Any],
+    first: int,
+    second: int,
+    *,
+    between: Callable[[], Any] | None = None,
+) -> int:
     """Let `one` make `first` S3 calls, then `other` make `second`, then `one` finish, then `other`; count one's calls.
 
     `between` happens before `other` begins.
@@ -36,7 +42,9 @@ class Turns:
         self.s3, self.calls, self.errors = s3, dict.fromkeys(runs, 0), []
         self.allowed = {name: threading.Semaphore(0) for name in runs}
         self.waiting = {name: threading.Event() for name in runs}
-        self.threads = {name: threading.Thread(target=self._run, args=(name, run), name=name) for name, run in runs.items()}
+        self.threads = {
+            name: threading.Thread(target=self._run, args=(name, run), name=name) for name, run in runs.items()
+        }
         s3.meta.events.register_first("before-call.s3", self._stand, unique_id="turns")
 
     def take(self, name: str, calls: int | None) -> None:

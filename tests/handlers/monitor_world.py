@@ -1,4 +1,4 @@
-"""What the monitoring functions stand on, in moto: queues, topics, the retrain machine, and a champion that answers bookings."""
+"""What the monitoring functions stand on, in moto: queues, topics, the retrain machine, and a champion that answers."""
 
 from __future__ import annotations
 

@@ -59,11 +59,12 @@ def test_hourly_windows_end_with_the_last_full_hour():
     assert fan_out.last_boundary(time, hourly=False) == datetime(2016, 1, 4, tzinfo=UTC)
 
 
-def test_a_thousand_models_get_a_message_each(world, monkeypatch):
-    configs = {f"m{n}": world.config.model_copy(update={"model": f"m{n}"}) for n in range(1000)}
+def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
+    configs = {f"m{n}": world.config.model_copy(update={"model": f"m{n}"}) for n in range(105)}
     champion = world.item("champion")
-    for name in configs:
-        world.dynamodb.put_item(TableName=TABLE, Item=champion | {"model": {"S": name}})
+    puts = [{"PutRequest": {"Item": champion | {"model": {"S": name}}}} for name in configs]
+    for start in range(0, len(puts), 25):
+        world.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
     monkeypatch.setattr(fan_out, "load_models", lambda: configs)
-    assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 1000, "sent": 1000}
-    assert world.waiting("performance") == 1000
+    assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
+    assert world.waiting("performance") == 105

@@ -121,7 +121,9 @@ def test_only_the_days_and_parts_of_the_window_are_read(world, bookings):
     answered(world, load_bookings("2015-10-05", "2015-12-07"), skill=0.8)
     answered(world, bookings, skill=0.8)
     read = []
-    world.s3.meta.events.register("before-call.s3.GetObject", lambda params, **_: read.append(unquote(params["url_path"])))
+    world.s3.meta.events.register(
+        "before-call.s3.GetObject", lambda params, **_: read.append(unquote(params["url_path"]))
+    )
     run()
     dates = {key.split("date=")[1][:10] for key in read if "predictions/" in key}
     assert min(dates) >= "2015-12-07"

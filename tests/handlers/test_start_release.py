@@ -31,7 +31,7 @@ def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", **detail: object) -> d
         "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "time": time,
         "detail": {"ModelPackageArn": arn, **detail},
     }  # fmt: skip
-    return handler(event, CONTEXT)
+    return handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT)
 
 
 def executions() -> list[str]:

@@ -10,7 +10,13 @@ def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_a
     }
     (target,) = rule["Properties"]["Targets"]
     assert "Arn" in target["DeadLetterConfig"]
-    assert target["Arn"]["Fn::GetAtt"][0].startswith("StartRelease")
+    assert target["Arn"]["Fn::GetAtt"][0].startswith("Approvals")
+
+
+def test_an_approval_waits_a_day_for_the_lease():
+    (queue,) = (q for path, q in resources("AWS::SQS::Queue", "KedgeRelease").items() if "RedrivePolicy" in q["Properties"])
+    properties = queue["Properties"]
+    assert properties["VisibilityTimeout"] * properties["RedrivePolicy"]["maxReceiveCount"] >= 24 * 3600
 
 
 def test_only_the_release_machine_may_change_an_endpoint():

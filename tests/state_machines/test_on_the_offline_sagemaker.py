@@ -27,6 +27,8 @@ def world(account):
 def snapshot(account, world):
     """Return a snapshot whose jobs find their files and their key."""
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    may_use_it = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": key}]}
+    account.client("iam").put_role_policy(RoleName="workshop", PolicyName="key", PolicyDocument=json.dumps(may_use_it))
     answer = json.loads(json.dumps(ready(champion=True)).replace("s3://b/", f"s3://{BUCKET}/").replace(KEY, key))
     source = world.put("source.tar.gz", archive({"train.py": TRAIN, "inference.py": INFERENCE}))
     job = answer["training_job"]
@@ -40,10 +42,13 @@ def snapshot(account, world):
 
 
 def test_a_challenger_is_really_trained_scored_and_registered(account, world, snapshot):
+    def build(event):
+        answer = registration()
+        answer["package"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = event["artefact_uri"]
+        return answer
+
     world.make_model("hotel-v2", mean=100)
-    functions = FakeFunctions(
-        account, SnapshotData=snapshot, CompareModels=gate("PASS"), BuildBaseline=registration(), Tell={}
-    )
+    functions = FakeFunctions(account, SnapshotData=snapshot, CompareModels=gate("PASS"), BuildBaseline=build, Tell={})
     ending = Machine(account, "retrain", functions).run(trigger={"kind": "performance"})
     assert ending["status"] == "SUCCEEDED", ending.get("cause")
     assert world.read("challenger/input.csv.out") == b"a,4.0\nb,5.0\n"

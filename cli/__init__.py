@@ -1,0 +1,1 @@
+"""`kedge ...`: what a person types."""

@@ -1,0 +1,239 @@
+import base64
+import json
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kedge.capture_payloads import record_rows
+from kedge.capture_records import parse_capture, parse_capture_files
+from kedge.errors import UnreadableRecordError
+from kedge.model_config import parse_model_config
+from tests.builders import capture_record, json_lines, make_config
+
+CONFIG = make_config()
+KEY = "capture/parcels/1/parcels/AllTraffic/2016/01/04/02/a.jsonl"
+REAL = Path(__file__).parents[1] / "data" / "churn_csv.jsonl"
+
+
+def rows_of(*records, key=KEY, config=CONFIG):
+    batch = parse_capture(json_lines(*records), config, key)
+    assert batch.quarantined == ()
+    return batch.table.to_pylist()
+
+
+def reason_of(record):
+    line = record if isinstance(record, bytes) else json_lines(record)
+    batch = parse_capture(line, CONFIG, KEY)
+    assert batch.table.num_rows == 0
+    (broken,) = batch.quarantined
+    assert (broken.key, broken.line) == (KEY, 1)
+    return broken.reason
+
+
+def payload(data, *, encoding="CSV", content_type="text/csv", side="endpointInput", answer="0.5", **metadata):
+    record = capture_record("1.5,2,sea", answer, **metadata)
+    record["captureData"][side] |= {"data": data, "encoding": encoding, "observedContentType": content_type}
+    return record
+
+
+def test_real_records_are_read():
+    columns = "".join(f"  - {{name: c{i}, kind: numeric}}\n" for i in range(69))
+    config = parse_model_config(f"model: churn\nendpoint: {{name: churn}}\nfeatures:\n{columns}", source="churn.yaml")
+    batch = parse_capture(REAL.read_bytes(), config, "c/2022/04/18/00/x.jsonl")
+    assert batch.quarantined == ()
+    first = batch.table.to_pylist()[0]
+    assert batch.table.num_rows == 4
+    assert first["row_id"] == first["event_id"] == "f04a8538-696c-4648-8064-8b680b2e3318"
+    assert first["time"] == datetime(2022, 4, 18, 0, 21, 48, tzinfo=UTC)
+    assert (first["hour"], first["c0"], first["c2"], first["prediction"]) == (0, "132", "182.9", "0.036397725343704224")
+
+
+def test_one_row_with_an_inference_id_is_called_by_it():
+    (row,) = rows_of(capture_record("1.5,2,sea", "0.25", inferenceId="booking-7"))
+    assert row == {
+        "row_id": "booking-7", "event_id": "e1", "time": datetime(2016, 1, 4, 2, 3, 4, tzinfo=UTC), "hour": 2,
+        "weight": "1.5", "items": "2", "carrier": "sea", "prediction": "0.25",
+    }  # fmt: skip
+
+
+def test_several_rows_of_a_request_are_numbered_from_zero():
+    rows = rows_of(
+        capture_record("1,2,sea\n3,4,air\n", "0.1\n0.2\n", inferenceId="b"), capture_record("5,6,sea", "0.3")
+    )
+    assert [(r["row_id"], r["weight"], r["prediction"]) for r in rows] == [
+        ("b/0", "1", "0.1"), ("b/1", "3", "0.2"), ("e1", "5", "0.3"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        ('[1.5, 2, "sea"]', "JSON"), ('[[1.5, 2, "sea"]]', "JSON"), ('{"instances": [[1.5, 2, "sea"]]}', "JSON"),
+        ('{"instances": [{"features": [1.5, 2, "sea"]}]}', "JSON"),
+        ('{"carrier": "sea", "weight": 1.5, "items": 2, "more": 1}', "JSON"), ('"1.5",2,"sea"', "CSV"), ("1.5,2,sea\r\n", "CSV"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("in_base64", [False, True])
+def test_every_shape_of_the_same_row_gives_the_same_row(data, encoding, in_base64):
+    content_type = "application/json" if encoding == "JSON" else "text/csv; charset=utf-8"
+    if in_base64:
+        data, encoding = base64.b64encode(data.encode()).decode(), "BASE64"
+    (row,) = rows_of(payload(data, encoding=encoding, content_type=content_type))
+    assert (row["weight"], row["items"], row["carrier"], row["prediction"]) == ("1.5", "2", "sea", "0.5")
+
+
+def test_json_lines_are_several_rows():
+    rows = rows_of(payload('[1, 2, "sea"]\n[3, null, "air"]', encoding="JSON", answer="0.1\n0.2"))
+    assert [(r["row_id"], r["items"], r["prediction"]) for r in rows] == [("e1/0", "2", "0.1"), ("e1/1", None, "0.2")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "content_type"),
+    [
+        ("0.1,0.2", "text/csv"), ("0.1\n0.2", "text/csv"), ("[0.1, 0.2]", "application/json"),
+        ('{"predictions": [{"prediction": 0.1}, {"prediction": 0.2}]}', "application/json"),
+        ("[[0.1, 0.9], [0.2, 0.8]]", "application/json"),
+    ],
+)  # fmt: skip
+def test_answers_to_several_rows_come_in_many_shapes(answer, content_type):
+    record = capture_record("1,2,sea\n3,4,air", answer)
+    encoding = "JSON" if "json" in content_type else "CSV"
+    record["captureData"]["endpointOutput"] |= {"encoding": encoding, "observedContentType": content_type}
+    assert [row["prediction"] for row in rows_of(record)] == ["0.1", "0.2"]
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_the_answers_field_may_be_another_than_the_first(count):
+    config = make_config("prediction: {field: 1}\n")
+    rows = rows_of(*[capture_record("1,2,sea", "0.9,0.1")] * count, config=config)
+    assert {row["prediction"] for row in rows} == {"0.1"}
+
+
+def test_a_named_field_is_found_in_json():
+    config = make_config("prediction: {field: score}\n")
+    record = payload('{"predictions": [{"score": 0.7}]}', encoding="JSON", side="endpointOutput")
+    (row,) = rows_of(record, config=config)
+    assert row["prediction"] == "0.7"
+
+
+def test_the_hour_is_that_of_the_key_though_the_record_is_late():
+    (row,) = rows_of(capture_record("1,2,sea", "0", inferenceTime="2016-01-04T05:00:00Z"))
+    assert row["hour"] == 2
+
+
+@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize("key", ["a.jsonl", "2016/01/04/xx/a.jsonl", "2016/01/04/77/a.jsonl"])
+def test_a_key_without_an_hour_leaves_it_to_the_records_time(count, key):
+    rows = rows_of(*[capture_record("1,2,sea", "0", inferenceTime="2016-01-04T05:00:00Z")] * count, key=key)
+    assert {row["hour"] for row in rows} == {5}
+
+
+@pytest.mark.parametrize(
+    "time", ["1451883784000", 1451883784000, "2016-01-04T06:03:04+02:00", "2016-01-04T05:03:04+01:00"]
+)
+def test_times_come_as_text_in_any_zone_and_as_milliseconds(time):
+    (row,) = rows_of(capture_record("1,2,sea", "0", inferenceTime=time))
+    assert row["time"].minute == 3
+    assert row["time"].utcoffset().total_seconds() == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b"{", "not JSON"), (b"\xff\xfe", "not JSON"), (b"[1]", "no captureData"), (b"null", "no captureData"),
+        (b"[" * 50_000, "not JSON"), (b'{"captureData": {}}', "no eventMetadata"),
+        ({"captureData": {}, "eventMetadata": {"eventId": "e", "inferenceTime": "2016-01-04T02:03:04Z"}}, "no endpointInput"),
+        (payload(None), "no endpointInput"), (payload(None, side="endpointOutput"), "no endpointOutput"),
+        (capture_record("1,2", "0"), "2 values came in, the YAML names 3"), (capture_record("1,2,sea", ""), "holds no row"),
+        (capture_record("1,2,sea\n3,4,air", "0.1\n0.2\n0.3"), "2 rows went in and 3 came out"),
+        (capture_record("1,2,sea", "0", eventId=7), "eventId is 7"), (capture_record("1,2,sea", "0", eventId=""), "eventId"),
+        (capture_record("1,2,sea", "0", inferenceId={"a": 1}), "inferenceId"),
+        (capture_record("1,2,sea", "0", inferenceTime="soon"), "'soon' is not a time"),
+        (capture_record("1,2,sea", "0", inferenceTime=1e300), "is not a time"),
+        (capture_record("1,2,sea", "0", inferenceTime="9999-12-31T23:59:59-12:00"), "is not a time"),
+        (payload("?", encoding="BASE64"), "not text in BASE64"), (payload("/////w==", encoding="BASE64"), "not text in BASE64"),
+        (payload("1,2,sea", encoding="PROTOBUF"), "neither CSV nor JSON"),
+        (payload("MSwyLHNlYQ==", encoding="BASE64", content_type="image/png"), "image/png, neither CSV nor JSON"),
+        (payload("{", encoding="JSON"), "not JSON"), (payload("[" * 50_000, encoding="JSON"), "not JSON"),
+        (payload('{"weight": 1}', encoding="JSON"), "no items, carrier"), (payload("[]", encoding="JSON"), "holds no row"),
+        (payload('[1, 2, "\\ud800"]', encoding="JSON"), "not JSON"),
+        (b'{"captureData": {}, "eventMetadata": {"eventId": "\\ud800"}}', "not JSON"),
+        (payload('"' + "x" * 200_000 + '",2,sea'), "not CSV"),
+        (payload('{"other": 1}', encoding="JSON", side="endpointOutput"), "no prediction in the answer"),
+    ],
+)  # fmt: skip
+def test_a_broken_record_is_kept_aside_with_its_reason(record, reason):
+    assert reason in reason_of(record)
+
+
+def test_a_broken_line_costs_that_line_only_and_keeps_its_number():
+    records = [capture_record("1,2,sea", "0", eventId=f"e{i}") for i in range(600)]
+    lines = json_lines(*records).split(b"\n")
+    lines[300] = b"{broken"
+    lines.insert(100, b"   ")
+    batch = parse_capture(b"\n".join(lines), CONFIG, KEY)
+    assert [(q.line, q.record) for q in batch.quarantined] == [(302, "{broken")]
+    assert batch.table.column("row_id").to_pylist() == [f"e{i}" for i in range(600) if i != 300]
+
+
+ODD = [
+    capture_record("1,2,sea\n3,4,air", "0.1\n0.2"), capture_record('1,2,"s,ea"', "0.1"), capture_record("1,2", "0.1"),
+    capture_record("1,2,sea\n", "0.1\n"), capture_record("1,,", "0.1", inferenceId=None), capture_record("1,2,sea", "0.1,7"),
+    payload('[1, 2, "sea"]', encoding="JSON"), payload(base64.b64encode(b"1,2,sea").decode(), encoding="BASE64"),
+    capture_record("1,2,sea", "0.1", inferenceTime=1451883784000), {"no": "record"}, capture_record("1,2,sea", "0", eventId=3),
+    capture_record("1,2,sea", "0", inferenceId=""), capture_record(" 1 ,2,š", "0", customAttributes="x"), capture_record("", ""),
+]  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), odd=st.integers(0, 40))
+def test_many_records_at_once_are_read_as_each_by_itself(seed, odd):
+    draw = random.Random(seed)  # noqa: S311
+    plain = [capture_record(f"{i},2,sea", str(i), eventId=f"e{i}", inferenceId=f"i{i}") for i in range(260)]
+    records = plain + [draw.choice(ODD) for _ in range(odd)]
+    draw.shuffle(records)
+    batch = parse_capture(json_lines(*records), CONFIG, KEY)
+    expected, broken = [], []
+    for number, record in enumerate(records, start=1):
+        try:
+            found = record_rows(json.dumps(record).encode(), CONFIG)
+            expected += [[*row[:3], 2, *row[3:]] for row in found]
+        except UnreadableRecordError as error:
+            broken.append((number, error.reason))
+    assert [list(row.values()) for row in batch.table.to_pylist()] == expected
+    assert [(q.line, q.reason) for q in batch.quarantined] == broken
+
+
+@settings(max_examples=60, deadline=None)
+@given(lines=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([json_lines(r) for r in ODD])), max_size=300))
+def test_nothing_is_raised_or_lost_whatever_the_bytes(lines):
+    batch = parse_capture(b"\n".join(lines), CONFIG, KEY)
+    given_lines = [line for line in b"\n".join(lines).split(b"\n") if line.strip()]
+    several = sum(row.endswith(("/0",)) for row in batch.table.column("row_id").to_pylist())
+    numbered = sum("/" in row for row in batch.table.column("row_id").to_pylist())
+    assert batch.table.num_rows - numbered + several + len(batch.quarantined) == len(given_lines)
+
+
+def test_files_are_read_in_their_order_with_their_own_keys_and_hours():
+    files = [
+        ("c/2016/01/04/03/b.jsonl", json_lines(capture_record("1,2,sea", "0", eventId="first"))),
+        (
+            "c/2016/01/04/01/a.jsonl",
+            b"{" + b"\n" + json_lines(capture_record("1,2,sea", "0", eventId="second")) + b"\n",
+        ),
+        ("c/2016/01/04/00/empty.jsonl", b""),
+    ]
+    batch = parse_capture_files(files, CONFIG)
+    assert [(r["row_id"], r["hour"]) for r in batch.table.to_pylist()] == [("first", 3), ("second", 1)]
+    assert [(q.key, q.line) for q in batch.quarantined] == [("c/2016/01/04/01/a.jsonl", 1)]
+
+
+def test_no_files_give_a_table_of_the_same_columns():
+    assert (
+        parse_capture_files([], CONFIG).table.schema
+        == parse_capture_files([(KEY, ODD and json_lines(ODD[3]))], CONFIG).table.schema
+    )

@@ -1,0 +1,184 @@
+"""Mails say what happened, by how much, whether it matters, what follows, and where to look."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from report.alert_text import MESSAGES, SUBJECT_CHARACTERS, render_alert
+
+NOW = datetime(2016, 2, 15, 2, tzinfo=UTC)
+MODEL = "hotel-cancellations"
+ARN = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/2"
+RUN = f"{MODEL}-performance-1-f2a44be8"
+ADR = "adr: KS 0.43 (0.02 without drift) against a limit of 0.1, PSI 1.20 against 0.25; the median moved from 80 to 110"
+WINDOW = {
+    "window": {"start": "2016-01-18T00:00:00Z", "end": "2016-02-15T00:00:00Z", "rows": 3102},
+    "severity": "CRITICAL",
+    "package_version": "1",
+    "revision": 1,
+    "reasons": [ADR, *(f"column {n} moved" for n in range(6))],
+    "columns": [{"name": "adr", "severity": "CRITICAL"}, {"name": "lead_time", "severity": "WARNING"}],
+    "report_key": "reports/m/1/2016-02-15T00/drift-r1.json",
+    "report": "s3://bucket/reports/m/1/2016-02-15T00/drift-r1.html",
+    "on_drift": "when_labels_lag",
+}
+LOST = {
+    "severity": "CRITICAL",
+    "reasons": ["quality is lost: auc 0.690 (0.660 to 0.720) against a reference of 0.830 less 0.02"],
+    "metrics": [{"name": "auc", "value": 0.69, "limit": 0.81}],
+    "ripe_rows": 1500,
+}
+HOLDS = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840 (0.810 to 0.860)"]}
+DETAILS = {
+    "window_judged": WINDOW,
+    "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
+    "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
+    "data_rejected": {"run": RUN, "reasons": ["400 rows, 1000 are needed"]},
+    "gate_passed": {"run": RUN, "reasons": ["AUC 0.77 against 0.69"]},
+    "gate_failed": {"run": RUN, "reasons": ["AUC 0.736 against 0.735"]},
+    "package_registered": {"run": RUN, "package_arn": ARN, "reasons": ["AUC 0.77 against 0.69"]},
+    "approved": {"run": RUN, "package_arn": ARN, "reasons": ["the package serves already: nothing was changed"]},
+    "rejected": {"package_version": "2", "serving": True},
+    "canary_started": {"run": RUN, "package_version": "2"},
+    "canary_promoted": {"run": RUN, "package_version": "2"},
+    "canary_rolled_back": {"run": RUN, "package_arn": ARN, "reasons": ["its answers moved"]},
+    "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
+    "baseline_switched": {"run": RUN, "package_version": "2", "baseline": "2", "previous_baseline": "1"},
+    "failed": {
+        "machine": "kedge-retrain",
+        "run": RUN,
+        "execution": f"arn:aws:states:eu-west-1:123456789012:execution:kedge-retrain:{RUN}",
+        "state": "TrainChallenger",
+        "error": "States.TaskFailed",
+        "cause": "AlgorithmError " * 100,
+    },
+}
+
+
+def mail(kind, **changes):
+    return render_alert(kind, MODEL, NOW, DETAILS[kind] | changes)
+
+
+def test_every_kind_with_words_of_its_own_is_tried_here():
+    assert DETAILS.keys() == MESSAGES.keys()
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+def test_a_subject_fits_sns(kind):
+    subject = mail(kind).subject
+    assert subject.startswith(f"[Kedge] {MODEL}: ")
+    assert len(subject) < SUBJECT_CHARACTERS
+    assert subject.isascii()
+    assert subject.isprintable()
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+def test_a_mail_fits_one_screen_and_holds_no_code(kind):
+    body = mail(kind).body
+    assert len(body.splitlines()) <= 40
+    assert not set("{}") & set(body)
+    assert "None" not in body
+    assert "\n\n\n" not in body
+    assert "Monday, 15 February 2016, 02:00 UTC" in body
+
+
+def test_a_long_or_foreign_name_is_cut_to_ascii():
+    subject = render_alert("failed", "müller-" * 20, NOW, DETAILS["failed"]).subject
+    assert subject.endswith("...")
+    assert subject.isascii()
+    assert len(subject) < SUBJECT_CHARACTERS
+
+
+def test_drift_without_labels_says_that_quality_is_not_known():
+    found = mail("window_judged")
+    assert found.subject == f"[Kedge] {MODEL}: 2 columns drifted, quality is not known yet"
+    assert "Not known: no labels" in found.body
+
+
+def test_drift_with_good_quality_says_so_first_and_starts_nothing():
+    found = mail("window_judged", performance=HOLDS)
+    assert "2 columns drifted, quality holds" in found.subject
+    assert "No: quality holds: auc 0.840" in found.body
+    assert "drift alone is no loss" in found.body
+
+
+def test_lost_quality_leads_with_both_numbers():
+    found = mail("window_judged", performance=LOST)
+    assert found.subject == f"[Kedge] {MODEL}: quality is lost (auc 0.69, limit 0.81); 2 columns drifted"
+    assert "Kedge decides now whether to retrain" in found.body
+
+
+def test_what_moved_comes_with_its_limits_and_the_rest_is_counted():
+    body = mail("window_judged").body
+    assert f"- {ADR}" in body
+    assert "- and 2 more in the report" in body
+
+
+def test_the_report_can_be_opened():
+    body = mail("window_judged").body
+    assert "https://console.aws.amazon.com/s3/object/bucket?prefix=reports/m/1/2016-02-15T00/drift-r1.html" in body
+    assert "aws s3 cp s3://bucket/reports/m/1/2016-02-15T00/drift-r1.html ." in body
+
+
+def test_a_quality_check_alone_is_not_called_drift():
+    assert "data quality is out of bounds" in mail("window_judged", columns=[]).subject
+
+
+@pytest.mark.parametrize(("policy", "words"), [("never", "not retrained on drift"), ("always", "decides now")])
+def test_what_happens_next_follows_the_models_policy(policy, words):
+    assert words in mail("window_judged", on_drift=policy).body
+
+
+def test_the_approver_gets_the_consoles_path_and_the_command():
+    found = mail("package_registered")
+    assert found.subject == f"[Kedge] {MODEL}: please decide about package version 2"
+    assert f"Registered models > {MODEL} > version 2 > Update status" in found.body
+    assert f"--model-package-arn {ARN} --model-approval-status Approved" in found.body
+    assert f"--model-package-arn {ARN} --model-approval-status Rejected" in found.body
+
+
+def test_the_approver_reads_why_it_was_trained_and_the_measured_gain_first():
+    rows = [
+        {"gate": "answers", "verdict": "PASS", "reason": "0 answers are not between 0 and 1"},
+        {"gate": "auc", "verdict": "PASS", "reason": "auc is better by +0.06", "low": 0.05, "high": 0.07},
+    ]
+    trigger = {"kind": "performance", "episode": "e", "reasons": ["quality has been lost"]}
+    body = mail("package_registered", rows=rows, trigger=trigger).body
+    assert "WHY IT WAS TRAINED\n- quality has been lost" in body
+    assert "WHY IT IS BETTER\n- auc is better by +0.06" in body
+
+
+def test_a_refusal_leads_with_what_refused():
+    rows = [
+        {"gate": "answers", "verdict": "PASS", "reason": "0 answers are not between 0 and 1"},
+        {"gate": "auc", "verdict": "REFUSE", "reason": "auc is better by +0.001 only", "low": -0.01, "high": 0.01},
+    ]
+    assert "WHY\n- auc is better by +0.001 only" in mail("gate_failed", rows=rows).body
+
+
+def test_a_rollback_says_why_and_that_the_champion_serves():
+    found = mail("canary_rolled_back")
+    assert "package version 2 was rolled back" in found.subject
+    assert "- its answers moved" in found.body
+    assert "the champion serves untouched" in found.body
+
+
+def test_a_failure_says_where_and_cuts_a_long_cause():
+    found = mail("failed")
+    assert found.subject == f"[Kedge] {MODEL}: kedge-retrain failed at TrainChallenger"
+    assert (
+        "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:"
+        in found.body
+    )
+    assert len(found.body) < 1500
+
+
+def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
+    assert "decided again with every window" in mail("retraining_held").body
+    assert "a person must look" in mail("retraining_held", hold="attempts").body
+
+
+def test_an_unknown_kind_shows_its_facts():
+    found = render_alert("something_new", MODEL, NOW, {"b": 2, "a": 1})
+    assert found.subject == f"[Kedge] {MODEL}: something new"
+    assert "a: 1\nb: 2" in found.body
