@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import pyarrow as pa
 import typer
 
-from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of
-from cli.labelled_files import judge_files
-from cli.row_files import RowFiles, UnreadableFileError, open_rows
-from cli.verdict_table import print_verdict
-from kedge.columns import Column
-from kedge.drift import judge_drift
-from kedge.errors import ColumnAbsentError, KedgeError
-from kedge.model_config import Endpoint, ModelConfig, Prediction, parse_model_config
-from kedge.profile import Baseline, Profile, count_rows, freeze_baseline
+from cli.refusals import in_a_sentence
+from cli.written_files import write_all
 from kedge.severity import Severity
-from report.drift_page import render_drift_page
-
-# So many edges that the KS statistic is exact for up to half as many different values.
-MAXIMUM_EDGES = 400_000
-BAD_INPUT = 2
-_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 class FailOn(StrEnum):
@@ -36,18 +19,6 @@ class FailOn(StrEnum):
 
     WARNING = "warning"
     CRITICAL = "critical"
-
-
-@dataclass(frozen=True)
-class _Question:
-    """What is compared with what: the files, the policy, and the columns that stand for the model's answer and the truth."""
-
-    baseline: RowFiles
-    window: RowFiles
-    config: ModelConfig
-    columns: tuple[Column, ...]
-    label: str | None
-    notes: tuple[str, ...]
 
 
 def check(
@@ -61,116 +32,16 @@ def check(
     fail_on: Annotated[FailOn, typer.Option(help="Severity from which on the exit code is 1.")] = FailOn.CRITICAL,
 ) -> None:
     """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""
-    try:
-        question = _question(baseline, window, config, prediction, label)
-        report = _judge(question)
-        _write({json_file: json.dumps(_document(report), indent=2) + "\n", html_file: render_drift_page(report)})
-    except (KedgeError, OSError) as error:
-        typer.echo(f"kedge check: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
-    print_verdict(report, question.notes)
+    # Here, because the other commands need none of numpy, scipy and pyarrow.
+    from cli.two_files import ask, judge
+    from cli.verdict_table import print_verdict
+    from report.drift_page import render_drift_page
+
+    with in_a_sentence("check"):
+        question = ask(baseline, window, config, prediction, label)
+        report, notes = judge(question)
+        told = {name: value for name, value in report.items() if name != "histograms"}
+        write_all({json_file: json.dumps(told, indent=2) + "\n", html_file: render_drift_page(report)})
+    print_verdict(report, notes)
     severities = [report["severity"], report.get("performance", {}).get("severity", "OK")]
     raise typer.Exit(int(max(Severity(s) for s in severities) >= Severity(fail_on.value.upper())))
-
-
-def _question(
-    baseline: Path, window: Path, config: Path | None, prediction: str | None, label: str | None
-) -> _Question:
-    before, now = open_rows(baseline), open_rows(window)
-    for name in (prediction, label):
-        if name is not None:
-            _require(name, before, now)
-    if config is not None:
-        model = parse_model_config(config.read_text(encoding="utf-8"), source=str(config))
-        asked = prediction or (
-            model.prediction.name if {model.prediction.name} <= {*before.schema.names} & {*now.schema.names} else None
-        )
-        schema = InferredSchema(tuple(f for f in model.features if f.watched), {})
-    else:
-        rows = before.read(before.schema.names)
-        schema = infer_schema(rows, apart={name for name in (prediction, label) if name})
-        asked = prediction
-        if not schema.features and not asked:
-            raise UnreadableFileError(path=baseline, reason="no column can be judged: " + _listed(schema.left_out))
-        model = _made_up(baseline, schema, asked)
-    columns = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name != label]
-    if asked:
-        answers = before.read([asked]).column(asked)
-        kind = kind_of(answers)
-        dtype = dtype_of(answers.type) or ("float64" if kind == "numeric" else "string")
-        columns.append(Column(asked, "prediction", kind, dtype))
-    for column in columns:
-        _require(column.name, before, now)
-    extra = sorted({*now.schema.names} - {*before.schema.names})
-    notes = [f"{name} is not judged: {reason}" for name, reason in schema.left_out.items()]
-    notes += [f"{window} has columns that the baseline lacks: {', '.join(extra)}"] if extra else []
-    return _Question(before, now, model, tuple(columns), label, tuple(notes))
-
-
-def _judge(question: _Question) -> dict[str, Any]:
-    names = [column.name for column in question.columns]
-    rows = question.baseline.read(names)
-    if not rows.num_rows:
-        raise UnreadableFileError(path=question.baseline.path, reason="it has no rows")
-    name = question.baseline.path.name
-    try:
-        frozen = freeze_baseline(question.config.model, name, question.columns, rows, rows, maximum_edges=MAXIMUM_EDGES)
-    except KedgeError as error:
-        reason = f"{error}; take the column out of the file, or name the columns to watch in a YAML (--config)"
-        raise UnreadableFileError(path=question.baseline.path, reason=reason) from error
-    window = _counted(frozen, question.window, names)
-    report = judge_drift(frozen, window, question.config, start=_NO_TIME, end=_NO_TIME)
-    performance = judge_files(question.baseline, question.window, question.config, question.columns, question.label)
-    document = report.to_page() | ({"performance": performance} if performance else {})
-    # Two files have no times and no manifests.
-    document["window"] = {"rows": report.rows}
-    del document["manifests_digest"]
-    return document
-
-
-def _counted(frozen: Baseline, window: RowFiles, names: list[str]) -> Profile:
-    profile = frozen.empty()
-    for batch in window.batches(names):
-        profile = profile + count_rows(frozen, pa.Table.from_batches([batch]))
-    if not profile.rows:
-        raise UnreadableFileError(path=window.path, reason="it has no rows")
-    return profile
-
-
-def _made_up(baseline: Path, schema: InferredSchema, prediction: str | None) -> ModelConfig:
-    """A model for rows without a YAML: the shipped defaults."""
-    name = re.sub("[^a-zA-Z0-9]+", "-", baseline.name.partition(".")[0]).strip("-")[:40].strip("-") or "check"
-    free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in schema.features})
-    # A model needs a feature: where there is only the prediction, one that is not looked at.
-    features = schema.features or infer_schema(pa.table({"none": ["a"]}), apart=set()).features
-    return ModelConfig(
-        model=name, endpoint=Endpoint(name=name), features=features, prediction=Prediction(name=prediction or free)
-    )
-
-
-def _require(name: str, *sides: RowFiles) -> None:
-    for side in sides:
-        if name not in side.schema.names:
-            absent = ColumnAbsentError(column=name, found=side.schema.names)
-            raise UnreadableFileError(path=side.path, reason=str(absent)) from absent
-
-
-def _document(report: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in report.items() if name != "histograms"}
-
-
-def _write(texts: dict[Path | None, str]) -> None:
-    """Write every file or none: each is complete beside its place before the first is put there."""
-    waiting = []
-    for path, text in texts.items():
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f".{path.name}.part")
-            beside.write_text(text, encoding="utf-8")
-            waiting.append((beside, path))
-    for beside, path in waiting:
-        beside.replace(path)
-
-
-def _listed(left_out: dict[str, str]) -> str:
-    return "; ".join(f"{name} is {reason}" for name, reason in left_out.items()) or "it has none"

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import typer
 
+from cli.account import serve
 from cli.check import check
+from cli.init import init
+from cli.models import validate
+from cli.operate import history, pause, retrain, rollback
 
 app = typer.Typer(
     name="kedge", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
     help="Watches models on SageMaker: drift, quality, retraining, release.",
 )  # fmt: skip
-
-
-@app.callback()
-def kedge() -> None:
-    """Keep every command a subcommand, also while there is one."""
-
+account = typer.Typer(no_args_is_help=True, help="The offline account: AWS in one process.")
+models = typer.Typer(no_args_is_help=True, help="The watched models' YAML files.")
 
 app.command("check")(check)
+app.command("init")(init)
+app.add_typer(models, name="models")
+models.command("validate")(validate)
+app.command("history")(history)
+app.command("retrain")(retrain)
+app.command("pause")(pause)
+app.command("rollback")(rollback)
+app.add_typer(account, name="account")
+account.command("serve")(serve)
+
+
+@account.callback()
+@models.callback()
+def _group() -> None:
+    """Keep every command a subcommand, also where there is one."""

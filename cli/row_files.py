@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from cli.file_faults import fault_of, first_line
 from kedge.errors import RefusedError
 
 PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz")
@@ -44,8 +44,10 @@ class RowFiles:
             try:
                 for batch in _batches(file, columns):
                     yield batch.select(columns)
-            except (pa.ArrowException, KeyError, OSError) as error:
-                raise UnreadableFileError(path=file, reason=_first_line(error)) from error
+            except KeyError as error:
+                raise UnreadableFileError(path=file, reason=f"{first_line(error)}, as in {self.files[0]}") from error
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                raise _unreadable(file, error) from error
 
     def _empty(self, columns: list[str]) -> pa.Table:
         return pa.schema([self.schema.field(name) for name in columns]).empty_table()
@@ -62,8 +64,11 @@ def open_rows(path: Path) -> RowFiles:
         raise UnreadableFileError(path=path, reason=reason)
     try:
         schema = _schema(files[0])
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableFileError(path=files[0], reason=_first_line(error)) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unreadable(files[0], error) from error
+    if len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
+        reason = f"its values are separated by {odd!r}; write it with commas, or as Parquet"
+        raise UnreadableFileError(path=files[0], reason=reason)
     doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if doubled:
         raise UnreadableFileError(path=files[0], reason=f"several columns are called {', '.join(doubled)}; rename them")
@@ -90,5 +95,10 @@ def _batches(file: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
         yield from reader
 
 
-def _first_line(error: Any) -> str:
-    return str(error).splitlines()[0].strip("'\"") if str(error) else type(error).__name__
+def _unreadable(file: Path, error: Exception) -> UnreadableFileError:
+    try:
+        names = _schema(file).names
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        names = []
+    is_parquet = file.name.endswith(PARQUET)
+    return UnreadableFileError(path=file, reason=fault_of(file, error, names, is_parquet=is_parquet))

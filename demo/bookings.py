@@ -13,7 +13,7 @@ DATA = Path(__file__).parent / "data" / "hotel_bookings.parquet"
 CHAMPION_FROM = datetime(2015, 7, 1, tzinfo=UTC)
 REPLAY_FROM = datetime(2015, 10, 1, tzinfo=UTC)
 REPLAY_UNTIL = datetime(2017, 9, 1, tzinfo=UTC)
-OPENS, OPEN_HOURS = 10, 6
+OPENS, OPEN_HOURS, SLOTS, SLOT_SECONDS = 10, 6, 9, 20
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def training_rows(
 
 
 def _time_of_day(booking: str) -> pd.Timedelta:
-    """The front desk sends its hour's arrivals at the full hour, within three minutes, from 10 to 15 o'clock."""
+    """The front desk sends its hour's arrivals from the full hour on, in a request every twenty seconds, from 10 to 15 o'clock."""
     digest = int.from_bytes(hashlib.sha256(booking.encode()).digest()[:4], "big")
-    hour, second = OPENS + digest % OPEN_HOURS, digest // OPEN_HOURS % 180
-    return pd.Timedelta(timedelta(hours=hour, seconds=second))
+    hour, slot = OPENS + digest % OPEN_HOURS, digest // OPEN_HOURS % SLOTS
+    return pd.Timedelta(timedelta(hours=hour, seconds=SLOT_SECONDS * slot))

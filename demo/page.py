@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from demo.results import Outcome, figures, report_page
 
-WIDTH, LEFT, RIGHT = 1060, 130, 16
+WIDTH, LEFT, RIGHT = 1060, 190, 16
 AUC_TOP, AUC_HEIGHT = 16, 240
 LANE_HEIGHT, CELL_HEIGHT = 26, 17
 TOP_COLUMNS = 9
@@ -22,7 +22,15 @@ LANES = (
     ("canary", ("canary_started", "canary_promoted", "canary_rolled_back", "release_unproven"), "var(--sea)"),
     ("baseline", ("baseline_switched",), "var(--ok)"),
 )
-BAD = {"gate_failed", "canary_rolled_back", "release_unproven", "data_rejected", "failed", "rejected", "retraining_held"}
+BAD = {
+    "gate_failed",
+    "canary_rolled_back",
+    "release_unproven",
+    "data_rejected",
+    "failed",
+    "rejected",
+    "retraining_held",
+}
 
 
 class Axis:
@@ -127,7 +135,7 @@ def heat_map(outcome: Outcome, axis: Axis) -> dict[str, Any]:
             if column is not None and column["effect"] is not None:
                 end = parse(entry["detail"]["window"]["end"])
                 cells.append(
-                    {"x": axis.x(end) - cell, "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
+                    {"x": max(axis.x(end) - cell, LEFT), "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
                      "href": report_page(entry),
                      "title": f"{name}, window to {end:%Y-%m-%d}: effect {column['effect']:.2f}, PSI {column['psi']:.2f}"}
                 )  # fmt: skip
@@ -141,7 +149,9 @@ def summary(entry: dict[str, Any]) -> str:
     detail = entry["detail"]
     for name in ("subject", "reasons", "error"):
         if detail.get(name):
-            return str(detail[name][0] if isinstance(detail[name], list) else detail[name])
+            # The gate lists its conditions in order: the last is the comparison that decides.
+            decisive = -1 if entry["kind"] in ("gate_passed", "package_registered") else 0
+            return str(detail[name][decisive] if isinstance(detail[name], list) else detail[name])
     return f"package version {detail['package_version']}" if "package_version" in detail else ""
 
 

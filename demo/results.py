@@ -77,14 +77,14 @@ def load_predictions(
     checked = found.merge(told, left_on="id", right_index=True, how="outer", indicator=True)
     wrong = checked[(checked["_merge"] != "both") | ~np.isclose(checked["score"], checked["told"], rtol=1e-9)]
     if len(wrong):
-        raise AssertionError(f"{len(wrong)} answers differ between the client and the predictions table:\n{wrong.head()}")
+        raise AssertionError(
+            f"{len(wrong)} answers differ between the client and the predictions table:\n{wrong.head()}"
+        )
     found = found.merge(frame[["id", "label"]], on="id", how="left")
     return found.sort_values(["time", "id"], ignore_index=True)[["id", "time", "package", "score", "label"]]
 
 
-def score_with_first_package(
-    account: Account, config: ModelConfig, frame: pd.DataFrame, bucket: str
-) -> pd.DataFrame:
+def score_with_first_package(account: Account, config: ModelConfig, frame: pd.DataFrame, bucket: str) -> pd.DataFrame:
     """Score every replayed booking with the first package's own artefact, by Batch Transform."""
     import pyarrow as pa
 
@@ -92,7 +92,9 @@ def score_with_first_package(
     table = pa.Table.from_pandas(rows.rename(columns={"id": "row_id"}), preserve_index=False)
     payload = scoring_payload(typed_rows(table, config), config)
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
-    s3.put_object(Bucket=bucket, Key="demo/static/input.csv", Body=payload)
+    # Where the SageMaker role may read and write, and beside every retraining.
+    prefix = f"retraining/{config.model}/{SCORE_JOB}"
+    s3.put_object(Bucket=bucket, Key=f"{prefix}/input.csv", Body=payload)
     packages = sagemaker.list_model_packages(
         ModelPackageGroupName=config.package_group, SortBy="CreationTime", SortOrder="Ascending"
     )["ModelPackageSummaryList"]
@@ -106,17 +108,21 @@ def score_with_first_package(
         TransformJobName=SCORE_JOB,
         ModelName=SCORE_JOB,
         TransformInput={
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/demo/static/input.csv"}},
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}/input.csv"}},
             "ContentType": "text/csv",
             "SplitType": "Line",
         },
-        TransformOutput={"S3OutputPath": f"s3://{bucket}/demo/static/out", "AssembleWith": "Line", "Accept": "text/csv"},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/{prefix}/out", "AssembleWith": "Line", "Accept": "text/csv"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        DataProcessing={"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": "$[0,-1]"},
+        DataProcessing={
+            "InputFilter": "$[1:]",
+            "JoinSource": "Input",
+            "OutputFilter": f"$[0,{len(config.features) + 1}]",
+        },
     )
     while sagemaker.describe_transform_job(TransformJobName=SCORE_JOB)["TransformJobStatus"] == "InProgress":
         account.clock.advance_to(account.clock.now + pd.Timedelta(minutes=5).to_pytimedelta())
-    body = s3.get_object(Bucket=bucket, Key="demo/static/out/input.csv.out")["Body"].read()
+    body = s3.get_object(Bucket=bucket, Key=f"{prefix}/out/input.csv.out")["Body"].read()
     return pd.read_csv(io.BytesIO(body), names=["id", "static_score"], dtype={"id": str})
 
 
@@ -149,7 +155,9 @@ def copy_reports(account: Account, bucket: str, timeline: list[dict[str, Any]], 
 def report_page(entry: dict[str, Any]) -> str:
     """Where the page of a judged window lies, seen from the demo's."""
     window = entry["detail"]["window"]
-    return f"reports/{window['end'][:10]}-r{entry['detail']['revision']}-package-{entry['detail']['package_version']}.html"
+    return (
+        f"reports/{window['end'][:10]}-r{entry['detail']['revision']}-package-{entry['detail']['package_version']}.html"
+    )
 
 
 def write(outcome: Outcome, out: Path) -> None:
@@ -187,7 +195,8 @@ def show(outcome: Outcome, console: Console, seconds: float, timing: list[tuple[
              "canary_rolled_back", "release_unproven", "data_rejected", "failed")  # fmt: skip
     for entry in outcome.kinds(*shown):
         reasons = entry["detail"].get("reasons") or [entry["detail"].get("package_version", "")]
-        console.print(f"{entry['time'][:16]}  [bold]{entry['kind']}[/bold]  {reasons[0]}", highlight=False)
+        told = reasons[-1] if entry["kind"] == "gate_passed" else reasons[0]
+        console.print(f"{entry['time'][:16]}  [bold]{entry['kind']}[/bold]  {told}", highlight=False)
     found = figures(outcome)
     console.print(
         f"\nmanaged AUC [bold]{found['managed_auc']:.3f}[/bold], never retrained [bold]{found['static_auc']:.3f}[/bold]; "
@@ -206,4 +215,3 @@ def objects_below(account: Account, bucket: str, prefix: str) -> dict[str, bytes
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
     return {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
-

@@ -67,7 +67,8 @@ def judge_canary(
             )
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
-            "UNPROVEN", (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",)
+            "UNPROVEN",
+            (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
         )
     return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers compared",))
 

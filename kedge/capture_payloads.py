@@ -45,6 +45,21 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     ]
 
 
+def input_rows(line: bytes) -> list[Any]:
+    """The rows that one record's request held: lists, or mappings by name, before any YAML says what they should be.
+
+    >>> input_rows(b'{"captureData": {"endpointInput": {"data": "1,a", "encoding": "CSV"}}, "eventMetadata": {}}')
+    [['1', 'a']]
+
+    Raises
+    ------
+    UnreadableRecordError
+    """
+    capture, _ = _parts(line)
+    rows = _payload_rows(capture, "endpointInput")
+    return [row.get(_ROW_WRAPPER, row) if isinstance(row, dict) else row for row in rows]
+
+
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         record = _loads(line.decode("utf-8"))

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kedge.binning import Bins
-from kedge.cells import cell_values, coarse_starts, coarsen, median
+from kedge.cells import median
+from kedge.column_statistics import Measured, measure_categorical, measure_numeric
 from kedge.columns import Column
 from kedge.model_config import DriftPolicy
 from kedge.profile import ColumnCounts
 from kedge.severity import Severity
-from kedge.statistics import DISTANCES
-from kedge.statistics.chi_square import chi_square, total_variation_certain
-from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_p_value, ks_statistic, ks_without_drift
-from kedge.statistics.psi import psi_without_drift
-from kedge.statistics.total_variation import total_variation_without_drift
-from kedge.statistics.wasserstein import wasserstein_distance
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -33,6 +25,14 @@ class ColumnEvidence:
     bins: Bins
     before: ColumnCounts
     now: ColumnCounts
+
+    def measure(self, *, minimum_rows: int, p_value_min: float) -> Measured | None:
+        """Its statistics; None where the window has fewer than `minimum_rows` values, or the baseline none."""
+        if int(self.now.with_unseen.sum()) < minimum_rows or not self.before.with_unseen.sum():
+            return None
+        if self.column.kind == "numeric":
+            return measure_numeric(self.bins, self.before.cells, self.now.cells, p_value_min=p_value_min)
+        return measure_categorical(self.before.with_unseen, self.now.with_unseen, p_value_min=p_value_min)
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,6 @@ class ColumnReport:
         What these sizes show on average when nothing has moved.
     smallest_detectable_effect : float
         The smallest effect that this window could have called drift.
-    psi_excess : float
-        PSI less what these sizes show without drift.
     """
 
     column: Column
@@ -69,7 +67,6 @@ class ColumnReport:
     effect: float | None = None
     effect_without_drift: float | None = None
     smallest_detectable_effect: float | None = None
-    psi_excess: float | None = None
     missing_fraction: float = 0.0
     unseen_fraction: float | None = None
     out_of_range_fraction: float | None = None
@@ -93,117 +90,87 @@ class ColumnReport:
         return facts | {name: getattr(self, name) for name in optional if getattr(self, name) is not None}
 
 
-def measure_column(evidence: ColumnEvidence, policy: DriftPolicy, *, tests: int) -> ColumnReport:
-    """Compute one column's statistics; its p-value is not yet corrected and nothing is judged.
-
-    Parameters
-    ----------
-    tests : int
-        Tests of the run, which the smallest detectable effect allows for.
-    """
-    column, before, now = evidence.column, evidence.before, evidence.now
-    report = ColumnReport(
-        column, Severity.INSUFFICIENT_DATA, Severity.INSUFFICIENT_DATA, now.rows, "", {}, **_fractions(column, now)
-    )
-    for side, counts in (("window", now), ("baseline", before)):
-        valued = int(counts.with_unseen.sum())
-        if valued < (policy.minimum_rows if side == "window" else 1):
-            reason = f"{column.name}: {valued} rows of the {side} have a value, {policy.minimum_rows} are needed to judge drift"
-            return replace(report, reason=reason)
-    if column.kind == "numeric":
-        return _measure_numeric(report, evidence.bins, before.cells, now.cells, policy, tests)
-    return _measure_categorical(report, before.with_unseen, now.with_unseen, policy, tests)
-
-
 def judge_column(
-    report: ColumnReport, evidence: ColumnEvidence, policy: DriftPolicy, *, p_value_adjusted: float, psi_max: float
+    evidence: ColumnEvidence,
+    measured: Measured | None,
+    policy: DriftPolicy,
+    *,
+    p_value_adjusted: float = 1.0,
+    psi_max: float | None = None,
 ) -> ColumnReport:
-    """Judge a measured column: drift is what is beyond chance *and* beyond a limit.
+    """Judge a column: drift is what is beyond chance *and* beyond a limit.
 
     Parameters
     ----------
+    measured : Measured, optional
+        None where there were too few rows to measure anything.
     p_value_adjusted : float
         Corrected over every test of the run.
-    psi_max : float
-        The column's own limit, or the policy's.
+    psi_max : float, optional
+        The column's own limit; else the policy's.
     """
-    assert report.effect is not None and report.effect_without_drift is not None and report.psi_excess is not None
-    beyond, distance = report.effect - report.effect_without_drift, report.statistics["jensen_shannon_distance"]
-    severity = Severity.OK
-    if p_value_adjusted < policy.p_value_min:
-        if beyond >= policy.effect_max or report.psi_excess > psi_max or distance > policy.jensen_shannon_distance_max:
-            severity = Severity.CRITICAL
-        elif beyond >= policy.effect_warning or report.psi_excess > min(policy.psi_warning, psi_max):
-            severity = Severity.WARNING
-    judged = replace(report, severity=severity, drift=severity, p_value_adjusted=p_value_adjusted)
-    return replace(judged, reason=_words(judged, evidence, policy, psi_max))
-
-
-def _measure_numeric(
-    report: ColumnReport, bins: Bins, before: Ints, now: Ints, policy: DriftPolicy, tests: int
-) -> ColumnReport:
-    starts = coarse_starts(before)
-    b, w = coarsen(before, starts), coarsen(now, starts)
-    rows = int(before.sum()), int(now.sum())
-    statistic = ks_statistic(before, now)
-    p_value = ks_p_value(statistic, *rows)
-    statistics = {name: function(b, w) for name, function in DISTANCES.items()}
-    statistics |= {
-        "ks_statistic": statistic,
-        "ks_p_value": p_value,
-        "wasserstein_distance": wasserstein_distance(before, now, cell_values(bins)),
-    }
-    # Values near the largest float are too far apart for a distance.
-    statistics = {name: value for name, value in statistics.items() if np.isfinite(value)}
-    # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
-    expected = min(ks_without_drift(*rows), total_variation_without_drift(before, now))
-    return replace(
-        report,
-        statistics=statistics,
-        p_value_adjusted=p_value,
-        effect=statistic,
-        effect_without_drift=expected,
-        smallest_detectable_effect=_detectable(ks_critical(policy.p_value_min / tests, *rows), expected, policy),
-        psi_excess=statistics["psi"] - psi_without_drift(b, w),
+    column, now = evidence.column, evidence.now
+    if measured is None:
+        found, nothing = int(now.with_unseen.sum()), Severity.INSUFFICIENT_DATA
+        needed = f"{found} rows have a value, {policy.minimum_rows} are needed to judge drift"
+        return ColumnReport(
+            column, nothing, nothing, now.rows, f"{column.name}: {needed}", {}, **_fractions(column, now)
+        )
+    limits = _Limits.of(policy, psi_max)
+    severity = limits.severity(measured, p_value_adjusted)
+    return ColumnReport(
+        column,
+        severity,
+        severity,
+        now.rows,
+        f"{column.name}: {limits.words(column, measured, severity)}; {_moved(evidence)}",
+        measured.statistics,
+        p_value_adjusted,
+        measured.effect,
+        measured.effect_without_drift,
+        min(max(measured.certain_effect, measured.effect_without_drift + policy.effect_warning), 1.0),
+        **_fractions(column, now),
     )
 
 
-def _measure_categorical(
-    report: ColumnReport, before: Ints, now: Ints, policy: DriftPolicy, tests: int
-) -> ColumnReport:
-    statistics = {name: function(before, now) for name, function in DISTANCES.items()}
-    statistic, p_value = chi_square(before, now)
-    expected = total_variation_without_drift(before, now)
-    cells = int(np.count_nonzero(before + now))
-    certain = total_variation_certain(cells, policy.p_value_min / tests, float(before.sum()), float(now.sum()))
-    return replace(
-        report,
-        statistics=statistics | {"chi_square_statistic": statistic, "chi_square_p_value": p_value},
-        p_value_adjusted=p_value,
-        effect=statistics["total_variation_distance"],
-        effect_without_drift=expected,
-        smallest_detectable_effect=_detectable(certain, expected, policy),
-        psi_excess=statistics["psi"] - psi_without_drift(before, now),
-    )
+@dataclass(frozen=True)
+class _Limits:
+    policy: DriftPolicy
+    psi_max: float
+    psi_warning: float
+
+    @classmethod
+    def of(cls, policy: DriftPolicy, psi_max: float | None) -> _Limits:
+        own = policy.psi_max if psi_max is None else psi_max
+        return cls(policy, own, min(policy.psi_warning, own))
+
+    def severity(self, measured: Measured, p_value_adjusted: float) -> Severity:
+        policy = self.policy
+        beyond = measured.effect - measured.effect_without_drift
+        distance = measured.statistics["jensen_shannon_distance"]
+        if p_value_adjusted >= policy.p_value_min:
+            return Severity.OK
+        if beyond >= policy.effect_max or measured.psi_excess > self.psi_max:
+            return Severity.CRITICAL
+        if distance > policy.jensen_shannon_distance_max:
+            return Severity.CRITICAL
+        moved = beyond >= policy.effect_warning or measured.psi_excess > self.psi_warning
+        return Severity.WARNING if moved else Severity.OK
+
+    def words(self, column: Column, measured: Measured, severity: Severity) -> str:
+        warned = severity is Severity.WARNING
+        psi_limit = self.psi_warning if warned else self.psi_max
+        effect_limit = self.policy.effect_warning if warned else self.policy.effect_max
+        effect = "KS" if column.kind == "numeric" else "total variation"
+        return (
+            f"PSI {measured.statistics['psi']:.2f} against a limit of {psi_limit:g}, "
+            f"{effect} {measured.effect:.2f} against {effect_limit:g} (without drift {measured.effect_without_drift:.2f})"
+        )
 
 
-def _detectable(certain: float, expected: float, policy: DriftPolicy) -> float:
-    return min(max(certain, expected + policy.effect_warning), 1.0)
-
-
-def _words(report: ColumnReport, evidence: ColumnEvidence, policy: DriftPolicy, psi_max: float) -> str:
-    measure = "KS" if report.column.kind == "numeric" else "total variation"
-    told = psi_max if report.drift is not Severity.WARNING else min(policy.psi_warning, psi_max)
-    floor = policy.effect_max if report.drift is not Severity.WARNING else policy.effect_warning
-    limits = (
-        f"PSI {report.statistics['psi']:.2f} against a limit of {told:g}, "
-        f"{measure} {report.effect:.2f} against {floor:g} (without drift {report.effect_without_drift:.2f})"
-    )
-    moved = _moved_median(evidence) if report.column.kind == "numeric" else _moved_level(evidence)
-    return f"{report.column.name}: {limits}; {moved}"
-
-
-def _moved_median(evidence: ColumnEvidence) -> str:
+def _moved(evidence: ColumnEvidence) -> str:
+    if evidence.column.kind == "categorical":
+        return _moved_level(evidence)
     before, now = (median(counts.cells, evidence.bins) for counts in (evidence.before, evidence.now))
     if before == now:
         return f"the median stayed at {before:.4g}"

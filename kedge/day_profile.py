@@ -37,7 +37,7 @@ class DayProfile:
         return sum(self.hours.values(), start=baseline.empty())
 
     def folded(self, other: DayProfile) -> DayProfile:
-        """This day with more objects counted."""
+        """The day with more objects counted."""
         hours = dict(self.hours)
         for hour, profile in other.hours.items():
             hours[hour] = hours[hour] + profile if hour in hours else profile

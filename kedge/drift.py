@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kedge.column_drift import ColumnEvidence, ColumnReport, judge_column, measure_column
+from kedge.column_drift import ColumnEvidence, ColumnReport, judge_column
 from kedge.histograms import histograms
 from kedge.model_config import ModelConfig
 from kedge.profile import Baseline, Profile
@@ -117,17 +117,20 @@ def judge_drift(
         )
         for column in baseline.columns
     ]
-    limits = {feature.name: feature.psi_max for feature in config.features if feature.psi_max is not None}
-    measured = [measure_column(one, policy, tests=len(evidence)) for one in evidence]
-    tested = [i for i, report in enumerate(measured) if report.p_value_adjusted is not None]
-    adjusted = holm_adjusted(np.array([measured[i].p_value_adjusted for i in tested], dtype=np.float64))
-    for i, p_value in zip(tested, adjusted.tolist(), strict=True):
-        psi_max = limits.get(evidence[i].column.name, policy.psi_max)
-        measured[i] = judge_column(measured[i], evidence[i], policy, p_value_adjusted=p_value, psi_max=psi_max)
+    limits = {feature.name: feature.psi_max for feature in config.features}
+    level = policy.p_value_min / max(len(evidence), 1)
+    measured = [one.measure(minimum_rows=policy.minimum_rows, p_value_min=level) for one in evidence]
+    adjusted = iter(holm_adjusted(np.array([found.p_value for found in measured if found is not None])).tolist())
+    reports = [
+        judge_column(one, found, policy, p_value_adjusted=next(adjusted), psi_max=limits.get(one.column.name))
+        if found is not None
+        else judge_column(one, None, policy)
+        for one, found in zip(evidence, measured, strict=True)
+    ]
     quality = [judge_column_quality(one.column, one.before, one.now, policy) for one in evidence]
     columns = [
         replace(report, severity=worst([report.drift, *(c.severity for c in checks if c.severity >= Severity.WARNING)]))
-        for report, checks in zip(measured, quality, strict=True)
+        for report, checks in zip(reports, quality, strict=True)
     ]
     return DriftReport(
         config.model, baseline.baseline, start, end, window.rows, revision, manifests_digest,

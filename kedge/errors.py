@@ -58,7 +58,9 @@ class HoldoutCountMismatchError(RefusedError):
     """A model did not answer each holdout row exactly once."""
 
     def __init__(self, *, scored_by: str, expected: int, found: int, example: str) -> None:
-        super().__init__(f"the {scored_by} answered {found} of {expected} holdout rows; for instance not once, or twice: {example}")
+        super().__init__(
+            f"the {scored_by} answered {found} of {expected} holdout rows; for instance not once, or twice: {example}"
+        )
         self.scored_by, self.expected, self.found = scored_by, expected, found
 
 
@@ -90,7 +92,9 @@ class EndpointVariantsError(RefusedError):
     """The endpoint has several production variants, so none can be said to be the champion."""
 
     def __init__(self, *, endpoint: str, variants: list[str]) -> None:
-        super().__init__(f"endpoint {endpoint} has the variants {', '.join(variants)}; Kedge releases to endpoints with one")
+        super().__init__(
+            f"endpoint {endpoint} has the variants {', '.join(variants)}; Kedge releases to endpoints with one"
+        )
         self.endpoint, self.variants = endpoint, variants
 
 

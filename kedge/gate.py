@@ -168,7 +168,9 @@ def _beats_chance(labels: Ints, challenger: Floats, z: float) -> GateRow:
     value = float(of_positive.mean())
     error = math.sqrt(np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative))
     low, high = value - z * error, min(value + z * error, 1.0)
-    reason = f"AUC {value:.3f} ({low:.3f} to {high:.3f}) on the holdout; there is no champion, so it must beat chance, 0.5"
+    reason = (
+        f"AUC {value:.3f} ({low:.3f} to {high:.3f}) on the holdout; there is no champion, so it must beat chance, 0.5"
+    )
     return GateRow("auc_above_chance", 0.5, value, "PASS" if low > 0.5 else "REFUSE", reason, low, high)
 
 
@@ -180,7 +182,9 @@ def _beats_champion(labels: Ints, challenger: Floats, champion: Floats, policy: 
         f"{policy.metric} is better by {value:+.4f} ({low:+.4f} to {high:+.4f}) on {len(labels)} paired rows; "
         f"at least {policy.minimum_effect:g}, and more than chance, is asked for"
     )
-    return GateRow(f"{policy.metric}_improvement", policy.minimum_effect, value, "PASS" if passes else "REFUSE", reason, low, high)
+    return GateRow(
+        f"{policy.metric}_improvement", policy.minimum_effect, value, "PASS" if passes else "REFUSE", reason, low, high
+    )
 
 
 def _no_slice_worse(
@@ -197,5 +201,7 @@ def _no_slice_worse(
         low, high = value - z * error, value + z * error
         worse = high < -policy.minimum_effect
         reason = f"on {name} {policy.metric} moves by {value:+.4f} ({low:+.4f} to {high:+.4f}, {int(rows.sum())} rows)"
-        found.append(GateRow(f"slice {name}", -policy.minimum_effect, value, "REFUSE" if worse else "PASS", reason, low, high))
+        found.append(
+            GateRow(f"slice {name}", -policy.minimum_effect, value, "REFUSE" if worse else "PASS", reason, low, high)
+        )
     return found

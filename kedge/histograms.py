@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ Ints = NDArray[np.int64]
 BARS = 16
 # Values beyond these quantiles of the baseline share the outer bars, so that one outlier does not hide the rest.
 OUTER_QUANTILE = 0.005
+LARGEST_WHOLE = 2.0**52
 
 
 def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]:
@@ -50,10 +53,20 @@ def _numeric_bars(bins: Bins, before: ColumnCounts, now: ColumnCounts) -> tuple[
     if len(values) <= BARS:
         edges = values[:-1]
         labels = [f"{value:.4g}" for value in values]
+    elif low == high:
+        edges = np.array([np.nextafter(low, -np.inf), low])
+        labels = [f"below {low:.4g}", f"{low:.4g}", f"above {low:.4g}"]
+    elif high - low < LARGEST_WHOLE and (values == np.round(values)).all():
+        # A bar that covers one whole number more than its neighbour would show a peak that is not there.
+        step = math.ceil((high - low + 1) / BARS)
+        firsts = np.arange(low, high + 1, step)
+        edges = firsts[1:] - 0.5
+        labels = [f"{a:.6g}" if step == 1 else f"{a:.6g} to {a + step - 1:.6g}" for a in firsts]
     else:
-        marks = np.linspace(low, high, BARS + 1) if high > low else np.array([low, np.nextafter(low, np.inf)])
+        # Scaled down first, for the difference of two large floats may not be one.
+        marks = np.linspace(low / BARS, high / BARS, BARS + 1) * BARS
         edges = marks[1:-1]
-        labels = [f"{a:.4g} to {z:.4g}" for a, z in zip(marks, marks[1:], strict=False)]
+        labels = [f"{a:.4g} to {z:.4g}" for a, z in itertools.pairwise(marks)]
     bar = np.searchsorted(edges, upper, side="left")
     size = len(edges) + 1
     b, w = (np.bincount(bar, counts.cells, size).astype(np.int64) for counts in (before, now))

@@ -123,10 +123,8 @@ def _learnt(observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, no
         ages.append((now.timestamp() - answered_at)[seen] / _SECONDS_A_DAY)
         outcomes.append(rows.column(LABEL).filter(pa.array(seen)).to_numpy())
     texts = np.concatenate(outcomes)
-    if config.problem == "regression":
-        classes = np.zeros(len(texts), np.int64)
-    else:
-        classes = np.array([_class(text, config) for text in texts], np.int64)
+    regression = config.problem == "regression"
+    classes = np.array([0 if regression else _class(text, config) for text in texts], np.int64)
     quantile = config.labels.horizon_quantile
     return label_horizon(np.maximum(np.concatenate(delays), 0.0), np.concatenate(ages), classes, quantile=quantile)
 

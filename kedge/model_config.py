@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -182,6 +183,17 @@ class ModelConfig(_Section):
             raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
         return self
 
+    @model_validator(mode="after")
+    def _classes_fit_the_problem(self) -> ModelConfig:
+        classes = self.labels.classes
+        if len(set(classes)) < len(classes) or len(classes) < 2:
+            raise ValueError(f"labels.classes is {list(classes)}: at least two different ones are needed")
+        if self.problem == "binary_classification" and len(classes) != 2:
+            raise ValueError(
+                f"labels.classes is {list(classes)}: binary_classification has two, the one predicted last"
+            )
+        return self
+
     @property
     def package_group(self) -> str:
         """The model package group in the registry."""
@@ -203,8 +215,8 @@ def parse_model_config(text: str, *, source: str) -> ModelConfig:
         comes with the one that was probably meant.
     """
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.load(text, _UniqueKeys)  # noqa: S506  # a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
         raise ModelConfigError(source=source, problems=[f"not YAML: {error}"]) from error
     if not isinstance(data, dict):
         raise ModelConfigError(source=source, problems=["the file must be a mapping of fields"])
@@ -213,11 +225,24 @@ def parse_model_config(text: str, *, source: str) -> ModelConfig:
         return ModelConfig.model_validate_json(_as_json(data))
     except ValidationError as error:
         raise ModelConfigError(source=source, problems=[_sentence(e) for e in error.errors()]) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelConfigError(source=source, problems=["a value refers to itself, or is nested too deep"]) from error
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML says that a field stands once; PyYAML would take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names: list[Any] = []
+        for key, _ in node.value:
+            name = key.value
+            if name in names and name != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{name!r} is there twice", key.start_mark)
+            names.append(name)
+        return super().construct_mapping(node, deep)
 
 
 def _as_json(data: dict[str, Any]) -> str:
-    import json
-
     return json.dumps(data, default=str)
 
 
@@ -227,9 +252,14 @@ def _sentence(error: Any) -> str:
         section: Any = ModelConfig
         known = list(_fields_at(section, error["loc"][:-1]))
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"{place} is not a field" + (f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(known)}")
+        return f"{place} is not a field" + (
+            f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(known)}"
+        )
     if error["type"] == "missing":
         return f"{place} is required"
+    if error["type"] == "value_error":
+        # Our own sentence says it all; the input would be the whole file.
+        return str(error["msg"]).removeprefix("Value error, ")
     return f"{place} is {error['input']!r}: {error['msg']}"
 
 

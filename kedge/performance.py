@@ -239,9 +239,7 @@ class PerformanceReport:
         return {
             "severity": self.severity.value,
             "reasons": list(self.reasons),
-            "reference": {
-                name: {"value": e.value, "low": e.low, "high": e.high} for name, e in self.reference.items()
-            },
+            "reference": {name: {"value": e.value, "low": e.low, "high": e.high} for name, e in self.reference.items()},
             "metrics": rows,
             "coverage_fraction": self.coverage_fraction,
             "ripe_rows": self.ripe_rows,
@@ -312,9 +310,7 @@ def _what_is_missing(
     return missing
 
 
-def _judge_metric(
-    measured: Estimate, expected: Estimate, policy: PerformancePolicy
-) -> tuple[Severity, str, float]:
+def _judge_metric(measured: Estimate, expected: Estimate, policy: PerformancePolicy) -> tuple[Severity, str, float]:
     sign = 1.0 if HIGHER_IS_BETTER[measured.name] else -1.0
     z = NormalDist().inv_cdf(0.5 + policy.confidence / 2)
     loss = sign * (expected.value - measured.value)

@@ -118,15 +118,29 @@ def _trigger(state: RetrainingState, policy: RetrainingPolicy, now: datetime) ->
         measured = tuple(w for w in windows if w.performance not in (None, Severity.INSUFFICIENT_DATA))
         episode = _episode(measured, [w.performance is Severity.CRITICAL for w in measured], policy)
         if episode is not None:
-            return "performance", f"performance-{_stamp(episode)}", f"quality has been lost since the window to {episode:%Y-%m-%d}"
-    if policy.on_drift == "always" or (policy.on_drift == "when_labels_lag" and _labels_lag(windows, state, policy, now)):
+            return (
+                "performance",
+                f"performance-{_stamp(episode)}",
+                f"quality has been lost since the window to {episode:%Y-%m-%d}",
+            )
+    if policy.on_drift == "always" or (
+        policy.on_drift == "when_labels_lag" and _labels_lag(windows, state, policy, now)
+    ):
         episode = _episode(windows, [w.drift is Severity.CRITICAL for w in windows], policy)
         if episode is not None:
-            return "drift", f"drift-{_stamp(episode)}", f"drift has been critical since the window to {episode:%Y-%m-%d}"
+            return (
+                "drift",
+                f"drift-{_stamp(episode)}",
+                f"drift has been critical since the window to {episode:%Y-%m-%d}",
+            )
     if policy.every_days is not None:
         last = max([state.champion_since, *(start.time for start in state.starts if not start.failed)])
         if now - last >= timedelta(days=policy.every_days):
-            return "schedule", f"schedule-{_stamp(last)}", f"{(now - last).days} days since {last:%Y-%m-%d}, every {policy.every_days} are asked for"
+            return (
+                "schedule",
+                f"schedule-{_stamp(last)}",
+                f"{(now - last).days} days since {last:%Y-%m-%d}, every {policy.every_days} are asked for",
+            )
     return None
 
 
@@ -152,9 +166,7 @@ def _labels_lag(
     return now - max([state.champion_since, *measured]) > timedelta(days=policy.labels_lag_days)
 
 
-def _held(
-    state: RetrainingState, policy: RetrainingPolicy, now: datetime, episode: str
-) -> tuple[str, str] | None:
+def _held(state: RetrainingState, policy: RetrainingPolicy, now: datetime, episode: str) -> tuple[str, str] | None:
     if policy.paused or state.paused:
         return "paused", f"retraining is paused: {state.paused or 'in the YAML'}"
     failed = sum(start.episode == episode and start.failed for start in state.starts)

@@ -42,7 +42,7 @@ def rejected(model: str, detail: Detail) -> Message:
         return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
     return Message(
         f"package version {version(detail)} was rejected while it serves",
-        (section("WHAT TO DO", f"To go back to the package before it:\nkedge rollback {model}"),),
+        (section("WHAT TO DO", f'To go back to the package before it:\nkedge rollback {model} --reason "why"'),),
     )
 
 
@@ -87,7 +87,7 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             section(
                 "WHAT HAPPENS NEXT",
                 "Nothing by itself: the champion serves untouched. The package stays approved in the registry: "
-                "reject it there, or find the cause and approve it again.",
+                "reject it there; to try it once more, reject and then approve it.",
             ),
             run(detail),
         ),
@@ -102,8 +102,8 @@ def release_unproven(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. Approve the package again when there is more "
-                "traffic, or lower canary.minimum_requests in the model's YAML.",
+                "Nothing by itself: the champion serves untouched. To try once more when there is more traffic, reject "
+                "and then approve the package, or lower canary.minimum_requests in the model's YAML.",
             ),
             run(detail),
         ),

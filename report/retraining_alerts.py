@@ -56,7 +56,7 @@ def retraining_held(model: str, detail: Detail) -> Message:
                 if needed
                 else "It is decided again with every window, and starts once the reason is gone.",
             ),
-            section("WHAT YOU CAN DO", f"To start it all the same:\nkedge retrain {model}"),
+            section("WHAT YOU CAN DO", f'To start it all the same:\nkedge retrain {model} --reason "why"'),
         ),
     )
 

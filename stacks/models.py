@@ -13,6 +13,7 @@ from kedge.model_config import ModelConfig
 from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
 from stacks.parts.naming import synthesizer
+from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
 MODELS_PER_STACK = 60
@@ -71,7 +72,7 @@ def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, 
         namespace=METRIC_NAMESPACE,
         metric_name=gauge,
         dimensions_map={"Model": model.model},
-        period=cdk.Duration.hours(6),
+        period=cdk.Duration.hours(watch_hours([model])),
         statistic="Maximum",
     )
     topics = [storage.alerts, storage.events]

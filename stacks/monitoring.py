@@ -26,6 +26,7 @@ from stacks.parts.naming import synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import every, scheduler_role
+from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
@@ -46,6 +47,7 @@ class Monitoring(cdk.Stack):
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
+        self._watch_hours = watch_hours(models)
         # No tick for a cadence that no model has.
         self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in models)]
         self.undelivered = add_dead_letters(self, "Undelivered")
@@ -175,7 +177,7 @@ class Monitoring(cdk.Stack):
                 dead_letters=self.undelivered,
                 payload={"step": step, "cadence": cadence},
             )
-        every(self, "Watch", "50 0/6 * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
+        every(self, "Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
@@ -184,7 +186,7 @@ class Monitoring(cdk.Stack):
         for queue in (self.profiles, self.performances, self.drifts, self.decisions):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
-        alarm_on_silence(self, watch_monitor, hours=12, topics=topics)
+        alarm_on_silence(self, watch_monitor, hours=2 * self._watch_hours, topics=topics)
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}

@@ -44,6 +44,21 @@ def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> l
     return [_window(item) for item in _query(dynamodb, table, model, "window#", to_text(since))]
 
 
+def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
+    """The end of the window that was judged last; None where none was."""
+    answer = dynamodb.query(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "window#"}},
+        ScanIndexForward=False,
+        Limit=1,
+    )
+    items = answer["Items"]
+    return from_text(items[0]["item"]["S"].removeprefix("window#")) if items else None
+
+
 def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> JudgedWindow | None:
     """One window; None where it has not been judged."""
     key = _key(model, f"window#{to_text(end)}")

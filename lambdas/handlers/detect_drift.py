@@ -89,7 +89,7 @@ def keep(report: DriftReport, request: JudgeRequest, settings: Settings) -> str:
     document = report.to_json()
     key = f"{prefix}/drift-r{report.revision}.json"
     reports.save_json(s3, settings.data_bucket, key, document)
-    reports.save_page(s3, settings.data_bucket, key.replace(".json", ".html"), render_drift_page(document))
+    reports.save_page(s3, settings.data_bucket, key.replace(".json", ".html"), render_drift_page(report.to_page()))
     values = {"DriftSeverity": report.severity.rank, "ColumnsDrifted": len(report.drifted), "WindowRows": report.rows}
     metrics.put(clients.cloudwatch(), model=report.model, values=values, time=request.time)
     return key

@@ -53,8 +53,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
     """Cadences since the last window that was judged, or since the promotion."""
     cadence = CADENCES[config.cadence.judge]
-    found = windows.load_windows(clients.dynamodb(), settings.state_table, config.model, since=now - 4 * cadence)
-    last = max([champion.promoted_at, *(window.verdict.end for window in found)])
+    judged = windows.newest_end(clients.dynamodb(), settings.state_table, config.model)
+    last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)
     return (now - last) / cadence
 
 

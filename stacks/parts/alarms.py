@@ -54,7 +54,7 @@ def alarm_on_errors(scope: Construct, function: lambda_.Function, *, topics: lis
 
 
 def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int, topics: list[sns.Topic]) -> None:
-    """Alarm when a scheduled function has not run at all: nobody else would notice that its schedule is dead."""
+    """Tell when a scheduled function has stopped running: nobody else would notice that its schedule is dead."""
     alarm = cloudwatch.Alarm(
         scope,
         f"{function.node.id}Silent",
@@ -62,11 +62,13 @@ def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int
         threshold=1,
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-        treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
+        # Silence is no data. Were it breaching, each first deploy would alarm; so it is told when the data runs out.
+        treat_missing_data=cloudwatch.TreatMissingData.MISSING,
         alarm_description=f"Kedge: {function.node.id} has not run for {hours} hours; is its schedule there?",
     )
     for topic in topics:
         alarm.add_alarm_action(actions.SnsAction(topic))
+        alarm.add_insufficient_data_action(actions.SnsAction(topic))
 
 
 def alarm_on_failed_executions(

@@ -118,6 +118,42 @@ def test_labels_beside_probabilities_are_judged_as_quality(files):
     assert "quality is lost" in run(files, "after.parquet", *options, baseline="before.parquet").output
 
 
+def labelled(files, name, truth):
+    table = make_window(rows=len(truth), seed=9)
+    pq.write_table(table.append_column("label", pa.array(truth)), files / name)
+
+
+def test_a_label_that_cannot_be_compared_is_told_and_a_window_that_lost_it_is_bad_input(files):
+    labelled(files, "zero_one.parquet", [0, 1] * 1000)
+    labelled(files, "words.parquet", ["stays", "cancels"] * 1000)
+    options = ("--prediction", "prediction", "--label", "label")
+    told = run(files, "words.parquet", *options, baseline="words.parquet")
+    assert told.exit_code == 0
+    assert "quality is not judged" in told.output
+    assert "labels.classes" in told.output
+    assert "--prediction" in run(files, "zero_one.parquet", "--label", "label", baseline="zero_one.parquet").output
+    lost = run(files, "words.parquet", *options, baseline="zero_one.parquet")
+    assert lost.exit_code == 2
+    assert "column 'label' holds 'cancels'" in lost.stderr
+
+
+def test_a_column_without_values_in_the_window_is_critical(files):
+    table = pq.read_table(files / "same.parquet")
+    pq.write_table(table.set_column(0, "weight", pa.nulls(table.num_rows, pa.float64())), files / "void.parquet")
+    result = run(files, "void.parquet")
+    assert result.exit_code == 1
+    assert "weight: 2000 of 2000 rows (100.0%) have no value" in result.output
+
+
+def test_nothing_is_half_written_where_one_of_the_files_cannot_be(files):
+    (files / "taken").mkdir()
+    result = run(files, "same.parquet", "--json", str(files / "out.json"), "--html", str(files / "taken"))
+    assert result.exit_code == 2
+    assert "taken: Is a directory" in result.stderr
+    assert not (files / "out.json").exists()
+    assert not list(files.glob(".*.part"))
+
+
 def test_identifiers_and_times_are_left_out_and_told(files):
     for name in ("baseline", "same"):
         table = pq.read_table(files / f"{name}.parquet")
@@ -164,6 +200,12 @@ def spoil(files):
     (files / "empty.csv").write_bytes(b"")
     (files / "header.csv").write_text("weight,items,carrier,prediction\n")
     (files / "latin.csv").write_bytes("weight,items,carrier,prediction\n1,2,caf\xe9,0.5\n".encode("latin-1"))
+    (files / "latin_header.csv").write_bytes("weight,items,carri\xe9r,prediction\n1,2,sea,0.5\n".encode("latin-1"))
+    (files / "utf16.csv").write_text((files / "same.csv").read_text(), encoding="utf-16")
+    (files / "parquet.csv").write_bytes(whole)
+    (files / "csv.parquet").write_bytes((files / "same.csv").read_bytes())
+    (files / "zero.parquet").write_bytes(b"")
+    (files / "semicolons.csv").write_text((files / "same.csv").read_text().replace(",", ";"))
     (files / "ragged.csv").write_text("weight,items,carrier,prediction\n1,2,sea,0.5\n1,2\n")
     (files / "twice.csv").write_text("weight,weight\n1,2\n")
     pq.write_table(table.slice(0, 0), files / "norows.parquet")
@@ -176,11 +218,15 @@ def spoil(files):
     ("options", "words"),
     [
         ({"window": "absent.csv"}, ["absent.csv", "no such file"]), ({"window": "lacking.parquet"}, ["lacking.parquet", "carrier"]),
-        ({"window": "cut.parquet"}, ["cut.parquet"]), ({"window": "empty.csv"}, ["empty.csv"]),
-        ({"window": "header.csv"}, ["header.csv", "no rows"]), ({"window": "latin.csv"}, ["latin.csv", "UTF8"]),
+        ({"window": "cut.parquet"}, ["cut.parquet", "cut short"]), ({"window": "empty.csv"}, ["empty.csv", "is empty"]),
+        ({"window": "header.csv"}, ["header.csv", "no rows"]), ({"window": "latin.csv"}, ["latin.csv", "'carrier'", "UTF-8"]),
+        ({"window": "latin_header.csv"}, ["latin_header.csv", "its header", "UTF-8"]), ({"window": "utf16.csv"}, ["utf16.csv", "UTF-16"]),
+        ({"window": "parquet.csv"}, ["parquet.csv", "rename it to .parquet"]), ({"window": "csv.parquet"}, ["csv.parquet", "not Parquet"]),
+        ({"window": "zero.parquet"}, ["zero.parquet", "is empty"]), ({"window": "semicolons.csv"}, ["semicolons.csv", "';'"]),
         ({"window": "ragged.csv"}, ["ragged.csv", "Expected 4 columns"]), ({"window": "twice.csv"}, ["weight", "rename"]),
         ({"window": "norows.parquet"}, ["norows.parquet", "no rows"]), ({"window": "notes.txt"}, ["notes.txt", ".parquet"]),
-        ({"baseline": "norows.parquet"}, ["norows.parquet", "no rows"]), ({"baseline": "void.parquet"}, ["void.parquet", "weight"]),
+        ({"baseline": "norows.parquet"}, ["norows.parquet", "no rows"]),
+        ({"baseline": "void.parquet"}, ["void.parquet", "'weight' holds no number"]),
         ({"config": "bad.yaml"}, ["bad.yaml", "knd", "did you mean kind"]), ({"config": "absent.yaml"}, ["absent.yaml"]),
         ({"prediction": "answer"}, ["answer"]), ({"label": "truth"}, ["truth"]),
     ],

@@ -6,11 +6,14 @@ import email
 import email.policy
 import io
 import json
-import random
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from demo.bookings import Booking, to_bookings
 from demo.first_champion import function_name, release_first_champion
@@ -19,7 +22,7 @@ from kedge.profile_encoding import decode_profiles
 from offline.account import Account
 from offline.calls import Call
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY, WEEK = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Hotel:
         self.runtime, self.dynamodb = account.client("sagemaker-runtime"), account.client("dynamodb")
         self.bucket = next(b["Name"] for b in self.s3.list_buckets()["Buckets"] if "-data" in b["Name"])
         self.table = next(name for name in self.dynamodb.list_tables()["TableNames"] if "State" in name)
-        self._random, self._sent = random.Random(0), 0
+        self._random, self._sent = np.random.default_rng(0), 0
 
     @property
     def now(self) -> datetime:
@@ -70,7 +73,7 @@ class Hotel:
         failed, until = 0, self.now + how_long
         while self.now < until:
             self.account.clock.advance_to(min(self.now + every, until))
-            for booking in self._random.choices(bookings, k=each):
+            for booking in (bookings[index] for index in self._random.integers(len(bookings), size=each)):
                 self._sent += 1
                 failed += self.ask(booking.payload, f"{booking.id}-{self._sent}") is None
         return failed
@@ -88,7 +91,7 @@ class Hotel:
         found = []
         for path in sorted(self.account.mail_directory.glob("*.eml")):
             mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            found.append(Mail(mail["Subject"], mail.get_content()))
+            found.append(Mail(mail["Subject"].strip(), mail.get_content()))
         return found
 
     def mails_saying(self, *words: str) -> list[Mail]:
@@ -140,7 +143,7 @@ class Hotel:
         name = mappings[0]["EventSourceArn"].split(":")[-1]
         return str(self.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"])
 
-    def alarms(self, prefix: str = "") -> dict[str, str]:
+    def alarms(self, prefix: str = "Kedge") -> dict[str, str]:
         """State of each alarm, by name."""
         pages = self.account.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix)
         return {alarm["AlarmName"]: alarm["StateValue"] for page in pages for alarm in page["MetricAlarms"]}
@@ -157,12 +160,15 @@ class Hotel:
     def calls_of(self, action: str) -> list[Call]:
         return [call for call in self.account.calls if call.action == action]
 
-    def forbid(self, role_arn: str, *actions: str) -> None:
-        """Take permissions away from a role, as a careless change of policy does."""
+    @contextmanager
+    def forbidden(self, role_arn: str, *actions: str) -> Iterator[None]:
+        """Take permissions away from a role for a while, as a careless change of policy does."""
         statement = {"Effect": "Deny", "Action": list(actions), "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        name = role_arn.rpartition("/")[2]
-        self.account.client("iam").put_role_policy(RoleName=name, PolicyName="Forbidden", PolicyDocument=document)
+        policy = {"RoleName": role_arn.rpartition("/")[2], "PolicyName": "Forbidden"}
+        self.account.client("iam").put_role_policy(**policy, PolicyDocument=document)
+        yield
+        self.account.client("iam").delete_role_policy(**policy)
 
     # Packages -----------------------------------------------------------------------------------------------------
 

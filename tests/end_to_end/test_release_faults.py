@@ -43,7 +43,7 @@ def champion_package(hotel: Hotel) -> str:
 class Released:
     """One release, with what the account was like before and after it."""
 
-    def __init__(self, hotel: Hotel, package: str, bookings: list[Booking], *, each: int = 20) -> None:
+    def __init__(self, hotel: Hotel, package: str, bookings: list[Booking], *, each: int = 8) -> None:
         self.hotel, self.package, self.version = hotel, package, package.rpartition("/")[2]
         self.before, self.began = state_of(hotel, bookings), hotel.now
         self.known = set(hotel.mails())

@@ -65,7 +65,7 @@ def test_every_captured_row_is_counted_and_kept(world, bookings):
     table = table_of(world)
     assert sorted(table.column("row_id").to_pylist()) == sorted(map(str, bookings.column("id").to_pylist()))
     assert table.column_names == ["row_id", "event_id", "time", *world.config.feature_names, "prediction"]
-    assert table.schema.field("adr").type == pa.float64()
+    assert table.schema.field("adr").type == pa.float32()
 
 
 def test_hours_are_those_of_the_capture_keys(world, bookings):

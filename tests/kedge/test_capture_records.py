@@ -189,7 +189,7 @@ ODD = [
 ]  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), odd=st.integers(0, 40))
 def test_many_records_at_once_are_read_as_each_by_itself(seed, odd):
     draw = random.Random(seed)  # noqa: S311
@@ -208,7 +208,7 @@ def test_many_records_at_once_are_read_as_each_by_itself(seed, odd):
     assert [(q.line, q.reason) for q in batch.quarantined] == broken
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([json_lines(r) for r in ODD])), max_size=300))
 def test_nothing_is_raised_or_lost_whatever_the_bytes(lines):
     batch = parse_capture(b"\n".join(lines), CONFIG, KEY)

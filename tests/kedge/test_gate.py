@@ -34,7 +34,8 @@ def test_a_better_challenger_passes():
     report = judge_challenger(*holdout(2, gain=0.5), GatePolicy())
     assert report.verdict == "PASS"
     row = next(row for row in report.rows if row.gate == "auc_improvement")
-    assert row.low > 0 and row.value >= 0.01
+    assert row.low > 0
+    assert row.value >= 0.01
 
 
 def test_equal_challengers_are_refused_nearly_always():
@@ -47,7 +48,8 @@ def test_a_certain_but_tiny_gain_is_refused():
     challenger = champion + 0.004 * labels
     report = judge_challenger(labels, np.clip(challenger, 0, 1), champion, GatePolicy())
     row = next(row for row in report.rows if row.gate == "auc_improvement")
-    assert row.low > 0 and report.verdict == "REFUSE"
+    assert row.low > 0
+    assert report.verdict == "REFUSE"
 
 
 def test_gate_rejects_challenger_worse_on_any_slice():

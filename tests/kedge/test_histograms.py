@@ -25,6 +25,29 @@ def test_few_values_have_a_bar_each():
     assert bars["labels"][:3] == ["0", "1", "2"]
 
 
+def test_many_whole_numbers_share_bars_of_equally_many():
+    rows = make_window(rows=4000).set_column(1, "items", pa.array(np.arange(4000) % 60))
+    bars = bars_of(rows, make_baseline(make_config(), rows))["items"]
+    assert bars["labels"][:2] == ["0 to 3", "4 to 7"]
+    assert np.allclose(bars["baseline"], bars["baseline"][0], atol=1e-3)
+
+
+def test_the_largest_floats_have_bars_too():
+    rows = make_window().set_column(0, "weight", pa.array(np.linspace(-1, 1, 1000) * 1.7e308))
+    bars = bars_of(rows, make_baseline(make_config(), rows))["weight"]
+    assert len(bars["labels"]) == BARS
+    assert max(bars["baseline"]) < 0.1
+
+
+def test_a_value_that_nearly_all_rows_share_stands_between_the_others():
+    values = np.zeros(5000)
+    values[:20] = np.arange(1, 21)
+    rows = make_window(rows=5000).set_column(0, "weight", pa.array(values))
+    bars = bars_of(rows, make_baseline(make_config(), rows))["weight"]
+    assert bars["labels"] == ["below 0", "0", "above 0"]
+    assert bars["window"] == [0, 0.996, 0.004]
+
+
 def test_levels_stand_in_their_order_and_the_unseen_last():
     window = make_window().set_column(2, "carrier", pa.array(["balloon"] * 1000))
     bars = bars_of(window)["carrier"]

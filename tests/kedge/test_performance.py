@@ -91,9 +91,7 @@ def test_lost_quality_is_critical_and_equal_quality_is_not():
 
 def test_undrifted_windows_seldom_claim_a_loss():
     reference = count_scores(*scored(7, 1_500), threshold=0.5)
-    verdicts = [
-        judged(count_scores(*scored(seed, 600), threshold=0.5), reference).severity for seed in range(100, 300)
-    ]
+    verdicts = [judged(count_scores(*scored(seed, 600), threshold=0.5), reference).severity for seed in range(100, 300)]
     assert verdicts.count(Severity.CRITICAL) <= 2
 
 

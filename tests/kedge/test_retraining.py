@@ -88,9 +88,15 @@ def test_windows_before_the_promotion_are_forgotten():
     [
         (state(weekly((OK, CRITICAL)), paused="audit"), {}, "paused"),
         (state(weekly((OK, CRITICAL))), {"paused": True}, "paused"),
-        (state(weekly((OK, CRITICAL)), (RetrainingStart(NOW - timedelta(days=5), "performance", "x"),)), {}, "cooldown"),
         (
-            state(weekly((OK, CRITICAL)), tuple(RetrainingStart(NOW - timedelta(days=d), "drift", "x") for d in (29, 20))),
+            state(weekly((OK, CRITICAL)), (RetrainingStart(NOW - timedelta(days=5), "performance", "x"),)),
+            {},
+            "cooldown",
+        ),
+        (
+            state(
+                weekly((OK, CRITICAL)), tuple(RetrainingStart(NOW - timedelta(days=d), "drift", "x") for d in (29, 20))
+            ),
             {},
             "budget",
         ),
@@ -115,7 +121,10 @@ def test_refused_challengers_wait_longer_each_time():
     starts = tuple(RetrainingStart(NOW - timedelta(days=d), "performance", episode) for d in (95, 60, 20))
     assert decide(state(weekly((OK, CRITICAL)), starts)).hold == "cooldown"
     assert decide(state(weekly((OK, CRITICAL)), starts[:2])).action == "START"
-    assert decide(state(weekly((OK, CRITICAL)), (*starts[:2], replace(starts[2], time=NOW - timedelta(days=29))))).action == "START"
+    assert (
+        decide(state(weekly((OK, CRITICAL)), (*starts[:2], replace(starts[2], time=NOW - timedelta(days=29))))).action
+        == "START"
+    )
 
 
 def test_schedule_starts_when_the_champion_is_old_enough():

@@ -17,7 +17,7 @@ def test_each_cadence_that_a_model_has_gets_one_schedule_and_no_other_does():
     assert crons == [
         ("judge", "cron(0 2 ? * MON *)"),
         ("profile", "cron(30 0 * * ? *)"),
-        ("watch", "cron(50 0/6 * * ? *)"),
+        ("watch", "cron(50 0/12 * * ? *)"),
     ]
 
 

@@ -14,7 +14,9 @@ def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_a
 
 
 def test_an_approval_waits_a_day_for_the_lease():
-    (queue,) = (q for path, q in resources("AWS::SQS::Queue", "KedgeRelease").items() if "RedrivePolicy" in q["Properties"])
+    (queue,) = (
+        q for path, q in resources("AWS::SQS::Queue", "KedgeRelease").items() if "RedrivePolicy" in q["Properties"]
+    )
     properties = queue["Properties"]
     assert properties["VisibilityTimeout"] * properties["RedrivePolicy"]["maxReceiveCount"] >= 24 * 3600
 

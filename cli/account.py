@@ -1,0 +1,97 @@
+"""`kedge account serve`: the offline account with everything deployed, as an endpoint for the AWS CLI and boto3."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.models import DIRECTORY as MODELS
+from cli.refusals import BadInputError, in_a_sentence
+
+if TYPE_CHECKING:
+    from offline.account import Account
+
+DIRECTORY = Path(__file__).resolve().parents[1] / "build" / "account"
+
+
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 5000,
+    models: Annotated[Path, typer.Option(help="Folder with a YAML per model.", show_default="models")] = MODELS,
+    start: Annotated[
+        str | None, typer.Option(help="The account's time at the start, ISO 8601.", show_default="now")
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, help="The clock's pace; 60 makes an hour pass in a minute, 0 stops it.")
+    ] = 1,
+    directory: Annotated[
+        Path | None, typer.Option(help="Empty folder for mails and jobs.", show_default="build/account")
+    ] = None,
+) -> None:
+    """Deploy everything into an AWS account inside this process and serve it on this machine until Ctrl-C."""
+    with in_a_sentence("account serve"):
+        began = _start(start)
+        place = _emptied(directory)
+        assembly = _synthesised(models, place)
+        from offline.account import Account
+
+        with Account(start=began, directory=place) as account:
+            account.deploy(assembly)
+            _serve(account, port, speed)
+
+
+def _serve(account: Account, port: int, speed: float) -> None:
+    server = account.serve(port)
+    if speed:
+        server.keep_pace(speed)
+    typer.echo(
+        f"# the account is at {account.clock.now:%Y-%m-%dT%H:%M:%SZ}; its mails are in {account.mail_directory}\n"
+        f"# its time:  curl {server.url}/_kedge/clock\n"
+        f"# a day on:  curl {server.url}/_kedge/clock -d '{{\"advance_seconds\": 86400}}'\n"
+        "# for another terminal:\n"
+        f"export AWS_ENDPOINT_URL={server.url} AWS_REGION={account.region} AWS_ACCESS_KEY_ID=offline "
+        "AWS_SECRET_ACCESS_KEY=offline"
+    )
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        typer.echo("closed")
+
+
+def _start(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC).replace(microsecond=0)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInputError(f"--start is {text!r}, and a time looks like 2016-01-04T02:00:00Z") from error
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _emptied(directory: Path | None) -> Path:
+    """The default place is ours to empty; a folder that a person names must be empty already."""
+    if directory is None:
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+        return DIRECTORY
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise BadInputError(f"{directory}: must be an empty folder, or not there yet")
+    return directory
+
+
+def _synthesised(models: Path, place: Path) -> Path:
+    from cli.model_files import read_model_files
+
+    if not models.is_dir():
+        raise BadInputError(f"{models}: there is no such folder")
+    for file in read_model_files(models):
+        if file.problem:
+            raise BadInputError(file.problem)
+    typer.echo("# synthesising and deploying, half a minute or so ...")
+    from app import build_app
+
+    assembly = place / "cdk.out"
+    build_app(assembly, models).synth()
+    return assembly

@@ -1,0 +1,108 @@
+"""Kedge as it is deployed in an AWS account: found through CloudFormation, and called as whoever types the command."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.exceptions import ClientError
+
+from kedge.errors import RefusedError
+
+STORAGE, RETRAINING, RELEASE = "KedgeStorage", "KedgeRetraining", "KedgeRelease"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+# `kedge account serve` checks no signature; its region is app.py's default.
+OFFLINE = {"region_name": "eu-west-1", "aws_access_key_id": "offline", "aws_secret_access_key": "offline"}
+
+
+class NotDeployedError(RefusedError):
+    """The account and region that the command reaches hold no Kedge, or not all of it."""
+
+    def __init__(self, *, what: str, region: str) -> None:
+        super().__init__(
+            f"{what} is not in this account's {region}; deploy with `make deploy`, or name the right --region or "
+            "--endpoint-url, or another AWS_PROFILE"
+        )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who types, and what time it is where they are heard."""
+
+    name: str
+    time: datetime
+
+
+class Deployment:
+    """The clients, and the physical names of what the stacks made."""
+
+    def __init__(self, *, region: str | None, endpoint_url: str | None) -> None:
+        url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        self._options: dict[str, Any] = {"endpoint_url": url} if url else {}
+        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+        if url and urlsplit(url).hostname in LOCAL_HOSTS and self._session.get_credentials() is None:
+            self._session = boto3.Session(
+                **{**OFFLINE, "region_name": self._session.region_name or OFFLINE["region_name"]}
+            )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of a service."""
+        return self._session.client(service, **self._options)
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who types. The time is the service's own, not this machine's: the offline account has its own years."""
+        answer = self.client("sts").get_caller_identity()
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        time = parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
+        return Caller(str(answer["Arn"]), time)
+
+    @cached_property
+    def bucket(self) -> str:
+        """The data bucket."""
+        return self._find(STORAGE, "AWS::S3::Bucket", "Data")
+
+    @cached_property
+    def table(self) -> str:
+        """The state table."""
+        return self._find(STORAGE, "AWS::DynamoDB::Table", "State")
+
+    @cached_property
+    def decide_function(self) -> str:
+        """The function that starts retrainings."""
+        return self._find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
+
+    @cached_property
+    def release_machine(self) -> str:
+        """The ARN of the machine that releases packages."""
+        return self._find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
+
+    def _find(self, stack: str, kind: str, name: str) -> str:
+        # CDK appends eight hexadecimal digits to the name that the stack gave.
+        shape = re.compile(f"{name}[0-9A-F]{{8}}")
+        for found in self._resources(stack):
+            if found["ResourceType"] == kind and shape.fullmatch(found["LogicalResourceId"]):
+                return str(found["PhysicalResourceId"])
+        raise NotDeployedError(what=f"{name} of stack {stack}", region=self._region)
+
+    def _resources(self, stack: str) -> Iterator[dict[str, Any]]:
+        try:
+            for page in self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
+                yield from page["StackResourceSummaries"]
+        except ClientError as error:
+            # CloudFormation's code for a stack that does not exist; nothing else can be wrong with our request.
+            if error.response["Error"]["Code"] == "ValidationError":
+                raise NotDeployedError(what=f"stack {stack}", region=self._region) from error
+            raise
+
+    @property
+    def _region(self) -> str:
+        return str(self._session.region_name)

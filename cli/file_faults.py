@@ -1,0 +1,49 @@
+"""Why a file cannot be read as rows, in words that say what to do about it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PARQUET_MAGIC = b"PAR1"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_SNIFFED_BYTES = 4096
+_CSV_COLUMN = re.compile(r"CSV column #(\d+)")
+
+
+def fault_of(file: Path, error: Exception, columns: list[str], *, is_parquet: bool) -> str:
+    """Say what is wrong with a file that Arrow refused with this error.
+
+    `columns` are the file's, or none where not even those can be read.
+    """
+    with file.open("rb") as opened:
+        start = opened.read(_SNIFFED_BYTES)
+    if not start:
+        return "the file is empty: it has neither columns nor rows"
+    if is_parquet:
+        return _parquet_fault(start, error)
+    if start.startswith(PARQUET_MAGIC):
+        return "this is Parquet under a CSV's name; rename it to .parquet"
+    if start.startswith(_UTF16) or (b"\0" in start and not file.name.endswith(".gz")):
+        return "this is no text in UTF-8 (UTF-16, or no text at all); save it as CSV in UTF-8"
+    words = first_line(error)
+    if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in words:
+        found = _CSV_COLUMN.search(words)
+        number = int(found[1]) if found else len(columns)
+        place = f"column {columns[number]!r}" if number < len(columns) else "its header"
+        return f"{place} holds bytes that are not UTF-8; save it as CSV in UTF-8 (`iconv -f latin1 -t utf-8`)"
+    if "Expected" in words:
+        return f"{words}: its lines have different numbers of values; quote values that hold commas or line ends"
+    return words
+
+
+def _parquet_fault(start: bytes, error: Exception) -> str:
+    if start.startswith(PARQUET_MAGIC):
+        return f"the Parquet file is cut short or damaged; copy or write it again ({first_line(error)})"
+    return "this is not Parquet; rename it after what it is (.csv), or write it again"
+
+
+def first_line(error: Exception) -> str:
+    """An error's first line, without what made it."""
+    text = str(error)
+    return text.splitlines()[0].strip("'\" ") if text else type(error).__name__

@@ -1,0 +1,114 @@
+"""An operator's day: what happened to a model, and a person's word in it (retrain, pause, go back)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.refusals import BadInputError, in_a_sentence
+
+if TYPE_CHECKING:
+    from cli.deployment import Deployment
+
+Model = Annotated[str, typer.Argument(help="The model's name, as its YAML has it.")]
+EndpointUrl = Annotated[
+    str | None, typer.Option(help="Where AWS answers, such as `kedge account serve`.", show_default="AWS itself")
+]
+Region = Annotated[str | None, typer.Option(help="AWS region of the deployment.", show_default="AWS_REGION")]
+Reason = Annotated[str, typer.Option(help="Why; the timeline and the mails repeat it.")]
+
+
+def history(
+    model: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the entries as a JSON list.")] = False,
+    last: Annotated[int | None, typer.Option(min=1, help="Only the newest entries.", show_default="all")] = None,
+    bucket: Annotated[str | None, typer.Option(help="The data bucket.", show_default="the deployment's")] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Show what happened to a model and why, oldest first."""
+    with in_a_sentence("history"):
+        from cli.timeline_table import print_timeline
+        from lambdas.adapters.timeline import load_timeline, models_with_timeline
+
+        deployment = _deployment(region, endpoint_url)
+        s3, place = deployment.client("s3"), bucket or deployment.bucket
+        entries = load_timeline(s3, place, model, last=last)
+        if not entries:
+            known = ", ".join(models_with_timeline(s3, place)) or "none"
+            raise BadInputError(f"nothing has happened to {model!r}; models with a timeline: {known}")
+    if as_json:
+        typer.echo(json.dumps(entries, indent=2))
+    else:
+        print_timeline(entries)
+
+
+def retrain(
+    model: Model,
+    reason: Reason,
+    initial: Annotated[
+        bool, typer.Option("--initial", help="The first training, from the bucket's initial/MODEL/training.parquet.")
+    ] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Start a retraining now; a person's wish is not held by cooldown, budget or pause."""
+    with in_a_sentence("retrain"):
+        from cli.operations import ask_for_retraining
+
+        answer = ask_for_retraining(_deployment(region, endpoint_url), model, reason, initial=initial)
+        if answer["action"] != "START":
+            raise BadInputError("; ".join(answer["reasons"]))
+    typer.echo(f"started {answer['run']}; `kedge history {model}` tells how it goes")
+
+
+def pause(
+    model: Model,
+    reason: Annotated[str | None, typer.Option(help="Why; every retraining that is held repeats it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Let automatic retraining go on.")] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Hold a model's automatic retraining, or let it go on; judging and alerts go on either way."""
+    with in_a_sentence("pause"):
+        from cli.operations import pause_retraining, resume_retraining
+
+        if (reason is None) == (not resume):
+            raise BadInputError("say either --reason WHY, or --resume")
+        deployment = _deployment(region, endpoint_url)
+        if reason is None:
+            before = resume_retraining(deployment, model)
+            told = f"{model} retrains again; it was paused: {before}" if before else f"{model} was not paused"
+        else:
+            pause_retraining(deployment, model, reason)
+            told = f"{model} is not retrained by itself until `kedge pause {model} --resume`"
+    typer.echo(told)
+
+
+def rollback(
+    model: Model,
+    reason: Reason,
+    to: Annotated[
+        str | None, typer.Option(help="Package version to serve again.", show_default="the champion's predecessor")
+    ] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Release an earlier, still approved package again: as a canary, verified, like every release."""
+    with in_a_sentence("rollback"):
+        from cli.operations import go_back
+
+        gone = go_back(_deployment(region, endpoint_url), model, reason, version=to)
+    typer.echo(
+        f"{gone.run} releases version {gone.version} in place of version {gone.champion_version}; "
+        f"`kedge history {model}` tells how it goes\n"
+        f"so that it is not tried again, reject version {gone.champion_version} in the registry once it no longer serves"
+    )
+
+
+def _deployment(region: str | None, endpoint_url: str | None) -> Deployment:
+    from cli.deployment import Deployment
+
+    return Deployment(region=region, endpoint_url=endpoint_url)

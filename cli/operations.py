@@ -1,0 +1,123 @@
+"""What an operator's commands do to the deployed system, through the same adapters as its functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cli.deployment import Caller, Deployment
+from cli.refusals import BadInputError
+from lambdas.adapters import audit, champions, executions, leases, model_registry, pauses
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.model_registry import Package
+from lambdas.adapters.times import to_text
+
+
+@dataclass(frozen=True)
+class GoneBack:
+    """The release that brings an earlier package back."""
+
+    run: str
+    version: str
+    champion_version: str
+
+
+def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
+    """Call the function that decides, as its schedule does; its answer says whether an execution started."""
+    caller = deployment.caller
+    event = {
+        "model": model,
+        "time": to_text(caller.time),
+        "trigger": "initial" if initial else "manual",
+        "reason": f"{reason} (asked for by {caller.name})",
+    }
+    body = json.dumps(event).encode()
+    called = deployment.client("lambda").invoke(FunctionName=deployment.decide_function, Payload=body)
+    answer: dict[str, Any] = json.loads(called["Payload"].read())
+    if "FunctionError" in called:
+        raise BadInputError(str(answer.get("errorMessage", answer)))
+    return answer
+
+
+def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
+    """Leave the pause where every decision looks for it."""
+    _champion(deployment, model)
+    caller, dynamodb = deployment.caller, deployment.client("dynamodb")
+    pauses.save(dynamodb, deployment.table, model, reason=f"{reason} ({caller.name})", by=caller.name, now=caller.time)
+
+
+def resume_retraining(deployment: Deployment, model: str) -> str | None:
+    """Take the pause away; why there was one, or None."""
+    return pauses.remove(deployment.client("dynamodb"), deployment.table, model)
+
+
+def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
+    """Start the release of an approved package again: under the lease, written down, and named after its cause."""
+    champion = _champion(deployment, model)
+    package = _earlier_package(deployment, model, champion, version)
+    run = _free_run(deployment, package, champion)
+    caller, machine = deployment.caller, deployment.release_machine
+    stepfunctions = deployment.client("stepfunctions")
+    leases.take(
+        deployment.client("dynamodb"), stepfunctions, deployment.table, model=model, purpose="rollback",
+        holder=executions.execution_arn(machine, run), now=caller.time,
+    )  # fmt: skip
+    _write_down(deployment, model, package, caller, run, reason)
+    request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn}
+    executions.start(stepfunctions, machine, name=run, request=request)
+    return GoneBack(run, package.version, champion.package_version)
+
+
+def _champion(deployment: Deployment, model: str) -> Champion:
+    champion = champions.load(deployment.client("dynamodb"), deployment.table, model)
+    if champion is None:
+        raise BadInputError(f"no package of {model!r} serves yet; is the name spelt as in models/?")
+    return champion
+
+
+def _earlier_package(deployment: Deployment, model: str, champion: Champion, version: str | None) -> Package:
+    arn = champion.previous_package_arn
+    if version is not None:
+        arn = f"{champion.package_arn.rpartition('/')[0]}/{version}"
+    if arn is None:
+        served = champion.package_version
+        raise BadInputError(f"version {served} is the first that {model} has served; name another with --to VERSION")
+    if arn == champion.package_arn:
+        raise BadInputError(f"version {champion.package_version} of {model} serves already")
+    package = model_registry.describe_package(deployment.client("sagemaker"), arn)
+    if package.approval_status != "Approved":
+        raise BadInputError(
+            f"version {package.version} of {model} is {package.approval_status} in the registry; "
+            "approve it there, and it is released by that alone"
+        )
+    return package
+
+
+def _free_run(deployment: Deployment, package: Package, champion: Champion) -> str:
+    """A name that says what replaces what, so that two operators start one release; the next one after an end."""
+    stepfunctions, attempt = deployment.client("stepfunctions"), 0
+    while True:
+        cause = f"{package.arn}#{champion.endpoint_config}#{attempt}"
+        run = f"{package.group}-v{package.version}-rollback-{hashlib.sha256(cause.encode()).hexdigest()[:12]}"
+        status = executions.status(stepfunctions, executions.execution_arn(deployment.release_machine, run))
+        if status == "RUNNING":
+            raise BadInputError(f"{run} is already on its way to version {package.version}")
+        if status is None:
+            return run
+        attempt += 1
+
+
+def _write_down(deployment: Deployment, model: str, package: Package, caller: Caller, run: str, reason: str) -> None:
+    """Write the person's decision into the timeline before anything moves."""
+    detail = {
+        "package_arn": package.arn,
+        "package_version": package.version,
+        "by": caller.name,
+        "reason": f"rollback: {reason}",
+        "run": run,
+    }
+    audit.record(
+        deployment.client("s3"), deployment.bucket, model=model, kind="approved", time=caller.time, detail=detail
+    )

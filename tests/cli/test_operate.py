@@ -1,0 +1,207 @@
+"""An operator's commands against the deployed system, served by the offline account over HTTP."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from lambdas.adapters import audit, champions, windows
+from lambdas.adapters.champions import Champion
+from offline.account import Account
+from tests.synthesised import assembly
+
+MODEL = "hotel-cancellations"
+START = datetime(2016, 2, 1, 12, tzinfo=UTC)
+
+
+class Operator:
+    """A person with a terminal, and what they can see of the account."""
+
+    def __init__(self, account, server):
+        self.account, self.url = account, server.url
+        self.s3, self.dynamodb = account.client("s3"), account.client("dynamodb")
+        self.bucket = next(b["Name"] for b in self.s3.list_buckets()["Buckets"] if "-data" in b["Name"])
+        self.table = next(name for name in self.dynamodb.list_tables()["TableNames"] if "State" in name)
+
+    def types(self, *arguments):
+        return CliRunner().invoke(app, [*arguments, "--endpoint-url", self.url])
+
+    def happened(self, kind, *, model=MODEL, **detail):
+        now = self.account.clock.now
+        audit.record(self.s3, self.bucket, model=model, kind=kind, time=now, detail=detail)
+        self.account.clock.advance_to(now + timedelta(minutes=1))
+
+    def timeline(self, kind):
+        result = self.types("history", MODEL, "--json")
+        return [entry for entry in json.loads(result.stdout) if entry["kind"] == kind]
+
+    def register(self, status="Approved"):
+        container = {"Image": "i", "ModelDataUrl": f"s3://{self.bucket}/model.tar.gz"}
+        answer = self.account.client("sagemaker").create_model_package(
+            ModelPackageGroupName=MODEL, ModelApprovalStatus=status,
+            InferenceSpecification={
+                "Containers": [container], "SupportedContentTypes": ["text/csv"], "SupportedResponseMIMETypes": ["text/csv"],
+            },
+        )  # fmt: skip
+        return answer["ModelPackageArn"]
+
+    def promote(self, arn, *, previous=None):
+        version = arn.rpartition("/")[2]
+        champion = Champion(arn, version, version, START, START, f"{MODEL}-v{version}", f"{MODEL}-v{version}", previous)
+        champions.save(self.dynamodb, self.table, MODEL, champion)
+
+    def runs(self, machine):
+        stepfunctions = self.account.client("stepfunctions")
+        arn = f"arn:aws:states:{self.account.region}:{self.account.account_id}:stateMachine:{machine}"
+        return {run["name"]: run for run in stepfunctions.list_executions(stateMachineArn=arn)["executions"]}
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory):
+    templates = assembly()  # before the account's clock starts
+    with Account(start=START, directory=tmp_path_factory.mktemp("account")) as account:
+        account.deploy(templates)
+        yield Operator(account, account.serve(0))
+
+
+@pytest.fixture(scope="module")
+def packages(operator):
+    """Two approved packages, the newer one serving, and one that nobody has decided about."""
+    first, second, pending = operator.register(), operator.register(), operator.register("PendingManualApproval")
+    operator.promote(second, previous=first)
+    return first, second, pending
+
+
+def test_the_history_is_told_in_words_oldest_first(operator):
+    operator.happened("window_judged", severity="CRITICAL", reasons=["adr moved", "meal moved", "more"])
+    operator.happened("gate_failed", verdict="REFUSE", reasons=["auc is better by +0.001 only"])
+    lines = operator.types("history", MODEL).output.splitlines()
+    judged, failed = next(i for i, line in enumerate(lines) if "window_judged" in line), len(lines) - 1
+    assert judged < failed
+    assert "CRITICAL; adr moved; meal moved" in lines[judged]
+    assert "gate_failed" in lines[failed]
+    assert "auc is better by +0.001 only" in lines[failed]
+
+
+def test_the_history_as_json_is_the_entries_themselves(operator):
+    operator.happened("rejected", package_version="7", by="ann")
+    (entry,) = operator.timeline("rejected")
+    assert entry.keys() == {"time", "model", "kind", "detail"}
+    assert entry["detail"] == {"package_version": "7", "by": "ann"}
+    newest = operator.types("history", MODEL, "--json", "--last", "1", "--bucket", operator.bucket)
+    assert json.loads(newest.stdout) == [entry]
+
+
+def test_a_model_without_history_comes_with_those_that_have_one(operator):
+    operator.happened("window_judged", model="parcels")
+    result = operator.types("history", "hotels")
+    assert result.exit_code == 2
+    assert "nothing has happened to 'hotels'" in result.stderr
+    assert "parcels" in result.stderr
+
+
+def test_a_retraining_starts_at_once_and_says_who_asked_and_why(operator):
+    result = operator.types("retrain", MODEL, "--reason", "prices were changed")
+    assert result.exit_code == 0, result.output
+    (entry,) = operator.timeline("retraining_started")
+    assert entry["detail"]["run"] in result.output
+    assert entry["detail"]["run"] in operator.runs("kedge-retrain")
+    assert entry["detail"]["trigger"] == "manual"
+    assert entry["detail"]["reasons"][0].startswith("prices were changed (asked for by arn:aws:sts::")
+    # The account's own time, not this machine's.
+    assert entry["time"].startswith("2016-02-01T12")
+
+
+def test_an_unknown_model_is_not_retrained(operator):
+    result = operator.types("retrain", "hotels", "--reason", "why not")
+    assert result.exit_code == 2
+    assert "no model is called 'hotels'; the models are: hotel-cancellations" in result.stderr
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_pause_holds_what_a_decision_reads_until_it_is_taken_away(operator):
+    def paused():
+        return windows.pause_reason(operator.dynamodb, operator.table, MODEL)
+
+    assert operator.types("pause", MODEL, "--reason", "the labels are being repaired").exit_code == 0
+    assert paused().startswith("the labels are being repaired (arn:aws:sts::")
+    resumed = operator.types("pause", MODEL, "--resume")
+    assert "it was paused: the labels are being repaired" in resumed.output
+    assert paused() is None
+    assert "was not paused" in operator.types("pause", MODEL, "--resume").output
+
+
+@pytest.mark.parametrize("options", [(), ("--resume", "--reason", "x")])
+def test_a_pause_needs_either_a_reason_or_an_end(operator, options):
+    result = operator.types("pause", MODEL, *options)
+    assert result.exit_code == 2
+    assert "either --reason WHY, or --resume" in result.stderr
+
+
+def test_a_rollback_releases_the_predecessor_once_and_writes_it_down(operator, packages):
+    first, _, _ = packages
+    result = operator.types("rollback", MODEL, "--reason", "complaints")
+    assert result.exit_code == 0, result.output
+    (run,) = [name for name in operator.runs("kedge-release") if "-v1-rollback-" in name]
+    assert f"{run} releases version 1 in place of version 2" in result.output
+    execution = operator.account.client("stepfunctions").describe_execution(
+        executionArn=operator.runs("kedge-release")[run]["executionArn"]
+    )
+    assert json.loads(execution["input"]).keys() == {"model", "run", "time", "package_arn"}
+    assert json.loads(execution["input"])["package_arn"] == first
+    (entry,) = operator.timeline("approved")
+    assert entry["detail"] | {"by": ""} == {
+        "package_arn": first, "package_version": "1", "by": "", "reason": "rollback: complaints", "run": run,
+    }  # fmt: skip
+
+
+def test_a_rollback_that_ended_without_success_may_be_tried_again(operator, packages):
+    before = set(operator.runs("kedge-release"))
+    deadline = operator.account.clock.now + timedelta(hours=8)
+    operator.account.clock.advance_to(deadline)  # nothing was staged for this package: its release fails
+    assert "RUNNING" not in {run["status"] for run in operator.runs("kedge-release").values()}
+    assert operator.types("rollback", MODEL, "--reason", "still complaints", "--to", "1").exit_code == 0
+    (run,) = set(operator.runs("kedge-release")) - before
+    assert "-v1-rollback-" in run
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [("2", "version 2 of hotel-cancellations serves already"), ("3", "is PendingManualApproval in the registry"), ("9", "does not know it")],
+)  # fmt: skip
+def test_only_another_approved_version_can_come_back(operator, packages, to, words):
+    result = operator.types("rollback", MODEL, "--reason", "complaints", "--to", to)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_the_first_version_has_no_predecessor(operator, packages):
+    operator.promote(packages[0])
+    result = operator.types("rollback", MODEL, "--reason", "complaints")
+    operator.promote(packages[1], previous=packages[0])
+    assert result.exit_code == 2
+    assert "version 1 is the first" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["pause", "rollback"])
+def test_a_model_that_does_not_serve_is_named(operator, command):
+    result = operator.types(command, "hotels", "--reason", "why not")
+    assert result.exit_code == 2
+    assert "no package of 'hotels' serves yet" in result.stderr
+
+
+def test_where_nothing_is_deployed_the_command_says_where_it_looked(operator):
+    result = operator.types("history", MODEL, "--region", "us-west-2")
+    assert result.exit_code == 2
+    assert "stack KedgeStorage is not in this account's us-west-2" in result.stderr
+    assert "--region" in result.stderr
+
+
+def test_where_nobody_answers_it_is_a_sentence():
+    result = CliRunner().invoke(
+        app, ["history", MODEL, "--endpoint-url", "http://127.0.0.1:9", "--region", "eu-west-1"]
+    )
+    assert result.exit_code == 2
+    assert "Could not connect to the endpoint URL" in result.stderr

@@ -1,0 +1,106 @@
+"""A bad YAML is told by file, field, value and what would be allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from kedge.errors import ModelConfigError
+from kedge.model_config import parse_model_config
+from tests.builders import YAML, make_config
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def refusal(text):
+    with pytest.raises(ModelConfigError) as caught:
+        parse_model_config(text, source="models/parcels.yaml")
+    assert str(caught.value).startswith("models/parcels.yaml: ")
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_model_can_be_followed(path):
+    assert parse_model_config(path.read_text(encoding="utf-8"), source=str(path)).model == path.stem
+
+
+def test_what_is_not_said_has_its_default():
+    config = make_config()
+    assert config.problem == "binary_classification"
+    assert (config.drift.psi_max, config.performance.tolerance, config.gate.minimum_effect) == (0.25, 0.02, 0.01)
+    assert config.features[0].declared_dtype == "float64"
+    assert config.features[2].declared_dtype == "string"
+    assert config.feature_names == ("weight", "items", "carrier")
+
+
+def test_whole_numbers_and_lists_fill_fractions_and_tuples():
+    config = make_config("drift: {psi_max: 1}\nlabels: {classes: [stays, cancels]}\n")
+    assert config.drift.psi_max == 1.0
+    assert config.labels.classes == ("stays", "cancels")
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        make_config().drift.psi_max = 1.0
+
+
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        ("drift: {psi_mx: 1}", "drift.psi_mx is not a field; did you mean psi_max?"),
+        ("retrainig: {}", "retrainig is not a field; did you mean retraining?"),
+        ("drift: {psi_max: -1}", "drift.psi_max is -1: Input should be greater than 0"),
+        ("drift: {psi_max: .nan}", "drift.psi_max is nan: Input should be greater than 0"),
+        ("drift: {p_value_min: 2}", "drift.p_value_min is 2: Input should be less than or equal to 1"),
+        ("canary: {bake_minutes: 5}", "canary.bake_minutes is 5: Input should be greater than or equal to 10"),
+        ("training: {holdout_fraction: 0.9}", "training.holdout_fraction is 0.9: Input should be less than 0.5"),
+        ("cadence: {judge: monthly}", "cadence.judge is 'monthly': Input should be 'hourly', 'daily' or 'weekly'"),
+        ("performance: {minimum_rows: '5'}", "performance.minimum_rows is '5': Input should be a valid integer"),
+        ("retraining: {cooldown_days: 1.5}", "retraining.cooldown_days is 1.5: Input should be a valid integer"),
+        ("retraining: {paused: 'no'}", "retraining.paused is 'no': Input should be a valid boolean"),
+        ("drift: 3", "drift is 3: Input should be an object"),
+        ("drift: {psi_max: }", "drift.psi_max is None: Input should be a valid number"),
+        ("labels: {classes: ['0']}", "labels.classes is ['0']: at least two different ones are needed"),
+        ("labels: {classes: [a, a]}", "labels.classes is ['a', 'a']: at least two different ones are needed"),
+        ("labels: {classes: [a, b, c]}", "labels.classes is ['a', 'b', 'c']: binary_classification has two, the one predicted last"),
+        ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_names_field_value_and_what_is_allowed(extra, problem):
+    assert refusal(YAML + extra) == [problem]
+
+
+def test_a_field_without_a_near_one_comes_with_those_there_are():
+    (problem,) = refusal(YAML + "labels: {zzz: 1}")
+    assert problem == "labels.zzz is not a field; the fields are label_horizon_days, horizon_quantile, classes"
+
+
+def test_several_problems_are_all_told():
+    problems = refusal(YAML.replace("{name: parcels}", "{nme: parcels}").replace("int64", "int32"))
+    assert problems == [
+        "endpoint.name is required",
+        "endpoint.nme is not a field; did you mean name?",
+        "features.1.dtype is 'int32': Input should be 'float64', 'float32', 'int64' or 'string'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "must be a mapping"), ("- a", "must be a mapping"), ("a: [", "not YAML"), ("a: \x00", "not YAML"),
+        ("model: x", "endpoint is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
+        (YAML + "endpoint: {name: other}", "'endpoint' is there twice"), (YAML + "drift: {psi_max: 1, psi_max: 2}", "'psi_max' is there twice"),
+    ],
+)  # fmt: skip
+def test_what_is_no_mapping_of_fields_is_refused_in_words(text, words):
+    assert words in "; ".join(refusal(text))
+
+
+@pytest.mark.parametrize("name", ["-parcels", "parcels-", "par cels", "par_cels", "p" * 41])
+def test_names_are_those_that_aws_takes(name):
+    (problem,) = refusal(YAML.replace("model: parcels", f"model: {name!r}"))
+    assert problem.startswith(f"model is {name!r}: String should match pattern")
+
+
+def test_a_merge_key_is_no_field_of_ours():
+    text = YAML.replace("model: parcels", "model: parcels\ntraining: {<<: {minimum_rows: 10}, hyperparameters: {a: 1}}")
+    assert parse_model_config(text, source="m").training.minimum_rows == 10
