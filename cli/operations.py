@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.deployment import Caller, Deployment
 from cli.refusals import BadInputError
+from kedge.errors import LeaseHeldError
 from lambdas.adapters import audit, champions, executions, leases, model_registry, pauses
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
@@ -60,10 +61,8 @@ def go_back(deployment: Deployment, model: str, reason: str, *, version: str | N
     run = _free_run(deployment, package, champion)
     caller, machine = deployment.caller, deployment.release_machine
     stepfunctions = deployment.client("stepfunctions")
-    leases.take(
-        deployment.client("dynamodb"), stepfunctions, deployment.table, model=model, purpose="rollback",
-        holder=executions.execution_arn(machine, run), now=caller.time,
-    )  # fmt: skip
+    holder = executions.execution_arn(machine, run)
+    _take_lease(deployment, model, holder, caller)
     _write_down(deployment, model, package, caller, run, reason)
     request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn}
     executions.start(stepfunctions, machine, name=run, request=request)
@@ -107,6 +106,19 @@ def _free_run(deployment: Deployment, package: Package, champion: Champion) -> s
         if status is None:
             return run
         attempt += 1
+
+
+def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller) -> None:
+    dynamodb, stepfunctions = deployment.client("dynamodb"), deployment.client("stepfunctions")
+    try:
+        leases.take(
+            dynamodb, stepfunctions, deployment.table, model=model, purpose="rollback", holder=holder, now=caller.time
+        )
+    except LeaseHeldError as error:
+        raise BadInputError(
+            f"{model} is being worked on by {error.holder}; try again when that has ended, or end it with "
+            f"`aws stepfunctions stop-execution --execution-arn {error.holder}`"
+        ) from error
 
 
 def _write_down(deployment: Deployment, model: str, package: Package, caller: Caller, run: str, reason: str) -> None:

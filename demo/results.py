@@ -73,6 +73,8 @@ def load_predictions(
     found = pd.concat(tables, ignore_index=True).rename(
         columns={ROW_ID: "id", TIME: "time", config.prediction.name: "score"}
     )
+    booking_of = {row_id: booking for booking, row_id in replay.row_ids.items()}
+    found["id"] = found["id"].map(booking_of)
     told = pd.Series({booking: float(answer) for booking, answer in replay.answers.items()}, name="told")
     checked = found.merge(told, left_on="id", right_index=True, how="outer", indicator=True)
     wrong = checked[(checked["_merge"] != "both") | ~np.isclose(checked["score"], checked["told"], rtol=1e-9)]

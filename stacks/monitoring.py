@@ -177,7 +177,14 @@ class Monitoring(cdk.Stack):
                 dead_letters=self.undelivered,
                 payload={"step": step, "cadence": cadence},
             )
-        every(self, "Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor, role=role, dead_letters=self.undelivered)
+        every(
+            self,
+            "Watch",
+            f"50 0/{self._watch_hours} * * ? *",
+            function=watch_monitor,
+            role=role,
+            dead_letters=self.undelivered,
+        )
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]

@@ -16,7 +16,7 @@ from lambdas.handlers.requests import CADENCES
 from lambdas.settings import Settings as Environment
 
 # Capture files are minutes late: the stretch that is compared ended this long ago.
-CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=6)
+CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=12)
 
 
 class Settings(Environment):

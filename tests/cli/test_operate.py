@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from lambdas.adapters import audit, champions, windows
+from lambdas.adapters import approvals, audit, champions, windows
+from lambdas.adapters.approvals import Approval
 from lambdas.adapters.champions import Champion
 from offline.account import Account
 from tests.synthesised import assembly
@@ -28,6 +29,10 @@ class Operator:
     def types(self, *arguments):
         return CliRunner().invoke(app, [*arguments, "--endpoint-url", self.url])
 
+    def settle(self):
+        """Let everything end that has been started."""
+        self.account.clock.advance_to(self.account.clock.now + timedelta(hours=8))
+
     def happened(self, kind, *, model=MODEL, **detail):
         now = self.account.clock.now
         audit.record(self.s3, self.bucket, model=model, kind=kind, time=now, detail=detail)
@@ -38,6 +43,7 @@ class Operator:
         return [entry for entry in json.loads(result.stdout) if entry["kind"] == kind]
 
     def register(self, status="Approved"):
+        self.s3.put_object(Bucket=self.bucket, Key="model.tar.gz", Body=b"")
         container = {"Image": "i", "ModelDataUrl": f"s3://{self.bucket}/model.tar.gz"}
         answer = self.account.client("sagemaker").create_model_package(
             ModelPackageGroupName=MODEL, ModelApprovalStatus=status,
@@ -69,7 +75,10 @@ def operator(tmp_path_factory):
 @pytest.fixture(scope="module")
 def packages(operator):
     """Two approved packages, the newer one serving, and one that nobody has decided about."""
+    operator.settle()
     first, second, pending = operator.register(), operator.register(), operator.register("PendingManualApproval")
+    for version in ("1", "2"):  # released long ago
+        approvals.save(operator.dynamodb, operator.table, MODEL, version, Approval("Approved", 1))
     operator.promote(second, previous=first)
     return first, second, pending
 
@@ -159,12 +168,21 @@ def test_a_rollback_releases_the_predecessor_once_and_writes_it_down(operator, p
 
 def test_a_rollback_that_ended_without_success_may_be_tried_again(operator, packages):
     before = set(operator.runs("kedge-release"))
-    deadline = operator.account.clock.now + timedelta(hours=8)
-    operator.account.clock.advance_to(deadline)  # nothing was staged for this package: its release fails
+    operator.settle()  # nothing was staged for this package: its release fails
     assert "RUNNING" not in {run["status"] for run in operator.runs("kedge-release").values()}
     assert operator.types("rollback", MODEL, "--reason", "still complaints", "--to", "1").exit_code == 0
     (run,) = set(operator.runs("kedge-release")) - before
     assert "-v1-rollback-" in run
+
+
+def test_a_rollback_does_not_push_in_while_the_model_is_worked_on(operator, packages):
+    operator.settle()
+    assert operator.types("retrain", MODEL, "--reason", "prices were changed again").exit_code == 0
+    result = operator.types("rollback", MODEL, "--reason", "complaints")
+    assert result.exit_code == 2
+    assert "is being worked on by arn:aws:states:" in result.stderr
+    assert "aws stepfunctions stop-execution" in result.stderr
+    operator.settle()
 
 
 @pytest.mark.parametrize(
