@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint synth layers deploy bench lock clean
+.PHONY: help install demo test check lint synth layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,9 +38,6 @@ layers: install ## the Lambda layers for deploying, into build/layers/
 
 deploy: install layers ## cdk deploy --all, into the account of your AWS credentials
 	$(BIN)/npx --yes aws-cdk@2.1148.1 deploy --all
-
-bench: install ## the benchmarks, into benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
 
 lock: ## resolve requirements*.txt into requirements.lock
 	$(BIN)/uv pip compile requirements.txt requirements-dev.txt --universal --python-version 3.11 --generate-hashes --quiet -o requirements.lock

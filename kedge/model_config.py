@@ -134,7 +134,6 @@ class GatePolicy(_Section):
     minimum_effect: float = Field(default=0.01, ge=0)
     confidence: Fraction = 0.95
     minimum_holdout_rows: int = Field(default=200, ge=1)
-    latency_ratio_max: float = Field(default=2.0, gt=0)
 
 
 class CanaryPolicy(_Section):
