@@ -45,7 +45,7 @@ def test_a_person_goes_back_to_the_predecessor(hotel: Hotel) -> None:
     assert champion["previous_package_arn"] == second
     served = hotel.registry.describe_endpoint(EndpointName=hotel.endpoint)["EndpointConfigName"]
     assert served == champion["endpoint_config"]
-    (approved,) = [e for e in hotel.timeline("approved") if e["detail"]["reason"] == "rollback: complaints"]
+    (approved,) = [e for e in hotel.timeline("approved") if e["detail"].get("reason") == "rollback: complaints"]
     promoted = hotel.timeline("canary_promoted")[-1]
     assert promoted["detail"]["run"] == approved["detail"]["run"]
     assert hotel.item("lease") is None
