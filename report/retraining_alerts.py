@@ -104,7 +104,7 @@ def failed(_model: str, detail: Detail) -> Message:
     """An execution broke."""
     machine = str(detail.get("machine", "a run"))
     again = (
-        "The endpoint is as the release left it; look at it. Approve the package again to start another release."
+        "The endpoint is as the release left it; look at it. To start another release, reject and then approve the package."
         if "release" in machine
         else "The champion serves unchanged. It is tried again with the next window, a limited number of times."
     )
