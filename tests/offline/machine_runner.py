@@ -4,7 +4,8 @@ import json
 from datetime import timedelta
 
 import boto3
-from offline_world import make_role
+
+from tests.offline.offline_world import make_role
 
 MINUTE = timedelta(minutes=1)
 

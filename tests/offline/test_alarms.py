@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from offline_world import NotingFunction, make_queue, messages
 
 from offline.alarm_rules import ALARM, INSUFFICIENT_DATA, OK, judged_state
 from offline.metric_math import MetricMathError, evaluate
+from tests.offline.offline_world import NotingFunction, make_queue, messages
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 

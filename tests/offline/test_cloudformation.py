@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from assemblies import DEPLOYED_BUCKET, function, resource, role, write_assembly, write_code
 
 from offline.cloudformation import DeployError
+from tests.offline.assemblies import DEPLOYED_BUCKET, function, resource, role, write_assembly, write_code
 
 QUEUE = resource("AWS::SQS::Queue", VisibilityTimeout=120)
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from offline_world import NotingFunction, make_queue, make_role, messages
 
 from offline.event_inputs import fill
+from tests.offline.offline_world import NotingFunction, make_queue, make_role, messages
 
 
 def _rule(account, pattern, *targets, name="rule"):

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import boto3
 import pytest
-from assemblies import function, resource, role, write_assembly, write_code
 
 import kedge
 from offline.lambda_runtime import FunctionError
 from offline.roles import ADMINISTRATOR, current_role
+from tests.offline.assemblies import function, resource, role, write_assembly, write_code
 
 APP = """
 import os, sys

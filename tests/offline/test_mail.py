@@ -7,7 +7,8 @@ from email.policy import default
 
 import pytest
 from botocore.exceptions import ClientError
-from offline_world import NotingFunction, make_queue, messages
+
+from tests.offline.offline_world import NotingFunction, make_queue, messages
 
 
 def _topic(account, *subscriptions):

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from offline_world import NotingFunction, make_queue, messages
+
+from tests.offline.offline_world import NotingFunction, make_queue, messages
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from offline_world import NotingFunction, make_queue, make_role, messages
 
 from offline.schedule_expressions import ScheduleExpressionError, parse
+from tests.offline.offline_world import NotingFunction, make_queue, make_role, messages
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 

@@ -3,8 +3,9 @@ from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
-from machine_runner import MINUTE, Runner, invoke, task, wait
-from offline_world import NotingFunction, make_queue
+
+from tests.offline.machine_runner import MINUTE, Runner, invoke, task, wait
+from tests.offline.offline_world import NotingFunction, make_queue
 
 EVERYTHING = "States.ALL"
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from machine_runner import MINUTE, Jobs, Runner, invoke, task, train, training, wait
-from offline_world import NotingFunction
 
 from offline.step_functions_errors import error_named, sdk_error_name
+from tests.offline.machine_runner import MINUTE, Jobs, Runner, invoke, task, train, training, wait
+from tests.offline.offline_world import NotingFunction
 
 EVERYTHING = "States.ALL"
 
