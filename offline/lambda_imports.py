@@ -14,13 +14,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_REPOSITORY = Path(__file__).parents[1]
+
 
 class Package:
     """The code of one function: its root on disk and the modules it has imported so far."""
 
     def __init__(self, root: Path, bytecode: Path) -> None:
         self.root, self.bytecode = root, bytecode
-        self.names = frozenset(path.stem for path in root.iterdir() if path.is_dir() or path.suffix == ".py")
+        # What only the repository holds is hidden too, or a module that this process has imported would be found.
+        self.names = _modules_in(root) | (_modules_in(_REPOSITORY) - {"offline"})
         self.modules: dict[str, ModuleType] = {}
         self._outside: dict[str, ModuleType] = {}
         self._seen_outside = self._seen_inside = -1
@@ -54,6 +57,10 @@ class Package:
 
     def _present(self) -> dict[str, ModuleType]:
         return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self.names}
+
+
+def _modules_in(folder: Path) -> frozenset[str]:
+    return frozenset(path.stem for path in folder.iterdir() if path.is_dir() or path.suffix == ".py")
 
 
 def _packages_only(path: list[str]) -> list[str]:
