@@ -10,11 +10,9 @@ least recently used containers are stopped beyond a few, and started again when 
 from __future__ import annotations
 
 import hashlib
-import os
 import select
 import shutil
 import subprocess
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.container_worker import ANSWER, REQUEST, read_exactly, write_all
+from offline.processes import Processes, inherited, processes_of
 from offline.sagemaker_storage import unpack
 
 RUNNING_MAX = 4
@@ -49,7 +48,7 @@ class Reply:
 def containers_of(account: Any) -> Containers:
     """Return the account's containers, made on first use and stopped when it is left."""
     if not hasattr(account, "containers"):
-        account.containers = Containers(account.directory / "containers")
+        account.containers = Containers(account.directory / "containers", processes_of(account))
         account.on_close(account.containers.close)
     return account.containers  # type: ignore[no-any-return]  # the account is extended by its modules
 
@@ -57,8 +56,8 @@ def containers_of(account: Any) -> Containers:
 class Containers:
     """The containers by what they were made of."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, processes: Processes) -> None:
+        self.directory, self.processes = directory, processes
         self._lock = threading.RLock()
         self._known: OrderedDict[str, Container] = OrderedDict()  # the least recently asked for first
 
@@ -72,7 +71,7 @@ class Containers:
                 unpack(artefact, home / "model")
                 if source is not None:
                     unpack(source, home / "source")
-                self._known[digest] = Container(home, environment)
+                self._known[digest] = Container(home, environment, self.processes)
             container = self._known[digest]
             self._known.move_to_end(digest)
             idle = [known for known in self._known.values() if known.running and known is not container]
@@ -94,8 +93,8 @@ class Containers:
 class Container:
     """One subprocess, its pipes, and the order of its requests."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
-        self.home, self.environment = home, dict(environment)
+    def __init__(self, home: Path, environment: Mapping[str, str], processes: Processes) -> None:
+        self.home, self.environment, self._processes = home.resolve(), dict(environment), processes
         self.fleets = 0  # endpoints that keep it running
         self._lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,10 +111,10 @@ class Container:
         with self._lock:
             if self._process is not None:
                 return
-            with self.home.with_suffix(".log").open("ab") as log:
-                self._process = subprocess.Popen(
-                    self._command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environment()
-                )
+            self._process = self._processes.start(
+                self._command(), directory=self.home, environment=self._environment(),
+                log=self.home.with_suffix(".log"), talks=True,
+            )  # fmt: skip
             self._loaded = False
             self._poll = select.poll()
             self._poll.register(self._process.stdout.fileno(), select.POLLIN | select.POLLHUP)  # type: ignore[union-attr]
@@ -124,12 +123,11 @@ class Container:
         program = self.environment.get("SAGEMAKER_PROGRAM", "inference.py")
         places = [self.home / "source", self.home / "model" / "code", self.home / "model"]
         code = next((place for place in places if (place / program).exists()), places[1])
-        return [sys.executable, str(WORKER), str(self.home / "model"), str(code), program]
+        return [str(WORKER), str(self.home / "model"), str(code), program]
 
     def _environment(self) -> dict[str, str]:
-        inherited = {key: os.environ[key] for key in ("PATH", "LANG", "LD_LIBRARY_PATH") if key in os.environ}
         given = {key: value.replace(MODEL_DIR, str(self.home / "model")) for key, value in self.environment.items()}
-        return inherited | {"SM_MODEL_DIR": str(self.home / "model"), "PYTHONUNBUFFERED": "1"} | given
+        return inherited() | {"SM_MODEL_DIR": str(self.home / "model"), "PYTHONUNBUFFERED": "1"} | given
 
     def ping(self) -> None:
         """Wait until the model is loaded; raise ContainerError with the reason if it does not load."""

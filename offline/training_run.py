@@ -14,11 +14,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
+from offline.processes import inherited, processes_of
 from offline.sagemaker_api import ValidationError
 from offline.sagemaker_storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
@@ -75,10 +75,9 @@ class TrainingRun:
         except (DownloadError, tarfile.TarError) as error:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command(), cwd=self.root / "code", env=self._environment(), stdout=log, stderr=subprocess.STDOUT
-            )
+        self._process = processes_of(self.account).start(
+            self._command(), directory=self.root / "code", environment=self._environment(), log=self.log
+        )
 
     def _download(self, channel: dict[str, Any]) -> None:
         uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
@@ -127,10 +126,9 @@ class TrainingRun:
         arguments = []
         for name, value in self._own_parameters().items():
             arguments += [f"-{name}" if len(name) == 1 else f"--{name}", str(value)]
-        return [sys.executable, self.parameters["sagemaker_program"], *arguments]
+        return [self.parameters["sagemaker_program"], *arguments]
 
     def _environment(self) -> dict[str, str]:
-        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LD_LIBRARY_PATH") if key in os.environ}
         root, own = self.root, self._own_parameters()
         channels = [channel["ChannelName"] for channel in self.request.get("InputDataConfig", [])]
         variables = {
@@ -144,7 +142,7 @@ class TrainingRun:
             "SM_USER_ENTRY_POINT": self.parameters["sagemaker_program"],
             "SM_CHANNELS": json.dumps(sorted(channels)),
             "SM_HPS": json.dumps(own),
-            "SM_USER_ARGS": json.dumps(self._command()[2:]),
+            "SM_USER_ARGS": json.dumps(self._command()[1:]),
             "SM_CURRENT_HOST": HOST,
             "SM_HOSTS": json.dumps([HOST]),
             "SM_NUM_CPUS": os.cpu_count() or 1,
@@ -158,7 +156,7 @@ class TrainingRun:
             **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
             **self.request.get("Environment", {}),
         }
-        return kept | {name: str(value) for name, value in variables.items()}
+        return inherited() | {name: str(value) for name, value in variables.items()}
 
     # End ----------------------------------------------------------------------------------------------------------
 

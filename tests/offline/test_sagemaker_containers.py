@@ -5,16 +5,20 @@ import json
 import pytest
 
 from offline.containers import ContainerError, Containers
+from offline.processes import Processes
 from tests.offline.sagemaker_world import BROKEN, INFERENCE, archive
 
 MODEL = json.dumps({"mean": 1.0})
 
 
-@pytest.fixture
-def containers(tmp_path):
-    made = Containers(tmp_path)
+@pytest.fixture(params=[0, 1], ids=["cold", "waiting"])
+def containers(tmp_path, request):
+    processes = Processes()
+    processes.keep_waiting(request.param)
+    made = Containers(tmp_path, processes)
     yield made
     made.close()
+    processes.close()
 
 
 def start(containers, script=INFERENCE, environment=None, **files):
