@@ -21,7 +21,7 @@ demo: install ## two years of hotel bookings through the whole loop, offline; wr
 	$(BIN)/python -m demo
 
 test: install ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

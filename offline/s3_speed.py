@@ -1,26 +1,29 @@
-"""S3 listings that cost what they return, not what the bucket holds.
+"""S3 listings that cost what they return, not what the bucket holds, and plain reads that cost a look-up.
 
 moto walks every key of a bucket for each ListObjectsV2, copies the bucket to do so, and spends 0.1 ms on writing each
 entry. Here a bucket keeps its keys' names sorted, a page is cut out of them, and written in one go. What is returned
-is the same. moto also delivers a server access log, an object per request, to the log bucket; AWS does so hours later
+is the same. A GetObject of a whole, current object without conditions is answered from the bucket; every other one is
+moto's. moto also delivers a server access log, an object per request, to the log bucket; AWS does so hours later
 and as it can, and nothing of ours reads it: here none is delivered.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 from xml.sax.saxutils import escape
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
 from moto.s3 import models
-from moto.s3.models import FakeDeleteMarker, FakeTableStorageBucket, S3Backend
+from moto.s3.models import FakeDeleteMarker, FakeKey, FakeTableStorageBucket, S3Backend, s3_backends
 from moto.s3.responses import S3Response
-from moto.s3.utils import _VersionedKeyStore
+from moto.s3.utils import ARCHIVE_STORAGE_CLASSES, _VersionedKeyStore
 
 if TYPE_CHECKING:
     from offline.account import Account
@@ -135,6 +138,23 @@ def serialized(response: S3Response, answer: ActionResult) -> Any:
 
 
 _serialized = S3Response.serialized
+
+
+_PLAIN = re.compile(r"https://([a-z0-9-]+)\.s3\.[a-z0-9-]+\.amazonaws\.com/([^?]+)$")
+_CONDITIONS = ("Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+
+
+def quick_get(request: Any) -> tuple[int, dict[str, str], bytes] | None:
+    """Answer a plain GetObject as moto does; None where it is anything else, or there is something to say."""
+    named = _PLAIN.match(request.url) if request.method == "GET" else None
+    if named is None or any(name in request.headers for name in _CONDITIONS):
+        return None
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(named[1])
+    key = bucket.keys.get(unquote(named[2])) if bucket is not None else None
+    if not isinstance(key, FakeKey) or key.storage_class in ARCHIVE_STORAGE_CLASSES:
+        return None
+    version = {"x-amz-version-id": key.version_id} if key.version_id != "null" else {}
+    return 200, version | key.response_dict | dict(key.metadata) | {"Accept-Ranges": "bytes"}, key.value
 
 
 def install(account: Account) -> None:

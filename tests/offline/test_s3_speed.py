@@ -73,3 +73,27 @@ def test_a_page_of_a_large_bucket_costs_no_more_than_of_a_small_one(s3, account)
         page, truncated, _token = list_objects_v2(backend, bucket, "capture/0150", None, None, None, 1000)
     assert (len(page), truncated) == (100, False)
     assert (time.perf_counter() - started) / 100 < 0.005
+
+
+@pytest.mark.parametrize("key", ["plain.txt", "a b/ü&c+d.txt", "empty"])
+def test_a_plain_read_says_what_moto_says(s3, key):
+    body = b"" if key == "empty" else key.encode()
+    s3.put_object(Bucket="data", Key=key, Body=body, ContentType="text/plain", Metadata={"made-by": "me"})
+    quick = s3.get_object(Bucket="data", Key=key)
+    # A condition sends the same question the long way.
+    whole = s3.get_object(Bucket="data", Key=key, IfMatch=quick["ETag"])
+    assert (
+        (quick["Body"].read(), quick["Metadata"])
+        == (body, {"made-by": "me"})
+        == (whole["Body"].read(), whole["Metadata"])
+    )
+    told = ("ETag", "LastModified", "ContentType", "ContentLength", "VersionId", "AcceptRanges")
+    assert {name: quick.get(name) for name in told} == {name: whole.get(name) for name in told}
+
+
+def test_a_deleted_or_absent_object_is_not_there(s3):
+    s3.put_object(Bucket="data", Key="gone", Body=b"1")
+    s3.delete_object(Bucket="data", Key="gone")
+    for key in ("gone", "never"):
+        with pytest.raises(s3.exceptions.NoSuchKey):
+            s3.get_object(Bucket="data", Key=key)
