@@ -4,7 +4,9 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint synth layers deploy lock clean
+# What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
+IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
+.PHONY: help install demo test check lint synth bench layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -15,6 +17,9 @@ install: .venv/installed ## the virtual environment
 	@test -x $(BIN)/uv || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kedge needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }; $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@printf '#!/bin/sh\nPYTHONPATH="$(CURDIR):$$PYTHONPATH" exec "$(CURDIR)/$(BIN)/python" -m cli "$$@"\n' > $(BIN)/kedge && chmod +x $(BIN)/kedge
+	@echo "compiling what the commands import"
+	@cd $(BIN)/../lib/python3*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 0 -x '/tests/|stubs' $(IMPORTED) >/dev/null || true
+	@$(BIN)/python -m compileall -q cli kedge lambdas report
 	@touch $@
 
 demo: install ## two years of hotel bookings through the whole loop, offline; writes build/demo/
@@ -32,6 +37,9 @@ check: test lint synth ## what CI runs
 
 synth: install ## templates into cdk.out/, with cdk-nag
 	$(BIN)/python app.py
+
+bench: install ## what Kedge costs, beside its peers; writes benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
 
 layers: install ## the Lambda layers for deploying, into build/layers/
 	$(BIN)/python -m stacks.parts.layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,10 @@ from kedge.model_config import Feature
 # A text column counts as numeric although this fraction of its values is none: those are type errors, not levels.
 ODD_FRACTION_MAX = 0.01
 IDENTIFIER_ROWS_MIN, IDENTIFIER_FRACTION_MIN = 100, 0.9
-_IDENTIFIER_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index|row_?number)$", re.IGNORECASE)
+# The last two are what pandas calls a row's number in Parquet and in CSV.
+_IDENTIFIER_NAME = re.compile(
+    r"(^|_)(id|uuid|guid|key|index|row_?number)$|^__index_level_\d+__$|^Unnamed: 0$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -27,32 +31,35 @@ class InferredSchema:
     left_out: dict[str, str]
 
 
-def infer_schema(table: pa.Table, *, apart: set[str]) -> InferredSchema:
-    """Infer each column's kind from the baseline's values; `apart` are the prediction and the label."""
+def infer_schema(columns: Mapping[str, Any], *, apart: set[str]) -> InferredSchema:
+    """Infer each column's kind from values of the baseline; `apart` are the prediction and the label."""
     features, left_out = [], {}
-    for name in table.column_names:
+    for name, values in columns.items():
         if name in apart:
             continue
-        reason = _why_not(name, table.column(name))
+        reason = _why_not(name, values)
         if reason:
             left_out[name] = reason
         else:
-            values = table.column(name)
             features.append(Feature(name=name, kind=kind_of(values), dtype=dtype_of(values.type)))
     return InferredSchema(tuple(features), left_out)
 
 
 def kind_of(values: Any) -> Any:
     """Numeric where the values are numbers, or text that reads as numbers; booleans are categories."""
-    array = plain_array(values)
-    if is_number(array.type):
-        return "categorical" if pa.types.is_boolean(array.type) else "numeric"
-    text = cast_text(array).drop_null()
-    words = {str(word).lower() for word in pc.unique(text.slice(0, 1000)).to_pylist()}
-    if words <= {"true", "false"}:
+    kind = value_type(values)
+    if is_number(kind):
+        return "categorical" if pa.types.is_boolean(kind) else "numeric"
+    words, rows = _words(values)
+    if {str(word).lower() for word in words.to_pylist()[:1000]} <= {"true", "false"}:
         return "categorical"
-    unparsable = int(cast_numbers(text, "float64").unparsable.sum())
-    return "numeric" if unparsable <= ODD_FRACTION_MAX * len(text) else "categorical"
+    unparsable = int(rows[cast_numbers(words, "float64").unparsable].sum())
+    return "numeric" if unparsable <= ODD_FRACTION_MAX * rows.sum() else "categorical"
+
+
+def value_type(values: Any) -> Any:
+    """Arrow's type of the values, whether or not they stand in a dictionary."""
+    return values.type.value_type if pa.types.is_dictionary(values.type) else values.type
 
 
 def dtype_of(kind: Any) -> Any:
@@ -60,8 +67,19 @@ def dtype_of(kind: Any) -> Any:
     return "float32" if pa.types.is_float32(kind) or pa.types.is_float16(kind) else None
 
 
+def _words(values: Any) -> tuple[Any, Any]:
+    """The different texts that are not missing, and the rows of each: far fewer to look at than rows."""
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
+    codes = encoded.indices.drop_null().to_numpy(zero_copy_only=False)
+    rows = np.bincount(codes, minlength=len(encoded.dictionary))
+    text = cast_text(encoded.dictionary)
+    known = text.is_valid()
+    return text.filter(known), rows[known.to_numpy(zero_copy_only=False)]
+
+
 def _why_not(name: str, values: Any) -> str:
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    kind = value_type(values)
     if pa.types.is_temporal(kind):
         return "a time, which always moves on"
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):

@@ -1,77 +1,117 @@
-"""Measured quality of two files that hold the model's answers beside the truth."""
+"""Measured quality of two sides of rows that hold the model's answers beside the truth."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from cli.estimated_files import estimate_files
 from cli.row_files import RowFiles, UnreadableFileError
-from kedge.columns import Column, cast_numbers, cast_text
-from kedge.model_config import ModelConfig
-from kedge.performance import ScoreCounts, count_scores, judge_performance
+from kedge.columns import Column, plain_array
+from kedge.model_config import ModelConfig, Problem
+from kedge.outcome_counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
+from kedge.outcome_faults import OutcomeFaults
+from kedge.outcomes import infer_classes, infer_problem, read_outcomes
+from kedge.performance import judge_performance
+
+# So many rows tell a probability from a class and from an amount.
+HEAD_ROWS = 100_000
+# So large a fraction of them outside 0 to 1 are no probabilities that went wrong.
+OUTSIDE_FRACTION_MAX = 0.01
+# More different labels than this are no classes that a person would name.
+CLASSES_MAX = 1_000
 
 
-class StrangeLabelError(UnreadableFileError):
-    """A label is none of the model's classes."""
-
-    def __init__(self, *, path: Path, label: str, found: str, classes: tuple[str, ...]) -> None:
-        known = " and ".join(map(repr, classes))
-        hint = "name the column's own, the one that is predicted last, under labels.classes in a YAML (--config)"
-        super().__init__(path=path, reason=f"column {label!r} holds {found!r}, and the classes are {known}; {hint}")
+class UnlabelledFileError(UnreadableFileError):
+    """The baseline's labels cannot be compared with its answers."""
 
 
 def judge_files(
     baseline: RowFiles, window: RowFiles, config: ModelConfig, columns: tuple[Column, ...], label: str | None
 ) -> tuple[dict[str, Any] | None, str]:
-    """The report's "performance", with the baseline file as the reference; or None, and why there is none."""
-    prediction = next((column for column in columns if column.role == "prediction"), None)
+    """The report's "performance", with the baseline's rows as the reference; or None, and why there is none."""
+    prediction = next((column.name for column in columns if column.role == "prediction"), None)
     if label is None:
         return None, ""
-    why_not = _why_not(prediction, config)
-    if prediction is None or why_not:
-        return None, f"quality is not judged: {why_not}"
+    if prediction is None:
+        return None, "quality is not judged: name the column with the model's answers (--prediction)"
     try:
-        before = _counted(baseline, config, prediction.name, label)
-    except StrangeLabelError as error:
+        before, _ = _counted(baseline, config, prediction, label)
+    except UnlabelledFileError as error:
         return None, f"quality is not judged: {error}"
     # A label that was understood in the baseline and is not any more is a fault of the window.
-    now = _counted(window, config, prediction.name, label)
-    return judge_performance(
-        now[0], before[0], config.performance, provisional_rows=0, unlabelled_rows=now[1],
-        horizon_reason="every labelled row of the file counts as ripe",
-    ).to_json(), ""  # fmt: skip
+    labelled = label in window.schema.names
+    now, faults = _counted(window, config, prediction, label) if labelled else (no_outcomes(config), OutcomeFaults())
+    report = judge_performance(
+        now, before, config.performance, provisional_rows=0, unlabelled_rows=faults.unlabelled,
+        horizon_reason="every labelled row of the file counts as ripe", notes=faults.sentences(),
+    )  # fmt: skip
+    return report.to_json() | estimate_files(baseline, window, config, prediction, label, before, report), ""
 
 
-def _why_not(prediction: Column | None, config: ModelConfig) -> str:
-    if prediction is None:
-        return "name the column with the model's answers (--prediction)"
-    if config.problem != "binary_classification":
-        return f"the model's YAML says {config.problem}, and labels are compared for binary_classification"
-    if prediction.kind != "numeric":
-        return f"{prediction.name} holds no numbers, and labels are compared with probabilities"
-    if len(config.labels.classes) != 2:
-        return f"the model's YAML names {len(config.labels.classes)} classes, and two are needed"
-    return ""
+def with_outcome(
+    config: ModelConfig, baseline: RowFiles, window: RowFiles, prediction: str, label: str, *, problem: Problem | None
+) -> ModelConfig:
+    """A made-up model's kind of problem and classes, from the rows themselves; `problem` where it is asked for."""
+    head = baseline.head([prediction, label], HEAD_ROWS)
+    answers, truth = head.column(prediction), head.column(label)
+    kind = problem or infer_problem(answers, truth)
+    if kind == "multiclass_classification":
+        # A class that only the window has is one that the model gets wrong, not a label to be passed over.
+        answers, truth = (_distinct((baseline, window), name) for name in (prediction, label))
+    classes = infer_classes(kind, answers, truth)
+    labels = config.labels.model_copy(update={"classes": classes} if classes else {})
+    return config.model_copy(update={"problem": kind, "labels": labels})
 
 
-def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> tuple[ScoreCounts, int]:
-    """Labelled scores, and the number of rows that have a score and no label."""
-    table = rows.read([prediction, label])
-    scores = cast_numbers(table.column(prediction), "float64").values
-    words = cast_text(table.column(label)).to_pylist()
-    spelt = {**{word: i for i, word in enumerate(config.labels.classes)}, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-    strange = sorted({w for w in words if w is not None} - {*spelt, "False", "True"})
-    if strange:
-        raise StrangeLabelError(path=rows.path, label=label, found=strange[0], classes=config.labels.classes)
-    labels = np.array([-1 if word is None else spelt.get(word, spelt.get(word.lower(), -1)) for word in words])
-    answered = np.isfinite(scores)
-    if ((scores[answered] < 0) | (scores[answered] > 1)).any():
+def _distinct(sides: tuple[RowFiles, ...], name: str) -> Any:
+    found = pa.chunked_array([], pa.string())
+    for side in [side for side in sides if name in side.schema.names]:
+        for batch in side.batches([name]):
+            words = pc.unique(plain_array(batch.column(name))).cast(pa.string())
+            found = pa.chunked_array([pc.unique(pa.concat_arrays([*found.chunks, words]))])
+            if len(found) > CLASSES_MAX:
+                reason = (
+                    f"column {name!r} holds more than {CLASSES_MAX:,} different values, too many for classes; "
+                    "say what the model predicts (--problem regression), or name another column"
+                )
+                raise UnreadableFileError(path=side.path, reason=reason)
+    return found
+
+
+def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> tuple[OutcomeCounts, OutcomeFaults]:
+    """Labelled answers, a batch at a time, and what could not be read."""
+    counts, faults = no_outcomes(config), OutcomeFaults()
+    for batch in rows.batches(_columns(rows, config, prediction, label)):
+        outcomes, found = read_outcomes(pa.Table.from_batches([batch]), prediction, label, config)
+        counts, faults = add_counts(counts, count_outcomes(outcomes, config)), faults + found
+    _refuse_strangers(rows, config, prediction, label, faults)
+    return counts, faults
+
+
+def _columns(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> list[str]:
+    wished = [*config.prediction.probabilities, *filter(None, [config.performance.cost_column])]
+    return list(dict.fromkeys([prediction, label, *(name for name in wished if name in rows.schema.names)]))
+
+
+def _refuse_strangers(rows: RowFiles, config: ModelConfig, prediction: str, label: str, faults: OutcomeFaults) -> None:
+    labelled = int(faults.kept.sum())
+    if faults.strange_labels and not labelled:
+        raise UnlabelledFileError(path=rows.path, reason=_strange_label(config, label, faults))
+    if faults.not_probabilities > OUTSIDE_FRACTION_MAX * (labelled + faults.not_probabilities):
         reason = (
-            f"column {prediction!r} has values outside 0 to 1, so they are no probabilities to compare with a label"
+            f"column {prediction!r} has values outside 0 to 1, so they are no probabilities to compare with a label; "
+            "write the probability, or say what the model predicts (--problem)"
         )
         raise UnreadableFileError(path=rows.path, reason=reason)
-    known = answered & (labels >= 0)
-    counts = count_scores(scores[known], labels[known], threshold=config.prediction.threshold)
-    return counts, int((answered & (labels < 0)).sum())
+
+
+def _strange_label(config: ModelConfig, label: str, faults: OutcomeFaults) -> str:
+    found = f"column {label!r} holds {faults.label_examples[0]!r} in {faults.strange_labels} rows"
+    if config.problem == "regression":
+        return f"{found}, which is no number; mend what writes it, or say what the model predicts (--problem)"
+    known = " and ".join(map(repr, config.labels.classes))
+    hint = "name the column's own, the one that is predicted last, under labels.classes in a YAML (--config)"
+    return f"{found}, and the classes are {known}; {hint}"

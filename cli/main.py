@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.account import serve
+from cli.backtest import backtest
 from cli.check import check
 from cli.init import init
 from cli.models import validate
@@ -18,6 +19,7 @@ account = typer.Typer(no_args_is_help=True, help="The offline account: AWS in on
 models = typer.Typer(no_args_is_help=True, help="The watched models' YAML files.")
 
 app.command("check")(check)
+app.command("backtest")(backtest)
 app.command("init")(init)
 app.add_typer(models, name="models")
 models.command("validate")(validate)

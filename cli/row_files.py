@@ -1,104 +1,136 @@
-"""Rows of Parquet and CSV files and folders, a batch at a time and only the columns asked for."""
+"""Rows of Parquet, CSV and JSON lines, from files, folders and S3: a batch at a time and only the columns asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from cli.file_faults import fault_of, first_line
-from kedge.errors import RefusedError
+from cli.json_rows import BrokenLineError
+from cli.row_formats import BATCH_ROWS, ENDINGS, batches_of, is_parquet, row_count, schema_of
+from cli.row_sources import RowSource, UnreadableFileError, find_sources
 
-PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz")
-BATCH_ROWS = 131_072
+__all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 
-
-class UnreadableFileError(RefusedError):
-    """A file cannot be read as rows."""
-
-    def __init__(self, *, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError)
 
 
 @dataclass(frozen=True)
 class RowFiles:
-    """One Parquet or CSV file, or the files of a folder; CSV values stay text until they are cast."""
+    """The rows of one file, of a folder, or of a prefix in S3; values of CSV stay text until they are cast.
 
-    path: Path
-    files: tuple[Path, ...]
+    `told` hears of each batch that is read: the file's name and the batch's rows, counted once a column.
+    """
+
+    path: str
+    sources: tuple[RowSource, ...]
     schema: pa.Schema
+    told: Callable[[str, int], None] = lambda _name, _values: None
+    held: tuple[pa.RecordBatch, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    @cached_property
+    def total_rows(self) -> int | None:
+        """Rows in all, where every file says so itself."""
+        counts = [row_count(source) for source in self.sources]
+        return None if None in counts else sum(count or 0 for count in counts)
 
     def read(self, columns: list[str]) -> pa.Table:
         """All rows of some columns."""
-        batches = list(self.batches(columns))
-        return pa.Table.from_batches(batches).combine_chunks() if batches else self._empty(columns)
+        return self._joined(columns, self.batches(columns))
 
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def head(self, columns: list[str], rows: int) -> pa.Table:
+        """The first rows of some columns, or a few more."""
+        return self._joined(columns, _first(self.batches(columns), rows))
+
+    def kept(self, rows: int) -> RowFiles:
+        """The same rows, held in memory if there are no more than these: whoever reads them again reads no file."""
+        if (self.total_rows or 0) > rows:
+            return self
+        found, seen = [], 0
+        for batch in self.batches(self.schema.names):
+            found.append(batch)
+            seen += batch.num_rows
+            if seen > rows:
+                return self
+        return replace(self, held=tuple(found))
+
+    def batches(self, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The rows of some columns, in the order of the files."""
-        for file in self.files:
+        if self.held is not None:
+            yield from (batch.select(columns) for batch in self.held)
+            return
+        for source in self.sources:
             try:
-                for batch in _batches(file, columns):
+                for batch in batches_of(source, columns, batch_rows):
+                    self.told(source.name, batch.num_rows * len(columns))
                     yield batch.select(columns)
             except KeyError as error:
-                raise UnreadableFileError(path=file, reason=f"{first_line(error)}, as in {self.files[0]}") from error
-            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                raise _unreadable(file, error) from error
+                reason = f"{first_line(error)}, as in {self.sources[0].name}"
+                raise UnreadableFileError(path=source.name, reason=reason) from error
+            except _FAULTS as error:
+                raise _unreadable(source, error) from error
 
-    def _empty(self, columns: list[str]) -> pa.Table:
-        return pa.schema([self.schema.field(name) for name in columns]).empty_table()
+    def _joined(self, columns: list[str], batches: Iterable[pa.RecordBatch]) -> pa.Table:
+        found = [pa.Table.from_batches([batch]) for batch in batches]
+        if not found:
+            return pa.schema([self.schema.field(name) for name in columns]).empty_table()
+        try:
+            return pa.concat_tables(found, promote_options="permissive").combine_chunks()
+        except pa.ArrowTypeError:
+            # Numbers in one file, words in another: both are text until they are cast.
+            text = pa.schema([(name, pa.string()) for name in columns])
+            return pa.concat_tables([table.cast(text) for table in found]).combine_chunks()
 
 
-def open_rows(path: Path) -> RowFiles:
+def open_rows(path: Path | str) -> RowFiles:
     """Find the files behind a path and their columns; whatever cannot be read is an `UnreadableFileError`."""
-    if not path.exists():
-        raise UnreadableFileError(path=path, reason="there is no such file or folder")
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    files = tuple(file for file in found if file.is_file() and file.name.endswith((*PARQUET, *CSV)))
-    if not files:
-        reason = "no Parquet or CSV file is there; names must end in " + ", ".join((*PARQUET, *CSV))
-        raise UnreadableFileError(path=path, reason=reason)
+    place = str(path)
+    sources = find_sources(place, ENDINGS)
+    if not sources:
+        reason = "no file of rows is there; names must end in " + ", ".join(ENDINGS)
+        raise UnreadableFileError(path=place, reason=reason)
+    first = sources[0]
     try:
-        schema = _schema(files[0])
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _unreadable(files[0], error) from error
+        schema = schema_of(first)
+    except _FAULTS as error:
+        raise _unreadable(first, error) from error
+    _refuse_odd_columns(first, schema)
+    return RowFiles(place, sources, schema)
+
+
+def _first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        rows -= batch.num_rows
+        if rows <= 0:
+            return
+
+
+def _refuse_odd_columns(source: RowSource, schema: pa.Schema) -> None:
+    if not len(schema):
+        raise UnreadableFileError(path=source.name, reason="the file is empty: it has neither columns nor rows")
     if len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
         reason = f"its values are separated by {odd!r}; write it with commas, or as Parquet"
-        raise UnreadableFileError(path=files[0], reason=reason)
+        raise UnreadableFileError(path=source.name, reason=reason)
     doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if doubled:
-        raise UnreadableFileError(path=files[0], reason=f"several columns are called {', '.join(doubled)}; rename them")
-    return RowFiles(path, files, schema)
+        reason = f"several columns are called {', '.join(doubled)}; rename them"
+        raise UnreadableFileError(path=source.name, reason=reason)
 
 
-def _schema(file: Path) -> pa.Schema:
-    if file.name.endswith(PARQUET):
-        return pq.read_schema(file)
-    with pa.csv.open_csv(str(file)) as reader:
-        return pa.schema([(name, pa.string()) for name in reader.schema.names])
-
-
-def _batches(file: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    if file.name.endswith(PARQUET):
-        with pq.ParquetFile(file, read_dictionary=columns) as opened:
-            yield from opened.iter_batches(BATCH_ROWS, columns=columns)
-        return
-    # Types guessed from a file's first megabyte fail on what comes later: everything is text until it is cast.
-    options = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
-    )
-    with pa.csv.open_csv(str(file), convert_options=options) as reader:
-        yield from reader
-
-
-def _unreadable(file: Path, error: Exception) -> UnreadableFileError:
+def _unreadable(source: RowSource, error: Exception) -> UnreadableFileError:
     try:
-        names = _schema(file).names
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        names = schema_of(source).names
+    except _FAULTS:
         names = []
-    is_parquet = file.name.endswith(PARQUET)
-    return UnreadableFileError(path=file, reason=fault_of(file, error, names, is_parquet=is_parquet))
+    reason = fault_of(source, error, names, is_parquet=is_parquet(source.name))
+    return UnreadableFileError(path=source.name, reason=reason)

@@ -30,7 +30,9 @@ def draft_from_rows(
     table = rows.read(rows.schema.names)
     if not table.num_rows:
         raise BadInputError(f"{data}: it has no rows")
-    schema = infer_schema(table, apart={*apart, *([label] if label else [])})
+    schema = infer_schema(
+        dict(zip(table.column_names, table.columns, strict=True)), apart={*apart, *([label] if label else [])}
+    )
     if not schema.features:
         raise BadInputError(
             f"{data}: no column can be a feature: {'; '.join(schema.left_out.values()) or 'none is left'}"

@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+import typer
 
-_COLOURS = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "INSUFFICIENT_DATA": "dim"}
-PIPED_WIDTH = 120  # a log has no width of its own
-_ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
+from cli.slice_lines import slice_lines
+from report.ranking import relevance
+
+_COLOURS: Mapping[str, dict[str, Any]] = {
+    "OK": {"fg": "green"}, "WARNING": {"fg": "yellow"}, "CRITICAL": {"fg": "red", "bold": True}, "INSUFFICIENT_DATA": {"dim": True},
+}  # fmt: skip
+_ORDER = ("INSUFFICIENT_DATA", "OK", "WARNING", "CRITICAL")
+_HEADS = ("column", "severity", "effect", "by chance", "p", "PSI", "missing")
+_LEFT = 2  # columns of text; the others are numbers
+_NAME_WIDTH = 48
 
 
-def print_verdict(report: dict[str, Any], notes: Iterable[str]) -> None:
+def print_verdict(report: Mapping[str, Any], notes: Iterable[str]) -> None:
     """Print every column, the worst last so that it stands above the prompt, then the reasons and the verdict."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(_columns(report))
+    for line in _table(report):
+        typer.echo(line)
     for note in notes:
-        console.print(f"[dim]{escape(note)}[/dim]")
+        typer.secho(note, dim=True)
     for reason in report["reasons"]:
-        console.print(f"- {escape(reason)}", soft_wrap=True)
+        typer.echo(f"- {reason}")
     performance = report.get("performance")
     if performance:
-        console.print(
-            f"quality: {_coloured(performance['severity'])} {escape('; '.join(performance['reasons']))}", soft_wrap=True
-        )
-    console.print(
-        f"{_coloured(report['severity'])} {report['window']['rows']} rows against {escape(report['baseline'])}"
-    )
+        typer.echo(f"quality: {_coloured(performance['severity'])} {'; '.join(performance['reasons'])}")
+        estimate = performance.get("estimate", {})
+        if estimate.get("reasons"):
+            judged = f"{_coloured(estimate['severity'])} " if "severity" in estimate else ""
+            typer.echo(f"estimate: {judged}{'; '.join(estimate['reasons'])}")
+        for severity, said in slice_lines(performance):
+            typer.echo(f"{_coloured(severity)} {said}")
+    typer.echo(f"{_coloured(report['severity'])} {report['window']['rows']} rows against {report['baseline']}")
 
 
-def _columns(report: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="dim")
-    table.add_column("column", no_wrap=True)
-    table.add_column("severity", no_wrap=True)
-    for title in ("effect", "by chance", "p", "PSI", "missing"):
-        table.add_column(title, justify="right", no_wrap=True)
-    ordered = sorted(report["columns"], key=lambda c: (-_ORDER.index(c["severity"]), c.get("effect", 0.0)))
-    for column in ordered:
-        effects = ("effect", "effect_without_drift")
-        facts = [f"{column[name]:.3f}" if name in column else "" for name in effects]
-        p_value, psi = column.get("p_value_adjusted"), column["statistics"].get("psi")
-        facts += ["" if p_value is None else f"{p_value:.2g}", "" if psi is None else f"{psi:.3f}"]
-        name = escape(column["name"]) + (" [dim](prediction)[/dim]" if column["role"] == "prediction" else "")
-        table.add_row(name, _coloured(column["severity"]), *facts, f"{column['missing_fraction']:.1%}")
-    return table
+def _table(report: Mapping[str, Any]) -> list[str]:
+    ordered = sorted(report["columns"], key=lambda c: (_ORDER.index(c["severity"]), relevance(c), c.get("effect", 0.0)))
+    rows = [_HEADS, *(_row(column) for column in ordered)]
+    if any("importance" in column for column in ordered):
+        weights = [f"{column['importance']:.0%}" if "importance" in column else "" for column in ordered]
+        rows = [
+            (*row[:_LEFT], weight, *row[_LEFT:]) for row, weight in zip(rows, ["importance", *weights], strict=True)
+        ]
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = []
+    for number, row in enumerate(rows):
+        padded = [c.ljust(w) if i < _LEFT else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        padded[1] = padded[1].replace(row[1], _coloured(row[1])) if number else padded[1]
+        lines.append("  ".join(padded).rstrip() if number else typer.style("  ".join(padded).rstrip(), dim=True))
+    return lines
+
+
+def _row(column: Mapping[str, Any]) -> tuple[str, ...]:
+    facts = [f"{column[name]:.3f}" if name in column else "" for name in ("effect", "effect_without_drift")]
+    p_value, psi = column.get("p_value_adjusted"), column["statistics"].get("psi")
+    facts += ["" if p_value is None else f"{p_value:.2g}", "" if psi is None else f"{psi:.3f}"]
+    name = column["name"] if len(column["name"]) <= _NAME_WIDTH else column["name"][: _NAME_WIDTH - 1] + "…"
+    name += " (prediction)" if column["role"] == "prediction" else ""
+    return (name, column["severity"], *facts, f"{column['missing_fraction']:.1%}")
 
 
 def _coloured(severity: str) -> str:
-    return f"[{_COLOURS[severity]}]{severity}[/]"
+    return typer.style(severity, **_COLOURS[severity])

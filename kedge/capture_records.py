@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -45,6 +46,12 @@ class CaptureBatch:
 
     table: pa.Table
     quarantined: tuple[Quarantined, ...]
+
+    def requests_by_hour(self) -> dict[int, int]:
+        """Records of each hour, broken ones among them; those of a key without an hour cannot be placed if broken."""
+        events = self.table.group_by(HOUR).aggregate([(EVENT_ID, "count_distinct")]).to_pydict()
+        broken = Counter(hour for record in self.quarantined if (hour := _hour_of(record.key)) is not None)
+        return dict(Counter(dict(zip(events[HOUR], events[f"{EVENT_ID}_count_distinct"], strict=True))) + broken)
 
 
 class _Line(NamedTuple):

@@ -6,33 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from kedge.binning import Bins
-from kedge.cells import median
-from kedge.column_statistics import Measured, measure_categorical, measure_numeric
+from kedge.baseline import ColumnCounts
+from kedge.column_evidence import ColumnEvidence
+from kedge.column_statistics import Measured
 from kedge.columns import Column
-from kedge.model_config import DriftPolicy
-from kedge.profile import ColumnCounts
+from kedge.drift_rule import DriftRule
 from kedge.severity import Severity
-
-
-@dataclass(frozen=True)
-class ColumnEvidence:
-    """One column on both sides, as it is measured and told."""
-
-    column: Column
-    bins: Bins
-    before: ColumnCounts
-    now: ColumnCounts
-
-    def measure(self, *, minimum_rows: int, p_value_min: float) -> Measured | None:
-        """Its statistics; None where the window has fewer than `minimum_rows` values, or the baseline none."""
-        if int(self.now.with_unseen.sum()) < minimum_rows or not self.before.with_unseen.sum():
-            return None
-        if self.column.kind == "numeric":
-            return measure_numeric(self.bins, self.before.cells, self.now.cells, p_value_min=p_value_min)
-        return measure_categorical(self.before.with_unseen, self.now.with_unseen, p_value_min=p_value_min)
 
 
 @dataclass(frozen=True)
@@ -48,13 +27,21 @@ class ColumnReport:
     statistics : mapping of str to float
         By DESIGN.md's names; what does not apply is absent.
     p_value_adjusted : float
-        Of KS or chi-square, Holm-corrected over every test of the run.
+        Of KS or chi-square under the design effect, Holm-corrected over every test of the run.
     effect : float
         KS statistic of a numeric column, total variation of a categorical one, 0 to 1.
     effect_without_drift : float
         What these sizes show on average when nothing has moved.
     smallest_detectable_effect : float
-        The smallest effect that this window could have called drift.
+        The smallest effect that this window would certainly have called drift; absent where a rule asks for no certainty.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    rows_needed : int
+        Rows with a value that are needed; absent where there are enough.
+    importance : float
+        Share of the model that rests on the feature, 0 to 1; absent where nothing is known, and of the prediction.
+    against : str
+        What it was judged against where that is not the training data.
     """
 
     column: Column
@@ -67,25 +54,35 @@ class ColumnReport:
     effect: float | None = None
     effect_without_drift: float | None = None
     smallest_detectable_effect: float | None = None
+    design_effect: float | None = None
+    rows_needed: int | None = None
     missing_fraction: float = 0.0
     unseen_fraction: float | None = None
     out_of_range_fraction: float | None = None
     unparsable_fraction: float | None = None
+    importance: float | None = None
+    against: str | None = None
+
+    @property
+    def relevance(self) -> float:
+        """What ranks a column: its effect beyond chance times its importance, which is 1 where nothing is known of it."""
+        beyond = max((self.effect or 0.0) - (self.effect_without_drift or 0.0), 0.0)
+        return beyond * (1.0 if self.importance is None else self.importance)
 
     def to_json(self) -> dict[str, Any]:
         """As DESIGN.md's report holds it under "columns"; what does not apply is absent."""
         facts: dict[str, Any] = {
             "name": self.column.name,
             "role": self.column.role,
-            "kind": self.column.kind,
+            "kind": self.column.counted_as,
             "severity": self.severity.value,
             "reason": self.reason,
             "statistics": dict(self.statistics),
             "rows": self.rows,
         }
         optional = (
-            "p_value_adjusted", "effect", "effect_without_drift", "smallest_detectable_effect", "missing_fraction",
-            "unseen_fraction", "out_of_range_fraction", "unparsable_fraction",
+            "p_value_adjusted", "effect", "effect_without_drift", "smallest_detectable_effect", "design_effect",
+            "rows_needed", "missing_fraction", "unseen_fraction", "out_of_range_fraction", "unparsable_fraction", "importance", "against",
         )  # fmt: skip
         return facts | {name: getattr(self, name) for name in optional if getattr(self, name) is not None}
 
@@ -93,102 +90,62 @@ class ColumnReport:
 def judge_column(
     evidence: ColumnEvidence,
     measured: Measured | None,
-    policy: DriftPolicy,
+    rule: DriftRule,
     *,
+    level: float,
+    minimum_rows: int,
     p_value_adjusted: float = 1.0,
-    psi_max: float | None = None,
 ) -> ColumnReport:
-    """Judge a column: drift is what is beyond chance *and* beyond a limit.
+    """Judge a column by its rule.
 
     Parameters
     ----------
     measured : Measured, optional
         None where there were too few rows to measure anything.
+    level : float
+        Probability with which the window may alarm where nothing has drifted.
+    minimum_rows : int
+        Rows with a value that are asked for.
     p_value_adjusted : float
         Corrected over every test of the run.
-    psi_max : float, optional
-        The column's own limit; else the policy's.
     """
     column, now = evidence.column, evidence.now
     if measured is None:
-        found, nothing = int(now.with_unseen.sum()), Severity.INSUFFICIENT_DATA
-        needed = f"{found} rows have a value, {policy.minimum_rows} are needed to judge drift"
-        return ColumnReport(
-            column, nothing, nothing, now.rows, f"{column.name}: {needed}", {}, **_fractions(column, now)
-        )
-    limits = _Limits.of(policy, psi_max)
-    severity = limits.severity(measured, p_value_adjusted)
+        return _unmeasured(evidence, minimum_rows)
+    severity = rule.severity(measured, p_value_adjusted, level)
+    effect = "KS" if column.is_number else "total variation"
     return ColumnReport(
         column,
         severity,
         severity,
         now.rows,
-        f"{column.name}: {limits.words(column, measured, severity)}; {_moved(evidence)}",
+        f"{column.name}: {rule.words(measured, severity, effect=effect)}; {evidence.moved}",
         measured.statistics,
         p_value_adjusted,
         measured.effect,
         measured.effect_without_drift,
-        min(max(measured.certain_effect, measured.effect_without_drift + policy.effect_warning), 1.0),
+        rule.smallest_detectable(measured),
+        measured.design_effect,
         **_fractions(column, now),
     )
 
 
-@dataclass(frozen=True)
-class _Limits:
-    policy: DriftPolicy
-    psi_max: float
-    psi_warning: float
-
-    @classmethod
-    def of(cls, policy: DriftPolicy, psi_max: float | None) -> _Limits:
-        own = policy.psi_max if psi_max is None else psi_max
-        return cls(policy, own, min(policy.psi_warning, own))
-
-    def severity(self, measured: Measured, p_value_adjusted: float) -> Severity:
-        policy = self.policy
-        beyond = measured.effect - measured.effect_without_drift
-        distance = measured.statistics["jensen_shannon_distance"]
-        if p_value_adjusted >= policy.p_value_min:
-            return Severity.OK
-        if beyond >= policy.effect_max or measured.psi_excess > self.psi_max:
-            return Severity.CRITICAL
-        if distance > policy.jensen_shannon_distance_max:
-            return Severity.CRITICAL
-        moved = beyond >= policy.effect_warning or measured.psi_excess > self.psi_warning
-        return Severity.WARNING if moved else Severity.OK
-
-    def words(self, column: Column, measured: Measured, severity: Severity) -> str:
-        warned = severity is Severity.WARNING
-        psi_limit = self.psi_warning if warned else self.psi_max
-        effect_limit = self.policy.effect_warning if warned else self.policy.effect_max
-        effect = "KS" if column.kind == "numeric" else "total variation"
-        return (
-            f"PSI {measured.statistics['psi']:.2f} against a limit of {psi_limit:g}, "
-            f"{effect} {measured.effect:.2f} against {effect_limit:g} (without drift {measured.effect_without_drift:.2f})"
-        )
-
-
-def _moved(evidence: ColumnEvidence) -> str:
-    if evidence.column.kind == "categorical":
-        return _moved_level(evidence)
-    before, now = (median(counts.cells, evidence.bins) for counts in (evidence.before, evidence.now))
-    if before == now:
-        return f"the median stayed at {before:.4g}"
-    return f"the median moved from {before:.4g} to {now:.4g}"
-
-
-def _moved_level(evidence: ColumnEvidence) -> str:
-    b, w = (counts.with_unseen / counts.with_unseen.sum() for counts in (evidence.before, evidence.now))
-    most = int(np.argmax(np.abs(w - b)))
-    levels = evidence.bins.levels
-    level = repr(levels[most]) if most < len(levels) else "levels unknown to the baseline"
-    return f"the share of {level} moved from {b[most]:.1%} to {w[most]:.1%}"
+def _unmeasured(evidence: ColumnEvidence, minimum_rows: int) -> ColumnReport:
+    column, now, nothing = evidence.column, evidence.now, Severity.INSUFFICIENT_DATA
+    found = int(now.with_unseen.sum())
+    needed = minimum_rows if found < minimum_rows else None
+    why = f"{found} rows have a value, {minimum_rows} are needed to judge drift"
+    if needed is None:
+        why = "no row of the baseline has a value, so there is nothing to judge drift against"
+    return ColumnReport(
+        column, nothing, nothing, now.rows, f"{column.name}: {why}", {}, rows_needed=needed, **_fractions(column, now)
+    )
 
 
 def _fractions(column: Column, counts: ColumnCounts) -> dict[str, Any]:
     rows = max(counts.rows, 1)
     fractions = {"missing_fraction": counts.missing / rows}
-    if column.kind == "categorical":
+    if not column.is_number:
         return fractions | {"unseen_fraction": counts.unseen / rows}
     return fractions | {
         "out_of_range_fraction": counts.out_of_range / rows,

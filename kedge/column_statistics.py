@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.baseline import ColumnCounts
 from kedge.binning import Bins
-from kedge.cells import cell_values, coarse_starts, coarsen
+from kedge.cells import coarse_starts, coarsen
 from kedge.statistics import DISTANCES
 from kedge.statistics.chi_square import chi_square, total_variation_certain
+from kedge.statistics.g_test import g_test
 from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_p_value, ks_statistic, ks_without_drift
-from kedge.statistics.psi import psi_without_drift
 from kedge.statistics.total_variation import total_variation_without_drift
 from kedge.statistics.wasserstein import wasserstein_distance
 
@@ -27,17 +28,17 @@ class Measured:
     Attributes
     ----------
     statistics : mapping of str to float
-        By DESIGN.md's names; what does not apply is absent.
+        By DESIGN.md's names, of the rows as if they were independent; what does not apply is absent.
     p_value : float
-        Of KS or chi-square, not corrected for the other columns.
+        Of KS or chi-square, under the design effect, not corrected for the other tests.
     effect : float
         KS statistic or total variation, 0 to 1.
     effect_without_drift : float
-        What these sizes show on average when nothing has moved.
+        What these sizes show on average when nothing has moved, under the design effect.
     certain_effect : float
-        The effect at and beyond which the p-value is certainly below the one asked for.
-    psi_excess : float
-        PSI less what these sizes show without drift.
+        The effect at and beyond which the p-value is certainly below the level asked for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
     """
 
     statistics: Mapping[str, float]
@@ -45,66 +46,75 @@ class Measured:
     effect: float
     effect_without_drift: float
     certain_effect: float
-    psi_excess: float
+    design_effect: float
 
 
-def measure_numeric(bins: Bins, before: Ints, now: Ints, *, p_value_min: float) -> Measured:
+def measure_numeric(
+    bins: Bins, before: ColumnCounts, now: ColumnCounts, *, level: float, design_effect: float = 1.0
+) -> Measured:
     """Measure a numeric column: KS and Wasserstein on the fine cells, the others on ten neighbourhoods.
 
     Parameters
     ----------
-    before, now : ndarray of int, shape (n_cells,)
+    before, now : ColumnCounts
         Rows per cell of `bins`, neither of them empty.
-    p_value_min : float
-        The level that `certain_effect` is for.
-
-    >>> found = measure_numeric(Bins(edges=np.array([1.0])), np.array([50, 50]), np.array([20, 80]), p_value_min=0.05)
-    >>> found.effect, found.statistics["ks_statistic"]
-    (0.3, 0.3)
+    level : float
+        The p-value that `certain_effect` is for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
     """
-    starts = coarse_starts(before)
-    b, w = coarsen(before, starts), coarsen(now, starts)
-    rows = int(before.sum()), int(now.sum())
-    statistic = ks_statistic(before, now)
+    starts = coarse_starts(before.cells)
+    b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
+    rows = int(before.cells.sum()), int(now.cells.sum())
+    worth = rows[0] / design_effect, rows[1] / design_effect
+    statistic = ks_statistic(before.cells, now.cells)
     p_value = ks_p_value(statistic, *rows)
     statistics = {name: function(b, w) for name, function in DISTANCES.items()} | {
         "ks_statistic": statistic,
         "ks_p_value": p_value,
-        "wasserstein_distance": wasserstein_distance(before, now, cell_values(bins)),
+        "wasserstein_distance": wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means)),
     }
+    # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
+    by_cells = total_variation_without_drift(before.cells, now.cells, design_effect=design_effect)
     return Measured(
         # Values near the largest float are too far apart for a distance.
         {name: value for name, value in statistics.items() if np.isfinite(value)},
-        p_value,
+        ks_p_value(statistic, *worth),
         statistic,
-        # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
-        min(ks_without_drift(*rows), total_variation_without_drift(before, now)),
-        ks_critical(p_value_min, *rows),
-        statistics["psi"] - psi_without_drift(b, w),
+        min(ks_without_drift(*worth), by_cells),
+        ks_critical(level, *worth),
+        design_effect,
     )
 
 
-def measure_categorical(before: Ints, now: Ints, *, p_value_min: float) -> Measured:
+def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect: float = 1.0) -> Measured:
     """Measure a categorical column.
 
     Parameters
     ----------
     before, now : ndarray of int, shape (n_levels,)
         Rows per level, the unseen among them, neither of them empty.
-    p_value_min : float
-        The level that `certain_effect` is for.
+    level : float
+        The p-value that `certain_effect` is for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
 
-    >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80]), p_value_min=0.05).effect, 6)
+    >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80]), level=0.05).effect, 6)
     0.3
     """
     statistics = {name: function(before, now) for name, function in DISTANCES.items()}
-    statistic, p_value = chi_square(before, now)
+    for name, test in (("chi_square", chi_square), ("g_test", g_test)):
+        statistics[f"{name}_statistic"], statistics[f"{name}_p_value"] = test(before, now)
     used = int(np.count_nonzero(before + now))
+    worth = float(before.sum()) / design_effect, float(now.sum()) / design_effect
+    p_value = statistics["chi_square_p_value"]
+    if design_effect > 1:
+        _, p_value = chi_square(before, now, design_effect=design_effect)
     return Measured(
-        statistics | {"chi_square_statistic": statistic, "chi_square_p_value": p_value},
+        statistics,
         p_value,
         statistics["total_variation_distance"],
-        total_variation_without_drift(before, now),
-        total_variation_certain(used, p_value_min, float(before.sum()), float(now.sum())),
-        statistics["psi"] - psi_without_drift(before, now),
+        total_variation_without_drift(before, now, design_effect=design_effect),
+        total_variation_certain(used, level, *worth),
+        design_effect,
     )

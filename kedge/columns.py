@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -11,23 +12,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kedge.errors import UncountableColumnError
 from kedge.model_config import ModelConfig
 
 # What spreadsheets, pandas and R write where there is no value.
-MISSING_WORDS = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>")
+MISSING_WORDS = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "NaT")
 # Arrow reads these; what is left may still be a number with blanks around it, or a boolean.
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|Inf|INF|infinity|Infinity)$"
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
+Kind = Literal["numeric", "categorical", "boolean", "timestamp"]
+
+
 @dataclass(frozen=True)
 class Column:
-    """One watched column: a feature of the payload, or the prediction."""
+    """One watched column: a feature of the payload, or the prediction.
+
+    >>> Column("paid", "feature", "boolean", "string").counted_as
+    'categorical'
+    """
 
     name: str
     role: Literal["feature", "prediction"]
-    kind: Literal["numeric", "categorical"]
+    kind: Kind
     dtype: str
+
+    @property
+    def counted_as(self) -> Literal["numeric", "categorical"]:
+        """What its counts are: a timestamp is a number, its age in days, and a boolean a category of two levels."""
+        return "numeric" if self.is_number else "categorical"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is cut at edges."""
+        return self.kind in ("numeric", "timestamp")
 
 
 @dataclass(frozen=True)
@@ -38,20 +57,23 @@ class Numbers:
     ----------
     values : ndarray of float, shape (n_rows,)
         In the declared precision; NaN where missing or unparsable.
-    missing, unparsable : ndarray of bool, shape (n_rows,)
+    unparsable : ndarray of bool, shape (n_rows,)
+        Where there is text that is no number.
     """
 
     values: NDArray[np.float64]
-    missing: NDArray[np.bool_]
     unparsable: NDArray[np.bool_]
+
+    @cached_property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which rows have no value."""
+        return np.isnan(self.values) & ~self.unparsable
 
 
 def columns_of(config: ModelConfig) -> tuple[Column, ...]:
     """The columns that a model's YAML has watched: its features, then its prediction."""
     features = tuple(Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features if f.watched)
-    kind: Literal["numeric", "categorical"] = (
-        "categorical" if config.problem == "multiclass_classification" else "numeric"
-    )
+    kind: Kind = "categorical" if config.problem == "multiclass_classification" else "numeric"
     dtype = "float64" if kind == "numeric" else "string"
     return (*features, Column(config.prediction.name, "prediction", kind, dtype))
 
@@ -74,15 +96,15 @@ def cast_numbers(values: Any, dtype: str) -> Numbers:
     ([1.5, 1.0], [False, True, False, False], [False, False, True, False])
     """
     array = plain_array(values)
-    unparsable = np.zeros(len(array), bool)
+    unparsable: NDArray[np.bool_] = np.broadcast_to(np.False_, len(array))
     if is_number(array.type):
-        floats = _floats(array.cast(pa.float64(), safe=False))
+        floats = _floats(array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False))
     else:
-        floats, unparsable = _parse(array.cast(pa.string()))
+        floats, unparsable = _parse(text_array(array))
     if dtype == "float32":
         with np.errstate(over="ignore"):
             floats = floats.astype(np.float32).astype(np.float64)
-    return Numbers(floats, np.isnan(floats) & ~unparsable, unparsable)
+    return Numbers(floats, unparsable)
 
 
 def cast_text(values: Any) -> Any:
@@ -91,11 +113,27 @@ def cast_text(values: Any) -> Any:
     >>> cast_text(pa.array(["a", "", None])).to_pylist()
     ['a', None, None]
     """
-    array = plain_array(values)
-    if not pa.types.is_string(array.type):
-        array = array.cast(pa.string())
+    array = text_array(values)
     # Without values, is_in has nothing to compare and answers null.
     return pc.if_else(pc.is_in(array, _MISSING_ARRAY), pa.scalar(None, pa.string()), array)
+
+
+def text_array(values: Any) -> Any:
+    """One plain array of strings from anything that Arrow can write as text.
+
+    Raises
+    ------
+    UncountableColumnError
+        If it is bytes that are no UTF-8, or a nested type.
+
+    >>> text_array(pa.array([1.0, 2.5, None])).to_pylist()
+    ['1', '2.5', None]
+    """
+    array = plain_array(values)
+    try:
+        return array if pa.types.is_string(array.type) else array.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UncountableColumnError(kind=str(array.type)) from error
 
 
 def plain_array(values: Any) -> Any:
@@ -104,8 +142,19 @@ def plain_array(values: Any) -> Any:
     >>> plain_array(pa.chunked_array([["a"], ["b"]])).to_pylist()
     ['a', 'b']
     """
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    array = one_array(values)
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def one_array(values: Any) -> Any:
+    """One array, with its dictionary if it has one, from an array or a chunked one.
+
+    >>> one_array(pa.chunked_array([["a"], ["b"]])).to_pylist()
+    ['a', 'b']
+    """
+    if isinstance(values, pa.ChunkedArray):
+        return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    return values
 
 
 def is_number(kind: Any) -> bool:
@@ -115,13 +164,11 @@ def is_number(kind: Any) -> bool:
     (True, True, False)
     """
     types = pa.types
-    return bool(
-        types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)
-    ) or bool(types.is_null(kind))
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_null(kind))
 
 
 def _floats(array: Any) -> NDArray[np.float64]:
-    return np.array(array.to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
 
 
 def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -131,7 +178,7 @@ def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         return _floats(array.cast(pa.float64())), unparsable
     except pa.ArrowInvalid:
         plain = pc.fill_null(pc.match_substring_regex(array, _NUMBER), False)
-        values = _floats(pc.if_else(plain, array, pa.scalar(None, pa.string())).cast(pa.float64()))
+        values = np.array(_floats(pc.if_else(plain, array, pa.scalar(None, pa.string())).cast(pa.float64())))
         absent = pc.or_(pc.is_null(array), pc.is_in(array, _MISSING_ARRAY))
         odd = np.flatnonzero(pc.invert(pc.or_(plain, absent)).to_numpy(zero_copy_only=False))
         values[odd] = [_number(text) for text in array.take(pa.array(odd)).to_pylist()]
@@ -147,29 +194,3 @@ def _number(text: str) -> float:
 
 
 _MISSING_ARRAY = pa.array(MISSING_WORDS)
-
-
-def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[str, ...]) -> pa.Table:
-    """Rows of the predictions table, each column in its declared type; what cannot be read as a number becomes null.
-
-    Parameters
-    ----------
-    table : Table
-        The identifiers, every feature and the prediction, as text.
-    identifiers : tuple of str
-        Columns to keep as they are.
-    """
-    columns = {name: table.column(name) for name in identifiers}
-    for feature in config.features:
-        columns[feature.name] = _typed(table.column(feature.name), feature.kind, feature.declared_dtype)
-    prediction = columns_of(config)[-1]
-    columns[prediction.name] = _typed(table.column(prediction.name), prediction.kind, prediction.dtype)
-    return pa.table(columns)
-
-
-def _typed(values: Any, kind: str, dtype: str) -> Any:
-    if kind == "categorical":
-        return cast_text(values)
-    numbers = cast_numbers(values, dtype)
-    array = pa.array(numbers.values, pa.float64(), mask=numbers.missing | numbers.unparsable)
-    return array.cast(pa.float32(), safe=False) if dtype == "float32" else array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,8 @@ class DayProfile:
         Keys of the predictions table's parts that hold the same rows.
     quarantined, duplicates : int
         Broken records kept aside, and rows whose id had been counted before.
+    requests : mapping of int to int
+        Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
     """
 
     hours: Mapping[int, Profile] = field(default_factory=dict)
@@ -31,6 +34,7 @@ class DayProfile:
     parts: tuple[str, ...] = ()
     quarantined: int = 0
     duplicates: int = 0
+    requests: Mapping[int, int] = field(default_factory=dict)
 
     def total(self, baseline: Baseline) -> Profile:
         """The day's sum."""
@@ -48,6 +52,7 @@ class DayProfile:
             parts=(*self.parts, *other.parts),
             quarantined=self.quarantined + other.quarantined,
             duplicates=self.duplicates + other.duplicates,
+            requests=dict(Counter(self.requests) + Counter(other.requests)),
         )
 
 
@@ -103,6 +108,7 @@ def encode_day(day: DayProfile) -> bytes:
         "parts": list(day.parts),
         "quarantined": day.quarantined,
         "duplicates": day.duplicates,
+        "requests": {str(hour): count for hour, count in sorted(day.requests.items())},
     }
     return encode_profiles("day", header, day.hours)
 
@@ -110,4 +116,7 @@ def encode_day(day: DayProfile) -> bytes:
 def decode_day(data: bytes) -> DayProfile:
     """Read a day."""
     header, hours = decode_profiles("day", data)
-    return DayProfile(hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"])
+    requests = {int(hour): count for hour, count in header["requests"].items()}
+    return DayProfile(
+        hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"], requests
+    )

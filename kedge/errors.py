@@ -38,11 +38,27 @@ class EmptySampleError(RefusedError):
         self.sample = sample
 
 
+class UnreadableImportanceError(RefusedError):
+    """A file of feature importances holds something else."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(f"the file of feature importances cannot be read: {reason}")
+        self.reason = reason
+
+
 class BaselineMismatchError(RefusedError):
     """Two profiles were cut at the edges of different baselines."""
 
     def __init__(self, *, expected: str, found: str) -> None:
         super().__init__(f"a profile of baseline {found!r} cannot be combined with one of {expected!r}")
+        self.expected, self.found = expected, found
+
+
+class OutcomeMismatchError(RefusedError):
+    """Counted outcomes are of different problems, or of different classes."""
+
+    def __init__(self, *, expected: str, found: str) -> None:
+        super().__init__(f"outcomes of {found} cannot be combined with those of {expected}")
         self.expected, self.found = expected, found
 
 
@@ -112,6 +128,17 @@ class ColumnAbsentError(RefusedError):
     def __init__(self, *, column: str, found: list[str]) -> None:
         super().__init__(f"column {column!r} is not there; the columns are: {', '.join(found)}")
         self.column = column
+
+
+class UncountableColumnError(RefusedError):
+    """A column's values are neither numbers nor text."""
+
+    def __init__(self, *, kind: str, column: str = "") -> None:
+        name = f"column {column!r}" if column else "a column"
+        super().__init__(
+            f"{name} is of Arrow's type {kind} with values that cannot be written as UTF-8 text; convert it, or leave it out"
+        )
+        self.kind, self.column = kind, column
 
 
 class UnreadableRecordError(RefusedError):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.model_config import GatePolicy
+from kedge.intervals import z_of
+from kedge.model_config import GATE_METRICS, GatePolicy, Problem
+from kedge.paired_differences import Numbers, improvement, placements, row_losses
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Verdict = Literal["PASS", "REFUSE"]
-SLICE_MINIMUM_PER_CLASS = 50
+SLICE_MINIMUM_ROWS, SLICE_MINIMUM_PER_CLASS = 100, 50
 
 
 @dataclass(frozen=True)
@@ -54,154 +54,161 @@ class GateReport:
         return refused or tuple(row.reason for row in self.rows)
 
 
-def paired_auc_difference(labels: Ints, challenger: Floats, champion: Floats) -> tuple[float, float]:
-    """AUC of the challenger less the champion's on the same rows, and its standard error.
-
-    The variance of paired placements: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, 837.
-    Both classes must be present.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n_rows,)
-        1 for the positive class, 0 for the other.
-    challenger, champion : ndarray of float, shape (n_rows,)
-        Scores of the same rows.
-
-    >>> labels = np.array([0, 0, 1, 1])
-    >>> paired_auc_difference(labels, np.array([0.1, 0.2, 0.8, 0.9]), np.array([0.1, 0.4, 0.35, 0.8]))[0]
-    0.25
-    """
-    positive = labels == 1
-    of_challenger = _placements(challenger[positive], challenger[~positive])
-    of_champion = _placements(champion[positive], champion[~positive])
-    by_positive, by_negative = (a - b for a, b in zip(of_challenger, of_champion, strict=True))
-    variance = np.var(by_positive, ddof=1) / len(by_positive) + np.var(by_negative, ddof=1) / len(by_negative)
-    return float(by_positive.mean()), math.sqrt(float(variance))
-
-
-def _placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
-    """Share of the other class that each row outranks (positives) or is outranked by (negatives)."""
-    return _share_below(positives, negatives), 1.0 - _share_below(negatives, positives)
-
-
-def _share_below(values: Floats, others: Floats) -> Floats:
-    ordered = np.sort(others)
-    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    return (left + right) / (2 * len(others))
-
-
-def _mean_improvement(metric: str, labels: Ints, challenger: Floats, champion: Floats) -> tuple[float, float]:
-    gain = _row_losses(metric, labels, champion) - _row_losses(metric, labels, challenger)
-    return float(gain.mean()), float(gain.std(ddof=1) / math.sqrt(len(gain)))
-
-
-def _row_losses(metric: str, labels: Ints, scores: Floats) -> Floats:
-    if metric == "brier":
-        return (scores - labels) ** 2
-    safe = np.clip(scores, 1e-15, 1 - 1e-15)
-    return -np.where(labels == 1, np.log(safe), np.log1p(-safe))
-
-
-def improvement(metric: str, labels: Ints, challenger: Floats, champion: Floats) -> tuple[float, float]:
-    """How much better the challenger is in `metric`, positive is better, and its standard error.
-
-    >>> improvement("brier", np.array([0, 1]), np.array([0.0, 1.0]), np.array([0.5, 0.5]))
-    (0.25, 0.0)
-    """
-    if metric == "auc":
-        return paired_auc_difference(labels, challenger, champion)
-    return _mean_improvement(metric, labels, challenger, champion)
-
-
 def judge_challenger(
-    labels: Ints,
-    challenger: Floats,
-    champion: Floats | None,
+    labels: Numbers,
+    challenger: Numbers,
+    champion: Numbers | None,
     policy: GatePolicy,
     *,
-    slices: Mapping[str, NDArray[np.bool_]] | None = None,
+    problem: Problem = "binary_classification",
+    slices: Mapping[str, Bools] | None = None,
 ) -> GateReport:
     """Judge a challenger on the holdout that both models scored.
 
-    It passes when there are enough rows of both classes, every score is a probability, it is better than
-    the champion beyond chance (the interval of the paired difference is above zero) and by at
-    least the minimum effect, and no slice is worse beyond chance (Bonferroni over the slices). Without a champion
-    it must beat chance.
+    It passes when there are enough rows, every answer can be one, it is better than the champion beyond chance
+    (the interval of the paired difference is above zero) and by at least the minimum effect, and no slice is worse
+    beyond chance (Bonferroni over the slices). Without a champion it must beat chance. Where the champion's
+    probabilities have come off the real rate, a challenger that mends that without ranking worse is enough.
 
     Parameters
     ----------
-    labels : ndarray of int, shape (n_rows,)
-        1 for the positive class, 0 for the other.
-    challenger, champion : ndarray of float, shape (n_rows,)
-        Scores of the same rows; `champion` is None for a model's first package.
+    labels : ndarray, shape (n_rows,)
+        1 for the positive class and 0 for the other | codes of classes | numbers.
+    challenger, champion : ndarray, shape (n_rows,)
+        Scores | codes of classes, negative for none of them | numbers; `champion` is None for a first package.
     slices : mapping of str to ndarray of bool, shape (n_rows,), optional
-        Named groups of rows; those with fewer than 50 rows of a class are passed over.
+        Named groups of rows; those with fewer than 100 rows, or 50 of one of two classes, are passed over.
     """
-    rows = [_enough_rows(labels, policy), _scores_are_probabilities(challenger)]
+    rows = [_enough_rows(labels, policy, problem), _answers_are_possible(challenger, problem)]
     if all(row.verdict == "PASS" for row in rows):
-        z = NormalDist().inv_cdf(0.5 + policy.confidence / 2)
         if champion is None:
-            rows.append(_beats_chance(labels, challenger, z))
+            rows.append(_beats_chance(labels, challenger, policy, problem))
         else:
-            rows.append(_beats_champion(labels, challenger, champion, policy, z))
-            rows.extend(_no_slice_worse(labels, challenger, champion, policy, slices or {}))
+            rows.append(_beats_champion(labels, challenger, champion, policy, problem))
+            rows.extend(_no_slice_worse(labels, challenger, champion, policy, problem, slices or {}))
     return GateReport(tuple(rows))
 
 
-def _enough_rows(labels: Ints, policy: GatePolicy) -> GateRow:
-    positives = int((labels == 1).sum())
-    smaller = min(positives, len(labels) - positives)
-    enough = len(labels) >= policy.minimum_holdout_rows and smaller >= 2
-    reason = f"the holdout has {len(labels)} rows, {positives} of them positive; {policy.minimum_holdout_rows} rows of both classes are needed"
+def _metric(policy: GatePolicy, problem: Problem) -> str:
+    return policy.metric or GATE_METRICS[problem][0]
+
+
+def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
+    enough = len(labels) >= policy.minimum_holdout_rows
+    reason = f"the holdout has {len(labels)} rows; {policy.minimum_holdout_rows} are needed"
+    if problem != "regression":
+        _, counts = np.unique(labels, return_counts=True)
+        enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
+        reason += f", of both classes: it has {int((labels == 1).sum())} positive ones" if len(counts) <= 2 else ""
     return GateRow("holdout_rows", policy.minimum_holdout_rows, len(labels), "PASS" if enough else "REFUSE", reason)
 
 
-def _scores_are_probabilities(scores: Floats) -> GateRow:
-    bad = int((~((scores >= 0) & (scores <= 1))).sum())
-    reason = f"{bad} of {len(scores)} answers of the challenger are not between 0 and 1"
+def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
+    possible, words = {
+        "binary_classification": ((answers >= 0) & (answers <= 1), "between 0 and 1"),
+        "multiclass_classification": (answers >= 0, "among the model's classes"),
+        "regression": (np.isfinite(answers), "numbers"),
+    }[problem]
+    bad = int((~possible).sum())
+    reason = f"{bad} of {len(answers)} answers of the challenger are not {words}"
     return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
 
 
-def _beats_chance(labels: Ints, challenger: Floats, z: float) -> GateRow:
-    positive = labels == 1
-    of_positive, of_negative = _placements(challenger[positive], challenger[~positive])
-    value = float(of_positive.mean())
-    error = math.sqrt(np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative))
-    low, high = value - z * error, min(value + z * error, 1.0)
-    reason = (
-        f"AUC {value:.3f} ({low:.3f} to {high:.3f}) on the holdout; there is no champion, so it must beat chance, 0.5"
-    )
-    return GateRow("auc_above_chance", 0.5, value, "PASS" if low > 0.5 else "REFUSE", reason, low, high)
-
-
-def _beats_champion(labels: Ints, challenger: Floats, champion: Floats, policy: GatePolicy, z: float) -> GateRow:
-    value, error = improvement(policy.metric, labels, challenger, champion)
+def _beats_chance(labels: Numbers, challenger: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
+    """Better than what can be said without looking: 0.5 of AUC, the most frequent class, the median."""
+    z = z_of(policy.confidence)
+    if problem == "binary_classification":
+        positive = labels == 1
+        of_positive, of_negative = placements(
+            np.asarray(challenger[positive], np.float64), np.asarray(challenger[~positive], np.float64)
+        )
+        spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
+        value, error, floor, name = float(of_positive.mean()), math.sqrt(float(spread)), 0.5, "AUC"
+    else:
+        known, counts = np.unique(labels, return_counts=True)
+        constant = known[counts.argmax()] if problem != "regression" else np.median(labels)
+        value, error = improvement(_metric(policy, problem), labels, challenger, np.full(len(labels), constant))
+        floor, name = 0.0, f"improvement of {_metric(policy, problem)} on a constant answer"
     low, high = value - z * error, value + z * error
-    passes = low > 0 and value >= policy.minimum_effect
+    reason = f"{name} {value:.4g} ({low:.4g} to {high:.4g}) on the holdout; there is no champion, so it must beat chance, {floor:g}"
+    gate = "auc_above_chance" if problem == "binary_classification" else f"{_metric(policy, problem)}_beyond_chance"
+    return GateRow(gate, floor, value, "PASS" if low > floor else "REFUSE", reason, low, high)
+
+
+def _beats_champion(
+    labels: Numbers, challenger: Numbers, champion: Numbers, policy: GatePolicy, problem: Problem
+) -> GateRow:
+    metric, z = _metric(policy, problem), z_of(policy.confidence)
+    value, error = improvement(metric, labels, challenger, champion)
+    asked = _minimum_effect(metric, labels, champion, policy)
+    low, high = value - z * error, value + z * error
+    passes = low > 0 and value >= asked
     reason = (
-        f"{policy.metric} is better by {value:+.4f} ({low:+.4f} to {high:+.4f}) on {len(labels)} paired rows; "
-        f"at least {policy.minimum_effect:g}, and more than chance, is asked for"
+        f"{metric} is better by {value:+.4f} ({low:+.4f} to {high:+.4f}) on {len(labels)} paired rows; "
+        f"at least {asked:.4g}, and more than chance, is asked for"
     )
-    return GateRow(
-        f"{policy.metric}_improvement", policy.minimum_effect, value, "PASS" if passes else "REFUSE", reason, low, high
+    if not passes and problem == "binary_classification":
+        mended = _mends_calibration(labels, challenger, champion, policy)
+        passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
+    return GateRow(f"{metric}_improvement", asked, value, "PASS" if passes else "REFUSE", reason, low, high)
+
+
+def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:
+    """In the metric's unit; an error has the champion's own as its unit."""
+    scale = float(row_losses(metric, labels, champion).mean()) if metric == "mae" else 1.0
+    return policy.minimum_effect * scale
+
+
+def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, policy: GatePolicy) -> str:
+    """In words that the challenger's probabilities fit where the champion's do not; empty where that is not so."""
+    z = z_of(policy.confidence)
+    off, left = champion - labels, float((challenger - labels).mean())
+    mean, error = float(off.mean()), float(off.std(ddof=1)) / math.sqrt(len(off))
+    if abs(mean) - z * error <= policy.calibration_max or abs(left) > policy.calibration_max:
+        return ""
+    brier, brier_error = improvement("brier", labels, challenger, champion)
+    auc, auc_error = improvement("auc", labels, challenger, champion)
+    if brier - z * brier_error <= 0 or auc - z * auc_error < -policy.minimum_effect:
+        return ""
+    return (
+        f"the champion's mean score is {mean:+.3f} off the real rate, beyond {policy.calibration_max:g}, and the "
+        f"challenger's {left:+.3f}: Brier is better by {brier:+.4f}, AUC by {auc:+.4f}"
     )
 
 
 def _no_slice_worse(
-    labels: Ints, challenger: Floats, champion: Floats, policy: GatePolicy, slices: Mapping[str, NDArray[np.bool_]]
+    labels: Numbers,
+    challenger: Numbers,
+    champion: Numbers,
+    policy: GatePolicy,
+    problem: Problem,
+    slices: Mapping[str, Bools],
 ) -> list[GateRow]:
-    large = {
-        name: rows for name, rows in slices.items()
-        if min((labels[rows] == 1).sum(), (labels[rows] == 0).sum()) >= SLICE_MINIMUM_PER_CLASS
-    }  # fmt: skip
+    large = {name: rows for name, rows in slices.items() if _is_large(labels[rows], problem)}
+    metric = _metric(policy, problem)
+    least = _minimum_effect(metric, labels, champion, policy)
     found = []
     for name, rows in large.items():
-        z = NormalDist().inv_cdf(1 - (1 - policy.confidence) / (2 * len(large)))
-        value, error = improvement(policy.metric, labels[rows], challenger[rows], champion[rows])
+        z = z_of(1 - (1 - policy.confidence) / len(large))
+        value, error = improvement(metric, labels[rows], challenger[rows], champion[rows])
         low, high = value - z * error, value + z * error
-        worse = high < -policy.minimum_effect
-        reason = f"on {name} {policy.metric} moves by {value:+.4f} ({low:+.4f} to {high:+.4f}, {int(rows.sum())} rows)"
-        found.append(
-            GateRow(f"slice {name}", -policy.minimum_effect, value, "REFUSE" if worse else "PASS", reason, low, high)
-        )
-    return found
+        worse = high < -least
+        reason = f"on {name} {metric} moves by {value:+.4f} ({low:+.4f} to {high:+.4f}, {int(rows.sum())} rows)"
+        found.append(GateRow(f"slice {name}", -least, value, "REFUSE" if worse else "PASS", reason, low, high))
+    refused = [row for row in found if row.verdict == "REFUSE"]
+    return refused or _no_slice_lost(found)
+
+
+def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
+    """One row in place of a hundred that pass: how many slices were looked at, and which of them came nearest."""
+    if not found:
+        return []
+    nearest = min(found, key=lambda row: row.value)
+    reason = f"none of {len(found)} slices is worse for certain; {nearest.reason}"
+    return [GateRow("slices", nearest.limit, nearest.value, "PASS", reason, nearest.low, nearest.high)]
+
+
+def _is_large(labels: Numbers, problem: Problem) -> bool:
+    if problem == "binary_classification":
+        return min(int((labels == 1).sum()), int((labels == 0).sum())) >= SLICE_MINIMUM_PER_CLASS
+    return len(labels) >= SLICE_MINIMUM_ROWS

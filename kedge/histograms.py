@@ -32,9 +32,9 @@ def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]
     """
     found = {}
     for column in baseline.columns:
-        before, now = (baseline.column(profile, column.name) for profile in (baseline.profile, window))
+        before, now = baseline.own[column.name], baseline.column(window, column.name)
         if before.with_unseen.sum() and now.with_unseen.sum():
-            bars = _numeric_bars if column.kind == "numeric" else _level_bars
+            bars = _numeric_bars if column.is_number else _level_bars
             labels, b, w = bars(baseline.bins[column.name], before, now)
             found[column.name] = {
                 "labels": labels,

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.baseline import Baseline, Profile
+from kedge.binning import Bins
 from kedge.columns import Column
 from kedge.errors import EncodingError
-from kedge.profile import Baseline, Bins, Profile
 
-VERSION = 1
+# 2: sums per cell behind a number's counters, hashes of rare levels, importance and design effects.
+VERSION = 2
 # Zip keeps a time per member; a fixed one makes the bytes a function of the content.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -68,10 +70,14 @@ def encode_baseline(baseline: Baseline) -> bytes:
         "columns": [asdict(column) for column in baseline.columns],
         "levels": {name: list(bins.levels) for name, bins in baseline.bins.items() if bins.levels},
         "rows": baseline.profile.rows,
-        "created_from": dict(baseline.created_from),
+        "importance": dict(baseline.importance),
+        "design_effects": dict(baseline.design_effects),
     }
-    edges = {f"edges_{i}": baseline.bins[c.name].edges for i, c in enumerate(baseline.columns) if c.kind == "numeric"}
-    return encode("baseline", header, {**edges, "counts": baseline.profile.counts})
+    arrays: dict[str, NDArray[Any]] = {"counts": baseline.profile.counts}
+    for i, column in enumerate(baseline.columns):
+        bins = baseline.bins[column.name]
+        arrays |= {f"edges_{i}": bins.edges} if column.is_number else {f"rare_{i}": bins.rare}
+    return encode("baseline", header, arrays)
 
 
 def decode_baseline(data: bytes) -> Baseline:
@@ -80,12 +86,15 @@ def decode_baseline(data: bytes) -> Baseline:
     columns = tuple(Column(**column) for column in header["columns"])
     bins = {
         column.name: Bins(edges=arrays[f"edges_{i}"])
-        if column.kind == "numeric"
-        else Bins(levels=tuple(header["levels"].get(column.name, ())))
+        if column.is_number
+        else Bins(levels=tuple(header["levels"].get(column.name, ())), rare=arrays[f"rare_{i}"])
         for i, column in enumerate(columns)
     }
     profile = Profile(header["baseline"], header["rows"], arrays["counts"])
-    return Baseline(header["model"], header["baseline"], columns, bins, profile, header["created_from"])
+    return Baseline(
+        header["model"], header["baseline"], columns, bins, profile, header["importance"],
+        header["design_effects"],
+    )  # fmt: skip
 
 
 def encode_profiles(kind: str, header: Mapping[str, Any], profiles: Mapping[int, Profile]) -> bytes:

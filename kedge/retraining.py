@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from kedge.model_config import RetrainingPolicy
+from kedge.model_config import PerformancePolicy, RetrainingPolicy
 from kedge.severity import Severity
+from kedge.sustained import sustained
 
-Kind = Literal["performance", "drift", "schedule", "manual", "initial"]
+NO_PATIENCE = PerformancePolicy()
+
+Kind = Literal["performance", "estimate", "drift", "confidence", "schedule", "manual", "initial"]
 
 
 @dataclass(frozen=True)
 class WindowVerdict:
-    """How one window was judged; `performance` is None where nothing was measured."""
+    """How one window was judged; what was not measured, estimated or derived is None."""
 
     start: datetime
     end: datetime
     drift: Severity
     performance: Severity | None
+    estimate: Severity | None = None
+    confidence: Severity | None = None
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,16 @@ class RetrainingDecision:
     hold: str | None = None
 
 
-def decide_retraining(state: RetrainingState, policy: RetrainingPolicy, now: datetime) -> RetrainingDecision:
+def decide_retraining(
+    state: RetrainingState, policy: RetrainingPolicy, now: datetime, performance: PerformancePolicy = NO_PATIENCE
+) -> RetrainingDecision:
     """Decide from the current level whether a retraining starts.
 
-    Measured loss comes first, then critical drift (by default only where labels lag, for drift
-    alone is no loss), then the calendar. A wanted retraining is held while a person has paused it,
-    during the cooldown, beyond the month's budget, after too many attempts in one episode, or
-    when there is nothing new to learn from.
+    Measured loss comes first, then estimated loss and critical drift (by default only where labels lag, for neither
+    is a loss that was seen), then falling confidence, then the calendar. A wanted retraining is held while a person
+    has paused it, during the cooldown, beyond the month's budget, after too many attempts in one episode, or
+    when there is nothing new to learn from. A measured loss counts once `performance.breaches` of the last
+    `performance.of_windows` show it, the last one among them.
 
     >>> from datetime import UTC
     >>> day = datetime(2016, 2, 1, tzinfo=UTC)
@@ -85,7 +93,7 @@ def decide_retraining(state: RetrainingState, policy: RetrainingPolicy, now: dat
     >>> decide_retraining(state, RetrainingPolicy(), day).action
     'START'
     """
-    trigger = _trigger(state, policy, now)
+    trigger = _trigger(state, policy, now, performance)
     if trigger is None:
         return RetrainingDecision("NONE", ("no trigger is active",))
     kind, episode, reason = trigger
@@ -112,27 +120,24 @@ def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
     return f"{model[:24].rstrip('-')}-{kind}-{attempt}-{digest}"
 
 
-def _trigger(state: RetrainingState, policy: RetrainingPolicy, now: datetime) -> tuple[Kind, str, str] | None:
+def _trigger(
+    state: RetrainingState, policy: RetrainingPolicy, now: datetime, performance: PerformancePolicy
+) -> tuple[Kind, str, str] | None:
     windows = tuple(w for w in state.windows if w.end > state.champion_since)
     if policy.on_performance:
         measured = tuple(w for w in windows if w.performance not in (None, Severity.INSUFFICIENT_DATA))
-        episode = _episode(measured, [w.performance is Severity.CRITICAL for w in measured], policy)
+        lost = [w.performance is Severity.CRITICAL for w in measured]
+        lasting = sustained(measured, lost, breaches=performance.breaches, of_windows=performance.of_windows)
+        episode = _episode(measured, lasting, policy) if lost[-1:] == [True] else None
         if episode is not None:
             return (
                 "performance",
                 f"performance-{_stamp(episode)}",
                 f"quality has been lost since the window to {episode:%Y-%m-%d}",
             )
-    if policy.on_drift == "always" or (
-        policy.on_drift == "when_labels_lag" and _labels_lag(windows, state, policy, now)
-    ):
-        episode = _episode(windows, [w.drift is Severity.CRITICAL for w in windows], policy)
-        if episode is not None:
-            return (
-                "drift",
-                f"drift-{_stamp(episode)}",
-                f"drift has been critical since the window to {episode:%Y-%m-%d}",
-            )
+    unmeasured = _unmeasured_trigger(windows, state, policy, now)
+    if unmeasured is not None:
+        return unmeasured
     if policy.every_days is not None:
         last = max([state.champion_since, *(start.time for start in state.starts if not start.failed)])
         if now - last >= timedelta(days=policy.every_days):
@@ -141,6 +146,24 @@ def _trigger(state: RetrainingState, policy: RetrainingPolicy, now: datetime) ->
                 f"schedule-{_stamp(last)}",
                 f"{(now - last).days} days since {last:%Y-%m-%d}, every {policy.every_days} are asked for",
             )
+    return None
+
+
+def _unmeasured_trigger(
+    windows: tuple[WindowVerdict, ...], state: RetrainingState, policy: RetrainingPolicy, now: datetime
+) -> tuple[Kind, str, str] | None:
+    """What speaks of a loss that no label has shown."""
+    lag = _labels_lag(windows, state, policy, now)
+    asked: tuple[tuple[Kind, str, str], ...] = (
+        ("estimate", policy.on_estimate, "quality has been estimated as lost"),
+        ("drift", policy.on_drift, "drift has been critical"),
+        ("confidence", policy.on_confidence, "confidence has been critically low"),
+    )
+    for kind, when, words in asked:
+        if when == "always" or (when == "when_labels_lag" and lag):
+            episode = _episode(windows, [getattr(w, kind) is Severity.CRITICAL for w in windows], policy)
+            if episode is not None:
+                return kind, f"{kind}-{_stamp(episode)}", f"{words} since the window to {episode:%Y-%m-%d}"
     return None
 
 

@@ -39,3 +39,12 @@ def worst(severities: Iterable[Severity]) -> Severity:
     'OK'
     """
     return max(severities, default=Severity.INSUFFICIENT_DATA)
+
+
+def warned_if(bad: bool) -> Severity:
+    """WARNING where something is wrong, else OK.
+
+    >>> warned_if(True).value
+    'WARNING'
+    """
+    return Severity.WARNING if bad else Severity.OK

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.columns import cast_numbers, cast_text
+from kedge.columns import Column, cast_numbers, cast_text
 from kedge.errors import TrainingColumnMissingError
 from kedge.model_config import Feature, ModelConfig
+from kedge.typed_columns import typed_column
 
 ROW_ID, TIME, LABEL = "row_id", "time", "label"
 
@@ -93,8 +94,8 @@ def column_description(config: ModelConfig) -> dict[str, Any]:
 
 
 def _feature(column: pa.ChunkedArray, feature: Feature) -> pa.Array:
-    if feature.kind == "categorical":
-        return cast_text(column)
+    if feature.kind != "numeric":
+        return typed_column(column, Column(feature.name, "feature", feature.kind, feature.declared_dtype))
     values = cast_numbers(column, feature.declared_dtype).values
     numbers = pa.array(values, mask=~np.isfinite(values))
     whole = feature.declared_dtype == "int64" and bool((values[np.isfinite(values)] % 1 == 0).all())

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from report.charts import histogram_svg
+from report.ranking import relevance
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
@@ -31,7 +32,9 @@ def environment() -> Environment:
 
 def render_drift_page(report: Mapping[str, Any]) -> str:
     """Render a report (DESIGN.md's JSON, with or without "histograms"): the verdict, then the columns, the worst on top."""
-    columns = sorted(report["columns"], key=lambda c: (_ORDER.index(c["severity"]), -c.get("effect", 0.0)))
+    columns = sorted(
+        report["columns"], key=lambda c: (_ORDER.index(c["severity"]), -relevance(c), -c.get("effect", 0.0))
+    )
     quality = [check for check in report["quality"] if check["severity"] not in ("OK", "INSUFFICIENT_DATA")]
     return (
         environment()
@@ -39,6 +42,7 @@ def render_drift_page(report: Mapping[str, Any]) -> str:
         .render(
             report=report,
             columns=columns,
+            weighed=any("importance" in column for column in columns),
             quality=sorted(quality, key=lambda check: _ORDER.index(check["severity"])),
             checks=len(report["quality"]),
             performance=report.get("performance"),

@@ -12,7 +12,9 @@ Detail = Mapping[str, Any]
 
 TRIGGERS = {
     "performance": "quality is lost",
+    "estimate": "quality is estimated as lost and labels lag",
     "drift": "drift is critical and labels lag",
+    "confidence": "the answers are critically less sure",
     "schedule": "the schedule asks for it",
     "manual": "a person asked",
     "initial": "the first training",

@@ -26,7 +26,9 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
         headline(detail, performance),
         (
             where,
-            section("DOES QUALITY SUFFER?", quality(performance)),
+            section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
+            section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
+            section("GROUPS TREATED UNLIKE", bullets(unlike(performance))),
             section("WHAT MOVED", bullets(detail.get("reasons", []), rest="more in the report")),
             section("WHAT HAPPENS NEXT", what_next(detail, performance)),
             section("WHERE TO LOOK", object_links(detail["report"]) if "report" in detail else ""),
@@ -40,20 +42,25 @@ def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
         return "the monitor is blind: two windows in a row held nothing to judge"
     drifted = [column["name"] for column in detail.get("columns", []) if column["severity"] in ("WARNING", "CRITICAL")]
     moved = f"{drifted[0]} drifted" if len(drifted) == 1 else f"{len(drifted)} columns drifted"
+    if len(drifted) > 1 and any("importance" in column for column in detail["columns"]):
+        # Ranked by what matters: the first of them is news, the others are their number.
+        moved = f"{drifted[0]} and {len(drifted) - 1} more drifted"
     if not drifted:
         moved = "no column drifted" if performance.get("severity") == "CRITICAL" else "data quality is out of bounds"
     if performance.get("severity") == "CRITICAL":
         return f"quality is lost{judged_metric(performance)}; {moved}"
     if performance.get("severity") in ("OK", "WARNING"):
         return f"{moved}, {'quality holds' if performance['severity'] == 'OK' else 'quality may be lower'}"
+    if performance.get("estimate", {}).get("severity") == "CRITICAL":
+        return f"{moved}, quality is estimated as lost"
     return f"{moved}, quality is not known yet"
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
-    """The metric that has a limit, with both numbers; nothing where none was judged."""
-    for metric in performance.get("metrics", []):
-        if "limit" in metric:
-            return f" ({metric['name']} {metric['value']:.2f}, limit {metric['limit']:.2f})"
+    """The metric whose limit is broken, with both numbers; nothing where none was judged."""
+    judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
+    for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
+        return f" ({metric['name'].replace('_', ' ')} {metric['value']:.3g}, limit {metric['limit']:.3g})"
     return ""
 
 
@@ -66,6 +73,26 @@ def quality(performance: Mapping[str, Any]) -> str:
         return f"Not known yet: {reasons}."
     answer = {"CRITICAL": "Yes", "WARNING": "Perhaps", "OK": "No"}[performance["severity"]]
     return f"{answer}: {reasons} ({performance['ripe_rows']:,} rows whose labels are in)."
+
+
+def estimated(performance: Mapping[str, Any]) -> str:
+    """What the answers let expect where the labels judge nothing, in a line."""
+    estimate = performance.get("estimate", {})
+    if estimate.get("severity") not in ("OK", "WARNING", "CRITICAL") or not estimate["reasons"]:
+        return ""
+    said = estimate["reasons"][0]
+    return f"\n{said[0].upper()}{said[1:]}."
+
+
+def places(performance: Mapping[str, Any]) -> list[str]:
+    """The segments on which quality was lost against their own reference."""
+    return [s["reason"] for s in performance.get("segments", []) if s["severity"] == "CRITICAL"]
+
+
+def unlike(performance: Mapping[str, Any]) -> list[str]:
+    """The sensitive columns that break a limit."""
+    columns = performance.get("fairness", {}).get("columns", [])
+    return [column["reason"] for column in columns if column["severity"] in ("WARNING", "CRITICAL")]
 
 
 def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:

@@ -107,12 +107,14 @@ class Monitoring(cdk.Stack):
             "measure_performance",
             does="labels joined to answers, and their quality",
             packages=self._packages,
+            layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment() | {"DRIFT_QUEUE_URL": self.drifts.queue_url},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "labels", "predictions", "profiles", "baselines")
+        # Captures: for the groups of sensitive custom attributes, which are kept nowhere else.
+        may_read(role, self._storage.data, "labels", "predictions", "profiles", "baselines", "reports", "capture")
         may_write(role, self._storage.data, "reports", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_send(role, self.drifts)
@@ -137,13 +139,14 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "profiles", "baselines", "reports")
-        may_write(role, self._storage.data, "reports", "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_read(role, self._storage.data, "profiles", "predictions", "baselines", "reports")
+        may_write(role, self._storage.data, "profiles", "reports", "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self.decisions)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
+        may_read_metrics(role)
         return function
 
     def _watch_monitor(self) -> lambda_.Function:

@@ -130,7 +130,8 @@ class Retraining(cdk.Stack):
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining")
+        # Captures, days and labels: for the groups of sensitive columns, which are kept nowhere else.
+        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labels")
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function

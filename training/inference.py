@@ -1,4 +1,4 @@
-"""Serve a booster: CSV (no header) or JSON rows in, one probability a row out; runs in SageMaker's XGBoost container.
+"""Serve a booster: CSV (no header) or JSON rows in, an answer a row out; runs in SageMaker's XGBoost container.
 
 The encoding of a row lives here and `train.py` imports it, so that training and serving cannot disagree.
 """
@@ -8,11 +8,14 @@ import io
 import json
 import math
 import os
+from datetime import datetime, timezone
 
 import numpy as np
 import xgboost
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+BOOLEANS = {"true": 1.0, "false": 0.0}
+SECONDS_PER_DAY = 86400
 
 
 class UnsupportedContentError(ValueError):
@@ -64,7 +67,8 @@ class Encoder:
         matrix = np.empty((len(rows), width), dtype=np.float32)
         for index, codes in enumerate(self._codes):
             if codes is None:
-                matrix[:, index] = [_number(row[index]) for row in rows]
+                read = _days if self.features[index]["kind"] == "timestamp" else _number
+                matrix[:, index] = [read(row[index]) for row in rows]
             else:
                 matrix[:, index] = [codes.get(_text(row[index]), math.nan) for row in rows]
         return matrix
@@ -93,23 +97,26 @@ def input_fn(body, content_type):
 
 
 def predict_fn(rows, model):
-    """One probability a row (a list of them when there are more than two classes)."""
+    """An answer a row: a probability, a number, or of several classes the likeliest with every class's probability."""
     booster, encoder = model
     ordered = [[row.get(name) for name in encoder.names] if isinstance(row, dict) else row for row in rows]
     if not ordered:
-        return np.empty(0, dtype=np.float32)
-    return booster.inplace_predict(encoder.encode(ordered), validate_features=False)
+        return []
+    found = booster.inplace_predict(encoder.encode(ordered), validate_features=False)
+    if found.ndim == 1:
+        return found.tolist()
+    return [[encoder.classes[row.argmax()], *row.tolist()] for row in found]
 
 
 def output_fn(prediction, accept):
     """Write the answers: a line a row in CSV, `{"predictions": [...]}` in JSON."""
     kind = (accept or CSV).split(";")[0].strip().lower()
     if kind == JSON:
-        return json.dumps({"predictions": prediction.tolist()})
+        return json.dumps({"predictions": prediction})
     if kind == JSON_LINES:
-        return "\n".join(json.dumps({"predictions": [answer]}) for answer in prediction.tolist())
+        return "\n".join(json.dumps({"predictions": [answer]}) for answer in prediction)
     if kind in (CSV, "*/*"):
-        return "\n".join(_csv_line(answer) for answer in prediction.tolist())
+        return "\n".join(_csv_line(answer) for answer in prediction)
     raise UnsupportedContentError(f"answer type {accept!r} is neither {CSV} nor {JSON}")
 
 
@@ -121,7 +128,11 @@ def _json_rows(document):
 
 
 def _csv_line(answer):
-    return ",".join(map(repr, answer)) if isinstance(answer, list) else repr(answer)
+    if not isinstance(answer, list):
+        return repr(answer)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(answer)
+    return line.getvalue()
 
 
 def _level_codes(feature):
@@ -134,9 +145,19 @@ def _number(value):
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return math.nan
+        return BOOLEANS.get(_text(value).strip().lower(), math.nan)
     # XGBoost refuses infinities outright; to the model they are as good as unknown.
     return number if math.isfinite(number) else math.nan
+
+
+def _days(value):
+    """Days since 1970 of an ISO 8601 time, UTC where it names no zone: finer than seconds would be in 32 bits."""
+    try:
+        moment = datetime.fromisoformat(_text(value).strip().replace("Z", "+00:00"))
+    except ValueError:
+        return math.nan
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment.timestamp() / SECONDS_PER_DAY
 
 
 def _text(value):

@@ -28,5 +28,9 @@ def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) 
     for name, size in zip(("baseline", "window"), sizes, strict=True):
         if size == 0:
             raise EmptySampleError(sample=name)
-    b, w = ((sample.astype(np.float64) + pseudo_count) for sample in (baseline, window))
-    return b / b.sum(), w / w.sum()
+    cells = len(baseline)
+    b, w = (
+        (sample + pseudo_count) / (size + pseudo_count * cells)
+        for sample, size in zip((baseline, window), sizes, strict=True)
+    )
+    return b, w

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from kedge.business import FigureSums, decode_figures
 from kedge.errors import BaselineAbsentError
-from kedge.performance import ScoreCounts
+from kedge.estimation import Estimator, decode_estimator
+from kedge.outcome_counts import OutcomeCounts, decode_counts
 from kedge.profile import Baseline
 from kedge.profile_encoding import decode_baseline
+from kedge.slice_encoding import decode_slices
+from kedge.slices import SliceCounts
 from lambdas.adapters import objects
 
 
@@ -22,10 +28,29 @@ def load_baseline(s3: Any, bucket: str, model: str, baseline: str, *, key: str |
     return _decoded(found[0])
 
 
-def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> ScoreCounts | None:
-    """The champion's holdout counts; None where its package has none."""
+@dataclass(frozen=True)
+class Reference:
+    """What the champion's holdout says: its outcomes, what they teach an estimator, and the business figures."""
+
+    counts: OutcomeCounts
+    estimator: Estimator | None
+    figures: Mapping[str, FigureSums]
+
+
+def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
+    """The champion's reference; None where its package has none."""
     found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/reference.json")
-    return ScoreCounts.from_json(json.loads(found[0])["counts"]) if found else None
+    if found is None:
+        return None
+    document = json.loads(found[0])
+    estimator = decode_estimator(document["estimator"]) if "estimator" in document else None
+    return Reference(decode_counts(document["counts"]), estimator, decode_figures(document.get("business", {})))
+
+
+def load_slices(s3: Any, bucket: str, model: str, baseline: str) -> SliceCounts | None:
+    """The champion's holdout by slice; None where its package has none."""
+    found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/slices.npz")
+    return decode_slices(found[0]) if found else None
 
 
 @lru_cache(maxsize=32)

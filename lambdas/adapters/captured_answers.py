@@ -16,17 +16,22 @@ from kedge.model_config import ModelConfig
 from lambdas.adapters import inference_logs
 
 
-def load_captured_answers(
+def load_captured_rows(
     s3: Any, bucket: str, prefix: str, config: ModelConfig, *, since: datetime, until: datetime
-) -> NDArray[np.float64]:
-    """Read the answers of `[since, until)`, NaN where one is no number; files come minutes late: the last are few."""
+) -> pa.Table:
+    """Read what was asked and answered in `[since, until)`; files come minutes late: the last are few."""
     listed: dict[str, str] = {}
     for hour in _hours(since, until):
         listed |= inference_logs.list_day(s3, bucket, f"{prefix}/{hour:%Y/%m/%d/%H}/")
     rows = parse_capture_files(inference_logs.read_files(s3, bucket, listed), config).table
     moments, kind = rows.column(TIME), rows.schema.field(TIME).type
     inside = pc.and_(pc.greater_equal(moments, pa.scalar(since, kind)), pc.less(moments, pa.scalar(until, kind)))
-    return cast_numbers(rows.filter(inside).column(config.prediction.name), "float64").values
+    return rows.filter(inside)
+
+
+def answers_of(rows: pa.Table, config: ModelConfig) -> NDArray[np.float64]:
+    """The answers, NaN where one is no number."""
+    return cast_numbers(rows.column(config.prediction.name), "float64").values
 
 
 def _hours(since: datetime, until: datetime) -> list[datetime]:

@@ -25,6 +25,18 @@ def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | Non
     return objects.replace(s3, bucket, key, encode_day(day), etag=etag)
 
 
+def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, list[str]]:
+    """Versions of the packages that answered on each day from `first` to `last`, both included."""
+    found: dict[date, list[str]] = {}
+    for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
+        version, baseline, name = key.split("/")[-3:]
+        day = date.fromisoformat(name.removesuffix(".npz"))
+        # Counted against another package's baseline, a day is only a copy.
+        if version == baseline and first <= day <= last:
+            found.setdefault(day, []).append(version)
+    return found
+
+
 def load_days(
     s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
 ) -> dict[date, DayProfile]:
@@ -35,3 +47,13 @@ def load_days(
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
     there = objects.list_objects(s3, bucket, prefix, start_after=before)
     return {day: load_day(s3, bucket, key)[0] for key, day in wanted.items() if key in there}
+
+
+def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
+    """Capture objects that were counted from `first` to `last`, both included, whichever package answered."""
+    keys: dict[str, None] = {}
+    for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
+        if first.isoformat() <= key.rsplit("/", 1)[-1].removesuffix(".npz") <= last.isoformat():
+            # A day counted against two baselines names the same objects twice.
+            keys |= dict.fromkeys(load_day(s3, bucket, key)[0].manifest)
+    return list(keys)

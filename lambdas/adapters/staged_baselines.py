@@ -7,7 +7,7 @@ from typing import Any
 
 from kedge.profile_encoding import decode_baseline, encode_baseline
 
-_BESIDE = ("reference.json", "statistics.json", "constraints.json")
+_BESIDE = ("reference.json", "slices.npz", "statistics.json", "constraints.json")
 
 
 def install(s3: Any, bucket: str, *, staged: str, model: str, package_version: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers of Batch Transform jobs: ids and numbers, as JoinSource left them side by side."""
+"""Answers of Batch Transform jobs: ids and answers, as JoinSource left them side by side."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
 from kedge.model_config import ModelConfig
 
+Answer = float | str
 
-def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[tuple[str, float]]:
+
+def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[tuple[str, Answer]]:
     """Read every answer under a transform job's output prefix, in the order of its files."""
     answers = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/"):
@@ -23,14 +25,14 @@ def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list
     return answers
 
 
-def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[tuple[str, float]]:
+def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[tuple[str, Answer]]:
     """Read a joined output: `id,answer` lines, or JSON objects with `id` and `SageMakerOutput`."""
     if config.endpoint.content_type == "text/csv":
-        return [_csv_answer(row, key) for row in csv.reader(io.StringIO(text)) if row]
+        return [_csv_answer(row, config, key) for row in csv.reader(io.StringIO(text)) if row]
     return [_json_answer(line, config, key) for line in text.splitlines() if line.strip()]
 
 
-def align_answers(answers: list[tuple[str, float]], row_ids: list[str], *, scored_by: str) -> list[float]:
+def align_answers(answers: list[tuple[str, Answer]], row_ids: list[str], *, scored_by: str) -> list[Answer]:
     """Put the answers into the holdout's order; each row must have been answered exactly once."""
     by_id = dict(answers)
     wrong = next(_unpaired(answers, by_id, row_ids), None)
@@ -39,7 +41,7 @@ def align_answers(answers: list[tuple[str, float]], row_ids: list[str], *, score
     return [by_id[row_id] for row_id in row_ids]
 
 
-def _unpaired(answers: list[tuple[str, float]], by_id: dict[str, float], row_ids: list[str]) -> Iterator[str]:
+def _unpaired(answers: list[tuple[str, Answer]], by_id: dict[str, Answer], row_ids: list[str]) -> Iterator[str]:
     if len(answers) != len(by_id):
         seen: set[str] = set()
         for row_id, _ in answers:
@@ -51,27 +53,28 @@ def _unpaired(answers: list[tuple[str, float]], by_id: dict[str, float], row_ids
     yield from (row_id for row_id in by_id if row_id not in wanted)
 
 
-def _csv_answer(row: list[str], key: str) -> tuple[str, float]:
+def _csv_answer(row: list[str], config: ModelConfig, key: str) -> tuple[str, Answer]:
     try:
-        row_id, answer = row
-        return row_id, float(answer)
-    except ValueError as error:
+        row_id, *answers = row
+        return row_id, _value(answers, config)
+    except (ValueError, IndexError) as error:
         raise UnreadableAnswerError(key=key, line=",".join(row)) from error
 
 
-def _json_answer(line: str, config: ModelConfig, key: str) -> tuple[str, float]:
+def _json_answer(line: str, config: ModelConfig, key: str) -> tuple[str, Answer]:
     try:
         record = json.loads(line)
-        return str(record["id"]), _number(record["SageMakerOutput"], config)
+        return str(record["id"]), _value(record["SageMakerOutput"], config)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UnreadableAnswerError(key=key, line=line) from error
 
 
-def _number(answer: Any, config: ModelConfig) -> float:
-    """The prediction, found where the capture's reader finds it."""
+def _value(answer: Any, config: ModelConfig) -> Answer:
+    """The prediction, found where the capture's reader finds it: a class of several as text, else a number."""
     field = config.prediction.field
     if isinstance(answer, dict) and isinstance(answer.get("predictions"), list):
         (answer,) = answer["predictions"]
     if isinstance(answer, dict):
         answer = answer[field if isinstance(field, str) else config.prediction.name]
-    return float(answer[int(field)] if isinstance(answer, list) else answer)
+    found = answer[int(field)] if isinstance(answer, list) else answer
+    return str(found) if config.problem == "multiclass_classification" else float(found)

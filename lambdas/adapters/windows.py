@@ -11,31 +11,37 @@ from kedge.severity import Severity
 from lambdas.adapters.times import from_text, to_text
 
 KEEP = timedelta(days=400)
+# Verdicts that a window may be without.
+_UNCERTAIN = ("performance", "estimate", "confidence")
 
 
 @dataclass(frozen=True)
 class JudgedWindow:
-    """A window's verdicts with what else the decision needs of it."""
+    """A window's verdicts with what else later steps need of it: `rows_by_hour` is of the stretch that was new."""
 
     verdict: WindowVerdict
     package_version: str
     digest: str
     revision: int
     new_labelled_rows: int
+    rows_by_hour: tuple[int, ...] = ()
 
 
 def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> None:
     """Remember a judged window; judged again, it replaces itself."""
     verdict = window.verdict
-    item = {
+    item: dict[str, Any] = {
         **_key(model, f"window#{to_text(verdict.end)}"),
         "start": {"S": to_text(verdict.start)}, "drift": {"S": verdict.drift.value},
         "package_version": {"S": window.package_version}, "digest": {"S": window.digest},
         "revision": {"N": str(window.revision)}, "new_labelled_rows": {"N": str(window.new_labelled_rows)},
         "expires_at": {"N": str(int((verdict.end + KEEP).timestamp()))},
     }  # fmt: skip
-    if verdict.performance is not None:
-        item["performance"] = {"S": verdict.performance.value}
+    for name in _UNCERTAIN:
+        if (severity := getattr(verdict, name)) is not None:
+            item[name] = {"S": severity.value}
+    if window.rows_by_hour:
+        item["rows_by_hour"] = {"L": [{"N": str(rows)} for rows in window.rows_by_hour]}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -115,11 +121,11 @@ def load_horizon(dynamodb: Any, table: str, model: str) -> float | None:
 
 def _window(item: dict[str, Any]) -> JudgedWindow:
     end = from_text(item["item"]["S"].removeprefix("window#"))
-    performance = Severity(item["performance"]["S"]) if "performance" in item else None
-    verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), performance)
+    others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
+    verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
     return JudgedWindow(
         verdict, item["package_version"]["S"], item["digest"]["S"], int(item["revision"]["N"]),
-        int(item["new_labelled_rows"]["N"]),
+        int(item["new_labelled_rows"]["N"]), tuple(int(n["N"]) for n in item.get("rows_by_hour", {"L": []})["L"]),
     )  # fmt: skip
 
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.business import encode_figures, window_figures
+from kedge.errors import UnreadableImportanceError
+from kedge.estimation import fit_estimator
+from kedge.importance import parse_importance
 from kedge.model_config import ModelConfig
 from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
-from kedge.performance import ScoreCounts, count_scores, metrics
+from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
+from kedge.outcomes import Outcomes, read_outcomes
+from kedge.performance import limits_of
 from kedge.profile import columns_of, freeze_baseline
 from kedge.profile_encoding import encode_baseline
-from lambdas.adapters import clients, model_registry, training_data, transform_outputs
+from kedge.slice_encoding import encode_slices
+from kedge.slice_reference import slice_reference
+from kedge.training_rows import TIME
+from lambdas.adapters import clients, model_registry, training_data, training_outputs, transform_outputs
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import SERVING_ENVIRONMENT
@@ -68,8 +79,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
     row_ids = truth.column("row_id").to_pylist()
     answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
-    scores = np.array(transform_outputs.align_answers(answers, row_ids, scored_by="challenger"))
-    files = baseline_files(config, request, training, truth, scores)
+    aligned = pa.array(transform_outputs.align_answers(answers, row_ids, scored_by="challenger"))
+    importance = known_importance(s3, request.artefact_uri, config)
+    holdout = truth.append_column(config.prediction.name, aligned)
+    files = baseline_files(config, request, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
     registration = Registration(
@@ -89,25 +102,51 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def baseline_files(
-    config: ModelConfig, request: Request, training: pa.Table, truth: pa.Table, scores: np.ndarray[Any, Any]
+    config: ModelConfig, request: Request, training: pa.Table, holdout: pa.Table, importance: Mapping[str, float]
 ) -> dict[str, bytes]:
     """Everything that is staged: the baseline, the reference, and Model Monitor's four files."""
     # The prediction's side comes from rows the model has not learnt, or it would drift on its first day.
-    predictions = pa.table({config.prediction.name: pa.array(scores, pa.float64())})
+    predictions = holdout.select([config.prediction.name])
     # Its name is the run's until the registry has given the version that it will be named after.
-    baseline = freeze_baseline(config.model, request.run, columns_of(config), training, predictions)
-    labels = np.array([config.labels.classes.index(label) for label in truth.column("label").to_pylist()])
-    reference = count_scores(scores, labels, threshold=config.prediction.threshold)
-    found = metrics(reference, confidence=config.performance.confidence)
+    baseline = freeze_baseline(config.model, request.run, columns_of(config), training, predictions, times=TIME)
+    baseline = replace(baseline, importance=importance)
+    outcomes, _ = read_outcomes(holdout, config.prediction.name, "label", config)
+    reference = count_outcomes(outcomes, config)
+    found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     documents = {
-        "reference.json": {"counts": reference.to_json(), "metrics": {name: m.value for name, m in found.items()}},
+        "reference.json": reference_document(config, holdout, outcomes, reference),
         "statistics.json": baseline_statistics(training, config),
         "constraints.json": baseline_constraints(training, config),
-        "model_quality.json": quality_statistics(found, rows=reference.rows),
-        "model_quality_constraints.json": quality_constraints(found, tolerance=config.performance.tolerance),
+        "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
+        "model_quality_constraints.json": quality_constraints(found, limits, problem=config.problem),
     }
     encoded = {name: json.dumps(document, sort_keys=True).encode() for name, document in documents.items()}
-    return {"baseline.npz": encode_baseline(baseline)} | encoded
+    slices = encode_slices(slice_reference(baseline, holdout, config))
+    return {"baseline.npz": encode_baseline(baseline), "slices.npz": slices} | encoded
+
+
+def reference_document(
+    config: ModelConfig, holdout: pa.Table, outcomes: Outcomes, counts: OutcomeCounts
+) -> dict[str, Any]:
+    """What rows that the model has not learnt say of it: outcomes, what they teach an estimator, business figures."""
+    found = measure(counts, config.performance)
+    estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
+    ripe = np.ones(holdout.num_rows, bool)
+    figures = window_figures(holdout, config.prediction.name, config, label="label", ripe=ripe)
+    document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
+    document |= {"estimator": estimator.to_json()} if estimator else {}
+    return document | ({"business": encode_figures(figures)} if figures else {})
+
+
+def known_importance(s3: Any, artefact_uri: str, config: ModelConfig) -> dict[str, float]:
+    """What the training job says that its features weigh; nothing where it says nothing that can be read."""
+    try:
+        content = training_outputs.load_importance(s3, artefact_uri)
+        return {} if content is None else parse_importance(content, config.feature_names)
+    except UnreadableImportanceError as error:
+        # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
+        logger.warning("importance left out", model=config.model, reason=str(error))
+        return {}
 
 
 def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
@@ -127,7 +166,7 @@ def properties(request: Request, prefix: str, digest: str, reference: bytes) -> 
     """The package's lineage and its reason, as the registry keeps them."""
     trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
     reasons = trigger.get("reasons") or [trigger.get("reason", "")]
-    found = metrics(ScoreCounts.from_json(json.loads(reference)["counts"]))
+    found = decode_counts(json.loads(reference)["counts"]).metrics()
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: f"{prefix}/baseline",

@@ -7,12 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.business_gate import business_rows
 from kedge.gate import GateReport, judge_challenger
+from kedge.holdout_slices import fairness_rows, holdout_groupings, holdout_slices
 from kedge.model_config import ModelConfig
+from kedge.outcome_columns import answer_column, label_column
+from kedge.paired_differences import Numbers
 from lambdas.adapters import audit, clients, training_data, transform_outputs
 from lambdas.adapters.models import load_model
+from lambdas.adapters.sensitive_columns import with_sensitive
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
 
@@ -61,16 +67,24 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     """Join both models' answers to the truth, row by row."""
     prefix = training_data.run_prefix(request.model, request.run)
     truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
-    scores = {
-        name: scored(s3, bucket, prefix, name, truth, config)
+    answers = {
+        name: answered(s3, bucket, prefix, name, truth, config)
         for name in ("challenger", "champion")
         if name == "challenger" or request.champion.present
     }
-    labels = np.array([config.labels.classes.index(label) for label in truth.column("label").to_pylist()])
-    return judge_challenger(labels, scores["challenger"], scores.get("champion"), config.gate)
+    labels = label_column(truth.column("label"), config.problem, config.labels.classes).values
+    groupings = holdout_groupings(truth, config)
+    found = judge_challenger(
+        labels, answers["challenger"], answers.get("champion"), config.gate, problem=config.problem,
+        slices=holdout_slices(truth, groupings),
+    )  # fmt: skip
+    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column("time")).as_py(), until=request.time)
+    figures = business_rows(seen, answers, labels.astype(np.int64), config)
+    return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))
 
 
-def scored(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> np.ndarray[Any, Any]:
-    """One model's answers in the order of the truth."""
-    answers = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
-    return np.array(transform_outputs.align_answers(answers, truth.column("row_id").to_pylist(), scored_by=name))
+def answered(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> Numbers:
+    """One model's answers in the order of the truth; what is no possible answer is NaN, or a negative code."""
+    found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
+    aligned = transform_outputs.align_answers(found, truth.column("row_id").to_pylist(), scored_by=name)
+    return answer_column(pa.array(aligned), config.problem, config.labels.classes).values

@@ -87,7 +87,7 @@ def decide(request: Request, settings: Settings, config: ModelConfig) -> Retrain
         new_labelled_rows=judged[-1].new_labelled_rows if judged else 0,
         paused=windows.pause_reason(dynamodb, table, request.model),
     )
-    return decide_retraining(state, config.retraining, request.time)
+    return decide_retraining(state, config.retraining, request.time, config.performance)
 
 
 def load_starts(request: Request, settings: Settings) -> tuple[RetrainingStart, ...]:

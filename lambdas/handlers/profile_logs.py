@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture_records import EVENT_ID, HOUR, ROW_ID, TIME, parse_capture_files
-from kedge.columns import typed_predictions
 from kedge.day_profile import DayProfile, FoldPlan, plan_fold
 from kedge.errors import DayContendedError
 from kedge.model_config import ModelConfig
 from kedge.profile import Baseline, count_rows_by_hour
+from kedge.typed_columns import typed_predictions
 from lambdas.adapters import baselines, champions, clients, days, inference_logs, metrics, predictions, served
 from lambdas.adapters.models import load_model
 from lambdas.handlers.logs import logger, tracer
@@ -123,11 +123,12 @@ def count(place: Place, known: DayProfile, plan: FoldPlan, listing: dict[str, st
         parts = (predictions.part_key(config.model, place.package_version, place.day, folded),)
         predictions.save_part(s3, place.bucket, parts[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
     return DayProfile(
-        hours=count_rows_by_hour(place.baseline, rows, rows.column(HOUR).to_numpy()) if rows.num_rows else {},
+        hours=count_rows_by_hour(place.baseline, rows, rows.column(HOUR).to_numpy(), times=TIME) if rows.num_rows else {},
         manifest=manifest,
         parts=parts,
         quarantined=len(batch.quarantined),
         duplicates=batch.table.num_rows - rows.num_rows,
+        requests=batch.requests_by_hour(),
     )
 
 

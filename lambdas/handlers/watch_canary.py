@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.business_canary import judge_canary_figures
 from kedge.canary import CanaryVerdict, judge_canary
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
 from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
 from lambdas.adapters.canary_watch import CanaryWatch
-from lambdas.adapters.captured_answers import load_captured_answers
+from lambdas.adapters.captured_answers import answers_of, load_captured_rows
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
@@ -83,13 +84,14 @@ def look(
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
     canary, champion = (
-        load_captured_answers(
+        load_captured_rows(
             clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", config,
             since=since, until=request.time,
         )
         for prefix in prefixes
     )  # fmt: skip
     verdict = judge_canary(
-        canary, champion, config.canary, requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK
-    )
-    return verdict, requests
+        answers_of(canary, config), answers_of(champion, config), config.canary,
+        requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
+    )  # fmt: skip
+    return judge_canary_figures(canary, champion, config, verdict), requests

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 from kedge.errors import LeaseHeldError
 from kedge.retraining import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import champions, leases, served, windows
+from kedge.track_record import Comparison, TrackRecord
+from lambdas.adapters import champions, leases, served, track_records, windows
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.windows import JudgedWindow
 from tests.adapters.state_table import TABLE, state_table
@@ -87,6 +88,14 @@ def test_only_its_holder_gives_a_lease_back(dynamodb):
     assert holder_of(dynamodb) is None
 
 
+def test_a_windows_other_verdicts_come_back(dynamodb):
+    start = NOW - timedelta(days=28)
+    verdict = WindowVerdict(start, NOW, Severity.OK, Severity.OK, Severity.WARNING, Severity.CRITICAL)
+    judged = JudgedWindow(verdict, "1", "d", 2, 40)
+    windows.save_window(dynamodb, TABLE, "m", judged)
+    assert windows.load_window(dynamodb, TABLE, "m", NOW) == judged
+
+
 @pytest.mark.parametrize("performance", [None, Severity.CRITICAL])
 def test_windows_come_back_in_the_order_of_their_ends(dynamodb, performance):
     ends = [NOW - timedelta(days=7 * week) for week in (0, 2, 1)]
@@ -100,6 +109,13 @@ def test_windows_come_back_in_the_order_of_their_ends(dynamodb, performance):
     assert windows.load_windows(dynamodb, TABLE, "m", since=since) == [judged[2], judged[0]]
     assert windows.load_window(dynamodb, TABLE, "m", NOW) == judged[0]
     assert windows.load_window(dynamodb, TABLE, "m", NOW + timedelta(days=7)) is None
+
+
+def test_a_window_keeps_the_rows_of_its_new_hours(dynamodb):
+    verdict = WindowVerdict(NOW - timedelta(days=28), NOW, Severity.OK, None)
+    judged = JudgedWindow(verdict, "1", "d", 1, 0, (3, 0, 12))
+    windows.save_window(dynamodb, TABLE, "m", judged)
+    assert windows.load_window(dynamodb, TABLE, "m", NOW) == judged
 
 
 def test_a_window_judged_again_replaces_itself(dynamodb):
@@ -139,3 +155,11 @@ def test_packages_that_served_lately_are_remembered_for_a_week(dynamodb):
     served.save(dynamodb, TABLE, "m", "2", since=NOW - timedelta(days=8))
     served.save(dynamodb, TABLE, "m", "3", since=NOW - timedelta(days=2))
     assert served.load(dynamodb, TABLE, "m", now=NOW) == ["3"]
+
+
+def test_an_estimators_record_is_kept_by_model(dynamodb):
+    assert track_records.load(dynamodb, TABLE, "m") == TrackRecord()
+    record = TrackRecord((Comparison(NOW - timedelta(days=7), NOW, "auc", 0.8, 0.01, 0.79),))
+    track_records.save(dynamodb, TABLE, "m", record)
+    assert track_records.load(dynamodb, TABLE, "m") == record
+    assert track_records.load(dynamodb, TABLE, "other") == TrackRecord()

@@ -29,6 +29,14 @@ def test_json_answers_are_read():
     assert parse_answers(text, JSON, key="k") == [("r1", 0.25), ("r2", 0.5)]
 
 
+def test_a_class_of_several_stays_text_and_its_probabilities_are_passed_over():
+    several = CSV.model_copy(update={"problem": "multiclass_classification"})
+    assert parse_answers("r1,cat,0.1,0.9\nr2,7,0.5,0.5\n", several, key="k") == [("r1", "cat"), ("r2", "7")]
+    several = JSON.model_copy(update={"problem": "multiclass_classification"})
+    text = '{"id": "r1", "SageMakerOutput": {"predictions": [["cat", 0.1, 0.9]]}}\n'
+    assert parse_answers(text, several, key="k") == [("r1", "cat")]
+
+
 @pytest.mark.parametrize(("config", "line"), [(CSV, "r1,high"), (CSV, "r1"), (JSON, "r1"), (JSON, '{"id": "r1"}')])
 def test_a_line_that_is_no_answer_is_named(config, line):
     with pytest.raises(UnreadableAnswerError, match="r1"):

@@ -57,7 +57,12 @@ IMPLIED_FOR_MACHINES = {
 }
 # Prefixes that a handler is told at run time, each with who tells it.
 PREFIXES_FROM_ELSEWHERE = {
-    "measure_performance": {"predictions": "the day objects name their parts"},
+    "measure_performance": {
+        "predictions": "the day objects name their parts",
+        "capture": "the day objects name what was counted",
+    },
+    "compare_models": {"capture": "the day objects name what was counted"},
+    "detect_drift": {"predictions": "the day objects name their parts"},
     "snapshot_data": {"predictions": "the day objects name their parts"},
     "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
 }

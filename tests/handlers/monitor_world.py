@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
+from kedge.binary_counts import count_binary
 from kedge.columns import columns_of
 from kedge.day_profile import DayProfile, encode_day
-from kedge.performance import count_scores
+from kedge.estimation import fit_estimator
+from kedge.outcomes import Outcomes
 from kedge.profile import count_rows_by_hour, freeze_baseline
 from kedge.profile_encoding import decode_baseline, encode_baseline
 from lambdas.adapters import champions, days
@@ -105,7 +107,10 @@ class Monitor(World):
         predictions = pa.table({self.config.prediction.name: scores})
         baseline = freeze_baseline(MODEL, version, columns_of(self.config), rows, predictions)
         self.put(f"baselines/{MODEL}/{version}.npz", encode_baseline(baseline))
-        reference = {"counts": count_scores(scores, labels, threshold=0.5).to_json(), "metrics": {}}
+        outcomes = Outcomes("binary_classification", np.asarray(scores), labels, ("0", "1"))
+        estimator = fit_estimator(outcomes, threshold=0.5)
+        counts = count_binary(scores, labels, threshold=0.5)
+        reference = {"counts": counts.to_json(), "metrics": {}, "estimator": estimator.to_json()}
         self.put(f"baselines/{MODEL}/{version}/reference.json", json.dumps(reference).encode())
 
     def capture(self, rows: pa.Table, scores: Any, *, version: str = "1", name: str = "a") -> list[str]:

@@ -1,13 +1,16 @@
 """build_baseline freezes what a challenger is monitored against, and writes its registration."""
 
 import hashlib
+import io
 import json
+import tarfile
 
 import numpy as np
 import pytest
 
-from kedge.performance import ScoreCounts
+from kedge.outcome_counts import decode_counts
 from kedge.profile_encoding import decode_baseline
+from kedge.slice_encoding import decode_slices
 from lambdas.handlers.build_baseline import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
 from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, write_holdout
@@ -47,8 +50,17 @@ def test_the_reference_is_the_challengers_holdout(world):
     scores = write_holdout(world)
     answered = run()
     found = json.loads(world.read(f"{answered['staged_prefix']}/reference.json"))
-    assert ScoreCounts.from_json(found["counts"]).rows == len(scores)
+    assert decode_counts(found["counts"]).rows == len(scores)
     assert 0.5 < found["metrics"]["auc"] <= 1
+
+
+def test_the_holdout_is_counted_by_slice_with_every_pair(world):
+    write_holdout(world)
+    counted = decode_slices(world.read(f"{run()['staged_prefix']}/slices.npz"))
+    names = world.config.feature_names
+    assert [grouping.column for grouping in counted.ruler.groupings] == [*names, "prediction"]
+    assert sum(len(name) == 2 for name in counted.tables) == len(names) * (len(names) - 1) // 2
+    assert {table.rows.sum() for table in counted.tables.values()} == {HOLDOUT_ROWS}
 
 
 def test_the_registry_points_at_files_whose_digests_match(world):
@@ -84,3 +96,31 @@ def test_model_monitors_files_describe_every_feature(world):
 def test_a_rerun_asks_for_the_same_package(world):
     write_holdout(world)
     assert run() == run()
+
+
+def output_archive(world, content: bytes) -> None:
+    """What the training job left beside its model."""
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("importance.json")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    world.put(f"{PREFIX}/output/output.tar.gz", sink.getvalue())
+
+
+def importance_of(world) -> dict[str, float]:
+    return dict(decode_baseline(world.read(f"{run()['staged_prefix']}/baseline.npz")).importance)
+
+
+def test_the_baseline_carries_what_training_says_of_its_features(world):
+    write_holdout(world)
+    output_archive(world, b'{"adr": 30, "lead_time": 10, "adr_squared": 5}')
+    assert importance_of(world) == {"adr": 0.75, "lead_time": 0.25}
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"adr": "much"}'])
+def test_without_a_readable_importance_nothing_is_invented_and_nothing_lost(world, content):
+    write_holdout(world)
+    if content is not None:
+        output_archive(world, content)
+    assert importance_of(world) == {}

@@ -1,7 +1,10 @@
 """compare_models joins both models' answers by id and lets the gate judge them."""
 
+import io
 import json
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from kedge.errors import HoldoutCountMismatchError
@@ -59,3 +62,16 @@ def test_a_model_that_left_rows_out_is_not_judged(world):
     world.put(f"{PREFIX}/champion/input.csv.out", b"".join(lines[:-1]))
     with pytest.raises(HoldoutCountMismatchError, match="champion answered 599 of 600"):
         run()
+
+
+def test_a_challenger_that_is_worse_on_a_slice_is_refused_by_its_name(world):
+    challenger = write_holdout(world)
+    truth = pq.read_table(io.BytesIO(world.read(f"{PREFIX}/holdout/truth.parquet")))
+    first = world.config.features[0].name
+    chosen = np.array(truth.column(first).to_pylist()) == "a"
+    turned = np.where(chosen, 1 - challenger, challenger)
+    lines = [f"r{place},{answer}\n" for place, answer in enumerate(turned)]
+    world.put(f"{PREFIX}/challenger/input.csv.out", "".join(lines).encode())
+    answered = run()
+    assert answered["verdict"] == "REFUSE"
+    assert f"slice {first}=a" in [row["gate"] for row in answered["rows"] if row["verdict"] == "REFUSE"]

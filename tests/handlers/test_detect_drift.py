@@ -3,15 +3,21 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 import pytest
 
+from kedge.day_profile import DayProfile, encode_day
+from kedge.retraining import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import windows
+from lambdas.adapters import days, served, windows
+from lambdas.adapters.models import load_model
+from lambdas.adapters.windows import JudgedWindow
+from lambdas.handlers import detect_drift
 from lambdas.handlers.detect_drift import handler
-from tests.handlers.aws_world import CONTEXT
+from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.bookings import load_bookings
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, message, monitor_world, scored
 
@@ -163,3 +169,170 @@ def test_a_model_that_is_not_deployed_is_not_judged(world):
 def test_pandas_is_not_needed():
     # Where pandas is installed, pyarrow imports it by itself: what counts is that nothing needs it.
     subprocess.run([sys.executable, "-c", WITHOUT_PANDAS], check=True)
+
+
+# Data quality of the window, and Model Monitor's files
+
+
+def quality_of(world, key=KEY):
+    return {check["check"]: check for check in json.loads(world.read(key))["quality"] if "column" not in check}
+
+
+def invoked(world, count: int, *, hours_before_end: int = 5) -> None:
+    endpoint = world.config.endpoint
+    dimensions = [{"Name": "EndpointName", "Value": endpoint.name}, {"Name": "VariantName", "Value": endpoint.variant}]
+    world.cloudwatch.put_metric_data(
+        Namespace="AWS/SageMaker",
+        MetricData=[
+            {"MetricName": "Invocations", "Dimensions": dimensions, "Value": float(count),
+             "Timestamp": END - timedelta(hours=hours_before_end)}
+        ],
+    )  # fmt: skip
+
+
+def counted_requests(world, day: str, requests: dict[int, int], *, version: str = "1", **facts) -> None:
+    """Say how many records a day's hours held."""
+    key = f"profiles/{MODEL}/{version}/{version}/{day}.npz"
+    known, _ = days.load_day(world.s3, BUCKET, key)
+    world.put(key, encode_day(replace(known, requests=requests, **facts)))
+
+
+def test_requests_that_were_not_captured_are_critical_and_start_no_retraining(world, bookings):
+    steady(world, bookings)
+    invoked(world, 5000)
+    assert run()["severity"] == "CRITICAL"
+    check = quality_of(world)["captured"]
+    assert (check["severity"], check["value"]) == ("CRITICAL", 0.0)
+    ((subject, body),) = world.mails()
+    assert "data quality is out of bounds" in subject
+    assert "0 of 5000 requests of the last week were captured (0%)" in body
+    judged = windows.load_window(world.dynamodb, TABLE, MODEL, END)
+    assert judged.verdict.drift is Severity.OK
+
+
+def test_what_a_canary_answered_was_captured_too(world, bookings):
+    steady(world, bookings)
+    counted_requests(world, "2016-01-02", {3: 600})
+    world.put(f"profiles/{MODEL}/2/2/2016-01-02.npz", encode_day(DayProfile(requests={4: 400, 5: 1})))
+    served.save(world.dynamodb, TABLE, MODEL, "2", since=datetime(2016, 1, 2, tzinfo=UTC))
+    invoked(world, 1001)
+    run()
+    assert (quality_of(world)["captured"]["severity"], quality_of(world)["captured"]["value"]) == ("OK", 1.0)
+
+
+def test_duplicates_and_broken_records_are_told(world, bookings):
+    steady(world, bookings)
+    counted_requests(world, "2016-01-02", {3: 100}, duplicates=900, quarantined=40)
+    run()
+    found = quality_of(world)
+    assert found["duplicates"]["severity"] == "WARNING"
+    assert found["unreadable"]["severity"] == "CRITICAL"
+    assert world.gauge("QualityChecksFailed") == [2.0]
+
+
+def test_the_weeks_volume_is_compared_with_those_that_were_judged_before(world, bookings):
+    steady(world, bookings)
+    for weeks_ago in (1, 2, 3):
+        end = END - timedelta(days=7 * weeks_ago)
+        verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, None)
+        # Another package answered then: its rows are rows.
+        judged = JudgedWindow(verdict, "0", "d", 1, 0, tuple([40 + weeks_ago] * 168))
+        windows.save_window(world.dynamodb, TABLE, MODEL, judged)
+    run()
+    found = quality_of(world)["volume"]
+    rows = pc.sum(pc.greater_equal(bookings.column("time"), END - timedelta(days=7))).as_py()
+    assert found["severity"] == "WARNING"
+    assert found["reason"].startswith(
+        f"{rows} rows in the last week; the same hours of 3 earlier weeks had 6888 to 7224"
+    )
+    kept = windows.load_window(world.dynamodb, TABLE, MODEL, END).rows_by_hour
+    assert (len(kept), sum(kept)) == (168, rows)
+
+
+def test_a_stretch_that_the_package_answered_only_in_part_is_not_compared(world, bookings):
+    steady(world, bookings)
+    invoked(world, 5000)
+    key = run(window={"start": "2016-01-01T00:00:00Z", "end": "2016-01-04T00:00:00Z"})["report_key"]
+    assert quality_of(world, key).keys() == {"freshness", "duplicates"}
+    assert windows.load_window(world.dynamodb, TABLE, MODEL, END).rows_by_hour == ()
+
+
+def test_model_monitors_files_lie_beside_the_report(world, bookings):
+    drifted(world, bookings)
+    constraints = {"version": 0, "features": []}
+    world.put(f"baselines/{MODEL}/1/constraints.json", json.dumps(constraints).encode())
+    run()
+    folder = KEY.rpartition("/")[0]
+    statistics, violations, kept = (
+        json.loads(world.read(f"{folder}/{name}.json"))
+        for name in ("statistics", "constraint_violations", "constraints")
+    )
+    assert kept == constraints
+    assert statistics["dataset"]["item_count"] == bookings.num_rows
+    (rate,) = (f["numerical_statistics"] for f in statistics["features"] if f["name"] == "adr")
+    assert rate["mean"] == pytest.approx(pc.mean(bookings.column("adr")).as_py(), rel=1e-3)
+    told = {(v["feature_name"], v["constraint_check_type"]) for v in violations["violations"]}
+    assert ("adr", "baseline_drift_check") in told
+
+
+def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
+    config = load_model(MODEL)
+    patient = config.performance.model_copy(update={"breaches": 2, "of_windows": 2})
+    monkeypatch.setattr(detect_drift, "load_model", lambda _: config.model_copy(update={"performance": patient}))
+    steady(world, bookings)
+    world.put("reports/p.json", json.dumps(LOST).encode())
+    run(performance_key="reports/p.json")
+    assert world.mails() == []
+    before = WindowVerdict(
+        datetime(2015, 11, 9, tzinfo=UTC), datetime(2015, 12, 7, tzinfo=UTC), Severity.OK, Severity.CRITICAL
+    )
+    windows.save_window(world.dynamodb, TABLE, MODEL, windows.JudgedWindow(before, "1", "d", 1, 0))
+    run(performance_key="reports/p.json")
+    assert len(world.mails()) == 1
+
+
+# What drift is judged against
+
+
+@pytest.fixture
+def seasonal(monkeypatch):
+    """The model judged against the days before the window."""
+    config = load_model(MODEL)
+    judged = config.model_copy(update={"drift": config.drift.model_copy(update={"baseline": "trailing"})})
+    monkeypatch.setattr(detect_drift, "load_model", lambda _: judged)
+
+
+def test_the_season_is_no_drift_where_the_days_before_are_the_baseline(world, bookings, seasonal):
+    drifted(world, bookings)
+    before = load_bookings("2015-11-09", "2015-12-07")
+    world.answer(before, scored(before, skill=0.8, seed=2)[0])
+    run()
+    report = json.loads(world.read(KEY))
+    assert {c["against"] for c in report["columns"]} == {"trailing"}
+    rate = next(c for c in report["columns"] if c["name"] == "adr")
+    assert rate["severity"] == "OK"
+
+
+def test_hours_of_the_package_before_are_recounted_once_but_for_its_answers(world, bookings, seasonal):
+    drifted(world, bookings)
+    world.freeze("0", rows=bookings)
+    before = load_bookings("2015-11-09", "2015-12-07")
+    world.answer(before, scored(before, skill=0.8, seed=2)[0], version="0")
+    run()
+    report = json.loads(world.read(KEY))
+    against = {c["name"]: c.get("against") for c in report["columns"]}
+    assert against.pop("prediction") is None
+    assert set(against.values()) == {"trailing"}
+    assert report["notes"] == [
+        "prediction is judged against the training data: the days before the window hold 0 rows with a value, 200 are needed"
+    ]
+    copies = world.keys(f"profiles/{MODEL}/0/1/")
+    assert len(copies) == 28
+    copied, _ = days.load_day(world.s3, BUCKET, copies[0])
+    original, _ = days.load_day(world.s3, BUCKET, copies[0].replace("/0/1/", "/0/0/"))
+    assert copied.parts == ()
+    assert copied.manifest == original.manifest
+    etags = [world.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"] for key in copies]
+    run()
+    assert [world.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"] for key in copies] == etags
+    assert json.loads(world.read(KEY)) == report

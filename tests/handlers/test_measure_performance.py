@@ -62,7 +62,7 @@ def test_quality_that_holds_is_ok_and_a_metric(world, bookings):
     answered(world, bookings, skill=0.9)
     run()
     report = report_of(world)
-    assert report["severity"] == "OK"
+    assert report["severity"] == "OK", report["reasons"]
     auc = next(metric for metric in report["metrics"] if metric["name"] == "auc")
     assert auc["limit"] < auc["value"]
     assert world.gauge("Performance/auc") == [auc["value"]]

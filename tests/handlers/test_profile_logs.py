@@ -225,3 +225,10 @@ def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world, boo
 
 def hours_of(bookings: pa.Table, hour: int) -> pa.Table:
     return bookings.filter(pc.equal(pc.hour(bookings.column("time")), hour))
+
+
+def test_a_day_knows_how_many_records_each_hour_captured(world, bookings):
+    capture(world, bookings)
+    run()
+    hours = pc.value_counts(pc.hour(bookings.column("time"))).to_pylist()
+    assert day_of(world).requests == {entry["values"]: entry["counts"] for entry in hours}

@@ -237,3 +237,15 @@ def test_no_files_give_a_table_of_the_same_columns():
         parse_capture_files([], CONFIG).table.schema
         == parse_capture_files([(KEY, ODD and json_lines(ODD[3]))], CONFIG).table.schema
     )
+
+
+def test_requests_are_counted_by_the_hour_however_many_rows_they_hold_and_broken_ones_too():
+    several = capture_record("1,2,sea\n3,4,road", "0.5\n0.6", eventId="several")
+    content = json_lines(several, capture_record("5,6,rail", "0.7", eventId="one")) + b"\n{broken"
+    later = json_lines(capture_record("7,8,air", "0.8", eventId="later"))
+    batch = parse_capture_files(
+        [("c/2016/01/04/02/a.jsonl", content), ("c/2016/01/04/03/b.jsonl", later)], make_config()
+    )
+    assert batch.table.num_rows == 4
+    assert batch.requests_by_hour() == {2: 3, 3: 1}
+    assert parse_capture(b"", make_config(), "c/2016/01/04/02/a.jsonl").requests_by_hour() == {}

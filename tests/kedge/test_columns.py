@@ -2,8 +2,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kedge.columns import cast_numbers, cast_text, columns_of, typed_predictions
-from tests.builders import make_config
+from kedge.columns import cast_numbers, cast_text, columns_of
+from kedge.model_config import parse_model_config
+from kedge.typed_columns import typed_predictions
+from tests.builders import YAML, make_config
 
 
 @pytest.mark.parametrize("word", ["", "NaN", "null", "NA", "None", None])
@@ -72,3 +74,19 @@ def test_the_predictions_table_holds_declared_types():
     rows = pa.table({"row_id": ["a"], "weight": ["1.5"], "items": ["x"], "carrier": [""], "prediction": ["0.25"]})
     typed = typed_predictions(rows, config, ("row_id",))
     assert typed.to_pylist() == [{"row_id": "a", "weight": 1.5, "items": None, "carrier": None, "prediction": 0.25}]
+
+
+def test_booleans_and_times_are_kept_as_words_and_instants():
+    extra = "  - {name: paid, kind: boolean}\n  - {name: bought, kind: timestamp}\n"
+    config = parse_model_config(YAML + extra, source="parcels.yaml")
+    rows = pa.table(
+        {
+            "row_id": ["a", "b"], "weight": ["1", "2"], "items": ["1", "2"], "carrier": ["sea", "air"],
+            "paid": ["True", "?"], "bought": ["2016-01-01T01:00:00+01:00", "soon"], "prediction": ["0.1", "0.2"],
+        }
+    )  # fmt: skip
+    typed = typed_predictions(rows, config, ("row_id",))
+    assert typed.column("paid").to_pylist() == ["true", None]
+    assert typed.column("bought").cast(pa.int64()).to_pylist() == [1451606400 * 10**6, None]
+    kinds = {column.name: column.counted_as for column in columns_of(config)}
+    assert (kinds["paid"], kinds["bought"], kinds["prediction"]) == ("categorical", "numeric", "numeric")

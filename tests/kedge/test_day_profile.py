@@ -69,3 +69,8 @@ def test_the_digest_names_what_was_counted_whatever_the_order():
     other = {"2016-01-05": {"c": "3"}, "2016-01-04": {"b": "2", "a": "1"}}
     assert manifest_digest(one) == manifest_digest(other)
     assert manifest_digest(one) != manifest_digest({**one, "2016-01-05": {"c": "4"}})
+
+
+def test_requests_add_hour_by_hour_and_survive_the_encoding():
+    day = DayProfile(requests={2: 5, 3: 1}).folded(DayProfile(requests={3: 4, 23: 1}))
+    assert decode_day(encode_day(day)).requests == day.requests == {2: 5, 3: 5, 23: 1}

@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,15 @@ from kedge.errors import BaselineMismatchError
 from kedge.model_config import parse_model_config
 from kedge.profile import columns_of, count_rows, freeze_baseline
 from kedge.severity import Severity
-from tests.builders import END, START, judged, make_baseline, make_config, make_window
+from tests.builders import END, START, YAML, judged, make_baseline, make_config, make_window
 
 ROOT = Path(__file__).parents[2]
 NUMERIC = {"ks_statistic", "ks_p_value", "wasserstein_distance"}
-CATEGORICAL = {"chi_square_statistic", "chi_square_p_value"}
-DISTANCES = {"psi", "jensen_shannon_distance", "kullback_leibler_divergence", "total_variation_distance"}
+CATEGORICAL = {"chi_square_statistic", "chi_square_p_value", "g_test_statistic", "g_test_p_value"}
+DISTANCES = {
+    "psi", "psi_bias_corrected", "jensen_shannon_distance", "kullback_leibler_divergence", "total_variation_distance",
+    "hellinger_distance",
+}  # fmt: skip
 
 
 def column_of(report, name):
@@ -35,8 +40,8 @@ def test_a_shifted_feature_is_critical_with_the_reason_in_words():
     assert report.severity is Severity.CRITICAL
     assert [c.column.name for c in report.drifted] == ["weight"]
     (reason,) = report.reasons
-    assert reason.startswith("weight: PSI ")
-    assert "against a limit of 0.25, KS 0." in reason
+    assert reason.startswith("weight: KS 0.")
+    assert "without drift) against a limit of 0.1, PSI " in reason
     assert "the median moved from 9.9" in reason or "the median moved from 10" in reason
 
 
@@ -56,7 +61,7 @@ def test_drift_of_the_prediction_is_found_as_that_of_a_feature():
 def test_a_small_shift_is_a_warning():
     report = judged(make_window(rows=8000, shift=0.22, seed=5))
     assert column_of(report, "weight").severity is Severity.WARNING
-    assert "against a limit of 0.1, KS" in report.reasons[0]
+    assert "without drift) against a limit of 0.05, PSI" in report.reasons[0]
 
 
 @pytest.mark.parametrize("rows", [200, 1000, 5000])
@@ -82,6 +87,7 @@ def test_too_few_rows_say_how_many_are_needed():
     quiet = judged(make_window(rows=50))
     assert quiet.severity is Severity.INSUFFICIENT_DATA
     assert quiet.reasons == ("the window has 50 rows, 200 are needed to judge drift",)
+    assert {c["rows_needed"] for c in quiet.to_json()["columns"]} == {200}
 
 
 def test_an_empty_window_is_insufficient_data():
@@ -98,12 +104,69 @@ def test_a_column_without_values_is_insufficient_by_itself():
     assert "weight: 1000 of 1000 rows (100.0%) have no value" in report.reasons[0]
 
 
-def test_a_columns_own_limit_overrides_the_models():
-    window = make_window(rows=5000, shift=0.2, seed=7)
-    strict = make_config().model_dump_json().replace('"psi_max":null', '"psi_max":0.01', 1)
-    config = type(make_config()).model_validate_json(strict)
-    assert column_of(judged(window), "weight").severity < Severity.CRITICAL
-    assert column_of(judged(window, config), "weight").severity is Severity.CRITICAL
+@pytest.mark.parametrize(
+    ("rule", "own"), [("effect", "effect_max: 0.03"), ("sensitive", "effect_max: 0.03"), ("psi", "psi_max: 0.01")]
+)
+def test_a_columns_own_limit_overrides_the_models(rule, own):
+    window, policy = make_window(rows=5000, shift=0.16, seed=7), f"drift: {{rule: {rule}}}\n"
+    plain = make_config(policy)
+    strict = parse_model_config(
+        YAML.replace("{name: weight, kind: numeric}", f"{{name: weight, kind: numeric, {own}}}") + policy, source="own"
+    )
+    assert column_of(judged(window, plain), "weight").severity < Severity.CRITICAL
+    assert column_of(judged(window, strict), "weight").severity is Severity.CRITICAL
+
+
+def test_the_sensitive_rule_finds_what_the_default_lets_pass():
+    window, baseline = make_window(rows=5000, shift=0.1, seed=3), make_baseline(make_config(), make_window(rows=50_000))
+    found = {
+        rule: column_of(judged(window, make_config(f"drift: {{rule: {rule}}}"), baseline), "weight").severity
+        for rule in ("effect", "sensitive", "psi")
+    }
+    assert found == {"effect": Severity.OK, "sensitive": Severity.WARNING, "psi": Severity.OK}
+
+
+def test_the_psi_rule_is_the_raw_psi_against_its_limits_whatever_chance_says():
+    config = make_config("drift: {rule: psi, psi_warning: 0.05, psi_max: 0.1, minimum_rows: 20}")
+    column = column_of(judged(make_window(rows=40, seed=3), config), "weight")
+    assert column.statistics["psi"] > 0.1
+    assert column.drift is Severity.CRITICAL
+    assert column.p_value_adjusted > 0.1
+    assert column.smallest_detectable_effect is None
+    assert column.reason.startswith(f"weight: PSI {column.statistics['psi']:.2f} against a limit of 0.1;")
+
+
+def test_the_windows_level_is_its_share_of_the_alert_budget():
+    config, baseline = make_config(), make_baseline(make_config())
+    window = count_rows(baseline, make_window())
+    levels = [
+        judge_drift(baseline, window, config, start=START, end=START + length).to_json()["decision"]["level"]
+        for length in (timedelta(days=1), timedelta(days=28), timedelta(0))
+    ]
+    assert levels == [1 / 365, 0.01, 0.01]
+    generous = make_config("drift: {alert_budget_per_year: 2}")
+    report = judge_drift(baseline, window, generous, start=START, end=START + timedelta(days=1)).to_json()
+    assert report["decision"] == {"rule": "effect", "level": 2 / 365, "tests": 5 + len(report["quality"])}
+
+
+def test_rows_that_repeat_each_other_are_less_proof_and_the_report_says_how_much_less():
+    baseline = make_baseline(make_config())
+    window = count_rows(baseline, make_window(rows=1000, shift=0.4, seed=4))
+
+    def weight(effects, own):
+        report = judge_drift(
+            replace(baseline, design_effects=own), window, make_config(), start=START, end=END, design_effects=effects
+        )
+        return column_of(report, "weight")
+
+    alone, repeated = weight(None, {}), weight({"weight": 12.0}, {"weight": 3.0})
+    assert (alone.drift, repeated.drift) == (Severity.CRITICAL, Severity.OK)
+    assert (alone.design_effect, repeated.design_effect) == (1.0, 12.0)
+    assert repeated.statistics == alone.statistics
+    assert repeated.effect_without_drift == pytest.approx(alone.effect_without_drift * 12**0.5)
+    assert repeated.smallest_detectable_effect > 2.5 * alone.smallest_detectable_effect
+    assert "at 12.0 rows to one" in repeated.reason
+    assert weight({"weight": 0.5}, {"weight": 3.0}).design_effect == 3.0
 
 
 def test_the_report_has_the_names_that_are_interfaces():
@@ -117,7 +180,7 @@ def test_the_report_has_the_names_that_are_interfaces():
     assert set(carrier["statistics"]) == DISTANCES | CATEGORICAL
     common = {
         "name", "role", "kind", "severity", "statistics", "p_value_adjusted", "effect", "effect_without_drift",
-        "smallest_detectable_effect", "rows", "missing_fraction",
+        "smallest_detectable_effect", "rows", "missing_fraction", "design_effect",
     }  # fmt: skip
     assert common | {"out_of_range_fraction", "unparsable_fraction"} <= set(weight)
     assert common | {"unseen_fraction"} <= set(carrier)
@@ -133,10 +196,13 @@ def test_what_was_not_tested_is_absent_and_never_null():
         assert None not in column.values()
 
 
-def test_p_values_are_corrected_over_all_columns():
+def test_p_values_are_corrected_over_every_test_of_the_run():
     report = judged(make_window(shift=0.25, seed=8))
     weight = column_of(report, "weight")
-    assert weight.p_value_adjusted == pytest.approx(min(4 * weight.statistics["ks_p_value"], 1.0))
+    # Four columns, the confidence of the answers, and every quality check.
+    assert weight.p_value_adjusted == pytest.approx(
+        min((5 + len(report.quality)) * weight.statistics["ks_p_value"], 1.0)
+    )
 
 
 def test_an_effect_at_the_smallest_detectable_one_is_found():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from kedge.gate import judge_challenger, paired_auc_difference
+from kedge.gate import judge_challenger
 from kedge.model_config import GatePolicy
+from kedge.paired_differences import paired_auc_difference
 
 
 def holdout(seed, rows=3_000, *, gain=0.0):
@@ -81,3 +82,62 @@ def test_the_first_package_must_beat_chance():
     assert judge_challenger(labels, challenger, None, GatePolicy()).verdict == "PASS"
     rng = np.random.default_rng(7)
     assert judge_challenger(labels, rng.random(len(labels)), None, GatePolicy()).verdict == "REFUSE"
+
+
+def test_several_classes_are_compared_by_paired_accuracy():
+    rng = np.random.default_rng(8)
+    labels = rng.choice(3, 3_000)
+    champion = np.where(rng.random(3_000) < 0.7, labels, (labels + 1) % 3)
+    better = np.where(rng.random(3_000) < 0.5, labels, champion)
+    report = judge_challenger(labels, better, champion, GatePolicy(), problem="multiclass_classification")
+    row = next(row for row in report.rows if row.gate == "accuracy_improvement")
+    assert row.value == pytest.approx((better == labels).mean() - (champion == labels).mean())
+    assert report.verdict == "PASS"
+    worse = judge_challenger(labels, champion, better, GatePolicy(), problem="multiclass_classification")
+    assert worse.verdict == "REFUSE"
+
+
+def test_a_regression_must_lower_the_champions_error_by_a_fraction_of_it():
+    rng = np.random.default_rng(9)
+    labels = 1_000 * rng.normal(size=20_000)
+    champion = labels + 100 * rng.normal(size=20_000)
+    for share, verdict in ((0.9, "PASS"), (0.995, "REFUSE")):
+        challenger = labels + share * (champion - labels)
+        report = judge_challenger(labels, challenger, champion, GatePolicy(), problem="regression")
+        assert report.verdict == verdict, share
+        assert report.rows[-1].low > 0
+
+
+@pytest.mark.parametrize(
+    ("problem", "labels", "good"),
+    [
+        ("multiclass_classification", np.repeat([0, 1, 2], [600, 200, 200]), np.repeat([0, 1, 2], [600, 200, 200])),
+        ("regression", np.arange(1_000.0), np.arange(1_000.0) + 3),
+    ],
+)
+def test_the_first_package_of_any_kind_must_beat_a_constant(problem, labels, good):
+    constant = np.zeros(1_000, np.int64) if problem != "regression" else np.full(1_000, 499.0)
+    assert judge_challenger(labels, good, None, GatePolicy(), problem=problem).verdict == "PASS"
+    assert judge_challenger(labels, constant, None, GatePolicy(), problem=problem).verdict == "REFUSE"
+
+
+def test_answers_that_are_none_of_the_classes_or_no_numbers_are_refused():
+    labels = np.repeat([0, 1, 2], 200)
+    strange = judge_challenger(
+        labels, np.where(labels == 2, -2, labels), labels, GatePolicy(), problem="multiclass_classification"
+    )
+    assert strange.reasons == ("200 of 600 answers of the challenger are not among the model's classes",)
+    numbers = labels.astype(float)
+    broken = np.where(labels == 2, np.nan, numbers)
+    assert judge_challenger(numbers, broken, numbers, GatePolicy(), problem="regression").verdict == "REFUSE"
+
+
+def test_a_challenger_that_mends_lost_calibration_passes_without_ranking_better():
+    rng = np.random.default_rng(10)
+    truth = rng.beta(2, 3, 6_000)
+    labels = (rng.random(6_000) < truth).astype(np.int64)
+    report = judge_challenger(labels, truth, truth * 0.3, GatePolicy())
+    assert report.verdict == "PASS"
+    assert "mean score is -0.2" in report.rows[-1].reason
+    assert judge_challenger(labels, truth * 0.3, truth * 0.3, GatePolicy()).verdict == "REFUSE"
+    assert judge_challenger(labels, rng.random(6_000), truth * 0.3, GatePolicy()).verdict == "REFUSE"

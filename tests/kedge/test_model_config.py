@@ -26,7 +26,7 @@ def test_every_shipped_model_can_be_followed(path):
 def test_what_is_not_said_has_its_default():
     config = make_config()
     assert config.problem == "binary_classification"
-    assert (config.drift.psi_max, config.performance.tolerance, config.gate.minimum_effect) == (0.25, 0.02, 0.01)
+    assert (config.drift.psi_max, config.drift.effect_floors, config.gate.minimum_effect) == (0.25, (0.05, 0.1), 0.01)
     assert config.features[0].declared_dtype == "float64"
     assert config.features[2].declared_dtype == "string"
     assert config.feature_names == ("weight", "items", "carrier")
@@ -50,7 +50,7 @@ def test_a_configuration_cannot_be_changed():
         ("retrainig: {}", "retrainig is not a field; did you mean retraining?"),
         ("drift: {psi_max: -1}", "drift.psi_max is -1: Input should be greater than 0"),
         ("drift: {psi_max: .nan}", "drift.psi_max is nan: Input should be greater than 0"),
-        ("drift: {p_value_min: 2}", "drift.p_value_min is 2: Input should be less than or equal to 1"),
+        ("drift: {effect_max: 2}", "drift.effect_max is 2: Input should be less than or equal to 1"),
         ("canary: {bake_minutes: 5}", "canary.bake_minutes is 5: Input should be greater than or equal to 10"),
         ("training: {holdout_fraction: 0.9}", "training.holdout_fraction is 0.9: Input should be less than 0.5"),
         ("cadence: {judge: monthly}", "cadence.judge is 'monthly': Input should be 'hourly', 'daily' or 'weekly'"),
@@ -62,6 +62,24 @@ def test_a_configuration_cannot_be_changed():
         ("labels: {classes: ['0']}", "labels.classes is ['0']: at least two different ones are needed"),
         ("labels: {classes: [a, a]}", "labels.classes is ['a', 'a']: at least two different ones are needed"),
         ("labels: {classes: [a, b, c]}", "labels.classes is ['a', 'b', 'c']: binary_classification has two, the one predicted last"),
+        ("performance: {limits: [{metric: auk, tolerance: 0.1}]}",
+         "performance.limits has 'auk', no metric of binary_classification; did you mean auc?"),
+        ("performance: {limits: [{metric: auc}]}",
+         "performance.limits of auc has no limit: exactly one of tolerance, ratio, at_least, at_most is "
+         "asked for"),
+        ("performance: {limits: [{metric: f1, ratio: 0.9, at_least: 0.5}]}",
+         "performance.limits of f1 has ratio and at_least: exactly one of tolerance, ratio, at_least, "
+         "at_most is asked for"),
+        ("performance: {breaches: 3, of_windows: 2}",
+         "performance.breaches is 3 of performance.of_windows 2: more windows cannot breach than are looked at"),
+        ("performance: {cost_matrix: [[0, 1]]}",
+         "performance.cost_matrix needs 2 rows of 2 numbers: a row for each class that came true, a "
+         "number for each class answered, in the order of labels.classes"),
+        ("performance: {cost_column: zzz}",
+         "performance.cost_column is 'zzz': no feature, not in endpoint.custom_attributes and not among "
+         "labels.fields"),
+        ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
+        ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
     ],
 )  # fmt: skip
@@ -71,7 +89,7 @@ def test_a_bad_value_names_field_value_and_what_is_allowed(extra, problem):
 
 def test_a_field_without_a_near_one_comes_with_those_there_are():
     (problem,) = refusal(YAML + "labels: {zzz: 1}")
-    assert problem == "labels.zzz is not a field; the fields are label_horizon_days, horizon_quantile, classes"
+    assert problem.startswith("labels.zzz is not a field; the fields are label_horizon_days, horizon_quantile, classes")
 
 
 def test_several_problems_are_all_told():
@@ -104,3 +122,29 @@ def test_names_are_those_that_aws_takes(name):
 def test_a_merge_key_is_no_field_of_ours():
     text = YAML.replace("model: parcels", "model: parcels\ntraining: {<<: {minimum_rows: 10}, hyperparameters: {a: 1}}")
     assert parse_model_config(text, source="m").training.minimum_rows == 10
+
+
+@pytest.mark.parametrize(("extra", "said"), [
+    (
+        "fairness: {columns: [carier]}",
+        "fairness.columns names 'carier', which is neither a feature, nor among endpoint.custom_attributes, "
+        "nor among labels.fields; did you mean carrier?",
+    ),
+    ("segments: {columns: [wieght]}", "segments.columns names 'wieght', which is no feature; did you mean weight?"),
+    ("fairness: {columns: [carrier], favourable: maybe}", "fairness.favourable is 'maybe'; the classes are 0, 1"),
+    (
+        "problem: regression\nfairness: {columns: [carrier]}",
+        "fairness.threshold is required: from which answer on a regression decides favourably",
+    ),
+])  # fmt: skip
+def test_a_sliced_column_that_is_nowhere_is_refused_by_name(extra, said):
+    (problem,) = refusal(YAML + extra)
+    assert said in problem
+
+
+def test_sensitive_columns_come_from_features_attributes_and_label_fields():
+    yaml = YAML.replace("{name: parcels}", "{name: parcels, custom_attributes: [sex]}")
+    config = parse_model_config(
+        yaml + "labels: {fields: [age]}\nfairness: {columns: [carrier, sex, age], bands: {age: [25, 40]}}", source="m"
+    )
+    assert config.fairness.columns == ("carrier", "sex", "age")

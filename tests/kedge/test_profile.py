@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kedge.binning import Bins, count_cells, positions
+from kedge.binning import Bins
 from kedge.columns import Column
 from kedge.errors import BaselineMismatchError, ColumnAbsentError, EmptySampleError
 from kedge.profile import Profile, count_rows, count_rows_by_hour, freeze_baseline
@@ -68,9 +68,9 @@ def test_text_and_dictionaries_are_counted_as_the_values_they_hold():
 def test_many_rows_are_counted_as_few_are(seed):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random(5000) < 0.1, rng.choice([np.nan, np.inf, -np.inf, 0.0], 5000), rng.normal(size=5000))
-    bins = frozen(rng.normal(size=3000).round(rng.integers(0, 6))).bins["x"]
-    one_by_one = np.bincount(positions(bins, NUMBER[0], pa.array(values)), minlength=bins.cells + 4)
-    assert count_cells(bins, NUMBER[0], pa.array(values)).tolist() == one_by_one.tolist()
+    baseline = frozen(rng.normal(size=3000).round(rng.integers(0, 6)))
+    few = [count_rows(baseline, pa.table({"x": values[start : start + 500]})) for start in range(0, 5000, 500)]
+    assert sum(few, start=baseline.empty()) == count_rows(baseline, pa.table({"x": values}))
 
 
 def test_what_has_no_cell_is_counted_apart():
@@ -80,11 +80,11 @@ def test_what_has_no_cell_is_counted_apart():
     assert found.rows == 8
 
 
-def test_levels_that_the_baseline_lacks_are_unseen_and_rare_ones_beyond_the_limit_too():
+def test_levels_that_the_baseline_lacks_are_unseen_and_rare_ones_beyond_the_limit_share_a_cell():
     baseline = frozen(["a"] * 5 + ["b"] * 3 + ["c"], LEVEL, maximum_levels=2)
     assert baseline.bins["x"].levels == ("a", "b")
     found = counted(baseline, ["a", "c", "new", "", None])
-    assert (found.cells.tolist(), found.unseen, found.missing) == ([1, 0], 2, 2)
+    assert (found.cells.tolist(), found.unseen, found.missing) == ([1, 0, 1], 1, 2)
 
 
 @pytest.mark.parametrize(("levels", "spelt"), [(["true", "false"], ["True", "FALSE"]), (["1", "2"], ["1.0", "2.0"])])
@@ -137,6 +137,27 @@ def test_an_absent_column_is_named():
 def test_a_baseline_without_values_is_refused_by_its_column():
     with pytest.raises(EmptySampleError, match="'x'"):
         frozen([None, "inf"])
+
+
+@pytest.mark.parametrize("column", [NUMBER, LEVEL])
+def test_a_window_without_any_value_is_all_missing(column):
+    baseline = frozen(["1", "2"], column)
+    for void in (pa.array([None] * 5000, pa.null()), [""] * 3, pa.array([np.nan] * 9)):
+        found = counted(baseline, void)
+        assert (found.missing, found.rows, int(found.cells.sum())) == (len(void), len(void), 0)
+
+
+def test_a_common_value_and_few_decimals_count_as_any_other_rows_do():
+    rng = np.random.default_rng(9)
+    zeros = np.where(rng.random(9000) < 0.7, 0.0, rng.exponential(size=9000))
+    prices = np.where(rng.random(9000) < 0.1, np.nan, rng.gamma(2, 5, 9000).round(2))
+    for values in (zeros, prices, rng.integers(-3, 40, 9000)):
+        baseline = frozen(values)
+        table = pa.table({"x": values})
+        codes = rng.integers(0, 3, 9000)
+        assert sum(count_rows_by_hour(baseline, table, codes).values(), start=baseline.empty()) == baseline.profile
+        small = [count_rows(baseline, table.slice(start, 1000)) for start in range(0, 9000, 1000)]
+        assert sum(small, start=baseline.empty()) == baseline.profile
 
 
 def test_an_empty_window_counts_to_nothing():

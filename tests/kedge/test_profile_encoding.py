@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from kedge.columns import Column
 from kedge.errors import EncodingError
-from kedge.profile import count_rows, count_rows_by_hour
+from kedge.profile import count_rows, count_rows_by_hour, freeze_baseline
 from kedge.profile_encoding import (
     decode_baseline,
     decode_profile,
@@ -27,6 +31,26 @@ def test_a_baseline_comes_back_as_it_was():
     assert count_rows(decoded, make_window(seed=1)) == count_rows(BASELINE, make_window(seed=1))
 
 
+def test_every_kind_of_column_and_what_is_known_of_it_comes_back():
+    kinds = ("numeric", "categorical", "boolean", "timestamp")
+    columns = tuple(Column(kind, "feature", kind, "float64") for kind in kinds)
+    rows = pa.table(
+        {
+            "numeric": [1.0, 2.5, None], "categorical": ["a", "a", "rare"], "boolean": [True, None, False],
+            "timestamp": ["2016-01-01", "", "2015-12-01T06:00:00Z"],
+        }
+    )  # fmt: skip
+    frozen = freeze_baseline("m", "1", columns, rows, rows.slice(0, 0), maximum_levels=1)
+    frozen = replace(frozen, importance={"numeric": 0.7}, design_effects={"timestamp": 3.5})
+    decoded = decode_baseline(encode_baseline(frozen))
+    assert (decoded.columns, decoded.profile) == (columns, frozen.profile)
+    assert (decoded.importance, decoded.design_effects) == ({"numeric": 0.7}, {"timestamp": 3.5})
+    assert decoded.bins["categorical"].rare.tolist() == frozen.bins["categorical"].rare.tolist()
+    assert len(decoded.bins["categorical"].rare) == 1
+    assert count_rows(decoded, rows) == count_rows(frozen, rows) == frozen.profile
+    assert decode_profile(encode_profile(decoded.profile)) == frozen.profile
+
+
 def test_a_profile_comes_back_as_it_was():
     profile = count_rows(BASELINE, make_window())
     assert decode_profile(encode_profile(profile)) == profile
@@ -48,6 +72,16 @@ def test_hours_come_back_by_their_number():
 
 def test_no_profiles_at_all_are_a_file_too():
     assert decode_profiles("day", encode_profiles("day", {}, {}))[1] == {}
+
+
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_another_version_is_refused_by_name(monkeypatch, version):
+    with monkeypatch.context() as patch:
+        patch.setattr("kedge.profile_encoding.VERSION", version)
+        old = encode_baseline(BASELINE), encode_profile(BASELINE.profile)
+    for decoder, data in zip((decode_baseline, decode_profile), old, strict=True):
+        with pytest.raises(EncodingError, match=rf"of version {version}, not a \w+ of version 2: .* must be rebuilt"):
+            decoder(data)
 
 
 @pytest.mark.parametrize(

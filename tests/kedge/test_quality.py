@@ -1,7 +1,10 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
+from kedge.profile import count_rows
+from kedge.quality import BASELINE_DOUBT, measure_quality, rate_p_value
 from kedge.severity import Severity
 from tests.builders import judged, make_baseline, make_config, make_window
 
@@ -24,7 +27,7 @@ def check_of(report, check, column):
     ("check", "column", "value", "words"),
     [
         ("missing", "carrier", None, "have no value"), ("missing", "weight", "", "have no value"),
-        ("type", "weight", "heavy", "are not finite numbers"), ("type", "weight", "inf", "are not finite numbers"),
+        ("type", "weight", "heavy", "are not of the column"), ("type", "weight", "inf", "are not of the column"),
         ("unseen", "carrier", "balloon", "have a level never seen before"),
     ],
 )  # fmt: skip
@@ -41,8 +44,8 @@ def test_broken_values_are_critical_at_any_window_size(check, column, value, wor
 
 
 @pytest.mark.parametrize(("column", "value"), [("weight", "heavy"), ("carrier", "balloon")])
-def test_one_strange_row_in_a_small_window_is_a_warning_at_most(column, value):
-    assert judged(spoilt(3, column, [value])).severity is Severity.WARNING
+def test_one_strange_row_in_a_small_window_is_no_certainty(column, value):
+    assert judged(spoilt(3, column, [value])).severity is not Severity.CRITICAL
 
 
 def test_one_strange_row_in_a_large_window_is_none():
@@ -76,3 +79,60 @@ def test_an_undrifted_window_passes_every_check():
 
 def test_an_empty_window_has_nothing_to_check():
     assert judged(make_window(rows=1).slice(1)).quality == ()
+
+
+def test_a_rates_p_value_is_the_binomial_tail_at_the_largest_rate_that_the_baseline_leaves_possible():
+    highest = stats.beta.ppf(1 - BASELINE_DOUBT, 41, 960)
+    wanted = stats.binom.sf(119, 1000, highest + 0.01)
+    assert rate_p_value(40, 1000, 120, 1000, allowance=0.01) == pytest.approx(wanted + BASELINE_DOUBT, rel=1e-6)
+    assert rate_p_value(40, 1000, 0, 1000) == 1.0
+
+
+def test_a_small_baseline_is_not_trusted_with_its_rate():
+    rng = np.random.default_rng(4)
+    alarms = [
+        rate_p_value(int(rng.binomial(100, 0.2)), 100, int(rng.binomial(20_000, 0.2)), 20_000, allowance=0.01) < 0.01
+        for _ in range(400)
+    ]
+    assert sum(alarms) <= 4
+
+
+@pytest.mark.parametrize("rows", [300, 5000])
+def test_levels_that_a_crowded_column_has_not_shown_yet_are_expected(rows):
+    rng = np.random.default_rng(5)
+
+    def crowded(count):
+        table = make_window(rows=count)
+        names = np.char.add("shop ", (rng.pareto(1.0, count) * 100).astype(int).astype(str))
+        return table.set_column(table.column_names.index("carrier"), "carrier", pa.array(names.tolist()))
+
+    baseline = make_baseline(make_config(), crowded(5000))
+    found = check_of(judged(crowded(rows), baseline=baseline), "unseen", "carrier")
+    assert found.value > 0.02
+    assert found.severity is Severity.OK
+
+
+def test_a_column_that_stands_still_is_a_warning_and_one_that_hardly_varied_is_none():
+    report = judged(spoilt(300, "items", ["3"] * 300))
+    found = check_of(report, "constant", "items")
+    assert found.severity is Severity.WARNING
+    assert "items: all 300 rows share one value; in the baseline at most" in found.reason
+    steady = make_baseline(make_config(), spoilt(5000, "carrier", ["sea"] * 4900))
+    quiet = judged(spoilt(3000, "carrier", ["sea"] * 3000), baseline=steady)
+    assert check_of(quiet, "constant", "carrier").severity is Severity.OK
+    still = make_baseline(make_config(), spoilt(500, "carrier", ["sea"] * 500))
+    assert not [
+        q for q in judged(make_window(), baseline=still).quality if (q.check, q.column) == ("constant", "carrier")
+    ]
+
+
+def test_rows_that_repeat_each_other_count_for_fewer():
+    config, window = make_config(), spoilt(200, "carrier", [None] * 24)
+    baseline = make_baseline(config)
+    sides = [baseline.column(p, "carrier") for p in (baseline.profile, count_rows(baseline, window))]
+    column = next(c for c in baseline.columns if c.name == "carrier")
+    alone, clustered = (
+        next(t for t in measure_quality(column, *sides, config.drift, design_effect=effect) if t.check == "missing")
+        for effect in (1.0, 10.0)
+    )
+    assert alone.p_value < 0.001 < 0.05 < clustered.p_value

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.model_config import RetrainingPolicy
+from kedge.model_config import PerformancePolicy, RetrainingPolicy
 from kedge.retraining import (
     RetrainingStart,
     RetrainingState,
@@ -65,6 +65,26 @@ def test_persistence_counts_only_windows_that_do_not_overlap():
     five = weekly(*[(OK, CRITICAL)] * 5)
     assert decide(state(four), persistence_windows=2).action == "NONE"
     assert decide(state(five), persistence_windows=2).action == "START"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "action"),
+    [
+        ((OK, OK, CRITICAL), "NONE"), ((CRITICAL, OK, CRITICAL), "START"), ((CRITICAL, CRITICAL, OK), "NONE"),
+        ((CRITICAL, UNKNOWN, OK, CRITICAL), "START"), ((CRITICAL, OK, OK, CRITICAL), "NONE"),
+    ],
+)  # fmt: skip
+def test_a_loss_is_sustained_in_two_of_three_windows_the_last_among_them(verdicts, action):
+    windows = weekly(*[(OK, verdict) for verdict in verdicts], days=7)
+    patience = PerformancePolicy(breaches=2, of_windows=3)
+    assert decide_retraining(state(windows), RetrainingPolicy(), NOW, patience).action == action
+
+
+def test_windows_that_overlap_are_one_of_the_windows_that_are_asked_for():
+    patience = PerformancePolicy(breaches=2, of_windows=2)
+    four, five = (weekly(*[(OK, CRITICAL)] * count) for count in (4, 5))
+    assert decide_retraining(state(four), RetrainingPolicy(), NOW, patience).action == "NONE"
+    assert decide_retraining(state(five), RetrainingPolicy(), NOW, patience).action == "START"
 
 
 def test_episode_keeps_its_name_while_the_level_lasts_and_ends_when_it_is_back():
@@ -141,3 +161,45 @@ def test_the_same_cause_has_the_same_name_and_the_next_attempt_another():
     assert first == run_name("hotel", "performance", "e", 1)
     assert first != run_name("hotel", "performance", "e", 2)
     assert len(run_name("m" * 40, "performance", "e" * 99, 12)) <= 50
+
+
+def estimated(*verdicts, drift=OK, confidence=None, performance=UNKNOWN):
+    """Weekly windows without labels; each verdict is of the estimate."""
+    found = weekly(*[(drift, performance)] * len(verdicts))
+    return tuple(
+        replace(window, estimate=verdict, confidence=confidence)
+        for window, verdict in zip(found, verdicts, strict=True)
+    )
+
+
+def test_an_estimated_loss_starts_a_retraining_where_labels_lag():
+    decision = decide(state(estimated(OK, CRITICAL)))
+    assert (decision.action, decision.kind) == ("START", "estimate")
+    assert decision.reasons[0].startswith("quality has been estimated as lost since the window to 2016-02-01")
+
+
+def test_an_estimated_loss_waits_for_labels_that_are_due():
+    assert decide(state(estimated(OK, CRITICAL), since=20)).action == "NONE"
+    assert decide(state(estimated(OK, CRITICAL, performance=OK))).action == "NONE"
+
+
+@pytest.mark.parametrize(("on_estimate", "action"), [("always", "START"), ("never", "NONE")])
+def test_on_estimate_is_obeyed(on_estimate, action):
+    assert decide(state(estimated(OK, CRITICAL), since=20), on_estimate=on_estimate).action == (
+        action if on_estimate == "always" else "NONE"
+    )
+    assert decide(state(estimated(OK, CRITICAL)), on_estimate=on_estimate).action == action
+
+
+@pytest.mark.parametrize("estimate", [OK, UNKNOWN, None])
+def test_an_estimate_that_sees_nothing_silences_nothing(estimate):
+    assert decide(state(estimated(estimate, estimate, drift=CRITICAL))).kind == "drift"
+    assert decide(state(estimated(estimate, estimate, performance=CRITICAL))).kind == "performance"
+
+
+def test_falling_confidence_starts_a_retraining_only_where_it_is_asked_to():
+    less_sure = estimated(None, None, confidence=CRITICAL)
+    assert decide(state(less_sure)).action == "NONE"
+    assert decide(state(less_sure), on_confidence="when_labels_lag").kind == "confidence"
+    assert decide(state(less_sure, since=20), on_confidence="when_labels_lag").action == "NONE"
+    assert decide(state(less_sure, since=20), on_confidence="always").kind == "confidence"

@@ -25,7 +25,7 @@ WINDOW = {
 LOST = {
     "severity": "CRITICAL",
     "reasons": ["quality is lost: auc 0.690 (0.660 to 0.720) against a reference of 0.830 less 0.02"],
-    "metrics": [{"name": "auc", "value": 0.69, "limit": 0.81}],
+    "metrics": [{"name": "auc", "value": 0.69, "limit": 0.81, "severity": "CRITICAL"}],
     "ripe_rows": 1500,
 }
 HOLDS = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840 (0.810 to 0.860)"]}
@@ -182,3 +182,27 @@ def test_an_unknown_kind_shows_its_facts():
     found = render_alert("something_new", MODEL, NOW, {"b": 2, "a": 1})
     assert found.subject == f"[Kedge] {MODEL}: something new"
     assert "a: 1\nb: 2" in found.body
+
+
+def test_an_alert_leads_with_what_matters_where_that_is_known():
+    ranked = [{"name": "lead_time", "severity": "CRITICAL", "importance": 0.4}, *WINDOW["columns"]]
+    assert mail("window_judged", columns=ranked).subject == (
+        f"[Kedge] {MODEL}: lead_time and 2 more drifted, quality is not known yet"
+    )
+
+
+UNKNOWN = {"severity": "INSUFFICIENT_DATA", "reasons": ["no labels yet"], "ripe_rows": 0}
+
+
+def test_an_estimated_loss_is_told_in_a_line_and_called_an_estimate():
+    said = "estimated while labels are out, quality is lost: auc 0.7 (0.68 to 0.72)"
+    text = mail("window_judged", performance=UNKNOWN | {"estimate": {"severity": "CRITICAL", "reasons": [said]}})
+    assert "quality is estimated as lost" in text.subject
+    assert "Not known yet: no labels yet.\nEstimated while labels are out, quality is lost: auc 0.7" in text.body
+
+
+@pytest.mark.parametrize(
+    "estimate", [{"reasons": ["auc was estimated as 0.8"]}, {"severity": "INSUFFICIENT_DATA", "reasons": ["few"]}]
+)
+def test_an_estimate_without_a_verdict_is_not_mailed(estimate):
+    assert "stimated" not in mail("window_judged", performance=UNKNOWN | {"estimate": estimate}).body

@@ -1,12 +1,17 @@
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from kedge.binary_counts import count_binary
 from kedge.model_config import PerformancePolicy
-from kedge.performance import count_scores, judge_performance
+from kedge.performance import judge_performance
+from kedge.quality import QualityCheck
+from kedge.severity import Severity
 from report.drift_page import render_drift_page
-from tests.builders import judged, make_window
+from tests.builders import judged, make_baseline, make_config, make_window
 
 
 class Page(HTMLParser):
@@ -85,13 +90,59 @@ def test_quality_that_is_broken_is_told_and_else_that_nothing_was_found():
 def test_what_the_labels_say_stands_beside_the_drift():
     rows = make_window(rows=1000)
     scores = rows.column("prediction").to_numpy()
-    counts = count_scores(scores, (scores > 0.3).astype(int), threshold=0.5)
+    counts = count_binary(scores, (scores > 0.3).astype(int), threshold=0.5)
     performance = judge_performance(
         counts, counts, PerformancePolicy(), provisional_rows=7, unlabelled_rows=0, horizon_reason="two weeks"
     ).to_json()
     text = shown(render_drift_page(judged(rows).to_page() | {"performance": performance}))
-    assert "quality holds: auc 1.000" in text
+    assert "quality holds: auc 1 (1 to 1)" in text
     assert "7 provisional" in text
+
+
+def test_an_estimate_its_record_and_the_business_stand_beside_the_metrics():
+    counts = count_binary(np.tile([0.2, 0.8], 400), np.tile([0, 1], 400), threshold=0.5)
+    performance = judge_performance(
+        counts, counts, PerformancePolicy(), provisional_rows=0, unlabelled_rows=0, horizon_reason="two weeks"
+    ).to_json()
+    auc = {
+        "name": "auc",
+        "value": 0.7123,
+        "low": 0.69,
+        "high": 0.73,
+        "weight": 0.25,
+        "limit": 0.81,
+        "severity": "WARNING",
+    }
+    known = {
+        "start": "2015-12-01T00:00:00Z",
+        "end": "2015-12-29T00:00:00Z",
+        "metric": "auc",
+        "estimate": 0.84,
+        "truth": 0.69,
+    }
+    revenue = {
+        "name": "<revenue>", "value": 81.5, "low": 80.0, "high": 83.0, "total": 81500.0, "rows": 1000, "severity": "OK",
+        "reason": "", "unit": "EUR", "reference": 90.25,
+    }  # fmt: skip
+    performance |= {
+        "estimate": {"severity": "WARNING", "reasons": ["quality may be lost"], "rows": 900, "metrics": [auc], "record": [known]},
+        "business": [revenue],
+    }  # fmt: skip
+    page = render_drift_page(judged(make_window(rows=1000)).to_page() | {"performance": performance})
+    text = shown(page)
+    for words in ("0.7123", "0.25", "0.8400", "0.6900", "2015-12-29", "90.25", "EUR", "quality may be lost"):
+        assert words in text, words
+    assert "<revenue>" not in page
+    del performance["estimate"]["severity"], performance["estimate"]["record"], revenue["unit"], revenue["reference"]
+    assert "0.7123" in render_drift_page(judged(make_window(rows=1000)).to_page() | {"performance": performance})
+
+
+def test_how_sure_the_answers_are_stands_in_the_page():
+    report = judged(make_window(rows=1000)).to_page()
+    text = shown(render_drift_page(report))
+    assert f"{report['confidence']['mean_margin']['window']:.3f}" in text
+    del report["confidence"]
+    assert "How sure" not in render_drift_page(report)
 
 
 @pytest.mark.parametrize("missing", [{"start", "end"}, set()])
@@ -99,3 +150,84 @@ def test_two_files_have_no_times(missing):
     report = judged(make_window()).to_page()
     report["window"] = {name: value for name, value in report["window"].items() if name not in missing}
     assert bool(re.search("2016-01-04", render_drift_page(report))) == (not missing)
+
+
+def test_segments_moved_concepts_and_unlike_groups_stand_in_tables():
+    metric = {
+        "name": "disparate_impact",
+        "value": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "groups": ["<f>", "m"],
+        "limit": 0.8,
+        "severity": "CRITICAL",
+    }
+    rate = {"value": 0.2, "low": 0.1, "high": 0.3}
+    slices = {
+        "segments": [{
+            "group": "meal=BB & adr=at most 5", "severity": "CRITICAL", "rows": 440, "rows_fraction": 0.22, "metric": "auc",
+            "value": 0.61, "low": 0.58, "high": 0.64, "rest": 0.8,
+        }],
+        "concept_drift": {"severity": "WARNING", "shifts": [{
+            "where": "segment", "group": "meal=BB", "severity": "WARNING", "rows": 300, "observed": 0.41, "expected": 0.25,
+            "shift": 0.16, "low": 0.1, "high": 0.22, "since": "2016-01-04T00:00:00Z",
+        }]},
+        "fairness": {"severity": "CRITICAL", "columns": [{
+            "column": "sex", "severity": "CRITICAL", "reason": "sex: disparate impact is 0.5", "metrics": [metric],
+            "groups": [{"group": "<f>", "rows": 500, "selection_rate": rate}, {"group": "x", "rows": 3}],
+        }]},
+    }  # fmt: skip
+    performance = judge_performance(
+        *[count_binary(np.linspace(0, 1, 400), np.arange(400) % 2, threshold=0.5)] * 2, PerformancePolicy(),
+        provisional_rows=0, unlabelled_rows=0, horizon_reason="given",
+    ).to_json()  # fmt: skip
+    page = render_drift_page({**judged(make_window()).to_json(), "performance": performance | slices})
+    text = shown(page)
+    for words in (
+        "meal=BB & adr=at most 5",
+        "22 %",
+        "0.58 to 0.64",
+        "+0.16 (+0.1 to +0.22)",
+        "2016-01-04",
+        "disparate impact",
+        "0.200",
+    ):
+        assert words in text
+    assert "<f>" not in page
+    assert "Where is it worst?" not in shown(
+        render_drift_page({**judged(make_window()).to_json(), "performance": performance})
+    )
+
+
+def ranked(importance):
+    baseline = replace(make_baseline(make_config()), importance=importance)
+    return judged(make_window(rows=3000, shift=0.5, air=0.5), baseline=baseline).to_page()
+
+
+def test_what_matters_stands_above_what_moved_more():
+    text = shown(render_drift_page(ranked({"weight": 0.9, "carrier": 0.1})))
+    table = text[text.index("Columns") :]
+    assert table.index("weight") < table.index("carrier")
+    assert "importance" in table
+    assert "90 %" in table
+    unknown = shown(render_drift_page(ranked({})))
+    table = unknown[unknown.index("Columns") :]
+    assert table.index("carrier") < table.index("weight")
+    assert "importance" not in table
+
+
+def test_a_fault_of_the_whole_window_names_no_column():
+    check = QualityCheck("captured", "", Severity.CRITICAL, 0.0, 0.9, "0 of 1000 requests were captured")
+    report = judged(make_window()).to_page()
+    report["quality"].append(check.to_json())
+    assert "captured the window CRITICAL 0 of 1000 requests were captured" in shown(render_drift_page(report))
+
+
+def test_what_a_column_was_judged_against_is_said_where_it_is_not_the_training_data():
+    report = judged(make_window()).judged_against(
+        {"weight": "trailing", "items": "same_hours"}, ["carrier has few rows"]
+    )
+    text = shown(render_drift_page(report.to_page()))
+    assert "weight (against the days before)" in text
+    assert "items (against the same hours of earlier weeks)" in text
+    assert "carrier has few rows." in text

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kedge.importance import parse_importance
+
 TRAINING = Path(__file__).parents[2] / "training"
 FEATURES = [
     {"name": "adr", "kind": "numeric", "dtype": "float64"},
@@ -27,11 +29,11 @@ COLUMNS = {
 ROWS = 600
 
 
-def write_channel(directory: Path) -> Path:
-    """600 rows over 25 days in which a high rate at half board is mostly cancelled."""
+def write_channel(directory: Path, columns: dict = COLUMNS, truth=int) -> Path:
+    """600 rows over 25 days in which a high rate at half board is mostly cancelled; `truth` words the label."""
     random = np.random.default_rng(5)
     directory.mkdir(parents=True)
-    (directory / "columns.json").write_text(json.dumps(COLUMNS))
+    (directory / "columns.json").write_text(json.dumps(columns))
     with open(directory / "train.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["row_id", "time", "adr", "meal", "label"])
@@ -39,7 +41,7 @@ def write_channel(directory: Path) -> Path:
             rate, meal = round(random.normal(100, 30), 2), ("BB", "HB")[int(random.integers(2))]
             risk = 0.9 if rate > 100 and meal == "HB" else 0.1
             moment = f"2016-01-{1 + index // 24:02d}T{index % 24:02d}:00:00Z"
-            writer.writerow([f"r{index}", moment, "" if index % 50 == 0 else rate, meal, int(random.random() < risk)])
+            writer.writerow([f"r{index}", moment, "" if index % 50 == 0 else rate, meal, truth(random.random() < risk)])
     return directory
 
 
@@ -47,6 +49,7 @@ def run_training(channel: Path, model_dir: Path, *arguments: str) -> str:
     """Run train.py as the container does: SM_* variables and hyperparameters as arguments."""
     model_dir.mkdir(parents=True)
     environment = os.environ | {"SM_CHANNEL_TRAIN": str(channel), "SM_MODEL_DIR": str(model_dir)}
+    environment["SM_OUTPUT_DATA_DIR"] = str(model_dir.parent / "output")
     command = [sys.executable, "train.py", "--trees", "30", *arguments]
     return subprocess.run(command, cwd=TRAINING, env=environment, check=True, capture_output=True, text=True).stdout
 
@@ -87,6 +90,12 @@ def test_the_artefact_carries_the_inference_script(trained):
     assert (trained[0] / "code" / "inference.py").read_bytes() == (TRAINING / "inference.py").read_bytes()
 
 
+def test_importances_of_all_features_are_written_where_the_job_packs_its_output(trained):
+    found = parse_importance((trained[0].parent / "output" / "importance.json").read_bytes(), ["adr", "meal"])
+    assert sum(found.values()) == pytest.approx(1)
+    assert min(found.values()) > 0.1
+
+
 def test_metrics_are_printed_so_that_a_regular_expression_finds_them(trained):
     found = re.search(r"train-auc=([0-9.]+);", trained[1])
     assert found is not None
@@ -98,6 +107,29 @@ def test_the_number_of_trees_is_the_one_asked_for(trained):
     trees = int(re.search(r"trees=(\d+);", trained[1])[1])
     model = json.loads((trained[0] / "model.json").read_text())
     assert int(model["learner"]["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"]) == trees == 30
+
+
+def test_of_several_classes_the_likeliest_leads_and_every_probability_follows(serving, tmp_path):
+    columns = COLUMNS | {"problem": "multiclass_classification", "classes": ["came", "left, early", "never"]}
+    channel = write_channel(tmp_path / "train", columns, lambda risky: "left, early" if risky else "came")
+    run_training(channel, tmp_path / "model")
+    model = serving.model_fn(str(tmp_path / "model"))
+    rows = list(csv.reader(answer(serving, model, b"120,HB\n80,BB\n", "text/csv").splitlines()))
+    assert [row[0] for row in rows] == ["left, early", "came"]
+    assert [sum(map(float, row[1:])) for row in rows] == pytest.approx([1, 1])
+    body = json.dumps({"instances": [[120, "HB"], [80, "BB"]]})
+    found = json.loads(answer(serving, model, body, "application/json", "application/json"))["predictions"]
+    assert [row[0] for row in found] == ["left, early", "came"]
+
+
+def test_a_regression_answers_numbers(serving, tmp_path):
+    columns = COLUMNS | {"problem": "regression"}
+    channel = write_channel(tmp_path / "train", columns, lambda risky: 90.5 if risky else 10.5)
+    run_training(channel, tmp_path / "model")
+    model = serving.model_fn(str(tmp_path / "model"))
+    high, low = map(float, answer(serving, model, b"120,HB\n80,BB\n", "text/csv").splitlines())
+    assert high > 60
+    assert low < 40
 
 
 def test_csv_and_json_rows_get_the_same_answers(trained, serving):
@@ -131,6 +163,14 @@ def test_an_unseen_level_an_empty_field_and_a_broken_number_are_missing(trained,
     assert np.isnan(matrix[:2]).all()
     assert math.isnan(matrix[2, 0])
     assert matrix[2, 1] == 1.0
+
+
+def test_booleans_become_0_and_1_and_times_become_days(serving):
+    features = [{"name": "paid", "kind": "boolean"}, {"name": "bought", "kind": "timestamp"}]
+    rows = [["True", "1970-01-02T12:00:00Z"], [False, "1970-01-03"], ["?", "soon"]]
+    found = serving.Encoder(features).encode(rows)
+    assert found[:2].tolist() == [[1.0, 1.5], [0.0, 2.0]]
+    assert np.isnan(found[2]).all()
 
 
 def test_a_row_of_the_wrong_width_is_refused(trained, serving):

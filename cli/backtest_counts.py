@@ -1,0 +1,153 @@
+"""The rows of a history as counts: the frozen baseline, its reference quality, and a window after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from cli.backtest_question import Question
+from cli.history import Stretch
+from cli.row_files import UnreadableFileError
+from kedge.backtest import HistoryWindow
+from kedge.binary_counts import BinaryCounts
+from kedge.design_effect import BLOCKS, design_effects
+from kedge.errors import EmptySampleError, UncountableColumnError
+from kedge.estimation import Estimator, ScoreEstimator, estimate_answers, fit_estimator
+from kedge.outcome_counts import OutcomeCounts, count_outcomes
+from kedge.outcomes import read_outcomes
+from kedge.profile import Baseline, Profile, count_rows_by_hour, freeze_baseline_streaming
+from kedge.window_estimate import WindowEstimates
+from kedge.window_grid import WindowGrid
+
+# What the windows that are open at once may hold of memory.
+OPEN_BYTES_MAX = 256 * 2**20
+
+
+@dataclass
+class Tally:
+    """Rows of one window, added stretch by stretch."""
+
+    question: Question
+    baseline: Baseline
+    grid: WindowGrid
+    blocks: dict[int, Profile] = field(default_factory=dict)
+    outcomes: OutcomeCounts | None = None
+    unlabelled: int = 0
+    notes: dict[str, None] = field(default_factory=dict)
+    estimator: Estimator | None = None
+    answers: list[pa.Table] = field(default_factory=list)
+    labelled: list[pa.Table] = field(default_factory=list)
+
+    def add(self, stretch: Stretch) -> None:
+        """Count the next rows."""
+        codes = self.grid.blocks(stretch.microseconds, BLOCKS)
+        time = self.question.asked.time
+        for code, profile in count_rows_by_hour(self.baseline, stretch.table, codes, times=time).items():
+            self.blocks[code] = self.blocks[code] + profile if code in self.blocks else profile
+        if self.question.outcome_columns:
+            self._measure(stretch.table)
+
+    def _measure(self, table: pa.Table) -> None:
+        names, config = self.question.outcome_columns, self.question.config
+        answered, faults = read_outcomes(table, names[0], names[1], config)
+        counted = count_outcomes(answered, config)
+        self.outcomes = counted if self.outcomes is None else self.outcomes + counted  # type: ignore[operator]
+        self.unlabelled += faults.unlabelled
+        self.notes |= dict.fromkeys(faults.sentences())
+        if self.estimator is not None:
+            self.answers.append(table.select(self.question.answer_columns))
+            self.labelled.append(self.answers[-1].filter(pa.array(faults.kept)))
+
+    def estimates(self, code: int) -> WindowEstimates | None:
+        """What the answers alone let expect; None where nothing was learnt from the baseline."""
+        if self.estimator is None:
+            return None
+        name, config = self.question.outcome_columns[0], self.question.config
+        metrics, rows = estimate_answers(self.estimator, self.answers, name, config)
+        of_labelled, _ = estimate_answers(self.estimator, self.labelled, name, config)
+        return WindowEstimates(self.estimator.method, metrics, rows, *self.grid.bounds(code), of_labelled)
+
+    @property
+    def profile(self) -> Profile:
+        """All rows."""
+        return sum(self.blocks.values(), start=self.baseline.empty())
+
+    def effects(self) -> dict[str, float]:
+        """By column, how many of these rows are worth one independent row."""
+        return design_effects(self.baseline, [self.blocks[code] for code in sorted(self.blocks)])
+
+    def window(self, code: int) -> HistoryWindow:
+        """The window as it is judged."""
+        start, end = self.grid.bounds(code)
+        return HistoryWindow(
+            start,
+            end,
+            self.profile,
+            self.outcomes,
+            self.unlabelled,
+            self.effects(),
+            tuple(self.notes),
+            self.estimates(code),
+        )
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the rows before the first window say: the cells, the reference quality, and what can be estimated from answers."""
+
+    baseline: Baseline
+    reference: OutcomeCounts | None
+    estimator: Estimator | None
+
+
+def count_baseline(question: Question) -> Before:
+    """Freeze the rows before the first window, and count how right the model was on them."""
+    history = question.history
+    frozen = _frozen(question)
+    oldest = history.survey.oldest
+    tally = Tally(question, frozen, WindowGrid(oldest, history.grid.start - oldest))
+    for stretch in history.baseline_stretches(question.read_columns):
+        tally.add(stretch)
+    baseline = replace(frozen, design_effects=tally.effects())
+    return Before(baseline, tally.outcomes, _estimator(question, tally.outcomes))
+
+
+def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator | None:
+    """Counts of two classes teach an estimator; for the others the first rows do."""
+    threshold = question.config.prediction.threshold
+    if reference is None or isinstance(reference, BinaryCounts):
+        return None if reference is None else ScoreEstimator.of(reference, threshold)
+    names = question.outcome_columns
+    return fit_estimator(read_outcomes(question.head, names[0], names[1], question.config)[0], threshold=threshold)
+
+
+def count_windows(question: Question, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+    """Each window that has rows, as soon as the last of them has been read."""
+    history, tallies = question.history, dict[int, Tally]()
+    room = max(2, OPEN_BYTES_MAX // (BLOCKS * before.baseline.width * 8))
+    for stretch in history.stretches(question.read_columns, open_at_once=room):
+        if stretch.code not in tallies:
+            tallies[stretch.code] = Tally(question, before.baseline, history.grid, estimator=before.estimator)
+        tally = tallies[stretch.code]
+        tally.add(stretch)
+        if stretch.is_last:
+            yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
+
+
+def empty_window(question: Question, baseline: Baseline, code: int) -> HistoryWindow:
+    """A window without rows."""
+    return Tally(question, baseline, question.history.grid).window(code)
+
+
+def _frozen(question: Question) -> Baseline:
+    history, names = question.history, [column.name for column in question.columns]
+    name, time = f"rows before {question.asked.baseline_until}", question.asked.time
+    try:
+        return freeze_baseline_streaming(
+            question.config.model, name, question.columns, lambda: history.before(names), times=time
+        )
+    except (EmptySampleError, UncountableColumnError) as error:
+        reason = f"{error}; name the columns to watch in a YAML (--config)"
+        raise UnreadableFileError(path=history.files.path, reason=reason) from error

@@ -1,0 +1,84 @@
+"""JSON lines as batches of rows: Arrow reads whole stretches of lines, Python those whose values change their type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+BLOCK_BYTES = 8 * 1024 * 1024
+
+
+class BrokenLineError(ValueError):
+    """A line is no JSON object."""
+
+
+def json_batches(stream: Any) -> Iterator[pa.RecordBatch]:
+    """Batches of some megabytes of lines, each with the columns and types that its own lines have."""
+    line = 1
+    for block in _blocks(stream):
+        _require_utf8(block, line)
+        for batch in _parsed(block, line):
+            if batch.num_rows:
+                yield batch
+        line += block.count(b"\n")
+
+
+def _blocks(stream: Any) -> Iterator[bytes]:
+    """Stretches of whole lines."""
+    rest = b""
+    while read := bytes(stream.read(BLOCK_BYTES)):
+        whole, newline, after = (rest + read).rpartition(b"\n")
+        rest = after
+        if newline:
+            yield whole + newline
+    if rest.strip():
+        yield rest + b"\n"
+
+
+def _require_utf8(block: bytes, first_line: int) -> None:
+    """Arrow takes any bytes for text."""
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = first_line + block.count(b"\n", 0, error.start)
+        reason = f"line {number} holds bytes that are not UTF-8; save it in UTF-8 (`iconv -f latin1 -t utf-8`)"
+        raise BrokenLineError(reason) from error
+
+
+def _parsed(block: bytes, first_line: int) -> list[pa.RecordBatch]:
+    from pyarrow import json as arrow_json
+
+    options = arrow_json.ReadOptions(use_threads=False, block_size=max(len(block), 1))
+    try:
+        table = arrow_json.read_json(pa.BufferReader(block), read_options=options)
+    except pa.ArrowInvalid:
+        table = pa.table(_as_text(block, first_line))
+    batches: list[pa.RecordBatch] = table.to_batches()
+    return batches
+
+
+def _as_text(block: bytes, first_line: int) -> dict[str, pa.Array]:
+    """The block's columns as text, for values that are numbers in one line and text in another."""
+    rows = []
+    for number, line in enumerate(block.split(b"\n"), first_line):
+        if line.strip():
+            rows.append(_object(line, number))
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
+
+
+def _object(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise BrokenLineError(f"line {number} is no JSON or cut short ({error}); write it again") from error
+    if not isinstance(row, dict):
+        raise BrokenLineError(f"line {number} is no JSON object; write one object a line")
+    return row
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,62 @@
+"""What differs between the columns of two sides of rows, in sentences that say what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from cli.inferred_schema import value_type
+from cli.row_files import RowFiles, UnreadableFileError
+from cli.row_formats import CSV
+from kedge.columns import is_number
+from kedge.errors import ColumnAbsentError
+
+
+def require_columns(names: Iterable[str], *sides: RowFiles) -> None:
+    """Every side has each of these columns, and each of its rows has one value in it."""
+    for name in names:
+        for side in sides:
+            if name not in side.schema.names:
+                absent = ColumnAbsentError(column=name, found=side.schema.names)
+                raise UnreadableFileError(
+                    path=side.path, reason=f"{absent}; write it there, or take it out of the others"
+                )
+            kind = value_type(side.schema.field(name))
+            if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+                reason = f"column {name!r} holds values of type {kind}; write one number or text a row, or leave it out"
+                raise UnreadableFileError(path=side.path, reason=reason)
+
+
+def schema_notes(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> list[str]:
+    """Columns that only the window has, and compared ones whose values are of another kind than the baseline's."""
+    extra = sorted({*now.schema.names} - {*before.schema.names})
+    notes = [_extra(before, now, extra)] if extra else []
+    for name in compared:
+        kinds = [_family(side, name) for side in (before, now)]
+        if None not in kinds and kinds[0] != kinds[1]:
+            notes.append(
+                f"{now.path}: column {name!r} holds {kinds[1]} where {before.path} holds {kinds[0]}; "
+                "what cannot be read as such counts as a type error: mend what writes it, or renew the baseline"
+            )
+    return notes
+
+
+def _extra(before: RowFiles, now: RowFiles, names: list[str]) -> str:
+    return (
+        f"{now.path}: {', '.join(map(repr, names))} is not judged: {before.path} has no such column; "
+        "take it out, or renew the baseline with it"
+    )
+
+
+def _family(side: RowFiles, name: str) -> str | None:
+    """Numbers, booleans, times or text; None where the file does not say, because all of it is text or nothing."""
+    kind: Any = value_type(side.schema.field(name))
+    if pa.types.is_null(kind) or side.sources[0].name.lower().endswith(CSV):
+        return None
+    if pa.types.is_boolean(kind):
+        return "booleans"
+    if is_number(kind):
+        return "numbers"
+    return "times" if pa.types.is_temporal(kind) else "text"

@@ -1,0 +1,20 @@
+"""What the terminal shows of slices: the worst segments, what moved, and unequal groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+SHOWN = 3
+
+
+def slice_lines(performance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Severity and sentence of each finding, the gravest of its kind first."""
+    for segment in performance.get("segments", [])[:SHOWN]:
+        yield segment["severity"], f"segment: {segment['reason']}"
+    concept = performance.get("concept_drift", {})
+    if concept.get("shifts"):
+        more = len(concept["shifts"]) - 1
+        yield concept["severity"], f"concept drift: {concept['reason']}" + (f", and {more} more groups" if more else "")
+    for column in performance.get("fairness", {}).get("columns", []):
+        yield column["severity"], f"fairness: {column['reason']}"

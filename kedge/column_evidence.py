@@ -1,0 +1,59 @@
+"""One column on both sides, as it is measured and told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kedge.baseline import ColumnCounts
+from kedge.binning import Bins
+from kedge.cells import median
+from kedge.column_statistics import Measured, measure_categorical, measure_numeric
+from kedge.columns import Column
+
+
+@dataclass(frozen=True)
+class ColumnEvidence:
+    """Counts of one column, of what it is judged against and of the window.
+
+    Attributes
+    ----------
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    """
+
+    column: Column
+    bins: Bins
+    before: ColumnCounts
+    now: ColumnCounts
+    design_effect: float = 1.0
+
+    def measure(self, *, minimum_rows: int, level: float) -> Measured | None:
+        """Its statistics; None where the window has fewer than `minimum_rows` values, or the other side none."""
+        sides = self.before.with_unseen, self.now.with_unseen
+        if int(sides[1].sum()) < minimum_rows or not sides[0].sum():
+            return None
+        if self.column.is_number:
+            return measure_numeric(self.bins, self.before, self.now, level=level, design_effect=self.design_effect)
+        return measure_categorical(*sides, level=level, design_effect=self.design_effect)
+
+    @property
+    def moved(self) -> str:
+        """What moved most, in words."""
+        return _moved_number(self) if self.column.is_number else _moved_level(self)
+
+
+def _moved_number(evidence: ColumnEvidence) -> str:
+    before, now = (median(counts.cells, evidence.bins) for counts in (evidence.before, evidence.now))
+    if before == now:
+        return f"the median stayed at {before:.4g}"
+    return f"the median moved from {before:.4g} to {now:.4g}"
+
+
+def _moved_level(evidence: ColumnEvidence) -> str:
+    b, w = (counts.with_unseen / counts.with_unseen.sum() for counts in (evidence.before, evidence.now))
+    most = int(np.argmax(np.abs(w - b)))
+    name = evidence.bins.cell_name(most)
+    level = repr(name) if most < len(evidence.bins.levels) else name
+    return f"the share of {level} moved from {b[most]:.1%} to {w[most]:.1%}"

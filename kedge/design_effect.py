@@ -1,0 +1,163 @@
+"""How many correlated rows are worth one independent row, from how much counts vary between stretches of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.binning import UNSEEN
+from kedge.cells import coarse_starts
+from kedge.profile import Baseline, Profile
+from kedge.statistics.pooling import pools
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+# Stretches into which a file's rows are cut where they have no times; also what a merge of neighbours must leave half of.
+BLOCKS = 128
+_BLOCKS_MIN = 60
+# Fewer blocks say nothing of a dispersion.
+_BLOCKS_NEEDED = 8
+# Levels with less of the baseline than this share a pool.
+_LEAST_SHARE = 0.01
+# Standard errors by which a dispersion must exceed that of independent rows before it counts.
+_CERTAIN_ERRORS = 2.0
+
+
+def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, float]:
+    """Design effect of each column: variance of its counts over what independent rows would have, at least 1.
+
+    Rows that come in bursts, sessions or seasons repeat each other, and a window of them says less than its size
+    promises: with an autocorrelation of 0.9 a thousand rows are worth about eighty. Dividing the sizes by the design effect gives the tests
+    their promise back (Kish 1965, Survey Sampling, 8.2; Rao and Scott 1981, J. Am. Stat. Assoc. 76, 221). Counts of
+    consecutive blocks that vary more than independent rows would are compared with neither side: drift that came and stayed within
+    the window counts as dependence too, and is found all the same where there are some sixty blocks.
+
+    Numeric: the dispersion of the rows below each of nine deciles, the largest of them, where their mean is beyond chance.
+    Categorical: Pearson's dispersion over blocks and pooled levels, each direction weighted by itself, so that one slow
+    direction among many is not averaged away. Neighbouring blocks are merged in pairs while sixty remain, and the largest
+    estimate counts, for correlation that outlasts a block hides from it.
+
+    Parameters
+    ----------
+    baseline : Baseline
+        Its cells and its counts say where the deciles are and which levels are rare.
+    blocks : sequence of Profile
+        Consecutive stretches, in the order of time: the hours of a window, or `BLOCKS` parts of a file. With fewer than
+        eight of them every design effect is 1.
+    """
+    groups, sizes = _groups(baseline)
+    total = int(sum(sizes.values())) + 1
+    tables = [np.bincount(groups, block.counts[: len(groups)], total) for block in blocks if block.rows]
+    if len(tables) < _BLOCKS_NEEDED:
+        return dict.fromkeys(sizes, 1.0)
+    counts, found, start = np.stack(tables), {}, 0
+    for column in baseline.columns:
+        part = counts[:, start : start + sizes[column.name]]
+        found[column.name] = design_effect(part, ordered=column.is_number)
+        start += sizes[column.name]
+    return found
+
+
+def design_effect(counts: Floats, *, ordered: bool) -> float:
+    """Design effect of one column, at least 1.
+
+    >>> steady, bursts = np.tile([5.0, 5.0], (16, 1)), np.tile([[10.0, 0.0], [0.0, 10.0]], (8, 1))
+    >>> design_effect(steady, ordered=False), round(design_effect(bursts, ordered=False), 1)
+    (1.0, 10.7)
+
+    Parameters
+    ----------
+    counts : ndarray of float, shape (n_blocks, n_groups)
+        Rows per block and group of cells, the blocks in the order of time.
+    ordered : bool
+        Whether the groups have an order.
+    """
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    if counts.shape[1] < 2:
+        return 1.0
+    largest, estimate = 1.0, _ordered_dispersion if ordered else _unordered_dispersion
+    while (effective := _effective_blocks(counts)) >= _BLOCKS_NEEDED:
+        largest = max(largest, estimate(counts, effective))
+        if effective < 2 * _BLOCKS_MIN:
+            break
+        counts = np.add.reduceat(counts, np.arange(0, len(counts), 2), axis=0)
+    return largest
+
+
+def combined(*sources: Mapping[str, float] | None) -> dict[str, float]:
+    """The largest design effect known of each column.
+
+    >>> combined({"x": 1.5}, None, {"x": 2.0, "y": 1.0})
+    {'x': 2.0, 'y': 1.0}
+    """
+    found: dict[str, float] = {}
+    for source in sources:
+        for name, effect in (source or {}).items():
+            found[name] = max(effect, found.get(name, 1.0))
+    return found
+
+
+def block_codes(rows: int) -> Ints:
+    """Block of each row of a file: `BLOCKS` consecutive parts of equal size.
+
+    >>> block_codes(256)[[0, 1, 2, 255]].tolist()
+    [0, 0, 1, 127]
+    """
+    return np.arange(rows, dtype=np.int64) * BLOCKS // max(rows, 1)
+
+
+def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
+    """Group of each position of a profile's vector, what belongs to none in the last; and the groups of each column."""
+    group = np.full(baseline.width, -1, np.int64)
+    sizes, start = {}, 0
+    for column in baseline.columns:
+        counts, first = baseline.column(baseline.profile, column.name), baseline.offsets[column.name]
+        cells = len(counts.cells)
+        if not counts.with_unseen.sum():
+            sizes[column.name] = 0
+            continue
+        if column.is_number:
+            own = np.zeros(cells, np.int64)
+            own[coarse_starts(counts.cells)[1:]] = 1
+            group[first : first + cells] = start + np.cumsum(own)
+        else:
+            pool = pools(counts.with_unseen, _LEAST_SHARE)
+            group[first : first + cells] = start + pool[:-1]
+            group[first + cells + UNSEEN] = start + pool[-1]
+        sizes[column.name] = int(group.max()) + 1 - start
+        start += sizes[column.name]
+    group[group < 0] = start
+    return group, sizes
+
+
+def _effective_blocks(counts: Floats) -> float:
+    rows = counts.sum(axis=1)
+    return float(rows.sum() ** 2 / (rows**2).sum())
+
+
+def _ordered_dispersion(counts: Floats, blocks: float) -> float:
+    """Largest dispersion of the cumulative counts over the cuts, where their mean is beyond chance; else 1."""
+    rows, below = counts.sum(axis=1), np.cumsum(counts, axis=1)[:, :-1]
+    share = below.sum(axis=0) / rows.sum()
+    spread = ((below - np.outer(rows, share)) ** 2).sum(axis=0) / (rows.sum() * share * (1 - share))
+    spread /= 1 - 1 / blocks
+    odds = share / (1 - share)
+    # Squared correlation of two cuts' counts: how little nine of them say beyond one.
+    alike = np.minimum(odds[:, None] / odds, odds / odds[:, None]).mean()
+    certain = float(spread.mean()) - 1 > _CERTAIN_ERRORS * np.sqrt(2 * alike / blocks)
+    return float(spread.max()) if certain else 1.0
+
+
+def _unordered_dispersion(counts: Floats, blocks: float) -> float:
+    """Pearson's dispersion, its directions weighted by themselves, where their mean is beyond chance; else 1."""
+    rows, levels = counts.sum(axis=1), counts.sum(axis=0)
+    share, degrees = levels / rows.sum(), counts.shape[1] - 1
+    residuals = (counts - np.outer(rows, share)) / np.sqrt(levels)
+    total = float((residuals**2).sum()) / (1 - 1 / blocks)
+    if total / degrees - 1 <= _CERTAIN_ERRORS * np.sqrt(2 / (blocks * degrees)):
+        return 1.0
+    # Traces of the residuals' covariance and of its square, the latter without what few blocks alone bring into it.
+    squared = float(((residuals @ residuals.T) ** 2).sum()) / (1 - 1 / blocks) ** 2 - total**2 / blocks
+    return max(squared / total, total / degrees)

@@ -1,0 +1,182 @@
+"""Whether groups of people are treated alike: selection and true positive rates by group, with intervals and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.group_counts import FAVOURABLE, GroupCounts
+from kedge.groupings import MISSING
+from kedge.intervals import Estimate, wilson_interval, z_of
+from kedge.model_config import FairnessPolicy
+from kedge.rate_intervals import difference_interval, ratio_interval
+from kedge.severity import Severity, worst
+
+# Rows of the favourable truth that a group's true positive rate needs.
+FAVOURABLE_ROWS_MIN = 30
+EQUAL = {"disparate_impact": 1.0, "demographic_parity_difference": 0.0, "equal_opportunity_difference": 0.0}
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """One group: its rows, and its rates where there are enough of them."""
+
+    group: str
+    rows: int
+    selection_rate: Estimate | None = None
+    true_positive_rate: Estimate | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the report holds it; what does not apply is absent."""
+        found: dict[str, Any] = {"group": self.group, "rows": self.rows}
+        for rate in (self.selection_rate, self.true_positive_rate):
+            if rate is not None:
+                found[rate.name] = {"value": rate.value, "low": rate.low, "high": rate.high}
+        return found
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """The widest distance between two groups of a column, in one measure.
+
+    `groups` are the group that fares worst, and the one that fares best.
+    """
+
+    estimate: Estimate
+    groups: tuple[str, str]
+    severity: Severity
+    limit: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As the report holds it; without a limit nothing is judged."""
+        found = {"name": self.estimate.name, "value": self.estimate.value, "low": self.estimate.low}
+        found |= {"high": self.estimate.high, "groups": list(self.groups)}
+        return found if self.limit is None else found | {"limit": self.limit, "severity": self.severity.value}
+
+
+@dataclass(frozen=True)
+class ColumnFairness:
+    """The verdict on one sensitive column."""
+
+    column: str
+    severity: Severity
+    reason: str
+    groups: tuple[GroupRates, ...]
+    disparities: tuple[Disparity, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the report's "performance" holds it under "fairness"."""
+        return {
+            "column": self.column,
+            "severity": self.severity.value,
+            "reason": self.reason,
+            "groups": [group.to_json() for group in self.groups],
+            "metrics": [disparity.to_json() for disparity in self.disparities],
+        }
+
+
+def judge_fairness(columns: Sequence[GroupCounts], policy: FairnessPolicy) -> tuple[ColumnFairness, ...]:
+    """Judge every sensitive column.
+
+    Per column: the lowest selection rate over the highest (disparate impact; the four-fifths rule, 29 CFR 1607.4 D), their
+    difference (demographic parity, Dwork et al. 2012, ITCS 214), and the widest difference of true positive rates (equal
+    opportunity, Hardt, Price and Srebro 2016, NeurIPS 29). The two groups are picked because they lie furthest apart, so
+    intervals are Bonferroni's over all pairs of groups and all columns. CRITICAL: the interval clears the limit. WARNING: the value
+    is beyond it, and unequal beyond chance. Groups of fewer than `minimum_group_rows` rows, and rows without a
+    value, are shown by their number alone.
+
+    Parameters
+    ----------
+    columns : sequence of GroupCounts
+        Counts per sensitive column, of the same rows.
+
+    >>> counts = {"f": np.array([[300, 30, 0], [100, 70, 0]]), "m": np.array([[150, 10, 0], [250, 90, 0]])}
+    >>> (found,) = judge_fairness([GroupCounts("sex", counts)], FairnessPolicy())
+    >>> found.severity.value, round(found.disparities[0].estimate.value, 2), found.disparities[0].groups
+    ('CRITICAL', 0.5, ('f', 'm'))
+    """
+    return tuple(_judge(counts, policy, len(columns)) for counts in columns)
+
+
+def _judge(counts: GroupCounts, policy: FairnessPolicy, columns: int) -> ColumnFairness:
+    large = [
+        name for name, rows in counts.groups.items() if name != MISSING and rows.sum() >= policy.minimum_group_rows
+    ]
+    pairs = max(len(large) * (len(large) - 1) // 2, 1) * columns
+    z = z_of(1 - (1 - policy.confidence) / pairs)
+    groups = tuple(_rates(name, rows, z, name in large) for name, rows in counts.groups.items())
+    disparities = _disparities(groups, policy)
+    if len(large) < 2:
+        reason = f"{counts.column}: {len(large)} groups have the {policy.minimum_group_rows} rows that are needed"
+        return ColumnFairness(counts.column, Severity.INSUFFICIENT_DATA, reason, groups, disparities)
+    severity = worst(d.severity for d in disparities if d.limit is not None)
+    return ColumnFairness(counts.column, severity, _reason(counts.column, disparities), groups, disparities)
+
+
+def _rates(name: str, counts: NDArray[np.int64], z: float, large: bool) -> GroupRates:
+    rows = int(counts.sum())
+    if not large:
+        return GroupRates(name, rows)
+    favourable = int(counts[:, FAVOURABLE].sum())
+    return GroupRates(
+        name, rows, wilson_interval("selection_rate", int(counts[1].sum()), rows, z),
+        wilson_interval("true_positive_rate", int(counts[1, FAVOURABLE]), favourable, z)
+        if favourable >= FAVOURABLE_ROWS_MIN else None,
+    )  # fmt: skip
+
+
+def _disparities(groups: Sequence[GroupRates], policy: FairnessPolicy) -> tuple[Disparity, ...]:
+    selected = {g.group: g.selection_rate for g in groups if g.selection_rate}
+    hits = {g.group: g.true_positive_rate for g in groups if g.true_positive_rate}
+    found = []
+    for name, rates, limit in (
+        ("disparate_impact", selected, policy.disparate_impact_min),
+        ("demographic_parity_difference", selected, policy.demographic_parity_difference_max),
+        ("equal_opportunity_difference", hits, policy.equal_opportunity_difference_max),
+    ):
+        disparity = _widest(name, rates, limit)
+        if disparity is not None:
+            found.append(disparity)
+    return tuple(found)
+
+
+def _widest(name: str, rates: Mapping[str, Estimate], limit: float | None) -> Disparity | None:
+    if len(rates) < 2:
+        return None
+    least, most = (pick(rates, key=lambda group: rates[group].value) for pick in (min, max))
+    if name == "disparate_impact":
+        if rates[most].value == 0.0:
+            # Nobody was selected: there is no ratio.
+            return None
+        estimate = ratio_interval(name, rates[least], rates[most])
+    else:
+        estimate = difference_interval(name, rates[most], rates[least])
+    return Disparity(estimate, (least, most), _severity(estimate, limit), limit)
+
+
+def _severity(estimate: Estimate, limit: float | None) -> Severity:
+    if limit is None:
+        return Severity.INSUFFICIENT_DATA
+    sign = 1.0 if estimate.name == "disparate_impact" else -1.0
+    favourable_end = estimate.high if sign > 0 else estimate.low
+    if sign * (limit - favourable_end) > 0:
+        return Severity.CRITICAL
+    beyond_chance = sign * (EQUAL[estimate.name] - favourable_end) > 0
+    return Severity.WARNING if beyond_chance and sign * (limit - estimate.value) > 0 else Severity.OK
+
+
+def _reason(column: str, disparities: Sequence[Disparity]) -> str:
+    judged = [d for d in disparities if d.limit is not None]
+    if not judged:
+        return f"{column}: no limit is set, or nobody was selected"
+    told = max(judged, key=lambda d: d.severity.rank)
+    e, words = told.estimate, told.estimate.name.replace("_", " ")
+    side = "at least" if e.name == "disparate_impact" else "at most"
+    return (
+        f"{column}: {words} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {told.groups[0]} and "
+        f"{told.groups[1]}; {side} {told.limit:g} is asked for"
+    )

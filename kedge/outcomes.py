@@ -1,0 +1,179 @@
+"""What a model answered beside what came true: answers and labels as numbers, for every kind of problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kedge.class_codes import distinct_words, ordered_pair
+from kedge.columns import cast_numbers
+from kedge.model_config import ModelConfig, Problem
+from kedge.outcome_columns import answer_column, label_column
+from kedge.outcome_faults import OutcomeFaults
+
+# More different whole numbers than this are amounts, not classes.
+CLASSES_INFERRED_MAX = 50
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Answered and labelled rows.
+
+    Attributes
+    ----------
+    problem : str
+        `binary_classification`, `multiclass_classification` or `regression`.
+    answers : ndarray, shape (n_rows,)
+        Probability of the positive class (float) | code of the class answered (int) | the number answered (float).
+    labels : ndarray, shape (n_rows,)
+        Code of the class, its position in `classes` (int), or the number that came true (float).
+    classes : tuple of str
+        The classes by code, for two of them the positive one last; empty for a regression.
+    probabilities : ndarray of float, shape (n_rows, n_classes), optional
+        Of every class, where a classifier of several classes gives them.
+    costs : ndarray of float, shape (n_rows,), optional
+        What a wrong answer to this row costs, or an error of one unit in a regression; 0 where it is not known.
+    """
+
+    problem: Problem
+    answers: NDArray[np.float64] | NDArray[np.int64]
+    labels: NDArray[np.float64] | NDArray[np.int64]
+    classes: tuple[str, ...] = ()
+    probabilities: Floats | None = None
+    costs: Floats | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows that were answered and labelled."""
+        return len(self.labels)
+
+    def take(self, rows: Bools) -> Outcomes:
+        """The rows that a mask keeps.
+
+        >>> both = Outcomes("regression", np.array([1.0, 2.0]), np.array([1.5, 2.0]))
+        >>> both.take(np.array([False, True])).labels.tolist()
+        [2.0]
+        """
+        return replace(
+            self, answers=self.answers[rows], labels=self.labels[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+            costs=None if self.costs is None else self.costs[rows],
+        )  # fmt: skip
+
+
+def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelConfig) -> tuple[Outcomes, OutcomeFaults]:
+    """Read answers and labels from two columns of any type, and say what could not be read.
+
+    A class is its text, and 1, 1.0, "1" and true are one text; a two-class answer is a probability, or, where it
+    is no number, a class. Rows without a readable answer or label are left out and counted.
+
+    Parameters
+    ----------
+    table : Table
+        Besides the two columns: those of `prediction.probabilities` and `performance.cost_column`, where the model
+        names them and the table has them.
+    prediction, label : str
+        The columns with the answers and the truth.
+
+    >>> from kedge.model_config import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> rows = pa.table({"score": [0.9, 0.2, 0.4], "label": ["1.0", "maybe", None]})
+    >>> outcomes, faults = read_outcomes(rows, "score", "label", config)
+    >>> outcomes.labels.tolist(), faults.strange_labels, faults.unlabelled
+    ([1], 1, 2)
+    """
+    classes = config.labels.classes if config.problem != "regression" else ()
+    truth = label_column(table.column(label), config.problem, classes)
+    answer = answer_column(table.column(prediction), config.problem, classes)
+    whole = Outcomes(
+        config.problem, answer.values, truth.values, classes, read_probabilities(table, config), _costs(table, config)
+    )
+    outcomes = whole.take(truth.known & answer.known)
+    return outcomes, OutcomeFaults(
+        kept=truth.known & answer.known,
+        unlabelled=int((answer.known & ~truth.known).sum()),
+        unanswered=int((~answer.known).sum()),
+        strange_labels=int(truth.strange.sum()),
+        strange_answers=int(answer.strange.sum()),
+        label_examples=truth.examples,
+        answer_examples=answer.examples,
+        not_probabilities=int(answer.outside.sum()),
+    )
+
+
+def infer_problem(prediction: Any, label: Any) -> Problem:
+    """What kind of problem two columns are, where no YAML says so.
+
+    Labels 0 and 1 are two classes, and so are any two with probabilities, or the same two, as answers. Text, or whole
+    answers to at most 50 different whole labels, are several classes. All else is a regression.
+
+    Parameters
+    ----------
+    prediction, label : Array or ChunkedArray
+
+    >>> infer_problem(pa.array([0.1, 0.9]), pa.array([0, 1])), infer_problem(pa.array(["a"]), pa.array(["b"]))
+    ('binary_classification', 'multiclass_classification')
+    >>> infer_problem(pa.array([3.1, 0.9]), pa.array([2.9, 1.1]))
+    'regression'
+    """
+    truth, answers = cast_numbers(label, "float64"), cast_numbers(prediction, "float64")
+    finite = answers.values[np.isfinite(answers.values)]
+    is_text = bool(truth.unparsable.any() or answers.unparsable.any())
+    if not is_text and len(np.unique(truth.values[np.isfinite(truth.values)])) > CLASSES_INFERRED_MAX:
+        return "regression"
+    labels = distinct_words(label)
+    fractions = not is_text and bool((finite % 1 != 0).any())
+    within = bool(len(finite)) and not answers.unparsable.any() and finite.min() >= 0 and finite.max() <= 1
+    same = not fractions and set(distinct_words(prediction)) <= set(labels)
+    if set(labels) <= {"0", "1"} or (len(labels) <= 2 and (within or same)):
+        return "binary_classification"
+    if is_text:
+        return "multiclass_classification"
+    whole = all(word.lstrip("+-").isdigit() for word in labels)
+    return "multiclass_classification" if whole and not fractions else "regression"
+
+
+def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, ...] | None:
+    """The classes that two columns hold, the positive one of two last; None where nothing says which that is.
+
+    >>> infer_classes("binary_classification", pa.array([0.2]), pa.array(["yes", "no"]))
+    ('no', 'yes')
+    """
+    labels = distinct_words(label)
+    if problem == "regression":
+        return ()
+    if problem == "multiclass_classification":
+        both = {*labels, *distinct_words(prediction)}
+        return tuple(sorted(both, key=float)) if _all_numbers(tuple(both)) else tuple(sorted(both))
+    if set(labels) <= {"0", "1"} or {word.lower() for word in labels} <= {"true", "false"}:
+        return ("0", "1")
+    return ordered_pair(labels) if len(labels) == 2 else None
+
+
+def _all_numbers(words: tuple[str, ...]) -> bool:
+    try:
+        return all(np.isfinite(float(word)) for word in words)
+    except ValueError:
+        return False
+
+
+def read_probabilities(table: pa.Table, config: ModelConfig) -> Floats | None:
+    """Every class's probability, shape (n_rows, n_classes); None where the model names no such columns, or the table lacks one."""
+    names = config.prediction.probabilities
+    if not names or not set(names) <= set(table.column_names):
+        return None
+    return np.column_stack([cast_numbers(table.column(name), "float64").values for name in names])
+
+
+def _costs(table: pa.Table, config: ModelConfig) -> Floats | None:
+    name = config.performance.cost_column
+    if name is None or name not in table.column_names:
+        return None
+    return np.nan_to_num(cast_numbers(table.column(name), "float64").values, nan=0.0, posinf=0.0, neginf=0.0)

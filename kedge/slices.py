@@ -1,0 +1,153 @@
+"""Labelled rows counted by group: what segments, concept drift and their references are read from, mergeable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.errors import BaselineMismatchError
+from kedge.groupings import coarse_codes
+from kedge.outcomes import Outcomes
+from kedge.slice_ruler import SliceRuler
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+# A probability is added up in whole millionths of two, so that sums are exact in any order.
+PROBABILITY_UNIT = 2.0**-20
+# What covers more of a window's rows is the window, and no segment of it.
+FRACTION_MAX = 0.75
+# Names of the sums behind the counts, by problem.
+SUMS: Mapping[str, tuple[str, ...]] = {
+    "binary_classification": ("predicted",),
+    "multiclass_classification": (),
+    "regression": ("error", "absolute_error", "squared_error"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class SliceTable:
+    """One column's (or one pair's) groups.
+
+    Attributes
+    ----------
+    names : tuple of tuple of str
+        Of each group: its name in the column, or its names in both columns.
+    counts : ndarray of int, shape (n_groups, n_cells, n_outcomes)
+        Rows; of a classification's two outcomes the second is a positive label (binary) or a right answer.
+    sums : ndarray of float, shape (n_groups, n_cells, n_sums)
+        As `SUMS` names them; `predicted` in `PROBABILITY_UNIT`.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    counts: Ints
+    sums: Floats
+
+    def __add__(self, other: SliceTable) -> SliceTable:
+        return SliceTable(self.names, self.counts + other.counts, self.sums + other.sums)
+
+    @property
+    def rows(self) -> Ints:
+        """Rows per group."""
+        return np.asarray(self.counts.sum(axis=(1, 2)))
+
+
+@dataclass(frozen=True, eq=False)
+class SliceCounts:
+    """Tables by column, or by pair of columns; they add where the ruler is the same."""
+
+    ruler: SliceRuler
+    tables: Mapping[tuple[str, ...], SliceTable]
+
+    def __add__(self, other: SliceCounts) -> SliceCounts:
+        if self.ruler != other.ruler or self.tables.keys() != other.tables.keys():
+            raise BaselineMismatchError(expected=self.ruler.key(), found=other.ruler.key())
+        return SliceCounts(self.ruler, {name: table + other.tables[name] for name, table in self.tables.items()})
+
+    @cached_property
+    def total(self) -> SliceTable:
+        """All rows as one group: every row is in one group of any column."""
+        table = self.tables[(self.ruler.groupings[-1].column,)]
+        return SliceTable((("all rows",),), table.counts.sum(axis=0)[None], table.sums.sum(axis=0)[None])
+
+
+def group_names(ruler: SliceRuler, columns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Each group's name in one column, or names in two."""
+    if len(columns) == 1:
+        return tuple((name,) for name in ruler.by_column[columns[0]].names)
+    first, second = (coarse_codes(ruler.by_column[column])[1] for column in columns)
+    return tuple((a, b) for a in first for b in second)
+
+
+def no_slices(ruler: SliceRuler, columns: tuple[str, ...]) -> SliceTable:
+    """The table of no rows."""
+    names = group_names(ruler, columns)
+    size = (len(names), ruler.cells)
+    sums = len(SUMS[ruler.problem])
+    return SliceTable(names, np.zeros((*size, ruler.outcomes), np.int64), np.zeros((*size, sums)))
+
+
+class SliceCounter:
+    """Counts the groups of one batch of rows, single columns and then such pairs as are asked for."""
+
+    def __init__(self, ruler: SliceRuler, columns: Mapping[str, Any], outcomes: Outcomes) -> None:
+        """Look up each row's group once.
+
+        Parameters
+        ----------
+        columns : mapping of str to Array
+            Values of the ruler's columns, the answer's own not among them; pairs need no others than their own.
+        """
+        self._ruler = ruler
+        self._codes: dict[str, NDArray[Any]] = {
+            # Two bytes a row and column are kept for the pairs.
+            name: ruler.by_column[name].codes(values).astype(np.int16)
+            for name, values in columns.items()
+        }
+        cells, hits, self._weights = _cells_of(ruler, outcomes)
+        self._places = cells * ruler.outcomes + hits
+        self._cells = cells
+        self._codes[ruler.groupings[-1].column] = ruler.bands[cells].astype(np.int16)
+
+    def singles(self) -> SliceCounts:
+        """Every column by itself."""
+        tables: dict[tuple[str, ...], SliceTable] = {
+            (name,): self._counted(self._codes[name], group_names(self._ruler, (name,)))
+            for name in self._ruler.by_column
+        }
+        return SliceCounts(self._ruler, tables)
+
+    def pair(self, first: str, second: str) -> SliceTable:
+        """Two columns crossed, each with coarser groups."""
+        (one, _), (two, others) = (coarse_codes(self._ruler.by_column[name]) for name in (first, second))
+        codes = one[self._codes[first]] * len(others) + two[self._codes[second]]
+        return self._counted(codes, group_names(self._ruler, (first, second)))
+
+    def _counted(self, groups: NDArray[Any], names: tuple[tuple[str, ...], ...]) -> SliceTable:
+        codes = groups.astype(np.int64)
+        cells, outcomes = self._ruler.cells, self._ruler.outcomes
+        size = len(names) * cells
+        counts = np.bincount(codes * (cells * outcomes) + self._places, minlength=size * outcomes)
+        inside = codes * cells + self._cells
+        sums = [np.bincount(inside, weights, size).reshape(len(names), cells) for weights in self._weights]
+        return SliceTable(
+            names,
+            counts.reshape(len(names), cells, outcomes).astype(np.int64),
+            np.stack(sums, axis=-1) if sums else np.zeros((len(names), cells, 0)),
+        )
+
+
+def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[Floats]]:
+    """Each row's cell, its outcome, and what is added up of it."""
+    answers, labels = outcomes.answers, outcomes.labels
+    if ruler.problem == "multiclass_classification":
+        return answers.astype(np.int64), (answers == labels).astype(np.int64), []
+    cells = np.searchsorted(np.array(ruler.edges), answers, side="left").astype(np.int64)
+    if ruler.problem == "binary_classification":
+        return cells, (labels == 1).astype(np.int64), [np.rint(answers / PROBABILITY_UNIT)]
+    errors = (answers - labels).astype(np.float64)
+    return cells, np.zeros(len(cells), np.int64), [errors, np.abs(errors), errors**2]

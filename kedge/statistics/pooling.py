@@ -1,0 +1,115 @@
+"""Which levels share a cell in a test, so that each cell has rows enough for its tail probability to hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.statistics.counts import proportions
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+MINIMUM_EXPECTED_ROWS = 5.0
+# Knuth's multiplier: positions in an order that has nothing to do with what is counted there.
+_SCATTER = np.uint64(2654435761)
+_LOW_BITS = np.uint64(2**32 - 1)
+
+
+def pools(baseline: Counts, least: float) -> Counts:
+    """Pool of each level: common levels keep one each, rare ones share one, the unseen have the last.
+
+    The window has no say in it, else mixing more drift in could lower the statistic. Nor has the order of the baseline's
+    counts: the levels that happened to be rarest in the baseline are commoner in the next sample, and a pool made of
+    them would drift where nothing does. So rare levels are drawn in a scattered order, until a pool holds twice `least`.
+
+    Parameters
+    ----------
+    baseline : ndarray of int, shape (n_cells,)
+        The baseline's rows per level.
+    least : float
+        Fraction of the baseline below which a level is rare.
+
+    >>> pools(np.array([90, 4, 1, 5, 0]), 0.05).tolist()
+    [0, 2, 2, 1, 3]
+    """
+    fractions = baseline / baseline.sum()
+    common, unseen = fractions >= least, baseline == 0
+    rare = np.flatnonzero(~common & ~unseen)
+    rare = rare[np.argsort((rare.astype(np.uint64) * _SCATTER) & _LOW_BITS, kind="stable")]
+    pool = np.cumsum(common) - 1
+    filled = np.floor(np.cumsum(fractions[rare]) / (2 * least))
+    _, pool[rare] = np.unique(np.minimum(filled, filled[-1:]), return_inverse=True)
+    pool[rare] += int(common.sum())
+    pool[unseen] = pool.max() + 1 if unseen.any() else 0
+    return pool.astype(np.int64)
+
+
+class Contingency:
+    """Two samples as a 2 x pools table, with what a test of homogeneity asks of it.
+
+    Parameters
+    ----------
+    baseline, window : ndarray of int, shape (n_cells,)
+        Rows per cell, in any order; an empty sample raises `EmptySampleError`.
+    design_effect : float
+        How many rows are worth one independent row, at least 1: pools are so much larger.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        Of the baseline and of the window.
+    baseline, window, together : ndarray of float, shape (n_pools,)
+        Fraction of the rows in each pool that either sample uses: of the baseline, of the window, of both as one sample.
+    floored : ndarray of float, shape (n_pools,)
+        `together`, where a sparse pool counts as if it expected `MINIMUM_EXPECTED_ROWS`.
+    sparse : ndarray of bool, shape (n_pools,)
+        Pools of which the baseline alone expects fewer rows than that: the unseen, and what is left of the rare.
+
+    >>> Contingency(np.array([50, 50, 0]), np.array([30, 60, 10])).sparse.tolist()
+    [False, False, True]
+    """
+
+    def __init__(self, baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> None:
+        proportions(baseline, window)
+        n, m = self.rows = int(baseline.sum()), int(window.sum())
+        least = MINIMUM_EXPECTED_ROWS * design_effect / min(n, m)
+        pool = pools(baseline, least)
+        b, w = np.bincount(pool, baseline), np.bincount(pool, window)
+        self.window: Floats = w / m
+        self.sparse = b / n < least
+        rare = np.arange(len(b)) >= np.count_nonzero(baseline / n >= least)
+        self.baseline = _expected(b / n, self.window, rare=rare, once=np.count_nonzero(baseline == 1) / (n + 1))
+        self.together: Floats = (n * self.baseline + m * self.window) / (n + m)
+        self._keep(self.together > 0)
+        self.floored: Floats = np.where(self.sparse, np.maximum(self.together, least), self.together)
+
+    @property
+    def degrees(self) -> int:
+        """Degrees of freedom: pools in use, less one."""
+        return len(self.together) - 1
+
+    @property
+    def pearson_terms(self) -> Floats:
+        """Each pool's share of Pearson's statistic."""
+        n, m = self.rows
+        return np.asarray((self.window - self.baseline) ** 2 / self.floored * (n * m / (n + m)), np.float64)
+
+    def _keep(self, used: Any) -> None:
+        self.baseline, self.window = self.baseline[used], self.window[used]
+        self.together, self.sparse = self.together[used], self.sparse[used]
+
+
+def _expected(seen: Floats, window: Floats, *, rare: Any, once: float) -> Floats:
+    """The baseline's fractions, with what a long tail of rare levels owes to those that it has not shown yet.
+
+    Of more rows like its own a sample expects levels that it has not seen in as many as have a level that occurs once:
+    Good (1953), Biometrika 40, 237. They are missing from its rare levels. As far as the window has such rows, they are expected.
+    """
+    unseen, shown = rare & (seen == 0), rare & (seen > 0)
+    owed = min(once, float(window[unseen].sum()))
+    if not owed:
+        return seen
+    kept = 1 - owed / float(seen[shown].sum())
+    return np.where(unseen, owed, np.where(shown, seen * kept, seen))

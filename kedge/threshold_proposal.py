@@ -1,0 +1,143 @@
+"""Which drift thresholds would have kept a history within a wished number of alerts, and what they would have missed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kedge.backtest import Earlier, HistoryWindow, judge_history
+from kedge.model_config import ModelConfig
+from kedge.profile import Baseline
+from kedge.severity import Severity
+
+# Steps in which a threshold is proposed, and the smallest one worth setting: below it every large window drifts.
+STEP, SMALLEST = 0.01, 0.02
+FIELDS = {"effect": "drift.effect_max", "psi": "drift.psi_max"}
+
+
+@dataclass(frozen=True)
+class Sounding:
+    """How far one window had moved, whatever the thresholds.
+
+    Attributes
+    ----------
+    effect : float
+        Largest effect beyond what no drift would show, of the columns that moved beyond chance; 0 where none did.
+    psi : float
+        Largest PSI of any column; 0 where none was measured.
+    otherwise : bool
+        The window alerts for another reason than drift: quality is lost, or values are missing or strange.
+    loss : bool or None
+        Whether quality was lost; None where it was not measured.
+    """
+
+    effect: float
+    psi: float
+    otherwise: bool
+    loss: bool | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one threshold would have given, in windows.
+
+    Attributes
+    ----------
+    alerts : int
+        Windows with an alert, whatever its reason.
+    drift_alerts : int
+        Windows that alert for their drift.
+    drift_missed_losses, drift_false_alerts : int
+        Lost windows without a drift alert | drift alerts in windows whose quality held.
+    """
+
+    rule: str
+    threshold: float
+    alerts: int
+    drift_alerts: int
+    drift_missed_losses: int
+    drift_false_alerts: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As `kedge backtest` writes it."""
+        return {"field": FIELDS[self.rule], **asdict(self)}
+
+
+def sound_window(
+    baseline: Baseline,
+    window: HistoryWindow,
+    config: ModelConfig,
+    *,
+    performance: Severity | None,
+    earlier: Earlier | None = None,
+) -> Sounding:
+    """Judge a window with no floor under the effects, so that only chance is in the way.
+
+    Parameters
+    ----------
+    performance : Severity, optional
+        What the labels say of it.
+    earlier : mapping of str to Profile, optional
+        See `kedge.backtest.judge_window`.
+    """
+    bare = config.drift.model_copy(update={"rule": "effect", "effect_warning": 0.0, "effect_max": 0.0})
+    plain = tuple(feature.model_copy(update={"effect_max": None}) for feature in config.features)
+    floorless = config.model_copy(update={"drift": bare, "features": plain})
+    report = judge_history(baseline, window, floorless, earlier)
+    alert_from = Severity(config.alerts.severity_from)
+    moved = [
+        (column.effect or 0.0) - (column.effect_without_drift or 0.0)
+        for column in report.columns
+        if column.drift is Severity.CRITICAL
+    ]
+    checks = any(check.severity >= alert_from for check in report.quality)
+    lost = performance is not None and performance >= alert_from
+    psi = max((column.statistics.get("psi", 0.0) for column in report.columns), default=0.0)
+    loss = None if performance in (None, Severity.INSUFFICIENT_DATA) else performance is Severity.CRITICAL
+    return Sounding(max(moved, default=0.0), psi, checks or lost, loss)
+
+
+def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float) -> Outcome:
+    """What a threshold would have given.
+
+    >>> quiet, loud = Sounding(0.01, 0.02, False, False), Sounding(0.3, 0.9, False, False)
+    >>> outcome_of([quiet, loud, loud, quiet], "effect", 0.1).drift_false_alerts
+    2
+    """
+    drift = [getattr(sounding, rule) >= threshold for sounding in soundings]
+    pairs = list(zip(drift, (sounding.loss for sounding in soundings), strict=True))
+    return Outcome(
+        rule, threshold, sum(moved or one.otherwise for moved, one in zip(drift, soundings, strict=True)), sum(drift),
+        drift_missed_losses=sum(loss is True and not moved for moved, loss in pairs),
+        drift_false_alerts=sum(loss is False and moved for moved, loss in pairs),
+    )  # fmt: skip
+
+
+def allowed_alerts(alerts_per_year: float, years: float) -> int:
+    """Alerts that a history of this length may have, to the nearest whole one.
+
+    >>> allowed_alerts(1, 0.92), allowed_alerts(1, 0.3), allowed_alerts(4, 2.1)
+    (1, 0, 8)
+    """
+    return math.floor(alerts_per_year * years + 0.5)
+
+
+def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int) -> Outcome:
+    """The smallest threshold under which drift alerts in at most so many windows that lost nothing.
+
+    A window whose quality was lost is worth its alert and is not counted; one that was not measured is counted, for
+    nobody knows.
+
+    >>> history = [Sounding(effect, 0.0, False, False) for effect in (0.02, 0.20, 0.03, 0.31, 0.02)]
+    >>> propose(history, "effect", allowed=1).threshold
+    0.21
+    """
+    idle = sorted((getattr(one, rule) for one in soundings if one.loss is not True), reverse=True)
+    loudest = idle[allowed] if allowed < len(idle) else 0.0
+    return outcome_of(soundings, rule, max(SMALLEST, _above(loudest)))
+
+
+def _above(value: float) -> float:
+    return round((math.floor(value / STEP + 1e-9) + 1) * STEP, 10)

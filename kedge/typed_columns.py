@@ -1,0 +1,52 @@
+"""Rows as tables hold them: each column in the type that the model's YAML declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kedge.ages import as_timestamps
+from kedge.binning import BOOLEAN_LEVELS
+from kedge.columns import Column, cast_numbers, cast_text, columns_of
+from kedge.level_cells import boolean_cells
+from kedge.model_config import ModelConfig
+
+
+def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[str, ...]) -> pa.Table:
+    """Rows of the predictions table, each column in its declared type; what cannot be read as that becomes null.
+
+    Parameters
+    ----------
+    table : Table
+        The identifiers, every feature and the prediction, as text.
+    identifiers : tuple of str
+        Columns to keep as they are.
+    """
+    columns = {name: table.column(name) for name in identifiers}
+    for feature in config.features:
+        column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
+        columns[feature.name] = typed_column(table.column(feature.name), column)
+    prediction = columns_of(config)[-1]
+    columns[prediction.name] = typed_column(table.column(prediction.name), prediction)
+    return pa.table(columns)
+
+
+def typed_column(values: Any, column: Column) -> Any:
+    """One column as numbers, text, timestamps in UTC, or the words true and false.
+
+    >>> typed_column(pa.array(["True", "0", "?"]), Column("paid", "feature", "boolean", "string")).to_pylist()
+    ['true', 'false', None]
+    """
+    if column.kind == "categorical":
+        return cast_text(values)
+    if column.kind == "boolean":
+        nothing = len(BOOLEAN_LEVELS)
+        cells = boolean_cells(values, missing=nothing, other=nothing)
+        return pa.array([*BOOLEAN_LEVELS, None]).take(pa.array(cells.of_rows()))
+    if column.kind == "timestamp":
+        return as_timestamps(values)
+    numbers = cast_numbers(values, column.dtype)
+    array = pa.array(numbers.values, pa.float64(), mask=np.isnan(numbers.values))
+    return array.cast(pa.float32(), safe=False) if column.dtype == "float32" else array

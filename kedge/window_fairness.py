@@ -1,0 +1,58 @@
+"""Fairness on a window's rows: the decisions of all of them, and the truth of those that are ripe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kedge.fairness import ColumnFairness, judge_fairness
+from kedge.group_counts import read_decisions
+from kedge.groupings import Grouping
+from kedge.model_config import ModelConfig
+from kedge.sensitive_groups import count_sensitive
+
+
+@dataclass(frozen=True)
+class WindowRows:
+    """A window's rows with what is known of their truth.
+
+    Attributes
+    ----------
+    table : Table
+        The prediction, the label (null where it has not come), and every column that is sliced by.
+    prediction, label : str
+        Its columns.
+    ripe : ndarray of bool, shape (n_rows,)
+        Rows old enough for their label to be believed.
+    """
+
+    table: pa.Table
+    prediction: str
+    label: str
+    ripe: NDArray[np.bool_]
+
+
+def fairness_of(rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping]) -> tuple[ColumnFairness, ...]:
+    """Judge the sensitive columns that are there: decisions of all rows, and the truth of the ripe ones.
+
+    Parameters
+    ----------
+    known : mapping of str to Grouping
+        Groups of the features.
+    """
+    names = [name for name in config.fairness.columns if name in rows.table.column_names]
+    if not names:
+        return ()
+    place = rows.table.column_names.index(rows.label)
+    label = rows.table.column(place)
+    believed = pc.if_else(pa.array(rows.ripe), label, pa.scalar(None, label.type))
+    table = rows.table.set_column(place, rows.label, believed)
+    decisions, answered = read_decisions(table, rows.prediction, rows.label, config)
+    kept = table.select(names).filter(pa.array(answered))
+    columns = dict(zip(names, kept.columns, strict=True))
+    return judge_fairness(count_sensitive(columns, decisions, config.fairness, known), config.fairness)

@@ -1,0 +1,95 @@
+"""The hours before a window on the champion's edges, for models that are judged against those; other packages' are recounted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import pyarrow.compute as pc
+
+from kedge.capture_records import TIME
+from kedge.day_profile import DayProfile
+from kedge.model_config import BaselineSource, ModelConfig
+from kedge.profile import Baseline, Profile, count_rows_by_hour
+from kedge.seasonal_baseline import SeasonalBaseline, Span, seasonal_baseline, seasonal_spans, with_own_predictions
+from lambdas.adapters import clients, days, predictions
+from lambdas.handlers.requests import Window
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """Whose hours are wanted, and on which edges."""
+
+    bucket: str
+    config: ModelConfig
+    package_version: str
+    baseline: Baseline
+
+
+def load_seasonal_baseline(ruler: Ruler, window: Window) -> SeasonalBaseline | None:
+    """What the window's columns are judged against; None where the training data is all that is asked for."""
+    spans = seasonal_spans(ruler.config, window.start, window.end)
+    if not spans:
+        return None
+    wanted = {day for stretches in spans.values() for day in days_of(stretches)}
+    packages = days.packages_by_day(clients.s3(), ruler.bucket, ruler.config.model, min(wanted), max(wanted))
+    counted = {(day, version): on_edges(ruler, version, day) for day in wanted for version in packages.get(day, ())}
+    earlier: dict[BaselineSource, Profile] = {}
+    for source, stretches in spans.items():
+        own, everything = ruler.baseline.empty(), ruler.baseline.empty()
+        for (day, version), found in counted.items():
+            inside = sum_inside(found, day, stretches, ruler.baseline)
+            everything = everything + inside
+            own = own + inside if version == ruler.package_version else own
+        earlier[source] = with_own_predictions(ruler.baseline, everything, own)
+    return seasonal_baseline(ruler.baseline, earlier, ruler.config)
+
+
+def on_edges(ruler: Ruler, version: str, day: date) -> DayProfile:
+    """A package's day on the champion's edges: another package's rows are counted once more, and kept for the next window."""
+    s3, bucket, model = clients.s3(), ruler.bucket, ruler.config.model
+    original, _ = days.load_day(s3, bucket, days.day_key(model, version, version, day))
+    if version == ruler.package_version:
+        return original
+    key = days.day_key(model, version, ruler.baseline.baseline, day)
+    known, etag = days.load_day(s3, bucket, key)
+    if known.manifest == original.manifest:
+        return known
+    recounted = DayProfile(recount(ruler, original), original.manifest)
+    # Another run may have been faster: it has counted the same rows.
+    days.save_day(s3, bucket, key, recounted, etag=etag)
+    return recounted
+
+
+def recount(ruler: Ruler, day: DayProfile) -> dict[int, Profile]:
+    """The rows of a day's parts, part by part, by the hour of their own time."""
+    hours: dict[int, Profile] = {}
+    columns = [TIME, *(column.name for column in ruler.baseline.columns)]
+    for part in day.parts:
+        rows = predictions.load_parts(clients.s3(), ruler.bucket, [part], columns)
+        if rows is None:
+            continue
+        clock = pc.hour(rows.column(TIME)).to_numpy()
+        for hour, profile in count_rows_by_hour(ruler.baseline, rows, clock, times=TIME).items():
+            hours[hour] = hours[hour] + profile if hour in hours else profile
+    return hours
+
+
+def sum_inside(day: DayProfile, date_: date, stretches: Sequence[Span], baseline: Baseline) -> Profile:
+    """The sum of the day's hours that lie in one of the stretches."""
+    total = baseline.empty()
+    for hour, profile in day.hours.items():
+        begins = datetime.combine(date_, time(hour), UTC)
+        if any(first <= begins < last for first, last in stretches):
+            total = total + profile
+    return total
+
+
+def days_of(stretches: Iterable[Span]) -> set[date]:
+    """Every UTC day that a stretch touches."""
+    touched = set()
+    for first, last in stretches:
+        count = ((last - timedelta(microseconds=1)).date() - first.date()).days
+        touched |= {first.date() + timedelta(days=n) for n in range(count + 1)}
+    return touched

@@ -1,0 +1,151 @@
+"""measure_performance says where quality is lost and whom it concerns, and keeps nobody's sensitive value."""
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kedge.outcome_counts import count_outcomes
+from kedge.outcomes import read_outcomes
+from kedge.profile_encoding import decode_baseline
+from kedge.slice_encoding import encode_slices
+from kedge.slice_reference import slice_reference
+from lambdas.adapters import champions
+from lambdas.handlers.measure_performance import Settings, measure
+from lambdas.handlers.requests import JudgeRequest
+from tests.handlers.bookings import load_bookings, publish_labels
+from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, monitor_world, scored
+
+NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
+SECRETS = ("quokka", "wombat")
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world:
+        rows = load_bookings("2015-07-01", "2015-10-01")
+        world.freeze(rows=rows)
+        holdout = rows.append_column(world.config.prediction.name, pa.array(scored(rows, skill=0.8)[0]))
+        outcomes, _ = read_outcomes(holdout, world.config.prediction.name, "label", world.config)
+        reference = {"counts": count_outcomes(outcomes, world.config).to_json()}
+        world.put(f"baselines/{MODEL}/1/reference.json", json.dumps(reference).encode())
+        baseline = decode_baseline(world.read(f"baselines/{MODEL}/1.npz"))
+        world.put(f"baselines/{MODEL}/1/slices.npz", encode_slices(slice_reference(baseline, holdout, world.config)))
+        world.promote(datetime(2015, 10, 1, tzinfo=UTC), training_end=datetime(2015, 9, 30, tzinfo=UTC))
+        yield world
+
+
+@pytest.fixture(scope="module")
+def bookings():
+    return load_bookings("2015-12-07", "2016-01-04")
+
+
+def with_fairness(config, *, attributes=(), fields=(), columns=()):
+    return config.model_copy(update={
+        "endpoint": config.endpoint.model_copy(update={"custom_attributes": attributes}),
+        "labels": config.labels.model_copy(update={"fields": fields}),
+        "fairness": config.fairness.model_copy(update={"columns": columns, "minimum_group_rows": 50}),
+    })  # fmt: skip
+
+
+def measured(world, config):
+    request, settings = JudgeRequest.from_event(load_event("message_judge")), Settings.from_environment()
+    champion = champions.load(world.dynamodb, TABLE, MODEL)
+    body = measure(request, settings, config, champion)
+    return json.loads(world.read(body["performance_key"]))
+
+
+def broken_for(bookings, level):
+    """Scores that rank well, but say nothing on one market segment."""
+    scores = scored(bookings, skill=0.8, seed=1)[0]
+    chosen = np.array(bookings.column("market_segment").to_pylist()) == level
+    return np.where(chosen, np.random.default_rng(5).permutation(scores), scores)
+
+
+def test_the_lost_segment_is_in_the_report_and_in_the_timeline(world, bookings):
+    world.answer(bookings, broken_for(bookings, "Online TA"))
+    publish_labels(world, bookings, until=NOW)
+    report = measured(world, world.config)
+    lost = next(segment for segment in report["segments"] if segment["group"] == "market_segment=Online TA")
+    assert (lost["severity"], lost["metric"]) == ("CRITICAL", "auc")
+    assert lost["value"] < lost["reference"] - 0.1
+    assert lost in world.timeline()[0]["detail"]["segments"]
+
+
+def test_what_moved_is_dated_by_the_window_before(world, bookings):
+    world.answer(bookings, broken_for(bookings, "Online TA"))
+    publish_labels(world, bookings, until=NOW)
+    first = measured(world, world.config)["concept_drift"]
+    assert {shift["since"] for shift in first["shifts"]} == {"2015-12-07T00:00:00Z"}
+    before = {"concept_drift": {"shifts": [{**shift, "since": "2015-11-30T00:00:00Z"} for shift in first["shifts"]]}}
+    world.put(f"reports/{MODEL}/1/2015-12-28T00/performance.json", json.dumps(before).encode())
+    again = measured(world, world.config)["concept_drift"]
+    assert {shift["since"] for shift in again["shifts"]} == {"2015-11-30T00:00:00Z"}
+
+
+def test_without_the_champions_slices_there_is_no_such_part(world, bookings):
+    world.s3.delete_object(Bucket=BUCKET, Key=f"baselines/{MODEL}/1/slices.npz")
+    world.answer(bookings, scored(bookings, skill=0.8, seed=1)[0])
+    publish_labels(world, bookings, until=NOW)
+    report = measured(world, world.config)
+    assert not {"segments", "concept_drift", "fairness"} & report.keys()
+
+
+def capture_attributes(world, bookings, values):
+    """Leave captured requests with attributes, counted by the days that are there."""
+    from kedge.day_profile import DayProfile, encode_day
+    from lambdas.adapters import days
+
+    lines = [
+        json.dumps({"eventMetadata": {"eventId": "e", "inferenceId": str(row), "customAttributes": [f"group={value}"]}})
+        for row, value in zip(bookings.column("id").to_pylist(), values, strict=True)
+    ]
+    world.put("capture/all.jsonl", "\n".join(lines).encode())
+    key = world.keys(f"profiles/{MODEL}/1/1/")[0]
+    known, _ = days.load_day(world.s3, BUCKET, key)
+    world.put(key, encode_day(known.folded(DayProfile(manifest={"capture/all.jsonl": "e"}))))
+
+
+def test_groups_of_custom_attributes_are_counted_and_nobodys_value_is_kept(world, bookings):
+    values = np.random.default_rng(1).choice(SECRETS, bookings.num_rows)
+    scores = scored(bookings, skill=0.8, seed=1)[0]
+    scores = np.where(values == SECRETS[0], scores * 0.6, scores)
+    world.answer(bookings, scores)
+    publish_labels(world, bookings, until=NOW)
+    capture_attributes(world, bookings, values)
+    config = with_fairness(world.config, attributes=("group",), columns=("group",))
+    fairness = measured(world, config)["fairness"]
+    (column,) = fairness["columns"]
+    rates = {group["group"]: group["selection_rate"]["value"] for group in column["groups"]}
+    assert rates == {name: pytest.approx((scores[values == name] >= 0.5).mean()) for name in SECRETS}
+    assert fairness["severity"] == "CRITICAL"
+    impact = next(metric for metric in column["metrics"] if metric["name"] == "disparate_impact")
+    assert world.gauge("Fairness/group/disparate_impact") == [impact["value"]]
+    kept = [key for key in world.keys("") if key.split("/")[0] not in ("capture", "labels", "reports", "audit")]
+    assert not [key for key in kept if any(secret.encode() in world.read(key) for secret in SECRETS)]
+    told = world.read(world.keys(f"reports/{MODEL}/1/2016-01-04T00/performance.json")[0]).decode()
+    assert len([i for i in range(len(told)) if told.startswith(SECRETS[0], i)]) < 10
+
+
+def test_groups_of_label_fields_are_counted_where_the_label_came(world, bookings):
+    world.answer(bookings, scored(bookings, skill=0.8, seed=1)[0])
+    publish_labels(world, bookings, until=NOW)
+    for place, key in enumerate(world.keys(f"labels/{MODEL}/")):
+        records = [json.loads(line) for line in world.read(key).splitlines()]
+        said = [json.dumps({**record, "gender": SECRETS[place % 2]}) for record in records]
+        world.put(key, "\n".join(said).encode())
+    config = with_fairness(world.config, fields=("gender",), columns=("gender",))
+    (column,) = measured(world, config)["fairness"]["columns"]
+    rows = {group["group"]: group["rows"] for group in column["groups"]}
+    assert rows.keys() == {*SECRETS, "missing"}
+    assert sum(rows.values()) == bookings.num_rows
+
+
+def test_a_sensitive_feature_needs_no_second_reading(world, bookings):
+    world.answer(bookings, scored(bookings, skill=0.8, seed=1)[0])
+    publish_labels(world, bookings, until=NOW)
+    config = with_fairness(world.config, columns=("hotel",))
+    (column,) = measured(world, config)["fairness"]["columns"]
+    assert {group["group"] for group in column["groups"]} == set(bookings.column("hotel").to_pylist())

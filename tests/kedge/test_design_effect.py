@@ -1,0 +1,115 @@
+"""Design effects against rows whose dependence is known."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.signal import lfilter
+
+from kedge.columns import Column
+from kedge.design_effect import BLOCKS, block_codes, combined, design_effects
+from kedge.profile import count_rows, count_rows_by_hour, freeze_baseline
+
+COLUMNS = (Column("x", "feature", "numeric", "float64"), Column("c", "feature", "categorical", "string"))
+
+
+def walk(rng, rows, rho):
+    """Rows of a normal feature that each remember the one before."""
+    noise = rng.normal(size=rows + 200) * np.sqrt(1 - rho**2)
+    return lfilter([1], [1, -rho], noise)[200:]
+
+
+def stays(rng, rows, rho, levels):
+    """Levels of rows that each repeat the one before with probability rho."""
+    drawn = np.maximum.accumulate(np.where(rng.random(rows) < rho, 0, np.arange(rows)))
+    return rng.integers(0, levels, rows)[drawn].astype(str)
+
+
+def table(rng, rows, rho, levels=12):
+    return pa.table({"x": walk(rng, rows, rho), "c": stays(rng, rows, rho, levels)})
+
+
+def effects(rows, codes=None, ruler=None):
+    ruler = ruler or freeze_baseline("m", "1", COLUMNS, rows, rows)
+    blocks = count_rows_by_hour(ruler, rows, block_codes(rows.num_rows) if codes is None else codes)
+    return design_effects(ruler, [blocks[code] for code in sorted(blocks)])
+
+
+@pytest.mark.parametrize("rows", [1000, 20_000])
+@pytest.mark.parametrize("levels", [2, 12, 300])
+def test_independent_rows_are_worth_what_they_are(rows, levels):
+    rng = np.random.default_rng(1)
+    found = [effects(table(rng, rows, 0.0, levels)) for _ in range(60)]
+    for name in ("x", "c"):
+        values = np.array([one[name] for one in found])
+        assert values.min() >= 1.0
+        # Beyond chance at two standard errors: a few in a hundred, at two scales; and these by little.
+        assert (values > 1).mean() <= 0.15
+        assert values.mean() < 1.06
+
+
+@pytest.mark.parametrize("rho", [0.5, 0.8, 0.9])
+def test_the_variance_of_a_share_is_what_the_design_effect_says(rho):
+    rng = np.random.default_rng(2)
+    rows = 20_000
+    shares = np.array([(walk(rng, rows, rho) < 0).mean() for _ in range(300)])
+    levels = np.array([(stays(rng, rows, rho, 4) == "0").mean() for _ in range(300)])
+    wanted = {"x": shares.var() * rows / 0.25, "c": levels.var() * rows / (0.25 * 0.75)}
+    found = [effects(table(rng, rows, rho, 4)) for _ in range(20)]
+    for name, expected in wanted.items():
+        mean = np.mean([one[name] for one in found])
+        assert 0.8 * expected <= mean <= 1.5 * expected
+
+
+def test_hours_of_different_sizes_count_by_their_rows():
+    rng = np.random.default_rng(3)
+    rows = table(rng, 30_000, 0.0)
+    sizes = rng.dirichlet(np.tile([0.2, 2.0, 8.0], 56))
+    hours = np.searchsorted(np.cumsum(sizes), np.arange(30_000) / 30_000)
+    assert max(effects(rows, hours).values()) < 1.35
+    assert effects(table(rng, 30_000, 0.9), hours)["x"] > 7
+
+
+def test_one_slow_direction_among_many_levels_is_not_averaged_away():
+    rng = np.random.default_rng(4)
+    slow = np.floor((np.arctan(walk(rng, 50_000, 0.9)) / np.pi + 0.5) * 30).astype(int).astype(str)
+    rows = pa.table({"x": np.zeros(50_000), "c": slow})
+    assert effects(rows)["c"] > 3
+
+
+def test_what_never_varies_or_was_never_seen_has_none():
+    rows = pa.table({"x": np.full(2000, 3.0), "c": pa.array(["a"] * 2000)})
+    assert effects(rows) == {"x": 1.0, "c": 1.0}
+    empty = freeze_baseline("m", "1", COLUMNS, rows, rows)
+    assert design_effects(empty, []) == {"x": 1.0, "c": 1.0}
+    assert design_effects(empty, [empty.empty()] * 100) == {"x": 1.0, "c": 1.0}
+
+
+def test_a_handful_of_blocks_says_nothing():
+    rng = np.random.default_rng(5)
+    rows = table(rng, 700, 0.9)
+    ruler = freeze_baseline("m", "1", COLUMNS, rows, rows)
+    assert design_effects(ruler, [count_rows(ruler, rows.slice(100 * i, 100)) for i in range(7)]) == {
+        "x": 1.0,
+        "c": 1.0,
+    }
+
+
+def test_drift_that_comes_within_the_window_leaves_enough_to_be_found():
+    rng = np.random.default_rng(6)
+    before = pa.table({"x": rng.normal(size=20_000), "c": rng.integers(0, 4, 20_000).astype(str)})
+    half = pa.table({"x": rng.normal(size=20_000) + np.repeat([0.0, 1.0], 10_000), "c": before.column("c")})
+    ruler = freeze_baseline("m", "1", COLUMNS, before, before)
+    found = effects(half, ruler=ruler)["x"]
+    # A share that moved by 0.38 in half of the rows: z is its mean, 0.19, over the root of found / (4 rows).
+    assert 0.19 / np.sqrt(found / (4 * 20_000)) > 5
+
+
+def test_blocks_are_consecutive_and_equal():
+    codes = block_codes(10_000)
+    assert (np.diff(codes) >= 0).all()
+    assert np.ptp(np.bincount(codes, minlength=BLOCKS)) <= 1
+    assert len(np.unique(block_codes(5))) == 5
+
+
+def test_the_larger_of_two_estimates_counts_and_never_less_than_one():
+    assert combined({"x": 0.5, "c": 3.0}, {"c": 2.0}, None) == {"x": 1.0, "c": 3.0}
