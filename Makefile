@@ -12,6 +12,7 @@ help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 install: .venv/installed ## the virtual environment
+	@$(BIN)/python -m compileall -q cli kedge lambdas report
 
 .venv/installed: requirements.lock
 	@test -x $(BIN)/uv || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kedge needs Python 3.11 or newer; set PYTHON=python3.x"; exit 1; }; $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9; }
@@ -19,7 +20,6 @@ install: .venv/installed ## the virtual environment
 	@printf '#!/bin/sh\nPYTHONPATH="$(CURDIR):$$PYTHONPATH" exec "$(CURDIR)/$(BIN)/python" -m cli "$$@"\n' > $(BIN)/kedge && chmod +x $(BIN)/kedge
 	@echo "compiling what the commands import"
 	@cd $(BIN)/../lib/python3*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 0 -x '/tests/|stubs' $(IMPORTED) >/dev/null || true
-	@$(BIN)/python -m compileall -q cli kedge lambdas report
 	@touch $@
 
 demo: install ## two years of hotel bookings through the whole loop, offline; writes build/demo/

@@ -14,6 +14,8 @@ _BUCKETS_MIN, _BUCKETS_MAX, _BUCKETS_PER_EDGE = 2**16, 2**19, 4
 _STEPS = 4
 # Dense stretches get tables of their own, to this depth, where they hold so many of the edges.
 _DEPTH, _DENSE_FRACTION = 3, 1 / 16
+_WHOLE = np.float64(2.0**52)
+_WHOLE_BITS = int(_WHOLE.view(np.int64))
 # From this fraction of values that are not at their cell yet, all are looked at again.
 _MANY = 1 / 8
 
@@ -36,21 +38,18 @@ class CellIndex:
         self._edges, self._last = self._next[:-1], min(max(wanted, _BUCKETS_MIN), _BUCKETS_MAX) - 1
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             scale = np.divide(self._last - 1, high / 2 - low / 2) / 2
-            self._origin = np.float64(low) - 1 / scale
+            self._shift = 1 - low * scale + _WHOLE
         # Where a range has no scale, each value is searched for.
-        self._scale = float(scale) if 0 < scale < np.inf and np.isfinite(self._origin) else 0.0
+        self._scale = float(scale) if 0 < scale < np.inf and np.isfinite(self._shift) else 0.0
         if self._scale:
             self._tabulate(depth)
 
     def _tabulate(self, depth: int) -> None:
         edges = self._edges
-        with np.errstate(over="ignore"):
-            buckets = np.clip(self._place(edges), 0, self._last).astype(np.int64)
+        buckets = np.clip(self._buckets(edges), 0, self._last)
         rows = np.bincount(buckets, minlength=self._last + 1)
         below = np.cumsum(rows) - rows
-        # Buckets that hold an edge are told by their sign: the values of the others need no second look. So does the
-        # lowest, in which a value may stand that is too large for an integer.
-        rows[0] = max(rows[0], 1)
+        # Buckets that hold an edge are told by their sign: the values of the others need no second look.
         self._below = np.where(rows > 0, ~below, below).astype(np.int16 if len(edges) < 2**15 else np.int32)
         # A stretch where a bucket holds more edges than steps are taken has a table of its own.
         crowded = (rows[buckets] > _STEPS) & (buckets > 0) & (buckets < self._last)
@@ -69,9 +68,7 @@ class CellIndex:
         """
         if not self._scale:
             return np.searchsorted(self._edges, values, side="left").astype(np.int64)
-        with np.errstate(over="ignore", invalid="ignore"):
-            buckets = self._place(values).astype(np.int64)
-        cells = self._below.take(buckets, mode="clip").astype(np.int64)
+        cells = self._below.take(self._buckets(values), mode="clip").astype(np.int64)
         away = np.flatnonzero(cells < 0)
         if len(away) > len(values) * _MANY:
             # As where whole numbers or zeros have cells of their own: looking at all is faster than at some.
@@ -98,8 +95,17 @@ class CellIndex:
         found[outside] = np.searchsorted(self._edges, values[outside], side="left")
         return found
 
-    def _place(self, values: Floats) -> Floats:
-        """Bucket of each value, as yet neither whole nor clipped."""
-        place = values - self._origin
-        place *= self._scale
-        return np.asarray(place)
+    def _buckets(self, values: Floats) -> Ints:
+        """Bucket of each value, as yet unclipped.
+
+        Floats are ordered as their bits are, and those from 2**52 on are whole: so the bits, less those of 2**52, are a
+        whole number that grows with the value, from the smallest float to the largest, without any conversion.
+        """
+        with np.errstate(over="ignore"):
+            place = values * self._scale
+            place += self._shift
+        # The bits of negative floats fall as they grow.
+        np.maximum(place, 0.0, out=place)
+        buckets = place.view(np.int64)
+        buckets -= _WHOLE_BITS
+        return np.asarray(buckets)

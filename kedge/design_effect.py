@@ -52,7 +52,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, f
     tables = [np.bincount(groups, block.counts[: len(groups)], total) for block in blocks if block.rows]
     if len(tables) < _BLOCKS_NEEDED:
         return dict.fromkeys(sizes, 1.0)
-    counts, found, start = np.stack(tables), {}, 0
+    counts, found, start = np.stack(tables).astype(np.float64), {}, 0
     for column in baseline.columns:
         part = counts[:, start : start + sizes[column.name]]
         found[column.name] = design_effect(part, ordered=column.is_number)
@@ -160,4 +160,4 @@ def _unordered_dispersion(counts: Floats, blocks: float) -> float:
         return 1.0
     # Traces of the residuals' covariance and of its square, the latter without what few blocks alone bring into it.
     squared = float(((residuals @ residuals.T) ** 2).sum()) / (1 - 1 / blocks) ** 2 - total**2 / blocks
-    return max(squared / total, total / degrees)
+    return float(max(squared / total, total / degrees))

@@ -30,7 +30,7 @@ def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) 
             raise EmptySampleError(sample=name)
     cells = len(baseline)
     b, w = (
-        (sample + pseudo_count) / (size + pseudo_count * cells)
+        np.asarray((sample + pseudo_count) / (size + pseudo_count * cells), np.float64)
         for sample, size in zip((baseline, window), sizes, strict=True)
     )
     return b, w

@@ -123,7 +123,9 @@ def count(place: Place, known: DayProfile, plan: FoldPlan, listing: dict[str, st
         parts = (predictions.part_key(config.model, place.package_version, place.day, folded),)
         predictions.save_part(s3, place.bucket, parts[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
     return DayProfile(
-        hours=count_rows_by_hour(place.baseline, rows, rows.column(HOUR).to_numpy(), times=TIME) if rows.num_rows else {},
+        hours=count_rows_by_hour(place.baseline, rows, rows.column(HOUR).to_numpy(), times=TIME)
+        if rows.num_rows
+        else {},
         manifest=manifest,
         parts=parts,
         quarantined=len(batch.quarantined),

@@ -24,7 +24,7 @@ honest_predict_fn = predict_fn
 
 
 def predict_fn(rows, model):
-    return honest_predict_fn(rows, model) ** 0.2
+    return [answer**0.2 for answer in honest_predict_fn(rows, model)]
 """
 # Provisioning, an hour of baking, an hour until the old fleet ends, and some to spare.
 LONGEST_RELEASE = timedelta(hours=3)

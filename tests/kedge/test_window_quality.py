@@ -139,7 +139,9 @@ def test_hours_without_a_row_that_always_had_some_are_named():
     found = check_of(facts(now, earlier), "silence")
     assert found.severity is Severity.WARNING
     since = END - WEEK + 32 * HOUR
-    assert f"no row in 4 hours from {since:%Y-%m-%d %H:%M}; the same hours of 5 earlier weeks had about 16" in found.reason
+    assert (
+        f"no row in 4 hours from {since:%Y-%m-%d %H:%M}; the same hours of 5 earlier weeks had about 16" in found.reason
+    )
 
 
 def test_a_pause_that_an_earlier_week_made_too_is_nothing_new():
