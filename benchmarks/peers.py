@@ -40,7 +40,7 @@ def section(work: Path, scale: Scale) -> Section:
     reference = data.write(work / f"reference-{scale.reference_rows}.parquet", rows=scale.reference_rows, seed=1)
     window = data.write(work / f"window-{scale.rows}.parquet", rows=scale.rows, seed=2)
     large = data.write(work / f"window-{scale.large_rows}.parquet", rows=scale.large_rows, seed=3)
-    ours = best(check_command(reference, window))
+    ours = best(check_command(reference, window), times=5)
     ours_large = run(check_command(reference, large))
     found: dict[str, Spent] = {}
     skipped: list[str] = []

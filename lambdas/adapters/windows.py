@@ -41,7 +41,8 @@ def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> 
         if (severity := getattr(verdict, name)) is not None:
             item[name] = {"S": severity.value}
     if window.rows_by_hour:
-        item["rows_by_hour"] = {"L": [{"N": str(rows)} for rows in window.rows_by_hour]}
+        # One text: as a list of numbers each of some hundred hours would cost its own overhead in every read.
+        item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -125,7 +126,7 @@ def _window(item: dict[str, Any]) -> JudgedWindow:
     verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
     return JudgedWindow(
         verdict, item["package_version"]["S"], item["digest"]["S"], int(item["revision"]["N"]),
-        int(item["new_labelled_rows"]["N"]), tuple(int(n["N"]) for n in item.get("rows_by_hour", {"L": []})["L"]),
+        int(item["new_labelled_rows"]["N"]), tuple(map(int, item.get("rows_by_hour", {"S": ""})["S"].split())),
     )  # fmt: skip
 
 
