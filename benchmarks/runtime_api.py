@@ -38,6 +38,8 @@ class RuntimeApi:
                 place = len(api.answered)
                 if place >= len(api.events):
                     api.finished.wait()
+                    # Whoever asked is ended meanwhile.
+                    self.close_connection = True
                     return
                 body = json.dumps(api.events[place]).encode()
                 self.send_response(200)
