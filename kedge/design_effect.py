@@ -21,8 +21,14 @@ _BLOCKS_MIN = 60
 _BLOCKS_NEEDED = 8
 # Levels with less of the baseline than this share a pool.
 _LEAST_SHARE = 0.01
-# Standard errors by which a dispersion must exceed that of independent rows before it counts.
+# Standard errors by which a dispersion or a correlation must exceed that of independent rows before it counts.
 _CERTAIN_ERRORS = 2.0
+# Blocks of fewer rows than this end before their rows have forgotten each other; what is left is extrapolated ...
+_SHORT_ROWS = 32
+# ... where blocks are about as long as each other, for hours of the day have a rhythm of their own ...
+_EVEN = 0.9
+# ... and as far as correlation fades from block to block: beyond that it is no memory but a trend.
+_SLOWEST = 0.93
 
 
 def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, float]:
@@ -37,7 +43,9 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, f
     Numeric: the dispersion of the rows below each of nine deciles, the largest of them, where their mean is beyond chance.
     Categorical: Pearson's dispersion over blocks and pooled levels, each direction weighted by itself, so that one slow
     direction among many is not averaged away. Neighbouring blocks are merged in pairs while sixty remain, and the largest
-    estimate counts, for correlation that outlasts a block hides from it.
+    estimate counts, for correlation that outlasts a block hides from it. Where blocks of equal length have fewer than 32 rows, what
+    is still hidden is extrapolated from how correlation fades between neighbours, as in an ARMA(1,1) series (Andrews and
+    Monahan 1992, Econometrica 60, 953); a single step in the level is taken out first, for that is drift and no memory.
 
     Parameters
     ----------
@@ -77,9 +85,9 @@ def design_effect(counts: Floats, *, ordered: bool) -> float:
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if counts.shape[1] < 2:
         return 1.0
-    largest, estimate = 1.0, _ordered_dispersion if ordered else _unordered_dispersion
+    largest, dispersion = 1.0, _ordered_dispersion if ordered else _unordered_dispersion
     while (effective := _effective_blocks(counts)) >= _BLOCKS_NEEDED:
-        largest = max(largest, estimate(counts, effective))
+        largest = max(largest, dispersion(counts, effective))
         if effective < 2 * _BLOCKS_MIN:
             break
         counts = np.add.reduceat(counts, np.arange(0, len(counts), 2), axis=0)
@@ -141,13 +149,14 @@ def _ordered_dispersion(counts: Floats, blocks: float) -> float:
     """Largest dispersion of the cumulative counts over the cuts, where their mean is beyond chance; else 1."""
     rows, below = counts.sum(axis=1), np.cumsum(counts, axis=1)[:, :-1]
     share = below.sum(axis=0) / rows.sum()
-    spread = ((below - np.outer(rows, share)) ** 2).sum(axis=0) / (rows.sum() * share * (1 - share))
-    spread /= 1 - 1 / blocks
+    residuals = (below - np.outer(rows, share)) / np.sqrt(rows.sum() * share * (1 - share))
+    spread = (residuals**2).sum(axis=0) / (1 - 1 / blocks)
     odds = share / (1 - share)
     # Squared correlation of two cuts' counts: how little nine of them say beyond one.
-    alike = np.minimum(odds[:, None] / odds, odds / odds[:, None]).mean()
-    certain = float(spread.mean()) - 1 > _CERTAIN_ERRORS * np.sqrt(2 * alike / blocks)
-    return float(spread.max()) if certain else 1.0
+    alike = float(np.minimum(odds[:, None] / odds, odds / odds[:, None]).mean())
+    if float(spread.mean()) - 1 <= _CERTAIN_ERRORS * np.sqrt(2 * alike / blocks):
+        return 1.0
+    return float(spread.max()) * _hidden(residuals, rows, alike, blocks)
 
 
 def _unordered_dispersion(counts: Floats, blocks: float) -> float:
@@ -160,4 +169,28 @@ def _unordered_dispersion(counts: Floats, blocks: float) -> float:
         return 1.0
     # Traces of the residuals' covariance and of its square, the latter without what few blocks alone bring into it.
     squared = float(((residuals @ residuals.T) ** 2).sum()) / (1 - 1 / blocks) ** 2 - total**2 / blocks
-    return float(max(squared / total, total / degrees))
+    return float(max(squared / total, total / degrees)) * _hidden(residuals, rows, 1 / degrees, blocks)
+
+
+def _hidden(residuals: Floats, rows: Floats, alike: float, blocks: float) -> float:
+    """Factor by which short blocks hide correlation that outlasts them: 1 + 2 r1 / (1 - r2 / r1), at least 1."""
+    if rows.mean() >= _SHORT_ROWS or blocks < _EVEN * len(rows):
+        return 1.0
+    level = _without_step(residuals)
+    lags = [float((level[lag:] * level[:-lag]).sum() / (level**2).sum()) for lag in (1, 2)]
+    near = _CERTAIN_ERRORS * np.sqrt(alike / blocks)
+    if lags[0] <= near:
+        return 1.0
+    # Two means were taken out of the series, each of which lowers its correlations (Kendall 1954, Biometrika 41, 403).
+    first, second = (lag + 2 * (1 + 3 * lag) / len(rows) for lag in lags)
+    fading = max(second / first, first) if lags[1] > near else first
+    return float(1 + 2 * first / (1 - min(fading, _SLOWEST)))
+
+
+def _without_step(residuals: Floats) -> Floats:
+    """The series less the level before and after its largest step."""
+    ends = np.arange(1, len(residuals))
+    between = (np.cumsum(residuals, axis=0)[:-1] ** 2).sum(axis=1) / (ends * (len(residuals) - ends))
+    after = int(np.argmax(between)) + 1
+    parts = residuals[:after], residuals[after:]
+    return np.concatenate([part - part.mean(axis=0) for part in parts])

@@ -142,6 +142,7 @@ class Retraining(cdk.Stack):
             "build_baseline",
             does="a challenger's baseline and its registration",
             packages=self._packages,
+            layer="statistics",
             memory_mib=2048,
             timeout_seconds=600,
             environment={

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.baseline_effects import with_design_effects
 from kedge.business import encode_figures, window_figures
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation import fit_estimator
@@ -109,6 +110,8 @@ def baseline_files(
     predictions = holdout.select([config.prediction.name])
     # Its name is the run's until the registry has given the version that it will be named after.
     baseline = freeze_baseline(config.model, request.run, columns_of(config), training, predictions, times=TIME)
+    answered = holdout.sort_by(TIME).select([config.prediction.name])
+    baseline = with_design_effects(baseline, training.sort_by(TIME), answered, times=TIME)
     baseline = replace(baseline, importance=importance)
     outcomes, _ = read_outcomes(holdout, config.prediction.name, "label", config)
     reference = count_outcomes(outcomes, config)

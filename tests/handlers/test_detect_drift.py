@@ -6,6 +6,8 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -126,6 +128,22 @@ def test_lost_quality_is_told_also_where_nothing_drifted(world, bookings):
     assert (judged.verdict.drift, judged.verdict.performance) == (Severity.OK, Severity.CRITICAL)
     assert judged.new_labelled_rows == 1400
     assert json.loads(world.read(KEY))["performance"] == LOST
+
+
+def test_rows_that_repeat_each_other_within_an_hour_count_for_fewer(world, bookings):
+    hours = pc.hour(bookings.column("time")).to_numpy() + 24 * pc.day(bookings.column("time")).to_numpy()
+    bursts = np.random.default_rng(2).normal(90, 30, hours.max() + 1)[hours]
+    place = bookings.column_names.index("adr")
+    burst = bookings.set_column(place, "adr", pa.array(bursts, pa.float32()))
+    place, order = bookings.column_names.index("adults"), pa.array(np.random.default_rng(4).permutation(len(hours)))
+    burst = burst.set_column(place, "adults", bookings.column("adults").take(order))
+    # The model learnt from the same values in no order: nothing but the window's hours can know.
+    world.freeze(rows=burst.take(pa.array(np.random.default_rng(3).permutation(burst.num_rows))))
+    world.answer(burst, scored(burst, skill=0.8)[0])
+    run()
+    effects = {column["name"]: column["design_effect"] for column in json.loads(world.read(KEY))["columns"]}
+    assert effects["adr"] > 2
+    assert 1 <= effects["adults"] < 1.5
 
 
 def test_late_files_make_a_new_revision(world, bookings):

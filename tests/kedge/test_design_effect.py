@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from scipy.signal import lfilter
 
+from kedge.baseline_effects import with_design_effects
 from kedge.columns import Column
 from kedge.design_effect import BLOCKS, block_codes, combined, design_effects
 from kedge.profile import count_rows, count_rows_by_hour, freeze_baseline
@@ -94,14 +95,28 @@ def test_a_handful_of_blocks_says_nothing():
     }
 
 
-def test_drift_that_comes_within_the_window_leaves_enough_to_be_found():
+@pytest.mark.parametrize(("rows", "least"), [(300, 0.4), (1000, 0.75)])
+@pytest.mark.parametrize("rho", [0.5, 0.9])
+def test_memory_that_outlasts_short_blocks_is_extrapolated(rho, rows, least):
+    rng = np.random.default_rng(7)
+    ruler = freeze_baseline("m", "1", COLUMNS, *[table(rng, 20_000, 0.0)] * 2)
+    wanted = {"x": {0.5: 2.4, 0.9: 12.5}[rho], "c": (1 + rho) / (1 - rho)}
+    found = [effects(table(rng, rows, rho), ruler=ruler) for _ in range(60)]
+    for name, expected in wanted.items():
+        assert np.quantile([one[name] for one in found], 0.25) >= least * expected
+        assert np.median([one[name] for one in found]) <= 1.6 * expected
+
+
+@pytest.mark.parametrize("rows", [1000, 20_000])
+def test_drift_that_comes_within_the_window_leaves_enough_to_be_found(rows):
     rng = np.random.default_rng(6)
-    before = pa.table({"x": rng.normal(size=20_000), "c": rng.integers(0, 4, 20_000).astype(str)})
-    half = pa.table({"x": rng.normal(size=20_000) + np.repeat([0.0, 1.0], 10_000), "c": before.column("c")})
-    ruler = freeze_baseline("m", "1", COLUMNS, before, before)
-    found = effects(half, ruler=ruler)["x"]
-    # A share that moved by 0.38 in half of the rows: z is its mean, 0.19, over the root of found / (4 rows).
-    assert 0.19 / np.sqrt(found / (4 * 20_000)) > 5
+    ruler = freeze_baseline("m", "1", COLUMNS, *[table(rng, 20_000, 0.0)] * 2)
+    for place in (0.1, 0.25, 0.5):
+        stepped = table(rng, rows, 0.0)
+        moved = stepped.column("x").to_numpy() + (np.arange(rows) >= place * rows)
+        found = effects(stepped.set_column(0, "x", pa.array(moved)), ruler=ruler)["x"]
+        # A share that moved by 0.38 in a part of the rows: z is its mean over the root of found / (4 rows).
+        assert 0.38 * (1 - place) / np.sqrt(found / (4 * rows)) > 4.5
 
 
 def test_blocks_are_consecutive_and_equal():
@@ -109,6 +124,20 @@ def test_blocks_are_consecutive_and_equal():
     assert (np.diff(codes) >= 0).all()
     assert np.ptp(np.bincount(codes, minlength=BLOCKS)) <= 1
     assert len(np.unique(block_codes(5))) == 5
+
+
+def test_a_baseline_learns_it_from_its_own_rows_in_their_order():
+    columns = (*COLUMNS, Column("prediction", "prediction", "numeric", "float64"))
+    rng = np.random.default_rng(8)
+    features, answers = table(rng, 20_000, 0.9), pa.table({"prediction": walk(rng, 3000, 0.5)})
+    baseline = freeze_baseline("m", "1", columns, features, answers)
+    found = with_design_effects(baseline, features, answers)
+    assert found.profile == baseline.profile
+    assert 9 < found.design_effects["x"] < 18
+    assert 13 < found.design_effects["c"] < 26
+    assert 1.7 < found.design_effects["prediction"] < 4
+    shuffled = features.take(pa.array(rng.permutation(20_000)))
+    assert max(with_design_effects(baseline, shuffled, answers).design_effects[name] for name in ("x", "c")) < 1.7
 
 
 def test_the_larger_of_two_estimates_counts_and_never_less_than_one():
