@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from kedge.profile import Baseline, Profile
-from kedge.profile_encoding import decode_profiles, encode_profiles
+from kedge.profile_encoding import decode_header, decode_profiles, encode_profiles
 
 
 @dataclass(frozen=True)
@@ -120,3 +120,8 @@ def decode_day(data: bytes) -> DayProfile:
     return DayProfile(
         hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"], requests
     )
+
+
+def decode_parts(data: bytes) -> tuple[str, ...]:
+    """Read of a day only which parts of the predictions table hold its rows."""
+    return tuple(decode_header("day", data)["parts"])

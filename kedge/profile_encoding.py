@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -47,19 +47,41 @@ def decode(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[An
     EncodingError
         If it is of another kind or version.
     """
+    arrays = _members(kind, data)
+    return _header(kind, arrays.pop("header", np.empty(0))), arrays
+
+
+def decode_header(kind: str, data: bytes) -> dict[str, Any]:
+    """Read only the header of what `encode` wrote; raises as `decode` does."""
+    return _header(kind, _members(kind, data, ("header.npy",))["header"])
+
+
+def _members(kind: str, data: bytes, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            arrays = {
+            return {
                 name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
+                for name in names or archive.namelist()
             }
-        header = json.loads(arrays.pop("header").tobytes())
-        found = f"a {header['kind']} of version {header['version']}"
     except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise EncodingError(what=kind, found="no complete file of Kedge's", expected=f"a {kind}") from error
-    if (header["kind"], header["version"]) != (kind, VERSION):
-        raise EncodingError(what=kind, found=found, expected=f"a {kind} of version {VERSION}")
-    return header, arrays
+        raise _incomplete(kind) from error
+
+
+def _header(kind: str, header: NDArray[Any]) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads(header.tobytes())
+        found = (read["kind"], read["version"])
+    except (ValueError, KeyError) as error:
+        raise _incomplete(kind) from error
+    if found != (kind, VERSION):
+        raise EncodingError(
+            what=kind, found=f"a {found[0]} of version {found[1]}", expected=f"a {kind} of version {VERSION}"
+        )
+    return read
+
+
+def _incomplete(kind: str) -> EncodingError:
+    return EncodingError(what=kind, found="no complete file of Kedge's", expected=f"a {kind}")
 
 
 def encode_baseline(baseline: Baseline) -> bytes:

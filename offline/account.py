@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MODULES = (
     "transport",
     "s3_speed",
+    "dynamodb_speed",
     "iam",
     "lambda_runtime",
     "events",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.auth
 import botocore.parsers
 import botocore.useragent
+from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth
 from botocore.utils import parse_timestamp
 from moto import backend_index
 from moto.backends import get_backend
@@ -29,6 +30,7 @@ from offline.s3_speed import quick_get
 
 if TYPE_CHECKING:
     from offline.account import Account
+    from offline.clock import Clock
 
 Route = tuple[re.Pattern[str], Callable[[Any, str, Any], Any]]
 HOST = re.compile(r"https?://[^/]+\.amazonaws\.com(?=/|$)")
@@ -38,19 +40,23 @@ def install(account: Account) -> None:
     """Shorten the way for as long as the account is open."""
     account.patch(BaseBackend, "urls", property(_urls))
     account.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
-    for step in ("canonical_request", "string_to_sign", "signature"):
-        account.patch(botocore.auth.SigV4Auth, step, lambda *_: "stated")
-    account.patch(botocore.auth.SigV4Auth, "_inject_signature_to_request", _state_signature)
+    account.patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(account.clock))
     account.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
     account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
     account.patch(MotoRandom, "get_random_hex", _random_hex)
 
 
-def _state_signature(auth: Any, request: Any, signature: str) -> Any:
-    request.headers["Authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={auth.scope(request)}, SignedHeaders=host, Signature={signature}"
-    )
-    return request
+def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:
+    def add_auth(auth: Any, request: Any) -> None:
+        request.context["timestamp"] = f"{clock.now:{SIGV4_TIMESTAMP}}"
+        if isinstance(auth, S3SigV4Auth):
+            # It says in a header how a body is written, which moto reads.
+            auth._modify_request_before_signing(request)
+        request.headers["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={auth.scope(request)}, SignedHeaders=host, Signature=stated"
+        )
+
+    return add_auth
 
 
 def _random_hex(random: MotoRandom, length: int = 8) -> str:

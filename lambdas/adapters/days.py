@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from kedge.day_profile import DayProfile, decode_day, encode_day
+from kedge.day_profile import DayProfile, decode_day, decode_parts, encode_day
 from lambdas.adapters import objects
 
 
@@ -28,13 +29,27 @@ def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | Non
 def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, list[str]]:
     """Versions of the packages that answered on each day from `first` to `last`, both included."""
     found: dict[date, list[str]] = {}
+    for day, key in _counted(s3, bucket, model, first, last):
+        found.setdefault(day, []).append(key.split("/")[-3])
+    return found
+
+
+def parts_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, tuple[str, ...]]:
+    """Parts of the predictions table of each day from `first` to `last`, both included, whichever package answered."""
+    found: dict[date, tuple[str, ...]] = {}
+    for day, key in _counted(s3, bucket, model, first, last):
+        if (answer := objects.read(s3, bucket, key)) is not None:
+            found[day] = (*found.get(day, ()), *decode_parts(answer[0]))
+    return found
+
+
+def _counted(s3: Any, bucket: str, model: str, first: date, last: date) -> Iterator[tuple[date, str]]:
     for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
         version, baseline, name = key.split("/")[-3:]
         day = date.fromisoformat(name.removesuffix(".npz"))
         # Counted against another package's baseline, a day is only a copy.
         if version == baseline and first <= day <= last:
-            found.setdefault(day, []).append(version)
-    return found
+            yield day, key
 
 
 def load_days(

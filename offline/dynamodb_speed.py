@@ -1,0 +1,66 @@
+"""DynamoDB reads that cost what they return: the same answers as moto's, which walks and sorts a whole table for each.
+
+moto compares the hash key of every item with the asked one for a Query, sorts what it found twice, and writes each
+answer by walking the service's model attribute by attribute. Here a Query walks only its own partition and range, and
+an answer, which is JSON already, is written as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from moto.core.responses import ActionResult
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
+
+if TYPE_CHECKING:
+    from offline.account import Account
+
+# Their answers hold nothing that the model would leave out or rename.
+PLAIN = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+
+
+# Where moto's own Query is told of an index.
+INDEX_NAME = list(inspect.signature(Table.query).parameters).index("index_name")
+
+
+def query(*asked: Any, **named: Any) -> Any:
+    """Answer a Query of the table itself from the items that its key condition names; one of an index as moto does."""
+    table, hash_key, comparison, values, *others = asked
+    if asked[INDEX_NAME] is not None or not table.range_key_attr:
+        return _query(*asked, **named)
+    narrow = copy.copy(table)
+    partition = table.items.get(hash_key, {}).items()
+    narrow.items = {
+        hash_key: {key: item for key, item in partition if comparison is None or key.compare(comparison, values)}
+    }
+    return _query(narrow, hash_key, comparison, values, *others, **named)
+
+
+_query = Table.query
+
+
+def serialized(response: DynamoHandler, answer: ActionResult) -> Any:
+    """Write an answer as moto does, and one that is plain JSON in one go."""
+    if response._get_action() in PLAIN and isinstance(answer.result, dict):
+        said = {name: value for name, value in answer.result.items() if value is not None}
+        headers = {"Content-Type": "application/x-amz-json-1.0", **response.response_headers}
+        return 200, headers, json.dumps(said, default=_binary)
+    return _serialized(response, answer)
+
+
+_serialized = DynamoHandler.serialized
+
+
+def _binary(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def install(account: Account) -> None:
+    """Shorten both for as long as the account is open."""
+    account.patch(Table, "query", query)
+    account.patch(DynamoHandler, "serialized", serialized)
