@@ -27,11 +27,13 @@ EXACT_ROWS, MAXIMUM_EDGES = 50_000, 4_000
 
 @dataclass(frozen=True)
 class CountedSides:
-    """Both sides, and how many rows of the window are worth one independent row, by column."""
+    """Both sides, how many rows of the window are worth one independent row, by column, and what rows are sorted by."""
 
     baseline: Baseline
     window: Profile
     design_effects: dict[str, float]
+    baseline_sorted_by: tuple[str, ...] = ()
+    window_sorted_by: tuple[str, ...] = ()
 
 
 def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: RowFiles) -> CountedSides:
@@ -43,13 +45,15 @@ def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: Ro
     for batch in before.batches(names):
         stretched.add(batch)
     known = stretched.profiles
-    frozen = replace(frozen, design_effects=stretched.effects(known))
+    repeated = stretched.repetition(known)
+    frozen = replace(frozen, design_effects=repeated.design_effects)
     times = _newest(columns, now)
     stretches = Stretches(ruler, total_rows=now.total_rows, times=times)
     window = count_batches(frozen, _watched(now.batches(names), stretches), times=times)
     if not window.rows:
         raise UnreadableFileError(path=now.path, reason="it has no rows")
-    return CountedSides(frozen, window, stretches.effects(known))
+    found = stretches.repetition(known)
+    return CountedSides(frozen, window, found.design_effects, repeated.sorted_by, found.sorted_by)
 
 
 def _freeze(model: str, columns: tuple[Column, ...], rows: RowFiles) -> Baseline:

@@ -47,7 +47,8 @@ def absent_sensitive(window: RowFiles, config: ModelConfig) -> tuple[str, ...]:
 def _batches(
     rows: RowFiles, config: ModelConfig, answer: str, label: str, names: tuple[str, ...]
 ) -> Iterator[tuple[Mapping[str, Any], Outcomes]]:
-    for batch in rows.batches([*dict.fromkeys((answer, label, *names))]):
+    probabilities = (name for name in config.prediction.probabilities if name in rows.schema.names)
+    for batch in rows.batches([*dict.fromkeys((answer, label, *probabilities, *names))]):
         table = pa.Table.from_batches([batch])
         outcomes, faults = read_outcomes(table, answer, label, config)
         kept = table if faults.kept.all() else table.filter(pa.array(faults.kept))

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of, value_type
 from cli.row_files import RowFiles, UnreadableFileError, open_rows
+from cli.schema_faults import refuse_another_schema
 from cli.schema_notes import require_columns, schema_notes
 from kedge.columns import Column, cast_text
 from kedge.errors import UnreadableImportanceError
@@ -67,9 +68,16 @@ def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
     if answer:
         columns.append(_answer_column(before, answer))
     require_columns([column.name for column in columns], before, now)
-    notes = [f"{name} is not judged: {reason}" for name, reason in schema.left_out.items()]
+    notes = [
+        f"{before.path}: {name} is not judged: {reason}; to have it judged, name it in a YAML (--config)"
+        for name, reason in schema.left_out.items()
+    ]
     compared = [*(column.name for column in columns), *asked.apart]
-    notes += schema_notes(before, now, [name for name in compared if name in now.schema.names])
+    compared = [name for name in compared if name in now.schema.names]
+    if asked.config is None:
+        # A label has a reader of its own, which knows more ways to write one.
+        refuse_another_schema(before, now, [name for name in compared if name != asked.label])
+    notes += schema_notes(before, now, compared)
     features = [column.name for column in columns if column.role == "feature"]
     importance = read_importance(asked.importance, features) if asked.importance else {}
     return Question(before, now, model, tuple(columns), asked.label, tuple(notes), importance)

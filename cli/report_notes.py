@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def order_notes(sorted_by: Mapping[str, Sequence[str]]) -> list[str]:
+    """A sentence for each file whose rows stand in the order of a column's values."""
+    return [
+        f"{path}: its rows are sorted by {', '.join(map(repr, names))}, so their order says little of how far rows repeat "
+        "each other; write them in the order of time"
+        for path, names in sorted_by.items()
+        if names
+    ]
 
 
 def file_notes(report: Mapping[str, Any], window: str) -> list[str]:
@@ -13,11 +23,6 @@ def file_notes(report: Mapping[str, Any], window: str) -> list[str]:
         name = column["name"]
         if column["missing_fraction"] == 1:
             notes.append(f"{window}: column {name!r} has no value in any row; mend what writes the file")
-        elif column.get("unparsable_fraction") == 1:
-            notes.append(
-                f"{window}: column {name!r} has no number in any row; write numbers, or renew the baseline if it is "
-                "meant to hold text now"
-            )
         elif column.get("unseen_fraction") == 1:
             notes.append(
                 f"{window}: column {name!r} has no level that the baseline knows; check how its values are spelt, or "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -15,11 +15,24 @@ from kedge.binning import Bins
 from kedge.cells import coarse_starts
 from kedge.counting import count_rows_by_hour
 from kedge.design_effect import BLOCKS, design_effects
+from kedge.sorted_rows import RowOrder
 
 # Rows that are enough for the estimate: of longer files every so many-th row is looked at.
 STRETCHED_ROWS = 25_000
+# Rows of a stretch whose order is looked at.
+_LOOKED_AT = 64
 # Levels beyond these share one cell: stretches have few rows of each.
 _LEVELS = 50
+# Of a column that rows are sorted by, whole stretches are alike; of a flag that is rarely set and stands last, they are not.
+_SORTED_EFFECT = 4.0
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How many rows are worth one independent row, by column, and the columns that the rows are sorted by."""
+
+    design_effects: dict[str, float]
+    sorted_by: tuple[str, ...] = ()
 
 
 def coarse_ruler(frozen: Baseline) -> Baseline:
@@ -38,6 +51,7 @@ class Stretches:
         # A power of two, so that where stretches end does not depend on where batches do.
         self._seen, self._length = 0, 1
         self._counted: dict[int, Profile] = {}
+        self._order = RowOrder(ruler.columns)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the next rows."""
@@ -50,6 +64,7 @@ class Stretches:
         while numbers[-1] // self._length >= 2 * BLOCKS:
             self._merge()
         chosen = batch if self._step == 1 else batch.take(pa.array(rows))
+        self._look_at_the_order(chosen, numbers)
         found = count_rows_by_hour(
             self._ruler, pa.Table.from_batches([chosen]), numbers // self._length, times=self._times
         )
@@ -61,12 +76,24 @@ class Stretches:
         """One profile a stretch, in the order of the rows."""
         return [self._counted[stretch] for stretch in sorted(self._counted)]
 
-    def effects(self, baseline: list[Profile]) -> dict[str, float]:
-        """Design effect of each column for whole rows, where `baseline` are the stretches that say how cells are pooled."""
+    def repetition(self, baseline: list[Profile]) -> Repetition:
+        """Design effect of each column for whole rows, where `baseline` are the stretches that say how cells are pooled.
+
+        The order of sorted rows tells nothing of the columns that they are sorted by, and of the others only what
+        neighbouring stretches differ by.
+        """
         ruler = replace(self._ruler, profile=reduce(add, baseline, self._ruler.profile))
-        # Of every step-th row the excess over independence is a step-th of all rows'.
         sampled = design_effects(ruler, self.profiles)
-        return {name: 1 + self._step * (effect - 1) for name, effect in sampled.items()}
+        keys = tuple(name for name in self._order.sorted_columns if sampled[name] > _SORTED_EFFECT)
+        if keys:
+            sampled = design_effects(ruler, self.profiles, trending=True) | dict.fromkeys(keys, 1.0)
+        # Of every step-th row the excess over independence is a step-th of all rows'.
+        return Repetition({name: 1 + self._step * (effect - 1) for name, effect in sampled.items()}, keys)
+
+    def _look_at_the_order(self, chosen: pa.RecordBatch, numbers: Any) -> None:
+        # The longer the file, the fewer of its rows: sorted ones are sorted however many are left out.
+        every = max(1, self._length // _LOOKED_AT)
+        self._order.add(chosen if every == 1 else chosen.take(pa.array(np.flatnonzero(numbers % every == 0))))
 
     def _merge(self) -> None:
         merged: dict[int, Profile] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -31,16 +31,26 @@ def require_columns(names: Iterable[str], *sides: RowFiles) -> None:
 
 def schema_notes(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> list[str]:
     """Columns that only the window has, and compared ones whose values are of another kind than the baseline's."""
-    extra = sorted({*now.schema.names} - {*before.schema.names})
+    extra = extra_columns(before, now)
     notes = [_extra(before, now, extra)] if extra else []
+    return notes + [
+        f"{now.path}: column {name!r} holds {found} where {before.path} holds {was}; "
+        "what cannot be read as such counts as a type error: mend what writes it, or renew the baseline"
+        for name, was, found in changed_kinds(before, now, compared)
+    ]
+
+
+def extra_columns(before: RowFiles, now: RowFiles) -> list[str]:
+    """Columns that only the window has."""
+    return sorted({*now.schema.names} - {*before.schema.names})
+
+
+def changed_kinds(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Columns whose values are of another kind than the baseline's: their name, what they were, and what they are."""
     for name in compared:
-        kinds = [_family(side, name) for side in (before, now)]
-        if None not in kinds and kinds[0] != kinds[1]:
-            notes.append(
-                f"{now.path}: column {name!r} holds {kinds[1]} where {before.path} holds {kinds[0]}; "
-                "what cannot be read as such counts as a type error: mend what writes it, or renew the baseline"
-            )
-    return notes
+        was, found = (_family(side, name) for side in (before, now))
+        if was is not None and found is not None and was != found:
+            yield name, was, found
 
 
 def _extra(before: RowFiles, now: RowFiles, names: list[str]) -> str:

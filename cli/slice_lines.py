@@ -13,8 +13,9 @@ def slice_lines(performance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for segment in performance.get("segments", [])[:SHOWN]:
         yield segment["severity"], f"segment: {segment['reason']}"
     concept = performance.get("concept_drift", {})
-    if concept.get("shifts"):
-        more = len(concept["shifts"]) - 1
-        yield concept["severity"], f"concept drift: {concept['reason']}" + (f", and {more} more groups" if more else "")
+    shifts = concept.get("shifts", [])
+    if shifts or concept.get("severity") == "INSUFFICIENT_DATA":
+        more = f", and {len(shifts) - 1} more groups" if len(shifts) > 1 else ""
+        yield concept["severity"], f"concept drift: {concept['reason']}{more}"
     for column in performance.get("fairness", {}).get("columns", []):
         yield column["severity"], f"fairness: {column['reason']}"

@@ -8,7 +8,8 @@ from typing import Any
 
 from cli.file_profiles import count_sides
 from cli.question import Question
-from cli.report_notes import file_notes
+from cli.report_notes import file_notes, order_notes
+from cli.value_faults import refuse_faulty_values
 from kedge.baseline import Baseline
 from kedge.drift import judge_drift
 
@@ -22,12 +23,17 @@ def judge(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
     report = judge_drift(
         frozen, sides.window, question.config, start=_NO_TIME, end=_NO_TIME, design_effects=sides.design_effects
     )
+    refuse_faulty_values(report, sides, question.baseline, question.window)
     performance, notes = _quality(question, frozen)
     document = report.to_page() | ({"performance": performance} if performance else {})
     # Two files have no times and no manifests.
     document["window"] = {"rows": report.rows}
     del document["manifests_digest"]
-    return document, (*question.notes, *file_notes(document, question.window.path), *notes)
+    order = order_notes(
+        {question.baseline.path: sides.baseline_sorted_by, question.window.path: sides.window_sorted_by}
+    )
+    told = (*question.notes, *order, *file_notes(document, question.window.path), *notes)
+    return document | ({"notes": list(told)} if told else {}), told
 
 
 def _quality(question: Question, frozen: Baseline) -> tuple[dict[str, Any] | None, tuple[str, ...]]:

@@ -23,7 +23,7 @@ class Booking:
     id: str
     time: datetime
     payload: str
-    label: int
+    label: int | str
     label_time: datetime
 
 

@@ -111,11 +111,30 @@ def lanes(outcome: Outcome, axis: Axis) -> dict[str, Any]:
     for index, (name, kinds, colour) in enumerate(LANES):
         marks = [
             {"x": axis.x(parse(e["time"])), "colour": "var(--critical)" if e["kind"] in BAD else colour,
-             "title": f"{e['time'][:16]} {e['kind']}: {summary(e)}", "hollow": e["kind"] == "canary_started"}
+             "title": f"{e['time'][:16]} {e['kind']}: {summary(e)}", "hollow": e["kind"] == "canary_started" or over(e)}
             for e in outcome.kinds(*kinds) if axis.first <= parse(e["time"]) <= axis.last
         ]  # fmt: skip
-        rows.append({"name": name, "y": index * LANE_HEIGHT + 14, "marks": marks})
+        bars = episodes(outcome, axis) if name == "alerts" else []
+        rows.append({"name": name, "y": index * LANE_HEIGHT + 14, "marks": marks, "bars": bars})
     return {"height": len(LANES) * LANE_HEIGHT + 6, "rows": rows}
+
+
+def over(entry: dict[str, Any]) -> bool:
+    """Whether an alert says that its episode has ended."""
+    return bool(entry["detail"].get("alarm_episode", {}).get("news") == "ends")
+
+
+def episodes(outcome: Outcome, axis: Axis) -> list[dict[str, Any]]:
+    """From when to when people knew of alarms: a bar an episode, to the page's end where one lasts."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in outcome.kinds("alert_sent"):
+        if "alarm_episode" in entry["detail"]:
+            since = entry["detail"]["alarm_episode"]["since"]
+            ends = parse(entry["time"]) if over(entry) else axis.last
+            begins, until = (min(max(time, axis.first), axis.last) for time in (parse(since), ends))
+            words = f"alarms from {since[:10]} to {entry['time'][:10]}" if over(entry) else f"alarms since {since[:10]}"
+            found[since] = {"x": axis.x(begins), "width": round(axis.x(until) - axis.x(begins), 1), "title": words}
+    return list(found.values())
 
 
 def heat_map(outcome: Outcome, axis: Axis) -> dict[str, Any]:

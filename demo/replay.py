@@ -66,7 +66,7 @@ class Replay:
                 InferenceId=name,
                 Body="\n".join(booking.payload for booking in arrivals),
             )
-            lines = answer["Body"].read().decode().split()
+            lines = answer["Body"].read().decode().splitlines()
             self.answers |= {booking.id: line for booking, line in zip(arrivals, lines, strict=True)}
         except self.runtime.exceptions.ModelError:
             self.failures += len(arrivals)
@@ -80,7 +80,10 @@ class Replay:
                 json.dumps(
                     {
                         "groundTruthData": {"data": str(booking.label), "encoding": "CSV"},
-                        "eventMetadata": {"eventId": self.row_ids[booking.id]},
+                        "eventMetadata": {
+                            "eventId": self.row_ids[booking.id],
+                            "inferenceTime": f"{booking.time:%Y-%m-%dT%H:%M:%SZ}",
+                        },
                         "eventVersion": "0",
                     }
                 )

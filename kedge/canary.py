@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.model_config import CanaryPolicy
+from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
+from kedge.statistics.total_variation import total_variation_distance
 
 Floats = NDArray[np.float64]
 # Below this product of answers the exact tail is cheap, and the asymptotic one not yet true.
@@ -30,22 +32,31 @@ class CanaryVerdict:
 
 
 def judge_canary(
-    canary: Floats, champion: Floats, policy: CanaryPolicy, *, requests: int, bake_is_ending: bool
+    canary: Floats,
+    champion: Floats,
+    policy: CanaryPolicy,
+    *,
+    requests: int,
+    bake_is_ending: bool,
+    classes: bool = False,
 ) -> CanaryVerdict:
     """Compare the canary's captured answers with the champion's over the same minutes.
 
     Both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
-    two-sample Kolmogorov-Smirnov test on the answers needs no labels. A new model is meant to answer
-    a little differently: only a difference that is both certain and large sends it back.
+    two-sample Kolmogorov-Smirnov test on the answers needs no labels; of classes, which have no order, chi-square and
+    total variation. A new model is meant to answer a little differently: only a difference that is both certain and
+    large sends it back.
 
     Parameters
     ----------
     canary, champion : ndarray of float, shape (n_answers,)
-        Captured answers since the bake began; NaN where an answer could not be read.
+        Captured answers since the bake began, of several classes their codes; NaN where an answer could not be read.
     requests : int
         Requests the canary has answered by the endpoint's own count.
     bake_is_ending : bool
         Whether this is the last look: then too few requests are UNPROVEN, not good.
+    classes : bool
+        Whether the answers are codes of classes.
 
     >>> scores = np.linspace(0.1, 0.9, 200)
     >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
@@ -53,24 +64,30 @@ def judge_canary(
     """
     invalid = int((~np.isfinite(canary)).sum())
     if invalid:
-        return CanaryVerdict("MISBEHAVING", (f"{invalid} of {len(canary)} answers of the canary are not numbers",))
+        what = "classes that the model's YAML names" if classes else "numbers"
+        return CanaryVerdict("MISBEHAVING", (f"{invalid} of {len(canary)} answers of the canary are not {what}",))
     reference = champion[np.isfinite(champion)]
     if len(canary) and len(reference):
-        distance, p_value = _ks(canary, reference)
+        distance, p_value = (_total_variation if classes else _ks)(canary, reference)
         if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
-            return CanaryVerdict(
-                "MISBEHAVING",
-                (
-                    f"the canary's answers differ from the champion's over the same minutes: KS {distance:.2f} "
-                    f"against {policy.behaviour_effect_max:g}, p {p_value:.1g}; means {canary.mean():.3f} and {reference.mean():.3f}",
-                ),
+            means = f"; means {canary.mean():.3f} and {reference.mean():.3f}"
+            reason = (
+                f"the canary's answers differ from the champion's over the same minutes: "
+                f"{'total variation' if classes else 'KS'} {distance:.2f} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
             )
+            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,))
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
             "UNPROVEN",
             (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
         )
     return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers compared",))
+
+
+def _total_variation(first: Floats, second: Floats) -> tuple[float, float]:
+    codes, places = np.unique(np.concatenate([first, second]), return_inverse=True)
+    here, there = (np.bincount(side, minlength=len(codes)) for side in np.split(places, [len(first)]))
+    return total_variation_distance(there, here), chi_square(there, here)[1]
 
 
 def _ks(first: Floats, second: Floats) -> tuple[float, float]:

@@ -34,7 +34,7 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
     Returns
     -------
     tuple of ndarray of bool, shape (n_lines,), and list of Array
-        Which lines are read, and `row_id, event_id, time, features..., prediction` of those.
+        Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities...` of those.
     """
     field = config.prediction.field
     content = b"\n".join(lines)
@@ -60,7 +60,7 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
     for condition in (
         pc.equal(pc.struct_field(given, "encoding"), "CSV"),
         pc.equal(pc.struct_field(came, "encoding"), "CSV"),
-        pc.greater_equal(pc.count_substring(answer, ","), field),
+        pc.greater_equal(pc.count_substring(answer, ","), field + len(config.prediction.probabilities)),
         pc.invert(pc.match_substring_regex(data, _ODD)),
         pc.invert(pc.match_substring_regex(answer, _ODD)),
         pc.greater(pc.utf8_length(data), 0),
@@ -76,8 +76,9 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
     row_id = pc.coalesce(name, event)
     # A time that Arrow cannot read makes the whole block be read record by record.
     time = moment.cast(pa.timestamp("us", "UTC"))
-    answers = pc.list_element(pc.split_pattern(answer, ","), field)
-    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), answers]
+    parts = pc.split_pattern(answer, ",")
+    answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
+    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers]
 
 
 def _csv_columns(data: Any, config: ModelConfig) -> list[Any]:

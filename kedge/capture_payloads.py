@@ -18,7 +18,7 @@ _WRAPPERS, _ROW_WRAPPER = ("instances", "predictions"), "features"
 
 
 def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
-    """`[row_id, event_id, time, features..., prediction]` of each row of one record, everything but the time as text.
+    """`[row_id, event_id, time, features..., prediction, probabilities...]` of each row of one record, all but the time as text.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
             event,
             time,
             *_features(given, config),
-            _answer(came, config),
+            *_answer(came, config),
         ]
         for i, (given, came) in enumerate(zip(inputs, outputs, strict=True))
     ]
@@ -176,17 +176,19 @@ def _features(row: Any, config: ModelConfig) -> list[str | None]:
     return [_text(value) for value in values]
 
 
-def _answer(row: Any, config: ModelConfig) -> str | None:
-    field = config.prediction.field
+def _answer(row: Any, config: ModelConfig) -> list[str | None]:
+    """The prediction, and the probabilities by their names, or of a list those behind it; without one it is missing."""
+    field, probabilities = config.prediction.field, config.prediction.probabilities
     if isinstance(row, dict):
         name = field if isinstance(field, str) else config.prediction.name
         if name not in row:
             raise UnreadableRecordError(reason=f"no {name} in the answer")
-        return _text(row[name])
+        return [_text(row.get(key)) for key in (name, *probabilities)]
     values = row if isinstance(row, list) else [row]
     if not isinstance(field, int) or not 0 <= field < len(values):
         raise UnreadableRecordError(reason=f"no field {field!r} in an answer of {len(values)} values")
-    return _text(values[field])
+    places = range(field, field + 1 + len(probabilities))
+    return [_text(values[place]) if place < len(values) else None for place in places]
 
 
 def _text(value: Any) -> str | None:

@@ -39,8 +39,8 @@ class CaptureBatch:
     Attributes
     ----------
     table : Table
-        `row_id`, `event_id`, `time`, `hour` (of the object's key), the features and the prediction as text, in the order of the
-        files and lines.
+        `row_id`, `event_id`, `time`, `hour` (of the object's key), the features, the prediction and the classes' probabilities as
+        text, in the order of the files and lines.
     quarantined : tuple of Quarantined
     """
 
@@ -157,7 +157,7 @@ def _hours(hours: list[int | None], time: Any) -> Any:
 
 
 def _schema(config: ModelConfig) -> pa.Schema:
-    names = [*config.feature_names, config.prediction.name]
+    names = [*config.feature_names, *config.answer_columns]
     return pa.schema(
         [
             (ROW_ID, pa.string()),

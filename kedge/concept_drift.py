@@ -24,6 +24,10 @@ GAP_MIN, ERROR_GAP_MIN = 0.05, 0.2
 # Outcomes of the rarer kind that a group must let expect, for its rate to be compared.
 EXPECTED_MIN = 5.0
 ALL_ROWS = "all rows"
+WITHOUT_PROBABILITIES = (
+    "the answers are classes without probabilities: whether P(y given x) moved cannot be told from a shift of the inputs "
+    "(of several classes, prediction.probabilities names the columns)"
+)
 
 
 @dataclass(frozen=True)
@@ -91,17 +95,23 @@ def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPo
     Holm over all groups with enough rows. A shift of at least `gap_min` beyond chance is a WARNING, CRITICAL where its 95 %
     interval clears `gap_min`.
 
+    Of classes answered without a probability nothing is judged: how often they come true follows every shift of the inputs, so
+    that it does not say whether P(y given x) moved.
+
     Parameters
     ----------
     window, reference : SliceCounts
         Cut with the same ruler.
     """
-    found = group_outcomes(window, reference)
     regression = window.ruler.problem == "regression"
+    if not (regression or all(map(_has_probabilities, (window, reference)))):
+        return ConceptDrift(Severity.INSUFFICIENT_DATA, WITHOUT_PROBABILITIES, ())
+    found = group_outcomes(window, reference)
     judged = _is_large(found, policy, regression)
     if not judged.any():
         reason = (
-            f"no group has the {policy.minimum_rows} labelled rows that are needed, in the window and in the reference"
+            f"no group has the {policy.minimum_rows} labelled rows{' with probabilities' if window.ruler.classes else ''} that "
+            "are needed, in the window and in the reference"
         )
         return ConceptDrift(Severity.INSUFFICIENT_DATA, reason, ())
     z = _mean_z(found) if regression else _rate_z(found)
@@ -133,6 +143,14 @@ def with_since(found: ConceptDrift, previous: Mapping[str, Any] | None, *, start
     now = start.strftime("%Y-%m-%dT%H:%M:%SZ")
     dated = (replace(s, since=told.get((s.where, s.group, s.shift > 0)) or now) for s in found.shifts)
     return replace(found, shifts=tuple(dated))
+
+
+def _has_probabilities(counts: SliceCounts) -> bool:
+    """Whether any answer has one; of no rows at all it is not said that they lack them."""
+    if not counts.ruler.classes:
+        return True
+    by_cell = counts.total.counts[0].sum(axis=1)
+    return counts.ruler.is_scored and bool(by_cell[:-1].any() or not by_cell.any())
 
 
 def _is_large(found: GroupOutcomes, policy: SegmentPolicy, regression: bool) -> NDArray[np.bool_]:

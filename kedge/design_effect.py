@@ -31,7 +31,7 @@ _EVEN = 0.9
 _SLOWEST = 0.93
 
 
-def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, float]:
+def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: bool = False) -> dict[str, float]:
     """Design effect of each column: variance of its counts over what independent rows would have, at least 1.
 
     Rows that come in bursts, sessions or seasons repeat each other, and a window of them says less than its size
@@ -54,6 +54,9 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, f
     blocks : sequence of Profile
         Consecutive stretches, in the order of time: the hours of a window, or `BLOCKS` parts of a file. With fewer than
         eight of them every design effect is 1.
+    trending : bool
+        Whether the blocks stand in an order that makes columns drift along it, as that of a sorted file: then only
+        what neighbouring blocks differ by counts (von Neumann 1941, Ann. Math. Stat. 12, 367).
     """
     groups, sizes = _groups(baseline)
     total = int(sum(sizes.values())) + 1
@@ -63,12 +66,12 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile]) -> dict[str, f
     counts, found, start = np.stack(tables).astype(np.float64), {}, 0
     for column in baseline.columns:
         part = counts[:, start : start + sizes[column.name]]
-        found[column.name] = design_effect(part, ordered=column.is_number)
+        found[column.name] = design_effect(part, ordered=column.is_number, trending=trending)
         start += sizes[column.name]
     return found
 
 
-def design_effect(counts: Floats, *, ordered: bool) -> float:
+def design_effect(counts: Floats, *, ordered: bool, trending: bool = False) -> float:
     """Design effect of one column, at least 1.
 
     >>> steady, bursts = np.tile([5.0, 5.0], (16, 1)), np.tile([[10.0, 0.0], [0.0, 10.0]], (8, 1))
@@ -81,13 +84,15 @@ def design_effect(counts: Floats, *, ordered: bool) -> float:
         Rows per block and group of cells, the blocks in the order of time.
     ordered : bool
         Whether the groups have an order.
+    trending : bool
+        See `design_effects`.
     """
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if counts.shape[1] < 2:
         return 1.0
     largest, dispersion = 1.0, _ordered_dispersion if ordered else _unordered_dispersion
     while (effective := _effective_blocks(counts)) >= _BLOCKS_NEEDED:
-        largest = max(largest, dispersion(counts, effective))
+        largest = max(largest, dispersion(counts, effective, trending))
         if effective < 2 * _BLOCKS_MIN:
             break
         counts = np.add.reduceat(counts, np.arange(0, len(counts), 2), axis=0)
@@ -145,31 +150,39 @@ def _effective_blocks(counts: Floats) -> float:
     return float(rows.sum() ** 2 / (rows**2).sum())
 
 
-def _ordered_dispersion(counts: Floats, blocks: float) -> float:
+def _ordered_dispersion(counts: Floats, blocks: float, trending: bool) -> float:
     """Largest dispersion of the cumulative counts over the cuts, where their mean is beyond chance; else 1."""
     rows, below = counts.sum(axis=1), np.cumsum(counts, axis=1)[:, :-1]
     share = below.sum(axis=0) / rows.sum()
     residuals = (below - np.outer(rows, share)) / np.sqrt(rows.sum() * share * (1 - share))
+    residuals = _between_neighbours(residuals) if trending else residuals
     spread = (residuals**2).sum(axis=0) / (1 - 1 / blocks)
     odds = share / (1 - share)
     # Squared correlation of two cuts' counts: how little nine of them say beyond one.
     alike = float(np.minimum(odds[:, None] / odds, odds / odds[:, None]).mean())
     if float(spread.mean()) - 1 <= _CERTAIN_ERRORS * np.sqrt(2 * alike / blocks):
         return 1.0
-    return float(spread.max()) * _hidden(residuals, rows, alike, blocks)
+    return float(spread.max()) * (1.0 if trending else _hidden(residuals, rows, alike, blocks))
 
 
-def _unordered_dispersion(counts: Floats, blocks: float) -> float:
+def _unordered_dispersion(counts: Floats, blocks: float, trending: bool) -> float:
     """Pearson's dispersion, its directions weighted by themselves, where their mean is beyond chance; else 1."""
     rows, levels = counts.sum(axis=1), counts.sum(axis=0)
     share, degrees = levels / rows.sum(), counts.shape[1] - 1
     residuals = (counts - np.outer(rows, share)) / np.sqrt(levels)
+    residuals = _between_neighbours(residuals) if trending else residuals
     total = float((residuals**2).sum()) / (1 - 1 / blocks)
     if total / degrees - 1 <= _CERTAIN_ERRORS * np.sqrt(2 / (blocks * degrees)):
         return 1.0
     # Traces of the residuals' covariance and of its square, the latter without what few blocks alone bring into it.
     squared = float(((residuals @ residuals.T) ** 2).sum()) / (1 - 1 / blocks) ** 2 - total**2 / blocks
-    return float(max(squared / total, total / degrees)) * _hidden(residuals, rows, 1 / degrees, blocks)
+    worst = float(max(squared / total, total / degrees))
+    return worst * (1.0 if trending else _hidden(residuals, rows, 1 / degrees, blocks))
+
+
+def _between_neighbours(residuals: Floats) -> Floats:
+    """Differences of neighbours, scaled so that their squares add up to as much as those of residuals without a trend."""
+    return np.asarray(np.diff(residuals, axis=0) * np.sqrt(len(residuals) / (2 * (len(residuals) - 1))))
 
 
 def _hidden(residuals: Floats, rows: Floats, alike: float, blocks: float) -> float:

@@ -173,6 +173,14 @@ class DayContendedError(RetryableError):
         self.key = key
 
 
+class EpisodeContendedError(RetryableError):
+    """A model's episode of alarms was replaced by others at every attempt."""
+
+    def __init__(self, *, model: str, attempts: int) -> None:
+        super().__init__(f"the alarms of {model} were followed by another run at each of {attempts} attempts")
+        self.model = model
+
+
 class BaselineAbsentError(RefusedError):
     """A deployed package has no baseline to be judged against."""
 
@@ -187,3 +195,30 @@ class MessagesUndeliveredError(RetryableError):
     def __init__(self, *, queue_url: str, messages: int) -> None:
         super().__init__(f"{messages} messages were not taken by {queue_url}")
         self.messages = messages
+
+
+class ColumnsAlikeError(RefusedError):
+    """Athena would take two columns of a model for one."""
+
+    def __init__(self, *, model: str, columns: list[str]) -> None:
+        super().__init__(
+            f"{model} has columns that differ in upper and lower case alone from another, or from a name of Kedge's, and "
+            f"Athena cannot tell them apart: {', '.join(columns)}; rename them, or raise labels.athena_from_bytes"
+        )
+        self.model, self.columns = model, columns
+
+
+class JoinFailedError(RetryableError):
+    """Athena gave up joining labels with answers."""
+
+    def __init__(self, *, query: str, state: str, reason: str) -> None:
+        super().__init__(f"the query {query} of Athena ended as {state}: {reason}")
+        self.query, self.state, self.reason = query, state, reason
+
+
+class JoinUnfinishedError(RetryableError):
+    """Athena had not joined labels with answers when the function's time was nearly over."""
+
+    def __init__(self, *, query: str) -> None:
+        super().__init__(f"the query {query} of Athena was stopped: it did not end within the function's time")
+        self.query = query

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from kedge.answer_counts import AnswerCounts, count_answers
 from kedge.binary_counts import BinaryCounts, count_binary
 from kedge.calibration import CalibrationMap, calibration_map
+from kedge.class_estimator import ClassEstimator, too_few
 from kedge.error_bands import ErrorBands, error_bands, expected_errors
 from kedge.expected_metrics import ExpectedRows, expected_metrics
-from kedge.intervals import Estimate, normal_interval, z_of
+from kedge.intervals import Estimate
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
 from kedge.outcomes import Outcomes, read_probabilities
@@ -25,8 +25,6 @@ from kedge.outcomes import Outcomes, read_probabilities
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Answers = NDArray[np.float64] | NDArray[np.int64]
-# With fewer rows of a class the map is chance.
-REFERENCE_ROWS_PER_CLASS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +39,7 @@ class ScoreEstimator:
     @classmethod
     def of(cls, reference: BinaryCounts, threshold: float) -> ScoreEstimator | None:
         """From counts of rows that the model has not trained on; None where they do not teach it."""
-        return None if reference.decisions_only or _too_few(reference) else cls(reference, threshold)
+        return None if reference.decisions_only or too_few(reference) else cls(reference, threshold)
 
     @cached_property
     def map(self) -> CalibrationMap:
@@ -59,51 +57,6 @@ class ScoreEstimator:
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         return {"method": self.method, "reference": self.reference.to_json(), "threshold": self.threshold}
-
-
-@dataclass(frozen=True, eq=False)
-class ClassEstimator:
-    """Of a model of several classes that gives their probabilities: each class against the others."""
-
-    method: ClassVar[str] = "confidence_based_by_class"
-
-    classes: tuple[str, ...]
-    references: tuple[BinaryCounts, ...]
-
-    @cached_property
-    def maps(self) -> tuple[CalibrationMap, ...]:
-        """The chance of each class's probability."""
-        return tuple(calibration_map(reference) for reference in self.references)
-
-    def count(self, answers: Answers, probabilities: Floats | None) -> tuple[AnswerCounts, ...]:
-        """Count a window's probabilities, class by class."""
-        if probabilities is None:
-            return ()
-        return tuple(count_answers(probabilities[:, k], answers == k) for k in range(len(self.classes)))
-
-    def estimate(self, counts: tuple[AnswerCounts, ...], confidence: float) -> dict[str, Estimate]:
-        """Accuracy, macro F1 and each class's recall; the classes' errors are taken as independent."""
-        rows = [ExpectedRows.of(*side) for side in zip(counts, self.maps, strict=True)] if counts else []
-        if not rows or not rows[0].rows:
-            return {}
-        total, z = rows[0].rows, z_of(confidence)
-        found = [_accuracy(rows, total, z)]
-        by_class = [expected_metrics(one, confidence=confidence) for one in rows]
-        parts = [one["f1"] for one in by_class if "f1" in one]
-        if len(parts) == len(rows):
-            error = math.sqrt(sum(part.standard_error**2 for part in parts)) / len(parts)
-            value = sum(part.value for part in parts) / len(parts)
-            found.append(normal_interval("macro_f1", value, error, z, floor=0.0, ceiling=1.0))
-        for name, one in zip(self.classes, by_class, strict=True):
-            if "recall" in one:
-                recall = one["recall"]
-                found.append(Estimate(f"recall_{name}", recall.value, recall.standard_error, recall.low, recall.high))
-        return {estimate.name: estimate for estimate in found}
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        references = [reference.to_json() for reference in self.references]
-        return {"method": self.method, "classes": list(self.classes), "references": references}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +86,7 @@ Estimator = ScoreEstimator | ClassEstimator | LossEstimator
 def fit_estimator(reference: Outcomes, *, threshold: float) -> Estimator | None:
     """Learn from rows that the model has not trained on; None where they do not teach it.
 
-    That is so for answers that are classes without probabilities, and with too few rows of a class.
+    That is so for answers that are classes without probabilities, and with enough rows of less than two classes.
 
     Parameters
     ----------
@@ -161,7 +114,8 @@ def fit_estimator(reference: Outcomes, *, threshold: float) -> Estimator | None:
         count_binary(np.clip(reference.probabilities[:, k], 0, 1), (reference.labels == k).astype(np.int64), threshold=0.5)
         for k in range(len(reference.classes))
     )  # fmt: skip
-    return None if any(map(_too_few, by_class)) else ClassEstimator(reference.classes, by_class)
+    known = sum(not too_few(counts) for counts in by_class)
+    return ClassEstimator(reference.classes, by_class) if known >= 2 else None
 
 
 def estimate_answers(
@@ -207,13 +161,3 @@ def decode_estimator(data: Mapping[str, Any]) -> Estimator:
     if data["method"] == ScoreEstimator.method:
         return ScoreEstimator(BinaryCounts.from_json(data["reference"]), data["threshold"])
     return ClassEstimator(tuple(data["classes"]), tuple(map(BinaryCounts.from_json, data["references"])))
-
-
-def _too_few(counts: BinaryCounts) -> bool:
-    return min(counts.positives, counts.negatives) < REFERENCE_ROWS_PER_CLASS
-
-
-def _accuracy(rows: list[ExpectedRows], total: float, z: float) -> Estimate:
-    value = sum(float(one.confusion[0]) for one in rows) / total
-    errors = (one.error(np.full_like(one.scores, 1 / total), np.zeros_like(one.scores)) for one in rows)
-    return normal_interval("accuracy", value, math.sqrt(sum(e**2 for e in errors)), z, floor=0.0, ceiling=1.0)

@@ -10,10 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.slices import FRACTION_MAX, PROBABILITY_UNIT, SUMS, SliceCounts, SliceTable
+from kedge.slice_ruler import ERROR_SUMS, SliceRuler
+from kedge.slices import FRACTION_MAX, PROBABILITY_UNIT, SliceCounts, SliceTable
 
 Floats = NDArray[np.float64]
 Where = Literal["all rows", "score band", "segment"]
+# Rows that a coarse band lends to each of its bands, for those that the reference hardly has.
+LENT_ROWS = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,17 @@ def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes
     """Put the window's outcomes beside what the reference lets expect of the same answers in the same groups.
 
     Expected is what the answers say, corrected twice: by the reference's gap between outcome and answer in each score band
-    (its calibration), weighted as the window's rows lie in the bands, and by the gap that the group keeps in the
-    reference after that. Both corrections are estimates: their variance, and that of a mix of bands which differs from the
-    reference's, is in `reference_variance`.
+    (its calibration; of several classes in each band of the answered class's own probability), weighted as the window's rows lie
+    in the bands, and by the gap that the group keeps in the reference after that. Both corrections are estimates from the same
+    rows: their variance, and that of a mix of bands which differs from the reference's, is in `reference_variance`.
+    Answers of several classes without a probability, some or all, are left out.
 
     Parameters
     ----------
     window, reference : SliceCounts
         Cut with the same ruler.
     """
-    accuracy, halves = _rates(reference), _halves(reference)
+    halves = _halves(reference)
     everything = halves[""]
     names: list[tuple[Where, str, str]] = []
     here, before = [], []
@@ -87,7 +91,7 @@ def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes
         mine, theirs = (c.total if where == "all rows" else c.tables[name] for c in (window, reference))
         # A segment that is nearly the whole window says what all rows say.
         apart = np.ones(len(mine.rows)) if where != "segment" else mine.rows <= FRACTION_MAX * window.total.rows[0]
-        sides = [_cells(window, table, accuracy).only(apart[:, None]) for table in (mine, theirs)]
+        sides = [_cells(window, table).only(apart[:, None]) for table in (mine, theirs)]
         for ending, kept in halves.items() if where == "segment" else (("", everything),):
             names += [(where, name[0], group[0] + ending) for group in mine.names]
             here.append(sides[0].only(kept))
@@ -104,32 +108,29 @@ def _tables(window: SliceCounts) -> Iterator[tuple[Where, tuple[str, ...]]]:
 
 
 def _halves(reference: SliceCounts) -> dict[str, Floats]:
-    """All cells, then those of the reference's lower and upper half of answers; classes have no order, and no halves.
+    """All cells, then those of the reference's lower and upper half of answers: of classes, of their own probabilities.
 
     A segment whose answers have ceased to tell rows apart may keep its rate: then one half has too many that come true,
     and the other too few.
     """
-    rows = reference.total.counts[0].sum(axis=1)
-    found = {"": np.ones(len(rows))}
-    if not reference.ruler.classes:
-        lower = (np.cumsum(rows) <= rows.sum() / 2).astype(np.float64)
-        found |= {" with low answers": lower, " with high answers": 1.0 - lower}
-    return found
+    ruler, rows = reference.ruler, reference.total.counts[0].sum(axis=1)
+    everything = np.ones(len(rows))
+    heights = np.arange(len(rows))
+    if ruler.classes:
+        everything[-1] = 0.0
+        heights = heights % (len(ruler.edges) + 1)
+    below = np.cumsum(np.bincount(heights, rows * everything))[heights]
+    lower = everything * (below <= (rows * everything).sum() / 2)
+    word = "probability" if ruler.classes else "answers"
+    return {"": everything, f" with low {word}": lower, f" with high {word}": everything - lower}
 
 
-def _rates(reference: SliceCounts) -> Floats:
-    """How often the reference's answer was right, by class answered: what an answer without a probability says."""
-    counts = reference.total.counts[0].astype(np.float64)
-    return np.asarray((counts[:, -1] + 0.5) / (counts.sum(axis=1) + 1.0))
-
-
-def _cells(window: SliceCounts, table: SliceTable, accuracy: Floats) -> _Cells:
+def _cells(window: SliceCounts, table: SliceTable) -> _Cells:
     rows = table.counts.sum(axis=2).astype(np.float64)
     if window.ruler.problem == "regression":
-        names = SUMS["regression"]
-        error, squares = (table.sums[..., names.index(name)] for name in ("error", "squared_error"))
+        error, squares = (table.sums[..., ERROR_SUMS.index(name)] for name in ("error", "squared_error"))
         return _Cells(rows, -error, np.zeros_like(rows), squares)
-    said = table.sums[..., 0] * PROBABILITY_UNIT if table.sums.shape[2] else rows * accuracy
+    said = table.sums[..., 0] * PROBABILITY_UNIT
     return _Cells(rows, table.counts[..., 1].astype(np.float64), said, np.zeros_like(rows))
 
 
@@ -146,14 +147,14 @@ def _compared(
     rows, reference_rows = here.rows.sum(axis=1), before.rows.sum(axis=1)
     n, m = np.maximum(rows, 1.0), np.maximum(reference_rows, 1.0)
     mix, reference_mix = (here.rows @ bands) / n[:, None], (before.rows @ bands) / m[:, None]
-    band_rows = np.maximum(before.rows[0] @ bands, 1.0)
     # What the reference was off by in each band, and what a group is off by beyond that.
-    gap = ((before.true[0] - before.said[0]) @ bands) / band_rows
+    in_band = before.rows[0] @ bands
+    gap, band_rows = _band_means((before.true[0] - before.said[0]) @ bands, in_band, window.ruler)
     kept = (before.true - before.said).sum(axis=1) / m - reference_mix @ gap
     expected = here.said.sum(axis=1) / n + mix @ gap + kept
     spread = _squares if regression else _binomial
     spread_here, spread_before = (spread(cells, bands @ gap).sum(axis=1) for cells in (here, before))
-    by_band = spread(before, bands @ gap)[0] @ bands / band_rows
+    by_band, _ = _band_means(spread(before, bands @ gap)[0] @ bands, in_band, window.ruler)
     return GroupOutcomes(
         names=names,
         rows=rows,
@@ -161,9 +162,21 @@ def _compared(
         observed=here.true.sum(axis=1) / n,
         expected=expected if regression else np.clip(expected, 0.5 / n, 1 - 0.5 / n),
         variance=spread_here / n**2,
-        reference_variance=spread_before / m**2 + (mix - reference_mix) ** 2 @ (by_band / band_rows),
+        # A row of the group teaches both corrections: twice the product of what it adds to each.
+        reference_variance=np.maximum(
+            spread_before / m**2 + ((mix - reference_mix) * (mix + reference_mix)) @ (by_band / band_rows), 0.0
+        ),
         unit=math.sqrt(before.squares[0].sum() / m[0]) if regression else 1.0,
     )
+
+
+def _band_means(sums: Floats, rows: Floats, ruler: SliceRuler) -> tuple[Floats, Floats]:
+    """Each band's mean of a sum over its rows, and the rows that say so; few rows lean on the coarse band's."""
+    coarse = ruler.coarse_bands
+    together = np.maximum(np.bincount(coarse, rows), 1.0)[coarse]
+    lent = np.minimum(together - rows, LENT_ROWS)
+    weight = np.maximum(rows + lent, 1.0)
+    return (sums + lent * np.bincount(coarse, sums)[coarse] / together) / weight, weight
 
 
 def _binomial(cells: _Cells, gap: Floats) -> Floats:

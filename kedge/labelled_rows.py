@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kedge.capture_records import ROW_ID, TIME
+from kedge.id_places import last_answers
+from kedge.label_fold import COLLECTED
+from kedge.label_join import seconds_of
+from kedge.label_records import LABEL
 from kedge.labels import LabelHorizon, label_horizon
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import label_column
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-TRUTH = "label"
+TRUTH = LABEL
+_FIELD = "field_"
 _DAY_SECONDS = 86_400.0
 
 
@@ -28,7 +33,8 @@ class LabelledRows:
     Attributes
     ----------
     table : Table
-        A row for each id: the columns that were asked for, and the label's text under `label`, null where none came.
+        A row for each id: `row_id`, the columns that were asked for, the label's text under `label`, null where none came, and the
+        extra fields of its record under their own names.
     ages_days : ndarray of float, shape (n_rows,)
         Days from answer to now.
     classes : ndarray of int, shape (n_rows,)
@@ -38,7 +44,7 @@ class LabelledRows:
     strange : int
         Labels that are no class, or no number: counted as not come.
     unmatched : int
-        Labels of ids that none of the answers has.
+        Labels collected of late that name no row that was answered.
     repeated, conflicting : int
         Answers to an id that was answered again later, and those of them that differ from the last, which counts.
     """
@@ -77,76 +83,91 @@ class LabelledRows:
         >>> LabelledRows(pa.table({}), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), repeated=2, conflicting=1).sentences()
         ('1 answers contradict a later one to the same id: the last one counts',)
         """
-        if not self.conflicting:
-            return ()
-        return (f"{self.conflicting} answers contradict a later one to the same id: the last one counts",)
+        said = []
+        if self.conflicting:
+            said.append(f"{self.conflicting} answers contradict a later one to the same id: the last one counts")
+        if self.unmatched:
+            said.append(
+                f"{self.unmatched} labels collected of late name no row that was answered: check their eventId, and whether every "
+                "request is captured"
+            )
+        return tuple(said)
+
+    def coverage(self) -> dict[str, Any]:
+        """Rows, those with a label, the days that labels took, and how old the newest one is; what does not apply is absent.
+
+        >>> rows = LabelledRows(pa.table({"x": [1, 2]}), np.array([9.0, 5.0]), np.array([1, -1]), np.array([2.0, np.nan]))
+        >>> rows.coverage()
+        {'rows': 2, 'labelled_rows': 1, 'label_delay_days': {'median': 2.0, 'longest': 2.0}, 'newest_label_days': 7.0}
+        """
+        facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": int(self.labelled.sum())}
+        if not self.labelled.any():
+            return facts
+        delays = self.delays_days[self.labelled]
+        facts["label_delay_days"] = {"median": float(np.median(delays)), "longest": float(delays.max())}
+        return facts | {"newest_label_days": float((self.ages_days[self.labelled] - delays).min())}
 
 
-def join_labels(
-    answered: pa.Table,
-    row_ids: Sequence[str],
-    times: Floats,
-    labels: Mapping[str, tuple[str, float]],
-    config: ModelConfig,
-    *,
-    now: float,
-) -> LabelledRows:
-    """Join answers and labels by row id.
+def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatched: int) -> LabelledRows:
+    """Read answers that were joined with their labels: the last answer to each id, and the labels collected before now.
 
     Parameters
     ----------
-    answered : Table
-        The model's answers under the prediction's name, and any other columns to carry along.
-    row_ids : sequence of str
-        Of its rows; of several with one id the latest counts.
-    times : ndarray of float, shape (n_rows,)
-        When each row was answered, in seconds since the epoch.
-    labels : mapping of str to (text, float)
-        The last collected label of each id, and when it was collected, in seconds since the epoch.
+    joined : Table
+        As `join_labels` returns it, with the answers under the prediction's name.
     now : float
         Seconds since the epoch.
+    unmatched : int
+        Labels of which the fold found no row.
 
     >>> from kedge.model_config import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
-    >>> rows = pa.table({"prediction": [0.2, 0.9]})
-    >>> joined = join_labels(rows, ["a", "b"], np.zeros(2), {"b": ("1", 86400.0)}, config, now=172800.0)
-    >>> joined.classes.tolist(), joined.delays_days.tolist()[1], joined.ages_days.tolist()
-    ([-1, 1], 1.0, [2.0, 2.0])
+    >>> at = pa.array([0, 0, 86_400], pa.timestamp("s", "UTC"))
+    >>> joined = pa.table({"row_id": ["a", "b", "a"], "time": at, "prediction": [0.2, 0.9, 0.4], "label": ["1", None, "1"],
+    ...                    "collected": pa.array([172_800, None, 172_800], pa.timestamp("s", "UTC"))})
+    >>> rows = labelled_rows(joined, config, now=259_200.0, unmatched=0)
+    >>> rows.classes.tolist(), rows.delays_days.tolist()[1], rows.ages_days.tolist(), rows.conflicting
+    ([-1, 1], 1.0, [3.0, 2.0], 1)
     """
-    kept, conflicting = last_answers(row_ids, times, answered.column(config.prediction.name))
-    ids = [row_ids[place] for place in kept]
-    found = [labels.get(row_id) for row_id in ids]
-    texts = pa.array([label[0] if label else None for label in found], pa.string())
-    collected = np.array([label[1] if label else np.nan for label in found], dtype=np.float64)
-    truth = label_column(texts, config.problem, config.labels.classes)
-    codes = np.zeros(len(ids), np.int64) if config.problem == "regression" else truth.values.astype(np.int64)
+    times = seconds_of(joined.column(TIME))
+    kept, conflicting = last_answers(joined.column(ROW_ID), times, joined.column(config.prediction.name))
+    repeated = joined.num_rows - len(kept)
+    if repeated:
+        joined, times = joined.take(pa.array(kept)), times[kept]
+    joined = known_by(joined, now)
+    truth = label_column(joined.column(LABEL), config.problem, config.labels.classes)
+    codes = np.zeros(len(times), np.int64) if config.problem == "regression" else truth.values.astype(np.int64)
+    delays = np.maximum(seconds_of(joined.column(COLLECTED)) - times, 0.0) / _DAY_SECONDS
     return LabelledRows(
-        table=answered.take(pa.array(kept)).append_column(TRUTH, texts),
-        ages_days=(now - times[kept]) / _DAY_SECONDS,
+        table=with_fields(joined.drop_columns([TIME, COLLECTED]), config),
+        ages_days=(now - times) / _DAY_SECONDS,
         classes=np.where(truth.known, codes, -1),
-        delays_days=np.where(truth.known, np.maximum(collected - times[kept], 0.0) / _DAY_SECONDS, np.nan),
+        delays_days=np.where(truth.known, delays, np.nan),
         strange=int(truth.strange.sum()),
-        unmatched=len(labels.keys() - set(ids)),
-        repeated=len(row_ids) - len(ids),
+        unmatched=unmatched,
+        repeated=repeated,
         conflicting=conflicting,
     )
 
 
-def last_answers(row_ids: Sequence[str], times: Floats, answers: Any) -> tuple[NDArray[np.int64], int]:
-    """Places of each id's last answer, in their own order, and how many earlier answers differ from it.
+def known_by(joined: pa.Table, now: float) -> pa.Table:
+    """The joined rows without the labels that were not collected before now: a run for an earlier time knows no later ones."""
+    later = seconds_of(joined.column(COLLECTED)) >= now
+    if not later.any():
+        return joined
+    early = pa.array(~later)
+    for name in (LABEL, COLLECTED, *(each for each in joined.column_names if each.startswith(_FIELD))):
+        place = joined.schema.get_field_index(name)
+        column = pc.if_else(early, joined.column(place), pa.scalar(None, joined.schema.field(place).type))
+        joined = joined.set_column(place, name, column)
+    return joined
 
-    >>> places, conflicting = last_answers(["a", "b", "a"], np.array([0.0, 1.0, 2.0]), pa.array([0.1, 0.5, 0.9]))
-    >>> places.tolist(), conflicting
-    ([1, 2], 1)
-    """
-    codes = pc.dictionary_encode(pa.array(row_ids, pa.string())).indices.to_numpy()
-    order = np.lexsort((times, codes))
-    last = np.append(codes[order][1:] != codes[order][:-1], True)[: len(order)]
-    if last.all():
-        return np.arange(len(order)), 0
-    said = pc.dictionary_encode(answers.combine_chunks() if isinstance(answers, pa.ChunkedArray) else answers)
-    spoken = pc.fill_null(said.indices, -1).to_numpy(zero_copy_only=False)[order]
-    # Each row's own id has its last answer at the next place that ends a run.
-    ends = np.flatnonzero(last)
-    of_last = spoken[ends[np.searchsorted(ends, np.arange(len(order)))]]
-    return np.sort(order[last]), int((spoken != of_last).sum())
+
+def with_fields(joined: pa.Table, config: ModelConfig) -> pa.Table:
+    """The extra fields of the label records under their own names, but for those that the requests have too."""
+    taken = {*joined.column_names, *config.endpoint.custom_attributes}
+    for name in config.labels.fields:
+        column, place = joined.column(_FIELD + name), joined.schema.get_field_index(_FIELD + name)
+        joined = joined.remove_column(place)
+        joined = joined if name in taken else joined.append_column(name, column)
+    return joined

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kedge.errors import ModelConfigError
+from kedge.id_times import id_time_pattern
 from kedge.metric_names import known_metrics
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$")]
@@ -117,6 +118,17 @@ class Labels(_Section):
     horizon_quantile: Fraction = 0.95
     classes: tuple[str, ...] = ("0", "1")
     fields: tuple[str, ...] = ()
+    id_time_format: str | None = None
+    athena_from_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+    @model_validator(mode="after")
+    def _ids_begin_with_a_date(self) -> Labels:
+        if self.id_time_format is not None:
+            try:
+                id_time_pattern(self.id_time_format)
+            except ValueError as error:
+                raise ValueError(f"labels.id_time_format is {self.id_time_format!r}: {error}") from error
+        return self
 
 
 class PerformanceLimit(_Section):
@@ -220,9 +232,10 @@ class CanaryPolicy(_Section):
 
 
 class Alerts(_Section):
-    """From which severity on a person hears of a window."""
+    """From which severity on a person hears of a window, and how often while it stays so."""
 
     severity_from: Literal["WARNING", "CRITICAL"] = "CRITICAL"
+    reminder_days: int = Field(default=28, ge=1, le=365)
 
 
 class SegmentPolicy(_Section):
@@ -320,7 +333,7 @@ class ModelConfig(_Section):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ModelConfig:
-        names = [feature.name for feature in self.features] + [self.prediction.name]
+        names = [feature.name for feature in self.features] + [*self.answer_columns]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
@@ -416,6 +429,11 @@ class ModelConfig(_Section):
                 f"prediction.probabilities names {len(self.prediction.probabilities)} columns for {size} classes"
             )
         return self
+
+    @property
+    def answer_columns(self) -> tuple[str, ...]:
+        """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
+        return (self.prediction.name, *self.prediction.probabilities)
 
     @property
     def business_columns(self) -> tuple[str, ...]:

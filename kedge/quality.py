@@ -127,7 +127,8 @@ def measure_quality(
         _rate_test(check, column.name, (before, now), sizes, allowance, design_effect)
         for check, before, now, allowance in counted
     ]
-    return tests + _constant_test(column.name, baseline.with_unseen, window.with_unseen, design_effect)
+    alike = f"{column.name}: all {int(window.with_unseen.sum())} rows {_in_common(column, window, rare_levels)}"
+    return tests + _constant_test(column.name, baseline.with_unseen, window.with_unseen, design_effect, alike)
 
 
 def _expected_unseen(baseline: ColumnCounts, rare_levels: int) -> int:
@@ -187,17 +188,28 @@ def _rate_test(
 
 
 def _constant_test(
-    column: str, before: np.ndarray[Any, Any], now: np.ndarray[Any, Any], design_effect: float
+    column: str, before: np.ndarray[Any, Any], now: np.ndarray[Any, Any], design_effect: float, alike: str
 ) -> list[QualityTest]:
     """All rows in one cell, where the baseline has several; absent where there is nothing to compare."""
     rows, most = int(now.sum()), int(now.max(initial=0))
     if not rows or np.count_nonzero(before) < 2:
         return []
     usual = float(before.max() / before.sum())
-    reason = f"{column}: all {rows} rows share one value; in the baseline at most {usual:.1%} do"
+    reason = f"{alike}; in the baseline at most {usual:.1%} do"
     if most < rows or usual > NEARLY_CONSTANT:
         return [QualityTest("constant", column, most, most / rows, 1.0, 1.0, 1.0, reason)]
     size = float(before.sum()) / design_effect
     share = betaincinv(size * usual + 1, size * (1 - usual), 1 - BASELINE_DOUBT)
     p_value = min(float(share) ** max(rows / design_effect - 1, 0) + BASELINE_DOUBT, 1.0)
     return [QualityTest("constant", column, rows, 1.0, usual, 1.0, p_value, reason)]
+
+
+def _in_common(column: Column, window: ColumnCounts, rare_levels: int) -> str:
+    """What rows of one cell have in common: where the cell has no end, not one value."""
+    place, last = int(window.with_unseen.argmax()), len(window.cells) - 1
+    if column.is_number and place in (0, last):
+        side = "below" if place == 0 else "above"
+        return f"lie {side} all that the baseline holds, and so in one cell"
+    if column.is_number or place < last or (place == last and not rare_levels):
+        return "share one value"
+    return "have levels that " + ("are rare in the baseline" if place == last else "the baseline does not know")

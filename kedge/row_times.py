@@ -23,6 +23,8 @@ FIRST, LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
 _EPOCH_UNITS = ((1e8, 1e11, 1e6), (1e11, 1e14, 1e3), (1e14, 1e17, 1.0), (1e17, 9e18, 1e-3))
 _COMPACT_DATES = 19_000_101, 21_001_231  # 20160131 is a day, and as seconds it would be one in 1970
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+# As Arrow reads them; of a fraction it takes six digits.
+_ZONE, _LONG_FRACTION = r"(Z|[+-]\d{2}:?\d{2})$", r"(:\d{2}\.\d{6})\d+"
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
 Ints = NDArray[np.int64]
@@ -137,17 +139,26 @@ def epoch_microseconds(numbers: NDArray[np.float64]) -> tuple[Ints, Bools]:
 def _words(array: Any) -> RowTimes:
     encoded = pc.dictionary_encode(cast_text(plain_array(array)))
     words = encoded.dictionary
-    try:
-        found, read = _ints(words.cast(pa.timestamp("us")).cast(pa.int64())), np.ones(len(words), bool)
-    except pa.ArrowInvalid:
-        each = [_microseconds(word) for word in words.to_pylist()]
-        found = np.array([0 if one is None else one for one in each], np.int64)
-        read = np.array([one is not None for one in each], bool)
+    found, read = _read_words(words)
     codes = pc.fill_null(encoded.indices, len(words)).to_numpy(zero_copy_only=False)
     missing = codes == len(words)
     known = np.append(read, False)[codes]
     strange = ~known & ~missing
     return RowTimes(np.append(found, 0)[codes], known, strange, _examples(array, strange))
+
+
+def _read_words(words: Any) -> tuple[Ints, Bools]:
+    """Each different text at once where Arrow reads them all, else one by one."""
+    text = pc.replace_substring_regex(pc.utf8_trim_whitespace(words), _LONG_FRACTION, r"\1")
+    zoned, nothing = pc.match_substring_regex(text, _ZONE), pa.scalar(None, pa.string())
+    try:
+        with_zone = pc.if_else(zoned, text, nothing).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+        without = pc.if_else(zoned, nothing, text).cast(pa.timestamp("us")).cast(pa.int64())
+        return _ints(pc.coalesce(with_zone, without)), np.ones(len(words), bool)
+    except pa.ArrowInvalid:
+        each = [_microseconds(word) for word in text.to_pylist()]
+        found = np.array([0 if one is None else one for one in each], np.int64)
+        return found, np.array([one is not None for one in each], bool)
 
 
 def _microseconds(word: str) -> int | None:

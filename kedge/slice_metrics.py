@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from kedge.model_config import Problem
-from kedge.slices import SUMS, SliceTable
+from kedge.slice_ruler import ERROR_SUMS
+from kedge.slices import SliceTable
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -122,8 +123,9 @@ def _accuracy(table: SliceTable) -> SliceQuality:
 
 
 def _absolute_error(table: SliceTable) -> SliceQuality:
-    names = SUMS["regression"]
-    total, squares = (table.sums[..., names.index(name)].sum(axis=1) for name in ("absolute_error", "squared_error"))
+    total, squares = (
+        table.sums[..., ERROR_SUMS.index(name)].sum(axis=1) for name in ("absolute_error", "squared_error")
+    )
     rows = table.rows
     with np.errstate(invalid="ignore", divide="ignore"):
         value = total / rows

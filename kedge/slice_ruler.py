@@ -17,6 +17,12 @@ from kedge.profile import Baseline
 
 Ints = NDArray[np.int64]
 SCORE_CELLS = 64
+# What is added up of a regression's rows in each cell: of answer less truth.
+ERROR_SUMS = ("error", "absolute_error", "squared_error")
+# Inner edges of the bands of a class's own probability, closer where many answers of a sure model lie.
+CONFIDENCE_EDGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
+# Of more classes than this the bands are counted over all of them together: cells cost memory in every pair of features.
+CLASSES_APART = 12
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,11 @@ class SliceRuler:
     groupings : tuple of Grouping
         Of the features; the last one is the answer's own bands (or classes).
     edges : tuple of float
-        Inner edges of the answers' cells: about 70 for probabilities, 10 for a regression; none for classes.
+        Inner edges of the answers' cells: about 70 for probabilities, 10 for a regression; of several classes those of the
+        probability of the class answered, of two-class decisions none.
     classes : int
-        Classes of a multiclass problem, each a cell.
+        Of decisions each is a cell; of several classes, at most `CLASSES_APART` of them, each band of the probability of each, with
+        one more cell for the answers without one.
     """
 
     problem: Problem
@@ -41,7 +49,21 @@ class SliceRuler:
     @property
     def cells(self) -> int:
         """Cells of the answers."""
-        return self.classes or len(self.edges) + 1
+        if self.classes:
+            return self._apart * (len(self.edges) + 1) + 1 if self.edges else self.classes
+        return len(self.edges) + 1
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether answers may come with a probability: without one nothing says how often they should come true."""
+        return self.problem == "binary_classification" or bool(self.classes and self.edges)
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """What is added up in each cell beside its rows."""
+        if self.problem == "regression":
+            return ERROR_SUMS
+        return ("predicted",) if self.is_scored else ()
 
     @property
     def outcomes(self) -> int:
@@ -55,12 +77,36 @@ class SliceRuler:
 
     @cached_property
     def bands(self) -> Ints:
-        """The answer's band, a group of its column, of each cell."""
+        """The band of each cell: within one, the answers are corrected alike. Without classes, a group of the answer's column."""
         if self.classes:
-            return np.arange(self.classes)
+            return np.arange(self.cells)
         return np.searchsorted(np.array(self.groupings[-1].edges), np.array([*self.edges, np.inf]), side="left").astype(
             np.int64
         )
+
+    @cached_property
+    def coarse_bands(self) -> Ints:
+        """The band of each band that stands in for it where its own rows are few: that of the same probability of any class."""
+        bands = np.arange(int(self.bands.max()) + 1)
+        return bands % (len(self.edges) + 1) if self.classes and self.edges else bands
+
+    def confidence_cells(
+        self, answers: Ints, probabilities: NDArray[np.float64] | None
+    ) -> tuple[Ints, NDArray[np.float64]]:
+        """Cell of each answered class by its own probability, and that probability; 0 and the last cell where there is none."""
+        none = np.full(len(answers), self.cells - 1, np.int64)
+        if probabilities is None:
+            return none, np.zeros(len(answers))
+        own = probabilities[np.arange(len(answers)), answers]
+        known = (own >= 0) & (own <= 1)
+        own = np.where(known, own, 0.0)
+        apart = answers if self._apart > 1 else np.zeros_like(answers)
+        cells = apart * (len(self.edges) + 1) + np.searchsorted(np.array(self.edges), own, side="left")
+        return np.where(known, cells, none).astype(np.int64), own
+
+    @property
+    def _apart(self) -> int:
+        return self.classes if self.classes <= CLASSES_APART else 1
 
     def key(self) -> str:
         """Name of the ruler, for people: counts of another are refused."""
@@ -91,7 +137,8 @@ def freeze_ruler(
     answer = next(column.name for column in baseline.columns if column.role == "prediction")
     if problem == "multiclass_classification" or _are_decisions(baseline, answer):
         own = Grouping(answer, "categorical", levels=tuple(classes))
-        return SliceRuler("multiclass_classification", (*groupings, own), classes=len(classes))
+        edges = CONFIDENCE_EDGES if problem == "multiclass_classification" else ()
+        return SliceRuler("multiclass_classification", (*groupings, own), edges=edges, classes=len(classes))
     bands = _edges(baseline, answer, BANDS)
     # Every band is made of whole cells.
     cells = {*bands, *(_edges(baseline, answer, SCORE_CELLS) if problem == "binary_classification" else ())}

@@ -21,12 +21,6 @@ Floats = NDArray[np.float64]
 PROBABILITY_UNIT = 2.0**-20
 # What covers more of a window's rows is the window, and no segment of it.
 FRACTION_MAX = 0.75
-# Names of the sums behind the counts, by problem.
-SUMS: Mapping[str, tuple[str, ...]] = {
-    "binary_classification": ("predicted",),
-    "multiclass_classification": (),
-    "regression": ("error", "absolute_error", "squared_error"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +34,7 @@ class SliceTable:
     counts : ndarray of int, shape (n_groups, n_cells, n_outcomes)
         Rows; of a classification's two outcomes the second is a positive label (binary) or a right answer.
     sums : ndarray of float, shape (n_groups, n_cells, n_sums)
-        As `SUMS` names them; `predicted` in `PROBABILITY_UNIT`.
+        As `SliceRuler.sums` names them; `predicted` (of a class: the one answered) in `PROBABILITY_UNIT`.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -87,8 +81,7 @@ def no_slices(ruler: SliceRuler, columns: tuple[str, ...]) -> SliceTable:
     """The table of no rows."""
     names = group_names(ruler, columns)
     size = (len(names), ruler.cells)
-    sums = len(SUMS[ruler.problem])
-    return SliceTable(names, np.zeros((*size, ruler.outcomes), np.int64), np.zeros((*size, sums)))
+    return SliceTable(names, np.zeros((*size, ruler.outcomes), np.int64), np.zeros((*size, len(ruler.sums))))
 
 
 class SliceCounter:
@@ -111,7 +104,8 @@ class SliceCounter:
         cells, hits, self._weights = _cells_of(ruler, outcomes)
         self._places = cells * ruler.outcomes + hits
         self._cells = cells
-        self._codes[ruler.groupings[-1].column] = ruler.bands[cells].astype(np.int16)
+        own = outcomes.answers if ruler.classes else ruler.bands[cells]
+        self._codes[ruler.groupings[-1].column] = own.astype(np.int16)
 
     def singles(self) -> SliceCounts:
         """Every column by itself."""
@@ -144,8 +138,12 @@ class SliceCounter:
 def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[Floats]]:
     """Each row's cell, its outcome, and what is added up of it."""
     answers, labels = outcomes.answers, outcomes.labels
-    if ruler.problem == "multiclass_classification":
-        return answers.astype(np.int64), (answers == labels).astype(np.int64), []
+    if ruler.classes:
+        codes, hits = answers.astype(np.int64), (answers == labels).astype(np.int64)
+        if not ruler.is_scored:
+            return codes, hits, []
+        cells, own = ruler.confidence_cells(codes, outcomes.probabilities)
+        return cells, hits, [np.rint(own / PROBABILITY_UNIT)]
     cells = np.searchsorted(np.array(ruler.edges), answers, side="left").astype(np.int64)
     if ruler.problem == "binary_classification":
         return cells, (labels == 1).astype(np.int64), [np.rint(answers / PROBABILITY_UNIT)]

@@ -20,7 +20,7 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
     Parameters
     ----------
     table : Table
-        The identifiers, every feature and the prediction, as text.
+        The identifiers, every feature, the prediction and the classes' probabilities, as text.
     identifiers : tuple of str
         Columns to keep as they are.
     """
@@ -30,6 +30,8 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
         columns[feature.name] = typed_column(table.column(feature.name), column)
     prediction = columns_of(config)[-1]
     columns[prediction.name] = typed_column(table.column(prediction.name), prediction)
+    for name in config.prediction.probabilities:
+        columns[name] = typed_column(table.column(name), Column(name, "prediction", "numeric", "float64"))
     return pa.table(columns)
 
 

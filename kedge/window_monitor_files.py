@@ -48,7 +48,8 @@ def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:
 def constraint_violations(report: DriftReport, config: ModelConfig) -> dict[str, Any]:
     """What of a window is a WARNING or worse, as Model Monitor's constraint_violations.json names it.
 
-    Only the checks that Model Monitor knows: of the whole window's volume, its age and its requests the report speaks.
+    Only the checks that Model Monitor knows, and a column without a value in any row is a missing column too: of the whole
+    window's volume, its age and its requests the report speaks.
     Descriptions are worded as Model Monitor words them, for there are pipelines that take them apart.
 
     Parameters
@@ -57,6 +58,7 @@ def constraint_violations(report: DriftReport, config: ModelConfig) -> dict[str,
         That the window was judged by.
     """
     found = [_quality_violation(check) for check in report.quality if check.severity >= Severity.WARNING]
+    found += _missing_columns(report)
     features = {feature.name: feature for feature in config.features}
     found += [
         _drift_violation(column, DriftRule.of(config.drift, features.get(column.column.name)))
@@ -72,6 +74,21 @@ def _quality_violation(check: QualityCheck) -> dict[str, str] | None:
     match, observed = 100 * (1 - check.limit), 100 * (1 - check.value)
     words = f"{failed} Expected match: {match:.6g}%. Observed: Only {observed:.6g}% {of_what}."
     return {"feature_name": check.column, "constraint_check_type": kind, "description": words}
+
+
+def _missing_columns(report: DriftReport) -> list[dict[str, str]]:
+    """Columns of which the window holds nothing, although the baseline's rows let expect it."""
+    absent = [
+        c.column for c in report.quality if c.check == "missing" and c.value == 1 and c.severity >= Severity.WARNING
+    ]
+    there = len(report.columns) - len(absent)
+    words = (
+        f"There are missing columns in current dataset. Number of columns in current dataset: {there}, "
+        f"Number of columns in baseline constraints: {len(report.columns)}"
+    )
+    return [
+        {"feature_name": name, "constraint_check_type": "missing_column_check", "description": words} for name in absent
+    ]
 
 
 def _drift_violation(column: ColumnReport, rule: DriftRule) -> dict[str, str]:

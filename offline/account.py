@@ -52,6 +52,7 @@ MODULES = (
     "sagemaker_jobs",
     "sagemaker_endpoints",
     "step_functions",
+    "athena",
 )
 MOTO_SETTINGS = {
     "core": {"mock_credentials": False, "reset_boto3_session": True},

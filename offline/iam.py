@@ -19,6 +19,7 @@ from moto.s3.models import FakeBucket
 from offline import roles
 from offline.calls import Call
 from offline.iam_actions import ACTIONS, Need, Place
+from offline.iam_athena import ATHENA, GLUE
 from offline.iam_implied import implied_needs
 from offline.iam_resources import resource_policy
 from offline.iam_s3 import S3
@@ -28,7 +29,7 @@ from offline.policies import Statement, decide, read_policy
 if TYPE_CHECKING:
     from offline.account import Account
 
-OPERATIONS = {**ACTIONS, "s3": S3, "sagemaker": SAGEMAKER, "sagemaker-runtime": RUNTIME}
+OPERATIONS = {**ACTIONS, "s3": S3, "athena": ATHENA, "glue": GLUE, "sagemaker": SAGEMAKER, "sagemaker-runtime": RUNTIME}
 DENIAL_CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "cloudwatch": "AccessDenied", "sts": "AccessDenied"}
 DENIAL_CODES["sns"] = "AuthorizationError"
 # A change to a role ends what is remembered of it.

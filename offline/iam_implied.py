@@ -9,6 +9,7 @@
 | ReceiveMessage of an encrypted queue | kms:Decrypt | the messages are decrypted for the caller |
 | reading and writing a table with a customer's key | kms:Decrypt | DynamoDB unlocks the table key as the caller |
 | GetObject of a key that does not exist | s3:ListBucket | else S3 answers 403, not 404 |
+| asking for or stopping a query of Athena | that action on its workgroup | the call names the query alone |
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ ITEMS = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"}
 
 def implied_needs(account: Account, service: str, operation: str, params: Mapping[str, Any]) -> list[Need]:
     """Return what a call needs beyond its own action."""
-    finders = {"s3": _of_object, "sqs": _of_queue, "sns": _of_topic, "dynamodb": _of_table}
+    finders = {"s3": _of_object, "sqs": _of_queue, "sns": _of_topic, "dynamodb": _of_table, "athena": _of_query}
     finder = finders.get(service)
     return finder(account, operation, params) if finder else []
 
@@ -94,3 +95,11 @@ def _of_table(account: Account, operation: str, params: Mapping[str, Any]) -> li
     table = account.backend("dynamodb").tables.get(name) if operation in ITEMS else None
     key = (getattr(table, "sse_specification", None) or {}).get("KMSMasterKeyId")
     return _key_needs(account, key, "dynamodb", "Decrypt")
+
+
+def _of_query(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
+    query = account.backend("athena").executions.get(params.get("QueryExecutionId"))
+    if query is None:
+        return []
+    name = query.workgroup.name if query.workgroup else "primary"
+    return [Need(f"athena:{operation}", f"arn:aws:athena:{account.region}:{account.account_id}:workgroup/{name}")]

@@ -1,8 +1,9 @@
 """The short way of a request from boto3 to moto and back: the same answers, without work that nobody looks at.
 
 Real AWS verifies signatures and reads user agents; moto does neither, and finds the service of each request by trying
-some 250 patterns and compiling its URLs anew. Here routes are remembered by host, signatures are stated rather than
-computed, and a timestamp is parsed once: while the clock stands still, there are few different ones.
+some 250 patterns and compiling its URLs anew; botocore asks its rules for an endpoint with every call. Here routes are
+remembered by host, endpoints by operation and bucket, signatures are stated rather than computed, and a timestamp is
+parsed once: while the clock stands still, there are few different ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import botocore.auth
 import botocore.parsers
 import botocore.useragent
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth
+from botocore.regions import EndpointRulesetResolver
 from botocore.utils import parse_timestamp
 from moto import backend_index
 from moto.backends import get_backend
@@ -41,6 +43,7 @@ def install(account: Account) -> None:
     account.patch(BaseBackend, "urls", property(_urls))
     account.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
     account.patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(account.clock))
+    account.patch(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
     account.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
     account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
     account.patch(MotoRandom, "get_random_hex", _random_hex)
@@ -57,6 +60,23 @@ def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:
         )
 
     return add_auth
+
+
+# Of these services a client's endpoint depends on the operation and the bucket, and on nothing else that we send.
+SETTLED = ("s3", "dynamodb", "sagemaker-runtime", "cloudwatch")
+
+
+def _construct_endpoint(resolver: Any, operation_model: Any, call_args: Any, request_context: Any) -> Any:
+    if operation_model.service_model.service_name not in SETTLED:
+        return _real_construct_endpoint(resolver, operation_model, call_args, request_context)
+    known: dict[tuple[str, Any], Any] = vars(resolver).setdefault("known_endpoints", {})
+    asked = (operation_model.name, (call_args or {}).get("Bucket"))
+    if asked not in known:
+        known[asked] = _real_construct_endpoint(resolver, operation_model, call_args, request_context)
+    return known[asked]
+
+
+_real_construct_endpoint = EndpointRulesetResolver.construct_endpoint
 
 
 def _random_hex(random: MotoRandom, length: int = 8) -> str:

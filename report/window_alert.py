@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from report.alert_words import Message, bullets, object_links, section
+
+# How the headline says what has become of an episode; of one that begins, the verdict is the news.
+NEWS = {"begins": "", "worse": "worse: ", "lasts": "still: ", "back": "again: "}
+FRESH_SHOWN = 3
 
 NEXT_ON_DRIFT = {
     "never": "Nothing by itself: this model is not retrained on drift.",
@@ -26,6 +31,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
         headline(detail, performance),
         (
             where,
+            section("SINCE WHEN", since_when(detail)),
             section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
             section("GROUPS TREATED UNLIKE", bullets(unlike(performance))),
@@ -37,9 +43,17 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
 
 
 def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
-    """The verdict in a line: the loss first, then the drift."""
+    """What has become of the episode, and the verdict in a line: the loss first, then the drift."""
     if detail["severity"] == "INSUFFICIENT_DATA":
         return "the monitor is blind: two windows in a row held nothing to judge"
+    news = detail.get("alarm_episode", {}).get("news", "begins")
+    if news == "ends":
+        return "is back to normal" + (", but for warnings" if detail["severity"] == "WARNING" else "")
+    return NEWS[news] + verdict(detail, performance)
+
+
+def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
+    """The loss, then the drift."""
     drifted = [column["name"] for column in detail.get("columns", []) if column["severity"] in ("WARNING", "CRITICAL")]
     moved = f"{drifted[0]} drifted" if len(drifted) == 1 else f"{len(drifted)} columns drifted"
     if len(drifted) > 1 and any("importance" in column for column in detail["columns"]):
@@ -54,6 +68,34 @@ def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     if performance.get("estimate", {}).get("severity") == "CRITICAL":
         return f"{moved}, quality is estimated as lost"
     return f"{moved}, quality is not known yet"
+
+
+def since_when(detail: Mapping[str, Any]) -> str:
+    """How long the episode has lasted, what of it is new with this window, and when people hear again."""
+    if "alarm_episode" not in detail:
+        return ""
+    episode, end = detail["alarm_episode"], datetime.fromisoformat(detail["window"]["end"])
+    since = datetime.fromisoformat(episode["since"])
+    lasted = f"since the window to {since:%Y-%m-%d}{ago(end - since)}"
+    if episode["news"] == "ends":
+        return f"It had lasted {lasted}. No mail follows until the next alarm."
+    began = "It begins with this window." if end == since else f"It lasts {lasted}."
+    back = " It seemed over, but is back in rows that had alarmed before." if episode["news"] == "back" else ""
+    new = f"New: {fresh(episode['new'])}." if episode["new"] else "Nothing of it is new: this is a reminder."
+    again = f"You hear again when it becomes worse or ends, and every {episode['reminder_days']} days."
+    return f"{began}{back}\n{new}\n{again}"
+
+
+def fresh(parts: Mapping[str, str]) -> str:
+    """The parts that alarm newly, the first few by name."""
+    shown = ", ".join(f"{name} ({severity})" for name, severity in list(parts.items())[:FRESH_SHOWN])
+    return shown + (f" and {len(parts) - FRESH_SHOWN} more" if len(parts) > FRESH_SHOWN else "")
+
+
+def ago(time: timedelta) -> str:
+    """How long ago, in days or hours; nothing where it is now."""
+    hours = round(time.total_seconds() / 3600)
+    return f", {hours // 24} days ago" if hours >= 24 else f", {hours} hours ago" if hours else ""
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
@@ -101,6 +143,8 @@ def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
         return (
             "Nothing can be judged until requests are captured again. Is the endpoint called, and is Data Capture on?"
         )
+    if detail.get("alarm_episode", {}).get("news") == "ends":
+        return "Windows go on being judged."
     if performance.get("severity") == "CRITICAL":
         return "Kedge decides now whether to retrain (cooldown, budget and new labels permitting), and tells you."
     return NEXT_ON_DRIFT[detail.get("on_drift", "when_labels_lag")]

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from kedge.model_config import ModelConfig
+from stacks.joining import Joining
 from stacks.parts.access import (
     may_list,
     may_put_metrics,
@@ -33,7 +34,7 @@ PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
 
 
 class Monitoring(cdk.Stack):
-    """Schedules -> fan_out -> profile_logs; fan_out -> measure_performance -> detect_drift -> decisions."""
+    """Schedules -> fan_out -> profile_logs; fan_out -> measure_performance (<-> joining) -> detect_drift -> decisions."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Monitoring(cdk.Stack):
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
+        self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor = self._watch_monitor()
@@ -63,7 +65,7 @@ class Monitoring(cdk.Stack):
         consume(profile_logs, self.profiles)
         consume(measure_performance, self.performances)
         consume(detect_drift, self.drifts)
-        self._alarm(watch_monitor, fan_out, profile_logs, measure_performance, detect_drift)
+        self._alarm(watch_monitor, fan_out, profile_logs, measure_performance, self.joining.join_labels, detect_drift)
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
@@ -110,14 +112,18 @@ class Monitoring(cdk.Stack):
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
-            environment=self._data_environment() | {"DRIFT_QUEUE_URL": self.drifts.queue_url},
+            environment=self._data_environment()
+            | {"DRIFT_QUEUE_URL": self.drifts.queue_url, "JOIN_QUEUE_URL": self.joining.joins.queue_url},
         )
         role = role_of(function)
         # Captures: for the groups of sensitive custom attributes, which are kept nowhere else.
-        may_read(role, self._storage.data, "labels", "predictions", "profiles", "baselines", "reports", "capture")
-        may_write(role, self._storage.data, "reports", "audit")
+        may_read(
+            role, self._storage.data,
+            "labels", "labelled", "predictions", "profiles", "baselines", "reports", "capture", "athena",
+        )  # fmt: skip
+        may_write(role, self._storage.data, "labelled", "reports", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
-        may_send(role, self.drifts)
+        may_send(role, self.drifts, self.joining.joins)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
         return function
@@ -193,7 +199,7 @@ class Monitoring(cdk.Stack):
         topics = [self._storage.alerts, self._storage.events]
         for function in (watch_monitor, *others):
             alarm_on_errors(self, function, topics=topics)
-        for queue in (self.profiles, self.performances, self.drifts, self.decisions):
+        for queue in (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
         alarm_on_silence(self, watch_monitor, hours=2 * self._watch_hours, topics=topics)

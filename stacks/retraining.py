@@ -15,6 +15,7 @@ from stacks.parts.access import (
     allow,
     may_lend_key,
     may_pass,
+    may_put_metrics,
     may_read,
     may_see_executions,
     may_tell,
@@ -106,10 +107,11 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "initial", "labels", "predictions", "profiles", "retraining")
-        may_write(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "retraining")
+        may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
+        may_put_metrics(role)
         allow(
             role,
             "SeeChampion",
@@ -130,8 +132,8 @@ class Retraining(cdk.Stack):
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
-        # Captures, days and labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labels")
+        # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
+        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labelled")
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function

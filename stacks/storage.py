@@ -83,6 +83,9 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
             # Day objects are replaced with every fold: their past versions are for accidents, not for ever.
             s3.LifecycleRule(noncurrent_version_expiration=cdk.Duration.days(30)),
             s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(7)),
+            # What Athena joined is measured at once. A message that asks for it may lie in its queue for 4 days, and then with
+            # the dead letters for 14.
+            s3.LifecycleRule(prefix="athena/", expiration=cdk.Duration.days(21)),
         ],
         removal_policy=KEEP,
     )

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.capture_records import TIME, parse_capture_files
-from kedge.columns import cast_numbers
 from kedge.model_config import ModelConfig
+from kedge.outcome_columns import answer_column
 from lambdas.adapters import inference_logs
 
 
@@ -30,8 +30,10 @@ def load_captured_rows(
 
 
 def answers_of(rows: pa.Table, config: ModelConfig) -> NDArray[np.float64]:
-    """The answers, NaN where one is no number."""
-    return cast_numbers(rows.column(config.prediction.name), "float64").values
+    """The answers as numbers, of several classes their codes; NaN where one cannot be read."""
+    classes = config.labels.classes if config.problem != "regression" else ()
+    found = answer_column(rows.column(config.prediction.name), config.problem, classes)
+    return np.where(found.known | found.outside, found.values, np.nan).astype(np.float64)
 
 
 def _hours(since: datetime, until: datetime) -> list[datetime]:

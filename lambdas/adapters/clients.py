@@ -50,3 +50,8 @@ def sagemaker() -> Any:
 def stepfunctions() -> Any:
     """Step Functions."""
     return _client("stepfunctions")
+
+
+def glue() -> Any:
+    """Glue."""
+    return _client("glue")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -43,6 +43,24 @@ def parts_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> d
     return found
 
 
+def counted_since(s3: Any, bucket: str, model: str, first: date) -> dict[date, list[str]]:
+    """Keys of each day from `first` on that has been counted, one a package that answered on it."""
+    found: dict[date, list[str]] = {}
+    for package in objects.list_folders(s3, bucket, f"profiles/{model}/"):
+        # Counted against another package's baseline, a day is only a copy.
+        own = f"{package}{package.split('/')[-2]}/"
+        before = f"{own}{first - timedelta(days=1):%Y-%m-%d}.npz"
+        for key in objects.list_objects(s3, bucket, own, start_after=before):
+            found.setdefault(date.fromisoformat(key.removeprefix(own).removesuffix(".npz")), []).append(key)
+    return found
+
+
+def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
+    """Parts of the predictions table with the rows that some days have counted."""
+    found = (objects.read(s3, bucket, key) for key in keys)
+    return [part for answer in found if answer is not None for part in decode_parts(answer[0])]
+
+
 def _counted(s3: Any, bucket: str, model: str, first: date, last: date) -> Iterator[tuple[date, str]]:
     for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
         version, baseline, name = key.split("/")[-3:]
@@ -50,6 +68,15 @@ def _counted(s3: Any, bucket: str, model: str, first: date, last: date) -> Itera
         # Counted against another package's baseline, a day is only a copy.
         if version == baseline and first <= day <= last:
             yield day, key
+
+
+def parts_of_package(
+    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
+) -> list[str]:
+    """Parts of the predictions table with a package's rows, day by day from `first` to `last`, both included."""
+    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    there = objects.list_objects(s3, bucket, prefix, start_after=f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz")
+    return parts_of(s3, bucket, sorted(key for key in there if key <= f"{prefix}{last:%Y-%m-%d}.npz"))
 
 
 def load_days(

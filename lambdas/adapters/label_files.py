@@ -1,58 +1,32 @@
-"""Labels as Model Monitor's users upload them: ground truth in JSON Lines, dated by when it was collected."""
+"""Labels as Model Monitor's users upload them: objects of JSON Lines, dated by when they were collected."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.adapters import objects
 
 
-@dataclass(frozen=True)
-class LabelFiles:
-    """What some label objects said.
-
-    `labels` holds, by row id, the last collected text and when it was collected (seconds since the epoch); `broken`
-    counts lines that could not be read, by reason.
-    """
-
-    labels: dict[str, tuple[str, float]] = field(default_factory=dict)
-    broken: dict[str, int] = field(default_factory=dict)
+def label_prefix(model: str, collected: datetime | None = None) -> str:
+    """Where a model's labels are put; with a time, what every file of that hour and later sorts after."""
+    # '/' sorts before '0', so the hour's own files sort after its name.
+    return f"labels/{model}/" + (f"{collected:%Y/%m/%d/%H}" if collected else "")
 
 
-def load_labels(s3: Any, bucket: str, model: str, *, since: datetime, until: datetime) -> LabelFiles:
-    """Read the labels collected in `[since, until)`; of two for one id the last collected wins."""
-    found = LabelFiles()
-    prefix = f"labels/{model}/"
-    # '/' sorts before '0', so every object of the first hour sorts after this.
-    listed = objects.list_objects(s3, bucket, prefix, start_after=f"{prefix}{since:%Y/%m/%d/%H}")
-    for key in sorted(listed):
-        collected = _collected(key.removeprefix(prefix))
-        if collected is None:
-            found.broken[f"{key} is not below yyyy/mm/dd/hh"] = 1
-        elif collected < until and (answer := objects.read(s3, bucket, key)) is not None:
-            _read_lines(answer[0], collected.timestamp(), found)
-    return found
+def list_files(s3: Any, bucket: str, model: str, *, since: datetime | None) -> dict[str, str]:
+    """ETag of each file collected since then, by key; those that are not below an hour are among them."""
+    listed = objects.list_objects(
+        s3, bucket, label_prefix(model), start_after=label_prefix(model, since) if since else ""
+    )
+    # What a console leaves where a person makes a folder ends with a slash.
+    return {key: etag for key, etag in listed.items() if not key.endswith("/")}
 
 
-def _read_lines(content: bytes, collected: float, found: LabelFiles) -> None:
-    for line in content.splitlines():
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            row, text = record["eventMetadata"]["eventId"], str(record["groundTruthData"]["data"]).strip()
-        except (ValueError, KeyError, TypeError) as error:
-            reason = f"{type(error).__name__} in a label record"
-            found.broken[reason] = found.broken.get(reason, 0) + 1
-            continue
-        found.labels[row] = (text, collected)
-
-
-def _collected(path: str) -> datetime | None:
+def collected_at(key: str, model: str) -> datetime | None:
+    """The hour below which a file was put; None where its key says none."""
+    hour, slash = key.removeprefix(label_prefix(model))[:13], key.removeprefix(label_prefix(model))[13:14]
     try:
-        return datetime.strptime(path[:13], "%Y/%m/%d/%H").replace(tzinfo=UTC)
+        return datetime.strptime(hour, "%Y/%m/%d/%H").replace(tzinfo=UTC) if slash == "/" else None
     except ValueError:
         return None

@@ -16,6 +16,12 @@ def list_objects(s3: Any, bucket: str, prefix: str, *, start_after: str = "") ->
     return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
 
 
+def list_folders(s3: Any, bucket: str, prefix: str) -> list[str]:
+    """Prefixes one folder below a prefix, each with its slash."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    return [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", [])]
+
+
 def read(s3: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
     """An object's content and ETag; None where there is none."""
     try:

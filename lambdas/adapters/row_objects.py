@@ -9,9 +9,9 @@ from typing import Any
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 
 
-def list_sizes(s3: Any, bucket: str, prefix: str) -> dict[str, int]:
+def list_sizes(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> dict[str, int]:
     """Size of every object below a prefix, by key."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
     return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
 
 

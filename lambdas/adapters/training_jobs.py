@@ -91,7 +91,8 @@ def _join(config: ModelConfig) -> dict[str, str]:
     # The joined line is the id, the features, then the answer's own columns.
     field = config.prediction.field if isinstance(config.prediction.field, int) else 0
     answer = 1 + len(config.features) + field
-    return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{answer}]"}
+    kept = ",".join(str(answer + place) for place in range(len(config.answer_columns)))
+    return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{kept}]"}
 
 
 def _hyperparameters(config: ModelConfig, workshop: Workshop) -> dict[str, str]:

@@ -1,12 +1,13 @@
-"""Answers of Batch Transform jobs: ids and answers, as JoinSource left them side by side."""
+"""Answers of Batch Transform jobs: ids and answers with their probabilities, as JoinSource left them side by side."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
 from kedge.model_config import ModelConfig
@@ -14,7 +15,15 @@ from kedge.model_config import ModelConfig
 Answer = float | str
 
 
-def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[tuple[str, Answer]]:
+class Answered(NamedTuple):
+    """One row's answer, and each class's probability where the YAML names their columns; NaN where one is not there."""
+
+    row_id: str
+    value: Answer
+    probabilities: tuple[float, ...] = ()
+
+
+def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[Answered]:
     """Read every answer under a transform job's output prefix, in the order of its files."""
     answers = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/"):
@@ -25,26 +34,26 @@ def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list
     return answers
 
 
-def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[tuple[str, Answer]]:
-    """Read a joined output: `id,answer` lines, or JSON objects with `id` and `SageMakerOutput`."""
+def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[Answered]:
+    """Read a joined output: `id,answer,probabilities` lines, or JSON objects with `id` and `SageMakerOutput`."""
     if config.endpoint.content_type == "text/csv":
         return [_csv_answer(row, config, key) for row in csv.reader(io.StringIO(text)) if row]
     return [_json_answer(line, config, key) for line in text.splitlines() if line.strip()]
 
 
-def align_answers(answers: list[tuple[str, Answer]], row_ids: list[str], *, scored_by: str) -> list[Answer]:
+def align_answers(answers: list[Answered], row_ids: list[str], *, scored_by: str) -> list[Answered]:
     """Put the answers into the holdout's order; each row must have been answered exactly once."""
-    by_id = dict(answers)
+    by_id = {answer.row_id: answer for answer in answers}
     wrong = next(_unpaired(answers, by_id, row_ids), None)
     if wrong is not None:
         raise HoldoutCountMismatchError(scored_by=scored_by, expected=len(row_ids), found=len(answers), example=wrong)
     return [by_id[row_id] for row_id in row_ids]
 
 
-def _unpaired(answers: list[tuple[str, Answer]], by_id: dict[str, Answer], row_ids: list[str]) -> Iterator[str]:
+def _unpaired(answers: list[Answered], by_id: dict[str, Answered], row_ids: list[str]) -> Iterator[str]:
     if len(answers) != len(by_id):
         seen: set[str] = set()
-        for row_id, _ in answers:
+        for row_id, *_ in answers:
             if row_id in seen:
                 yield row_id
             seen.add(row_id)
@@ -53,28 +62,40 @@ def _unpaired(answers: list[tuple[str, Answer]], by_id: dict[str, Answer], row_i
     yield from (row_id for row_id in by_id if row_id not in wanted)
 
 
-def _csv_answer(row: list[str], config: ModelConfig, key: str) -> tuple[str, Answer]:
+def _csv_answer(row: list[str], config: ModelConfig, key: str) -> Answered:
     try:
-        row_id, *answers = row
-        return row_id, _value(answers, config)
+        # The job's output filter left the prediction and what belongs to it, and nothing else.
+        row_id, *answer = row
+        return _read(row_id, answer, 0, config)
     except (ValueError, IndexError) as error:
         raise UnreadableAnswerError(key=key, line=",".join(row)) from error
 
 
-def _json_answer(line: str, config: ModelConfig, key: str) -> tuple[str, Answer]:
+def _json_answer(line: str, config: ModelConfig, key: str) -> Answered:
     try:
         record = json.loads(line)
-        return str(record["id"]), _value(record["SageMakerOutput"], config)
+        return _read(str(record["id"]), record["SageMakerOutput"], config.prediction.field, config)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UnreadableAnswerError(key=key, line=line) from error
 
 
-def _value(answer: Any, config: ModelConfig) -> Answer:
+def _read(row_id: str, answer: Any, field: str | int, config: ModelConfig) -> Answered:
     """The prediction, found where the capture's reader finds it: a class of several as text, else a number."""
-    field = config.prediction.field
     if isinstance(answer, dict) and isinstance(answer.get("predictions"), list):
         (answer,) = answer["predictions"]
+    names = config.prediction.probabilities
     if isinstance(answer, dict):
-        answer = answer[field if isinstance(field, str) else config.prediction.name]
-    found = answer[int(field)] if isinstance(answer, list) else answer
-    return str(found) if config.problem == "multiclass_classification" else float(found)
+        found, beside = answer[field if isinstance(field, str) else config.prediction.name], [*map(answer.get, names)]
+    else:
+        values, place = answer if isinstance(answer, list) else [answer], int(field)
+        found, beside = values[place], values[place + 1 :][: len(names)]
+        beside += [None] * (len(names) - len(beside))
+    value = str(found) if config.problem == "multiclass_classification" else float(found)
+    return Answered(row_id, value, tuple(_probability(said) for said in beside))
+
+
+def _probability(said: Any) -> float:
+    try:
+        return float(said)
+    except (TypeError, ValueError):
+        return math.nan

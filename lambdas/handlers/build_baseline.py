@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from kedge.business import encode_figures, window_figures
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation import fit_estimator
 from kedge.importance import parse_importance
+from kedge.metric_names import DIRECTIONS
 from kedge.model_config import ModelConfig
 from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
 from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
@@ -31,6 +32,7 @@ from lambdas.adapters import clients, model_registry, training_data, training_ou
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import SERVING_ENVIRONMENT
+from lambdas.adapters.transform_outputs import Answered
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
 
@@ -80,9 +82,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
     row_ids = truth.column("row_id").to_pylist()
     answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
-    aligned = pa.array(transform_outputs.align_answers(answers, row_ids, scored_by="challenger"))
+    aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
     importance = known_importance(s3, request.artefact_uri, config)
-    holdout = truth.append_column(config.prediction.name, aligned)
+    holdout = with_answers(truth, aligned, config)
     files = baseline_files(config, request, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
@@ -100,6 +102,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     )
     logger.info("baseline built", model=request.model, run=request.run, files=len(files))
     return {"package": model_registry.registration_request(config, registration), "staged_prefix": f"{prefix}/baseline"}
+
+
+def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConfig) -> pa.Table:
+    """The holdout with what the challenger answered, its classes' probabilities among it."""
+    holdout = truth.append_column(config.prediction.name, pa.array([answer.value for answer in aligned]))
+    for place, name in enumerate(config.prediction.probabilities):
+        holdout = holdout.append_column(name, pa.array([answer.probabilities[place] for answer in aligned]))
+    return holdout
 
 
 def baseline_files(
@@ -181,4 +191,5 @@ def properties(request: Request, prefix: str, digest: str, reference: bytes) -> 
         "kedge:champion": str(request.champion.get("package_version") or "none"),
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
-    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items()}
+        # Metrics of single classes are left out: classes may be many, and named as no property may be.
+    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in DIRECTIONS}

@@ -87,4 +87,5 @@ def answered(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, conf
     """One model's answers in the order of the truth; what is no possible answer is NaN, or a negative code."""
     found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
     aligned = transform_outputs.align_answers(found, truth.column("row_id").to_pylist(), scored_by=name)
-    return answer_column(pa.array(aligned), config.problem, config.labels.classes).values
+    values = pa.array([answer.value for answer in aligned])
+    return answer_column(values, config.problem, config.labels.classes).values

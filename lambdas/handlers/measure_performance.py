@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from kedge.capture_records import ROW_ID, TIME
-from kedge.labelled_rows import TRUTH, LabelledRows, join_labels
+from kedge.fold_report import FoldReport
+from kedge.labelled_rows import TRUTH, LabelledRows, labelled_rows
 from kedge.labels import LabelHorizon, performance_start
+from kedge.metric_names import DIRECTIONS
 from kedge.model_config import ModelConfig
 from kedge.outcome_counts import OutcomeCounts, count_outcomes
 from kedge.outcomes import read_outcomes
@@ -23,10 +24,7 @@ from lambdas.adapters import (
     baselines,
     champions,
     clients,
-    days,
-    label_files,
     metrics,
-    predictions,
     queues,
     reports,
     sensitive_columns,
@@ -34,9 +32,11 @@ from lambdas.adapters import (
 )  # fmt: skip
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
+from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
 from lambdas.handlers.logs import logger, tracer
 from lambdas.handlers.requests import CADENCES, JudgeRequest
 from lambdas.handlers.unlabelled_quality import MeasuredWindow, beside_labels
+from lambdas.handlers.window_join import joined_rows, measured_columns, needs_athena
 from lambdas.settings import Settings as Environment
 
 
@@ -46,40 +46,76 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     drift_queue_url: str
+    join_queue_url: str
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is measured for a window: answers since `start`, and what was folded and known of their labels before."""
+
+    start: datetime
+    fold: FoldReport
+    horizon_days: float | None
 
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Measure the window where a model answers, then pass it on to be judged for drift."""
+    """Measure the window where a model answers, then pass it on to be judged for drift; a large one is joined by Athena first."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
     config = load_model(request.model)
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
-    body = request.model_dump(mode="json", exclude_none=True)
+    body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
     if champion is not None:
-        body |= measure(request, settings, config, champion)
+        stretch = stretch_of(request, settings, config, champion)
+        if needs_athena(request, settings.data_bucket, config, champion, stretch.start):
+            body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
+            queues.send(clients.sqs(), settings.join_queue_url, body)
+            tell(request, stretch.fold.gauges())
+            logger.info("too large for this function: joined by Athena first", model=request.model)
+            return body
+        body |= measure(request, settings, config, champion, stretch)
     queues.send(clients.sqs(), settings.drift_queue_url, body)
     logger.info("measured", model=request.model, new_labelled_rows=body.get("new_labelled_rows", 0))
     return body
 
 
-def measure(request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion) -> dict[str, Any]:
+def stretch_of(request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion) -> Stretch:
+    """Fold the labels that have come; reach further back where the horizon leaves too little of the window ripe."""
+    horizon = config.labels.label_horizon_days
+    if horizon is None:
+        horizon = windows.load_horizon(clients.dynamodb(), settings.state_table, config.model)
+    fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon)
+    start = max(performance_start(request.window.start, request.window.end, horizon or 0.0), champion.promoted_at)
+    return Stretch(start, fold, horizon)
+
+
+def measure(
+    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: Stretch
+) -> dict[str, Any]:
     """Gather, judge and keep; return what the next stages need."""
     s3, bucket = clients.s3(), settings.data_bucket
     reference = baselines.load_reference(s3, bucket, config.model, champion.baseline)
-    rows, horizon = labelled_rows(request, settings, config, champion)
+    rows, horizon = measured_rows(request, settings, config, champion, stretch)
     if rows is None or reference is None:
+        tell(request, stretch.fold.gauges())
         return {}
     rows = with_values_beside(rows, settings, config, request.time)
-    report = judge(rows, horizon, reference.counts, config)
+    report = judge(rows, horizon, reference.counts, config, stretch.fold)
     document = report.to_json() | slices(request, settings, config, champion, rows, horizon)
     document |= beside_labels(MeasuredWindow(request, config, rows, horizon, reference, report), settings.state_table)
     key = f"{reports.window_prefix(config.model, champion.baseline, request.window.end)}/performance.json"
-    reports.save_json(s3, bucket, key, document)
-    metrics.put(clients.cloudwatch(), model=config.model, values=gauges(document), time=request.time)
+    # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
+    reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
+    tell(request, stretch.fold.gauges() | gauges(document))
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
     audit.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
+
+
+def tell(request: JudgeRequest, values: Mapping[str, float]) -> None:
+    """Tell CloudWatch, after the work is done: it takes no values of long ago."""
+    metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
 
 
 def gauges(document: Mapping[str, Any]) -> dict[str, float]:
@@ -87,7 +123,9 @@ def gauges(document: Mapping[str, Any]) -> dict[str, float]:
     estimates = document.get("estimate", {}).get("metrics", [])
     judged = {row["name"] for row in (*document["metrics"], *estimates) if "limit" in row}
     estimates = [row for row in estimates if row["name"] in judged]
-    sections = {"Performance": document["metrics"], "Estimate": estimates, "Business": document.get("business", [])}
+    # Each class has its own recall: a gauge each would be paid for by the month, whether anyone looks at it or not.
+    measured = [row for row in document["metrics"] if row["name"] in DIRECTIONS or "limit" in row]
+    sections = {"Performance": measured, "Estimate": estimates, "Business": document.get("business", [])}
     # Of each sensitive column the widest distances between groups.
     fairness = document.get("fairness", {}).get("columns", [])
     sections |= {f"Fairness/{column['column']}": column["metrics"] for column in fairness}
@@ -95,24 +133,23 @@ def gauges(document: Mapping[str, Any]) -> dict[str, float]:
 
 
 def with_values_beside(rows: LabelledRows, settings: Settings, config: ModelConfig, now: datetime) -> LabelledRows:
-    """The rows with what the YAML finds in custom attributes or label records beside them."""
+    """The rows with what the YAML finds in custom attributes beside them."""
     since = now - timedelta(days=float(rows.ages_days.max(initial=0.0)))
-    table = sensitive_columns.with_sensitive(
+    table = sensitive_columns.with_attributes(
         clients.s3(), settings.data_bucket, config, rows.table, since=since, until=now
     )
     return replace(rows, table=table)
 
 
-def labelled_rows(
-    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion
+def measured_rows(
+    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: Stretch
 ) -> tuple[LabelledRows | None, LabelHorizon]:
-    """The window's answers with their labels, reaching further back where the horizon leaves too little of it ripe."""
-    dynamodb, table = clients.dynamodb(), settings.state_table
-    remembered = config.labels.label_horizon_days
-    if remembered is None:
-        remembered = windows.load_horizon(dynamodb, table, config.model)
-    start = max(performance_start(request.window.start, request.window.end, remembered or 0.0), champion.promoted_at)
-    rows = join(settings.data_bucket, config, champion, start, request.window.end, request.time)
+    """The answers with their labels, and the horizon that they teach."""
+    dynamodb, table, remembered = clients.dynamodb(), settings.state_table, stretch.horizon_days
+    joined = joined_rows(request, settings.data_bucket, config, champion, stretch.start)
+    rows = None
+    if joined is not None:
+        rows = labelled_rows(joined, config, now=request.time.timestamp(), unmatched=stretch.fold.unknown_lately)
     if config.labels.label_horizon_days is not None:
         return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")
     learnt = rows.horizon(config.labels.horizon_quantile) if rows is not None else LabelHorizon(None, "no answers yet")
@@ -123,38 +160,8 @@ def labelled_rows(
     return rows, learnt
 
 
-def join(
-    bucket: str, config: ModelConfig, champion: Champion, start: datetime, end: datetime, now: datetime
-) -> LabelledRows | None:
-    """Answers of `[start, end)` joined with all labels collected since; None where nothing was answered."""
-    s3 = clients.s3()
-    counted = days.load_days(
-        s3, bucket, model=config.model, package_version=champion.package_version, baseline=champion.baseline,
-        first=start.date(), last=(end - timedelta(microseconds=1)).date(),
-    )  # fmt: skip
-    parts = [part for day in sorted(counted) for part in counted[day].parts]
-    table = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *measured_columns(config)])
-    if table is None:
-        return None
-    times = table.column(TIME).cast("int64").to_numpy() / 1e6
-    inside = (times >= start.timestamp()) & (times < end.timestamp())
-    table = table.filter(inside)
-    found = label_files.load_labels(s3, bucket, config.model, since=start, until=now)
-    return join_labels(
-        table.drop_columns([TIME]), table.column(ROW_ID).to_pylist(), times[inside], found.labels, config,
-        now=now.timestamp(),
-    )  # fmt: skip
-
-
-def measured_columns(config: ModelConfig) -> list[str]:
-    """The columns of the predictions table that quality is measured from, and sliced by."""
-    named = {config.performance.cost_column, *config.fairness.columns, *config.business_columns}
-    sliced = config.segments.columns or [feature.name for feature in config.features if feature.watched]
-    return [config.prediction.name, *(name for name in config.feature_names if name in named or name in sliced)]
-
-
 def judge(
-    rows: LabelledRows, horizon: LabelHorizon, reference: OutcomeCounts, config: ModelConfig
+    rows: LabelledRows, horizon: LabelHorizon, reference: OutcomeCounts, config: ModelConfig, fold: FoldReport
 ) -> PerformanceReport:
     """Judge the rows that are old enough; without a horizon none is."""
     ripe = rows.ripe(horizon.days)
@@ -162,7 +169,8 @@ def judge(
     return judge_performance(
         count_outcomes(outcomes, config), reference, config.performance,
         provisional_rows=int((rows.labelled & ~ripe).sum()), unlabelled_rows=faults.unlabelled,
-        horizon_reason=horizon.reason, notes=(*faults.sentences(), *rows.sentences()),
+        horizon_reason=horizon.reason,
+        notes=(*faults.sentences(), *rows.sentences(), *fold.sentences(days=LABEL_LOOK_BACK_DAYS)),
     )  # fmt: skip
 
 

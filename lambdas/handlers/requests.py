@@ -36,8 +36,20 @@ class StageRequest(BaseModel):
 
 
 class JudgeRequest(StageRequest):
-    """Judge one window; `performance_key` is the performance report, once there is one."""
+    """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join, once there is one."""
 
     window: Window
+    joined_prefix: str | None = None
     performance_key: str | None = None
     new_labelled_rows: int = 0
+
+
+class JoinRequest(JudgeRequest):
+    """Join the answers of `[start, window.end)`, these columns of them, with their labels."""
+
+    start: AwareDatetime
+    columns: tuple[str, ...]
+
+    def answered(self, joined_prefix: str) -> JudgeRequest:
+        """What goes on: the window, to be measured on what was joined."""
+        return JudgeRequest(model=self.model, time=self.time, window=self.window, joined_prefix=joined_prefix)

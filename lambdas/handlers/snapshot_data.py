@@ -13,10 +13,11 @@ from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
 from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
 from kedge.training_rows import column_description, scoring_payload, training_csv
-from lambdas.adapters import champions, clients, endpoints, training_data, training_jobs, windows
+from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
 from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import Workshop
+from lambdas.handlers.label_folding import fold_labels
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
 
@@ -64,6 +65,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         champion_training_end=champion.training_end if champion else None,
     )  # fmt: skip
     reasons = (*history.problems, *refusal_reasons(split, config))
+    reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}
     logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
                 holdout_rows=split.holdout.num_rows, reasons=len(reasons))  # fmt: skip
@@ -77,12 +79,14 @@ def gather(request: Request, settings: Settings, config: ModelConfig) -> tuple[L
     """Everything answered and labelled of late, the user's first rows, and where all of it came from."""
     s3, bucket = clients.s3(), settings.data_bucket
     since = request.time - timedelta(days=config.training.window_days)
+    learnt = windows.load_horizon(clients.dynamodb(), settings.state_table, request.model)
+    chosen = config.labels.label_horizon_days
+    fold = fold_labels(bucket, config, now=request.time, horizon_days=learnt if chosen is None else chosen)
+    if fold.files or fold.unknown:
+        metrics.put(clients.cloudwatch(), model=request.model, values=fold.gauges(), time=request.time)
     answered = load_answered_rows(s3, bucket, config, since=since, until=request.time)
     initial = training_data.load_initial_rows(s3, bucket, request.model)
-    history = labelled_history(
-        answered.rows, answered.labels, initial, config, now=request.time,
-        known_horizon_days=windows.load_horizon(clients.dynamodb(), settings.state_table, request.model),
-    )  # fmt: skip
+    history = labelled_history(answered.rows, initial, config, now=request.time, known_horizon_days=learnt)
     return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
 
 

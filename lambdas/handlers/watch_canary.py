@@ -93,5 +93,6 @@ def look(
     verdict = judge_canary(
         answers_of(canary, config), answers_of(champion, config), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
+        classes=config.problem == "multiclass_classification",
     )  # fmt: skip
     return judge_canary_figures(canary, champion, config, verdict), requests

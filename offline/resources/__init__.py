@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from offline.resources import (
+    athena,
     cloudwatch,
     dynamodb,
     events,
+    glue,
     iam,
     kms,
     lambda_,
@@ -21,9 +23,11 @@ from offline.resources import (
 from offline.resources.model import ResourceType
 
 _SERVICES = (
+    athena,
     cloudwatch,
     dynamodb,
     events,
+    glue,
     iam,
     kms,
     lambda_,

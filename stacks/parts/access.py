@@ -55,7 +55,7 @@ def acknowledge(construct: Construct, rule: str, reason: str) -> None:
 
 def may_read(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
     """Read the objects below these prefixes, and tell a missing one from a forbidden one."""
-    allow(role, "ReadObjects", ["s3:GetObject"], _objects(bucket, prefixes), wildcard=OBJECTS)
+    allow(role, "ReadObjects", ["s3:GetObject"], objects_below(bucket, *prefixes), wildcard=OBJECTS)
     # Without ListBucket, S3 answers 403 for an object that does not exist: "no baseline yet" would look like a denial.
     may_list(role, bucket, *prefixes)
 
@@ -68,7 +68,7 @@ def may_list(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
 
 def may_write(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
     """Write objects below these prefixes."""
-    allow(role, "WriteObjects", ["s3:PutObject"], _objects(bucket, prefixes), wildcard=OBJECTS)
+    allow(role, "WriteObjects", ["s3:PutObject"], objects_below(bucket, *prefixes), wildcard=OBJECTS)
 
 
 def may_use_key(role: iam.Role, key: kms.IKey) -> None:
@@ -122,6 +122,13 @@ def may_pass(role: iam.Role, passed: iam.IRole, *, service: str) -> None:
     allow(role, "PassRole", ["iam:PassRole"], [passed.role_arn], conditions=to)
 
 
+def objects_below(bucket: s3.Bucket, *prefixes: str) -> list[str]:
+    """The ARNs of the objects below these prefixes."""
+    # The bucket's own stack exports its ARN: said here, because cdk-nag names its findings after the export.
+    arn = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
+    return [f"{arn}/{prefix}/*" for prefix in prefixes]
+
+
 def flattened(scope: Construct, resource: str) -> str:
     """Write an ARN as cdk-nag names it in its findings: references in angle brackets, imports by their name."""
     return _flat(cdk.Stack.of(scope).resolve(resource))
@@ -136,12 +143,6 @@ def _flat(node: Any) -> str:
     if function == "Fn::GetAtt":
         return f"<{argument[0]}.{argument[1]}>"
     return _flat(argument) if function == "Fn::ImportValue" else f"<{_flat(argument)}>"
-
-
-def _objects(bucket: s3.Bucket, prefixes: Sequence[str]) -> list[str]:
-    # The bucket's own stack exports its ARN: said here, because cdk-nag names its findings after the export.
-    arn = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
-    return [f"{arn}/{prefix}/*" for prefix in prefixes]
 
 
 def _deny_approval(role: iam.Role) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
-LAYERS = ("counting", "statistics")
+LAYERS = ("counting", "statistics", "tables")
 LAMBDA = ("--python-platform", "aarch64-manylinux_2_28", "--python-version", "3.14")
 
 # Lambda's runtime brings boto3; and pip needs setuptools, a function does not.

@@ -8,7 +8,18 @@ import pytest
 
 from kedge.day_profile import DayProfile
 from kedge.errors import BaselineAbsentError
-from lambdas.adapters import audit, baselines, days, inference_logs, label_files, objects, predictions, reports
+from kedge.label_ledger import LabelLedger
+from lambdas.adapters import (
+    audit,
+    baselines,
+    days,
+    inference_logs,
+    label_days,
+    label_files,
+    objects,
+    predictions,
+    reports,
+)
 from tests.adapters.aws import moto_client
 
 BUCKET = "data"
@@ -23,11 +34,6 @@ def s3():
 
 def put(s3, key, body=b"x"):
     return s3.put_object(Bucket=BUCKET, Key=key, Body=body)["ETag"]
-
-
-def label(row_id, value):
-    record = {"groundTruthData": {"data": value, "encoding": "CSV"}, "eventMetadata": {"eventId": row_id}}
-    return json.dumps(record | {"eventVersion": "0"})
 
 
 def test_what_is_absent_reads_as_none(s3):
@@ -114,33 +120,45 @@ def test_parts_are_read_as_one_table(s3):
     assert predictions.load_parts(s3, BUCKET, []) is None
 
 
-def test_of_two_labels_the_last_collected_wins(s3):
-    put(s3, "labels/m/2016/01/03/05/b.jsonl", label("r", "0").encode())
-    put(s3, "labels/m/2016/01/03/09/a.jsonl", label("r", "1").encode())
-    found = label_files.load_labels(
-        s3, BUCKET, "m", since=datetime(2016, 1, 1, tzinfo=UTC), until=datetime(2016, 1, 4, tzinfo=UTC)
-    )
-    assert found.labels == {"r": ("1", datetime(2016, 1, 3, 9, tzinfo=UTC).timestamp())}
+def test_label_files_are_listed_by_the_hour_of_their_collection(s3):
+    for name in ("2016/01/01/04/a", "2016/01/01/05/a", "2016/01/03/09/b", "notadate", "2016/01/03/09/folder/"):
+        put(s3, f"labels/m/{name}")
+    listed = label_files.list_files(s3, BUCKET, "m", since=datetime(2016, 1, 1, 5, tzinfo=UTC))
+    keys = [key.removeprefix("labels/m/") for key in listed]
+    assert keys == ["2016/01/01/05/a", "2016/01/03/09/b", "notadate"]
+    assert len(label_files.list_files(s3, BUCKET, "m", since=None)) == 4
+    hours = [label_files.collected_at(key, "m") for key in listed]
+    assert hours == [datetime(2016, 1, 1, 5, tzinfo=UTC), datetime(2016, 1, 3, 9, tzinfo=UTC), None]
 
 
-def test_labels_of_other_hours_are_not_read(s3):
-    for hour in ("2016/01/01/04", "2016/01/01/05", "2016/01/03/09", "2016/01/03/10"):
-        put(s3, f"labels/m/{hour}/a.jsonl", label(hour, "1").encode())
-    found = label_files.load_labels(
-        s3, BUCKET, "m", since=datetime(2016, 1, 1, 5, tzinfo=UTC), until=datetime(2016, 1, 3, 10, tzinfo=UTC)
-    )
-    assert sorted(found.labels) == ["2016/01/01/05", "2016/01/03/09"]
+def test_label_days_of_a_stretch_are_read_day_by_day(s3):
+    at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    for day in range(1, 6):
+        labels = pa.table({"row_id": [str(day)], "label": ["1"], "collected": at, "source": ["k"]})
+        assert label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
+        assert not label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
+    label_days.save_waiting(s3, BUCKET, "m", pa.table({"row_id": ["w"]}), etag=None)
+    found = list(label_days.load_days(s3, BUCKET, "m", first=date(2016, 1, 2), last=date(2016, 1, 4), fields=("sex",)))
+    assert [each.column("row_id").to_pylist() for each in found] == [["2"], ["3"], ["4"]]
+    assert found[0].column_names == ["row_id", "label", "collected", "source", "field_sex"]
+    assert label_days.load_day(s3, BUCKET, "m", date(2016, 2, 1), fields=())[1] is None
 
 
-def test_broken_labels_are_counted_by_reason_and_cost_nothing_else(s3):
-    lines = [label("r", " 1 "), "not json", '{"eventMetadata": {}}', "", "[]"]
-    put(s3, "labels/m/2016/01/03/05/a.jsonl", "\n".join(lines).encode())
-    put(s3, "labels/m/notadate.jsonl")
-    found = label_files.load_labels(
-        s3, BUCKET, "m", since=datetime(2016, 1, 1, tzinfo=UTC), until=datetime(2016, 1, 4, tzinfo=UTC)
-    )
-    assert found.labels["r"][0] == "1"
-    assert sum(found.broken.values()) == 4
+def test_days_are_counted_by_the_packages_own_baselines_from_a_day_on(s3):
+    for version, baseline, day in (("1", "1", 3), ("1", "1", 4), ("2", "2", 4), ("2", "1", 5), ("2", "2", 1)):
+        put(s3, f"profiles/m/{version}/{baseline}/2016-01-{day:02}.npz")
+    put(s3, "profiles/other/1/1/2016-01-04.npz")
+    assert days.counted_since(s3, BUCKET, "m", date(2016, 1, 4)) == {
+        date(2016, 1, 4): ["profiles/m/1/1/2016-01-04.npz", "profiles/m/2/2/2016-01-04.npz"]
+    }
+
+
+def test_a_ledger_that_was_kept_with_other_fields_counts_as_none_but_is_replaced(s3):
+    assert label_days.save_ledger(s3, BUCKET, "m", LabelLedger(("sex",), {"k": "1"}), etag=None)
+    same, _ = label_days.load_ledger(s3, BUCKET, "m", fields=("sex",))
+    other, etag = label_days.load_ledger(s3, BUCKET, "m", fields=("age",))
+    assert (same.files, other) == ({"k": "1"}, LabelLedger(("age",)))
+    assert label_days.save_ledger(s3, BUCKET, "m", other, etag=etag)
 
 
 def test_an_absent_baseline_says_what_to_do(s3):

@@ -4,7 +4,7 @@ import pytest
 
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
 from kedge.model_config import parse_model_config
-from lambdas.adapters.transform_outputs import align_answers, load_answers, parse_answers
+from lambdas.adapters.transform_outputs import Answered, align_answers, load_answers, parse_answers
 from tests.adapters.aws import moto_client
 
 YAML = """
@@ -18,7 +18,13 @@ JSON = parse_model_config(YAML.format(kind="application/json", field=0), source=
 
 
 def test_csv_answers_are_read():
-    assert parse_answers('r1,0.25\n"a,b",1e-05\n', CSV, key="k") == [("r1", 0.25), ("a,b", 1e-05)]
+    assert plain(parse_answers('r1,0.25\n"a,b",1e-05\n', CSV, key="k")) == [("r1", 0.25), ("a,b", 1e-05)]
+
+
+def test_a_csv_answer_stands_first_whatever_its_place_in_the_endpoints_answer():
+    # The job's output filter has taken the other fields away.
+    behind = parse_model_config(YAML.format(kind="text/csv", field=2), source="m")
+    assert plain(parse_answers("r1,0.25\n", behind, key="k")) == [("r1", 0.25)]
 
 
 def test_json_answers_are_read():
@@ -26,15 +32,40 @@ def test_json_answers_are_read():
         '{"id": "r1", "SageMakerOutput": {"predictions": [0.25]}}\n'
         '{"id": "r2", "SageMakerOutput": {"predictions": [[0.5]]}}\n'
     )
-    assert parse_answers(text, JSON, key="k") == [("r1", 0.25), ("r2", 0.5)]
+    assert plain(parse_answers(text, JSON, key="k")) == [("r1", 0.25), ("r2", 0.5)]
 
 
 def test_a_class_of_several_stays_text_and_its_probabilities_are_passed_over():
     several = CSV.model_copy(update={"problem": "multiclass_classification"})
-    assert parse_answers("r1,cat,0.1,0.9\nr2,7,0.5,0.5\n", several, key="k") == [("r1", "cat"), ("r2", "7")]
+    assert plain(parse_answers("r1,cat,0.1,0.9\nr2,7,0.5,0.5\n", several, key="k")) == [("r1", "cat"), ("r2", "7")]
     several = JSON.model_copy(update={"problem": "multiclass_classification"})
     text = '{"id": "r1", "SageMakerOutput": {"predictions": [["cat", 0.1, 0.9]]}}\n'
-    assert parse_answers(text, several, key="k") == [("r1", "cat")]
+    assert plain(parse_answers(text, several, key="k")) == [("r1", "cat")]
+
+
+def several_with_probabilities(kind):
+    text = YAML.format(kind=kind, field=0).replace("prediction: {", "prediction: {probabilities: [p_cat, p_dog], ")
+    several = "\nproblem: multiclass_classification\nlabels: {classes: [cat, dog]}"
+    return parse_model_config(text + several, source="m")
+
+
+def test_probabilities_that_the_yaml_names_are_read_behind_the_class_or_by_their_names():
+    csv, json = several_with_probabilities("text/csv"), several_with_probabilities("application/json")
+    assert parse_answers("r1,cat,0.9,0.1\n", csv, key="k") == [Answered("r1", "cat", (0.9, 0.1))]
+    listed = '{"id": "r1", "SageMakerOutput": {"predictions": [["cat", 0.9, 0.1]]}}\n'
+    named = '{"id": "r1", "SageMakerOutput": {"p_dog": 0.1, "prediction": "cat", "p_cat": 0.9}}\n'
+    assert parse_answers(listed + named, json, key="k") == [Answered("r1", "cat", (0.9, 0.1))] * 2
+
+
+def test_an_answer_that_lacks_a_probability_is_kept_without_it():
+    (short,) = parse_answers("r1,cat,0.9\n", several_with_probabilities("text/csv"), key="k")
+    assert short.value == "cat"
+    assert short.probabilities == pytest.approx((0.9, float("nan")), nan_ok=True)
+
+
+def plain(answers):
+    """Ids and answers."""
+    return [(answer.row_id, answer.value) for answer in answers]
 
 
 @pytest.mark.parametrize(("config", "line"), [(CSV, "r1,high"), (CSV, "r1"), (JSON, "r1"), (JSON, '{"id": "r1"}')])
@@ -44,7 +75,8 @@ def test_a_line_that_is_no_answer_is_named(config, line):
 
 
 def test_answers_take_the_holdouts_order():
-    assert align_answers([("b", 2.0), ("a", 1.0)], ["a", "b"], scored_by="champion") == [1.0, 2.0]
+    aligned = align_answers([Answered("b", 2.0), Answered("a", 1.0)], ["a", "b"], scored_by="champion")
+    assert [answer.value for answer in aligned] == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +90,7 @@ def test_answers_take_the_holdouts_order():
 )
 def test_unequal_counts_are_refused(answers):
     with pytest.raises(HoldoutCountMismatchError, match="challenger"):
-        align_answers(answers, ["a", "b"], scored_by="challenger")
+        align_answers([Answered(*answer) for answer in answers], ["a", "b"], scored_by="challenger")
 
 
 def test_every_output_file_is_read_and_other_objects_are_not():
@@ -68,4 +100,4 @@ def test_every_output_file_is_read_and_other_objects_are_not():
         s3.put_object(Bucket="data-bucket", Key="run/champion/part2.csv.out", Body=b"r2,0.6\n")
         s3.put_object(Bucket="data-bucket", Key="run/champion/_SUCCESS", Body=b"")
         s3.put_object(Bucket="data-bucket", Key="run/champion-other/input.csv.out", Body=b"r3,0.7\n")
-        assert load_answers(s3, "data-bucket", "run/champion", CSV) == [("r1", 0.5), ("r2", 0.6)]
+        assert plain(load_answers(s3, "data-bucket", "run/champion", CSV)) == [("r1", 0.5), ("r2", 0.6)]

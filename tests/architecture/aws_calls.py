@@ -35,10 +35,14 @@ OPERATIONS = {
     "describe_endpoint_config": ("sagemaker:DescribeEndpointConfig",),
     "start_execution": ("states:StartExecution",),
     "describe_execution": ("states:DescribeExecution",),
+    "create_table": ("glue:CreateTable",),
+    "start_query_execution": ("athena:StartQueryExecution",),
+    "get_query_execution": ("athena:GetQueryExecution",),
+    "stop_query_execution": ("athena:StopQueryExecution",),
 }
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
-    *("baselines", "reports", "audit", "retraining", "initial"),
+    *("baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
 )
 CLIENTS = {
     "s3",
@@ -51,6 +55,7 @@ CLIENTS = {
     "stepfunctions",
     "step_functions",
     "sfn",
+    "glue",
 }
 
 

@@ -51,6 +51,12 @@ def test_only_adapters_import_boto3():
             assert not {name for name in imports(path) if name.split(".")[0] in ("boto3", "botocore")}, path
 
 
+def test_awswrangler_and_pandas_are_imported_by_the_one_adapter_that_asks_athena():
+    for path in sources("kedge", "lambdas", "report", "stacks"):
+        heavy = {name.split(".")[0] for name in imports(path)} & {"awswrangler", "pandas"}
+        assert heavy == ({"awswrangler"} if path.name == "athena_queries.py" else set()), path
+
+
 def test_powertools_is_imported_by_handlers_only():
     for path in sources("kedge", "report", "lambdas/adapters"):
         assert not {name for name in imports(path) if name.split(".")[0] == "aws_lambda_powertools"}, path

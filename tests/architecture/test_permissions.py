@@ -29,6 +29,20 @@ IMPLIED_FOR_ASYNCHRONOUS = {
     "sqs:GetQueueAttributes": "CDK grants it with sending",
     "sqs:GetQueueUrl": "CDK grants it with sending",
 }
+# Of whom asks Athena: it works in the caller's name.
+IMPLIED_FOR_QUERIES = {
+    "athena:GetWorkGroup": "awswrangler looks up where the workgroup's results go",
+    "glue:GetDatabase": "Athena finds a query's tables",
+    "glue:GetTable": "Athena finds a query's tables",
+    "glue:GetPartition": "Athena finds a table's partitions",
+    "glue:GetPartitions": "Athena finds a table's partitions",
+    "glue:BatchGetPartition": "Athena finds a table's partitions",
+    "s3:GetBucketLocation": "Athena finds the bucket of its results",
+    "s3:GetObject": "Athena reads",
+    "s3:PutObject": "Athena writes",
+    "s3:AbortMultipartUpload": "Athena writes large files in parts",
+    "s3:ListMultipartUploadParts": "Athena writes large files in parts",
+}
 IMPLIED_FOR_MACHINES = {
     "iam:PassRole": "SageMaker takes the execution role from the caller",
     "sagemaker:AddTags": "jobs, models and endpoints are created with tags",
@@ -60,9 +74,11 @@ PREFIXES_FROM_ELSEWHERE = {
     "measure_performance": {
         "predictions": "the day objects name their parts",
         "capture": "the day objects name what was counted",
+        "athena": "the request names the join",
     },
     "compare_models": {"capture": "the day objects name what was counted"},
     "detect_drift": {"predictions": "the day objects name their parts"},
+    "join_labels": {"predictions": "the day objects name their parts"},
     "snapshot_data": {"predictions": "the day objects name their parts"},
     "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
 }
@@ -90,7 +106,7 @@ def implied(path):
     ):
         if any(each["Properties"]["FunctionName"] == {"Ref": logical_id} for each in resources(kind, stack).values()):
             implied |= set(extra)
-    return implied
+    return implied | (set(IMPLIED_FOR_QUERIES) if "athena:StartQueryExecution" in actions_of_handler(name) else set())
 
 
 def allowed_prefixes(path):

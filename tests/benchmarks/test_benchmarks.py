@@ -5,9 +5,10 @@ import sys
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import benchmarks.__main__ as command
-from benchmarks import capture, cold_start, data, judging, measure, peers
+from benchmarks import capture, cold_start, data, judging, label_join, measure, peers
 from benchmarks.results import Figure, Section, write
 from benchmarks.runtime_api import RuntimeApi
 from benchmarks.scale import Scale
@@ -119,3 +120,15 @@ def test_import_times_are_added_up_by_package():
     told = "import time: self [us] | cumulative | imported package\nimport time: 1000 | 1000 | numpy._core\nimport time: 500 | 1500 | numpy\n"
     told += "import time: 200 | 200 | json\n"
     assert cold_start.own_times(told) == {"numpy": 0.0015, "Python's own": 0.0002}
+
+
+def test_labels_are_joined_whole_and_folded_on_both_histories(tmp_path):
+    answers, labels = label_join.write_files(tmp_path, 500)
+    found = label_join.measured(answers, labels, label_join.model())
+    rows = pq.read_table(answers).join(pq.read_table(labels), "row_id").to_pydict()
+    truth, scores = np.array(rows["label"]) == "1", np.array(rows["score"])
+    assert found["auc"].value == pytest.approx(roc_auc_score(truth, scores))
+    section = label_join.section(tmp_path, TINY)
+    assert all(figure.value > 0 for figure in section.figures)
+    # Five days with an object and 24 parts each.
+    assert "(125 objects opened)" in section.figures[4].what

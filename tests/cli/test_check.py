@@ -137,14 +137,6 @@ def test_a_label_that_cannot_be_compared_is_told_and_a_window_that_lost_it_is_ba
     assert "column 'label' holds 'cancels'" in lost.stderr
 
 
-def test_a_column_without_values_in_the_window_is_critical(files):
-    table = pq.read_table(files / "same.parquet")
-    pq.write_table(table.set_column(0, "weight", pa.nulls(table.num_rows, pa.float64())), files / "void.parquet")
-    result = run(files, "void.parquet")
-    assert result.exit_code == 1
-    assert "weight: 2000 of 2000 rows (100.0%) have no value" in result.output
-
-
 def test_nothing_is_half_written_where_one_of_the_files_cannot_be(files):
     (files / "taken").mkdir()
     result = run(files, "same.parquet", "--json", str(files / "out.json"), "--html", str(files / "taken"))

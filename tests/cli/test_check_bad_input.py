@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -43,40 +44,69 @@ def severities(report):
     return {column["name"]: column["severity"] for column in report["columns"]}
 
 
-def test_an_extra_column_is_told_with_what_to_do_and_the_others_are_judged(check):
-    rows = make_window(rows=2000, seed=2)
-    result, report = check(with_column(rows, "colour", pa.array(["red"] * 2000)))
+YAML = """
+model: parcels
+endpoint: {name: parcels}
+features:
+  - {name: weight, kind: numeric}
+  - {name: carrier, kind: categorical}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Options that name a YAML with two of the columns."""
+    (tmp_path / "parcels.yaml").write_text(YAML)
+    return "--config", str(tmp_path / "parcels.yaml")
+
+
+def test_an_extra_column_is_refused_with_what_to_do_and_left_aside_where_a_yaml_names_the_columns(check, config):
+    rows = with_column(make_window(rows=2000, seed=2), "colour", pa.array(["red"] * 2000))
+    result, _ = check(rows)
+    assert result.exit_code == 2
+    assert "window.parquet: column 'colour' is not in" in result.stderr
+    assert "take it out, renew the baseline with it, or name the columns to watch in a YAML" in result.stderr
+    result, report = check(rows, *config)
     assert result.exit_code == 0
     assert "window.parquet: 'colour' is not judged" in result.output
-    assert "renew the baseline" in result.output
-    assert set(severities(report)) == {"weight", "items", "carrier", "prediction"}
+    assert set(severities(report)) == {"weight", "carrier", "prediction"}
+
+
+def test_the_index_that_pandas_writes_is_no_column(check):
+    result, report = check(with_column(make_window(rows=2000, seed=2), "__index_level_0__", pa.array(np.arange(2000))))
+    assert result.exit_code == 0
+    assert "__index_level_0__" not in severities(report)
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
-def test_numbers_that_became_words_are_critical_and_named_with_the_file(check, ending):
-    rows = make_window(rows=2000, seed=2)
-    result, report = check(with_column(rows, "weight", pa.array(["heavy"] * 2000)), ending=ending)
-    assert result.exit_code == 1
-    assert severities(report)["weight"] == "CRITICAL"
-    assert f"window.{ending}: column 'weight' has no number in any row; write numbers" in result.output
-    told = "column 'weight' holds text where" in result.output  # CSV says nothing of types
-    assert told == (ending == "parquet")
-    assert severities(report)["items"] == "OK"
+def test_numbers_that_became_words_are_refused_and_named_with_the_file(check, ending):
+    rows = with_column(make_window(rows=2000, seed=2), "weight", pa.array(["heavy"] * 2000))
+    result, _ = check(rows, ending=ending)
+    assert result.exit_code == 2
+    # CSV says nothing of types, so what its words say is what counts.
+    told = "holds text where" if ending == "parquet" else "has no number in any row, as"
+    assert f"window.{ending}: column 'weight' {told}" in result.stderr
+    assert "renew the baseline" in result.stderr
 
 
-def test_numbers_that_became_text_of_numbers_are_told_and_judged_as_numbers(check):
+def test_numbers_that_became_text_of_numbers_are_refused_unless_a_yaml_says_what_they_are(check, config):
     rows = make_window(rows=2000, seed=2)
-    result, report = check(with_column(rows, "weight", rows.column("weight").cast(pa.string())))
+    rows = with_column(rows, "weight", rows.column("weight").cast(pa.string()))
+    result, _ = check(rows)
+    assert result.exit_code == 2
+    assert "window.parquet: column 'weight' holds text where" in result.stderr
+    result, report = check(rows, *config)
     assert "column 'weight' holds text where" in result.output
-    assert result.exit_code == 0
-    assert severities(report)["weight"] == "OK"
+    assert (result.exit_code, severities(report)["weight"]) == (0, "OK")
 
 
-def test_words_that_became_numbers_are_levels_never_seen(check):
-    rows = make_window(rows=2000, seed=2)
-    result, report = check(with_column(rows, "carrier", pa.array(np.arange(2000) % 4)))
-    assert result.exit_code == 1
-    assert severities(report)["carrier"] == "CRITICAL"
+def test_words_that_became_numbers_are_refused_and_under_a_yaml_they_are_levels_never_seen(check, config):
+    rows = with_column(make_window(rows=2000, seed=2), "carrier", pa.array(np.arange(2000) % 4))
+    result, _ = check(rows)
+    assert result.exit_code == 2
+    assert "window.parquet: column 'carrier' holds numbers where" in result.stderr
+    result, report = check(rows, *config)
+    assert (result.exit_code, severities(report)["carrier"]) == (1, "CRITICAL")
     assert "window.parquet: column 'carrier' has no level that the baseline knows" in result.output
 
 
@@ -88,11 +118,32 @@ def test_a_column_of_lists_cannot_be_judged_and_says_what_to_write(check):
     assert "write one number or text a row" in result.stderr
 
 
-def test_a_column_all_missing_in_the_window_is_named_with_the_file(check):
+@pytest.mark.parametrize("name", ["weight", "carrier", "prediction"])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_column_all_missing_in_the_window_is_refused_and_named_with_the_file(check, config, name, ending):
     rows = make_window(rows=2000, seed=2)
-    result, _ = check(with_column(rows, "carrier", pa.nulls(2000, pa.string())))
-    assert result.exit_code == 1
-    assert "window.parquet: column 'carrier' has no value in any row; mend what writes the file" in result.output
+    rows = with_column(rows, name, pa.nulls(2000, rows.schema.field(name).type))
+    for options in ((), config):
+        result, _ = check(rows, *options, ending=ending)
+        assert result.exit_code == 2
+        assert f"window.{ending}: column {name!r} has no value in any row, where" in result.stderr
+        assert "mend what writes the file" in result.stderr
+
+
+def test_a_column_all_missing_in_the_baseline_is_refused_and_named_with_that_file(check):
+    rows = make_window(rows=2000, seed=2)
+    result, _ = check(rows, baseline=with_column(rows, "carrier", pa.nulls(2000, pa.string())))
+    assert result.exit_code == 2
+    assert "baseline.parquet: column 'carrier' has no value in any row; take it out" in result.stderr
+
+
+def test_a_column_that_seldom_has_a_value_may_have_none(check):
+    seldom = pa.array([1.0, 2.0] + [None] * 3998)
+    baseline = with_column(make_window(rows=4000, seed=1), "weight", seldom)
+    window = with_column(make_window(rows=300, seed=2), "weight", pa.nulls(300, pa.float64()))
+    result, report = check(window, baseline=baseline)
+    assert result.exit_code == 0
+    assert severities(report)["weight"] == "INSUFFICIENT_DATA"
 
 
 def test_a_missing_column_says_where_and_what_to_do(check):
@@ -102,18 +153,47 @@ def test_a_missing_column_says_where_and_what_to_do(check):
     assert "write it there" in result.stderr
 
 
-@pytest.mark.parametrize("huge", [1e308, -1e308, math.inf])
-def test_the_largest_numbers_do_not_break_the_digits_of_the_report(check, huge):
+def test_infinities_do_not_break_the_digits_of_the_report(check):
     values = make_window(rows=2000, seed=2).column("weight").to_numpy().copy()
-    values[:1000] = huge
-    result, report = check(with_column(make_window(rows=2000, seed=2), "weight", pa.array(values)))
-    assert result.exit_code == 1
-    assert severities(report)["weight"] == "CRITICAL"
-    both = make_window(rows=2000, seed=3)
-    result, report = check(
-        with_column(both, "weight", pa.array(values)), baseline=with_column(both, "weight", pa.array(values))
-    )
+    values[:1000] = math.inf
+    both = with_column(make_window(rows=2000, seed=3), "weight", pa.array(values))
+    result, report = check(both)
+    assert (result.exit_code, severities(report)["weight"]) == (1, "CRITICAL")
+    _, report = check(both, baseline=both)
     assert severities(report)["items"] == "OK"
+
+
+@pytest.mark.parametrize("huge", [1e308, -1e308])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_numbers_that_cannot_be_added_up_are_refused_and_counted(check, huge, ending, rows):
+    good, bad = make_window(rows=2000, seed=3), make_window(rows=2000, seed=2)
+    values = bad.column("weight").to_numpy().copy()
+    values[:rows] = huge
+    bad = with_column(bad, "weight", pa.array(values))
+    for baseline, window, side in ((good, bad, "window"), (bad, good, "baseline"), (bad, bad, "baseline")):
+        result, _ = check(window, baseline=baseline, ending=ending)
+        assert result.exit_code == 2
+        assert f"{side}.{ending}: column 'weight' holds {rows:,} numbers of 1e+300 and beyond" in result.stderr
+        assert "leave such a value empty" in result.stderr
+
+
+def test_numbers_far_beyond_the_range_that_can_be_added_up_are_judged(check):
+    values = make_window(rows=2000, seed=2).column("weight").to_numpy().copy()
+    values[:1000] = 1e200
+    result, report = check(with_column(make_window(rows=2000, seed=2), "weight", pa.array(values)))
+    assert (result.exit_code, severities(report)["weight"]) == (1, "CRITICAL")
+
+
+def test_more_levels_than_can_be_compared_are_refused_with_what_to_write(check):
+    # Every other row is of one level, so that it does not look like an identifier.
+    number = np.arange(1_010_000)
+    codes = pa.array(np.where(number % 2, number, -1)).cast(pa.string())
+    rows = pa.table({"code": pa.compute.binary_join_element_wise("u", codes, ""), "x": number % 7})
+    result, _ = check(rows, baseline=rows)
+    assert result.exit_code == 2
+    assert "baseline.parquet: column 'code' has 505,001 different levels, too many to be compared" in result.stderr
+    assert "write what they have in common" in result.stderr
 
 
 def test_a_million_levels_are_counted_in_bounded_memory(check):
@@ -138,7 +218,8 @@ def test_an_identifier_with_a_million_values_is_left_out_and_told(check):
     )
     result, report = check(rows, baseline=rows)
     assert result.exit_code == 0
-    assert "code is not judged" in result.output
+    assert "baseline.parquet: code is not judged" in result.output
+    assert "to have it judged, name it in a YAML" in result.output
     assert set(severities(report)) == {"x"}
 
 

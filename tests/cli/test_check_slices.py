@@ -2,13 +2,14 @@
 
 import json
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.kedge.sliced_rows import make_rows
+from tests.kedge.sliced_rows import make_classes, make_rows
 
 YAML = """
 model: parcels
@@ -72,3 +73,33 @@ def test_models_validate_refuses_a_sensitive_column_that_is_nowhere(tmp_path):
     assert result.exit_code == 2
     assert "'gender'" in result.output
     assert "endpoint.custom_attributes" in result.output
+
+
+CLASSES = """
+model: parcels
+problem: multiclass_classification
+endpoint: {name: parcels}
+prediction: {name: score, probabilities: [p_a, p_b, p_c, p_d]}
+labels: {classes: [a, b, c, d]}
+features: [{name: weight, kind: numeric}, {name: items, kind: numeric}, {name: carrier, kind: categorical}]
+"""
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_classes_are_held_against_their_probabilities_where_the_file_has_them(tmp_path, scored):
+    for name, seed, mislabelled in (("before", 1, ""), ("now", 2, "rail")):
+        table, outcomes = make_classes(seed, 6000, shift=0.3 * (name == "now"), mislabelled=mislabelled)
+        table = table.rename_columns(["weight", "items", "carrier", "score"])
+        table = table.append_column("label", pa.array(np.array(outcomes.classes)[outcomes.labels]))
+        for place, name_of in enumerate(outcomes.classes if scored else ()):
+            table = table.append_column(f"p_{name_of}", pa.array(outcomes.probabilities[:, place]))
+        pq.write_table(table, tmp_path / f"{name}.parquet", row_group_size=2500)
+    (tmp_path / "parcels.yaml").write_text(CLASSES)
+    result, performance = check(tmp_path, "--config", str(tmp_path / "parcels.yaml"))
+    concept = performance["concept_drift"]
+    assert f"concept drift: {concept['reason']}" in result.output
+    if scored:
+        assert {"carrier=rail"} <= {s["group"] for s in concept["shifts"]}
+        assert not [s for s in concept["shifts"] if "sea" in s["group"] or "road" in s["group"]]
+    else:
+        assert (concept["severity"], concept["shifts"]) == ("INSUFFICIENT_DATA", [])

@@ -89,7 +89,7 @@ def test_the_excess_of_every_fourth_row_counts_fourfold():
         stretches = Stretches(coarse_ruler(frozen), total_rows=total)
         for batch in table.to_batches():
             stretches.add(batch)
-        found.append(stretches.effects(stretches.profiles)["x"])
+        found.append(stretches.repetition(stretches.profiles).design_effects["x"])
     assert found[1] == pytest.approx(found[0], rel=0.1)
 
 

@@ -1,6 +1,7 @@
 """detect_drift judges a window, keeps its report, and tells people once."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from botocore.exceptions import ClientError
 
 from kedge.day_profile import DayProfile, encode_day
+from kedge.errors import EpisodeContendedError
 from kedge.retraining import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import days, served, windows
+from lambdas.adapters import alert_episodes, days, served, windows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.windows import JudgedWindow
 from lambdas.handlers import detect_drift
@@ -107,6 +110,89 @@ def test_the_same_window_is_told_once(world, bookings):
     run()
     assert world.mails() == []
     assert sorted(world.keys("reports/") + world.keys("audit/")) == keys
+
+
+def told(world):
+    """What the episode's mails say: news, since when, and what is new."""
+    entries = [e["detail"]["alarm_episode"] for e in world.timeline() if e["kind"] == "alert_sent"]
+    return [(entry["news"], entry["since"][:10], list(entry["new"])) for entry in entries]
+
+
+def week(world, number, **changes):
+    """Judge the window of four weeks that ends so many weeks after the first."""
+    ends = END + timedelta(days=7 * number)
+    window = {"start": f"{ends - timedelta(days=28):%Y-%m-%dT00:00:00Z}", "end": f"{ends:%Y-%m-%dT00:00:00Z}"}
+    return run(time=f"{ends:%Y-%m-%dT02:00:00Z}", window=window, **changes)
+
+
+def test_drift_that_stays_is_mailed_once_and_again_after_four_weeks(world):
+    rows = load_bookings("2015-12-07", "2016-02-08")
+    drifted(world, rows)
+    answers = [week(world, number)["severity"] for number in range(5)]
+    assert answers == ["CRITICAL"] * 5
+    assert world.kinds().count("window_judged") == 5
+    news = told(world)
+    assert (news[0][0], {since for _, since, _ in news}) == ("begins", {"2016-01-04"})
+    assert "column adr" in news[0][2]
+    # Between the first and the last are only columns that had not alarmed, each once.
+    fresh = [name for _, _, names in news for name in names]
+    assert len(fresh) == len(set(fresh))
+    assert {kind for kind, _, _ in news[1:]} <= {"worse", "lasts"}
+    assert len(world.mails()) == len(news) < 5
+
+
+def test_the_end_is_told_and_the_mail_says_how_long_it_lasted(world, bookings):
+    steady(world, bookings)
+    world.put("reports/p.json", json.dumps(LOST).encode())
+    week(world, -1, performance_key="reports/p.json")
+    world.mails()
+    held = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840"], "metrics": []}
+    world.put("reports/q.json", json.dumps(held).encode())
+    run(performance_key="reports/q.json")
+    ((subject, body),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: is back to normal"
+    assert "It had lasted since the window to 2015-12-28, 7 days ago." in body
+    assert told(world) == [("begins", "2015-12-28", ["measured quality"]), ("ends", "2015-12-28", [])]
+
+
+def test_an_alert_that_could_not_be_sent_is_sent_with_the_next_attempt(world, bookings, monkeypatch):
+    drifted(world, bookings)
+    arn = os.environ["ALERT_TOPIC_ARN"]
+    monkeypatch.setenv("ALERT_TOPIC_ARN", f"{arn}-gone")
+    with pytest.raises(ClientError):
+        run()
+    assert world.mails() == []
+    monkeypatch.setenv("ALERT_TOPIC_ARN", arn)
+    run()
+    run()
+    assert len(world.mails()) == 1
+    assert [kind for kind, _, _ in told(world)] == ["begins"]
+
+
+def test_two_runs_at_once_keep_one_episode(world, bookings, monkeypatch):
+    drifted(world, bookings)
+    load, runs = alert_episodes.load, []
+
+    def load_then_another_writes(*args):
+        found = load(*args)
+        if not runs:
+            runs.append("the other")
+            run()
+        return found
+
+    monkeypatch.setattr(alert_episodes, "load", load_then_another_writes)
+    run()
+    assert runs
+    assert [kind for kind, _, _ in told(world)] == ["begins"]
+    assert len(world.mails()) == 1
+
+
+def test_an_episode_that_others_write_all_the_time_is_tried_again_later(world, bookings, monkeypatch):
+    drifted(world, bookings)
+    monkeypatch.setattr(alert_episodes, "save", lambda *_, **__: False)
+    with pytest.raises(EpisodeContendedError):
+        run()
+    assert world.mails() == []
 
 
 def test_a_window_without_drift_is_kept_and_not_told(world, bookings):

@@ -1,15 +1,16 @@
 """measure_performance joins late labels to answers, and lets only ripe rows judge."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import pytest
 
 from lambdas.adapters import windows
-from lambdas.handlers.measure_performance import handler
+from lambdas.handlers.measure_performance import gauges, handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
+from tests.handlers.labels import record, upload
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world, scored
 
 NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
@@ -117,17 +118,18 @@ def test_answers_before_the_promotion_are_another_packages(world, bookings):
     assert 0 < whole < len(after)
 
 
-def test_only_the_days_and_parts_of_the_window_are_read(world, bookings):
+def test_only_the_days_and_parts_of_the_window_are_read_and_no_label_file_twice(world, bookings):
     answered(world, load_bookings("2015-10-05", "2015-12-07"), skill=0.8)
     answered(world, bookings, skill=0.8)
+    run()
     read = []
     world.s3.meta.events.register(
         "before-call.s3.GetObject", lambda params, **_: read.append(unquote(params["url_path"]))
     )
     run()
-    dates = {key.split("date=")[1][:10] for key in read if "predictions/" in key}
-    assert min(dates) >= "2015-12-07"
-    assert not [key for key in read if "labels/" in key and key.split(f"{MODEL}/")[1][:10] < "2015/12/07"]
+    dates = {key.split("date=")[1][:10] for key in read if "date=" in key}
+    assert (min(dates), max(dates)) == ("2015-12-07", "2016-01-03")
+    assert not [key for key in read if "/labels/" in key]
 
 
 def test_a_rerun_overwrites_itself(world, bookings):
@@ -136,3 +138,55 @@ def test_a_rerun_overwrites_itself(world, bookings):
     before = sorted(world.keys("reports/") + world.keys("audit/"))
     run()
     assert sorted(world.keys("reports/") + world.keys("audit/")) == before
+
+
+def test_a_classs_own_recall_is_put_to_cloudwatch_only_where_it_is_judged():
+    rows = [{"name": name, "value": 0.5} for name in ("accuracy", "recall_cat", "recall_dog")]
+    rows[2]["limit"] = 0.4
+    assert gauges({"metrics": rows}) == {"Performance/accuracy": 0.5, "Performance/recall_dog": 0.5}
+
+
+def test_the_report_says_what_the_join_took_and_the_timeline_does_not(world, bookings):
+    answered(world, bookings, skill=0.8)
+    run()
+    first = report_of(world)["join"]
+    assert first["labels_new"] == first["labels_matched"] == first["labelled_rows"] > 500
+    assert (first["rows"], first["labels_waiting"], first["labels_unknown"]) == (bookings.num_rows, 0, 0)
+    assert 0 < first["days_opened"] <= 28 < first["objects_opened"]
+    assert 1 <= first["label_delay_days"]["median"] <= first["label_delay_days"]["longest"] < 28
+    run()
+    again = report_of(world)["join"]
+    assert (again["label_files"], again["labels_new"], again["days_opened"]) == (0, 0, 0)
+    assert again["labelled_rows"] == first["labelled_rows"]
+    assert "join" not in world.timeline()[0]["detail"]
+    assert world.gauge("LabelsFolded") == [first["labels_matched"], 0]
+
+
+def test_a_label_that_was_corrected_shows_in_the_next_measurement(world, bookings):
+    answered(world, bookings, skill=0.8)
+    run()
+    before = report_of(world)["classes"]
+    early = bookings.slice(0, 50)
+    upload(world, NOW - timedelta(hours=1), *(record(str(row_id), "1") for row_id in early.column("id").to_pylist()))
+    run()
+    after = report_of(world)["classes"]
+    assert early.column("label").to_pylist().count(0) > 10
+    assert after["positive"] >= before["positive"] + early.column("label").to_pylist().count(0)
+
+
+def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
+    answered(world, bookings, skill=0.8)
+    first, second = (str(row_id) for row_id in bookings.slice(0, 2).column("id").to_pylist())
+    upload(world, NOW - timedelta(hours=1), record(first, "perhaps"), record(second, "7"))
+    broken = [record("nobody", "1"), "not json", "{}", record("no one", "0")]
+    upload(world, datetime(2015, 12, 20, tzinfo=UTC), *broken)
+    world.answer(bookings.slice(2, 1), [0.99], name="again")
+    run()
+    notes = " ".join(report_of(world)["notes"])
+    for sentence in (
+        "2 labels are none that the model knows, such as '7', 'perhaps'",
+        "1 answers contradict a later one to the same id",
+        "2 labels collected of late name no row that was answered",
+        "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
+    ):
+        assert sentence in notes

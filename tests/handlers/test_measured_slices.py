@@ -13,7 +13,7 @@ from kedge.profile_encoding import decode_baseline
 from kedge.slice_encoding import encode_slices
 from kedge.slice_reference import slice_reference
 from lambdas.adapters import champions
-from lambdas.handlers.measure_performance import Settings, measure
+from lambdas.handlers.measure_performance import Settings, measure, stretch_of
 from lambdas.handlers.requests import JudgeRequest
 from tests.handlers.bookings import load_bookings, publish_labels
 from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, monitor_world, scored
@@ -53,7 +53,7 @@ def with_fairness(config, *, attributes=(), fields=(), columns=()):
 def measured(world, config):
     request, settings = JudgeRequest.from_event(load_event("message_judge")), Settings.from_environment()
     champion = champions.load(world.dynamodb, TABLE, MODEL)
-    body = measure(request, settings, config, champion)
+    body = measure(request, settings, config, champion, stretch_of(request, settings, config, champion))
     return json.loads(world.read(body["performance_key"]))
 
 

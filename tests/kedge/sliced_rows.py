@@ -1,4 +1,4 @@
-"""Labelled rows with features, cut into slices: a calibrated score, and whatever a test plants into one group."""
+"""Labelled rows with features, cut into slices: answers that tell the truth, and whatever a test plants into one group."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kedge.columns import Column
 from kedge.outcomes import Outcomes
@@ -46,6 +47,25 @@ def make_rows(
     return table, Outcomes("binary_classification", score, labels, ("0", "1"))
 
 
+def make_classes(
+    seed: int, rows: int, *, shift: float = 0.0, certainty: float = 1.0, mislabelled: str = "", scored: bool = True
+) -> tuple[pa.Table, Outcomes]:
+    """Four classes whose probabilities tell the truth at a certainty of 1; on carrier `mislabelled` half of the labels are drawn blindly."""
+    rng = np.random.default_rng(seed)
+    inputs = rng.normal(shift, 1, (rows, 2))
+    carrier = rng.choice(np.array(["sea", "road", "rail"]), rows, p=[0.5, 0.3, 0.2])
+    heights = inputs @ np.array([[1.2, 0.2, -0.6, -1.0], [0.5, -1.3, 0.9, 0.1]])
+    truth = _softmax(heights)
+    truth[carrier == mislabelled] = truth[carrier == mislabelled] / 2 + 1 / 8
+    labels = (truth.cumsum(axis=1) < rng.random((rows, 1))).sum(axis=1).clip(0, 3)
+    said = _softmax(certainty * heights)
+    answers = said.argmax(axis=1)
+    columns = {"weight": inputs[:, 0], "items": inputs[:, 1], "carrier": carrier}
+    table = pa.table(columns | {"answer": np.array(["a", "b", "c", "d"])[answers]})
+    probabilities = said if scored else None
+    return table, Outcomes("multiclass_classification", answers, labels, ("a", "b", "c", "d"), probabilities)
+
+
 def ruler_of(table: pa.Table) -> SliceRuler:
     """The ruler of these rows."""
     return freeze_ruler(freeze_baseline("m", "1", COLUMNS, table, table), "binary_classification", classes=("0", "1"))
@@ -63,3 +83,8 @@ def batches(table: pa.Table, outcomes: Outcomes, *, size: int | None = None) -> 
             yield {name: part.column(name) for name in names}, outcomes.take(inside)
 
     return read
+
+
+def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))

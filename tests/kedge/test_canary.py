@@ -45,3 +45,30 @@ def test_a_canary_without_any_answer_is_unproven():
 def test_a_handful_of_answers_proves_no_misbehaviour():
     for rows in (1, 2, 4):
         assert verdict(np.full(rows, 0.9), np.full(rows, 0.1), ending=False).verdict == "HEALTHY"
+
+
+def classes(seed, rows, shares):
+    return np.random.default_rng(seed).choice(len(shares), rows, p=shares).astype(float)
+
+
+def of_classes(canary, champion):
+    return judge_canary(canary, champion, CanaryPolicy(), requests=len(canary), bake_is_ending=True, classes=True)
+
+
+def test_classes_are_compared_without_an_order():
+    champion = classes(1, 900, [0.5, 0.3, 0.2])
+    assert of_classes(classes(2, 150, [0.5, 0.3, 0.2]), champion).verdict == "HEALTHY"
+    # The middle class lost to both ends: a KS statistic of 0.25 would pass, half of the answers moved.
+    found = of_classes(np.repeat([0.0, 2.0], 75), np.repeat([0.0, 1.0, 2.0], [253, 490, 257]))
+    assert found.verdict == "MISBEHAVING"
+    assert "total variation 0.49 against 0.3" in found.reasons[0]
+
+
+def test_a_canary_of_classes_like_the_champion_is_healthy_however_few_its_answers():
+    for seed in range(200):
+        canary = classes(seed, 1 + seed // 4, [0.7, 0.2, 0.05, 0.05])
+        assert of_classes(canary, classes(1_000 + seed, 200, [0.7, 0.2, 0.05, 0.05])).verdict != "MISBEHAVING"
+
+
+def test_an_answer_that_is_no_class_sends_the_canary_back():
+    assert "classes" in of_classes(np.array([0.0, np.nan]), np.zeros(50)).reasons[0]

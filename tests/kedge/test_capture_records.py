@@ -12,6 +12,7 @@ from kedge.capture_payloads import record_rows
 from kedge.capture_records import parse_capture, parse_capture_files
 from kedge.errors import UnreadableRecordError
 from kedge.model_config import parse_model_config
+from kedge.typed_columns import typed_predictions
 from tests.builders import capture_record, json_lines, make_config
 
 CONFIG = make_config()
@@ -249,3 +250,37 @@ def test_requests_are_counted_by_the_hour_however_many_rows_they_hold_and_broken
     assert batch.table.num_rows == 4
     assert batch.requests_by_hour() == {2: 3, 3: 1}
     assert parse_capture(b"", make_config(), "c/2016/01/04/02/a.jsonl").requests_by_hour() == {}
+
+
+SEVERAL = make_config(
+    "problem: multiclass_classification\nlabels: {classes: [late, lost, fine]}\n"
+    "prediction: {name: prediction, probabilities: [p_late, p_lost, p_fine]}\n"
+)
+
+
+def test_probabilities_are_read_behind_the_class_that_was_answered():
+    (row,) = rows_of(capture_record("1,2,sea", "fine,0.1,0.2,0.7"), config=SEVERAL)
+    assert [row[name] for name in SEVERAL.answer_columns] == ["fine", "0.1", "0.2", "0.7"]
+
+
+def test_probabilities_of_a_json_answer_are_read_by_their_names():
+    named = '{"p_fine": 0.7, "prediction": "fine", "p_late": 0.1, "p_lost": 0.2}'
+    (row,) = rows_of(payload(named, encoding="JSON", side="endpointOutput"), config=SEVERAL)
+    assert [row[name] for name in SEVERAL.answer_columns] == ["fine", "0.1", "0.2", "0.7"]
+
+
+def test_an_answer_without_its_probabilities_is_kept_whether_it_is_read_among_many_or_by_itself():
+    answers = ["fine,0.1,0.2,0.7", "lost", "late,0.6", '"fine",0,0,1', "fine,0.1,0.2,0.7,more"] * 60
+    records = [capture_record("1,2,sea", answer, eventId=f"e{i}") for i, answer in enumerate(answers)]
+    batch = parse_capture(json_lines(*records), SEVERAL, KEY)
+    assert batch.quarantined == ()
+    each = [record_rows(json.dumps(record).encode(), SEVERAL)[0] for record in records]
+    assert [list(row.values()) for row in batch.table.to_pylist()] == [[*row[:3], 2, *row[3:]] for row in each]
+    assert each[1][-4:] == ["lost", None, None, None]
+    assert each[2][-4:] == ["late", "0.6", None, None]
+
+
+def test_probabilities_are_numbers_in_the_predictions_table():
+    batch = parse_capture(json_lines(capture_record("1,2,sea", "fine,0.1,?,0.7")), SEVERAL, KEY)
+    (row,) = typed_predictions(batch.table, SEVERAL, ("row_id",)).to_pylist()
+    assert [row[name] for name in SEVERAL.answer_columns] == ["fine", 0.1, None, 0.7]

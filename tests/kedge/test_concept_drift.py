@@ -1,11 +1,13 @@
 """P(y given x): what moved is told with its place, and a harmless shift or a model that never was calibrated is not."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from kedge.columns import Column
 from kedge.concept_drift import judge_concept, with_since
 from kedge.model_config import SegmentPolicy
 from kedge.outcomes import Outcomes
@@ -13,9 +15,11 @@ from kedge.profile import freeze_baseline
 from kedge.severity import Severity
 from kedge.slice_counting import count_singles
 from kedge.slice_ruler import freeze_ruler
-from tests.kedge.sliced_rows import COLUMNS, batches, make_rows, ruler_of
+from tests.kedge.sliced_rows import COLUMNS, batches, make_classes, make_rows, ruler_of
 
 POLICY = SegmentPolicy()
+# Tells of every group: what is seen is what was counted.
+LENIENT = SegmentPolicy(p_value_min=1.0, gap_min=0.0, shown=100)
 
 
 def judged(window, before, policy=POLICY):
@@ -99,22 +103,67 @@ def test_a_regression_that_is_off_by_a_constant_is_told():
     assert judge_concept(reference, reference, POLICY).shifts == ()
 
 
-def test_classes_are_judged_by_how_often_each_answer_is_right():
-    table, _ = make_rows(1, 9000)
-    rng = np.random.default_rng(3)
-    answers = rng.integers(0, 3, 9000)
-    ruler = freeze_ruler(
-        freeze_baseline("m", "1", COLUMNS, table, table), "multiclass_classification", classes=("a", "b", "c")
+def judged_classes(window, before, policy=POLICY):
+    columns = (*COLUMNS[:1], Column("items", "feature", "numeric", "float64"), COLUMNS[2])
+    columns = (*columns, Column("answer", "prediction", "categorical", "string"))
+    frozen = freeze_baseline("m", "1", columns, before[0], before[0])
+    ruler = freeze_ruler(frozen, "multiclass_classification", classes=("a", "b", "c", "d"))
+    return judge_concept(count_singles(ruler, batches(*window)), count_singles(ruler, batches(*before)), policy)
+
+
+@pytest.mark.parametrize("certainty", [1.0, 2.0], ids=["calibrated", "overconfident"])
+def test_several_classes_under_a_harmless_shift_are_claimed_no_more_often_than_the_level_says(certainty):
+    runs, claims = 60, 0
+    for seed in range(runs):
+        window = make_classes(seed, 2500, shift=0.5, certainty=certainty)
+        claims += bool(judged_classes(window, make_classes(1000 + seed, 2500, certainty=certainty)).shifts)
+    assert claims <= stats.binom.ppf(0.999, runs, POLICY.p_value_min)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5], ids=["alone", "with a harmless shift"])
+def test_a_group_on_which_several_classes_lost_their_meaning_is_told(shift):
+    window, before = make_classes(1, 5000, shift=shift, mislabelled="rail"), make_classes(2, 5000)
+    found = judged_classes(window, before)
+    moved = {s.group: s for s in found.shifts}
+    rail = np.array(window[0].column("carrier").to_pylist()) == "rail"
+    right = window[1].answers[rail] == window[1].labels[rail]
+    assert found.severity is Severity.CRITICAL
+    assert (moved["carrier=rail"].rows, moved["carrier=rail"].observed) == (rail.sum(), pytest.approx(right.mean()))
+    # Of a calibrated model's answers as many are expected to be right as their own probabilities add up to.
+    own = window[1].probabilities[rail].max(axis=1)
+    assert moved["carrier=rail"].expected == pytest.approx(own.mean(), abs=0.05)
+    assert not {"carrier=sea", "carrier=road"} & moved.keys()
+
+
+def test_classes_without_probabilities_are_not_judged_and_it_is_said_why():
+    window, before = make_classes(1, 5000, mislabelled="rail", scored=False), make_classes(2, 5000)
+    for pair in ((window, before), (before, window)):
+        found = judged_classes(*pair)
+        assert (found.severity, found.shifts) == (Severity.INSUFFICIENT_DATA, ())
+        assert "without probabilities" in found.reason
+
+
+def test_answers_without_a_probability_of_their_own_are_left_out():
+    table, outcomes = make_classes(1, 4000, mislabelled="rail")
+    torn = outcomes.probabilities.copy()
+    torn[:1000], torn[1000:1500] = np.nan, 1.7
+    found = judged_classes((table, replace(outcomes, probabilities=torn)), make_classes(2, 4000), LENIENT)
+    whole = judged_classes((table.slice(1500), outcomes.take(np.arange(4000) >= 1500)), make_classes(2, 4000), LENIENT)
+    assert found.shifts
+    assert [(s.group, s.rows, s.shift) for s in found.shifts] == [(s.group, s.rows, s.shift) for s in whole.shifts]
+
+
+def test_of_many_classes_the_probabilities_are_counted_together():
+    classes = tuple(f"c{i:02d}" for i in range(40))
+    table, outcomes = make_classes(1, 4000)
+    wide = np.column_stack([outcomes.probabilities, np.zeros((4000, 36))])
+    columns = (COLUMNS[0], Column("answer", "prediction", "categorical", "string"))
+    ruler = freeze_ruler(freeze_baseline("m", "1", columns, table, table), "multiclass_classification", classes=classes)
+    assert ruler.cells < 20
+    counted = count_singles(
+        ruler, batches(table, Outcomes("multiclass_classification", outcomes.answers, outcomes.labels, classes, wide))
     )
-    counted = []
-    for right in ((0.8, 0.8, 0.8), (0.8, 0.5, 0.8)):
-        labels = np.where(rng.random(9000) < np.array(right)[answers], answers, (answers + 1) % 3)
-        outcomes = Outcomes("multiclass_classification", answers, labels, ("a", "b", "c"))
-        counted.append(count_singles(ruler, batches(table, outcomes)))
-    found = judge_concept(counted[1], counted[0], POLICY)
-    bands = [shift for shift in found.shifts if shift.where == "score band"]
-    assert [shift.group for shift in bands] == ["score=b"]
-    assert bands[0].shift == pytest.approx(-0.3, abs=0.05)
+    assert judge_concept(counted, counted, POLICY).severity is Severity.OK
 
 
 def test_a_shift_is_dated_by_the_first_window_in_a_row_that_told_of_it():

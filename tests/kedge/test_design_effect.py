@@ -142,3 +142,34 @@ def test_a_baseline_learns_it_from_its_own_rows_in_their_order():
 
 def test_the_larger_of_two_estimates_counts_and_never_less_than_one():
     assert combined({"x": 0.5, "c": 3.0}, {"c": 2.0}, None) == {"x": 1.0, "c": 3.0}
+
+
+def test_neighbours_say_what_memory_there_is_where_the_blocks_follow_a_trend():
+    """Rows sorted by a column that pulls another along, and rows in the order of time with a clock among them."""
+    rng = np.random.default_rng(9)
+    x = np.sort(rng.normal(size=20_000))
+    pulled = table(rng, 20_000, 0.0).set_column(0, "x", pa.array(0.5 * x + rng.normal(size=20_000)))
+    ruler = freeze_baseline("m", "1", COLUMNS, pulled, pulled)
+    profiles = count_rows_by_hour(ruler, pulled, block_codes(20_000))
+    blocks = [profiles[code] for code in sorted(profiles)]
+    assert design_effects(ruler, blocks)["x"] > 10
+    assert design_effects(ruler, blocks, trending=True)["x"] < 1.6
+    for rho, wanted in ((0.5, 2.4), (0.9, 12.5)):
+        walked = table(rng, 20_000, rho)
+        ruler = freeze_baseline("m", "1", COLUMNS, walked, walked)
+        profiles = count_rows_by_hour(ruler, walked, block_codes(20_000))
+        found = design_effects(ruler, [profiles[code] for code in sorted(profiles)], trending=True)
+        assert 0.75 * wanted < found["x"] < 1.6 * wanted
+        assert 0.7 * (1 + rho) / (1 - rho) < found["c"] < 1.6 * (1 + rho) / (1 - rho)
+
+
+def test_of_independent_rows_neighbours_say_that_they_are():
+    rng = np.random.default_rng(10)
+    found = []
+    for _ in range(40):
+        rows = table(rng, 5000, 0.0)
+        ruler = freeze_baseline("m", "1", COLUMNS, rows, rows)
+        blocks = count_rows_by_hour(ruler, rows, block_codes(5000))
+        found += design_effects(ruler, [blocks[code] for code in sorted(blocks)], trending=True).values()
+    assert np.mean(np.array(found) > 1) <= 0.2
+    assert np.mean(found) < 1.08

@@ -190,6 +190,25 @@ def test_several_classes_are_estimated_from_their_probabilities():
         assert found[f"recall_{name}"].value == pytest.approx(recall, abs=0.04)
 
 
+def test_a_class_of_next_to_no_rows_is_taken_at_its_word_and_not_averaged():
+    rng = np.random.default_rng(11)
+    chance = rng.dirichlet([4, 3, 0.01], 4_000)
+    labels = (rng.random((4_000, 1)) > np.cumsum(chance, axis=1)).sum(axis=1)
+    kept = (labels != 2) | (np.cumsum(labels == 2) <= 3)
+    names = ("a", "b", "never")
+    reference = Outcomes("multiclass_classification", chance.argmax(axis=1), labels, names, chance).take(kept)
+    estimator = fit_estimator(reference, threshold=0.5)
+    found = estimator.estimate(estimator.count(reference.answers, reference.probabilities), 0.95)
+    assert found["accuracy"].value == pytest.approx((reference.answers == reference.labels).mean(), abs=0.02)
+    assert not {"macro_f1", "recall_never"} & found.keys()
+    assert {"recall_a", "recall_b"} <= found.keys()
+    assert decode_estimator(json.loads(json.dumps(estimator.to_json()))).estimate(
+        estimator.count(reference.answers, reference.probabilities), 0.95
+    ) == found  # fmt: skip
+    alone = reference.take(reference.labels == 0)
+    assert fit_estimator(alone, threshold=0.5) is None
+
+
 def test_a_regressions_loss_is_estimated_from_where_its_answers_lie():
     rng = np.random.default_rng(9)
 

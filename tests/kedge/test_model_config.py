@@ -81,6 +81,7 @@ def test_a_configuration_cannot_be_changed():
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
         ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
+        ("prediction: {probabilities: [items, p]}", "column names must be unique, these are not: items"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_field_value_and_what_is_allowed(extra, problem):

@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+from kedge.baseline import ColumnCounts
 from kedge.profile import count_rows
 from kedge.quality import BASELINE_DOUBT, measure_quality, rate_p_value
 from kedge.severity import Severity
@@ -124,6 +125,35 @@ def test_a_column_that_stands_still_is_a_warning_and_one_that_hardly_varied_is_n
     assert not [
         q for q in judged(make_window(), baseline=still).quality if (q.check, q.column) == ("constant", "carrier")
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("weight", [1e6 + n for n in range(300)], "lie above all that the baseline holds, and so in one cell"),
+        ("weight", [-1e6 - n for n in range(300)], "lie below all that the baseline holds, and so in one cell"),
+        ("carrier", [f"balloon {n}" for n in range(300)], "have levels that the baseline does not know"),
+        ("carrier", ["air"] * 300, "share one value"),
+    ],
+    ids=["above", "below", "unseen", "level"],
+)
+def test_rows_of_a_cell_without_an_end_are_not_said_to_share_a_value(column, values, words):
+    rows = make_window(rows=300)
+    rows = rows.set_column(rows.column_names.index(column), column, pa.array(values))
+    found = check_of(judged(rows), "constant", column)
+    assert found.reason.startswith(f"{column}: all 300 rows {words}; in the baseline at most ")
+
+
+def test_rare_levels_are_not_said_to_be_one():
+    counts = ColumnCounts(np.array([0, 0, 300]), 0, 0, 0, 0, 0)
+    before = ColumnCounts(np.array([500, 400, 100]), 0, 0, 0, 0, 0)
+    column = next(c for c in make_baseline(make_config()).columns if c.name == "carrier")
+    tests = measure_quality(column, before, counts, make_config().drift, rare_levels=50)
+    (found,) = (test for test in tests if test.check == "constant")
+    assert (
+        found.reason
+        == "carrier: all 300 rows have levels that are rare in the baseline; in the baseline at most 50.0% do"
+    )
 
 
 def test_rows_that_repeat_each_other_count_for_fewer():

@@ -100,5 +100,18 @@ def test_under_the_psi_rule_the_distance_is_the_psi():
     assert violation["description"] == f"Baseline drift distance: {psi:.6g} exceeds threshold: 0.3"
 
 
+def test_a_column_that_is_gone_is_missing_as_a_column_too():
+    table = make_window(rows=400).set_column(0, "weight", pa.array([None] * 400, pa.float64()))
+    found = constraint_violations(judged(table), make_config())["violations"]
+    assert found == [
+        {"feature_name": "weight", "constraint_check_type": "completeness_check", "description": found[0]["description"]},
+        {
+            "feature_name": "weight", "constraint_check_type": "missing_column_check",
+            "description": "There are missing columns in current dataset. Number of columns in current dataset: 3, "
+            "Number of columns in baseline constraints: 4",
+        },
+    ]  # fmt: skip
+
+
 def test_a_healthy_window_violates_nothing():
     assert constraint_violations(judged(make_window()), make_config()) == {"violations": []}

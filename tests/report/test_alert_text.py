@@ -191,6 +191,56 @@ def test_an_alert_leads_with_what_matters_where_that_is_known():
     )
 
 
+def episode(news, since="2016-01-18T00:00:00Z", **new):
+    return {"news": news, "since": since, "new": new, "reminder_days": 28}
+
+
+@pytest.mark.parametrize(
+    ("news", "begins", "words"),
+    [
+        ("begins", "2 columns", "It lasts since the window to 2016-01-18, 28 days ago.\nNew: adr (CRITICAL)."),
+        ("worse", "worse: 2 columns", "It lasts since the window to 2016-01-18, 28 days ago.\nNew: adr (CRITICAL)."),
+        ("lasts", "still: 2 columns", "28 days ago.\nNothing of it is new: this is a reminder."),
+        (
+            "back",
+            "again: 2 columns",
+            "It seemed over, but is back in rows that had alarmed before.\nNew: adr (CRITICAL).",
+        ),
+    ],
+)
+def test_a_mail_says_since_when_the_episode_lasts_and_what_is_new(news, begins, words):
+    new = {} if news == "lasts" else {"adr": "CRITICAL"}
+    found = mail("window_judged", alarm_episode=episode(news, **new))
+    assert found.subject.startswith(f"[Kedge] {MODEL}: {begins} drifted")
+    assert words in found.body
+    assert "You hear again when it becomes worse or ends, and every 28 days." in found.body
+
+
+def test_the_first_mail_of_an_episode_says_that_it_begins_and_names_three_parts():
+    new = {name: "CRITICAL" for name in "abcde"}
+    body = mail("window_judged", alarm_episode=episode("begins", since="2016-02-15T00:00:00Z", **new)).body
+    assert (
+        "SINCE WHEN\nIt begins with this window.\nNew: a (CRITICAL), b (CRITICAL), c (CRITICAL) and 2 more.\n" in body
+    )
+
+
+def test_an_hour_counts_where_windows_are_judged_hourly():
+    body = mail("window_judged", alarm_episode=episode("worse", since="2016-02-14T21:00:00Z", x="CRITICAL")).body
+    assert "It lasts since the window to 2016-02-14, 3 hours ago." in body
+
+
+@pytest.mark.parametrize(
+    ("severity", "words"), [("OK", "back to normal"), ("WARNING", "back to normal, but for warnings")]
+)
+def test_the_last_mail_says_that_it_is_over(severity, words):
+    found = mail("window_judged", severity=severity, alarm_episode=episode("ends"))
+    assert found.subject == f"[Kedge] {MODEL}: is {words}"
+    assert (
+        "It had lasted since the window to 2016-01-18, 28 days ago. No mail follows until the next alarm." in found.body
+    )
+    assert "You hear again" not in found.body
+
+
 UNKNOWN = {"severity": "INSUFFICIENT_DATA", "reasons": ["no labels yet"], "ripe_rows": 0}
 
 

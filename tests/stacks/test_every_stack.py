@@ -74,6 +74,7 @@ def test_every_message_has_time_for_six_attempts_of_its_function():
     }
     queues = resources("AWS::SQS::Queue")
     consumers = {"profile_logs": "Profiles", "measure_performance": "Performances", "detect_drift": "Drifts"}
+    consumers["join_labels"] = "Joins"
     for handler, queue_name in consumers.items():
         queue = next(
             q for path, q in queues.items() if path.startswith(f"KedgeMonitoring/{queue_name}") and "Dead" not in path

@@ -64,7 +64,9 @@ def test_layers_hold_what_the_handler_imports(path, layers):
 
 @pytest.mark.parametrize("path", sorted(functions()))
 def test_a_function_has_no_layer_that_it_does_not_import(path):
-    assert ("statistics" in layers_of(path)) is ("scipy" in packages_imported(path))
+    imported = packages_imported(path)
+    assert ("statistics" in layers_of(path)) is ("scipy" in imported)
+    assert ("tables" in layers_of(path)) is ("awswrangler" in imported)
 
 
 def test_layers_are_made_for_lambdas_python_and_processor(layers):

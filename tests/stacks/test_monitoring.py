@@ -45,7 +45,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
 
 def test_messages_come_one_at_a_time():
     mappings = resources("AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == 5
+    assert len(mappings) == 6
     assert {mapping["Properties"]["BatchSize"] for mapping in mappings.values()} == {1}
 
 

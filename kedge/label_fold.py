@@ -1,0 +1,144 @@
+"""Labels on their way to the day on which their row was answered: what each says of that day, and of several for one id the last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kedge.ages import as_timestamps
+from kedge.capture_records import ROW_ID
+from kedge.id_times import id_time_pattern
+from kedge.label_records import INFERENCE_TIME, LABEL
+
+COLLECTED, SOURCE = "collected", "source"
+# Of a label that has not found its row yet: the day that it says, and whether all days have been searched for it.
+HINT, SEARCHED = "hint", "searched"
+_ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
+
+
+def label_schema(fields: Sequence[str]) -> pa.Schema:
+    """Columns of a label day: one label for each id."""
+    extra = [(f"field_{name}", pa.string()) for name in fields]
+    return pa.schema(
+        [
+            (ROW_ID, pa.string()),
+            (LABEL, pa.string()),
+            (COLLECTED, pa.timestamp("us", "UTC")),
+            (SOURCE, pa.string()),
+            *extra,
+        ]
+    )
+
+
+def waiting_schema(fields: Sequence[str]) -> pa.Schema:
+    """Columns of labels whose row has not been found."""
+    return pa.schema([*label_schema(fields), (HINT, pa.date32()), (SEARCHED, pa.bool_())])
+
+
+def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table's columns in this order; null where it lacks one.
+
+    >>> in_schema(pa.table({"label": ["1"]}), pa.schema([("row_id", pa.string()), ("label", pa.string())])).to_pylist()
+    [{'row_id': None, 'label': '1'}]
+    """
+    there = set(table.column_names)
+    columns = [
+        table.column(field.name) if field.name in there else pa.nulls(table.num_rows, field.type) for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def waiting_labels(
+    records: pa.Table, *, collected: datetime, source: str, fields: Sequence[str], id_time_format: str | None
+) -> pa.Table:
+    """A file's labels as they begin to look for their rows.
+
+    Parameters
+    ----------
+    records : Table
+        `LabelRecords.table`.
+    collected : datetime
+        When the file's labels were collected.
+    source : str
+        The file's key.
+
+    >>> records = pa.table({"row_id": ["20160104-7"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
+    >>> found = waiting_labels(records, collected=datetime(2016, 1, 5), source="k", fields=[], id_time_format="%Y%m%d")
+    >>> found.column("hint").to_pylist()
+    [datetime.date(2016, 1, 4)]
+    """
+    rows = records.num_rows
+    columns = {
+        COLLECTED: pa.repeat(pa.scalar(collected, pa.timestamp("us", "UTC")), rows),
+        SOURCE: pa.repeat(pa.scalar(source, pa.string()), rows),
+        HINT: hinted_days(records.column(ROW_ID), records.column(INFERENCE_TIME), id_time_format),
+        SEARCHED: pa.repeat(pa.scalar(False), rows),
+    }
+    for name, column in columns.items():
+        records = records.append_column(name, column)
+    return in_schema(records, waiting_schema(fields))
+
+
+def hinted_days(row_ids: Any, inference_times: Any, id_time_format: str | None) -> Any:
+    """The UTC day of each label's row as the label says it, else as its id begins; null where neither can be read.
+
+    >>> said = pa.array(["2016-01-04T23:30:00-02:00", "soon", None])
+    >>> hinted_days(pa.array(["a", "x20160106", "x20169906"]), said, "x%Y%m%d").to_pylist()
+    [datetime.date(2016, 1, 5), datetime.date(2016, 1, 6), None]
+    """
+    nothing = pa.scalar(None, pa.string())
+    iso = pc.if_else(pc.match_substring_regex(inference_times, _ISO_DATE), inference_times, nothing)
+    days = as_timestamps(iso).cast(pa.date32()) if iso.null_count < len(iso) else pa.nulls(len(iso), pa.date32())
+    if id_time_format is None or not days.null_count:
+        return days
+    said = pc.extract_regex(row_ids, id_time_pattern(id_time_format))
+    said = said.combine_chunks() if isinstance(said, pa.ChunkedArray) else said
+    parts = [pc.struct_field(said, name) for name in ("year", "month", "day")]
+    return pc.coalesce(days, _dates(pc.binary_join_element_wise(*parts, "-")))
+
+
+def last_collected(labels: pa.Table) -> pa.Table:
+    """Each id once, in the order in which the ids first appear: its last collected label, of several the greater source's, then the last.
+
+    >>> labels = pa.table({"row_id": ["a", "b", "a"], "label": ["1", "0", "0"], "collected": [2, 1, 1], "source": ["k"] * 3})
+    >>> last_collected(labels).column("label").to_pylist()
+    ['1', '0']
+    """
+    ids = pc.dictionary_encode(labels.column(ROW_ID).combine_chunks())
+    if len(ids.dictionary) == labels.num_rows:
+        return labels
+    sources = pc.dictionary_encode(labels.column(SOURCE).combine_chunks())
+    places = pc.rank(sources.dictionary).to_numpy()[sources.indices.to_numpy()]
+    codes, collected = ids.indices.to_numpy(), labels.column(COLLECTED).cast(pa.int64()).to_numpy()
+    order = np.lexsort((places, collected, codes))
+    last = np.append(codes[order][1:] != codes[order][:-1], True)
+    return labels.take(pa.array(order[last]))
+
+
+def merge_labels(known: pa.Table, new: pa.Table) -> pa.Table:
+    """A label day with more labels. Merging commutes, and merging again changes nothing; a file that was read again replaces itself.
+
+    Parameters
+    ----------
+    known, new : Table
+        Of one schema, with each id once in `known`.
+    """
+    return last_collected(pa.concat_tables([known, new]))
+
+
+def _dates(texts: Any) -> Any:
+    words = pc.dictionary_encode(texts)
+    days = pa.array([_date(word) for word in words.dictionary.to_pylist()], pa.date32())
+    return days.take(words.indices)
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None

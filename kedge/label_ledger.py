@@ -1,0 +1,142 @@
+"""Which label files have been folded into the label days, and what was wrong with them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class FoldedFiles:
+    """What one step of a fold adds to the ledger.
+
+    Attributes
+    ----------
+    files : mapping of str to str
+        ETag of each file that was read, by key.
+    broken : mapping of str to mapping
+        Of those that hold broken records, how many by reason.
+    unknown : mapping of str to int
+        Labels given up, because they name no row that was answered, by the file that they came from.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LabelLedger:
+    """The label files that were folded, with the extra fields that were read from them.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        The YAML's `labels.fields`; read with others, a ledger says nothing.
+    files, broken, unknown : mapping
+        As in `FoldedFiles`.
+    swept : str
+        The time (ISO 8601) of the last run that folded all that is looked back for. Without one everything is listed, and nothing is
+        forgotten.
+    """
+
+    fields: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    swept: str = ""
+
+    def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
+        """From which collection on a run lists files; None for all.
+
+        Most files come when they are collected, so the last days are listed with every run, and the whole look-back only once as
+        many days have passed.
+
+        >>> now = datetime(2016, 2, 1)
+        >>> ledgers = LabelLedger(), LabelLedger(swept="2016-01-31T00:00:00"), LabelLedger(swept="2016-01-20T00:00:00")
+        >>> [ledger.listed_since(now, every_run_days=7, look_back_days=30) for ledger in ledgers]
+        [None, datetime.datetime(2016, 1, 25, 0, 0), datetime.datetime(2016, 1, 2, 0, 0)]
+        """
+        if not self.swept:
+            return None
+        recent = now - datetime.fromisoformat(self.swept) < timedelta(days=every_run_days)
+        return now - timedelta(days=every_run_days if recent else look_back_days)
+
+    def new_files(self, listing: Mapping[str, str]) -> list[str]:
+        """Keys that have not been folded as they are, oldest first.
+
+        >>> LabelLedger(files={"a": "1", "b": "1"}).new_files({"c": "1", "a": "1", "b": "2"})
+        ['b', 'c']
+        """
+        return sorted(key for key, etag in listing.items() if self.files.get(key) != etag)
+
+    def with_folded(self, folded: FoldedFiles, *, before: LabelLedger) -> LabelLedger:
+        """The ledger after a step, whatever other runs have written since the step began.
+
+        Where two runs have read different contents of one file, nobody knows which of them was merged last: the file is
+        forgotten, so that the next run reads it again.
+
+        Parameters
+        ----------
+        before : LabelLedger
+            What the step began with.
+
+        >>> theirs = LabelLedger(files={"a": "2", "b": "1"})
+        >>> sorted(theirs.with_folded(FoldedFiles({"a": "1", "b": "1", "c": "1"}), before=LabelLedger()).files)
+        ['b', 'c']
+        """
+        agreed = {key for key, etag in folded.files.items() if self.files.get(key) in (before.files.get(key), etag)}
+        files = {key: etag for key, etag in self.files.items() if key not in folded.files}
+        broken = {key: found for key, found in self.broken.items() if key not in folded.files}
+        # A file that is read again says again which of its labels nobody knows.
+        unknown = {key: count for key, count in self.unknown.items() if key not in folded.files}
+        return replace(
+            self,
+            files=files | {key: folded.files[key] for key in agreed},
+            broken={**broken, **folded.broken},
+            unknown=dict(Counter(unknown) + Counter(folded.unknown)),
+        )
+
+    def since(self, first: str) -> LabelLedger:
+        """The ledger without the files before this key.
+
+        >>> LabelLedger(files={"2016/01": "1", "2016/02": "1"}).since("2016/02").files
+        {'2016/02': '1'}
+        """
+        return replace(
+            self,
+            files=_since(self.files, first),
+            broken=_since(self.broken, first),
+            unknown=_since(self.unknown, first),
+        )
+
+    @property
+    def broken_by_reason(self) -> dict[str, int]:
+        """Broken records of all the files."""
+        total: Counter[str] = sum((Counter(found) for found in self.broken.values()), start=Counter())
+        return dict(total)
+
+
+def encode_ledger(ledger: LabelLedger) -> bytes:
+    """Write a ledger; the same one gives the same bytes."""
+    return json.dumps(vars(ledger), sort_keys=True).encode()
+
+
+def decode_ledger(data: bytes) -> LabelLedger:
+    """Read a ledger.
+
+    >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
+    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='')
+    """
+    found = json.loads(data)
+    return LabelLedger(**found | {"fields": tuple(found["fields"])})
+
+
+def _since(part: Mapping[str, _Value], first: str) -> dict[str, _Value]:
+    return {key: value for key, value in part.items() if key >= first}

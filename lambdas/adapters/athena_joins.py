@@ -1,0 +1,77 @@
+"""Answers joined with labels by Athena: what a join would read, where its inputs and its result stand, and the result."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from lambdas.adapters import row_objects
+
+# Below a join's own prefix.
+_ANSWERS, _LABELS, _JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
+
+
+def run_prefix(model: str, run: str) -> str:
+    """Where one join keeps what it reads and what it finds."""
+    return f"athena/{model}/{run}/"
+
+
+def package_of(prefix: str) -> str:
+    """The version of the package whose answers a join holds: its runs are called `<version>-<attempt>`."""
+    return prefix.rstrip("/").rpartition("/")[2].partition("-")[0]
+
+
+def locations(bucket: str, model: str, run: str) -> tuple[str, str, str]:
+    """Addresses of a join's lists of objects, of answers and of labels, and of its result."""
+    below = f"s3://{bucket}/{run_prefix(model, run)}"
+    return below + _ANSWERS, below + _LABELS, below + _JOINED
+
+
+def window_bytes(s3: Any, bucket: str, *, model: str, package_version: str, start: datetime, end: datetime) -> int:
+    """Bytes of Parquet that a join of a package's answers of `[start, end)` reads, before columns are left out."""
+    wanted = {f"date={day:%Y-%m-%d}" for day in days_of(start, end)}
+    prefixes = (f"predictions/{model}/package={package_version}/", f"labelled/{model}/")
+    first = f"date={start:%Y-%m-%d}"
+    sizes = [row_objects.list_sizes(s3, bucket, prefix, start_after=prefix + first) for prefix in prefixes]
+    return sum(size for listed in sizes for key, size in listed.items() if key.split("/")[-2] in wanted)
+
+
+def days_of(start: datetime, end: datetime) -> list[date]:
+    """The days, UTC, that `[start, end)` touches."""
+    last = (end - timedelta(microseconds=1)).date()
+    return [start.date() + timedelta(days=n) for n in range((last - start.date()).days + 1)]
+
+
+def save_inputs(
+    s3: Any, bucket: str, prefix: str, *, answers: Iterable[str], labels: Iterable[str], schema: pa.Schema
+) -> None:
+    """Write what Athena shall read, and what the columns of its answer are really called."""
+    import pyarrow.parquet as pq
+
+    for below, keys in ((_ANSWERS, answers), (_LABELS, labels)):
+        # A list of objects as Hive's SymlinkTextInputFormat reads it. It names what the day objects vouch for: Athena would
+        # read whatever lies below a prefix, the parts that a lost race left behind among it.
+        lines = "".join(f"s3://{bucket}/{key}\n" for key in keys)
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{below}objects.txt", Body=lines.encode())
+    sink = io.BytesIO()
+    pq.write_table(schema.empty_table(), sink)
+    s3.put_object(Bucket=bucket, Key=prefix + _SCHEMA, Body=sink.getvalue())
+
+
+def load_joined(s3: Any, bucket: str, prefix: str) -> pa.Table:
+    """The rows of a finished join, in the columns and types of the join in memory; none where nothing was answered."""
+    import pyarrow.parquet as pq
+
+    described = s3.get_object(Bucket=bucket, Key=prefix + _SCHEMA)["Body"].read()
+    schema = pq.read_schema(pa.BufferReader(described)).remove_metadata()
+    parts = [schema.empty_table()]
+    for key in sorted(row_objects.list_sizes(s3, bucket, prefix + _JOINED)):
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        # Athena writes times as Hive did, without a zone.
+        file = pq.ParquetFile(pa.BufferReader(body), coerce_int96_timestamp_unit="us")
+        parts.append(file.read(use_threads=False).rename_columns(schema.names).cast(schema))
+    return pa.concat_tables(parts)

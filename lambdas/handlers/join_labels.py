@@ -1,0 +1,75 @@
+"""Join a window's answers with their labels on Athena, where they are too many for one function's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kedge.label_join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
+from kedge.model_config import ModelConfig
+from lambdas.adapters import athena_joins, athena_queries, champions, clients, days, label_days, queues
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.models import load_model
+from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.requests import JoinRequest
+from lambdas.settings import Settings as Environment
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    athena_database: str
+    athena_workgroup: str
+    performance_queue_url: str
+
+
+@logger.inject_lambda_context
+@tracer.capture_lambda_handler
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Join the window's answers and labels, and hand the request back with where they are."""
+    request, settings = JoinRequest.from_event(event), Settings.from_environment()
+    config = load_model(request.model)
+    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    if champion is None:
+        logger.info("nothing to join: no package is deployed", model=request.model)
+        return {}
+    # An attempt's own: what one that was cut off, or that SQS delivers twice, leaves behind is read by nobody.
+    run = f"{champion.package_version}-{context.aws_request_id}"
+    objects_read = join(request, settings, config, champion, run, lambda: context.get_remaining_time_in_millis() / 1000)
+    body = request.answered(athena_joins.run_prefix(config.model, run)).model_dump(mode="json", exclude_none=True)
+    queues.send(clients.sqs(), settings.performance_queue_url, body)
+    logger.info("joined", model=request.model, objects_read=objects_read)
+    return body
+
+
+def join(
+    request: JoinRequest,
+    settings: Settings,
+    config: ModelConfig,
+    champion: Champion,
+    run: str,
+    remaining_seconds: Callable[[], float],
+) -> dict[str, int]:
+    """Have Athena join what the day objects vouch for; return how many objects it was told to read."""
+    s3, bucket, start, end = clients.s3(), settings.data_bucket, request.start, request.window.end
+    asked = athena_joins.days_of(start, end)
+    parts = days.parts_of_package(
+        s3, bucket, model=config.model, package_version=champion.package_version, baseline=champion.baseline,
+        first=asked[0], last=asked[-1],
+    )  # fmt: skip
+    labels = label_days.day_keys(s3, bucket, config.model, first=asked[0], last=asked[-1])
+    prefix, schema = athena_joins.run_prefix(config.model, run), joined_schema(config, request.columns)
+    athena_joins.save_inputs(s3, bucket, prefix, answers=parts, labels=labels, schema=schema)
+    if parts:
+        answers_at, labels_at, _ = athena_joins.locations(bucket, config.model, f"${{{RUN}}}")
+        tables = answers_table(config, request.columns, location=answers_at), labels_table(config, location=labels_at)
+        for table in tables:
+            athena_queries.create_table(clients.glue(), settings.athena_database, table)
+        select = join_sql(*tables, database=settings.athena_database, run=run, start=start, end=end)
+        athena_queries.run(
+            unload_sql(select, athena_joins.locations(bucket, config.model, run)[2]),
+            database=settings.athena_database, workgroup=settings.athena_workgroup, remaining_seconds=remaining_seconds,
+        )  # fmt: skip
+    return {"answer_parts": len(parts), "label_days": len(labels)}

@@ -1,0 +1,127 @@
+"""What people are told of a judged window: once as an episode of alarms begins, changes and ends, and of a blind monitor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kedge.alert_episode import AlertWindow, as_told, follow_episode
+from kedge.alert_rules import alert_severity, newly_blind
+from kedge.alert_verdicts import alert_window
+from kedge.drift import DriftReport
+from kedge.errors import EpisodeContendedError
+from kedge.severity import Severity
+from kedge.sustained import sustained
+from lambdas.adapters import alert_episodes, alerts, audit, clients, windows
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.times import to_text
+from lambdas.handlers.window_facts import Place
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a window's news goes, and when it was judged."""
+
+    place: Place
+    topics: Topics
+    time: datetime
+
+    @property
+    def model(self) -> str:
+        """Whose windows these are."""
+        return self.place.config.model
+
+
+def tell(report: DriftReport, key: str, desk: Desk) -> None:
+    """Write the timeline, and alert where the episode that the window stands in has news."""
+    detail = timeline_detail(report, key)
+    audit.record(clients.s3(), desk.place.bucket, model=desk.model, kind="window_judged", time=desk.time, detail=detail)
+    window = alert_window(report, lasting(report, desk.place))
+    detail |= {"on_drift": desk.place.config.retraining.on_drift}
+    tell_episode(window, detail | {"severity": window.severity.value}, desk)
+    if not window.alarms(desk.place.config.alerts) and is_blind(report, desk.place):
+        tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)
+
+
+def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: Desk) -> None:
+    """Take the window into the episode, then tell what is untold: a crash in between tells it with the next attempt."""
+    dynamodb, place = clients.dynamodb(), desk.place
+    for _ in range(ATTEMPTS):
+        before, revision = alert_episodes.load(dynamodb, place.table, desk.model)
+        episode = follow_episode(before, window, place.config.alerts)
+        if episode is None:
+            return
+        if episode == before or alert_episodes.save(dynamodb, place.table, desk.model, episode, revision=revision):
+            break
+    else:
+        raise EpisodeContendedError(model=desk.model, attempts=ATTEMPTS)
+    if (news := episode.untold) is None:
+        return
+    fresh = {name: episode.alarms[name].severity.value for name in news.fresh}
+    told = {"news": news.kind, "since": to_text(episode.since), "new": fresh}
+    alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk)
+    # Whoever was faster has seen what was untold, and has told it with its own.
+    alert_episodes.save(dynamodb, place.table, desk.model, as_told(episode), revision=revision + (episode != before))
+
+
+def tell_once(what: str, detail: dict[str, Any], desk: Desk) -> None:
+    """Alert of something that is no episode, unless people have heard it."""
+    dynamodb, table = clients.dynamodb(), desk.place.table
+    if not windows.is_told(dynamodb, table, desk.model, what):
+        alert(detail, desk)
+        windows.remember_told(dynamodb, table, desk.model, what, now=desk.time)
+
+
+def alert(detail: dict[str, Any], desk: Desk) -> None:
+    """Send the alert and note it in the timeline."""
+    bucket = desk.place.bucket
+    page = f"s3://{bucket}/{detail['report_key'].replace('.json', '.html')}"
+    subject = alerts.publish(
+        clients.sns(), desk.topics, model=desk.model, kind="window_judged", time=desk.time,
+        detail=detail | {"report": page},
+    )  # fmt: skip
+    kept = ("severity", "window", "report_key", "alarm_episode")
+    sent = {"subject": subject} | {name: fact for name, fact in detail.items() if name in kept}
+    audit.record(clients.s3(), bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
+
+
+def lasting(report: DriftReport, place: Place) -> Severity | None:
+    """What the labels say; a loss that has not lasted as long as the YAML asks for is a warning."""
+    policy = place.config.performance
+    if report.measured is not Severity.CRITICAL or policy.breaches == 1:
+        return report.measured
+    since = report.end - 2 * policy.of_windows * (report.end - report.start)
+    found = windows.load_windows(clients.dynamodb(), place.table, report.model, since=since)
+    known = [w.verdict for w in found if w.package_version == report.baseline and w.verdict.end <= report.end]
+    measured = [w for w in known if w.performance not in (None, Severity.INSUFFICIENT_DATA)]
+    lost = [w.performance is Severity.CRITICAL for w in measured]
+    lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
+    return Severity.CRITICAL if lasts[-1:] == [True] else Severity.WARNING
+
+
+def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
+    """The report without its statistics, as the timeline and the alert carry it."""
+    document = report.to_json()
+    wanted = ("window", "revision", "severity", "reasons", "performance", "confidence")
+    detail = {name: document[name] for name in wanted if name in document}
+    # What moved and matters leads: whoever shortens the list keeps its beginning.
+    ranked = sorted(report.columns, key=lambda c: (-c.severity.rank, -c.relevance))
+    columns = [
+        {"name": c.column.name, "severity": c.severity.value, "effect": c.effect, "psi": c.statistics.get("psi")}
+        | ({} if c.importance is None else {"importance": c.importance})
+        for c in ranked
+    ]
+    return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
+
+
+def is_blind(report: DriftReport, place: Place) -> bool:
+    """Whether this is the second window in a row in which nothing could be judged."""
+    if alert_severity(report.columns_severity, report.measured) is not Severity.INSUFFICIENT_DATA:
+        return False
+    ends = [report.end - n * place.cadence for n in (1, 2)]
+    found = [windows.load_window(clients.dynamodb(), place.table, report.model, end) for end in ends]
+    blind = [window is not None and window.verdict.drift is Severity.INSUFFICIENT_DATA for window in found]
+    return newly_blind([True, *blind])

@@ -1,0 +1,77 @@
+import io
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lambdas.adapters import athena_joins
+from tests.adapters.aws import moto_client
+
+START, END = datetime(2016, 1, 4, 6, tzinfo=UTC), datetime(2016, 1, 6, tzinfo=UTC)
+SCHEMA = pa.schema([("row_id", pa.string()), ("time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())])
+PREFIX = athena_joins.run_prefix("m", "7-abc")
+
+
+@pytest.fixture
+def s3():
+    with moto_client("s3") as client:
+        client.create_bucket(Bucket="data")
+        yield client
+
+
+def put(s3, key, body=b""):
+    s3.put_object(Bucket="data", Key=key, Body=body)
+
+
+def parquet(table, **options):
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+def test_a_window_weighs_its_days_parts_of_its_package_and_their_labels(s3):
+    for day, size in (("2016-01-03", 1), ("2016-01-04", 10), ("2016-01-05", 100), ("2016-01-06", 1000)):
+        put(s3, f"predictions/m/package=7/date={day}/a.parquet", b"x" * size)
+        put(s3, f"predictions/m/package=71/date={day}/a.parquet", b"x" * 50_000)
+        put(s3, f"labelled/m/date={day}/labels.parquet", b"x" * 2 * size)
+    put(s3, "predictions/m/package=7/date=2016-01-04/b.parquet", b"x" * 5)
+    put(s3, "labelled/m/ledger.json", b"x" * 70_000)
+    weighed = athena_joins.window_bytes(s3, "data", model="m", package_version="7", start=START, end=END)
+    assert weighed == 10 + 5 + 100 + 20 + 200
+
+
+def test_days_of_a_window_end_with_the_one_that_its_last_moment_is_in():
+    assert athena_joins.days_of(START, END) == [date(2016, 1, 4), date(2016, 1, 5)]
+    assert athena_joins.days_of(START, END.replace(microsecond=1))[-1] == date(2016, 1, 6)
+
+
+def test_athena_is_told_each_object_that_counts_and_no_prefix(s3):
+    athena_joins.save_inputs(s3, "data", PREFIX, answers=["p/a", "p/b"], labels=[], schema=SCHEMA)
+    lists = [
+        s3.get_object(Bucket="data", Key=f"{PREFIX}{kind}/objects.txt")["Body"].read() for kind in ("answers", "labels")
+    ]
+    assert lists == [b"s3://data/p/a\ns3://data/p/b\n", b""]
+
+
+def test_what_athena_wrote_gets_its_names_types_and_zone_back(s3):
+    athena_joins.save_inputs(s3, "data", PREFIX, answers=[], labels=[], schema=SCHEMA)
+    noon = datetime(2016, 1, 4, 12)  # without a zone, as Athena writes it
+    for name, row_id in (("one", "a"), ("two", "é")):
+        rows = pa.table({"c0": [row_id], "c1": pa.array([noon], pa.timestamp("ms")), "c2": [1.5]})
+        put(s3, f"{PREFIX}joined/{name}", parquet(rows, use_deprecated_int96_timestamps=True))
+    found = athena_joins.load_joined(s3, "data", PREFIX)
+    assert found.schema == SCHEMA
+    assert found.to_pylist() == [
+        {"row_id": row_id, "time": noon.replace(tzinfo=UTC), "Lead Time": 1.5} for row_id in ("a", "é")
+    ]
+
+
+def test_a_join_without_rows_has_no_files_and_is_an_empty_table(s3):
+    athena_joins.save_inputs(s3, "data", PREFIX, answers=[], labels=[], schema=SCHEMA)
+    assert athena_joins.load_joined(s3, "data", PREFIX) == SCHEMA.empty_table()
+
+
+def test_a_join_tells_whose_answers_it_holds():
+    assert athena_joins.package_of(PREFIX) == "7"
+    assert athena_joins.package_of(athena_joins.run_prefix("a-model", "12-0f-3e")) == "12"

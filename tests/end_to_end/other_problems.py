@@ -1,0 +1,99 @@
+"""The hotels' guests asked other questions: models of several classes and of numbers, watched in an account of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from app import build_app
+from demo.bookings import Booking
+from demo.replay import Replay
+from kedge.model_config import parse_model_config
+from offline.account import Account
+from tests.end_to_end.hotel import DAY, Hotel
+
+MODELS = Path(__file__).parent / "models"
+# What the YAML files say, and when the front desk exports the truth.
+RIPE, KNOWN = timedelta(days=2), timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A model that was watched for some weeks: the account, and every guest with what the endpoint answered."""
+
+    hotel: Hotel
+    guests: tuple[Booking, ...]
+    answers: dict[str, list[str]]
+
+    def measured(self) -> list[dict[str, Any]]:
+        """Each judged window in time: when, and the report's "performance"."""
+        return self.hotel.timeline("performance_measured")
+
+    def rows_behind(self, entry: dict[str, Any]) -> list[tuple[list[str], str]]:
+        """Answers and truths of the guests that a measurement should be about, found without Kedge."""
+        window, now = entry["detail"]["window"], datetime.fromisoformat(entry["time"])
+        start, end = (datetime.fromisoformat(window[side]) for side in ("start", "end"))
+        inside = (g for g in self.guests if start <= g.time < end and g.time <= now - RIPE)
+        return [(self.answers[guest.id], str(guest.label)) for guest in inside]
+
+    def holdout(self, run: str, who: str) -> list[tuple[list[str], str]]:
+        """What a transform job answered to each holdout row, beside the truth."""
+        prefix = f"retraining/{self.hotel.model}/{run}"
+        answers: dict[str, list[str]] = {}
+        for body in self.hotel.objects(f"{prefix}/{who}/").values():
+            answers |= {row_id: rest for row_id, *rest in csv.reader(io.StringIO(body.decode()))}
+        (table,) = self.hotel.objects(f"{prefix}/holdout/truth.parquet").values()
+        truth = pq.read_table(io.BytesIO(table))
+        pairs = zip(truth.column("row_id").to_pylist(), truth.column("label").to_pylist(), strict=True)
+        return [(answers[row_id], label) for row_id, label in pairs]
+
+    def reference(self, package: str) -> dict[str, Any]:
+        """What the holdout said of a package when it was registered."""
+        (found,) = self.hotel.objects(f"baselines/{self.hotel.model}/{package}/reference.json").values()
+        document: dict[str, Any] = json.loads(found)
+        return document
+
+    def package(self, version: str) -> dict[str, Any]:
+        """A package as the registry describes it."""
+        arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{self.hotel.model}/{version}"
+        described: dict[str, Any] = self.hotel.registry.describe_model_package(ModelPackageName=arn)
+        return described
+
+
+@contextmanager
+def watch(
+    model: str, frame: Any, target: str, directory: Path, *, since: datetime, until: datetime, end: datetime
+) -> Iterator[Watched]:
+    """Let a first champion learn `[since, until)`, then play the guests of `[until, end)` against it."""
+    config = parse_model_config((MODELS / f"{model}.yaml").read_text(), source=f"{model}.yaml")
+    build_app(directory / "assembly", MODELS).synth()
+    frame = frame.assign(label=frame[target].astype(str), label_time=frame["time"] + KNOWN)
+    with Account(start=until - DAY / 2, directory=directory / "account") as account:
+        account.deploy(directory / "assembly")
+        hotel = Hotel(account, config, frame)
+        hotel.release_first_champion(since=since, until=until)
+        account.clock.advance_to(until)
+        guests = _guests(frame[(frame["time"] >= until) & (frame["time"] < end)], config.feature_names)
+        replay = Replay(account, endpoint=hotel.endpoint, model=model, bucket=hotel.bucket)
+        replay.run(list(guests), end, lambda _day: None)
+        assert replay.failures == 0
+        answers = {guest: next(csv.reader([line])) for guest, line in replay.answers.items()}
+        yield Watched(hotel, guests, answers)
+
+
+def _guests(frame: pd.DataFrame, features: tuple[str, ...]) -> tuple[Booking, ...]:
+    lines = frame[list(features)].to_csv(header=False, index=False, lineterminator="\n").splitlines()
+    columns = zip(frame["id"], frame["time"], lines, frame["label"], frame["label_time"], strict=True)
+    return tuple(
+        Booking(i, t.to_pydatetime(), line, label, known.to_pydatetime()) for i, t, line, label, known in columns
+    )

@@ -1,0 +1,111 @@
+from types import SimpleNamespace
+
+import boto3
+import pytest
+from moto.moto_api import state_manager
+
+from kedge.day_profile import DayProfile, encode_day
+from kedge.errors import JoinFailedError, JoinUnfinishedError
+from lambdas.adapters import athena_queries, clients
+from lambdas.handlers import join_labels
+from lambdas.handlers.requests import JoinRequest, JudgeRequest
+from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
+
+WINDOW = {"start": "2016-01-04T00:00:00Z", "end": "2016-01-05T00:00:00Z"}
+BODY = {
+    "model": MODEL,
+    "time": "2016-02-01T02:00:00Z",
+    "window": WINDOW,
+    "start": WINDOW["start"],
+    "columns": ["prediction"],
+}
+
+
+@pytest.fixture
+def world(monkeypatch):
+    monkeypatch.setenv("ATHENA_DATABASE", "kedge")
+    monkeypatch.setenv("ATHENA_WORKGROUP", "kedge")
+    with monitor_world(monkeypatch) as world:
+        result = {"OutputLocation": f"s3://{BUCKET}/athena/queries/"}
+        boto3.client("athena").create_work_group(Name="kedge", Configuration={"ResultConfiguration": result})
+        boto3.client("glue").create_database(DatabaseInput={"Name": "kedge"})
+        yield world
+
+
+@pytest.fixture
+def polls():
+    """Have queries move on, from waiting to running to their end, after so many looks at them."""
+
+    def after(times):
+        state_manager.set_transition("athena::execution", {"progression": "manual", "times": times})
+
+    yield after
+    state_manager.unset_transition("athena::execution")
+
+
+def context(*, seconds):
+    return SimpleNamespace(
+        function_name="f", memory_limit_in_mb=512, aws_request_id="r1", invoked_function_arn="arn:aws:lambda:f",
+        get_remaining_time_in_millis=lambda: seconds * 1000,
+    )  # fmt: skip
+
+
+def answered(world):
+    """Let the window's day name one part."""
+    world.promote(JoinRequest.model_validate(BODY).start, version="3")
+    body = encode_day(DayProfile({}, {}, (f"predictions/{MODEL}/package=3/date=2016-01-04/a.parquet",)))
+    world.put(f"profiles/{MODEL}/3/3/2016-01-04.npz", body)
+
+
+def queries():
+    athena = boto3.client("athena")
+    found = athena.list_query_executions(WorkGroup="kedge")["QueryExecutionIds"]
+    return [athena.get_query_execution(QueryExecutionId=each)["QueryExecution"] for each in found]
+
+
+def test_a_query_that_the_function_cannot_wait_for_is_stopped_and_the_message_fails(world, polls):
+    answered(world)
+    polls(1000)
+    with pytest.raises(JoinUnfinishedError, match="was stopped"):
+        join_labels.handler(message(BODY), context(seconds=5))
+    (query,) = queries()
+    assert query["Status"]["State"] == "CANCELLED"
+    assert world.received("performance") == []
+
+
+def test_a_query_is_waited_for_while_there_is_time(world, polls):
+    answered(world)
+    polls(2)
+    body = join_labels.handler(message(BODY), context(seconds=600))
+    assert world.received("performance") == [body]
+    assert JudgeRequest.model_validate(body).joined_prefix == f"athena/{MODEL}/3-r1/"
+
+
+def test_a_query_that_somebody_cancels_fails_the_message(world, polls):
+    polls(1000)
+
+    def cancelled_meanwhile():
+        (query,) = queries()
+        boto3.client("athena").stop_query_execution(QueryExecutionId=query["QueryExecutionId"])
+        return 600.0
+
+    with pytest.raises(JoinFailedError, match="ended as CANCELLED: no reason was given"):
+        athena_queries.run("SELECT 1", database="kedge", workgroup="kedge", remaining_seconds=cancelled_meanwhile)
+
+
+def test_tables_are_described_once_and_stay(world):
+    answered(world)
+    for _ in range(2):
+        join_labels.handler(message(BODY), context(seconds=600))
+    tables = clients.glue().get_tables(DatabaseName="kedge")["TableList"]
+    assert [table["Name"].rpartition("_")[0] for table in tables] == [
+        "hotel_cancellations_answers",
+        "hotel_cancellations_labels",
+    ]
+    assert [column["Name"] for column in tables[0]["StorageDescriptor"]["Columns"]] == ["row_id", "time", "prediction"]
+
+
+def test_without_a_deployed_package_there_is_nothing_to_join(world):
+    assert join_labels.handler(message(BODY), context(seconds=600)) == {}
+    assert world.received("performance") == []
+    assert queries() == []

@@ -1,0 +1,227 @@
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+import pytest
+import sqlglot
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kedge.errors import ColumnsAlikeError
+from kedge.label_join import join_labels
+from kedge.label_join_sql import (
+    CatalogueTable,
+    answers_table,
+    join_sql,
+    joined_schema,
+    labels_table,
+    literal,
+    quoted,
+    unload_sql,
+)
+from kedge.model_config import parse_model_config
+from tests.builders import make_config
+from tests.label_joins import answered, as_set, labelled, reference_join
+
+DAY = datetime(2016, 1, 4, tzinfo=UTC)
+AWKWARD = """
+model: Odd-Names
+endpoint: {name: odd}
+prediction: {name: 'the "answer"'}
+features:
+  - {name: "Lead Time", kind: numeric}
+  - {name: "größe'; DROP TABLE x; --", kind: categorical}
+  - {name: place, kind: boolean}
+  - {name: seen, kind: timestamp}
+  - {name: light, kind: numeric, dtype: float32}
+labels: {fields: ["Why?", "it's"]}
+"""
+CONFIG = parse_model_config(AWKWARD, source="odd.yaml")
+COLUMNS = (*CONFIG.answer_columns, *CONFIG.feature_names)
+
+
+def run_by_duckdb(select, answers, labels):
+    """Run an Athena query over these tables as DuckDB, each file's rows with the path that Athena would see."""
+    parsed = sqlglot.parse_one(select, read="athena")
+    tables = list(parsed.find_all(sqlglot.exp.Table))
+    with duckdb.connect() as connection:
+        for table in tables:
+            # The answers are read by the outer SELECT, the labels by the one inside.
+            rows = answers if table.alias == "a" else labels
+            connection.register(f"t{tables.index(table)}", without_zone(rows))
+            table.set("this", sqlglot.exp.to_identifier(f"t{tables.index(table)}"))
+            table.set("db", None)
+        return connection.execute(parsed.sql("duckdb")).fetch_arrow_table()
+
+
+def without_zone(rows):
+    kinds = [pa.timestamp("us") if pa.types.is_timestamp(field.type) else field.type for field in rows.schema]
+    return rows.cast(pa.schema(list(zip(rows.column_names, kinds, strict=True))))
+
+
+def with_run(table, run, path="p"):
+    runs, paths = pa.array([run] * table.num_rows, pa.string()), pa.array([path] * table.num_rows, pa.string())
+    return table.append_column("kedge_run", runs).append_column("$path", paths)
+
+
+def joined(parts, labels_by_day, *, start, end, run="7-a"):
+    answers, labels = answers_table(CONFIG, COLUMNS, location="s3://b/"), labels_table(CONFIG, location="s3://b/")
+    select = join_sql(answers, labels, database="kedge", run=run, start=start, end=end)
+    days = [with_run(labelled(rows, CONFIG), run, f"s3://b/{day}") for day, rows in labels_by_day.items()]
+    found = run_by_duckdb(
+        select,
+        pa.concat_tables([with_run(part, run) for part in parts]),
+        pa.concat_tables([with_run(labelled([], CONFIG), run), *days]),
+    )
+    schema = joined_schema(CONFIG, COLUMNS)
+    return found.rename_columns(schema.names).cast(schema)
+
+
+ids = st.sampled_from(["a", "b", "é", "'; --", '"', "", "a/0", "\u2028"])
+seconds = st.integers(0, 3 * 86_400)
+answers_drawn = st.lists(
+    st.fixed_dictionaries(
+        {
+            "row_id": ids,
+            "time": seconds.map(lambda s: DAY + timedelta(seconds=s)),
+            'the "answer"': st.none() | st.floats(0, 1),
+            "Lead Time": st.none() | st.floats(-1e300, 1e300),
+            "größe'; DROP TABLE x; --": st.none() | st.text("äx\"'", max_size=3),
+            "place": st.sampled_from([None, "true", "false"]),
+        }
+    ),
+    max_size=12,
+)
+labels_drawn = st.dictionaries(
+    st.integers(0, 2).map(lambda n: (DAY + timedelta(days=n)).date()),
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "row_id": ids,
+                "label": st.sampled_from(["0", "1", "yes'"]),
+                "collected": st.integers(0, 3).map(lambda n: DAY + timedelta(days=9, hours=n)),
+                "field_Why?": st.sampled_from([None, "so"]),
+            }
+        ),
+        max_size=6,
+        unique_by=lambda label: label["row_id"],
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers_drawn, labels_drawn)
+def test_the_sql_gives_the_rows_of_the_join_in_memory(rows, labels):
+    part = answered(rows, CONFIG)
+    found = joined([part], labels, start=DAY, end=DAY + timedelta(days=4))
+    days = [labelled(labels[day], CONFIG) for day in sorted(labels)]
+    in_memory = join_labels(part.select(["row_id", "time", *COLUMNS]), days, CONFIG.labels.fields)
+    assert found.column_names == in_memory.column_names
+    assert as_set(found) == as_set(in_memory)
+
+
+@settings(max_examples=60, deadline=None)
+@given(answers_drawn, labels_drawn, seconds, seconds)
+def test_the_sql_gives_the_rows_of_the_plain_join(rows, labels, one, other):
+    start, end = (DAY + timedelta(seconds=s) for s in sorted((one, other)))
+    part = answered(rows, CONFIG)
+    found = joined([part], labels, start=start, end=end)
+    assert as_set(found) == as_set(reference_join([part], labels, CONFIG, COLUMNS, start, end))
+
+
+def test_the_start_is_inside_the_window_and_the_end_is_not():
+    times = [DAY - timedelta(milliseconds=1), DAY, DAY + timedelta(hours=1)]
+    part = answered([{"row_id": str(n), "time": time} for n, time in enumerate(times)], CONFIG)
+    assert joined([part], {}, start=DAY, end=DAY + timedelta(hours=1)).column("row_id").to_pylist() == ["1"]
+
+
+def test_of_two_labels_the_last_collected_wins_and_of_two_at_once_that_of_the_later_day():
+    part = answered([{"row_id": each, "time": DAY} for each in ("late", "tie")], CONFIG)
+    early, late = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    first = [
+        {"row_id": "late", "label": "new", "collected": late},
+        {"row_id": "tie", "label": "old", "collected": late},
+    ]
+    second = [
+        {"row_id": "late", "label": "old", "collected": early},
+        {"row_id": "tie", "label": "new", "collected": late},
+    ]
+    found = joined([part], {DAY.date(): first, late.date(): second}, start=DAY, end=late)
+    assert set(found.column("label").to_pylist()) == {"new"}
+
+
+def test_rows_of_another_join_are_not_looked_at():
+    answers, labels = answers_table(CONFIG, (), location="s3://b/"), labels_table(CONFIG, location="s3://b/")
+    select = join_sql(answers, labels, database="kedge", run="7-a", start=DAY, end=DAY + timedelta(days=1))
+    part = answered([{"row_id": "a", "time": DAY}], CONFIG)
+    label = labelled([{"row_id": "a", "label": "1", "collected": DAY}], CONFIG)
+    other_answers = run_by_duckdb(select, with_run(part, "7-b"), with_run(label, "7-a"))
+    other_labels = run_by_duckdb(select, with_run(part, "7-a"), with_run(label, "7-b"))
+    assert other_answers.num_rows == 0
+    assert other_labels.column("c2").to_pylist() == [None]
+
+
+def test_names_and_texts_stay_names_and_texts():
+    select = f"SELECT {literal(chr(39) + '; DROP')} AS {quoted('a' + chr(34) + 'b')}"
+    parsed = sqlglot.parse_one(select, read="athena")
+    assert parsed.selects[0].alias == 'a"b'
+    assert parsed.selects[0].this.this == "'; DROP"
+    assert unload_sql("SELECT 1", "s3://b/it's/").endswith(
+        "TO 's3://b/it''s/' WITH (format = 'PARQUET', compression = 'SNAPPY')"
+    )
+
+
+def test_a_statement_of_four_hundred_columns_is_far_below_athenas_limit():
+    features = "".join(f"  - {{name: {'a_rather_long_name_' * 3}{n}, kind: numeric}}\n" for n in range(400))
+    config = parse_model_config(f"model: wide\nendpoint: {{name: wide}}\nfeatures:\n{features}", source="wide.yaml")
+    answers = answers_table(config, config.feature_names, location="s3://b/")
+    labels = labels_table(config, location="s3://b/")
+    assert len(join_sql(answers, labels, database="kedge", run="7-a", start=DAY, end=DAY)) < 262_144 / 4
+
+
+def test_columns_are_declared_as_the_parts_hold_them():
+    assert dict(answers_table(CONFIG, COLUMNS, location="s3://b/").columns) == {
+        "row_id": "string",
+        "time": "timestamp",
+        'the "answer"': "double",
+        "Lead Time": "double",
+        "größe'; DROP TABLE x; --": "string",
+        "place": "string",
+        "seen": "timestamp",
+        "light": "float",
+    }
+
+
+def test_a_tables_name_tells_models_columns_and_places_apart():
+    def name(config=CONFIG, columns=("place",), location="s3://b/"):
+        return answers_table(config, columns, location=location).name
+
+    names = {name(), name(columns=("seen",)), name(location="s3://c/"), labels_table(CONFIG, location="s3://b/").name}
+    assert len(names) == 4
+    assert name() == name()
+    assert all(each.startswith("odd_names_") and each.replace("_", "").isalnum() for each in names)
+
+
+@pytest.mark.parametrize(
+    ("features", "asked"),
+    [(("Age", "age"), ("age",)), (("TIME",), ()), (("Row_ID",), ()), (("kedge_RUN",), ("kedge_RUN",))],
+    ids=["each other", "time", "row id", "the partition"],
+)
+def test_columns_that_athena_would_take_for_one_are_refused(features, asked):
+    lines = "".join(f"  - {{name: {name}, kind: numeric}}\n" for name in features)
+    config = parse_model_config(f"model: m\nendpoint: {{name: m}}\nfeatures:\n{lines}", source="m.yaml")
+    with pytest.raises(ColumnsAlikeError, match=r"rename them, or raise labels\.athena_from_bytes"):
+        answers_table(config, asked, location="s3://b/")
+
+
+def test_fields_of_labels_that_athena_would_take_for_one_are_refused():
+    config = make_config("labels: {fields: [Refund, refund]}")
+    with pytest.raises(ColumnsAlikeError, match="field_Refund, field_refund"):
+        labels_table(config, location="s3://b/")
+
+
+def test_columns_alike_that_are_not_asked_for_do_no_harm():
+    config = parse_model_config(
+        "model: m\nendpoint: {name: m}\nfeatures: [{name: A, kind: numeric}, {name: a, kind: numeric}]", source="m.yaml"
+    )
+    assert isinstance(answers_table(config, ("prediction",), location="s3://b/"), CatalogueTable)

@@ -1,0 +1,50 @@
+"""Answers and labels to be joined, and the join that every engine must agree with: plain Python, a row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from kedge.label_fold import label_schema
+from kedge.label_join_sql import answers_schema, joined_schema
+from kedge.model_config import ModelConfig
+
+Labels = Mapping[date, Sequence[Mapping[str, Any]]]
+
+
+def answered(rows: Iterable[Mapping[str, Any]], config: ModelConfig) -> pa.Table:
+    """Rows as a part of the predictions table holds them; what a row does not say is null."""
+    return pa.Table.from_pylist(list(rows), answers_schema(config))
+
+
+def labelled(rows: Iterable[Mapping[str, Any]], config: ModelConfig) -> pa.Table:
+    """Labels as a day's object holds them."""
+    return pa.Table.from_pylist(list(rows), label_schema(config.labels.fields))
+
+
+def reference_join(
+    parts: Iterable[pa.Table],
+    labels: Labels,
+    config: ModelConfig,
+    columns: Sequence[str],
+    start: datetime,
+    end: datetime,
+) -> pa.Table:
+    """Each answer of `[start, end)` with its label; of several of one id the last collected, then that of the later day."""
+    last: dict[str, Mapping[str, Any]] = {}
+    for day in sorted(labels):
+        for label in labels[day]:
+            known = last.get(label["row_id"])
+            if known is None or label["collected"] >= known["collected"]:
+                last[label["row_id"]] = label
+    schema = joined_schema(config, columns)
+    rows = [row for part in parts for row in part.to_pylist() if start <= row["time"] < end]
+    return pa.Table.from_pylist([row | dict(last.get(row["row_id"], {})) for row in rows], schema)
+
+
+def as_set(table: pa.Table) -> list[tuple[Any, ...]]:
+    """A table's rows in an order of their own, each as often as it is there."""
+    return sorted((tuple(row.values()) for row in table.to_pylist()), key=repr)
