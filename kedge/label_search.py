@@ -94,7 +94,7 @@ def find_rows(
     hint, searched = _numbers(waiting.column(HINT)), waiting.column(SEARCHED).to_numpy()
     # Wherever a clock or a time zone is wrong, a label may seem to come before its row.
     first, last = collected - limit_days, collected + 1
-    hinted, late = ~searched & (hint >= first), np.int64(today - LATE_DAYS)
+    hinted, late = ~searched & (hint != _NEVER), np.int64(today - LATE_DAYS)
     search.look(hinted, hint, lambda day: hint == day)
     free = ~searched & (hint == _NEVER)
     search.look(free, first, lambda day: (first <= day) & (day <= last))
@@ -135,7 +135,7 @@ class _Search:
         missing = which & (self.found == _NEVER)
         if not missing.any():
             return
-        for day in sorted(map(_number, self.days_since(_day(int(first[missing].min())))), reverse=True):
+        for day in sorted(map(_number, self.days_since(_day(max(int(first[missing].min()), 0)))), reverse=True):
             asked = np.flatnonzero(missing & wanted(day))
             if len(asked):
                 self.opened += 1

@@ -29,7 +29,8 @@ from kedge.label_ledger import FoldedFiles, LabelLedger
 from kedge.label_records import parse_labels
 from kedge.label_search import Found, find_rows, given_up, search_days
 from kedge.model_config import ModelConfig
-from lambdas.adapters import clients, days, label_days, label_files, objects, predictions
+from lambdas.adapters import clients, label_days, label_files, objects
+from lambdas.adapters.answered_ids import AnsweredIds
 
 # A file that is put below an hour longer ago is not found: the ledger knows of no older ones.
 LABEL_LOOK_BACK_DAYS = 30
@@ -60,30 +61,6 @@ class Place:
         return {"model": self.config.model, "fields": self.config.labels.fields}
 
 
-class Answers:
-    """The ids that were answered, day by day as they are asked for."""
-
-    def __init__(self, place: Place) -> None:
-        self._place, self.opened = place, 0
-        self._since, self._days = date.max, dict[date, list[str]]()
-
-    def days_since(self, first: date) -> list[date]:
-        """Days from `first` on, on which anything was answered."""
-        if first < self._since:
-            place = self._place
-            self._since = first
-            self._days = days.counted_since(clients.s3(), place.bucket, place.config.model, first)
-        return [day for day in self._days if day >= first]
-
-    def of_day(self, day: date) -> Any:
-        """The ids that any package answered on one of those days."""
-        s3, bucket = clients.s3(), self._place.bucket
-        parts = days.parts_of(s3, bucket, self._days[day])
-        self.opened += len(self._days[day]) + len(parts)
-        table = predictions.load_parts(s3, bucket, parts, [ROW_ID])
-        return table.column(ROW_ID) if table is not None else pa.array([], pa.string())
-
-
 @dataclass(frozen=True)
 class LabelFile:
     """A label file as it was read; nothing is read of one whose key tells no hour."""
@@ -105,7 +82,7 @@ def fold_labels(bucket: str, config: ModelConfig, *, now: datetime, horizon_days
     since = ledger.listed_since(now, every_run_days=LISTED_DAYS, look_back_days=LABEL_LOOK_BACK_DAYS)
     is_sweep = since is None or now - since > timedelta(days=LISTED_DAYS)
     listing = label_files.list_files(s3, bucket, config.model, since=since)
-    answers, report = Answers(place), FoldReport()
+    answers, report = AnsweredIds(s3, bucket, config.model), FoldReport()
     for files, is_last in batches(place, ledger.new_files(listing), listing):
         folded, step = fold_files(place, answers, files)
         ledger, etag = note(place, (ledger, etag), folded, is_last=is_last, is_sweep=is_sweep)
@@ -129,7 +106,7 @@ def batches(place: Place, keys: Sequence[str], listing: Mapping[str, str]) -> It
     yield files, True
 
 
-def fold_files(place: Place, answers: Answers, files: Sequence[LabelFile]) -> tuple[FoldedFiles, FoldReport]:
+def fold_files(place: Place, answers: AnsweredIds, files: Sequence[LabelFile]) -> tuple[FoldedFiles, FoldReport]:
     """Put the labels of some files, and those that wait, where their rows are."""
     fresh, broken = read_labels(place, files)
     known, etag = label_days.load_waiting(clients.s3(), place.bucket, **place.which)

@@ -136,16 +136,23 @@ def test_with_hints_only_their_own_days_are_opened(world):
     assert (opened(keys), report.matched) == ([str(day(20)), str(day(25)), str(day(33))], 3)
 
 
+def test_a_hint_finds_a_row_that_lies_behind_the_search(world):
+    answer_ids(world, day(364), ["a"])
+    upload(world, days_back(1), record("a", "1", inference_time=f"{day(364)}T05:00:00Z"))
+    report = fold(world, horizon=2.0)
+    assert (report.matched, report.days_opened) == (1, 1)
+
+
 def test_a_hint_that_is_no_time_or_names_the_wrong_day_costs_a_search_and_no_label(world):
     for back in range(20):
         answer_ids(world, day(back), [f"a{back}"])
     upload(
         world, days_back(1), record("a9", "1", inference_time="soon"), record("a12", "0", inference_time=f"{day(15)}T00:00:00Z"),
-        record("a5", "0", inference_time="9999-01-01T00:00:00Z"),
+        record("a5", "0", inference_time="9999-01-01T00:00:00Z"), record("a6", "0", inference_time="0001-01-01T00:00:00Z"),
     )  # fmt: skip
     report = fold(world)
-    assert {key for _, key in folded(world)} == {"a9", "a12", "a5"}
-    assert (report.matched, report.waiting) == (3, 0)
+    assert {key for _, key in folded(world)} == {"a9", "a12", "a5", "a6"}
+    assert (report.matched, report.waiting) == (4, 0)
 
 
 def test_a_hint_of_a_day_that_may_still_gain_rows_is_waited_for_and_then_searched_for(world):
@@ -320,8 +327,8 @@ def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, firs
         upload(world, days_back(2), record("a", "1"), record("b", "0"), record("nobody", "1"))
 
     expected = {(str(day(4)), "a"): "1", (str(day(4)), "b"): "1", (str(day(3)), "c"): "1"}
-    # Every second step of the other run, from step to step of this one a different half.
-    for second in range(first % 2, STEPS + 2, 2):
+    # Every third step of the other run, from step to step of this one a different third.
+    for second in range(first % 3, STEPS + 2, 3):
         arrange(world)
         interleave(world.s3, run_fold(world), run_fold(world), first, second, between=late)
         fold(world)
