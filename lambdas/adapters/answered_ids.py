@@ -21,7 +21,8 @@ class AnsweredIds:
     def days_since(self, first: date) -> list[date]:
         """Days from `first` on, on which anything was answered."""
         if first < self._since:
-            self._since, self._days = first, days.counted_since(self._s3, self._bucket, self._model, first)
+            self._since = first
+            self._days = days.counted_days(self._s3, self._bucket, self._model, first=first)
         return [day for day in self._days if day >= first]
 
     def of_day(self, day: date) -> Any:

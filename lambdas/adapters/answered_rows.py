@@ -25,8 +25,8 @@ class AnsweredRows:
 def load_answered_rows(s3: Any, bucket: str, config: ModelConfig, *, since: datetime, until: datetime) -> AnsweredRows:
     """Read the rows of `[since, until)`, whichever package answered them, with their labels."""
     first, last = since.date(), until.date()
-    by_day = days.parts_by_day(s3, bucket, config.model, first, last)
-    parts = tuple(part for day in sorted(by_day) for part in by_day[day])
+    counted = days.counted_days(s3, bucket, config.model, first=first, last=last)
+    parts = tuple(days.parts_of(s3, bucket, [key for keys in counted.values() for key in keys]))
     rows = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *config.feature_names])
     if rows is None:
         return AnsweredRows(None, ())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from kedge.day_profile import DayProfile, decode_day, decode_parts, encode_day
+from kedge.day_profile import DayProfile, decode_day, decode_origin, encode_day
 from lambdas.adapters import objects
 
 
@@ -26,48 +26,41 @@ def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | Non
     return objects.replace(s3, bucket, key, encode_day(day), etag=etag)
 
 
-def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, list[str]]:
-    """Versions of the packages that answered on each day from `first` to `last`, both included."""
-    found: dict[date, list[str]] = {}
-    for day, key in _counted(s3, bucket, model, first, last):
-        found.setdefault(day, []).append(key.split("/")[-3])
-    return found
-
-
-def parts_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, tuple[str, ...]]:
-    """Parts of the predictions table of each day from `first` to `last`, both included, whichever package answered."""
-    found: dict[date, tuple[str, ...]] = {}
-    for day, key in _counted(s3, bucket, model, first, last):
-        if (answer := objects.read(s3, bucket, key)) is not None:
-            found[day] = (*found.get(day, ()), *decode_parts(answer[0]))
-    return found
-
-
-def counted_since(s3: Any, bucket: str, model: str, first: date) -> dict[date, list[str]]:
-    """Keys of each day from `first` on that has been counted, one a package that answered on it."""
+def counted_days(s3: Any, bucket: str, model: str, *, first: date, last: date = date.max) -> dict[date, list[str]]:
+    """Keys of each day from `first` to `last`, both included, that has been counted, one a package that answered on it."""
     found: dict[date, list[str]] = {}
     for package in objects.list_folders(s3, bucket, f"profiles/{model}/"):
         # Counted against another package's baseline, a day is only a copy.
         own = f"{package}{package.split('/')[-2]}/"
         before = f"{own}{first - timedelta(days=1):%Y-%m-%d}.npz"
         for key in objects.list_objects(s3, bucket, own, start_after=before):
-            found.setdefault(date.fromisoformat(key.removeprefix(own).removesuffix(".npz")), []).append(key)
-    return found
+            day = date.fromisoformat(key.removeprefix(own).removesuffix(".npz"))
+            if day <= last:
+                found.setdefault(day, []).append(key)
+    return dict(sorted(found.items()))
+
+
+def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, list[str]]:
+    """Versions of the packages that answered on each day from `first` to `last`, both included."""
+    counted = counted_days(s3, bucket, model, first=first, last=last)
+    return {day: [key.split("/")[-2] for key in keys] for day, keys in counted.items()}
 
 
 def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
     """Parts of the predictions table with the rows that some days have counted."""
+    return [part for day in _origins(s3, bucket, keys) for part in day.parts]
+
+
+def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
+    """Capture objects that were counted from `first` to `last`, both included, whichever package answered."""
+    counted = counted_days(s3, bucket, model, first=first, last=last)
+    keys = [key for of_day in counted.values() for key in of_day]
+    return [captured for day in _origins(s3, bucket, keys) for captured in day.manifest]
+
+
+def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
     found = (objects.read(s3, bucket, key) for key in keys)
-    return [part for answer in found if answer is not None for part in decode_parts(answer[0])]
-
-
-def _counted(s3: Any, bucket: str, model: str, first: date, last: date) -> Iterator[tuple[date, str]]:
-    for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
-        version, baseline, name = key.split("/")[-3:]
-        day = date.fromisoformat(name.removesuffix(".npz"))
-        # Counted against another package's baseline, a day is only a copy.
-        if version == baseline and first <= day <= last:
-            yield day, key
+    return (decode_origin(answer[0]) for answer in found if answer is not None)
 
 
 def parts_of_package(
@@ -89,13 +82,3 @@ def load_days(
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
     there = objects.list_objects(s3, bucket, prefix, start_after=before)
     return {day: load_day(s3, bucket, key)[0] for key, day in wanted.items() if key in there}
-
-
-def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
-    """Capture objects that were counted from `first` to `last`, both included, whichever package answered."""
-    keys: dict[str, None] = {}
-    for key in sorted(objects.list_objects(s3, bucket, f"profiles/{model}/")):
-        if first.isoformat() <= key.rsplit("/", 1)[-1].removesuffix(".npz") <= last.isoformat():
-            # A day counted against two baselines names the same objects twice.
-            keys |= dict.fromkeys(load_day(s3, bucket, key)[0].manifest)
-    return list(keys)

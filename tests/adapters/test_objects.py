@@ -148,9 +148,12 @@ def test_days_are_counted_by_the_packages_own_baselines_from_a_day_on(s3):
     for version, baseline, day in (("1", "1", 3), ("1", "1", 4), ("2", "2", 4), ("2", "1", 5), ("2", "2", 1)):
         put(s3, f"profiles/m/{version}/{baseline}/2016-01-{day:02}.npz")
     put(s3, "profiles/other/1/1/2016-01-04.npz")
-    assert days.counted_since(s3, BUCKET, "m", date(2016, 1, 4)) == {
+    assert days.counted_days(s3, BUCKET, "m", first=date(2016, 1, 4)) == {
         date(2016, 1, 4): ["profiles/m/1/1/2016-01-04.npz", "profiles/m/2/2/2016-01-04.npz"]
     }
+    assert days.packages_by_day(s3, BUCKET, "m", date(2016, 1, 1), date(2016, 1, 3)) == {
+        date(2016, 1, 1): ["2"], date(2016, 1, 3): ["1"]
+    }  # fmt: skip
 
 
 def test_a_ledger_that_was_kept_with_other_fields_counts_as_none_but_is_replaced(s3):

@@ -1,0 +1,15 @@
+"""What the README says a deployment costs is counted from the templates."""
+
+import re
+
+from tests.synthesised import ROOT, resources
+
+
+def test_the_readme_counts_the_alarms_that_the_templates_have():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    system, keys = map(int, re.search(r"\| the system itself \| (\d+) alarms, (\d+) key", text).groups())
+    of_a_model = int(re.search(r"\| each model: alarms \| (\d+) ", text)[1])
+    everything, of_models = (len(resources("AWS::CloudWatch::Alarm", *some)) for some in ((), ("KedgeModels-1",)))
+    assert (system, keys) == (everything - of_models, len(resources("AWS::KMS::Key")))
+    assert of_a_model * len(resources("AWS::SageMaker::ModelPackageGroup")) == of_models
+    assert f"| ${0.1 * system + keys:.2f} |" in text
