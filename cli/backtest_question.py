@@ -12,10 +12,11 @@ from cli.backtest_options import Asked, grid_of
 from cli.backtest_settings import Setting, model_of, named_settings
 from cli.history import History, open_history
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of
+from cli.margin_column import has_margins, with_margin_column
 from cli.refusals import BadInputError
 from cli.row_files import RowFiles, UnreadableFileError
 from cli.schema_notes import require_columns
-from kedge.columns import Column, cast_text
+from kedge.columns import Column, cast_text, margin_columns
 from kedge.model_config import ModelConfig, Problem
 from kedge.outcomes import infer_classes, infer_problem
 
@@ -72,6 +73,8 @@ def ask(asked: Asked, files: RowFiles) -> Question:
     grid = grid_of(asked)
     models = [model_of(path, asked) for path in asked.configs]
     require_columns(asked.apart, files)
+    watched_margin = bool(models) and has_margins(files, models[0])
+    files = with_margin_column(files, models[0]) if watched_margin else files
     history = open_history(files, asked.time, grid)
     head = _head(history)
     schema, answer = _watched(models[0], asked, files) if models else (_inferred(head, asked, files), asked.prediction)
@@ -83,6 +86,8 @@ def ask(asked: Asked, files: RowFiles) -> Question:
     if answer:
         columns.append(_answer_column(head, answer, problem))
     require_columns([column.name for column in columns], files)
+    if answer and watched_margin:
+        columns += margin_columns(models[0])
     found = Question(asked, history, tuple(columns), settings, tuple(_notes(schema, history, asked, answer)), head)
     return replace(found, head=head.select(found.outcome_columns))
 

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of, value_type
+from cli.margin_column import has_margins, with_margin_column
 from cli.row_files import RowFiles, UnreadableFileError, open_rows
 from cli.schema_faults import refuse_another_schema
 from cli.schema_notes import require_columns, schema_notes
-from kedge.columns import Column, cast_text
+from kedge.columns import Column, cast_text, margin_columns
 from kedge.errors import UnreadableImportanceError
 from kedge.importance import parse_importance
 from kedge.model_config import Endpoint, ModelConfig, Prediction, Problem, parse_model_config
@@ -68,6 +69,9 @@ def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
     if answer:
         columns.append(_answer_column(before, answer))
     require_columns([column.name for column in columns], before, now)
+    if answer and all(has_margins(side, model) for side in (before, now)):
+        before, now = (with_margin_column(side, model) for side in (before, now))
+        columns += margin_columns(model)
     notes = [
         f"{before.path}: {name} is not judged: {reason}; to have it judged, name it in a YAML (--config)"
         for name, reason in schema.left_out.items()

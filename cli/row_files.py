@@ -20,6 +20,15 @@ _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError)
 
 
 @dataclass(frozen=True)
+class DerivedColumn:
+    """A column that no file has: what a batch of its sources becomes with it."""
+
+    name: str
+    sources: tuple[str, ...]
+    add: Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+@dataclass(frozen=True)
 class RowFiles:
     """The rows of one file, of a folder, or of a prefix in S3; values of CSV stay text until they are cast.
 
@@ -31,6 +40,7 @@ class RowFiles:
     schema: pa.Schema
     told: Callable[[str, int], None] = lambda _name, _values: None
     held: tuple[pa.RecordBatch, ...] | None = None
+    derived: DerivedColumn | None = None
 
     @property
     def name(self) -> str:
@@ -65,6 +75,15 @@ class RowFiles:
 
     def batches(self, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """The rows of some columns, in the order of the files."""
+        if self.derived is None or self.derived.name not in columns:
+            yield from self._written(columns, batch_rows)
+            return
+        others = [name for name in columns if name != self.derived.name]
+        for batch in self._written([*dict.fromkeys([*others, *self.derived.sources])], batch_rows):
+            yield self.derived.add(batch).select(columns)
+
+    def _written(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Columns that the files have."""
         if self.held is not None:
             yield from (batch.select(columns) for batch in self.held)
             return

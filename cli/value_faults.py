@@ -32,7 +32,7 @@ def refuse_faulty_values(report: DriftReport, sides: CountedSides, before: RowFi
             raise UnreadableFileError(path=before.path, reason=fault)
         fault = _fault_of_window(column, was, found, before.path)
         # A column that seldom has a value may have none in a small window.
-        if fault and (found.unparsable or missing[name] >= Severity.WARNING):
+        if fault and (found.unparsable or missing.get(name, Severity.OK) >= Severity.WARNING):
             raise UnreadableFileError(path=now.path, reason=fault)
         if column.kind == "numeric":
             _refuse_huge(column, bins, found, before, now)

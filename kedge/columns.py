@@ -71,11 +71,16 @@ class Numbers:
 
 
 def columns_of(config: ModelConfig) -> tuple[Column, ...]:
-    """The columns that a model's YAML has watched: its features, then its prediction."""
+    """The columns that a model's YAML has watched: its features, its prediction, and of several classes its margin."""
     features = tuple(Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features if f.watched)
     kind: Kind = "categorical" if config.problem == "multiclass_classification" else "numeric"
     dtype = "float64" if kind == "numeric" else "string"
-    return (*features, Column(config.prediction.name, "prediction", kind, dtype))
+    return (*features, Column(config.prediction.name, "prediction", kind, dtype), *margin_columns(config))
+
+
+def margin_columns(config: ModelConfig) -> tuple[Column, ...]:
+    """The derived column of `kedge.class_margins`, for models that have one."""
+    return (Column(config.margin_column, "prediction", "numeric", "float64"),) if config.margin_column else ()
 
 
 def cast_numbers(values: Any, dtype: str) -> Numbers:

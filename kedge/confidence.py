@@ -1,8 +1,8 @@
-"""How sure the answers are, from the prediction's own histogram: a derived column that is judged like any other."""
+"""How sure the answers are, from the histogram of scores or of margins: a derived column that is judged like any other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,27 @@ POINTS = 8
 
 
 @dataclass(frozen=True)
+class AnswerConfidence:
+    """How sure a window's answers are, counted and not yet judged.
+
+    Attributes
+    ----------
+    margin : ColumnEvidence
+        Rows by margin: 0 where another class could as well have been answered, 1 where the model is certain.
+    measured : mapping of str to tuple of float
+        Baseline, then window: `mean_margin`, `near_threshold_fraction` (of two classes scores within `NEAR_THRESHOLD` of
+        the threshold, of several such margins), and of two classes `mean_entropy` in bits, 1 at a score of a half.
+    """
+
+    margin: ColumnEvidence
+    measured: Mapping[str, tuple[float, float]]
+
+    def judged(self, column: ColumnReport) -> ConfidenceReport:
+        """With what the drift test says of the margin."""
+        return ConfidenceReport(column, self.measured)
+
+
+@dataclass(frozen=True)
 class ConfidenceReport:
     """The window's confidence beside the baseline's.
 
@@ -33,35 +54,31 @@ class ConfidenceReport:
     ----------
     column : ColumnReport
         Of the margin: its drift test, corrected with those of the other columns.
-    mean_margin, mean_entropy, near_threshold_fraction : tuple of float
-        Baseline, then window. The margin is 0 at the threshold and 1 where the model is certain; the entropy is in
-        bits, 0 where it is certain and 1 at a score of a half.
+    measured : mapping of str to tuple of float
+        See `AnswerConfidence`.
     """
 
     column: ColumnReport
-    mean_margin: tuple[float, float]
-    mean_entropy: tuple[float, float]
-    near_threshold_fraction: tuple[float, float]
+    measured: Mapping[str, tuple[float, float]]
 
     @property
     def severity(self) -> Severity:
         """That of the drift test where the margin has fallen: a model that is surer than before raises no alarm here."""
-        moved = self.column.drift
-        return min(moved, Severity.OK) if self.mean_margin[1] >= self.mean_margin[0] else moved
+        before, now = self.measured["mean_margin"]
+        return min(self.column.drift, Severity.OK) if now >= before else self.column.drift
 
     @property
     def reason(self) -> str:
         """What became of it, in words."""
-        margins, shares = self.mean_margin, self.near_threshold_fraction
+        margins, shares = self.measured["mean_margin"], self.measured["near_threshold_fraction"]
         return (
-            f"confidence: the mean margin moved from {margins[0]:.3f} to {margins[1]:.3f}, the share of scores within "
-            f"{NEAR_THRESHOLD:g} of the threshold from {shares[0]:.1%} to {shares[1]:.1%}"
+            f"confidence: the mean margin moved from {margins[0]:.3f} to {margins[1]:.3f}, the share of answers "
+            f"within {NEAR_THRESHOLD:g} of another from {shares[0]:.1%} to {shares[1]:.1%}"
         )
 
     def to_json(self) -> dict[str, Any]:
         """As the report holds it under "confidence"; what does not apply is absent."""
-        measured = ("mean_margin", "mean_entropy", "near_threshold_fraction")
-        pairs = {name: dict(zip(("baseline", "window"), getattr(self, name), strict=True)) for name in measured}
+        pairs = {name: dict(zip(("baseline", "window"), pair, strict=True)) for name, pair in self.measured.items()}
         tested = ("p_value_adjusted", "effect", "effect_without_drift", "smallest_detectable_effect")
         found = {name: getattr(self.column, name) for name in tested if getattr(self.column, name) is not None}
         return {"severity": self.severity.value, "reason": self.reason, **pairs, **found}
@@ -104,27 +121,50 @@ def confidence_evidence(prediction: ColumnEvidence, threshold: float) -> ColumnE
     return ColumnEvidence(column, bins, before, now, prediction.design_effect)
 
 
-def confidence_report(prediction: ColumnEvidence, column: ColumnReport, threshold: float) -> ConfidenceReport:
-    """Put the judged margin beside what else says how sure the answers are."""
-    sides = [_sure(counts, prediction.bins, threshold) for counts in (prediction.before, prediction.now)]
-    return ConfidenceReport(column, *zip(*sides, strict=True))
+def answer_confidence(evidence: Sequence[ColumnEvidence], config: ModelConfig) -> AnswerConfidence | None:
+    """How sure the answers are; None where they have no probabilities: a class alone has no confidence.
 
+    Of two classes it is the prediction's cells folded at the threshold, of several the counted `margin_column`.
 
-def folded_prediction(
-    evidence: Sequence[ColumnEvidence], config: ModelConfig
-) -> tuple[ColumnEvidence, ColumnEvidence] | None:
-    """The prediction and its fold; None where it is no probability of more than two different values.
-
-    A class has no confidence, and of several classes the answer alone does not hold it.
+    Parameters
+    ----------
+    evidence : sequence of ColumnEvidence
+        Of every column.
     """
-    found = next((one for one in evidence if one.column.role == "prediction"), None)
-    if found is None or config.problem != "binary_classification" or found.column.kind != "numeric":
+    answers = {one.column.name: one for one in evidence if one.column.role == "prediction"}
+    found = answers.get(config.margin_column) if config.margin_column else next(iter(answers.values()), None)
+    if found is None:
         return None
-    edges = found.bins.edges
-    # An atom has two edges, the lower one just below it.
-    if len(edges) <= 4 or edges[0] < -1e-9 or edges[-1] > 1.0:
+    if config.margin_column:
+        return AnswerConfidence(found, _both(found, {"mean_margin": _itself, "near_threshold_fraction": _is_small}))
+    threshold, edges = config.prediction.threshold, found.bins.edges
+    # An atom has two edges, the lower one just below it: two atoms are classes.
+    if config.problem != "binary_classification" or len(edges) <= 4 or edges[0] < -1e-9 or edges[-1] > 1.0:
         return None
-    return found, confidence_evidence(found, config.prediction.threshold)
+    measured = {
+        "mean_margin": lambda scores: margins(scores, threshold),
+        "mean_entropy": entropy_bits,
+        "near_threshold_fraction": lambda scores: _is_small(np.abs(scores - threshold)),
+    }
+    return AnswerConfidence(confidence_evidence(found, threshold), _both(found, measured))
+
+
+def _itself(margin: Floats) -> Floats:
+    return margin
+
+
+def _is_small(distance: Floats) -> Floats:
+    return (distance <= NEAR_THRESHOLD).astype(np.float64)
+
+
+def _both(
+    counted: ColumnEvidence, measured: Mapping[str, Callable[[Floats], Floats]]
+) -> dict[str, tuple[float, float]]:
+    """The means over the rows of both sides."""
+    points = _points(counted.bins)
+    sides = [counts.cells / max(counts.cells.sum(), 1) for counts in (counted.before, counted.now)]
+    found = {name: of(points).mean(axis=1) for name, of in measured.items()}
+    return {name: (float(sides[0] @ cells), float(sides[1] @ cells)) for name, cells in found.items()}
 
 
 def _points(bins: Bins) -> Floats:
@@ -134,15 +174,6 @@ def _points(bins: Bins) -> Floats:
     share = (np.arange(POINTS) + 0.5) / POINTS
     points: Floats = np.clip(low[:, None] + (high - low)[:, None] * share, 0.0, 1.0)
     return points
-
-
-def _sure(counts: ColumnCounts, bins: Bins, threshold: float) -> tuple[float, float, float]:
-    """Mean margin, mean entropy, fraction near the threshold."""
-    scores, shares = _points(bins), counts.cells / max(counts.cells.sum(), 1)
-    near = (np.abs(scores - threshold) <= NEAR_THRESHOLD).astype(np.float64)
-    measured = (margins(scores, threshold), entropy_bits(scores), near)
-    found = [float(shares @ what.mean(axis=1)) for what in measured]
-    return found[0], found[1], found[2]
 
 
 def _folded(counts: ColumnCounts, found: Floats, place: Ints, size: int) -> ColumnCounts:

@@ -45,7 +45,8 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     direction among many is not averaged away. Neighbouring blocks are merged in pairs while sixty remain, and the largest
     estimate counts, for correlation that outlasts a block hides from it. Where blocks of equal length have fewer than 32 rows, what
     is still hidden is extrapolated from how correlation fades between neighbours, as in an ARMA(1,1) series (Andrews and
-    Monahan 1992, Econometrica 60, 953); a single step in the level is taken out first, for that is drift and no memory.
+    Monahan 1992, Econometrica 60, 953); a single step in the level is taken out first, for that is drift and no memory. So
+    little is known of one column then that each has at least the columns' median: they stand in the same rows.
 
     Parameters
     ----------
@@ -60,6 +61,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     """
     groups, sizes = _groups(baseline)
     total = int(sum(sizes.values())) + 1
+    rows = np.array([block.rows for block in blocks if block.rows], np.float64)
     tables = [np.bincount(groups, block.counts[: len(groups)], total) for block in blocks if block.rows]
     if len(tables) < _BLOCKS_NEEDED:
         return dict.fromkeys(sizes, 1.0)
@@ -68,7 +70,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
         part = counts[:, start : start + sizes[column.name]]
         found[column.name] = design_effect(part, ordered=column.is_number, trending=trending)
         start += sizes[column.name]
-    return found
+    return _pooled(found) if _are_short(rows) else found
 
 
 def design_effect(counts: Floats, *, ordered: bool, trending: bool = False) -> float:
@@ -145,6 +147,17 @@ def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
     return group, sizes
 
 
+def _pooled(found: Mapping[str, float]) -> dict[str, float]:
+    """Each at least their median: of few rows one column's own is uncertain by half, and all of them stand in the same rows."""
+    middle = float(np.median([*found.values()]))
+    return {name: max(effect, middle) for name, effect in found.items()}
+
+
+def _are_short(rows: Floats) -> bool:
+    """Whether blocks of equal length end before their rows have forgotten each other."""
+    return bool(rows.mean() < _SHORT_ROWS and _effective_blocks(rows[:, None]) >= _EVEN * len(rows))
+
+
 def _effective_blocks(counts: Floats) -> float:
     rows = counts.sum(axis=1)
     return float(rows.sum() ** 2 / (rows**2).sum())
@@ -187,7 +200,7 @@ def _between_neighbours(residuals: Floats) -> Floats:
 
 def _hidden(residuals: Floats, rows: Floats, alike: float, blocks: float) -> float:
     """Factor by which short blocks hide correlation that outlasts them: 1 + 2 r1 / (1 - r2 / r1), at least 1."""
-    if rows.mean() >= _SHORT_ROWS or blocks < _EVEN * len(rows):
+    if not _are_short(rows):
         return 1.0
     level = _without_step(residuals)
     lags = [float((level[lag:] * level[:-lag]).sum() / (level**2).sum()) for lag in (1, 2)]

@@ -10,7 +10,7 @@ from typing import Any
 from kedge.alert_budget import window_level
 from kedge.column_drift import ColumnReport
 from kedge.column_evidence import ColumnEvidence
-from kedge.confidence import ConfidenceReport, confidence_report, folded_prediction
+from kedge.confidence import ConfidenceReport, answer_confidence
 from kedge.design_effect import combined
 from kedge.drift_tests import judge_columns
 from kedge.histograms import histograms
@@ -185,14 +185,15 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
         for column in baseline.columns
     ]  # fmt: skip
     level = window_level(policy.alert_budget_per_year, end - start)
-    folded = folded_prediction(evidence, config)
-    found = judge_columns(baseline, evidence, config, level=level, derived=folded[1:] if folded else ())
+    confidence = answer_confidence(evidence, config)
+    watched = [one for one in evidence if one.column.name != config.margin_column]
+    found = judge_columns(baseline, watched, config, level=level, derived=[confidence.margin] if confidence else [])
     return DriftReport(
         config.model, baseline.baseline, start, end, window.rows, revision, manifests_digest,
         found.columns, (*found.quality, *window_checks), performance,
         histograms(judged, window), policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
-        confidence=confidence_report(folded[0], found.derived[0], config.prediction.threshold) if folded else None,
+        confidence=confidence.judged(found.derived[0]) if confidence else None,
     )  # fmt: skip
 
 

@@ -334,6 +334,7 @@ class ModelConfig(_Section):
     @model_validator(mode="after")
     def _names_are_unique(self) -> ModelConfig:
         names = [feature.name for feature in self.features] + [*self.answer_columns]
+        names += [self.margin_column] if self.margin_column else []
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
@@ -434,6 +435,12 @@ class ModelConfig(_Section):
     def answer_columns(self) -> tuple[str, ...]:
         """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
         return (self.prediction.name, *self.prediction.probabilities)
+
+    @property
+    def margin_column(self) -> str | None:
+        """What is derived from the probabilities of several classes, and watched; two classes have it in their one score."""
+        several = self.problem == "multiclass_classification" and self.prediction.probabilities
+        return f"{self.prediction.name}_margin" if several else None
 
     @property
     def business_columns(self) -> tuple[str, ...]:

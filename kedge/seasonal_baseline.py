@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kedge.columns import columns_of
 from kedge.model_config import BaselineSource, ModelConfig
 from kedge.profile import Baseline, Profile
 
@@ -106,9 +107,9 @@ def with_own_predictions(baseline: Baseline, everything: Profile, own: Profile) 
 
 
 def _wanted(config: ModelConfig) -> dict[str, BaselineSource]:
-    """Each judged column's source; the prediction has the model's."""
-    chosen = {f.name: f.baseline or config.drift.baseline for f in config.features if f.watched}
-    return chosen | {config.prediction.name: config.drift.baseline}
+    """Each judged column's source; what comes of the answers has the model's."""
+    own = {feature.name: feature.baseline for feature in config.features}
+    return {column.name: own.get(column.name) or config.drift.baseline for column in columns_of(config)}
 
 
 def _short_of(source: BaselineSource, rows: int, needed: int) -> str:

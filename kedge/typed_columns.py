@@ -28,7 +28,7 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
     for feature in config.features:
         column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
         columns[feature.name] = typed_column(table.column(feature.name), column)
-    prediction = columns_of(config)[-1]
+    prediction = next(column for column in columns_of(config) if column.role == "prediction")
     columns[prediction.name] = typed_column(table.column(prediction.name), prediction)
     for name in config.prediction.probabilities:
         columns[name] = typed_column(table.column(name), Column(name, "prediction", "numeric", "float64"))

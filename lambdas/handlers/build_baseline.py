@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.baseline_effects import with_design_effects
 from kedge.business import encode_figures, window_figures
+from kedge.class_margins import countable, with_margins
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation import fit_estimator
 from kedge.importance import parse_importance
@@ -117,11 +118,12 @@ def baseline_files(
 ) -> dict[str, bytes]:
     """Everything that is staged: the baseline, the reference, and Model Monitor's four files."""
     # The prediction's side comes from rows the model has not learnt, or it would drift on its first day.
-    predictions = holdout.select([config.prediction.name])
+    answered = with_margins(holdout.sort_by(TIME), config)
+    columns = countable(columns_of(config), answered, config)
+    predictions = answered.select([column.name for column in columns if column.role == "prediction"])
     # Its name is the run's until the registry has given the version that it will be named after.
-    baseline = freeze_baseline(config.model, request.run, columns_of(config), training, predictions, times=TIME)
-    answered = holdout.sort_by(TIME).select([config.prediction.name])
-    baseline = with_design_effects(baseline, training.sort_by(TIME), answered, times=TIME)
+    baseline = freeze_baseline(config.model, request.run, columns, training, predictions, times=TIME)
+    baseline = with_design_effects(baseline, training.sort_by(TIME), predictions, times=TIME)
     baseline = replace(baseline, importance=importance)
     outcomes, _ = read_outcomes(holdout, config.prediction.name, "label", config)
     reference = count_outcomes(outcomes, config)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pyarrow.compute as pc
 
 from kedge.capture_records import TIME
+from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile
 from kedge.model_config import BaselineSource, ModelConfig
 from kedge.profile import Baseline, Profile, count_rows_by_hour
@@ -65,13 +66,15 @@ def on_edges(ruler: Ruler, version: str, day: date) -> DayProfile:
 def recount(ruler: Ruler, day: DayProfile) -> dict[int, Profile]:
     """The rows of a day's parts, part by part, by the hour of their own time."""
     hours: dict[int, Profile] = {}
-    columns = [TIME, *(column.name for column in ruler.baseline.columns)]
+    watched = {column.name for column in ruler.baseline.columns} - {ruler.config.margin_column}
+    columns = [TIME, *sorted(watched | {*ruler.config.prediction.probabilities})]
     for part in day.parts:
         rows = predictions.load_parts(clients.s3(), ruler.bucket, [part], columns)
         if rows is None:
             continue
         clock = pc.hour(rows.column(TIME)).to_numpy()
-        for hour, profile in count_rows_by_hour(ruler.baseline, rows, clock, times=TIME).items():
+        counted = count_rows_by_hour(ruler.baseline, with_margins(rows, ruler.config), clock, times=TIME)
+        for hour, profile in counted.items():
             hours[hour] = hours[hour] + profile if hour in hours else profile
     return hours
 

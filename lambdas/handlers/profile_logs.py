@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture_records import EVENT_ID, HOUR, ROW_ID, TIME, parse_capture_files
+from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile, FoldPlan, plan_fold
 from kedge.errors import DayContendedError
 from kedge.model_config import ModelConfig
@@ -123,7 +124,7 @@ def count(place: Place, known: DayProfile, plan: FoldPlan, listing: dict[str, st
         parts = (predictions.part_key(config.model, place.package_version, place.day, folded),)
         predictions.save_part(s3, place.bucket, parts[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
     return DayProfile(
-        hours=count_rows_by_hour(place.baseline, rows, rows.column(HOUR).to_numpy(), times=TIME)
+        hours=count_rows_by_hour(place.baseline, with_margins(rows, config), rows.column(HOUR).to_numpy(), times=TIME)
         if rows.num_rows
         else {},
         manifest=manifest,

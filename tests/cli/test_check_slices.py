@@ -98,6 +98,8 @@ def test_classes_are_held_against_their_probabilities_where_the_file_has_them(tm
     result, performance = check(tmp_path, "--config", str(tmp_path / "parcels.yaml"))
     concept = performance["concept_drift"]
     assert f"concept drift: {concept['reason']}" in result.output
+    confidence = json.loads((tmp_path / "out.json").read_text()).get("confidence", {})
+    assert ("mean_margin" in confidence) is scored
     if scored:
         assert {"carrier=rail"} <= {s["group"] for s in concept["shifts"]}
         assert not [s for s in concept["shifts"] if "sea" in s["group"] or "road" in s["group"]]

@@ -46,6 +46,21 @@ class Watched:
         inside = (g for g in self.guests if start <= g.time < end and g.time <= now - RIPE)
         return [(self.answers[guest.id], str(guest.label)) for guest in inside]
 
+    def answers_in(self, entry: dict[str, Any]) -> list[list[str]]:
+        """What each guest of a measurement's window was answered, labelled or not."""
+        start, end = (datetime.fromisoformat(entry["detail"]["window"][side]) for side in ("start", "end"))
+        return [self.answers[guest.id] for guest in self.guests if start <= guest.time < end]
+
+    def drift_reports(self, entry: dict[str, Any]) -> list[dict[str, Any]]:
+        """The newest drift report of a measurement's window."""
+        end = datetime.fromisoformat(entry["detail"]["window"]["end"])
+        found = self.hotel.objects(f"reports/{self.hotel.model}/")
+        return [
+            json.loads(body)
+            for key, body in sorted(found.items())
+            if f"/{end:%Y-%m-%dT%H}/drift-r" in key and key.endswith(".json")
+        ][-1:]
+
     def holdout(self, run: str, who: str) -> list[tuple[list[str], str]]:
         """What a transform job answered to each holdout row, beside the truth."""
         prefix = f"retraining/{self.hotel.model}/{run}"

@@ -88,6 +88,15 @@ def test_whether_the_concept_moved_is_judged_by_the_captured_probabilities(watch
     assert last["shifts"]
 
 
+def test_the_answers_confidence_is_counted_from_the_captured_probabilities(watched):
+    for entry in watched.measured():
+        (report,) = watched.drift_reports(entry)
+        chances = np.array([answer[1:] for answer in watched.answers_in(entry)], float)
+        first, second = np.sort(chances, axis=1)[:, :-3:-1].T
+        assert report["window"]["rows"] == len(chances)
+        assert report["confidence"]["mean_margin"]["window"] == pytest.approx((first - second).mean(), abs=1e-3)
+
+
 def test_the_gate_compared_both_models_accuracy_on_the_same_rows(watched):
     (passed,) = [e["detail"] for e in watched.hotel.timeline("gate_passed") if e["detail"]["champion"] == "1"]
     (row,) = [row for row in passed["rows"] if row["gate"] == "accuracy_improvement"]

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kedge.class_margins import with_margins
 from kedge.confidence import entropy_bits, margins
 from kedge.severity import Severity
 from tests.builders import judged, make_baseline, make_config, make_window
@@ -90,3 +91,66 @@ def test_what_is_no_probability_has_no_confidence(scores, extra):
     report = report_of(scores, scores[:500], config)
     assert report.confidence is None
     assert "confidence" not in report.to_json()
+
+
+CLASSES = ("sea", "road", "rail")
+SEVERAL = """
+problem: multiclass_classification
+labels: {classes: [sea, road, rail]}
+prediction: {name: answer, probabilities: [p_sea, p_road, p_rail]}
+"""
+
+
+def several_answers(rows, seed, *, sharpness=4.0):
+    """Softmax answers: the smaller the sharpness, the less sure the model, of the same classes in the same shares."""
+    rng = np.random.default_rng(seed)
+    logits = sharpness * rng.normal(0, 1, (rows, 3))
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    table = make_window(rows=rows, seed=seed).drop_columns(["prediction"])
+    table = table.append_column("answer", pa.array(np.array(CLASSES)[chances.argmax(axis=1)]))
+    for name, column in zip(CLASSES, chances.T, strict=True):
+        table = table.append_column(f"p_{name}", pa.array(column))
+    return table
+
+
+def of_several(before, now):
+    config = make_config(SEVERAL)
+    return judged(with_margins(now, config), config, make_baseline(config, with_margins(before, config)))
+
+
+def test_of_several_classes_the_two_likeliest_say_how_sure_an_answer_is():
+    config = make_config(SEVERAL)
+    rows = pa.table(
+        {"p_sea": [0.5, 0.2, 1.0, None, 0.4], "p_road": ["0.3", "0.2", "0", "1", "1.4"], "p_rail": [0.2, 0.6, 0, 0, 0]}
+    )
+    assert with_margins(rows, config).column("answer_margin").to_pylist() == pytest.approx([0.2, 0.4, 1.0, None, None])
+
+
+def test_several_classes_answered_less_surely_are_critical_and_nothing_else_is():
+    report = of_several(several_answers(5_000, 1), several_answers(2_000, 2, sharpness=2.0))
+    assert report.less_confident is Severity.CRITICAL
+    assert {column.severity for column in report.columns} == {Severity.OK}
+    assert [reason for reason in report.reasons if reason.startswith("confidence: the mean margin")]
+    found = report.to_json()["confidence"]
+    assert found["mean_margin"]["baseline"] > found["mean_margin"]["window"] + 0.1
+    assert "mean_entropy" not in found
+
+
+def test_several_classes_answered_as_surely_or_more_raise_no_alarm():
+    before = several_answers(5_000, 3)
+    assert of_several(before, several_answers(2_000, 4)).less_confident is Severity.OK
+    assert of_several(before, several_answers(2_000, 5, sharpness=9.0)).less_confident is Severity.OK
+
+
+def test_probabilities_that_a_window_lacks_leave_confidence_unjudged():
+    report = of_several(several_answers(5_000, 6), several_answers(2_000, 7).drop_columns(["p_rail"]))
+    assert report.less_confident is Severity.INSUFFICIENT_DATA
+
+
+def test_the_means_of_several_classes_are_those_of_the_rows():
+    now = several_answers(2_000, 9, sharpness=2.0)
+    chances = np.sort(np.column_stack([now.column(f"p_{name}").to_numpy() for name in CLASSES]), axis=1)
+    margin = chances[:, -1] - chances[:, -2]
+    found = of_several(several_answers(5_000, 8), now).to_json()["confidence"]
+    assert found["mean_margin"]["window"] == pytest.approx(margin.mean(), abs=0.01)
+    assert found["near_threshold_fraction"]["window"] == pytest.approx((margin <= 0.1).mean(), abs=0.01)

@@ -173,3 +173,26 @@ def test_of_independent_rows_neighbours_say_that_they_are():
         found += design_effects(ruler, [blocks[code] for code in sorted(blocks)], trending=True).values()
     assert np.mean(np.array(found) > 1) <= 0.2
     assert np.mean(found) < 1.08
+
+
+def of_many(rng, rows):
+    """Six columns that remember, and one that does not, with their ruler."""
+    columns = tuple(Column(f"x{i}", "feature", "numeric", "float64") for i in range(7))
+    values = {column.name: walk(rng, rows, 0.9 * (i > 0)) for i, column in enumerate(columns)}
+    rows = pa.table(values)
+    return rows, freeze_baseline("m", "1", columns, rows, rows)
+
+
+def test_in_few_rows_no_column_is_believed_to_be_freer_than_most_others():
+    rng = np.random.default_rng(11)
+    _, ruler = of_many(rng, 20_000)
+    for _ in range(20):
+        found = effects(of_many(rng, 200)[0], ruler=ruler)
+        assert min(found.values()) == np.median(list(found.values())) > 3
+
+
+def test_in_many_rows_each_column_speaks_for_itself():
+    rows, ruler = of_many(np.random.default_rng(12), 20_000)
+    found = effects(rows, ruler=ruler)
+    assert found.pop("x0") < 1.2
+    assert min(found.values()) > 10
