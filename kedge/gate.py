@@ -62,12 +62,14 @@ def judge_challenger(
     *,
     problem: Problem = "binary_classification",
     slices: Mapping[str, Bools] | None = None,
+    learnt: Numbers | None = None,
 ) -> GateReport:
     """Judge a challenger on the holdout that both models scored.
 
     It passes when there are enough rows, every answer can be one, it is better than the champion beyond chance
     (the interval of the paired difference is above zero) and by at least the minimum effect, and no slice is worse
-    beyond chance (Bonferroni over the slices). Without a champion it must beat chance. Where the champion's
+    beyond chance (Bonferroni over the slices). Without a champion it must beat what can be said without looking at a row: an
+    AUC of 0.5, or the most frequent class or the median of the labels that it has learnt from. Where the champion's
     probabilities have come off the real rate, a challenger that mends that without ranking worse is enough.
 
     Parameters
@@ -78,11 +80,13 @@ def judge_challenger(
         Scores | codes of classes, negative for none of them | numbers; `champion` is None for a first package.
     slices : mapping of str to ndarray of bool, shape (n_rows,), optional
         Named groups of rows; those with fewer than 100 rows, or 50 of one of two classes, are passed over.
+    learnt : ndarray, shape (n_training_rows,), optional
+        Labels of the training rows, written as `labels`; the holdout's own, which no model could know, where it is absent.
     """
     rows = [_enough_rows(labels, policy, problem), _answers_are_possible(challenger, problem)]
     if all(row.verdict == "PASS" for row in rows):
         if champion is None:
-            rows.append(_beats_chance(labels, challenger, policy, problem))
+            rows.append(_beats_chance(labels, challenger, labels if learnt is None else learnt, policy, problem))
         else:
             rows.append(_beats_champion(labels, challenger, champion, policy, problem))
             rows.extend(_no_slice_worse(labels, challenger, champion, policy, problem, slices or {}))
@@ -114,7 +118,9 @@ def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
     return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
 
 
-def _beats_chance(labels: Numbers, challenger: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
+def _beats_chance(
+    labels: Numbers, challenger: Numbers, learnt: Numbers, policy: GatePolicy, problem: Problem
+) -> GateRow:
     """Better than what can be said without looking: 0.5 of AUC, the most frequent class, the median."""
     z = z_of(policy.confidence)
     if problem == "binary_classification":
@@ -125,8 +131,8 @@ def _beats_chance(labels: Numbers, challenger: Numbers, policy: GatePolicy, prob
         spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
         value, error, floor, name = float(of_positive.mean()), math.sqrt(float(spread)), 0.5, "AUC"
     else:
-        known, counts = np.unique(labels, return_counts=True)
-        constant = known[counts.argmax()] if problem != "regression" else np.median(labels)
+        known, counts = np.unique(learnt, return_counts=True)
+        constant = known[counts.argmax()] if problem != "regression" else np.median(learnt)
         value, error = improvement(_metric(policy, problem), labels, challenger, np.full(len(labels), constant))
         floor, name = 0.0, f"improvement of {_metric(policy, problem)} on a constant answer"
     low, high = value - z * error, value + z * error

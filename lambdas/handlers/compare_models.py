@@ -77,10 +77,18 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     found = judge_challenger(
         labels, answers["challenger"], answers.get("champion"), config.gate, problem=config.problem,
         slices=holdout_slices(truth, groupings),
+        learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
     )  # fmt: skip
     seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column("time")).as_py(), until=request.time)
     figures = business_rows(seen, answers, labels.astype(np.int64), config)
     return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))
+
+
+def learnt_labels(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> Numbers:
+    """The labels that the challenger has learnt from."""
+    training = training_data.load_table(s3, bucket, f"{prefix}/training.parquet")
+    found = label_column(training.column("label"), config.problem, config.labels.classes)
+    return found.values[found.known]
 
 
 def answered(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> Numbers:

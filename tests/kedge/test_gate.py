@@ -141,3 +141,18 @@ def test_a_challenger_that_mends_lost_calibration_passes_without_ranking_better(
     assert "mean score is -0.2" in report.rows[-1].reason
     assert judge_challenger(labels, truth * 0.3, truth * 0.3, GatePolicy()).verdict == "REFUSE"
     assert judge_challenger(labels, rng.random(6_000), truth * 0.3, GatePolicy()).verdict == "REFUSE"
+
+
+def test_the_constant_that_a_first_package_must_beat_is_one_that_could_have_been_learnt():
+    """Prices have risen since the training rows: nobody could have answered the holdout's median."""
+    rng = np.random.default_rng(21)
+    learnt, now = rng.normal(100, 10, 5_000), rng.normal(130, 10, 1_000)
+    # Half of what a row costs more is seen in its columns.
+    answers = 115 + 0.2 * (now - 130)
+    verdicts = [
+        judge_challenger(now, answers, None, GatePolicy(), problem="regression", learnt=known).verdict
+        for known in (learnt, None)
+    ]
+    assert verdicts == ["PASS", "REFUSE"]
+    late = np.full(1_000, np.median(learnt))
+    assert judge_challenger(now, late, None, GatePolicy(), problem="regression", learnt=learnt).verdict == "REFUSE"
