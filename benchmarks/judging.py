@@ -17,7 +17,8 @@ from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
 from kedge.columns import Column
 from kedge.drift import judge_drift
-from kedge.model_config import Endpoint, Feature, ModelConfig, Prediction
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Endpoint, Feature, Prediction
 from kedge.profile import Baseline, count_rows, freeze_baseline
 
 COMMAND = "python -m benchmarks judging"

@@ -16,7 +16,8 @@ from moto import mock_aws
 
 from kedge.day_profile import DayProfile, encode_day
 from kedge.fold_report import FoldReport
-from kedge.model_config import Endpoint, Feature, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Endpoint, Feature
 from lambdas.adapters import clients, days, predictions
 from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
 

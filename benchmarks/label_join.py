@@ -26,7 +26,8 @@ from cli.processor import prefer_what_is_fast
 from kedge.intervals import Estimate
 from kedge.label_join import join_labels
 from kedge.labelled_rows import TRUTH, labelled_rows
-from kedge.model_config import Endpoint, Feature, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Endpoint, Feature
 from kedge.outcome_counts import count_outcomes, measure
 from kedge.outcomes import read_outcomes
 from lambdas.adapters.label_days import encode_labels

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.refusals import BadInputError
-from kedge.model_config import Problem
+from kedge.model_sections import Problem
 from kedge.row_times import moment
 from kedge.window_grid import WindowGrid, window_length
 

@@ -17,7 +17,8 @@ from cli.refusals import BadInputError
 from cli.row_files import RowFiles, UnreadableFileError
 from cli.schema_notes import require_columns
 from kedge.columns import Column, cast_text, margin_columns
-from kedge.model_config import ModelConfig, Problem
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Problem
 from kedge.outcomes import infer_classes, infer_problem
 
 # So many rows before the first window tell the columns' kinds.

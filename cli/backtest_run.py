@@ -11,7 +11,7 @@ from cli.backtest_question import Question
 from cli.backtest_seasons import count_seasons
 from kedge.backtest import HistoryWindow, JudgedWindow, judge_window, measure_window
 from kedge.estimated_history import estimate_history
-from kedge.model_config import PerformancePolicy
+from kedge.model_policies import PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts
 from kedge.profile import Baseline
 from kedge.replay import Replay, replay

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cli.backtest_question import Question
-from kedge.model_config import BaselineSource
+from kedge.model_sections import BaselineSource
 from kedge.profile import Baseline, Profile, count_rows
 from kedge.seasonal_baseline import Span, seasonal_spans
 

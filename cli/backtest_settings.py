@@ -10,19 +10,9 @@ from typing import Any
 
 from cli.backtest_options import Asked
 from cli.refusals import BadInputError
-from kedge.model_config import (
-    Alerts,
-    DriftPolicy,
-    Endpoint,
-    Feature,
-    Labels,
-    ModelConfig,
-    PerformancePolicy,
-    Prediction,
-    Problem,
-    RetrainingPolicy,
-    parse_model_config,
-)
+from kedge.model_config import ModelConfig, parse_model_config
+from kedge.model_policies import Alerts, DriftPolicy, PerformancePolicy, RetrainingPolicy
+from kedge.model_sections import Endpoint, Feature, Labels, Prediction, Problem
 
 # Shipped drift rules by the setting's name.
 SHIPPED = {"default": "effect", "sensitive": "sensitive", "psi": "psi"}

@@ -13,7 +13,7 @@ from cli.model_draft import ModelDraft, model_name
 from cli.refusals import BadInputError
 from kedge.capture_payloads import input_rows
 from kedge.errors import UnreadableRecordError
-from kedge.model_config import Feature
+from kedge.model_sections import Feature
 from lambdas.adapters import endpoints, objects
 
 FILES_READ, ROWS_READ = 20, 5000

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.columns import cast_numbers, cast_text, is_number, plain_array
-from kedge.model_config import Feature
+from kedge.model_sections import Feature
 
 # A text column counts as numeric although this fraction of its values is none: those are type errors, not levels.
 ODD_FRACTION_MAX = 0.01

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 from cli.estimated_files import estimate_files
 from cli.row_files import RowFiles, UnreadableFileError
 from kedge.columns import Column, plain_array
-from kedge.model_config import ModelConfig, Problem
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Problem
 from kedge.outcome_counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
 from kedge.outcome_faults import OutcomeFaults
 from kedge.outcomes import infer_classes, infer_problem, read_outcomes

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from cli.refusals import BadInputError
-from kedge.model_config import Feature, Problem, parse_model_config
+from kedge.model_config import parse_model_config
+from kedge.model_sections import Feature, Problem
 
 _MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
 

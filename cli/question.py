@@ -19,7 +19,8 @@ from cli.schema_notes import require_columns, schema_notes
 from kedge.columns import Column, cast_text, margin_columns
 from kedge.errors import UnreadableImportanceError
 from kedge.importance import parse_importance
-from kedge.model_config import Endpoint, ModelConfig, Prediction, Problem, parse_model_config
+from kedge.model_config import ModelConfig, parse_model_config
+from kedge.model_sections import Endpoint, Prediction, Problem
 
 # So many rows tell a column's kind; a column without a value among them is read on.
 HEAD_ROWS = 100_000

@@ -13,7 +13,7 @@ from cli.model_draft import ModelDraft, endpoint_name, model_name
 from cli.refusals import BadInputError
 from cli.row_files import open_rows
 from kedge.columns import cast_text, is_number, plain_array
-from kedge.model_config import Feature, Prediction, Problem
+from kedge.model_sections import Feature, Prediction, Problem
 
 CLASSES_MAX = 20
 ANSWER = Prediction().name

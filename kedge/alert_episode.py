@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from kedge.model_config import Alerts
+from kedge.model_policies import Alerts
 from kedge.severity import Severity, worst
 
 Kind = Literal["begins", "worse", "lasts", "back", "ends"]

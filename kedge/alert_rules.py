@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kedge.model_config import Alerts
+from kedge.model_policies import Alerts
 from kedge.severity import Severity, worst
 
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from kedge.alert_rules import alert_severity
 from kedge.drift import DriftReport, judge_drift
 from kedge.estimated_performance import EstimateReport
-from kedge.model_config import BaselineSource, ModelConfig, PerformancePolicy
+from kedge.model_config import ModelConfig
+from kedge.model_policies import PerformancePolicy
+from kedge.model_sections import BaselineSource
 from kedge.outcome_counts import OutcomeCounts
 from kedge.performance import PerformanceReport, judge_performance
 from kedge.profile import Baseline, Profile

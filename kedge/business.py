@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from kedge.columns import cast_numbers
 from kedge.intervals import Estimate, mean_interval, z_of
-from kedge.model_config import BusinessFigure, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_policies import BusinessFigure
 from kedge.outcome_columns import answer_column, label_column
 from kedge.performance_limits import judge_limit
 from kedge.severity import Severity

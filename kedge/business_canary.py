@@ -12,7 +12,8 @@ from scipy.special import ndtr
 from kedge.business import figure_values
 from kedge.canary import CanaryVerdict
 from kedge.columns import cast_numbers
-from kedge.model_config import BusinessFigure, CanaryPolicy, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_policies import BusinessFigure, CanaryPolicy
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from kedge.business import figure_values
 from kedge.gate import GateRow
 from kedge.intervals import z_of
-from kedge.model_config import BusinessFigure, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_policies import BusinessFigure
 
 Ints = NDArray[np.int64]
 

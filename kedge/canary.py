@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.model_config import CanaryPolicy
+from kedge.model_policies import CanaryPolicy
 from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
 from kedge.statistics.total_variation import total_variation_distance

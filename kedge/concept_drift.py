@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, xlogy
 
 from kedge.expected_outcomes import GroupOutcomes, group_outcomes
-from kedge.model_config import SegmentPolicy
+from kedge.model_policies import SegmentPolicy
 from kedge.severity import Severity, worst
 from kedge.slices import SliceCounts
 from kedge.statistics.holm import holm_adjusted

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kedge.column_statistics import Measured
-from kedge.model_config import DriftPolicy, Feature
+from kedge.model_policies import DriftPolicy
+from kedge.model_sections import Feature
 from kedge.severity import Severity
 
 

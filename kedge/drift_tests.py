@@ -12,7 +12,8 @@ from kedge.column_drift import ColumnReport, judge_column
 from kedge.column_evidence import ColumnEvidence
 from kedge.drift_rule import DriftRule
 from kedge.importance import importance_of
-from kedge.model_config import DriftPolicy, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_policies import DriftPolicy
 from kedge.quality import QualityCheck, QualityTest, measure_quality
 from kedge.severity import Severity, worst
 from kedge.statistics.holm import holm_adjusted

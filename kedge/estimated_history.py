@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kedge.estimated_performance import EstimateReport
-from kedge.model_config import PerformancePolicy
+from kedge.model_policies import PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts
 from kedge.performance import PerformanceReport
 from kedge.track_record import TrackRecord

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kedge.intervals import Estimate
-from kedge.model_config import PerformanceLimit, PerformancePolicy
+from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.performance_limits import LimitVerdict, is_absolute, judge_limit
 from kedge.severity import Severity, worst
 from kedge.track_record import TrackRecord

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kedge.group_counts import FAVOURABLE, GroupCounts
 from kedge.groupings import MISSING
 from kedge.intervals import Estimate, wilson_interval, z_of
-from kedge.model_config import FairnessPolicy
+from kedge.model_policies import FairnessPolicy
 from kedge.rate_intervals import difference_interval, ratio_interval
 from kedge.severity import Severity, worst
 

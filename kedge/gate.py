@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.intervals import z_of
-from kedge.model_config import GATE_METRICS, GatePolicy, Problem
+from kedge.model_policies import GATE_METRICS, GatePolicy
+from kedge.model_sections import Problem
 from kedge.paired_differences import Numbers, improvement, placements, row_losses
 
 Bools = NDArray[np.bool_]

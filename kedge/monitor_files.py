@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from kedge.ages import ages_in_days
 from kedge.columns import Column
 from kedge.intervals import Estimate
-from kedge.model_config import Feature, ModelConfig, PerformanceLimit, Problem
+from kedge.model_config import ModelConfig
+from kedge.model_policies import PerformanceLimit
+from kedge.model_sections import Feature, Problem
 from kedge.performance_limits import bounds_of, is_absolute
 from kedge.training_rows import TIME
 

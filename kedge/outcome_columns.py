@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kedge.class_codes import EXAMPLES_SHOWN, class_codes
 from kedge.columns import cast_numbers, cast_text
-from kedge.model_config import Problem
+from kedge.model_sections import Problem
 
 Bools = NDArray[np.bool_]
 

@@ -13,7 +13,8 @@ from kedge.cost_sums import matrix_sums
 from kedge.error_counts import ErrorCounts, count_errors
 from kedge.errors import EncodingError, OutcomeMismatchError
 from kedge.intervals import Estimate, z_of
-from kedge.model_config import ModelConfig, PerformancePolicy
+from kedge.model_config import ModelConfig
+from kedge.model_policies import PerformancePolicy
 from kedge.outcomes import Outcomes
 
 OutcomeCounts = BinaryCounts | ClassCounts | ErrorCounts

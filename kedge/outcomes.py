@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kedge.class_codes import distinct_words, ordered_pair
 from kedge.columns import cast_numbers
-from kedge.model_config import ModelConfig, Problem
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Problem
 from kedge.outcome_columns import answer_column, label_column
 from kedge.outcome_faults import OutcomeFaults
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedge.binary_counts import BinaryCounts
 from kedge.intervals import Estimate
-from kedge.model_config import PerformanceLimit, PerformancePolicy
+from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts, measure
 from kedge.performance_limits import DECISION_LIMITS, DEFAULT_LIMITS, LimitVerdict, is_absolute, judge_limit
 from kedge.severity import Severity, worst

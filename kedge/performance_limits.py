@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kedge.intervals import Estimate, z_of
 from kedge.metric_names import direction
-from kedge.model_config import PerformanceLimit
+from kedge.model_policies import PerformanceLimit
 from kedge.severity import Severity
 
 DEFAULT_LIMITS: Mapping[str, tuple[PerformanceLimit, ...]] = {

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import betainc, betaincinv
 
 from kedge.columns import Column
-from kedge.model_config import DriftPolicy
+from kedge.model_policies import DriftPolicy
 from kedge.profile import ColumnCounts
 from kedge.severity import Severity
 

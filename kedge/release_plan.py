@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kedge.model_config import CanaryPolicy, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_policies import CanaryPolicy
 
 ALARM_PERIOD_SECONDS = 60
 _PROVISIONING_SECONDS = 3600

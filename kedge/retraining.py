@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from kedge.model_config import PerformancePolicy, RetrainingPolicy
+from kedge.model_policies import PerformancePolicy, RetrainingPolicy
 from kedge.severity import Severity
 from kedge.sustained import sustained
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kedge.columns import columns_of
-from kedge.model_config import BaselineSource, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_sections import BaselineSource
 from kedge.profile import Baseline, Profile
 
 _WEEK = timedelta(days=7)

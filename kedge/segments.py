@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.groupings import coarse_codes
-from kedge.model_config import SegmentPolicy
+from kedge.model_policies import SegmentPolicy
 from kedge.segment import Name, Segment
 from kedge.severity import Severity
 from kedge.slice_metrics import SliceQuality, slice_quality, upper_tail, worse_by, worse_z

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedge.group_counts import Decisions, GroupCounts, count_groups
 from kedge.groupings import Grouping, freeze_grouping
-from kedge.model_config import FairnessPolicy
+from kedge.model_policies import FairnessPolicy
 
 # Levels of a text that is no watched feature; what is rarer is pooled.
 LEVELS_MAX = 50

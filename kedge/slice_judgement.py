@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.concept_drift import ConceptDrift, judge_concept
-from kedge.model_config import SegmentPolicy
+from kedge.model_policies import SegmentPolicy
 from kedge.segment import Segment
 from kedge.segments import promising_pairs, worst_segments
 from kedge.slice_counting import Batches, count_singles, with_pairs

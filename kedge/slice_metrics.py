@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from kedge.model_config import Problem
+from kedge.model_sections import Problem
 from kedge.slice_ruler import ERROR_SUMS
 from kedge.slices import SliceTable
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kedge.cells import coarse_starts
 from kedge.groupings import BANDS, LEVELS, Grouping
-from kedge.model_config import Problem
+from kedge.model_sections import Problem
 from kedge.profile import Baseline
 
 Ints = NDArray[np.int64]

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from kedge.columns import Column, cast_numbers, cast_text
 from kedge.errors import TrainingColumnMissingError
-from kedge.model_config import Feature, ModelConfig
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Feature
 from kedge.typed_columns import typed_column
 
 ROW_ID, TIME, LABEL = "row_id", "time", "label"

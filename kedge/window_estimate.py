@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kedge.estimated_performance import EstimateReport, judge_estimate
 from kedge.intervals import Estimate
-from kedge.model_config import PerformancePolicy
+from kedge.model_policies import PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts, measure
 from kedge.performance import PerformanceReport, limits_of
 from kedge.severity import Severity

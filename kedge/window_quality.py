@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kedge.model_config import QualityPolicy
+from kedge.model_policies import QualityPolicy
 from kedge.quality import QualityCheck, binomial_tail
 from kedge.severity import Severity, warned_if
 from kedge.window_facts import HOUR, WindowFacts, in_words

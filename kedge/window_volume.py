@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from kedge.model_config import QualityPolicy
+from kedge.model_policies import QualityPolicy
 from kedge.quality import QualityCheck
 from kedge.severity import warned_if
 from kedge.window_facts import HOUR, WindowFacts, in_words

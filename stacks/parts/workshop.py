@@ -16,7 +16,8 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from kedge.errors import ModelConfigError
-from kedge.model_config import ModelConfig, Training
+from kedge.model_config import ModelConfig
+from kedge.model_sections import Training
 from stacks.parts.access import NO_RESOURCE_TYPE, allow, may_lend_key, may_read, may_use_key, may_write, service_role
 from stacks.parts.layers import BUILD, ROOT
 from stacks.storage import Storage

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kedge.business import FigureSums, encode_figures
-from kedge.model_config import BusinessFigure
+from kedge.model_policies import BusinessFigure
 from lambdas.adapters import track_records
 from lambdas.handlers import measure_performance
 from lambdas.handlers.measure_performance import handler

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedge.alert_episode import AlertWindow, News, as_told, follow_episode
-from kedge.model_config import Alerts
+from kedge.model_policies import Alerts
 from kedge.severity import Severity
 
 OK, WARNING, CRITICAL, BLIND = Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.INSUFFICIENT_DATA

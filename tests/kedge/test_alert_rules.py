@@ -1,7 +1,7 @@
 import pytest
 
 from kedge.alert_rules import alert_severity, is_alert
-from kedge.model_config import Alerts
+from kedge.model_policies import Alerts
 from kedge.severity import Severity
 
 OK, WARNING, CRITICAL, BLIND = Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.INSUFFICIENT_DATA

@@ -16,7 +16,8 @@ from kedge.business_canary import judge_canary_figures
 from kedge.business_gate import business_rows
 from kedge.canary import CanaryVerdict
 from kedge.errors import ModelConfigError
-from kedge.model_config import BusinessFigure, parse_model_config
+from kedge.model_config import parse_model_config
+from kedge.model_policies import BusinessFigure
 from kedge.severity import Severity
 
 YAML = """

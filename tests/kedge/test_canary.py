@@ -3,7 +3,7 @@
 import numpy as np
 
 from kedge.canary import judge_canary
-from kedge.model_config import CanaryPolicy
+from kedge.model_policies import CanaryPolicy
 
 
 def answers(seed, rows, shift=0.0):

@@ -9,7 +9,7 @@ from scipy import stats
 
 from kedge.columns import Column
 from kedge.concept_drift import judge_concept, with_since
-from kedge.model_config import SegmentPolicy
+from kedge.model_policies import SegmentPolicy
 from kedge.outcomes import Outcomes
 from kedge.profile import freeze_baseline
 from kedge.severity import Severity

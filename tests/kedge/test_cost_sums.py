@@ -7,7 +7,7 @@ from kedge.binary_counts import count_binary
 from kedge.cost_sums import matrix_sums, sums_of
 from kedge.error_counts import count_errors
 from kedge.intervals import z_of
-from kedge.model_config import PerformancePolicy
+from kedge.model_policies import PerformancePolicy
 from kedge.outcome_counts import measure
 
 Z = z_of(0.95)

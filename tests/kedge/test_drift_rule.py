@@ -2,7 +2,8 @@ import pytest
 
 from kedge.column_statistics import Measured
 from kedge.drift_rule import DriftRule
-from kedge.model_config import DriftPolicy, Feature
+from kedge.model_policies import DriftPolicy
+from kedge.model_sections import Feature
 from kedge.severity import Severity
 
 

@@ -19,7 +19,9 @@ from kedge.errors import EmptySampleError
 from kedge.estimated_performance import judge_estimate
 from kedge.estimation import decode_estimator, estimate_answers, fit_estimator
 from kedge.intervals import Estimate
-from kedge.model_config import Endpoint, Feature, ModelConfig, PerformanceLimit, PerformancePolicy
+from kedge.model_config import ModelConfig
+from kedge.model_policies import PerformanceLimit, PerformancePolicy
+from kedge.model_sections import Endpoint, Feature
 from kedge.outcomes import Outcomes
 from kedge.severity import Severity
 from kedge.track_record import Comparison, TrackRecord, compare

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kedge.fairness import judge_fairness
 from kedge.group_counts import GroupCounts, count_groups, read_decisions
-from kedge.model_config import FairnessPolicy
+from kedge.model_policies import FairnessPolicy
 from kedge.severity import Severity
 from tests.builders import make_config
 

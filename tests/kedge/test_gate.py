@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from kedge.gate import judge_challenger
-from kedge.model_config import GatePolicy
+from kedge.model_policies import GatePolicy
 from kedge.paired_differences import paired_auc_difference
 
 

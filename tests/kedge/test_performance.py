@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from kedge.binary_counts import count_binary
 from kedge.class_counts import count_classes
 from kedge.error_counts import count_errors
-from kedge.model_config import PerformanceLimit, PerformancePolicy
+from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.performance import judge_performance
 from kedge.severity import Severity
 

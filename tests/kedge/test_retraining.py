@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.model_config import PerformancePolicy, RetrainingPolicy
+from kedge.model_policies import PerformancePolicy, RetrainingPolicy
 from kedge.retraining import (
     RetrainingStart,
     RetrainingState,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedge.drift import judge_drift
-from kedge.model_config import DriftPolicy
+from kedge.model_policies import DriftPolicy
 from kedge.profile import count_rows
 from kedge.seasonal_baseline import seasonal_baseline, seasonal_spans, with_own_predictions
 from kedge.severity import Severity

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kedge.model_config import SegmentPolicy
+from kedge.model_policies import SegmentPolicy
 from kedge.outcomes import Outcomes
 from kedge.segments import promising_pairs
 from kedge.severity import Severity

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from kedge.backtest import HistoryWindow
 from kedge.drift import judge_drift
-from kedge.model_config import DriftPolicy
+from kedge.model_policies import DriftPolicy
 from kedge.profile import count_rows
 from kedge.severity import Severity
 from kedge.threshold_proposal import SMALLEST, Sounding, outcome_of, propose, sound_window

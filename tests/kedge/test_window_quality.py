@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from kedge.model_config import QualityPolicy
+from kedge.model_policies import QualityPolicy
 from kedge.severity import Severity
 from kedge.window_facts import WindowFacts, by_hour, newest_stretch
 from kedge.window_quality import judge_window_quality

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kedge.binary_counts import count_binary
-from kedge.model_config import PerformancePolicy
+from kedge.model_policies import PerformancePolicy
 from kedge.performance import judge_performance
 from kedge.quality import QualityCheck
 from kedge.severity import Severity

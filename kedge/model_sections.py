@@ -1,0 +1,102 @@
+"""The parts of a model's YAML that say what the model is: its columns, its endpoint, its labels, its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kedge.id_times import id_time_pattern
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Problem = Literal["binary_classification", "multiclass_classification", "regression"]
+BaselineSource = Literal["training", "trailing", "same_hours"]
+
+
+class Section(BaseModel):
+    """A part of the YAML: unknown fields are refused, and nothing is converted."""
+
+    # Built when it is first used: most programs use few sections.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+class Feature(Section):
+    """One column of the payload, in the payload's order."""
+
+    name: str
+    kind: Literal["numeric", "categorical", "boolean", "timestamp"]
+    dtype: Literal["float64", "float32", "int64", "string"] | None = None
+    effect_max: Fraction | None = None
+    psi_max: float | None = Field(default=None, gt=0)
+    watched: bool = True
+    baseline: BaselineSource | None = None
+
+    @property
+    def declared_dtype(self) -> str:
+        """The dtype both sides are cast to before counting."""
+        return self.dtype or ("float64" if self.kind in ("numeric", "timestamp") else "string")
+
+
+class Prediction(Section):
+    """Where the answer stands in the output, and how it becomes a class."""
+
+    name: str = "prediction"
+    field: str | int = 0
+    threshold: Fraction = 0.5
+    probabilities: tuple[str, ...] = ()
+
+
+class Endpoint(Section):
+    """The SageMaker endpoint that serves the model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+    variant: str = "AllTraffic"
+    instance_type: str = "ml.m5.large"
+    instance_count: int = Field(default=2, ge=1)
+    content_type: Literal["text/csv", "application/json"] = "text/csv"
+    custom_attributes: tuple[str, ...] = ()
+
+
+class Cadence(Section):
+    """How often logs are counted and judged, and over which slice."""
+
+    profile: Literal["hourly", "daily"] = "hourly"
+    judge: Literal["hourly", "daily", "weekly"] = "daily"
+    window_days: int = Field(default=7, ge=1, le=90)
+
+
+class Labels(Section):
+    """The late truth: where its value stands and when it is complete."""
+
+    label_horizon_days: float | None = Field(default=None, ge=0, le=400)
+    horizon_quantile: Fraction = 0.95
+    classes: tuple[str, ...] = ("0", "1")
+    fields: tuple[str, ...] = ()
+    id_time_format: str | None = None
+    athena_from_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+    @model_validator(mode="after")
+    def _ids_begin_with_a_date(self) -> Labels:
+        if self.id_time_format is not None:
+            try:
+                id_time_pattern(self.id_time_format)
+            except ValueError as error:
+                raise ValueError(f"labels.id_time_format is {self.id_time_format!r}: {error}") from error
+        return self
+
+
+class Training(Section):
+    """The training job and the rows that it sees."""
+
+    entry_point: str = "train.py"
+    framework: Literal["xgboost", "sklearn"] = "xgboost"
+    framework_version: str = "1.7-1"
+    image: str | None = None
+    instance_type: str = "ml.m5.xlarge"
+    max_runtime_seconds: int = Field(default=3600, ge=60)
+    window_days: int = Field(default=365, ge=1)
+    holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    minimum_rows: int = Field(default=1000, ge=1)
+    hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
