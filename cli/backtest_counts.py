@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cli.backtest_question import Question
 from cli.history import Stretch
@@ -15,10 +17,14 @@ from kedge.binary_counts import BinaryCounts
 from kedge.design_effect import BLOCKS, design_effects
 from kedge.errors import EmptySampleError, UncountableColumnError
 from kedge.estimation import Estimator, ScoreEstimator, estimate_answers, fit_estimator
+from kedge.group_counts import GroupCounts
 from kedge.outcome_counts import OutcomeCounts, count_outcomes
-from kedge.outcomes import read_outcomes
+from kedge.outcomes import Outcomes, read_outcomes
 from kedge.profile import Baseline, Profile, count_rows_by_hour, freeze_baseline_streaming
+from kedge.slice_ruler import SliceRuler, freeze_ruler
+from kedge.slices import SliceCounter, SliceCounts
 from kedge.window_estimate import WindowEstimates
+from kedge.window_fairness import added_groups, group_counts
 from kedge.window_grid import WindowGrid
 
 # What the windows that are open at once may hold of memory.
@@ -39,6 +45,9 @@ class Tally:
     estimator: Estimator | None = None
     answers: list[pa.Table] = field(default_factory=list)
     labelled: list[pa.Table] = field(default_factory=list)
+    ruler: SliceRuler | None = None
+    slices: SliceCounts | None = None
+    sensitive: dict[str, GroupCounts] = field(default_factory=dict)
 
     def add(self, stretch: Stretch) -> None:
         """Count the next rows."""
@@ -56,9 +65,20 @@ class Tally:
         self.outcomes = counted if self.outcomes is None else self.outcomes + counted  # type: ignore[operator]
         self.unlabelled += faults.unlabelled
         self.notes |= dict.fromkeys(faults.sentences())
+        if self.ruler is not None:
+            self._slice(self.ruler, table, answered, faults.kept)
         if self.estimator is not None:
             self.answers.append(table.select(self.question.answer_columns))
             self.labelled.append(self.answers[-1].filter(pa.array(faults.kept)))
+
+    def _slice(self, ruler: SliceRuler, table: pa.Table, answered: Outcomes, kept: NDArray[np.bool_]) -> None:
+        names = self.question.outcome_columns
+        labelled = table if kept.all() else table.filter(pa.array(kept))
+        features = {grouping.column: labelled.column(grouping.column) for grouping in ruler.groupings[:-1]}
+        counted = SliceCounter(ruler, features, answered).singles()
+        self.slices = counted if self.slices is None else self.slices + counted
+        found = group_counts(table, names[0], names[1], self.question.config, ruler.by_column)
+        self.sensitive = added_groups(self.sensitive, found)
 
     def estimates(self, code: int) -> WindowEstimates | None:
         """What the answers alone let expect; None where nothing was learnt from the baseline."""
@@ -90,6 +110,8 @@ class Tally:
             self.effects(),
             tuple(self.notes),
             self.estimates(code),
+            self.slices,
+            tuple(self.sensitive.values()),
         )
 
 
@@ -100,6 +122,8 @@ class Before:
     baseline: Baseline
     reference: OutcomeCounts | None
     estimator: Estimator | None
+    ruler: SliceRuler | None
+    slices: SliceCounts | None
 
 
 def count_baseline(question: Question) -> Before:
@@ -107,11 +131,21 @@ def count_baseline(question: Question) -> Before:
     history = question.history
     frozen = _frozen(question)
     oldest = history.survey.oldest
-    tally = Tally(question, frozen, WindowGrid(oldest, history.grid.start - oldest))
+    ruler = _slice_ruler(question, frozen)
+    tally = Tally(question, frozen, WindowGrid(oldest, history.grid.start - oldest), ruler=ruler)
     for stretch in history.baseline_stretches(question.read_columns):
         tally.add(stretch)
     baseline = replace(frozen, design_effects=tally.effects())
-    return Before(baseline, tally.outcomes, _estimator(question, tally.outcomes))
+    return Before(baseline, tally.outcomes, _estimator(question, tally.outcomes), ruler, tally.slices)
+
+
+def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
+    """How labelled rows are grouped; None where none are labelled."""
+    if not question.outcome_columns:
+        return None
+    config = question.config
+    classes = config.labels.classes if config.problem != "regression" else ()
+    return freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns)
 
 
 def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator | None:
@@ -129,7 +163,9 @@ def count_windows(question: Question, before: Before) -> Iterator[tuple[int, His
     room = max(2, OPEN_BYTES_MAX // (BLOCKS * before.baseline.width * 8))
     for stretch in history.stretches(question.read_columns, open_at_once=room):
         if stretch.code not in tallies:
-            tallies[stretch.code] = Tally(question, before.baseline, history.grid, estimator=before.estimator)
+            tallies[stretch.code] = Tally(
+                question, before.baseline, history.grid, estimator=before.estimator, ruler=before.ruler
+            )
         tally = tallies[stretch.code]
         tally.add(stretch)
         if stretch.is_last:

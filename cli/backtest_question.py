@@ -66,7 +66,8 @@ class Question:
     @property
     def read_columns(self) -> list[str]:
         """All columns that a window is counted from."""
-        return list(dict.fromkeys([*(column.name for column in self.columns), *self.outcome_columns]))
+        sensitive = (name for name in self.config.fairness.columns if name in self.history.files.schema.names)
+        return list(dict.fromkeys([*(column.name for column in self.columns), *self.outcome_columns, *sensitive]))
 
 
 def ask(asked: Asked, files: RowFiles) -> Question:

@@ -48,6 +48,7 @@ def run(question: Question) -> Backtest:
             judged[setting.name][code] = judge_window(
                 baseline, window, setting.config,
                 performance=measured[setting.config.performance], earlier=seasons.get((setting.name, code)),
+                slices=before.slices,
             )  # fmt: skip
         loss = judged[main][code].measured
         earlier = seasons.get((main, code))

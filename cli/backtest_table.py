@@ -47,7 +47,8 @@ def totals_sentence(document: dict[str, Any]) -> str:
     totals = document["totals"]
     told = (
         f"{document['settings']['name']}: {_counted(totals['windows'], 'window')}, {_counted(totals['alerts'], 'alert')} "
-        f"in {_counted(totals['alert_episodes'], 'episode')}, {_counted(totals['retrainings'], 'retraining')} for "
+        f"in {_counted(totals['alert_episodes'], 'episode')} ({_counted(totals['messages'], 'message')}), "
+        f"{_counted(totals['retrainings'], 'retraining')} for "
         f"{totals['cost_usd']:.2f} USD"
     )
     if "losses" not in totals:
@@ -72,10 +73,16 @@ def _windows(document: dict[str, Any]) -> Table:
     for window in document["windows"]:
         table.add_row(
             window["start"][:shown], window["end"][:shown], str(window["rows"]), _coloured(window["drift"]),
-            _quality(window), "alert" if window["alert"] else "", _ACTIONS[window["action"]],
+            _quality(window), _alert(window), _ACTIONS[window["action"]],
             escape(window["reasons"][0] if window["reasons"] else ""),
         )  # fmt: skip
     return table
+
+
+def _alert(window: dict[str, Any]) -> str:
+    """Whether it alarms, and what people would have been told with it."""
+    told = window.get("told", "")
+    return f"alert, {told}" if window["alert"] and told else "alert" if window["alert"] else told
 
 
 def _quality(window: dict[str, Any]) -> str:
@@ -90,7 +97,13 @@ def _comparison(document: dict[str, Any]) -> Table:
     table = Table(box=None, header_style="dim")
     table.add_column("setting", no_wrap=True)
     labelled = "losses" in document["totals"]
-    fields = {"alerts": "alerts", "alert_episodes": "episodes", "retrainings": "retrainings", "cost_usd": "USD"}
+    fields = {
+        "alerts": "alerts",
+        "alert_episodes": "episodes",
+        "messages": "messages",
+        "retrainings": "retrainings",
+        "cost_usd": "USD",
+    }
     if labelled:
         fields |= {
             "losses": "lost", "missed_losses": "missed", "false_alerts": "false alerts",

@@ -6,20 +6,19 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from cli.row_files import RowFiles
 from kedge.fairness import judge_fairness
-from kedge.group_counts import GroupCounts, read_decisions
+from kedge.group_counts import GroupCounts
 from kedge.groupings import Grouping
 from kedge.model_config import ModelConfig
 from kedge.outcomes import Outcomes, read_outcomes
 from kedge.profile import Baseline
-from kedge.sensitive_groups import count_sensitive
 from kedge.slice_counting import count_singles
 from kedge.slice_judgement import judge_slices
 from kedge.slice_ruler import freeze_ruler
+from kedge.window_fairness import added_groups, group_counts
 from kedge.window_slices import fairness_json
 
 
@@ -62,9 +61,5 @@ def _fairness(
     totals: dict[str, GroupCounts] = {}
     for batch in window.batches([*dict.fromkeys((answer, label, *names))]) if names else ():
         table = pa.Table.from_batches([batch])
-        decisions, answered = read_decisions(table, answer, label, config)
-        kept = table.filter(pa.array(np.asarray(answered)))
-        columns = {name: kept.column(name) for name in names}
-        for counts in count_sensitive(columns, decisions, config.fairness, known):
-            totals[counts.column] = totals[counts.column] + counts if counts.column in totals else counts
+        totals = added_groups(totals, group_counts(table, answer, label, config, known))
     return fairness_json(judge_fairness(list(totals.values()), config.fairness)) if totals else {}

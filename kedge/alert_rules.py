@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kedge.model_policies import Alerts
 from kedge.severity import Severity, worst
 
 
@@ -17,22 +16,6 @@ def alert_severity(drift: Severity, performance: Severity | None, *others: Sever
     ('CRITICAL', 'WARNING')
     """
     return worst(severity for severity in (drift, performance, *others) if severity is not None)
-
-
-def is_alert(severity: Severity, blind: Sequence[bool], policy: Alerts) -> bool:
-    """Whether a person hears of a window: it is as bad as the YAML asks, or the monitor has gone blind.
-
-    Parameters
-    ----------
-    severity : Severity
-        The window's `alert_severity`.
-    blind : sequence of bool
-        See `newly_blind`.
-
-    >>> is_alert(Severity.OK, [False], Alerts()), is_alert(Severity.OK, [True, True], Alerts())
-    (False, True)
-    """
-    return severity >= Severity(policy.severity_from) or newly_blind(blind)
 
 
 def newly_blind(blind: Sequence[bool]) -> bool:

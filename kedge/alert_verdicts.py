@@ -17,19 +17,36 @@ def alert_window(report: DriftReport, quality: Severity | None) -> AlertWindow:
     quality : Severity, optional
         What the labels say, once a loss has lasted as long as the YAML asks for; None where none were joined.
     """
+    of_answers = answer_verdicts(
+        measured=quality, estimated=report.estimated, unequal=report.unequal, less_confident=report.less_confident
+    )
+    return AlertWindow(report.start, report.end, report.baseline, {**data_verdicts(report), **of_answers})
+
+
+def data_verdicts(report: DriftReport) -> dict[str, Severity]:
+    """The verdicts on the rows: of each column, and of what the window as a whole lacks."""
     parts = {f"column {column.column.name}": column.severity for column in report.columns}
     # A check of the window that found nothing does not make a blind window OK.
-    parts |= {
+    return parts | {
         f"data quality ({check.check})": check.severity
         for check in report.quality
         if not check.column and check.severity >= Severity.WARNING
     }
-    judged = quality not in (None, _UNKNOWN)
-    parts |= {
-        "measured quality": quality or _UNKNOWN,
+
+
+def answer_verdicts(
+    *,
+    measured: Severity | None,
+    estimated: Severity | None,
+    unequal: Severity | None,
+    less_confident: Severity | None,
+) -> dict[str, Severity]:
+    """The verdicts on the answers; None where nothing is known."""
+    judged = measured not in (None, _UNKNOWN)
+    return {
+        "measured quality": measured or _UNKNOWN,
         # It speaks only where the labels do not.
-        "estimated quality": report.estimated or (Severity.OK if judged else _UNKNOWN),
-        "equal treatment": report.unequal or _UNKNOWN,
-        "confidence of the answers": report.less_confident or _UNKNOWN,
+        "estimated quality": estimated or (Severity.OK if judged else _UNKNOWN),
+        "equal treatment": unequal or _UNKNOWN,
+        "confidence of the answers": less_confident or _UNKNOWN,
     }
-    return AlertWindow(report.start, report.end, report.baseline, parts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kedge.alert_rules import alert_severity
+from kedge.alert_verdicts import data_verdicts
+from kedge.concept_drift import judge_concept, with_since
 from kedge.drift import DriftReport, judge_drift
 from kedge.estimated_performance import EstimateReport
+from kedge.fairness import ColumnFairness, judge_fairness
+from kedge.group_counts import GroupCounts
 from kedge.model_config import ModelConfig
 from kedge.model_policies import PerformancePolicy
 from kedge.model_sections import BaselineSource
@@ -16,7 +20,10 @@ from kedge.outcome_counts import OutcomeCounts
 from kedge.performance import PerformanceReport, judge_performance
 from kedge.profile import Baseline, Profile
 from kedge.seasonal_baseline import seasonal_baseline
-from kedge.severity import Severity
+from kedge.segments import worst_segments
+from kedge.severity import Severity, worst
+from kedge.slice_judgement import SliceFindings
+from kedge.slices import SliceCounts
 from kedge.window_estimate import WindowEstimates
 
 REASONS_TOLD = 5
@@ -42,6 +49,10 @@ class HistoryWindow:
         What of the outcomes could not be measured.
     estimates : WindowEstimates or None
         What the answers alone let expect; None where the baseline teaches no estimator.
+    slices : SliceCounts or None
+        The labelled rows by each feature's groups; None where the history has no labels.
+    sensitive : tuple of GroupCounts
+        The answered rows by the groups of each sensitive column.
     """
 
     start: datetime
@@ -52,6 +63,8 @@ class HistoryWindow:
     design_effects: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     estimates: WindowEstimates | None = None
+    slices: SliceCounts | None = None
+    sensitive: tuple[GroupCounts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,12 @@ class JudgedWindow:
         How far the answers' confidence has fallen; None where they have none.
     estimate : EstimateReport or None
         What the answers alone let expect; it has a verdict only where the labels have none.
+    data : mapping of str to Severity
+        The verdicts on the rows, as an episode of alarms is followed by them.
+    slices : SliceFindings or None
+        Where the model fails; None where there are no labels.
+    fairness : tuple of ColumnFairness
+        Of each sensitive column.
     """
 
     start: datetime
@@ -83,6 +102,14 @@ class JudgedWindow:
     learnable_rows: int
     less_confident: Severity | None = None
     estimate: EstimateReport | None = None
+    data: Mapping[str, Severity] = field(default_factory=dict)
+    slices: SliceFindings | None = None
+    fairness: tuple[ColumnFairness, ...] = ()
+
+    @property
+    def unequal(self) -> Severity | None:
+        """How unlike groups of people are treated; None where the YAML names no sensitive column, or the history has none."""
+        return worst(column.severity for column in self.fairness) if self.fairness else None
 
     @property
     def measured(self) -> Severity | None:
@@ -130,8 +157,9 @@ def judge_window(
     *,
     performance: PerformanceReport | None,
     earlier: Earlier | None = None,
+    slices: SliceCounts | None = None,
 ) -> JudgedWindow:
-    """Judge one window's drift as the functions do, and put what the labels say beside it.
+    """Judge one window's drift and its groups as the functions do, and put what the labels say beside it.
 
     Parameters
     ----------
@@ -139,13 +167,38 @@ def judge_window(
         See `measure_window`.
     earlier : mapping of str to Profile, optional
         What `seasonal_spans` asked for, where the policy has another baseline than the training data.
+    slices : SliceCounts, optional
+        Of the rows before the first window: what the window's are compared with. Pairs of features are not looked at.
     """
     report = judge_history(baseline, window, config, earlier)
+    fairness = tuple(judge_fairness(window.sensitive, config.fairness)) if window.sensitive else ()
+    unfair = [column.reason for column in fairness if column.severity >= Severity.WARNING]
     return JudgedWindow(
         window.start, window.end, report.rows, report.severity, report.columns_severity,
-        tuple(column.column.name for column in report.drifted), _reasons(report, performance), performance,
+        tuple(column.column.name for column in report.drifted), (*unfair, *_reasons(report, performance)), performance,
         report.rows if window.outcomes is None else window.outcomes.rows, report.less_confident,
+        data=data_verdicts(report), slices=_judge_slices(window, slices, config),
+        fairness=fairness,
     )  # fmt: skip
+
+
+def dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
+    """Say since when P(y given x) has moved where it has.
+
+    Parameters
+    ----------
+    windows : sequence of JudgedWindow
+        In the order of time.
+    """
+    found: list[JudgedWindow] = []
+    before: dict[str, object] | None = None
+    for window in windows:
+        slices = window.slices
+        if slices is not None and slices.concept_drift is not None:
+            slices = replace(slices, concept_drift=with_since(slices.concept_drift, before, start=window.start))
+        before = slices.concept_drift.to_json() if slices and slices.concept_drift else None
+        found.append(replace(window, slices=slices))
+    return found
 
 
 def judge_history(
@@ -158,6 +211,13 @@ def judge_history(
         before=season.profile if season else None,
     )  # fmt: skip
     return report.judged_against(season.sources, season.notes) if season else report
+
+
+def _judge_slices(window: HistoryWindow, reference: SliceCounts | None, config: ModelConfig) -> SliceFindings | None:
+    if window.slices is None or reference is None:
+        return None
+    segments = worst_segments(window.slices, reference, config.segments)
+    return SliceFindings(segments, judge_concept(window.slices, reference, config.segments))
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:

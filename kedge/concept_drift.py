@@ -85,6 +85,7 @@ class ConceptDrift:
         return told | {"shifts": [shift.to_json() for shift in self.shifts]}
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of errors near the end of numbers nothing is told
 def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPolicy) -> ConceptDrift:
     """Compare what came true with what the reference's own calibration lets expect of these answers.
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kedge.alert_rules import alert_severity, is_alert
-from kedge.backtest import UNMEASURED, JudgedWindow
+from kedge.alert_episode import AlertEpisode, AlertWindow, News, as_told, follow_episode
+from kedge.alert_rules import alert_severity, newly_blind
+from kedge.alert_verdicts import answer_verdicts
+from kedge.backtest import UNMEASURED, JudgedWindow, dated
 from kedge.model_config import ModelConfig
 from kedge.retraining import (
     RetrainingDecision,
@@ -19,6 +21,7 @@ from kedge.retraining import (
 )
 from kedge.severity import Severity
 from kedge.sustained import sustained
+from kedge.window_slices import fairness_json
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,19 @@ class ReplayedWindow:
     Attributes
     ----------
     severity : Severity
-        The worse of drift and measured quality; a loss that has not lasted as long as the YAML asks for is a warning.
+        The worst of drift, quality and fairness; a loss that has not lasted as long as the YAML asks for is a warning.
+    alert : bool
+        Whether it is as bad as the YAML asks for, or the monitor has gone blind with it.
+    told : str or None
+        What people would have been told with it: that an episode of alarms "begins", is "worse", "lasts", is "back" or "ends",
+        or that the monitor is "blind"; None where they would have heard nothing.
     """
 
     judged: JudgedWindow
     severity: Severity
     alert: bool
     decision: RetrainingDecision
+    told: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As DESIGN.md's backtest holds it under "windows"; `loss` is null where nothing was measured."""
@@ -47,10 +56,9 @@ class ReplayedWindow:
             "severity": self.severity.value, "drift": judged.drift.value, "loss": judged.loss, "alert": self.alert,
             "action": self.decision.action, "drifted": list(judged.drifted), "reasons": told,
         }  # fmt: skip
-        if self.decision.hold:
-            document["hold"] = self.decision.hold
-        estimate = {"estimate": judged.estimate.to_json()} if judged.estimate else {}
-        return document | ({"performance": judged.performance.to_json() | estimate} if judged.performance else {})
+        document |= {"hold": self.decision.hold} if self.decision.hold else {}
+        document |= {"told": self.told} if self.told else {}
+        return document | ({"performance": _performance(judged)} if judged.performance else {})
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,8 @@ class Replay:
     def totals(self) -> dict[str, Any]:
         """What the policy would have said and done, in numbers.
 
-        `alerts` are windows with an alert, `alert_episodes` runs of them. `drift_alerts` are windows whose drift alone
+        `alerts` are windows with an alert, `alert_episodes` the episodes that they make up, and `messages` windows with which
+        people would have heard of one. `drift_alerts` are windows whose drift alone
         reaches the severity. Where labels tell: `losses` are windows whose quality was lost, `missed_losses` those
         without an alert, `false_alerts` alerts without a loss; `drift_missed_losses` and `drift_false_alerts` say the
         same of drift alone, as if the labels had come too late.
@@ -81,7 +90,8 @@ class Replay:
         found: dict[str, Any] = {
             "windows": len(self.windows),
             "alerts": sum(alerts),
-            "alert_episodes": episodes(alerts),
+            "alert_episodes": sum(window.told in ("begins", "blind") for window in self.windows),
+            "messages": sum(window.told is not None for window in self.windows),
             "drift_alerts": sum(drift),
             "retrainings": starts,
             "retrainings_held": sum(window.decision.action == "HOLD" for window in self.windows),
@@ -115,11 +125,12 @@ def replay(
     since : datetime
         From when on the model serves: the end of the baseline.
     """
-    windows = tuple(judged)
-    severities = _lasting(windows, config)
+    windows = tuple(dated(tuple(judged)))
+    measured = _lasting(windows, config)
     ripening = timedelta(days=config.labels.label_horizon_days or 0.0)
     walked: list[ReplayedWindow] = []
     starts: list[RetrainingStart] = []
+    episode: AlertEpisode | None = None
     for number, window in enumerate(windows):
         now = window.end + ripening
         decision = decide_retraining(
@@ -127,9 +138,13 @@ def replay(
         )
         if decision.action == "START":
             starts.append(RetrainingStart(now, str(decision.kind), str(decision.episode)))
-        blind = [past.blind for past in windows[number::-1]]
-        alert = is_alert(severities[number], blind, config.alerts)
-        walked.append(ReplayedWindow(window, severities[number], alert, decision))
+        seen = _alert_window(window, measured[number])
+        episode, news = _told(follow_episode(episode, seen, config.alerts))
+        alarms = bool(seen.alarms(config.alerts))
+        blind = not alarms and newly_blind([past.blind for past in windows[number::-1]])
+        severity = alert_severity(window.drift, measured[number], window.estimated, window.unequal)
+        told = "blind" if blind else news.kind if news else None
+        walked.append(ReplayedWindow(window, severity, alarms or blind, decision, told))
     return Replay(tuple(walked), Severity(config.alerts.severity_from), retraining_cost_usd)
 
 
@@ -140,23 +155,37 @@ def _state(windows: Sequence[JudgedWindow], starts: Sequence[RetrainingStart], s
     return RetrainingState(tuple(verdicts), tuple(starts), since, sum(window.learnable_rows for window in windows))
 
 
-def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[Severity]:
-    """Each window's severity; a loss counts as one once it has lasted."""
+def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[Severity | None]:
+    """What the labels say of each window; a loss counts as one once it has lasted."""
     policy = config.performance
     measured = [window for window in windows if window.measured not in UNMEASURED]
     lost = [window.measured is Severity.CRITICAL for window in measured]
     lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
     brief = {one.start for one, loss, last in zip(measured, lost, lasts, strict=True) if loss and not last}
-    return [alert_severity(w.drift, Severity.WARNING if w.start in brief else w.measured, w.estimated) for w in windows]
+    return [Severity.WARNING if window.start in brief else window.measured for window in windows]
 
 
-def episodes(flags: Sequence[bool]) -> int:
-    """Runs of windows that follow each other.
+def _alert_window(window: JudgedWindow, measured: Severity | None) -> AlertWindow:
+    answers = answer_verdicts(
+        measured=measured,
+        estimated=window.estimated,
+        unequal=window.unequal,
+        less_confident=window.less_confident,
+    )
+    return AlertWindow(window.start, window.end, "", {**window.data, **answers})
 
-    >>> episodes([True, True, False, True])
-    2
-    """
-    return sum(flag and not earlier for flag, earlier in zip(flags, [False, *flags], strict=False))
+
+def _told(episode: AlertEpisode | None) -> tuple[AlertEpisode | None, News | None]:
+    """The episode with its news told."""
+    return (None, None) if episode is None else (as_told(episode), episode.untold)
+
+
+def _performance(judged: JudgedWindow) -> dict[str, Any]:
+    """As the report holds it: what was measured, what had been estimated, and the groups."""
+    found = judged.performance.to_json() if judged.performance else {}
+    found |= {"estimate": judged.estimate.to_json()} if judged.estimate else {}
+    found |= judged.slices.to_json() if judged.slices else {}
+    return found | (fairness_json(judged.fairness) if judged.fairness else {})
 
 
 def _both(losses: Sequence[bool | None], loss: bool, flags: Sequence[bool], flag: bool) -> int:

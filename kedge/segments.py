@@ -35,6 +35,7 @@ class _View:
     weak: Floats
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of errors near the end of numbers nothing is told
 def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> tuple[Segment, ...]:
     """The slices on which quality is lost, then those on which it is poor; each by rows times what it lost beyond the window's own loss.
 

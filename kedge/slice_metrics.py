@@ -127,7 +127,7 @@ def _absolute_error(table: SliceTable) -> SliceQuality:
         table.sums[..., ERROR_SUMS.index(name)].sum(axis=1) for name in ("absolute_error", "squared_error")
     )
     rows = table.rows
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         value = total / rows
         error = np.sqrt(np.maximum(squares / rows - value**2, 0.0) / rows)
         return SliceQuality("mae", value, np.log(value), error / value, rows, rows)

@@ -147,5 +147,6 @@ def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[F
     cells = np.searchsorted(np.array(ruler.edges), answers, side="left").astype(np.int64)
     if ruler.problem == "binary_classification":
         return cells, (labels == 1).astype(np.int64), [np.rint(answers / PROBABILITY_UNIT)]
-    errors = (answers - labels).astype(np.float64)
-    return cells, np.zeros(len(cells), np.int64), [errors, np.abs(errors), errors**2]
+    with np.errstate(over="ignore"):
+        errors = (answers - labels).astype(np.float64)
+        return cells, np.zeros(len(cells), np.int64), [errors, np.abs(errors), errors**2]

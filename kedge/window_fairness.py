@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.fairness import ColumnFairness, judge_fairness
-from kedge.group_counts import read_decisions
+from kedge.group_counts import GroupCounts, read_decisions
 from kedge.groupings import Grouping
 from kedge.model_config import ModelConfig
 from kedge.sensitive_groups import count_sensitive
@@ -45,14 +45,28 @@ def fairness_of(rows: WindowRows, config: ModelConfig, known: Mapping[str, Group
     known : mapping of str to Grouping
         Groups of the features.
     """
-    names = [name for name in config.fairness.columns if name in rows.table.column_names]
-    if not names:
-        return ()
     place = rows.table.column_names.index(rows.label)
     label = rows.table.column(place)
     believed = pc.if_else(pa.array(rows.ripe), label, pa.scalar(None, label.type))
-    table = rows.table.set_column(place, rows.label, believed)
-    decisions, answered = read_decisions(table, rows.prediction, rows.label, config)
+    counts = group_counts(
+        rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known
+    )
+    return judge_fairness(counts, config.fairness) if counts else ()
+
+
+def group_counts(
+    table: pa.Table, prediction: str, label: str, config: ModelConfig, known: Mapping[str, Grouping]
+) -> list[GroupCounts]:
+    """Count the answered rows by the groups of each sensitive column that is there."""
+    names = [name for name in config.fairness.columns if name in table.column_names]
+    if not names:
+        return []
+    decisions, answered = read_decisions(table, prediction, label, config)
     kept = table.select(names).filter(pa.array(answered))
-    columns = dict(zip(names, kept.columns, strict=True))
-    return judge_fairness(count_sensitive(columns, decisions, config.fairness, known), config.fairness)
+    return count_sensitive(dict(zip(names, kept.columns, strict=True)), decisions, config.fairness, known)
+
+
+def added_groups(totals: Mapping[str, GroupCounts], counts: Iterable[GroupCounts]) -> dict[str, GroupCounts]:
+    """Totals by column with some more rows."""
+    more = {found.column: found for found in counts}
+    return {**totals, **{name: totals[name] + found if name in totals else found for name, found in more.items()}}

@@ -44,13 +44,15 @@ def _quality(window: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _strips(windows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
-    """Drift, quality and action, each as a strip of the windows."""
+    """Drift, quality, fairness where it was judged, and action, each as a strip of the windows."""
     drift = [(w["drift"], f"{_span(w)}: {w['drift']}") for w in windows]
     quality = [(kind, f"{_span(w)}: quality {words}") for w in windows for kind, words in [_quality(w)]]
-    action = [_action(w) for w in windows]
-    return [
-        (name, strip_svg(name, cells)) for name, cells in (("drift", drift), ("quality", quality), ("action", action))
-    ]
+    unequal = [w.get("performance", {}).get("fairness", {}).get("severity", "INSUFFICIENT_DATA") for w in windows]
+    fairness = [(kind, f"{_span(w)}: equal treatment {kind}") for w, kind in zip(windows, unequal, strict=True)]
+    strips = {"drift": drift, "quality": quality, "fairness": fairness, "action": [_action(w) for w in windows]}
+    if not any("fairness" in window.get("performance", {}) for window in windows):
+        del strips["fairness"]
+    return [(name, strip_svg(name, cells)) for name, cells in strips.items()]
 
 
 def _action(window: Mapping[str, Any]) -> tuple[str, str]:

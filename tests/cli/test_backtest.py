@@ -373,3 +373,22 @@ def test_the_command_runs_from_a_shell(files):
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr
     assert "default: 2 windows" in finished.stdout
+
+
+def test_groups_segments_and_what_moved_are_told_of_each_window(tmp_path, files):
+    config = tmp_path / "parcels.yaml"
+    config.write_text(YAML + "labels: {fields: [sex]}\nfairness: {columns: [sex], disparate_impact_min: 0.8}\n")
+    rows = pq.read_table(files / "history.parquet")
+    # From the fourth window on, whoever is refused is mostly a woman; before, it was nobody's sex.
+    refused, late = rows.column("score").to_numpy() < 0.5, np.arange(rows.num_rows) >= 150 * (60 + 7 * 3)
+    chance = np.random.default_rng(8).random(rows.num_rows)
+    sex = np.where(chance < np.where(late & refused, 0.9, np.where(late, 0.1, 0.5)), "f", "m")
+    pq.write_table(rows.append_column("sex", pa.array(sex)), tmp_path / "history.parquet")
+    windows = document_of(tmp_path, tmp_path / "history.parquet", "--config", config)["windows"]
+    verdicts = [window["performance"]["fairness"]["severity"] for window in windows]
+    assert (verdicts[0], verdicts[-1]) == ("OK", "CRITICAL")
+    assert windows[-1]["alert"]
+    assert windows[-1]["reasons"][0].startswith("sex: ")
+    lost = next(window for window in windows if window["loss"])
+    assert lost["performance"]["concept_drift"]["shifts"][0]["since"]
+    assert "segments" in lost["performance"]

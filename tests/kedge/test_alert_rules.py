@@ -1,7 +1,4 @@
-import pytest
-
-from kedge.alert_rules import alert_severity, is_alert
-from kedge.model_policies import Alerts
+from kedge.alert_rules import alert_severity, newly_blind
 from kedge.severity import Severity
 
 OK, WARNING, CRITICAL, BLIND = Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.INSUFFICIENT_DATA
@@ -15,17 +12,9 @@ def test_measured_quality_can_make_a_window_worse_and_never_better():
     assert alert_severity(OK, OK, None, CRITICAL) is CRITICAL
 
 
-@pytest.mark.parametrize(
-    ("severity", "severity_from", "expected"),
-    [(OK, "WARNING", False), (WARNING, "WARNING", True), (WARNING, "CRITICAL", False), (CRITICAL, "CRITICAL", True)],
-)
-def test_the_yaml_says_from_where_on_a_person_hears(severity, severity_from, expected):
-    assert is_alert(severity, [False], Alerts(severity_from=severity_from)) is expected
-
-
 def test_a_blind_monitor_is_told_once_at_the_second_window():
     seen, told = [], []
     for blind in (False, True, True, True, False, True, True):
         seen.insert(0, blind)
-        told.append(is_alert(OK, seen, Alerts()))
+        told.append(newly_blind(seen))
     assert told == [False, False, True, False, False, False, True]

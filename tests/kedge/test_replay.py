@@ -2,9 +2,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from kedge.backtest import JudgedWindow
+from kedge.concept_drift import ConceptDrift, ConceptShift
+from kedge.fairness import ColumnFairness
 from kedge.performance import judge_performance
-from kedge.replay import episodes, replay
+from kedge.replay import replay
 from kedge.severity import Severity
+from kedge.slice_judgement import SliceFindings
 from tests.builders import make_config
 from tests.kedge.test_backtest import answered
 
@@ -23,7 +26,8 @@ class Measured:
 def judged(number, drift, performance=None, learnable=1000):
     start = SINCE + number * WEEK
     measured = None if performance is None else Measured(performance)
-    return JudgedWindow(start, start + WEEK, 1000, drift, drift, (), ("why",), measured, learnable)
+    data = {"column weight": drift}
+    return JudgedWindow(start, start + WEEK, 1000, drift, drift, (), ("why",), measured, learnable, data=data)
 
 
 def walk(windows, extra="", cost=2.5):
@@ -113,5 +117,31 @@ def test_the_document_of_a_window_is_the_designs():
     assert "hold" not in told
 
 
-def test_episodes_are_runs():
-    assert [episodes(flags) for flags in ([], [False], [True] * 3, [True, False, True])] == [0, 0, 1, 2]
+def told_of(windows, extra=""):
+    return [window.told for window in walk(windows, extra).windows]
+
+
+def test_people_hear_of_an_episode_and_not_of_each_of_its_windows():
+    windows = [judged(number, severity) for number, severity in enumerate((OK, *[CRITICAL] * 6, OK, OK, CRITICAL))]
+    assert told_of(windows) == [None, "begins", None, None, None, "lasts", None, "ends", None, "begins"]
+    totals = walk(windows).totals()
+    assert (totals["alerts"], totals["alert_episodes"], totals["messages"]) == (7, 2, 4)
+
+
+def test_another_part_that_alarms_makes_an_episode_worse():
+    windows = [judged(0, CRITICAL, OK), judged(1, CRITICAL, CRITICAL)]
+    assert told_of(windows) == ["begins", "worse"]
+
+
+def test_groups_that_are_treated_unlike_alarm_by_themselves():
+    unlike = ColumnFairness("sex", CRITICAL, "sex: disparate impact is 0.5", (), ())
+    found = walk([replace(judged(0, OK, OK), fairness=(unlike,))])
+    assert (found.windows[0].severity, found.windows[0].told) == (CRITICAL, "begins")
+
+
+def test_what_moved_is_dated_by_the_window_that_first_told_of_it():
+    shift = ConceptShift("segment", "carrier", "carrier=road", 300, 0.3, 0.6, 0.4, 0.2, 0.1, 0.3, 0.001, CRITICAL)
+    moved = SliceFindings((), ConceptDrift(CRITICAL, "P(y given x) moved", (shift,)))
+    windows = [replace(judged(number, OK, OK), slices=moved) for number in range(3)]
+    told = [window.judged.slices.concept_drift.shifts[0].since for window in walk(windows).windows]
+    assert told == ["2016-01-01T00:00:00Z"] * 3

@@ -23,7 +23,7 @@ def window(number, *, drift="OK", loss=None, alert=False, action="NONE", auc=Non
 
 def totals(**more):
     return {
-        "windows": 3, "alerts": 1, "alert_episodes": 1, "drift_alerts": 1, "retrainings": 1, "retrainings_held": 0,
+        "windows": 3, "alerts": 1, "alert_episodes": 1, "messages": 2, "drift_alerts": 1, "retrainings": 1, "retrainings_held": 0,
         "cost_usd": 2.5, **more,
     }  # fmt: skip
 
@@ -86,6 +86,14 @@ def test_each_strip_has_a_cell_for_each_window_with_its_words():
     assert page.count('<svg class="strip"') == 3 + 2
     assert page.count("<title>2016-01-15 to 2016-01-22: a retraining would have started</title>") == 1
     assert page.count("2016-01-08 to 2016-01-15: quality not measured") == 1
+
+
+def test_fairness_has_a_strip_where_it_was_judged():
+    document = make_document()
+    document["windows"][2]["performance"]["fairness"] = {"severity": "CRITICAL", "columns": []}
+    page = render_backtest_page(document)
+    assert page.count('<svg class="strip"') == 4 + 2
+    assert page.count("2016-01-15 to 2016-01-22: equal treatment CRITICAL") == 1
 
 
 def test_a_metric_with_a_limit_is_drawn_where_it_was_measured():
