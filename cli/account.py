@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +56,9 @@ def _serve(account: Account, port: int, speed: float) -> None:
         f"export AWS_ENDPOINT_URL={server.url} AWS_REGION={account.region} AWS_ACCESS_KEY_ID=offline "
         "AWS_SECRET_ACCESS_KEY=offline"
     )
+    # Whoever starts this in the background of a script hands down that Ctrl-C is ignored, and ends it by `kill`.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         server.wait()
     except KeyboardInterrupt:

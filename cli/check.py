@@ -54,17 +54,16 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     from cli.question import Asked
     from cli.verdict_table import print_verdict
     from kedge.severity import Severity
+    from report.ranking import verdict_of
 
     asked = Asked(baseline, window, config, prediction, label, problem.value if problem else None, importance)
     with in_a_sentence("check"):
         report, notes = _judged(asked)
         told = {name: value for name, value in report.items() if name != "histograms"}
         write_all({json_file: json.dumps(told, indent=2, allow_nan=False) + "\n", html_file: _page(report, html_file)})
-    print_verdict(report, notes)
-    performance = report.get("performance", {})
-    parts = (report, performance, performance.get("fairness", {}), performance.get("estimate", {}))
-    severities = [part["severity"] for part in parts if "severity" in part]
-    raise typer.Exit(int(max(Severity(s) for s in severities) >= Severity(fail_on.value.upper())))
+    verdict = verdict_of(report)
+    print_verdict(report, notes, verdict)
+    raise typer.Exit(int(Severity(verdict) >= Severity(fail_on.value.upper())))
 
 
 def _judged(asked: Any) -> tuple[dict[str, Any], tuple[str, ...]]:

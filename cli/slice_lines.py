@@ -19,3 +19,10 @@ def slice_lines(performance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield concept["severity"], f"concept drift: {concept['reason']}{more}"
     for column in performance.get("fairness", {}).get("columns", []):
         yield column["severity"], f"fairness: {column['reason']}"
+
+
+def told_aside(performance: Mapping[str, Any], verdict: str) -> str:
+    """That segments and concept drift decide nothing, where they are told as worse than the verdict."""
+    found = [*performance.get("segments", []), performance.get("concept_drift", {})]
+    ill = verdict != "CRITICAL" and any(one.get("severity") == "CRITICAL" for one in found)
+    return "segments and concept drift are told, and decide nothing" if ill else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from cli.slice_lines import slice_lines
+from cli.slice_lines import slice_lines, told_aside
 from report.ranking import relevance
 
 _COLOURS: Mapping[str, dict[str, Any]] = {
@@ -19,8 +19,8 @@ _LEFT = 2  # columns of text; the others are numbers
 _NAME_WIDTH = 48
 
 
-def print_verdict(report: Mapping[str, Any], notes: Iterable[str]) -> None:
-    """Print every column, the worst last so that it stands above the prompt, then the reasons and the verdict."""
+def print_verdict(report: Mapping[str, Any], notes: Iterable[str], verdict: str) -> None:
+    """Print every column, the worst last so that it stands above the prompt, then the reasons and the whole's verdict."""
     for line in _table(report):
         typer.echo(line)
     for note in notes:
@@ -34,9 +34,12 @@ def print_verdict(report: Mapping[str, Any], notes: Iterable[str]) -> None:
         if estimate.get("reasons"):
             judged = f"{_coloured(estimate['severity'])} " if "severity" in estimate else ""
             typer.echo(f"estimate: {judged}{'; '.join(estimate['reasons'])}")
+        for note in performance.get("notes", ()):
+            typer.echo(f"- {note}")
         for severity, said in slice_lines(performance):
             typer.echo(f"{_coloured(severity)} {said}")
-    typer.echo(f"{_coloured(report['severity'])} {report['window']['rows']} rows against {report['baseline']}")
+    aside = f"; {decides_nothing}" if (decides_nothing := told_aside(performance or {}, verdict)) else ""
+    typer.echo(f"{_coloured(verdict)} {report['window']['rows']} rows against {report['baseline']}{aside}")
 
 
 def _table(report: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.score_cells import cells_of
+from kedge.score_cells import CELL_OF_ONE, CELL_OF_ZERO, cells_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,6 +37,11 @@ class AnswerCounts:
     def rows(self) -> int:
         """Answered rows."""
         return int(self.decided.sum() + self.rejected.sum())
+
+    @property
+    def decisions_only(self) -> bool:
+        """Whether every answer is 0 or 1: a class in a probability's place."""
+        return bool(np.isin(self.cells, (CELL_OF_ZERO, CELL_OF_ONE)).all())
 
     def __add__(self, other: AnswerCounts) -> AnswerCounts:
         cells, place = np.unique(np.concatenate([self.cells, other.cells]), return_inverse=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from kedge.alert_rules import alert_severity
 from kedge.alert_verdicts import data_verdicts
-from kedge.concept_drift import judge_concept, with_since
+from kedge.concept_drift import with_since
 from kedge.drift import DriftReport, judge_drift
 from kedge.estimated_performance import EstimateReport
 from kedge.fairness import ColumnFairness, judge_fairness
@@ -20,9 +20,8 @@ from kedge.outcome_counts import OutcomeCounts
 from kedge.performance import PerformanceReport, judge_performance
 from kedge.profile import Baseline, Profile
 from kedge.seasonal_baseline import seasonal_baseline
-from kedge.segments import worst_segments
 from kedge.severity import Severity, worst
-from kedge.slice_judgement import SliceFindings
+from kedge.slice_judgement import SliceFindings, judge_counts
 from kedge.slices import SliceCounts
 from kedge.window_estimate import WindowEstimates
 
@@ -216,8 +215,7 @@ def judge_history(
 def _judge_slices(window: HistoryWindow, reference: SliceCounts | None, config: ModelConfig) -> SliceFindings | None:
     if window.slices is None or reference is None:
         return None
-    segments = worst_segments(window.slices, reference, config.segments)
-    return SliceFindings(segments, judge_concept(window.slices, reference, config.segments))
+    return judge_counts(window.slices, reference, config.segments)
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:

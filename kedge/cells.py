@@ -53,5 +53,13 @@ def median(counts: Ints, bins: Bins) -> float:
     >>> median(np.array([0, 5, 0]), Bins(edges=np.array([1.0, 3.0])))
     3.0
     """
-    middle = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
-    return float(bins.edges[min(middle, len(bins.edges) - 1)])
+    return float(bins.edges[min(median_cell(counts), len(bins.edges) - 1)])
+
+
+def median_cell(counts: Ints) -> int:
+    """The cell that holds the median.
+
+    >>> median_cell(np.array([0, 5, 0]))
+    1
+    """
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))

@@ -8,7 +8,7 @@ import numpy as np
 
 from kedge.baseline import ColumnCounts
 from kedge.binning import Bins
-from kedge.cells import median
+from kedge.cells import median, median_cell
 from kedge.column_statistics import Measured, measure_categorical, measure_numeric
 from kedge.columns import Column
 
@@ -45,10 +45,21 @@ class ColumnEvidence:
 
 
 def _moved_number(evidence: ColumnEvidence) -> str:
-    before, now = (median(counts.cells, evidence.bins) for counts in (evidence.before, evidence.now))
+    before, now = (_middle(counts, evidence) for counts in (evidence.before, evidence.now))
     if before == now:
-        return f"the median stayed at {before:.4g}"
-    return f"the median moved from {before:.4g} to {now:.4g}"
+        return f"the median stayed at {before}"
+    return f"the median moved from {before} to {now}"
+
+
+def _middle(counts: ColumnCounts, evidence: ColumnEvidence) -> str:
+    """The median in words: of what lies outside of the baseline's values nobody knows how far."""
+    edges, healthy = evidence.bins.edges, evidence.before.cells
+    found = median(counts.cells, evidence.bins)
+    place = median_cell(counts.cells)
+    if healthy[place] or 0 < place < len(edges):
+        return f"{found:.4g}"
+    # The first edge lies just below the smallest value; a negative zero is none that people write.
+    return f"above {found:.4g}" if place else f"below {np.nextafter(found, np.inf) + 0.0:.4g}"
 
 
 def _moved_level(evidence: ColumnEvidence) -> str:

@@ -19,6 +19,7 @@ from kedge.statistics.total_variation import total_variation_without_drift
 from kedge.statistics.wasserstein import wasserstein_distance
 
 Ints = NDArray[np.int64]
+NEIGHBOURHOODS = 10
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def measure_numeric(
     design_effect : float
         How many rows are worth one independent row, at least 1.
     """
-    starts = coarse_starts(before.cells)
+    starts = _with_ends(coarse_starts(before.cells, cells=NEIGHBOURHOODS), before.cells, now.cells)
     b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
     rows = int(before.cells.sum()), int(now.cells.sum())
     worth = rows[0] / design_effect, rows[1] / design_effect
@@ -85,6 +86,25 @@ def measure_numeric(
         ks_critical(level, *worth),
         design_effect,
     )
+
+
+def _with_ends(starts: Ints, before: Ints, now: Ints) -> Ints:
+    """The neighbourhoods with one more on either side where the window has rows outside of all that the baseline holds.
+
+    Ten equal neighbourhoods take such rows in at their ends. Of a column of few values each neighbourhood is a value, and one
+    that was never there is none of them.
+
+    >>> _with_ends(np.array([0]), np.array([0, 9, 0]), np.array([0, 1, 8])).tolist()
+    [0, 2]
+    """
+    if len(starts) == NEIGHBOURHOODS:
+        return starts
+    used = np.flatnonzero(before)
+    first, behind = int(used[0]), int(used[-1]) + 1
+    low = [first] if now[:first].any() else []
+    high = [behind] if now[behind:].any() else []
+    inner = starts[(starts > first) | (starts == 0)]
+    return np.unique(np.concatenate([inner, low, high])).astype(np.int64)
 
 
 def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect: float = 1.0) -> Measured:

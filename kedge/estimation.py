@@ -51,7 +51,9 @@ class ScoreEstimator:
         return count_answers(answers.astype(np.float64), answers >= self.threshold)
 
     def estimate(self, counts: AnswerCounts, confidence: float) -> dict[str, Estimate]:
-        """Every metric that the counts let expect."""
+        """Every metric that the counts let expect; of classes in place of probabilities, none."""
+        if counts.decisions_only:
+            return {}
         return expected_metrics(ExpectedRows.of(counts, self.map), confidence=confidence)
 
     def to_json(self) -> dict[str, Any]:

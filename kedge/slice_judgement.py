@@ -9,9 +9,12 @@ from kedge.concept_drift import ConceptDrift, judge_concept
 from kedge.model_policies import SegmentPolicy
 from kedge.segment import Segment
 from kedge.segments import promising_pairs, worst_segments
+from kedge.severity import Severity
 from kedge.slice_counting import Batches, count_singles, with_pairs
 from kedge.slice_ruler import SliceRuler
 from kedge.slices import SliceCounts
+
+OTHER_ANSWERS = "the answers are classes where the reference's are probabilities: slices are not compared"
 
 
 @dataclass(frozen=True)
@@ -50,5 +53,30 @@ def judge_slices(
     pairs = promising_pairs(singles, reference, policy)
     if reference is not None and before is not None:
         reference = with_pairs(reference, before, pairs)
-    found = worst_segments(with_pairs(singles, window, pairs), reference, policy)
-    return SliceFindings(found, judge_concept(singles, reference, policy) if reference is not None else None)
+    return judge_counts(singles, reference, policy, with_pairs=with_pairs(singles, window, pairs))
+
+
+def judge_counts(
+    window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy, *, with_pairs: SliceCounts | None = None
+) -> SliceFindings:
+    """Judge slices that are counted.
+
+    Where the reference has probabilities and the window answers nothing but 0 and 1 there is nothing to compare.
+
+    Parameters
+    ----------
+    with_pairs : SliceCounts, optional
+        The window's once more, with the pairs among which segments are looked for too.
+    """
+    if reference is not None and _are_classes_now(window, reference):
+        return SliceFindings((), ConceptDrift(Severity.INSUFFICIENT_DATA, OTHER_ANSWERS, ()))
+    concept = judge_concept(window, reference, policy) if reference is not None else None
+    return SliceFindings(worst_segments(with_pairs or window, reference, policy), concept)
+
+
+def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:
+    """Whether two classes' answers lie in the outermost cells alone, and those of the reference in others too."""
+    if window.ruler.problem != "binary_classification":
+        return False
+    inner = [bool(counts.total.counts[0, 1:-1].any()) for counts in (window, reference)]
+    return inner == [False, True] and bool(window.total.rows[0])

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from report.charts import histogram_svg
-from report.ranking import relevance
+from report.ranking import relevance, verdict_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
@@ -41,6 +41,7 @@ def render_drift_page(report: Mapping[str, Any]) -> str:
         .get_template("drift.html")
         .render(
             report=report,
+            verdict=verdict_of(report),
             columns=columns,
             weighed=any("importance" in column for column in columns),
             quality=sorted(quality, key=lambda check: _ORDER.index(check["severity"])),
