@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cli.json_rows import BrokenLineError
-from cli.row_sources import RowSource
+from cli.row_sources import NO_COLUMNS, RowSource
 
 PARQUET_MAGIC = b"PAR1"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -23,7 +23,7 @@ def fault_of(source: RowSource, error: Exception, columns: list[str], *, is_parq
     with source.open() as opened:
         start = bytes(opened.read(_SNIFFED_BYTES))
     if not start:
-        return "the file is empty: it has neither columns nor rows"
+        return NO_COLUMNS
     if is_parquet:
         return _parquet_fault(start, error)
     if start.startswith(PARQUET_MAGIC):

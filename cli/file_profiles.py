@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cli.row_files import RowFiles, UnreadableFileError
+from cli.row_sources import NO_ROWS
 from cli.row_stretches import Stretches, coarse_ruler
 from kedge.ages import newest_times
 from kedge.baseline import Baseline, Profile
@@ -51,7 +52,7 @@ def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: Ro
     stretches = Stretches(ruler, total_rows=now.total_rows, times=times)
     window = count_batches(frozen, _watched(now.batches(names), stretches), times=times)
     if not window.rows:
-        raise UnreadableFileError(path=now.path, reason="it has no rows")
+        raise UnreadableFileError(path=now.path, reason=NO_ROWS)
     found = stretches.repetition(known)
     return CountedSides(frozen, window, found.design_effects, repeated.sorted_by, found.sorted_by)
 
@@ -60,7 +61,7 @@ def _freeze(model: str, columns: tuple[Column, ...], rows: RowFiles) -> Baseline
     names = [column.name for column in columns]
     few = rows.head(names[:1], EXACT_ROWS + 1).num_rows
     if not few:
-        raise UnreadableFileError(path=rows.path, reason="it has no rows")
+        raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
     edges = 2 * EXACT_ROWS if few <= EXACT_ROWS else MAXIMUM_EDGES
     try:
         return freeze_baseline_streaming(model, rows.name, columns, partial(rows.batches, names), maximum_edges=edges)

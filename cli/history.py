@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cli.row_files import RowFiles, UnreadableFileError
+from cli.row_sources import NO_ROWS
 from kedge.row_times import RowTimes, at, row_times
 from kedge.window_grid import BEFORE, WindowGrid
 
@@ -135,7 +136,7 @@ def open_history(files: RowFiles, time: str, grid: WindowGrid) -> History:
         survey.add(_times(files, time, batch), grid)
     start = at(grid.start)
     if not survey.rows:
-        reason = f"none of its {survey.seen} rows has a time in column {time!r}" if survey.seen else "it has no rows"
+        reason = f"none of its {survey.seen} rows has a time in column {time!r}" if survey.seen else NO_ROWS
         raise UnreadableFileError(path=files.path, reason=reason)
     span = f"the rows are from {at(survey.oldest)} to {at(survey.newest)}"
     if BEFORE not in survey.rows:

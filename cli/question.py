@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of, value_type
 from cli.margin_column import has_margins, with_margin_column
 from cli.row_files import RowFiles, UnreadableFileError, open_rows
+from cli.row_sources import NO_ROWS
 from cli.schema_faults import refuse_another_schema
 from cli.schema_notes import require_columns, schema_notes
 from kedge.columns import Column, cast_text, margin_columns
@@ -127,7 +128,7 @@ def _head(rows: RowFiles) -> dict[str, Any]:
     """The first values of every column; of one that begins without any, the first that there are."""
     table = rows.head(rows.schema.names, HEAD_ROWS)
     if not table.num_rows:
-        raise UnreadableFileError(path=rows.path, reason="it has no rows")
+        raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
     found = dict(zip(table.column_names, table.columns, strict=True))
     void = [name for name, values in found.items() if _is_void(values)] if table.num_rows >= HEAD_ROWS else []
     for batch in rows.batches(void) if void else ():

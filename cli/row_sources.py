@@ -13,6 +13,8 @@ import pyarrow as pa
 from kedge.errors import RefusedError
 
 S3 = "s3://"
+NO_ROWS = "it has no rows; see to what writes it, or name another file"
+NO_COLUMNS = "the file is empty, it has neither columns nor rows; see to what writes it, or name another file"
 
 
 class UnreadableFileError(RefusedError):

@@ -12,6 +12,7 @@ from cli.inferred_schema import infer_schema
 from cli.model_draft import ModelDraft, endpoint_name, model_name
 from cli.refusals import BadInputError
 from cli.row_files import open_rows
+from cli.row_sources import NO_ROWS
 from kedge.columns import cast_text, is_number, plain_array
 from kedge.model_sections import Feature, Prediction, Problem
 
@@ -29,7 +30,7 @@ def draft_from_rows(
         raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(rows.schema.names)}")
     table = rows.read(rows.schema.names)
     if not table.num_rows:
-        raise BadInputError(f"{data}: it has no rows")
+        raise BadInputError(f"{data}: {NO_ROWS}")
     schema = infer_schema(
         dict(zip(table.column_names, table.columns, strict=True)), apart={*apart, *([label] if label else [])}
     )
