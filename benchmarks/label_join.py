@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from kedge.model_config import ModelConfig
 from kedge.model_sections import Endpoint, Feature
 from kedge.outcome_counts import count_outcomes, measure
 from kedge.outcomes import read_outcomes
+from lambdas.adapters import clients
 from lambdas.adapters.label_days import encode_labels
 
 COMMAND = "python -m benchmarks label_join"
@@ -64,6 +65,11 @@ def section(work: Path, scale: Scale) -> Section:
         short, long = (costs[str(days)] for days in histories)
         what = f"a day's {per_day:,} labels folded {how} ({costs['objects']:.0f} objects opened)"
         figures += [Figure(f"{what}, {days} days of history", costs[str(days)], "CPU s", COMMAND) for days in histories]
+        for days in histories:
+            requests, size = costs[f"{days} requests"], costs[f"{days} bytes"]
+            figures.append(
+                Figure(f"the same, {days} days: S3 answers {size / 1e6:.2f} MB", requests, "requests", COMMAND)
+            )
         ratio, limit = long / short, INCREMENT_RATIO_MAX if hints else None
         figures.append(Figure(f"{how}: {histories[1]} days against {histories[0]}", ratio, "times", COMMAND, limit))
     return Section("Late labels", figures, _NOTES)
@@ -136,20 +142,36 @@ def join_costs(answers: Path, labels: Path) -> dict[str, float]:
 
 def fold_costs(labels: int, histories: Sequence[int], *, hints: bool, rounds: int) -> dict[str, float]:
     """CPU seconds of folding one day's labels on each history, the best of some rounds in turn, and the objects opened for it."""
+    costs: dict[str, float] = {}
     with fake_aws():
         made = {str(days): LabelHistory(days, labels) for days in histories}
         # What the fake S3 holds is no garbage: looked through again and again, it would be charged to whoever runs.
         gc.collect()
         gc.freeze()
         spent: dict[str, list[float]] = defaultdict(list)
-        for _ in range(rounds):
-            for name, history in made.items():
+        asked = counted_requests()
+        for number in range(rounds):
+            # Neither is always the first, who finds the caches cold.
+            for name, history in sorted(made.items(), reverse=bool(number % 2)):
                 history.arrange(hints=hints)
+                asked.clear()
                 spent[name].append(seconds(history.fold))
+                costs |= {f"{name} {what}": float(count) for what, count in asked.items()}
         objects = {history.folded.objects_opened for history in made.values()}
         if {history.folded.matched for history in made.values()} != {labels}:
             raise RuntimeError(f"not all of {labels} labels found their row")
-    return {name: min(found) for name, found in spent.items()} | {"objects": max(objects)}
+    return costs | {name: min(found) for name, found in spent.items()} | {"objects": max(objects)}
+
+
+def counted_requests() -> Counter[str]:
+    """What is asked of S3 from now on: its requests, and the bytes that it answers with."""
+    asked: Counter[str] = Counter()
+
+    def count(parsed: dict[str, Any], **_: Any) -> None:
+        asked.update({"requests": 1, "bytes": parsed.get("ContentLength", 0)})
+
+    clients.s3().meta.events.register("after-call.s3", count)
+    return asked
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -170,7 +192,8 @@ def child(*arguments: str) -> tuple[dict[str, float], Spent]:
 
 _NOTES = (
     "Ids have 36 letters. A day's labels come in 24 files, about rows of five earlier days; the predictions table has 24 parts a day. "
-    "The increment is a run of the fold, with S3 played by moto in the same process. Without hints days are opened newest first until "
+    "The increment is a run of the fold, with S3 played by moto in the same process, whose listings take longer the more objects a bucket "
+    "holds: requests and bytes are what the fold itself asks for. Without hints days are opened newest first until "
     "every label has found its row. One run a week lists 30 days of label files instead of 7, which the increment does not hold."
 )
 

@@ -44,7 +44,7 @@ def _settings(question: Question) -> dict[str, Any]:
         "assumptions": [
             "nothing is trained: after a retraining that would have started, the same model goes on answering",
             "every label is in when its window is judged, or label_horizon_days later",
-            "what the rows do not tell is not judged: volume, freshness, requests without a capture; nor are pairs of features",
+            "volume, freshness, duplicates and requests without a capture are not judged, nor are pairs of features",
             f"a retraining costs {asked.retraining_cost_usd:.2f} USD (--retraining-cost-usd)",
         ],
     }  # fmt: skip
