@@ -44,10 +44,20 @@ def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, floa
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _LARGEST:
             raise UnreadableImportanceError(reason=f"the weight of {name!r} is {weight!r}, no finite number from 0 on")
-    total = math.fsum(weights.values())
-    if not total:
+    found = shares(weights)
+    if not found:
         raise UnreadableImportanceError(reason="it gives none of the model's features a weight")
-    return {name: weight / total for name, weight in weights.items()}
+    return found
+
+
+def shares(weights: Mapping[str, float]) -> dict[str, float]:
+    """Weights as parts of their sum; nothing where all are zero.
+
+    >>> shares({"lead_time": 3.0, "adr": 1.0}), shares({"adr": 0.0})
+    ({'lead_time': 0.75, 'adr': 0.25}, {})
+    """
+    total = math.fsum(weights.values())
+    return {name: weight / total for name, weight in weights.items()} if total else {}
 
 
 def importance_of(column: Column, importance: Mapping[str, float]) -> float | None:

@@ -99,4 +99,5 @@ class Training(Section):
     window_days: int = Field(default=365, ge=1)
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     minimum_rows: int = Field(default=1000, ge=1)
+    permuted_rows: int = Field(default=200, ge=0)
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)

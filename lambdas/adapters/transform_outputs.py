@@ -13,6 +13,8 @@ from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
 from kedge.model_config import ModelConfig
 
 Answer = float | str
+# What a transform job's input begins with where its rows are shuffled ones.
+PERMUTED = "permuted"
 
 
 class Answered(NamedTuple):
@@ -23,12 +25,13 @@ class Answered(NamedTuple):
     probabilities: tuple[float, ...] = ()
 
 
-def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> list[Answered]:
-    """Read every answer under a transform job's output prefix, in the order of its files."""
+def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig, *, permuted: bool = False) -> list[Answered]:
+    """Read every answer under a transform job's output prefix, in the order of its files: to the holdout, or to its shuffled rows."""
     answers = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/"):
         for entry in page.get("Contents", []):
-            if entry["Key"].endswith(".out"):
+            name = entry["Key"].rpartition("/")[2]
+            if name.endswith(".out") and name.startswith(PERMUTED) is permuted:
                 body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
                 answers += parse_answers(body.decode(), config, key=entry["Key"])
     return answers

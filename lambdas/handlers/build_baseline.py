@@ -24,6 +24,7 @@ from kedge.monitor_files import baseline_constraints, baseline_statistics, quali
 from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
 from kedge.outcomes import Outcomes, read_outcomes
 from kedge.performance import limits_of
+from kedge.permutation import permutation_importance
 from kedge.profile import columns_of, freeze_baseline
 from kedge.profile_encoding import encode_baseline
 from kedge.slice_encoding import encode_slices
@@ -84,8 +85,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     row_ids = truth.column("row_id").to_pylist()
     answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
     aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
-    importance = known_importance(s3, request.artefact_uri, config)
     holdout = with_answers(truth, aligned, config)
+    permuted = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config, permuted=True)
+    importance = known_importance(s3, request.artefact_uri, holdout, permuted, config)
     files = baseline_files(config, request, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
@@ -153,13 +155,20 @@ def reference_document(
     return document | ({"business": encode_figures(figures)} if figures else {})
 
 
-def known_importance(s3: Any, artefact_uri: str, config: ModelConfig) -> dict[str, float]:
-    """What the training job says that its features weigh; nothing where it says nothing that can be read."""
+def known_importance(
+    s3: Any, artefact_uri: str, holdout: pa.Table, permuted: Sequence[Answered], config: ModelConfig
+) -> dict[str, float]:
+    """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs."""
+    # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
     try:
         content = training_outputs.load_importance(s3, artefact_uri)
-        return {} if content is None else parse_importance(content, config.feature_names)
+        if content is not None:
+            return parse_importance(content, config.feature_names)
     except UnreadableImportanceError as error:
-        # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
+        logger.warning("the job's importance left out", model=config.model, reason=str(error))
+    try:
+        return permutation_importance(holdout, {answer.row_id: answer.value for answer in permuted}, config)
+    except UnreadableImportanceError as error:
         logger.warning("importance left out", model=config.model, reason=str(error))
         return {}
 

@@ -11,17 +11,21 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
+from kedge.permutation import permuted_rows
 from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
 from kedge.training_rows import column_description, scoring_payload, training_csv
 from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
 from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import Workshop
+from lambdas.adapters.transform_outputs import PERMUTED
 from lambdas.handlers.label_folding import fold_labels
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
 
 PARQUET = "application/vnd.apache.parquet"
+# What is here the challenger scores, all of it.
+SCORED = "holdout/input/"
 
 
 class Settings(Environment):
@@ -119,7 +123,7 @@ def write(
 ) -> dict[str, Any]:
     """Write the snapshot's files, then the manifest that vouches for them."""
     s3, prefix = clients.s3(), training_data.run_prefix(request.model, request.run)
-    holdout = holdout_key(config)
+    holdout, permuted = scored_key(config, "rows"), permuted_rows(split.holdout, config)
     contents = {
         "train/train.csv": (split.training, training_csv(split.training), "text/csv"),
         "train/columns.json": (None, json.dumps(column_description(config)).encode(), "application/json"),
@@ -127,6 +131,9 @@ def write(
         holdout: (split.holdout, scoring_payload(split.holdout, config), config.endpoint.content_type),
         "holdout/truth.parquet": (split.holdout, training_data.table_bytes(split.holdout), PARQUET),
     }
+    if permuted.num_rows:
+        content = scoring_payload(permuted, config)
+        contents[scored_key(config, PERMUTED)] = (None, content, config.endpoint.content_type)
     for name, (_, content, kind) in contents.items():
         training_data.save_file(s3, settings.data_bucket, f"{prefix}/{name}", content, kind)
     manifest = snapshot_manifest(
@@ -148,9 +155,9 @@ def write(
     }
 
 
-def holdout_key(config: ModelConfig) -> str:
-    """The holdout's file, in the endpoint's own content type."""
-    return "holdout/input.csv" if config.endpoint.content_type == "text/csv" else "holdout/input.jsonl"
+def scored_key(config: ModelConfig, name: str) -> str:
+    """A file of rows to be scored, in the endpoint's own content type."""
+    return f"{SCORED}{name}.csv" if config.endpoint.content_type == "text/csv" else f"{SCORED}{name}.jsonl"
 
 
 def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
@@ -163,18 +170,18 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         kms_key_id=settings.kms_key_id,
         tags=(("kedge:model", request.model), ("kedge:run", request.run)),
     )
-    holdout = f"{base}/{holdout_key(config)}"
     asked = {
         "training_job": training_jobs.training_job_request(
             config, workshop, train_uri=f"{base}/train/", output_uri=f"{base}/output"
         ),
         "challenger_model": training_jobs.challenger_model_request(workshop),
         "challenger_transform": training_jobs.transform_request(
-            config, workshop, model_name=request.run, input_uri=holdout, output_uri=f"{base}/challenger"
+            config, workshop, model_name=request.run, input_uri=f"{base}/{SCORED}", output_uri=f"{base}/challenger"
         ),
     }
     if champion:
         asked["champion_transform"] = training_jobs.transform_request(
-            config, workshop, model_name=champion.model_name, input_uri=holdout, output_uri=f"{base}/champion"
-        )
+            config, workshop, model_name=champion.model_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
+            output_uri=f"{base}/champion",
+        )  # fmt: skip
     return asked

@@ -19,6 +19,7 @@ from app import build_app
 from demo.bookings import Booking
 from demo.replay import Replay
 from kedge.model_config import parse_model_config
+from kedge.profile_encoding import decode_baseline
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, Hotel
 
@@ -63,14 +64,33 @@ class Watched:
 
     def holdout(self, run: str, who: str) -> list[tuple[list[str], str]]:
         """What a transform job answered to each holdout row, beside the truth."""
-        prefix = f"retraining/{self.hotel.model}/{run}"
+        answers = self._answers(run, who)
+        return [(answers[row_id], label) for row_id, label in self._truth(run).items()]
+
+    def shuffled(self, run: str) -> dict[str, list[tuple[str, str, str]]]:
+        """By feature: what the challenger answered before and after its values were shuffled, and the truth."""
+        answers, truth = self._answers(run, "challenger"), self._truth(run)
+        rows = [(*key.split("~", 1), answer[0]) for key, answer in answers.items() if key not in truth]
+        return {
+            name: [(answers[row_id][0], after, truth[row_id]) for place, row_id, after in rows if int(place) == number]
+            for number, name in enumerate(self.hotel.config.feature_names)
+        }
+
+    def importance(self, package: str) -> dict[str, float]:
+        """What a package's baseline says of its features."""
+        (key,) = [k for k in self.hotel.objects(f"baselines/{self.hotel.model}/") if k.endswith(f"/{package}.npz")]
+        return dict(decode_baseline(self.hotel.objects(key)[key]).importance)
+
+    def _answers(self, run: str, who: str) -> dict[str, list[str]]:
         answers: dict[str, list[str]] = {}
-        for body in self.hotel.objects(f"{prefix}/{who}/").values():
+        for body in self.hotel.objects(f"retraining/{self.hotel.model}/{run}/{who}/").values():
             answers |= {row_id: rest for row_id, *rest in csv.reader(io.StringIO(body.decode()))}
-        (table,) = self.hotel.objects(f"{prefix}/holdout/truth.parquet").values()
+        return answers
+
+    def _truth(self, run: str) -> dict[str, str]:
+        (table,) = self.hotel.objects(f"retraining/{self.hotel.model}/{run}/holdout/truth.parquet").values()
         truth = pq.read_table(io.BytesIO(table))
-        pairs = zip(truth.column("row_id").to_pylist(), truth.column("label").to_pylist(), strict=True)
-        return [(answers[row_id], label) for row_id, label in pairs]
+        return dict(zip(truth.column("row_id").to_pylist(), truth.column("label").to_pylist(), strict=True))
 
     def reference(self, package: str) -> dict[str, Any]:
         """What the holdout said of a package when it was registered."""

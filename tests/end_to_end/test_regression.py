@@ -83,6 +83,20 @@ def test_the_gate_compared_both_models_errors_on_the_same_rows(watched):
     assert row["limit"] == pytest.approx(0.01 * error["champion"].mean())
 
 
+def test_shuffled_rows_were_scored_too_and_weigh_the_features_much_as_training_does(watched):
+    (passed,) = [e["detail"] for e in watched.hotel.timeline("gate_passed") if e["detail"]["champion"] == "1"]
+    shuffled, weights = watched.shuffled(passed["run"]), watched.importance("2")
+    assert len({len(rows) for rows in shuffled.values()}) == 1
+    cost = {}
+    for name, rows in shuffled.items():
+        before, after, truth = np.array(rows, float).T
+        cost[name] = (np.abs(after - truth) - np.abs(before - truth)).mean()
+    first = max(cost, key=cost.__getitem__)
+    # The job's gains are another measure of the same: what one puts first, the other does not put last.
+    assert cost[first] > 0
+    assert first in sorted(weights, key=weights.__getitem__)[-4:]
+
+
 def test_the_package_carries_its_metrics_and_was_released_as_a_canary(watched):
     (passed,) = [e["detail"] for e in watched.hotel.timeline("gate_passed") if e["detail"]["champion"] == "1"]
     answers, truth = numbers(watched.holdout(passed["run"], "challenger"))

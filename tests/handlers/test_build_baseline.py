@@ -124,3 +124,27 @@ def test_without_a_readable_importance_nothing_is_invented_and_nothing_lost(worl
     if content is not None:
         output_archive(world, content)
     assert importance_of(world) == {}
+
+
+def shuffled_answers(world, scores: np.ndarray, name: str) -> None:
+    """The challenger's answers to shuffled rows: only where this feature's values were do they differ from what they were."""
+    place = world.config.feature_names.index(name)
+    lines = [f"{p}~r{row},{scores[row] if p != place else 0.5}\n" for p in range(place + 1) for row in range(50)]
+    world.put(f"{PREFIX}/challenger/permuted.csv.out", "".join(lines).encode())
+
+
+def test_where_training_says_nothing_shuffled_rows_do(world):
+    shuffled_answers(world, write_holdout(world), "adr")
+    assert {name: share for name, share in importance_of(world).items() if share} == {"adr": 1.0}
+
+
+def test_what_training_says_goes_before_shuffled_rows(world):
+    shuffled_answers(world, write_holdout(world), "adr")
+    output_archive(world, b'{"lead_time": 10}')
+    assert importance_of(world) == {"lead_time": 1.0}
+
+
+def test_answers_to_rows_that_nobody_asked_for_lose_only_the_importance(world):
+    write_holdout(world)
+    world.put(f"{PREFIX}/challenger/permuted.csv.out", b"0~stranger,0.5\n")
+    assert importance_of(world) == {}

@@ -135,7 +135,7 @@ def test_the_files_are_what_the_manifest_says(world):
 def test_the_holdout_goes_out_without_header_and_label(world):
     initial_rows(world)
     run(datetime(2015, 10, 1, tzinfo=UTC))
-    rows = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input.csv").decode())))
+    rows = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input/rows.csv").decode())))
     truth = pq.read_table(io.BytesIO(world.read(f"{PREFIX}/holdout/truth.parquet")))
     assert [row[0] for row in rows] == truth.column("row_id").to_pylist()
     assert {len(row) for row in rows} == {1 + len(world.config.features)}
@@ -154,6 +154,26 @@ def test_an_unknown_label_horizon_rejects(world):
     answered = run()
     assert answered["verdict"] == "REJECTED"
     assert "the label horizon is not known" in answered["reasons"][0]
+
+
+def scored_by(answered: dict, name: str, world) -> list[str]:
+    """The files that a model's transform job reads."""
+    source = answered[f"{name}_transform"]["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    return [key.removeprefix(f"{PREFIX}/holdout/") for key in world.keys(source.removeprefix(f"s3://{BUCKET}/"))]
+
+
+def test_the_challenger_scores_shuffled_rows_too_and_the_champion_does_not(world):
+    initial_rows(world)
+    world.serve()
+    answered = run(datetime(2015, 10, 1, tzinfo=UTC))
+    assert scored_by(answered, "challenger", world) == ["input/permuted.csv", "input/rows.csv"]
+    assert scored_by(answered, "champion", world) == ["input/rows.csv"]
+    shuffled = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input/permuted.csv").decode())))
+    rows = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input/rows.csv").decode())))
+    features = len(world.config.features)
+    assert len(shuffled) == len(rows) // features * features
+    assert {len(row) for row in shuffled} == {1 + features}
+    assert {row[0].split("~", 1)[1] for row in shuffled} < {row[0] for row in rows}
 
 
 def test_the_jobs_read_and_write_below_the_run(world):
