@@ -30,7 +30,7 @@ def backtest(  # noqa: PLR0913  # an option each
     ] = None,
     retraining_cost_usd: Annotated[float, typer.Option(help="What one retraining costs you.")] = 1.0,
     alerts_per_year: Annotated[
-        float | None, typer.Option(help="Wished number of alerts, for which thresholds are proposed.")
+        float | None, typer.Option(help="Wished number of messages about drift, for which thresholds are proposed.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the result as a page.")] = None,

@@ -32,10 +32,11 @@ def print_backtest(document: dict[str, Any]) -> None:
 
 def proposal_sentences(proposal: dict[str, Any]) -> list[str]:
     """What is proposed, in words."""
-    wished = f"for {proposal['alerts_per_year']:g} a year of drift alerts where quality holds"
+    wished = f"for {proposal['alerts_per_year']:g} a year of messages about drift where quality holds"
     return [
         f"{wished}, {proposal['alerts_allowed']} in this history: {found['field']}: {found['threshold']:g} under "
-        f"drift.rule: {found['rule']} alerts for drift in {_counted(found['drift_alerts'], 'window')}, "
+        f"drift.rule: {found['rule']} tells of drift {_counted(found['messages'], 'time')} where nothing is known to be lost; it "
+        f"alerts in {_counted(found['drift_alerts'], 'window')}, "
         f"{found['drift_false_alerts']} of them known to have lost nothing, and misses "
         f"{_counted(found['drift_missed_losses'], 'lost window')}"
         for found in proposal["thresholds"]

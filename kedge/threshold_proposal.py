@@ -1,14 +1,17 @@
-"""Which drift thresholds would have kept a history within a wished number of alerts, and what they would have missed."""
+"""Which drift thresholds would have kept a history within a wished number of messages, and what they would have missed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from kedge.alert_episode import AlertEpisode, AlertWindow, as_told, follow_episode
 from kedge.backtest import Earlier, HistoryWindow, judge_history
 from kedge.model_config import ModelConfig
+from kedge.model_policies import Alerts
 from kedge.profile import Baseline
 from kedge.severity import Severity
 
@@ -33,6 +36,8 @@ class Sounding:
         Whether quality was lost; None where it was not measured.
     """
 
+    start: datetime
+    end: datetime
     effect: float
     psi: float
     otherwise: bool
@@ -45,6 +50,8 @@ class Outcome:
 
     Attributes
     ----------
+    messages : int
+        Windows that lost nothing with which people would have heard of drift: that it begins, is back, or lasts.
     alerts : int
         Windows with an alert, whatever its reason.
     drift_alerts : int
@@ -55,6 +62,7 @@ class Outcome:
 
     rule: str
     threshold: float
+    messages: int
     alerts: int
     drift_alerts: int
     drift_missed_losses: int
@@ -96,20 +104,29 @@ def sound_window(
     lost = performance is not None and performance >= alert_from
     psi = max((column.statistics.get("psi", 0.0) for column in report.columns), default=0.0)
     loss = None if performance in (None, Severity.INSUFFICIENT_DATA) else performance is Severity.CRITICAL
-    return Sounding(max(moved, default=0.0), psi, checks or lost, loss)
+    return Sounding(window.start, window.end, max(moved, default=0.0), psi, checks or lost, loss)
 
 
-def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float) -> Outcome:
+def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float, alerts: Alerts) -> Outcome:
     """What a threshold would have given.
 
-    >>> quiet, loud = Sounding(0.01, 0.02, False, False), Sounding(0.3, 0.9, False, False)
-    >>> outcome_of([quiet, loud, loud, quiet], "effect", 0.1).drift_false_alerts
-    2
+    Parameters
+    ----------
+    soundings : sequence of Sounding
+        In the order of time.
+
+    >>> days = [datetime(2016, 1, day) for day in range(1, 6)]
+    >>> moved = zip(days, days[1:], [0.01, 0.3, 0.3, 0.01])
+    >>> history = [Sounding(start, end, effect, 0.0, False, False) for start, end, effect in moved]
+    >>> found = outcome_of(history, "effect", 0.1, Alerts())
+    >>> found.drift_alerts, found.messages
+    (2, 1)
     """
     drift = [getattr(sounding, rule) >= threshold for sounding in soundings]
     pairs = list(zip(drift, (sounding.loss for sounding in soundings), strict=True))
     return Outcome(
-        rule, threshold, sum(moved or one.otherwise for moved, one in zip(drift, soundings, strict=True)), sum(drift),
+        rule, threshold, _messages(soundings, drift, alerts),
+        sum(moved or one.otherwise for moved, one in zip(drift, soundings, strict=True)), sum(drift),
         drift_missed_losses=sum(loss is True and not moved for moved, loss in pairs),
         drift_false_alerts=sum(loss is False and moved for moved, loss in pairs),
     )  # fmt: skip
@@ -124,19 +141,47 @@ def allowed_alerts(alerts_per_year: float, years: float) -> int:
     return math.floor(alerts_per_year * years + 0.5)
 
 
-def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int) -> Outcome:
-    """The smallest threshold under which drift alerts in at most so many windows that lost nothing.
+def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, alerts: Alerts) -> Outcome:
+    """The smallest threshold, in steps of `STEP`, under which as under every larger one people hear of drift at most so often for nothing.
 
-    A window whose quality was lost is worth its alert and is not counted; one that was not measured is counted, for
-    nobody knows.
+    They hear of it as they do of any alarm: when an episode begins or is back, and every `alerts.reminder_days` while it
+    lasts. A message with a window whose quality was lost is worth it and is not counted; one with a window that was not
+    measured is counted, for nobody knows.
 
-    >>> history = [Sounding(effect, 0.0, False, False) for effect in (0.02, 0.20, 0.03, 0.31, 0.02)]
-    >>> propose(history, "effect", allowed=1).threshold
+    Parameters
+    ----------
+    soundings : sequence of Sounding
+        In the order of time.
+
+    >>> days = [datetime(2016, 1, day) for day in range(1, 7)]
+    >>> moved = zip(days, days[1:], [0.02, 0.20, 0.03, 0.31, 0.02])
+    >>> history = [Sounding(start, end, effect, 0.0, False, False) for start, end, effect in moved]
+    >>> propose(history, "effect", allowed=1, alerts=Alerts()).threshold
     0.21
     """
-    idle = sorted((getattr(one, rule) for one in soundings if one.loss is not True), reverse=True)
-    loudest = idle[allowed] if allowed < len(idle) else 0.0
-    return outcome_of(soundings, rule, max(SMALLEST, _above(loudest)))
+    steps = sorted({SMALLEST, *(max(SMALLEST, _above(getattr(one, rule))) for one in soundings)}, reverse=True)
+    best = outcome_of(soundings, rule, steps[0], alerts)
+    # Downwards: under a small threshold alarms without end would be a single episode.
+    for threshold in steps[1:]:
+        found = outcome_of(soundings, rule, threshold, alerts)
+        if found.messages > allowed:
+            break
+        best = found
+    return best
+
+
+def _messages(soundings: Sequence[Sounding], drift: Sequence[bool], alerts: Alerts) -> int:
+    """With how many windows that lost nothing people hear that drift begins, is back, or lasts."""
+    episode: AlertEpisode | None = None
+    told = 0
+    for one, moved in zip(soundings, drift, strict=True):
+        verdict = Severity.CRITICAL if moved else Severity.OK
+        episode = follow_episode(episode, AlertWindow(one.start, one.end, "", {"drift": verdict}), alerts)
+        if episode is None or episode.untold is None:
+            continue
+        told += episode.untold.kind != "ends" and one.loss is not True
+        episode = as_told(episode)
+    return told
 
 
 def _above(value: float) -> float:

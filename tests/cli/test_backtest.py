@@ -138,7 +138,7 @@ def test_the_proposal_keeps_to_the_wished_alerts(tmp_path, files):
     found = document_of(tmp_path, files / "history.parquet", "--alerts-per-year", "10")["proposal"]
     assert found["alerts_allowed"] == 2  # in 70 days
     assert [t["field"] for t in found["thresholds"]] == ["drift.effect_max", "drift.psi_max"]
-    assert all(t["drift_false_alerts"] <= 2 for t in found["thresholds"])
+    assert all(t["messages"] <= 2 for t in found["thresholds"])
 
 
 def test_a_proposed_threshold_in_a_yaml_gives_what_was_proposed(tmp_path, files):

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,50 +7,76 @@ from hypothesis import strategies as st
 
 from kedge.backtest import HistoryWindow
 from kedge.drift import judge_drift
-from kedge.model_policies import DriftPolicy
+from kedge.model_policies import Alerts, DriftPolicy
 from kedge.profile import count_rows
 from kedge.severity import Severity
-from kedge.threshold_proposal import SMALLEST, Sounding, outcome_of, propose, sound_window
+from kedge.threshold_proposal import SMALLEST, STEP, Sounding, outcome_of, propose, sound_window
 from tests.builders import END, START, make_baseline, make_config, make_window
 
-soundings = st.lists(
-    st.builds(Sounding, st.floats(0, 1), st.floats(0, 20), st.booleans(), st.sampled_from([True, False, None])),
-    max_size=40,
-)
+DAY = timedelta(days=1)
+ALERTS = Alerts()
 
 
-@given(soundings, st.integers(0, 10), st.sampled_from(["effect", "psi"]))
-def test_the_proposal_keeps_to_what_is_allowed_and_no_smaller_one_does(found, allowed, rule):
-    best = propose(found, rule, allowed=allowed)
-    idle = [getattr(one, rule) for one in found if one.loss is not True]
-    assert sum(value >= best.threshold for value in idle) <= allowed
+def history(*moved, losses=(), otherwise=()):
+    """Daily windows that moved so far, with what the labels say of them."""
+    return [
+        Sounding(
+            START + n * DAY, START + (n + 1) * DAY, effect, 20 * effect, n in otherwise, dict(losses).get(n, False)
+        )
+        for n, effect in enumerate(moved)
+    ]
+
+
+@st.composite
+def histories(draw):
+    moved = draw(st.lists(st.floats(0, 1), max_size=40))
+    losses = draw(st.lists(st.sampled_from([True, False, None]), min_size=len(moved), max_size=len(moved)))
+    return history(*moved, losses=enumerate(losses), otherwise=draw(st.sets(st.integers(0, 39))))
+
+
+@given(histories(), st.integers(0, 10), st.sampled_from(["effect", "psi"]))
+def test_the_proposal_keeps_to_what_is_allowed_as_every_larger_one_does_and_no_smaller_one(found, allowed, rule):
+    best = propose(found, rule, allowed=allowed, alerts=ALERTS)
+    assert best.messages <= allowed
+    larger = [round(best.threshold + step * STEP, 10) for step in range(101 if rule == "effect" else 2001)]
+    assert all(outcome_of(found, rule, threshold, ALERTS).messages <= allowed for threshold in larger)
     if best.threshold > SMALLEST:
-        assert sum(value >= best.threshold - 0.01 - 1e-9 for value in idle) > allowed
+        assert outcome_of(found, rule, round(best.threshold - STEP, 10), ALERTS).messages > allowed
 
 
-@given(soundings, st.floats(0.01, 1), st.floats(0.01, 1))
+@given(histories(), st.floats(0.01, 1), st.floats(0.01, 1))
 def test_a_higher_threshold_alerts_no_more_and_misses_no_less(found, one, other):
-    low, high = (outcome_of(found, "effect", threshold) for threshold in sorted((one, other)))
+    low, high = (outcome_of(found, "effect", threshold, ALERTS) for threshold in sorted((one, other)))
     assert low.alerts >= high.alerts
     assert low.drift_missed_losses <= high.drift_missed_losses
     assert low.drift_false_alerts >= high.drift_false_alerts
 
 
 def test_outcomes_are_counted_by_hand():
-    found = [
-        Sounding(0.3, 0, False, True),
-        Sounding(0.3, 0, False, False),
-        Sounding(0.01, 0, True, True),
-        Sounding(0.3, 0, False, None),
-    ]
-    outcome = outcome_of(found, "effect", 0.1)
+    found = history(0.3, 0.3, 0.01, 0.3, losses={0: True, 3: None}.items(), otherwise={2})
+    outcome = outcome_of(found, "effect", 0.1, ALERTS)
     assert (outcome.alerts, outcome.drift_alerts, outcome.drift_missed_losses, outcome.drift_false_alerts) == (
         4,
         3,
-        1,
+        0,
         1,
     )
+    # The first episode begins with a window that was lost; the second with one of which nobody knows.
+    assert outcome.messages == 1
     assert outcome.to_json()["field"] == "drift.effect_max"
+
+
+def test_an_episode_is_one_message_until_people_are_reminded():
+    reminded = ALERTS.reminder_days
+    assert outcome_of(history(*[0.3] * reminded), "effect", 0.1, ALERTS).messages == 1
+    assert outcome_of(history(*[0.3] * (reminded + 1)), "effect", 0.1, ALERTS).messages == 2
+    assert outcome_of(history(*[0.3, 0.0] * 5), "effect", 0.1, ALERTS).messages == 5
+
+
+def test_alarms_without_end_are_no_proposal():
+    found = history(*[0.3, 0.2] * 365)
+    best = propose(found, "effect", allowed=2, alerts=ALERTS)
+    assert (best.threshold, best.messages) == (0.31, 0)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.2, 0.5, 1.5])

@@ -40,7 +40,7 @@ def make_document(*, labelled=True):
         {"severity": w["severity"], "drift": w["drift"], "alert": w["alert"], "action": w["action"]} for w in windows
     ]
     threshold = {
-        "rule": "effect", "field": "drift.effect_max", "threshold": 0.2, "alerts": 1, "drift_alerts": 0,
+        "rule": "effect", "field": "drift.effect_max", "threshold": 0.2, "messages": 0, "alerts": 1, "drift_alerts": 0,
         "drift_missed_losses": 1, "drift_false_alerts": 0,
     }  # fmt: skip
     return {
