@@ -73,9 +73,9 @@ def _proposal(question: Question, found: Backtest) -> dict[str, Any]:
     history = question.history
     years = history.windows * history.grid.length / (YEAR_SECONDS * 1e6)
     allowed = allowed_alerts(wished, years)
-    soundings, alerts = found.soundings, question.config.alerts
-    proposed = [propose(soundings, rule, allowed=allowed, alerts=alerts) for rule in SHOWN]
-    considered = [outcome_of(soundings, rule, value, alerts) for rule, values in SHOWN.items() for value in values]
+    soundings, config = found.soundings, question.config
+    proposed = [propose(soundings, rule, allowed=allowed, config=config) for rule in SHOWN]
+    considered = [outcome_of(soundings, rule, value, config) for rule, values in SHOWN.items() for value in values]
     return {
         "alerts_per_year": wished, "years": round(years, 3), "alerts_allowed": allowed,
         "thresholds": [outcome.to_json() for outcome in proposed],

@@ -113,10 +113,11 @@ class AlertEpisode:
 def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Alerts) -> AlertEpisode | None:
     """Take a judged window into the model's latest episode; what people should hear is its `untold`.
 
-    An episode begins with a window that alarms, and ends with one that does not. It becomes worse when a part alarms that
-    had not yet, or not as badly, or that had been back to normal in a window of other rows. While it lasts people are
-    reminded every `alerts.reminder_days`. A window in which nothing could be judged changes nothing, and a part that alarmed
-    and cannot be judged any more keeps its episode open.
+    An episode begins with a window that alarms, and ends with one in which all that had alarmed is back to normal: a part
+    that is still a WARNING keeps it open, or a value at its limit would begin and end one with each window. It becomes
+    worse when a part alarms that had not yet, or not as badly, or that had been back to normal in a window of other rows.
+    While it lasts people are reminded every `alerts.reminder_days`. A window in which nothing could be judged changes
+    nothing, and a part that alarmed and cannot be judged any more keeps its episode open too.
 
     Alarms that come back within a window's length are seen in the same rows: the episode goes on as if it had not ended,
     and from then on it ends only with a window that shares no row with the last that alarmed, or a value at its limit would
@@ -181,11 +182,12 @@ def _alarming(
 def _quiet(episode: AlertEpisode, window: AlertWindow) -> AlertEpisode:
     """The episode with one more window that does not alarm."""
     lasting = [name for name, alarm in episode.alarms.items() if alarm.severity > Severity.OK]
+    lingers = any(window.verdicts.get(name) is Severity.WARNING for name in lasting)
     episode = replace(episode, alarms=_known(episode, window, {}))
     unknown = [window.verdicts.get(name) is Severity.INSUFFICIENT_DATA for name in lasting]
     # What another package did wrong need not be seen again, but something of it must be.
     unsure = any(unknown) and (window.package == episode.package or all(unknown))
-    if episode.ended is not None or unsure or (episode.resumed and window.start < episode.last):
+    if episode.ended is not None or lingers or unsure or (episode.resumed and window.start < episode.last):
         return _with_news(episode, window, None)
     return _with_news(replace(episode, ended=window.end), window, News("ends"))
 
@@ -211,8 +213,8 @@ def _known(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Seve
     """The parts after one more window: one that it finds better is better once no row is left in which it was worse."""
     found = dict(episode.alarms)
     for name, alarm in found.items():
-        unknown = window.verdicts.get(name) is Severity.INSUFFICIENT_DATA
-        if not unknown and window.start >= alarm.last:
+        lasts = window.verdicts.get(name) in (Severity.INSUFFICIENT_DATA, Severity.WARNING)
+        if not lasts and window.start >= alarm.last:
             found[name] = Alarm(Severity.OK, alarm.last)
     for name, severity in alarms.items():
         if name not in found or severity >= found[name].severity:

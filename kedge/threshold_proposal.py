@@ -11,9 +11,8 @@ from typing import Any
 from kedge.alert_episode import AlertEpisode, AlertWindow, as_told, follow_episode
 from kedge.backtest import Earlier, HistoryWindow, judge_history
 from kedge.model_config import ModelConfig
-from kedge.model_policies import Alerts
 from kedge.profile import Baseline
-from kedge.severity import Severity
+from kedge.severity import Severity, warned_if
 
 # Steps in which a threshold is proposed, and the smallest one worth setting: below it every large window drifts.
 STEP, SMALLEST = 0.01, 0.02
@@ -107,7 +106,7 @@ def sound_window(
     return Sounding(window.start, window.end, max(moved, default=0.0), psi, checks or lost, loss)
 
 
-def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float, alerts: Alerts) -> Outcome:
+def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float, config: ModelConfig) -> Outcome:
     """What a threshold would have given.
 
     Parameters
@@ -115,17 +114,20 @@ def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float, alert
     soundings : sequence of Sounding
         In the order of time.
 
+    >>> from kedge.model_config import parse_model_config
+    >>> yaml = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
+    >>> config = parse_model_config(yaml, source="m")
     >>> days = [datetime(2016, 1, day) for day in range(1, 6)]
     >>> moved = zip(days, days[1:], [0.01, 0.3, 0.3, 0.01])
     >>> history = [Sounding(start, end, effect, 0.0, False, False) for start, end, effect in moved]
-    >>> found = outcome_of(history, "effect", 0.1, Alerts())
+    >>> found = outcome_of(history, "effect", 0.1, config)
     >>> found.drift_alerts, found.messages
     (2, 1)
     """
     drift = [getattr(sounding, rule) >= threshold for sounding in soundings]
     pairs = list(zip(drift, (sounding.loss for sounding in soundings), strict=True))
     return Outcome(
-        rule, threshold, _messages(soundings, drift, alerts),
+        rule, threshold, _messages(soundings, rule, threshold, config),
         sum(moved or one.otherwise for moved, one in zip(drift, soundings, strict=True)), sum(drift),
         drift_missed_losses=sum(loss is True and not moved for moved, loss in pairs),
         drift_false_alerts=sum(loss is False and moved for moved, loss in pairs),
@@ -141,7 +143,7 @@ def allowed_alerts(alerts_per_year: float, years: float) -> int:
     return math.floor(alerts_per_year * years + 0.5)
 
 
-def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, alerts: Alerts) -> Outcome:
+def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, config: ModelConfig) -> Outcome:
     """The smallest threshold, in steps of `STEP`, under which as under every larger one people hear of drift at most so often for nothing.
 
     They hear of it as they do of any alarm: when an episode begins or is back, and every `alerts.reminder_days` while it
@@ -153,30 +155,36 @@ def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, alerts: A
     soundings : sequence of Sounding
         In the order of time.
 
+    >>> from kedge.model_config import parse_model_config
+    >>> yaml = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
+    >>> config = parse_model_config(yaml, source="m")
     >>> days = [datetime(2016, 1, day) for day in range(1, 7)]
     >>> moved = zip(days, days[1:], [0.02, 0.20, 0.03, 0.31, 0.02])
     >>> history = [Sounding(start, end, effect, 0.0, False, False) for start, end, effect in moved]
-    >>> propose(history, "effect", allowed=1, alerts=Alerts()).threshold
+    >>> propose(history, "effect", allowed=1, config=config).threshold
     0.21
     """
     steps = sorted({SMALLEST, *(max(SMALLEST, _above(getattr(one, rule))) for one in soundings)}, reverse=True)
-    best = outcome_of(soundings, rule, steps[0], alerts)
+    best = outcome_of(soundings, rule, steps[0], config)
     # Downwards: under a small threshold alarms without end would be a single episode.
     for threshold in steps[1:]:
-        found = outcome_of(soundings, rule, threshold, alerts)
+        found = outcome_of(soundings, rule, threshold, config)
         if found.messages > allowed:
             break
         best = found
     return best
 
 
-def _messages(soundings: Sequence[Sounding], drift: Sequence[bool], alerts: Alerts) -> int:
+def _messages(soundings: Sequence[Sounding], rule: str, threshold: float, config: ModelConfig) -> int:
     """With how many windows that lost nothing people hear that drift begins, is back, or lasts."""
+    of_effect, _ = config.drift.model_copy(update={"rule": "effect"}).effect_floors
+    warning = min(threshold, config.drift.psi_warning if rule == "psi" else of_effect)
     episode: AlertEpisode | None = None
     told = 0
-    for one, moved in zip(soundings, drift, strict=True):
-        verdict = Severity.CRITICAL if moved else Severity.OK
-        episode = follow_episode(episode, AlertWindow(one.start, one.end, "", {"drift": verdict}), alerts)
+    for one in soundings:
+        moved = getattr(one, rule)
+        verdict = Severity.CRITICAL if moved >= threshold else warned_if(moved >= warning)
+        episode = follow_episode(episode, AlertWindow(one.start, one.end, "", {"drift": verdict}), config.alerts)
         if episode is None or episode.untold is None:
             continue
         told += episode.untold.kind != "ends" and one.loss is not True

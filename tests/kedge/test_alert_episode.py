@@ -51,7 +51,18 @@ def test_a_higher_severity_makes_it_worse_and_a_lower_one_is_not_told():
 def test_what_is_below_the_severity_that_is_told_is_no_news():
     told, episode = follow([window(0, x=WARNING), window(1, x=CRITICAL, y=WARNING), window(2, x=CRITICAL, y=WARNING)])
     assert told == [None, ("begins", "x"), None]
-    assert follow([window(3, x=WARNING)], episode=episode)[0] == [("ends",)]
+    assert follow([window(3, x=OK, y=WARNING)], episode=episode)[0] == [("ends",)]
+
+
+def test_a_value_at_its_limit_begins_and_ends_one_episode():
+    found = [CRITICAL, WARNING, CRITICAL, WARNING, WARNING, CRITICAL, WARNING, OK]
+    told, _ = follow([window(n, x=one) for n, one in enumerate(found)], Alerts(reminder_days=365))
+    assert told == [("begins", "x"), None, None, None, None, None, None, ("ends",)]
+
+
+def test_a_part_that_is_a_warning_still_when_it_alarms_again_is_told_as_a_reminder():
+    told, _ = follow([window(0, x=CRITICAL), *(window(n, x=WARNING) for n in range(1, 9)), window(9, x=CRITICAL)])
+    assert told == [("begins", "x"), *[None] * 8, ("lasts",)]
 
 
 def test_lost_quality_is_news_in_an_episode_of_drift_and_again_after_it_held():

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from kedge.backtest import HistoryWindow
 from kedge.drift import judge_drift
-from kedge.model_policies import Alerts, DriftPolicy
+from kedge.model_policies import DriftPolicy
 from kedge.profile import count_rows
 from kedge.severity import Severity
 from kedge.threshold_proposal import SMALLEST, STEP, Sounding, outcome_of, propose, sound_window
 from tests.builders import END, START, make_baseline, make_config, make_window
 
 DAY = timedelta(days=1)
-ALERTS = Alerts()
+CONFIG = make_config()
 
 
 def history(*moved, losses=(), otherwise=()):
@@ -36,17 +36,17 @@ def histories(draw):
 
 @given(histories(), st.integers(0, 10), st.sampled_from(["effect", "psi"]))
 def test_the_proposal_keeps_to_what_is_allowed_as_every_larger_one_does_and_no_smaller_one(found, allowed, rule):
-    best = propose(found, rule, allowed=allowed, alerts=ALERTS)
+    best = propose(found, rule, allowed=allowed, config=CONFIG)
     assert best.messages <= allowed
     larger = [round(best.threshold + step * STEP, 10) for step in range(101 if rule == "effect" else 2001)]
-    assert all(outcome_of(found, rule, threshold, ALERTS).messages <= allowed for threshold in larger)
+    assert all(outcome_of(found, rule, threshold, CONFIG).messages <= allowed for threshold in larger)
     if best.threshold > SMALLEST:
-        assert outcome_of(found, rule, round(best.threshold - STEP, 10), ALERTS).messages > allowed
+        assert outcome_of(found, rule, round(best.threshold - STEP, 10), CONFIG).messages > allowed
 
 
 @given(histories(), st.floats(0.01, 1), st.floats(0.01, 1))
 def test_a_higher_threshold_alerts_no_more_and_misses_no_less(found, one, other):
-    low, high = (outcome_of(found, "effect", threshold, ALERTS) for threshold in sorted((one, other)))
+    low, high = (outcome_of(found, "effect", threshold, CONFIG) for threshold in sorted((one, other)))
     assert low.alerts >= high.alerts
     assert low.drift_missed_losses <= high.drift_missed_losses
     assert low.drift_false_alerts >= high.drift_false_alerts
@@ -54,7 +54,7 @@ def test_a_higher_threshold_alerts_no_more_and_misses_no_less(found, one, other)
 
 def test_outcomes_are_counted_by_hand():
     found = history(0.3, 0.3, 0.01, 0.3, losses={0: True, 3: None}.items(), otherwise={2})
-    outcome = outcome_of(found, "effect", 0.1, ALERTS)
+    outcome = outcome_of(found, "effect", 0.1, CONFIG)
     assert (outcome.alerts, outcome.drift_alerts, outcome.drift_missed_losses, outcome.drift_false_alerts) == (
         4,
         3,
@@ -67,15 +67,19 @@ def test_outcomes_are_counted_by_hand():
 
 
 def test_an_episode_is_one_message_until_people_are_reminded():
-    reminded = ALERTS.reminder_days
-    assert outcome_of(history(*[0.3] * reminded), "effect", 0.1, ALERTS).messages == 1
-    assert outcome_of(history(*[0.3] * (reminded + 1)), "effect", 0.1, ALERTS).messages == 2
-    assert outcome_of(history(*[0.3, 0.0] * 5), "effect", 0.1, ALERTS).messages == 5
+    reminded = CONFIG.alerts.reminder_days
+    assert outcome_of(history(*[0.3] * reminded), "effect", 0.1, CONFIG).messages == 1
+    assert outcome_of(history(*[0.3] * (reminded + 1)), "effect", 0.1, CONFIG).messages == 2
+    assert outcome_of(history(*[0.3, 0.0] * 5), "effect", 0.1, CONFIG).messages == 5
+
+
+def test_a_warning_keeps_the_episode_open():
+    assert outcome_of(history(*[0.3, 0.06] * 5), "effect", 0.1, CONFIG).messages == 1
 
 
 def test_alarms_without_end_are_no_proposal():
     found = history(*[0.3, 0.2] * 365)
-    best = propose(found, "effect", allowed=2, alerts=ALERTS)
+    best = propose(found, "effect", allowed=2, config=CONFIG)
     assert (best.threshold, best.messages) == (0.31, 0)
 
 
