@@ -15,6 +15,7 @@ from kedge.severity import Severity, worst
 
 # Means over all rows, and what is known of the rows that are there: a rare class does not make them uncertain.
 _NEEDS_NO_CLASS = {"accuracy", "brier", "log_loss", "calibration_in_the_large", "base_rate", "cost_per_thousand"}
+_ONLY_THE_LEVEL = "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
 
 
 @dataclass(frozen=True)
@@ -177,4 +178,7 @@ def _reasons(verdicts: Mapping[str, LimitVerdict], severity: Severity, missing: 
     """The worst first; of what holds, only the first where nothing is worse."""
     ordered = sorted(verdicts.values(), key=lambda verdict: -verdict.severity.rank)
     told = [verdict.reason for verdict in ordered if verdict.severity > Severity.OK or severity is Severity.OK]
+    found = {name: verdict.severity for name, verdict in verdicts.items()}
+    if (found.get("auc"), found.get("calibration_in_the_large")) == (Severity.OK, Severity.CRITICAL):
+        told.append(_ONLY_THE_LEVEL)
     return (*(told if severity > Severity.OK else told[:1]), *missing)

@@ -59,6 +59,9 @@ def test_a_model_that_ranks_well_and_is_far_off_the_real_rate_has_failed():
     assert report.metrics["auc"].value > report.reference["auc"].value - 0.02
     assert report.severity is Severity.CRITICAL
     assert "calibration_in_the_large" in report.reasons[0]
+    assert "a recalibration mends" in report.reasons[1]
+    broken = judged(count_binary(np.full(2_000, 0.06), labels, threshold=0.5), reference)
+    assert not any("recalibration" in reason for reason in broken.reasons), "its order is wrong too"
 
 
 def test_a_base_rate_is_judged_where_it_is_asked_for_and_to_both_sides():
