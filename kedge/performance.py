@@ -15,7 +15,9 @@ from kedge.severity import Severity, worst
 
 # Means over all rows, and what is known of the rows that are there: a rare class does not make them uncertain.
 _NEEDS_NO_CLASS = {"accuracy", "brier", "log_loss", "calibration_in_the_large", "base_rate", "cost_per_thousand"}
-_ONLY_THE_LEVEL = "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
+_ONLY_THE_LEVEL = (
+    "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
+)
 
 
 @dataclass(frozen=True)
