@@ -119,7 +119,7 @@ def _watched(model: ModelConfig, asked: Asked, files: RowFiles) -> tuple[Inferre
 def _inferred(head: pa.Table, asked: Asked, files: RowFiles) -> InferredSchema:
     void = [name for name in head.column_names if _is_void(head.column(name))]
     columns = {name: head.column(name) for name in head.column_names if name not in void}
-    schema = infer_schema(columns, apart={*asked.apart})
+    schema = infer_schema(columns, apart={*asked.apart}, declared=files.schema)
     empty = {name: "it has no value in the rows before the first window" for name in void if name not in asked.apart}
     left_out = schema.left_out | empty
     if not schema.features and not asked.prediction:

@@ -31,9 +31,18 @@ class InferredSchema:
     left_out: dict[str, str]
 
 
-def infer_schema(columns: Mapping[str, Any], *, apart: set[str]) -> InferredSchema:
-    """Infer each column's kind from values of the baseline; `apart` are the prediction and the label."""
+def infer_schema(columns: Mapping[str, Any], *, apart: set[str], declared: pa.Schema | None = None) -> InferredSchema:
+    """Infer each column's kind from values of the baseline.
+
+    Parameters
+    ----------
+    apart : set of str
+        The prediction and the label.
+    declared : Schema, optional
+        The file's own: text that it declares a category (pandas' category, R's factor) is one, also where it reads as numbers.
+    """
     features, left_out = [], {}
+    categories = {field.name for field in declared or () if pa.types.is_dictionary(field.type)}
     for name, values in columns.items():
         if name in apart:
             continue
@@ -41,7 +50,8 @@ def infer_schema(columns: Mapping[str, Any], *, apart: set[str]) -> InferredSche
         if reason:
             left_out[name] = reason
         else:
-            features.append(Feature(name=name, kind=kind_of(values), dtype=dtype_of(values.type)))
+            kind: Any = "categorical" if name in categories else kind_of(values)
+            features.append(Feature(name=name, kind=kind, dtype=dtype_of(values.type)))
     return InferredSchema(tuple(features), left_out)
 
 

@@ -97,7 +97,7 @@ def _settled(asked: Asked, before: RowFiles, now: RowFiles) -> tuple[ModelConfig
         answer = asked.prediction or (model.prediction.name if model.prediction.name in both else None)
         model = model.model_copy(update={"problem": asked.problem}) if asked.problem else model
         return model, InferredSchema(tuple(f for f in model.features if f.watched), {}), answer
-    schema, answer = infer_schema(_head(before), apart={*asked.apart}), asked.prediction
+    schema, answer = infer_schema(_head(before), apart={*asked.apart}, declared=before.schema), asked.prediction
     if not schema.features and not answer:
         raise UnreadableFileError(path=before.path, reason="no column can be judged: " + _listed(schema.left_out))
     model = _made_up(before.name, schema, answer)

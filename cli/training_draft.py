@@ -32,7 +32,9 @@ def draft_from_rows(
     if not table.num_rows:
         raise BadInputError(f"{data}: {NO_ROWS}")
     schema = infer_schema(
-        dict(zip(table.column_names, table.columns, strict=True)), apart={*apart, *([label] if label else [])}
+        dict(zip(table.column_names, table.columns, strict=True)),
+        apart={*apart, *([label] if label else [])},
+        declared=rows.schema,
     )
     if not schema.features:
         raise BadInputError(

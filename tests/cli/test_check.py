@@ -159,6 +159,20 @@ def test_identifiers_and_times_are_left_out_and_told(files):
     assert result.exit_code == 0
 
 
+def test_text_that_a_file_declares_a_category_is_one_also_where_it_reads_as_numbers(files):
+    random = np.random.default_rng(1)
+    for name, rows in (("codes", 3000), ("now", 2000)):
+        codes = pa.DictionaryArray.from_arrays(
+            pa.array(random.integers(0, 3, rows), pa.int8()), pa.array(["1", "2", "10"])
+        )
+        pq.write_table(
+            pa.table({"declared": codes, "plain": codes.cast(codes.type.value_type)}), files / f"{name}.parquet"
+        )
+    columns = report_of(files, "now.parquet", baseline="codes.parquet")["columns"]
+    assert {column["name"]: column["kind"] for column in columns} == {"declared": "categorical", "plain": "numeric"}
+    assert {column["severity"] for column in columns} == {"OK"}
+
+
 def test_float32_through_csv_lands_where_it_came_from(files):
     for name in ("baseline", "same"):
         table = pq.read_table(files / f"{name}.parquet")
