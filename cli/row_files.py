@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cli.file_faults import fault_of, first_line
 from cli.json_rows import BrokenLineError
-from cli.row_formats import BATCH_ROWS, ENDINGS, batches_of, is_parquet, row_count, schema_of
+from cli.row_formats import BATCH_ROWS, ENDINGS, batches_of, is_json, is_parquet, row_count, schema_of
 from cli.row_sources import NO_COLUMNS, RowSource, UnreadableFileError, find_sources
 
 __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
@@ -137,7 +137,8 @@ def _first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBa
 def _refuse_odd_columns(source: RowSource, schema: pa.Schema) -> None:
     if not len(schema):
         raise UnreadableFileError(path=source.name, reason=NO_COLUMNS)
-    if len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
+    is_text = not is_parquet(source.name) and not is_json(source.name)
+    if is_text and len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
         reason = f"its values are separated by {odd!r}; write it with commas, or as Parquet"
         raise UnreadableFileError(path=source.name, reason=reason)
     doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})

@@ -22,13 +22,18 @@ def is_parquet(name: str) -> bool:
     return name.lower().endswith(PARQUET)
 
 
+def is_json(name: str) -> bool:
+    """Whether a file of this name is read as lines of JSON."""
+    return name.lower().endswith(JSON)
+
+
 def schema_of(source: RowSource) -> pa.Schema:
     """A file's columns; those of CSV are text, those of JSON lines are what its first lines hold."""
     if is_parquet(source.name):
         with _parquet(source, []) as file:
             return file.schema_arrow
     with _text(source) as stream:
-        if source.name.lower().endswith(JSON):
+        if is_json(source.name):
             return next(iter(json_batches(stream)), pa.RecordBatch.from_pylist([])).schema
         from pyarrow import csv  # each format's reader is imported where a file needs it
 
@@ -51,7 +56,7 @@ def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_RO
             yield from file.iter_batches(batch_rows, columns=columns, use_threads=False)
         return
     with _text(source) as stream:
-        if source.name.lower().endswith(JSON):
+        if is_json(source.name):
             yield from (_with_columns(batch, columns) for batch in json_batches(stream))
             return
         from pyarrow import csv
@@ -77,8 +82,14 @@ def _parquet(source: RowSource, dictionaries: list[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     # Buffering ahead would hold the whole of a file in memory, for every row group is asked for.
-    with source.open() as opened, pq.ParquetFile(opened, read_dictionary=dictionaries, pre_buffer=False) as file:
-        yield file
+    with source.open() as opened, pq.ParquetFile(opened, pre_buffer=False) as file:
+        # A list or a struct has no dictionary, and asking for one fails.
+        flat = {field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)} & {*dictionaries}
+        if not flat:
+            yield file
+            return
+        with pq.ParquetFile(opened, metadata=file.metadata, read_dictionary=[*flat], pre_buffer=False) as coded:
+            yield coded
 
 
 @contextmanager

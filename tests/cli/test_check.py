@@ -159,6 +159,21 @@ def test_identifiers_and_times_are_left_out_and_told(files):
     assert result.exit_code == 0
 
 
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_nested_columns_are_left_out_and_the_others_judged(files, ending):
+    for name, rows in (("first", 3000), ("now", 2000)):
+        values = np.random.default_rng(rows).normal(size=rows)
+        nested = {"tags": [["a", "b"]] * rows, "where": [{"lat": 1.5, "lon": 2.5}] * rows}
+        table = pa.table({"x;y": values} | nested)
+        if ending == "parquet":
+            pq.write_table(table, files / f"{name}.parquet")
+        else:
+            (files / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    report = report_of(files, f"now.{ending}", baseline=f"first.{ending}")
+    assert [(column["name"], column["severity"]) for column in report["columns"]] == [("x;y", "OK")]
+    assert all(any(name in note for note in report["notes"]) for name in nested)
+
+
 def test_text_that_a_file_declares_a_category_is_one_also_where_it_reads_as_numbers(files):
     random = np.random.default_rng(1)
     for name, rows in (("codes", 3000), ("now", 2000)):
