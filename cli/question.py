@@ -164,4 +164,4 @@ def _made_up(baseline: str, schema: InferredSchema, prediction: str | None) -> M
 
 
 def _listed(left_out: Mapping[str, str]) -> str:
-    return "; ".join(f"{name} is {reason}" for name, reason in left_out.items()) or "it has none"
+    return "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "it has none"
