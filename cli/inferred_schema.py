@@ -89,6 +89,8 @@ def _words(values: Any) -> tuple[Any, Any]:
 
 
 def _why_not(name: str, values: Any) -> str:
+    if not name.strip():
+        return "it has no name: perhaps the number of the row"
     kind = value_type(values)
     if pa.types.is_temporal(kind):
         return "a time, which always moves on"

@@ -221,6 +221,10 @@ def _sentence(error: Any) -> str:
         )
     if error["type"] == "missing":
         return f"{place} is required"
+    if error["type"] == "string_pattern_mismatch":
+        examples = _fields_at(ModelConfig, error["loc"][:-1])[error["loc"][-1]].examples
+        if examples:
+            return f"{place} is {error['input']!r}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
     if error["type"] == "value_error":
         # Our own sentence says it all; the input would be the whole file.
         return str(error["msg"]).removeprefix("Value error, ")

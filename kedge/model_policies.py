@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kedge.model_sections import BaselineSource, Fraction, Problem, Section
+from kedge.model_sections import BaselineSource, Confidence, Days, Fraction, Problem, Section
 
 # The first is the one that is judged where the YAML names none.
 GATE_METRICS: Mapping[Problem, tuple[str, ...]] = {
@@ -77,7 +77,7 @@ class PerformancePolicy(Section):
     """When measured quality counts as lost against the champion's out-of-sample reference."""
 
     limits: tuple[PerformanceLimit, ...] = ()
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Confidence = 0.95
     coverage_min: Fraction = 0.5
     minimum_rows: int = Field(default=100, ge=1)
     minimum_per_class: int = Field(default=10, ge=1)
@@ -104,12 +104,12 @@ class RetrainingPolicy(Section):
     on_drift: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
     on_estimate: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
     on_confidence: Literal["when_labels_lag", "always", "never"] = "never"
-    every_days: int | None = Field(default=None, ge=1)
+    every_days: Days | None = None
     persistence_windows: int = Field(default=1, ge=1)
-    cooldown_days: int = Field(default=14, ge=0)
+    cooldown_days: int = Field(default=14, ge=0, le=3650)
     maximum_per_month: int = Field(default=2, ge=1)
     attempts_maximum: int = Field(default=3, ge=1)
-    labels_lag_days: int = Field(default=45, ge=1)
+    labels_lag_days: Days = 45
     min_new_labelled_rows: int = Field(default=500, ge=1)
     paused: bool = False
 
@@ -120,7 +120,7 @@ class GatePolicy(Section):
     metric: Literal["auc", "brier", "log_loss", "accuracy", "mae"] | None = None
     minimum_effect: float = Field(default=0.01, ge=0)
     calibration_max: Fraction = 0.10
-    confidence: Fraction = 0.95
+    confidence: Confidence = 0.95
     minimum_holdout_rows: int = Field(default=200, ge=1)
 
 
@@ -166,7 +166,7 @@ class FairnessPolicy(Section):
     favourable: str | None = None
     threshold: float | None = None
     minimum_group_rows: int = Field(default=100, ge=10)
-    confidence: Fraction = 0.95
+    confidence: Confidence = 0.95
     disparate_impact_min: Fraction | None = 0.8
     demographic_parity_difference_max: Fraction | None = None
     equal_opportunity_difference_max: Fraction | None = None
@@ -175,7 +175,7 @@ class FairnessPolicy(Section):
 class BusinessFigure(Section):
     """A value per prediction or per label: what the model is worth in the business's own unit."""
 
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,39}$")]
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,39}$", examples=["revenue"])]
     column: str | None = None
     label_field: str | None = None
     over: Literal[

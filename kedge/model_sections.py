@@ -9,8 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kedge.id_times import id_time_pattern
 
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$")]
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$", examples=["hotel-cancellations"])]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+# Ten years: what is longer is a slip of the keyboard, and more than a date can be moved by.
+Days = Annotated[int, Field(ge=1, le=3650)]
+ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 
@@ -19,13 +24,13 @@ class Section(BaseModel):
     """A part of the YAML: unknown fields are refused, and nothing is converted."""
 
     # Built when it is first used: most programs use few sections.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class Feature(Section):
     """One column of the payload, in the payload's order."""
 
-    name: str
+    name: ColumnName
     kind: Literal["numeric", "categorical", "boolean", "timestamp"]
     dtype: Literal["float64", "float32", "int64", "string"] | None = None
     effect_max: Fraction | None = None
@@ -42,19 +47,29 @@ class Feature(Section):
 class Prediction(Section):
     """Where the answer stands in the output, and how it becomes a class."""
 
-    name: str = "prediction"
+    name: ColumnName = "prediction"
     field: str | int = 0
     threshold: Fraction = 0.5
     probabilities: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_field_is_a_place(self) -> Prediction:
+        if (isinstance(self.field, int) and self.field < 0) or not str(self.field).strip():
+            raise ValueError(
+                f"prediction.field is {self.field!r}: the answer's place, counted from 0, or its name in a JSON object"
+            )
+        return self
 
 
 class Endpoint(Section):
     """The SageMaker endpoint that serves the model."""
 
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
-    variant: str = "AllTraffic"
-    instance_type: str = "ml.m5.large"
-    instance_count: int = Field(default=2, ge=1)
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["hotel-cancellations"])]
+    variant: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])] = (
+        "AllTraffic"
+    )
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: int = Field(default=2, ge=1, le=10_000)
     content_type: Literal["text/csv", "application/json"] = "text/csv"
     custom_attributes: tuple[str, ...] = ()
 
@@ -71,7 +86,7 @@ class Labels(Section):
     """The late truth: where its value stands and when it is complete."""
 
     label_horizon_days: float | None = Field(default=None, ge=0, le=400)
-    horizon_quantile: Fraction = 0.95
+    horizon_quantile: Annotated[float, Field(gt=0, le=1)] = 0.95
     classes: tuple[str, ...] = ("0", "1")
     fields: tuple[str, ...] = ()
     id_time_format: str | None = None
@@ -90,14 +105,15 @@ class Labels(Section):
 class Training(Section):
     """The training job and the rows that it sees."""
 
-    entry_point: str = "train.py"
+    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = "train.py"
     framework: Literal["xgboost", "sklearn"] = "xgboost"
-    framework_version: str = "1.7-1"
+    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["1.7-1"])] = "1.7-1"
     image: str | None = None
-    instance_type: str = "ml.m5.xlarge"
-    max_runtime_seconds: int = Field(default=3600, ge=60)
-    window_days: int = Field(default=365, ge=1)
+    instance_type: InstanceType = "ml.m5.xlarge"
+    # SageMaker's own limit: 28 days.
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=2_419_200)
+    window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     minimum_rows: int = Field(default=1000, ge=1)
-    permuted_rows: int = Field(default=200, ge=0)
+    permuted_rows: int = Field(default=200, ge=0, le=100_000)
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -29,11 +29,22 @@ SOURCE = ROOT / "training"
 class Workshop(Construct):
     """The execution role of jobs and endpoints, and what they run."""
 
-    def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Iterable[ModelConfig]) -> None:
+    def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Sequence[ModelConfig]) -> None:
         super().__init__(scope, name)
         self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
         self.role = _execution_role(self, storage=storage, source=self.source)
+        require_scripts(models)
         self.image = default_image(models, region=cdk.Stack.of(self).region)
+
+
+def require_scripts(models: Iterable[ModelConfig]) -> None:
+    """Refuse a model whose entry point is not in `training/`: its job would fail hours later."""
+    scripts = sorted(path.name for path in SOURCE.iterdir() if path.suffix in (".py", ".sh"))
+    for model in models:
+        name = model.training.entry_point
+        if name not in scripts:
+            problem = f"training.entry_point is {name!r}: training/ has {', '.join(scripts)}"
+            raise ModelConfigError(source=model.model, problems=[problem])
 
 
 def default_image(models: Iterable[ModelConfig], *, region: str) -> str:

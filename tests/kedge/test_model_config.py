@@ -49,9 +49,18 @@ def test_a_configuration_cannot_be_changed():
         ("drift: {psi_mx: 1}", "drift.psi_mx is not a field; did you mean psi_max?"),
         ("retrainig: {}", "retrainig is not a field; did you mean retraining?"),
         ("drift: {psi_max: -1}", "drift.psi_max is -1: Input should be greater than 0"),
-        ("drift: {psi_max: .nan}", "drift.psi_max is nan: Input should be greater than 0"),
+        ("drift: {psi_max: .nan}", "drift.psi_max is nan: Input should be a finite number"),
         ("drift: {effect_max: 2}", "drift.effect_max is 2: Input should be less than or equal to 1"),
         ("canary: {bake_minutes: 5}", "canary.bake_minutes is 5: Input should be greater than or equal to 10"),
+        ("drift: {psi_max: .inf}", "drift.psi_max is inf: Input should be a finite number"),
+        ("training: {instance_type: m5.large}",
+         "training.instance_type is 'm5.large': write it like ml.m5.large, to match ^ml\\.[a-z0-9-]+\\.[a-z0-9]+$"),
+        ("training: {entry_point: train}", "training.entry_point is 'train': write it like train.py, to match ^[\\w-][\\w.-]*\\.(py|sh)$"),
+        ("training: {window_days: 100000}", "training.window_days is 100000: Input should be less than or equal to 3650"),
+        ("prediction: {name: ' '}", "prediction.name is ' ': write it like lead_time, to match \\S"),
+        ("prediction: {field: -1}",
+         "prediction.field is -1: the answer's place, counted from 0, or its name in a JSON object"),
+        ("gate: {confidence: 1}", "gate.confidence is 1: Input should be less than 1"),
         ("training: {holdout_fraction: 0.9}", "training.holdout_fraction is 0.9: Input should be less than 0.5"),
         ("cadence: {judge: monthly}", "cadence.judge is 'monthly': Input should be 'hourly', 'daily' or 'weekly'"),
         ("performance: {minimum_rows: '5'}", "performance.minimum_rows is '5': Input should be a valid integer"),
@@ -117,7 +126,7 @@ def test_what_is_no_mapping_of_fields_is_refused_in_words(text, words):
 @pytest.mark.parametrize("name", ["-parcels", "parcels-", "par cels", "par_cels", "p" * 41])
 def test_names_are_those_that_aws_takes(name):
     (problem,) = refusal(YAML.replace("model: parcels", f"model: {name!r}"))
-    assert problem.startswith(f"model is {name!r}: String should match pattern")
+    assert problem.startswith(f"model is {name!r}: write it like hotel-cancellations, to match ^")
 
 
 def test_a_merge_key_is_no_field_of_ours():

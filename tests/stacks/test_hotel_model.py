@@ -3,7 +3,7 @@ import pytest
 
 from kedge.errors import ModelConfigError
 from stacks.parts.catalogue import load_models
-from stacks.parts.workshop import default_image
+from stacks.parts.workshop import default_image, require_scripts
 from tests.synthesised import ROOT
 
 NOT_FEATURES = {"id", "timestamp", "booking_ts", "label_ts", "label"}
@@ -45,6 +45,12 @@ def test_a_model_of_another_framework_must_name_its_image(hotel):
         ModelConfigError, match=r"training\.image must name the image of sklearn 1\.2-1, which is .*scikit-learn:1\.2-1"
     ):
         default_image([hotel.model_copy(update={"training": training})], region="eu-west-1")
+
+
+def test_a_model_whose_script_is_not_there_is_refused(hotel):
+    training = hotel.training.model_copy(update={"entry_point": "trian.py"})
+    with pytest.raises(ModelConfigError, match=r"entry_point is 'trian\.py': training/ has inference\.py, train\.py"):
+        require_scripts([hotel.model_copy(update={"training": training})])
 
 
 def test_the_training_image_is_the_one_of_the_region(hotel):
