@@ -173,10 +173,16 @@ def _reason(column: str, disparities: Sequence[Disparity]) -> str:
     judged = [d for d in disparities if d.limit is not None]
     if not judged:
         return f"{column}: no limit is set, or nobody was selected"
-    told = max(judged, key=lambda d: d.severity.rank)
-    e, words = told.estimate, told.estimate.name.replace("_", " ")
+    severity = worst(d.severity for d in judged)
+    # Of what is fair the first limit is enough; of what is not, everything.
+    told = [d for d in judged if d.severity is severity] if severity >= Severity.WARNING else judged[:1]
+    return f"{column}: {'; '.join(map(_said, told))}"
+
+
+def _said(disparity: Disparity) -> str:
+    e, (one, other) = disparity.estimate, disparity.groups
     side = "at least" if e.name == "disparate_impact" else "at most"
     return (
-        f"{column}: {words} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {told.groups[0]} and "
-        f"{told.groups[1]}; {side} {told.limit:g} is asked for"
+        f"{e.name.replace('_', ' ')} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {one} and {other}; "
+        f"{side} {disparity.limit:g} is asked for"
     )

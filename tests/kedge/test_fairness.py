@@ -58,6 +58,15 @@ def test_only_an_interval_that_clears_the_limit_is_critical(rates, severity):
     assert found.reason.startswith("sex: disparate impact is")
 
 
+def test_every_limit_that_is_broken_is_told():
+    counts = GroupCounts("sex", {"f": np.array([[800, 0, 0], [200, 0, 0]]), "m": np.array([[600, 0, 0], [400, 0, 0]])})
+    (found,) = judge_fairness([counts], FairnessPolicy(demographic_parity_difference_max=0.1))
+    assert "disparate impact is 0.5 " in found.reason
+    assert "demographic parity difference is 0.2 " in found.reason
+    (held,) = judge_fairness([counts], FairnessPolicy(demographic_parity_difference_max=0.9))
+    assert "parity" not in held.reason
+
+
 def test_small_groups_and_missing_values_are_shown_by_number_and_judge_nothing():
     counts = GroupCounts("sex", {
         "f": np.array([[500, 0, 0], [500, 0, 0]]), "m": np.array([[500, 0, 0], [500, 0, 0]]),
