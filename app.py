@@ -32,6 +32,7 @@ def build_app(
     *,
     region: str = DEFAULT_REGION,
     alert_email: str | None = "on-call@example.com",
+    model_stacks: int = 1,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates."""
     models = load_models(Path(models_directory))
@@ -45,7 +46,7 @@ def build_app(
         app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
-    add_models(app, "KedgeModels", env=env, storage=storage, models=models)
+    add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=model_stacks)
 
     if nag:
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -63,8 +64,15 @@ def main() -> None:
         nag=True,
         region=context.get("region", DEFAULT_REGION),
         alert_email=context.get("alert_email"),
+        model_stacks=_whole_number(context.get("model_stacks", 1)),
     )
     app.synth()
+
+
+def _whole_number(given: object) -> int:
+    if not str(given).isdecimal() or not int(str(given)):
+        raise SystemExit(f"model_stacks is {given!r}, in cdk.json or after -c: a whole number from 1 on is asked for")
+    return int(str(given))
 
 
 def _context() -> dict[str, str]:

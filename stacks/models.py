@@ -1,7 +1,8 @@
-"""Per model its package group and the alarms that page, sharded so that a thousand models fit."""
+"""Per model its package group and the alarms that page, sharded so that thousands of models fit."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import aws_cdk as cdk
@@ -9,6 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from kedge.errors import ModelConfigError
 from kedge.model_config import ModelConfig
 from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
@@ -16,17 +18,49 @@ from stacks.parts.naming import synthesizer
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
-MODELS_PER_STACK = 60
+# Three resources a model, and CloudFormation holds 500 in a stack.
+MODELS_PER_STACK_MAX = 160
 JUDGEMENT_AGE_CADENCES_MAX = 2
 
 
 def add_models(
-    scope: Construct, name: str, *, env: cdk.Environment, storage: Storage, models: Sequence[ModelConfig]
+    scope: Construct,
+    name: str,
+    *,
+    env: cdk.Environment,
+    storage: Storage,
+    models: Sequence[ModelConfig],
+    stacks: int = 1,
 ) -> None:
-    """Make one stack per sixty models."""
-    for first in range(0, len(models), MODELS_PER_STACK):
-        shard = models[first : first + MODELS_PER_STACK]
-        Models(scope, f"{name}-{first // MODELS_PER_STACK + 1}", env=env, storage=storage, models=shard)
+    """Make so many stacks, and put each model into one of them.
+
+    A model's name alone says which: one more model moves no other, whose package group stays when it leaves a stack and could
+    not be made again in the next.
+
+    Raises
+    ------
+    ModelConfigError
+        More models fall into one stack than it can hold.
+    """
+    for number in range(1, stacks + 1):
+        shard = [model for model in models if shard_of(model.model, stacks) == number]
+        if len(shard) > MODELS_PER_STACK_MAX:
+            problem = (
+                f"{len(shard)} models fall into {name}-{number}, and {MODELS_PER_STACK_MAX} fit: set model_stacks, which is "
+                f"{stacks}, to {2 * stacks * len(shard) // MODELS_PER_STACK_MAX + 1} in the context; for models that are deployed "
+                "already read docs/operations.md first"
+            )
+            raise ModelConfigError(source="cdk.json", problems=[problem])
+        Models(scope, f"{name}-{number}", env=env, storage=storage, models=shard)
+
+
+def shard_of(model: str, stacks: int) -> int:
+    """Number of the stack that holds a model, from 1 on.
+
+    >>> shard_of("hotel-cancellations", 1)
+    1
+    """
+    return int(hashlib.sha256(model.encode()).hexdigest(), 16) % stacks + 1
 
 
 class Models(cdk.Stack):
@@ -36,6 +70,9 @@ class Models(cdk.Stack):
         self, scope: Construct, name: str, *, env: cdk.Environment, storage: Storage, models: Sequence[ModelConfig]
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: the watched models")
+        if not models:
+            # A stack needs a resource; this one is free, and the stack's earlier models are gone with their alarms.
+            cdk.CfnWaitConditionHandle(self, "NoModelYet")
         for model in models:
             _package_group(self, model)
             _page(

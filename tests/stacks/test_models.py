@@ -1,4 +1,6 @@
-from tests.synthesised import resources
+import json
+
+from tests.synthesised import ROOT, resources
 
 
 def alarms():
@@ -23,3 +25,13 @@ def test_the_registry_keeps_a_models_packages_when_the_stack_goes():
     (group,) = resources("AWS::SageMaker::ModelPackageGroup").values()
     assert group["Properties"]["ModelPackageGroupName"] == "hotel-cancellations"
     assert group["DeletionPolicy"] == "Retain"
+
+
+def test_a_stack_that_no_model_falls_into_stays_and_holds_no_alarm_of_earlier_ones(tmp_path):
+    from app import build_app
+
+    build_app(tmp_path, ROOT / "models", model_stacks=3).synth()
+    found = [json.loads((tmp_path / f"KedgeModels-{n}.template.json").read_text())["Resources"] for n in (1, 2, 3)]
+    kinds = [sorted({resource["Type"] for resource in resources.values()}) for resources in found]
+    assert kinds.count(["AWS::CloudFormation::WaitConditionHandle"]) == 2
+    assert sum("AWS::SageMaker::ModelPackageGroup" in kind for kind in kinds) == 1

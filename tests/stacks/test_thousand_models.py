@@ -3,9 +3,11 @@ import json
 import pytest
 import yaml
 
+from kedge.errors import ModelConfigError
+from stacks.models import shard_of
 from tests.synthesised import ROOT
 
-MODELS = 1_000
+MODELS, STACKS = 1_000, 13
 RESOURCES_MAX = 450
 BYTES_MAX = 1_000_000
 
@@ -20,7 +22,11 @@ def templates(tmp_path_factory):
         name = f"model-{number:04d}"
         model |= {"model": name, "endpoint": {"name": name}}
         (models / f"{name}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
-    build_app(assembly, models).synth()
+    with pytest.raises(
+        ModelConfigError, match="1000 models fall into KedgeModels-1, and 160 fit: set model_stacks, which is 1, to 13"
+    ):
+        build_app(tmp_path_factory.mktemp("one"), models)
+    build_app(assembly, models, model_stacks=STACKS).synth()
     return {path.name: path.read_text() for path in assembly.glob("*.template.json")}
 
 
@@ -38,6 +44,14 @@ def test_every_model_has_its_package_group_once(templates):
         if resource["Type"] == "AWS::SageMaker::ModelPackageGroup"
     ]
     assert len(groups) == len(set(groups)) == MODELS
+
+
+def test_one_more_model_moves_no_other(templates):
+    for number in range(STACKS):
+        for resource in json.loads(templates[f"KedgeModels-{number + 1}.template.json"])["Resources"].values():
+            if resource["Type"] == "AWS::SageMaker::ModelPackageGroup":
+                # The name alone decides, not the models beside it.
+                assert shard_of(resource["Properties"]["ModelPackageGroupName"], STACKS) == number + 1
 
 
 def test_schedules_and_functions_do_not_grow_with_the_models(templates):
