@@ -100,7 +100,9 @@ def test_kedge_is_measured_beside_those_peers_that_can_be_installed(tmp_path, mo
     told = {figure.what: figure for figure in found.figures}
     assert told["kedge check, 1,200 rows, peak memory"].value > 10
     ratio = told["kedge check against nannyml with byte-code"].value
-    assert ratio == pytest.approx(told["kedge check, 1,200 rows"].value / told["nannyml, 1,200 rows"].value)
+    assert ratio == pytest.approx(
+        told["kedge check, 1,200 rows"].value / told["nannyml, the fastest, best of 5 runs"].value
+    )
     assert found.notes.endswith("- whylogs was skipped: no network")
 
 
