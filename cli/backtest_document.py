@@ -9,6 +9,7 @@ from cli.backtest_run import Backtest
 from cli.backtest_settings import SHIPPED
 from kedge.model_config import ModelConfig
 from kedge.outcome_counts import measure
+from kedge.performance import answers_against_labels
 from kedge.replay import Replay
 from kedge.row_times import at
 from kedge.threshold_proposal import allowed_alerts, outcome_of, propose
@@ -29,7 +30,7 @@ def document_of(question: Question, found: Backtest) -> dict[str, Any]:
         "proposal": _proposal(question, found),
         "baseline": _baseline(question, found),
         "rest": _rest(question),
-        "notes": [*question.notes, *_reference_notes(found)],
+        "notes": [*question.notes, *_reference_notes(question, found)],
     }
 
 
@@ -97,9 +98,11 @@ def _baseline(question: Question, found: Backtest) -> dict[str, Any]:
     }
 
 
-def _reference_notes(found: Backtest) -> list[str]:
-    if found.reference is None or found.reference.rows:
+def _reference_notes(question: Question, found: Backtest) -> list[str]:
+    if found.reference is None:
         return []
+    if found.reference.rows:
+        return [*answers_against_labels(measure(found.reference, question.config.performance))]
     return ["no row before the first window has both an answer and a label: quality has no reference and is not judged"]
 
 

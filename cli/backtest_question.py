@@ -12,6 +12,7 @@ from cli.backtest_options import Asked, grid_of
 from cli.backtest_settings import Setting, model_of, named_settings
 from cli.history import History, open_history
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of
+from cli.labelled_files import CLASSES_MAX, class_notes, refuse_strangers, too_many_classes
 from cli.margin_column import has_margins, with_margin_column
 from cli.refusals import BadInputError
 from cli.row_files import RowFiles, UnreadableFileError
@@ -19,7 +20,7 @@ from cli.schema_notes import require_columns
 from kedge.columns import Column, cast_text, margin_columns
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Problem
-from kedge.outcomes import infer_classes, infer_problem
+from kedge.outcomes import infer_classes, infer_problem, read_outcomes
 
 # So many rows before the first window tell the columns' kinds.
 HEAD_ROWS = 100_000
@@ -80,7 +81,7 @@ def ask(asked: Asked, files: RowFiles) -> Question:
     history = open_history(files, asked.time, grid)
     head = _head(history)
     schema, answer = _watched(models[0], asked, files) if models else (_inferred(head, asked, files), asked.prediction)
-    problem, classes = _problem(models, asked, head, answer)
+    problem, classes = _problem(models, asked, head, answer, files.path)
     settings = named_settings(models, asked, schema.features, answer, problem, classes)
     columns = [
         Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name not in asked.apart
@@ -90,7 +91,13 @@ def ask(asked: Asked, files: RowFiles) -> Question:
     require_columns([column.name for column in columns], files)
     if answer and watched_margin:
         columns += margin_columns(models[0])
-    found = Question(asked, history, tuple(columns), settings, tuple(_notes(schema, history, asked, answer)), head)
+    notes = _notes(schema, history, asked, answer)
+    if asked.label and answer and not models:
+        notes += class_notes(problem, classes, asked.label)
+    found = Question(asked, history, tuple(columns), settings, tuple(notes), head)
+    if asked.label and answer:
+        _, faults = read_outcomes(head, answer, asked.label, found.config)
+        refuse_strangers(files.path, found.config, answer, asked.label, faults)
     return replace(found, head=head.select(found.outcome_columns))
 
 
@@ -135,7 +142,7 @@ def _is_void(values: Any) -> bool:
 
 
 def _problem(
-    models: Sequence[ModelConfig], asked: Asked, head: pa.Table, answer: str | None
+    models: Sequence[ModelConfig], asked: Asked, head: pa.Table, answer: str | None, path: str
 ) -> tuple[Problem, tuple[str, ...]]:
     """What the model predicts and its classes: the YAML says it, else the option and the columns."""
     if models:
@@ -145,6 +152,9 @@ def _problem(
     pair = head.column(answer), head.column(asked.label)
     problem = asked.problem or infer_problem(*pair)
     classes = infer_classes(problem, *pair)
+    if classes and len(classes) > CLASSES_MAX:
+        most = max((answer, asked.label), key=lambda name: len(head.column(name).unique()))
+        raise UnreadableFileError(path=path, reason=too_many_classes(most))
     if classes is None or (problem != "regression" and len(classes) < 2):
         raise BadInputError(
             f"which class {asked.label!r} means by its values is not clear; name them under labels.classes in a YAML "

@@ -74,12 +74,16 @@ def _distinct(sides: tuple[RowFiles, ...], name: str) -> Any:
             words = pc.unique(plain_array(batch.column(name))).cast(pa.string())
             found = pa.chunked_array([pc.unique(pa.concat_arrays([*found.chunks, words]))])
             if len(found) > CLASSES_MAX:
-                reason = (
-                    f"column {name!r} holds more than {CLASSES_MAX:,} different values, too many for classes; "
-                    "say what the model predicts (--problem regression), or name another column"
-                )
-                raise UnreadableFileError(path=side.path, reason=reason)
+                raise UnreadableFileError(path=side.path, reason=too_many_classes(name))
     return found
+
+
+def too_many_classes(name: str) -> str:
+    """What to do about a column that holds no classes."""
+    return (
+        f"column {name!r} holds more than {CLASSES_MAX:,} different values, too many for classes; "
+        "say what the model predicts (--problem regression), or name another column"
+    )
 
 
 def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> tuple[OutcomeCounts, OutcomeFaults]:
@@ -88,7 +92,7 @@ def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -
     for batch in rows.batches(_columns(rows, config, prediction, label)):
         outcomes, found = read_outcomes(pa.Table.from_batches([batch]), prediction, label, config)
         counts, faults = add_counts(counts, count_outcomes(outcomes, config)), faults + found
-    _refuse_strangers(rows, config, prediction, label, faults)
+    refuse_strangers(rows.path, config, prediction, label, faults)
     return counts, faults
 
 
@@ -97,16 +101,27 @@ def _columns(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -
     return list(dict.fromkeys([prediction, label, *(name for name in wished if name in rows.schema.names)]))
 
 
-def _refuse_strangers(rows: RowFiles, config: ModelConfig, prediction: str, label: str, faults: OutcomeFaults) -> None:
+def refuse_strangers(path: str, config: ModelConfig, prediction: str, label: str, faults: OutcomeFaults) -> None:
+    """Refuse rows whose labels are all unknown, or whose answers are no probabilities where such are wanted."""
     labelled = int(faults.kept.sum())
     if faults.strange_labels and not labelled:
-        raise UnlabelledFileError(path=rows.path, reason=_strange_label(config, label, faults))
+        raise UnlabelledFileError(path=path, reason=_strange_label(config, label, faults))
     if faults.not_probabilities > OUTSIDE_FRACTION_MAX * (labelled + faults.not_probabilities):
         reason = (
             f"column {prediction!r} has values outside 0 to 1, so they are no probabilities to compare with a label; "
             "write the probability, or say what the model predicts (--problem)"
         )
-        raise UnreadableFileError(path=rows.path, reason=reason)
+        raise UnreadableFileError(path=path, reason=reason)
+
+
+def class_notes(problem: Problem, classes: tuple[str, ...], label: str) -> list[str]:
+    """Which of two classes was taken for the positive one, where 0 and 1 do not say so."""
+    if problem != "binary_classification" or {*classes} <= {"0", "1"}:
+        return []
+    return [
+        f"column {label!r}: {classes[-1]!r} is taken for the positive class, {classes[0]!r} for the other; "
+        "labels.classes in a YAML (--config) says it otherwise"
+    ]
 
 
 def _strange_label(config: ModelConfig, label: str, faults: OutcomeFaults) -> str:

@@ -84,6 +84,10 @@ def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
         # A label has a reader of its own, which knows more ways to write one.
         refuse_another_schema(before, now, [name for name in compared if name != asked.label])
     notes += schema_notes(before, now, compared)
+    if asked.config is None and answer and asked.label:
+        from cli.labelled_files import class_notes  # most checks have no labels
+
+        notes += class_notes(model.problem, model.labels.classes, asked.label)
     features = [column.name for column in columns if column.role == "feature"]
     importance = read_importance(asked.importance, features) if asked.importance else {}
     return Question(before, now, model, tuple(columns), asked.label, tuple(notes), importance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,18 @@ def class_codes(values: Any, classes: tuple[str, ...]) -> ClassCodes:
     codes = np.array([*table, -1], np.int64)[indices]
     strangers = sorted({w for w, code in zip(spelt, table, strict=True) if w is not None and code == -2})
     return ClassCodes(codes, tuple(strangers[:EXAMPLES_SHOWN]))
+
+
+def class_numbers(classes: Sequence[str]) -> tuple[float, ...] | None:
+    """Classes as the numbers that they are; None where they are words, or none are known.
+
+    >>> class_numbers(("1", "2.0")), class_numbers(("no", "yes"))
+    ((1.0, 2.0), None)
+    """
+    try:
+        return tuple(float(name) for name in classes) or None
+    except ValueError:
+        return None
 
 
 def ordered_pair(words: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kedge.class_codes import EXAMPLES_SHOWN, class_codes
+from kedge.class_codes import EXAMPLES_SHOWN, class_codes, class_numbers
 from kedge.columns import cast_numbers, cast_text
 from kedge.model_sections import Problem
 
@@ -50,26 +50,34 @@ def label_column(column: Any, problem: Problem, classes: tuple[str, ...]) -> Out
 def answer_column(column: Any, problem: Problem, classes: tuple[str, ...]) -> OutcomeColumn:
     """The model's answers: probabilities of the last class, codes of classes, or numbers.
 
-    The answers of two classes may be classes themselves: then they are 0.0 and 1.0.
+    The answers of two classes may be classes themselves, words or numbers: then they are 0.0 and 1.0.
 
     >>> import pyarrow as pa
     >>> answer_column(pa.array(["no", "yes"]), "binary_classification", ("no", "yes")).values.tolist()
     [0.0, 1.0]
+    >>> answer_column(pa.array([1, 2, 1]), "binary_classification", ("1", "2")).values.tolist()
+    [0.0, 1.0, 0.0]
     """
     if problem == "multiclass_classification":
         return _codes(column, classes)
     numbers = _numbers(column)
     if problem == "regression":
         return numbers
-    if numbers.strange.any():
-        decided = _codes(column, classes)
-        if decided.strange.sum() < numbers.strange.sum():
-            return OutcomeColumn(
-                np.maximum(decided.values, 0).astype(np.float64), decided.known, decided.strange, decided.outside,
-                decided.examples,
-            )  # fmt: skip
     outside = numbers.known & ((numbers.values < 0) | (numbers.values > 1))
-    return OutcomeColumn(numbers.values, numbers.known & ~outside, numbers.strange, outside, numbers.examples)
+    scores = OutcomeColumn(numbers.values, numbers.known & ~outside, numbers.strange, outside, numbers.examples)
+    if numbers.strange.any() or _named_by(classes, numbers.values) >= scores.known.sum():
+        decided = _codes(column, classes)
+        # Whichever reading understands more rows; of a batch that is all 1, classes 1 and 2 make a class.
+        if decided.known.sum() >= scores.known.sum():
+            values = np.maximum(decided.values, 0).astype(np.float64)
+            return OutcomeColumn(values, decided.known, decided.strange, decided.outside, decided.examples)
+    return scores
+
+
+def _named_by(classes: tuple[str, ...], values: NDArray[np.float64] | NDArray[np.int64]) -> int:
+    """How many numbers are one of two classes that are numbers other than 0 and 1; -1 where the classes are none such."""
+    pair = class_numbers(classes)
+    return int(np.isin(values, pair).sum()) if pair and {*pair} != {0.0, 1.0} else -1
 
 
 def _codes(column: Any, classes: tuple[str, ...]) -> OutcomeColumn:

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kedge.class_codes import distinct_words, ordered_pair
+from kedge.binary_counts import count_binary
+from kedge.binary_metrics import auc
+from kedge.class_codes import class_codes, distinct_words, ordered_pair
 from kedge.columns import cast_numbers
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Problem
@@ -18,6 +20,8 @@ from kedge.outcome_faults import OutcomeFaults
 
 # More different whole numbers than this are amounts, not classes.
 CLASSES_INFERRED_MAX = 50
+# So many standard errors from one half, answers say which class they speak for.
+_CLEARLY = 3.0
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -112,8 +116,9 @@ def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelCon
 def infer_problem(prediction: Any, label: Any) -> Problem:
     """What kind of problem two columns are, where no YAML says so.
 
-    Labels 0 and 1 are two classes, and so are any two with probabilities, or the same two, as answers. Text, or whole
-    answers to at most 50 different whole labels, are several classes. All else is a regression.
+    Labels 0 and 1 are two classes, and so are any two with probabilities, or the same two, as answers, and two words
+    with numbers. Other text, or whole answers to at most 50 different whole labels, are several classes. All else is a
+    regression.
 
     Parameters
     ----------
@@ -133,7 +138,8 @@ def infer_problem(prediction: Any, label: Any) -> Problem:
     fractions = not is_text and bool((finite % 1 != 0).any())
     within = bool(len(finite)) and not answers.unparsable.any() and finite.min() >= 0 and finite.max() <= 1
     same = not fractions and set(distinct_words(prediction)) <= set(labels)
-    if set(labels) <= {"0", "1"} or (len(labels) <= 2 and (within or same)):
+    words = bool(truth.unparsable.any() and len(finite) and not answers.unparsable.any())
+    if set(labels) <= {"0", "1"} or (len(labels) <= 2 and (within or same or words)):
         return "binary_classification"
     if is_text:
         return "multiclass_classification"
@@ -144,8 +150,13 @@ def infer_problem(prediction: Any, label: Any) -> Problem:
 def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, ...] | None:
     """The classes that two columns hold, the positive one of two last; None where nothing says which that is.
 
-    >>> infer_classes("binary_classification", pa.array([0.2]), pa.array(["yes", "no"]))
+    Of two classes other than 0 and 1 that one is positive whose rows are answered higher. Where probabilities say
+    nothing its word does, and where the answers are classes too, the order of the two.
+
+    >>> infer_classes("binary_classification", pa.array([0.5, 0.5]), pa.array(["yes", "no"]))
     ('no', 'yes')
+    >>> infer_classes("binary_classification", pa.array([0.2, 0.9]), pa.array([">50K", "<=50K"]))
+    ('>50K', '<=50K')
     """
     labels = distinct_words(label)
     if problem == "regression":
@@ -155,7 +166,23 @@ def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, .
         return tuple(sorted(both, key=float)) if _all_numbers(tuple(both)) else tuple(sorted(both))
     if set(labels) <= {"0", "1"} or {word.lower() for word in labels} <= {"true", "false"}:
         return ("0", "1")
-    return ordered_pair(labels) if len(labels) == 2 else None
+    if len(labels) != 2:
+        return None
+    named = labels if set(distinct_words(prediction)) <= set(labels) else None
+    return _answered_higher_last(prediction, label, labels) or ordered_pair(labels) or named
+
+
+def _answered_higher_last(prediction: Any, label: Any, labels: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Two classes by how high their rows are answered; None where probabilities do not tell them apart."""
+    scores, codes = cast_numbers(prediction, "float64").values, class_codes(label, labels).codes
+    usable = (codes >= 0) & (scores >= 0) & (scores <= 1)
+    counts = count_binary(scores[usable], codes[usable], threshold=0.5)
+    if not counts.positives or not counts.negatives:
+        return None
+    area, error = auc(counts)
+    if abs(area - 0.5) <= _CLEARLY * error:
+        return None
+    return labels if area > 0.5 else labels[::-1]
 
 
 def _all_numbers(words: tuple[str, ...]) -> bool:

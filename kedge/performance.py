@@ -15,6 +15,8 @@ from kedge.severity import Severity, worst
 
 # Means over all rows, and what is known of the rows that are there: a rare class does not make them uncertain.
 _NEEDS_NO_CLASS = {"accuracy", "brier", "log_loss", "calibration_in_the_large", "base_rate", "cost_per_thousand"}
+# The AUC of answers that know nothing.
+_NO_ORDER = 0.5
 _ONLY_THE_LEVEL = (
     "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
 )
@@ -99,7 +101,8 @@ def judge_performance(
     severity = worst(verdict.severity for verdict in verdicts.values())
     return PerformanceReport(
         severity, _reasons(verdicts, severity, missing), measured, expected, verdicts, coverage, window.rows,
-        provisional_rows, horizon_reason, window.problem, window.by_class, (*_what_is_undefined(window), *notes),
+        provisional_rows, horizon_reason, window.problem, window.by_class,
+        (*_what_is_undefined(window), *answers_against_labels(expected), *notes),
     )  # fmt: skip
 
 
@@ -165,6 +168,21 @@ def _what_is_undefined(window: OutcomeCounts) -> list[str]:
     if window.rows and only:
         said.append(f"every label is of one class, {only[0]}: AUC, and whatever else compares classes, is undefined")
     return said
+
+
+def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]:
+    """A sentence where the answers of the reference order its labels the wrong way round: then a loss looks like a gain.
+
+    >>> answers_against_labels({"auc": Estimate("auc", 0.3, 0.2, 0.4)})[0][:45]
+    'auc of the reference is 0.3, below one half: '
+    """
+    found = reference.get("auc")
+    if found is None or found.high >= _NO_ORDER:
+        return ()
+    return (
+        f"auc of the reference is {found.value:.4g}, below one half: its answers speak for the other class; let the "
+        "prediction be the probability of the last of labels.classes",
+    )
 
 
 def _rare_classes(window: OutcomeCounts, policy: PerformancePolicy) -> str:

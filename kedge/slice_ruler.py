@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.cells import coarse_starts
+from kedge.class_codes import class_numbers
 from kedge.groupings import BANDS, LEVELS, Grouping
 from kedge.model_sections import Problem
 from kedge.profile import Baseline
@@ -135,7 +136,7 @@ def freeze_ruler(
     chosen = [c.name for c in features if columns is None or c.name in columns]
     groupings = [grouping_of(baseline, name) for name in chosen]
     answer = next(column.name for column in baseline.columns if column.role == "prediction")
-    if problem == "multiclass_classification" or _are_decisions(baseline, answer):
+    if problem == "multiclass_classification" or _are_decisions(baseline, answer, classes):
         own = Grouping(answer, "categorical", levels=tuple(classes))
         edges = CONFIDENCE_EDGES if problem == "multiclass_classification" else ()
         return SliceRuler("multiclass_classification", (*groupings, own), edges=edges, classes=len(classes))
@@ -167,6 +168,10 @@ def _edges(baseline: Baseline, name: str, cells: int) -> tuple[float, ...]:
     return tuple(baseline.bins[name].edges[starts[1:] - 1].tolist())
 
 
-def _are_decisions(baseline: Baseline, answer: str) -> bool:
+def _are_decisions(baseline: Baseline, answer: str, classes: Sequence[str]) -> bool:
+    """Whether the answers are the classes, or 0 and 1, and nothing between."""
     edges = baseline.bins[answer].edges
-    return not len(edges) or bool(np.isclose(edges[:, None], (0.0, 1.0), rtol=0, atol=1e-9).any(axis=1).all())
+    pairs = [pair for pair in ((0.0, 1.0), class_numbers(classes)) if pair]
+    return not len(edges) or any(
+        np.isclose(edges[:, None], pair, rtol=0, atol=1e-9).any(axis=1).all() for pair in pairs
+    )

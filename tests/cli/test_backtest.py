@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -318,8 +319,11 @@ def spoil(folder, files):
     pq.write_table(rows.set_column(1, "time", pa.nulls(rows.num_rows, pa.date32())), folder / "undated.parquet")
     pq.write_table(rows.slice(0, 0), folder / "norows.parquet")
     pq.write_table(rows.select(["time", "parcel_id"]), folder / "ids.parquet")
-    words = pa.array(["cat" if label else "dog" for label in rows.column("label").to_pylist()])
-    pq.write_table(rows.set_column(5, "label", words), folder / "pets.parquet")
+    words = np.random.default_rng(5).choice(["cat", "dog"], rows.num_rows)
+    pq.write_table(rows.set_column(5, "label", pa.array(words)), folder / "pets.parquet")
+    several = pc.if_else(pc.equal(rows["label"], 1), rows["carrier"], "none")
+    pq.write_table(rows.set_column(5, "label", several), folder / "several.parquet")
+    pq.write_table(rows.set_column(4, "score", pc.multiply(rows["score"], 100)), folder / "percent.parquet")
     whole = (files / "history.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     (folder / "regression.yaml").write_text(YAML + "problem: regression\n")
@@ -346,6 +350,8 @@ def spoil(folder, files):
         ({"data": "absent.parquet"}, [], ["no such"]),
         ({"data": "ids.parquet", "prediction": None, "label": None}, [], ["no column can be judged", "parcel_id"]),
         ({"data": "pets.parquet"}, [], ["labels.classes", "'label'"]),
+        ({"data": "several.parquet"}, [], ["several.parquet", "'score' holds more than 1,000 different values"]),
+        ({"data": "percent.parquet"}, [], ["percent.parquet", "'score' has values outside 0 to 1", "--problem"]),
         ({}, ["--retraining-cost-usd", "-1"], ["--retraining-cost-usd"]), ({}, ["--alerts-per-year", "nan"], ["--alerts-per-year"]),
         ({"problem": "binary_classification"}, ["--config", "regression.yaml"], ["regression.yaml says regression"]),
         ({}, ["--config", "parcels.yaml", "--config", "other.yaml"], ["other.yaml and", "the watched features"]),
@@ -392,3 +398,17 @@ def test_groups_segments_and_what_moved_are_told_of_each_window(tmp_path, files)
     lost = next(window for window in windows if window["loss"])
     assert lost["performance"]["concept_drift"]["shifts"][0]["since"]
     assert "segments" in lost["performance"]
+
+
+def test_two_classes_of_any_name_lose_quality_in_the_same_windows(files, tmp_path):
+    rows = pq.read_table(files / "history.parquet")
+    named = pc.if_else(pc.equal(rows["label"], 1), "<=50K", ">50K")
+    pq.write_table(rows.set_column(rows.schema.get_field_index("label"), "label", named), tmp_path / "words.parquet")
+    plain = document_of(tmp_path, files / "history.parquet")
+    found = document_of(tmp_path, tmp_path / "words.parquet")
+    assert [w["loss"] for w in found["windows"]] == [w["loss"] for w in plain["windows"]]
+    assert any("'<=50K' is taken for the positive class" in note for note in found["notes"])
+    turned = rows.set_column(rows.schema.get_field_index("score"), "score", pc.subtract(1, rows["score"]))
+    pq.write_table(turned, tmp_path / "turned.parquet")
+    notes = document_of(tmp_path, tmp_path / "turned.parquet")["notes"]
+    assert any("its answers speak for the other class" in note for note in notes)

@@ -130,13 +130,39 @@ def test_answers_that_are_no_probabilities_are_bad_input(tmp_path):
     assert "--problem" in run.stderr
 
 
-def test_two_words_that_do_not_say_which_is_positive_are_asked_for(tmp_path):
-    answers, labels = outcome("binary", 9, 0.9)
+@pytest.mark.parametrize("words", [("<=50K", ">50K"), (">50K", "<=50K"), (1, 2), (2, 1), (-1, 1)])
+@pytest.mark.parametrize("kind", ["binary", "decisions"])
+def test_two_classes_of_any_name_are_measured_like_0_and_1(tmp_path, words, kind):
+    sides = {"before": outcome(kind, 9, 0.9), "now": outcome(kind, 10, 0.2)}
+    for name, (answers, labels) in sides.items():
+        named = np.array(words)[answers] if kind == "decisions" else answers
+        write(tmp_path / f"{name}.parquet", named, np.array(words)[labels])
+    run, found = check(tmp_path)
+    assert "is taken for the positive class" in run.output
+    answers, labels = sides["now"]
+    measure = sk.roc_auc_score if kind == "binary" else sk.balanced_accuracy_score
+    measured = {row["name"]: row for row in found["metrics"]}["auc" if kind == "binary" else "balanced_accuracy"]
+    assert measured["value"] == pytest.approx(measure(labels, answers), abs=1e-12)
+    assert found["severity"] == "CRITICAL"
+    if kind == "decisions":
+        assert found["concept_drift"]["severity"] == "INSUFFICIENT_DATA"
+
+
+def test_two_words_are_asked_for_where_neither_they_nor_the_answers_say_which_is_positive(tmp_path):
+    _, labels = outcome("binary", 9, 0.9)
     for name in ("before", "now"):
-        write(tmp_path / f"{name}.parquet", answers, np.where(labels == 1, "stays", "leaves"))
+        noise = np.random.default_rng(2).random(ROWS)
+        write(tmp_path / f"{name}.parquet", noise, np.where(labels == 1, "stays", "leaves"))
     run, found = check(tmp_path)
     assert found is None
     assert "labels.classes in a YAML" in run.output
+
+
+def test_answers_for_the_other_class_are_said(tmp_path):
+    answers, labels = outcome("binary", 9, 0.9)
+    for name in ("before", "now"):
+        write(tmp_path / f"{name}.parquet", 1 - answers, labels)
+    assert "its answers speak for the other class" in check(tmp_path)[0].output
 
 
 def test_costs_and_limits_come_from_the_yaml(tmp_path):

@@ -89,6 +89,7 @@ def test_faults_of_parts_add_up_to_the_faults_of_the_whole():
         (["0.1", "0.9"], ["no", "yes"], "binary_classification"),
         ([0, 1, 1], [0, 1, 0], "binary_classification"),
         (["a", "b"], ["b", "a"], "binary_classification"),
+        ([12.5, 80.0], ["no", "yes"], "binary_classification"),
         ([-3.2, 4.1], [0, 1], "binary_classification"),
         ([True, False], [True, True], "binary_classification"),
         ([0, 1, 2], [2, 1, 0], "multiclass_classification"),
@@ -108,8 +109,37 @@ def test_the_kind_of_problem_follows_from_the_columns(answers, labels, problem):
     [([0, 1], ("0", "1")), ([1, 1], ("0", "1")), ([True, False], ("0", "1")), (["good", "bad"], ("good", "bad")),
      ([1, 2], ("1", "2")), (["cat", "dog"], None)],
 )  # fmt: skip
-def test_the_positive_class_is_known_or_not_guessed(labels, classes):
-    assert infer_classes("binary_classification", pa.array([0.5]), pa.array(labels)) == classes
+def test_where_answers_say_nothing_the_positive_class_is_known_or_not_guessed(labels, classes):
+    assert infer_classes("binary_classification", pa.array([0.5, 0.5]), pa.array(labels)) == classes
+
+
+@pytest.mark.parametrize("pair", [("cat", "dog"), (">50K", "<=50K"), ("bad", "good"), ("good", "bad"), ("2", "1")])
+def test_the_positive_class_is_the_one_whose_rows_are_answered_higher(pair):
+    rng = np.random.default_rng(3)
+    score = rng.random(400)
+    labels = np.array(pair)[(rng.random(400) < score).astype(int)]
+    assert infer_classes("binary_classification", pa.array(score), pa.array(labels)) == pair
+
+
+def test_labels_0_and_1_are_not_turned_round():
+    assert infer_classes("binary_classification", pa.array([0.9, 0.1] * 50), pa.array([0, 1] * 50)) == ("0", "1")
+
+
+@pytest.mark.parametrize("pair", [(1, 2), (-1, 1), (1.0, 2.0), (7, 3)])
+def test_answers_may_be_classes_that_are_numbers(pair):
+    answers, labels = pa.array([pair[0], pair[1], pair[1]]), pa.array([pair[0], pair[0], pair[1]])
+    config = make_config(extra=f"labels: {{classes: ['{pair[0]:g}', '{pair[1]:g}']}}")
+    outcomes, faults = read(answers, labels, config)
+    assert (outcomes.answers.tolist(), outcomes.labels.tolist()) == ([0.0, 1.0, 1.0], [0, 0, 1])
+    assert faults.sentences() == ()
+    alone, _ = read(answers.slice(0, 1), labels.slice(0, 1), config)
+    assert alone.answers.tolist() == [0.0]
+
+
+def test_probabilities_of_classes_that_are_numbers_stay_probabilities():
+    config = make_config(extra="labels: {classes: ['1', '2']}")
+    outcomes, _ = read(pa.array([0.25, 1.0, 0.5]), pa.array([1, 2, 2]), config)
+    assert outcomes.answers.tolist() == [0.25, 1.0, 0.5]
 
 
 def test_counts_of_any_kind_begin_with_nothing_and_survive_json():

@@ -244,3 +244,12 @@ def test_losses_of_a_regression_are_found_by_the_rule_and_no_others():
     recall, precision = found_and_claimed(truths, claims)
     assert recall >= 0.9
     assert precision >= 0.8
+
+
+def test_answers_for_the_other_class_are_said():
+    scores, labels = np.tile([0.2, 0.8, 0.3, 0.9], 100), np.tile([1, 0, 1, 0], 100)
+    reference = count_binary(scores, labels, threshold=0.5)
+    notes = judged(counted(22, 900), reference).notes
+    assert [note for note in notes if note.startswith("auc of the reference is 0, below one half")]
+    right_way_round = count_binary(scores, 1 - labels, threshold=0.5)
+    assert judged(counted(22, 900), right_way_round).notes == ()
