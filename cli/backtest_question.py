@@ -12,7 +12,7 @@ from cli.backtest_options import Asked, grid_of
 from cli.backtest_settings import Setting, model_of, named_settings
 from cli.history import History, open_history
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of
-from cli.labelled_files import CLASSES_MAX, class_notes, refuse_strangers, too_many_classes
+from cli.labelled_files import CLASSES_MAX, class_notes, refuse_strange_classes, refuse_strangers, too_many_classes
 from cli.margin_column import has_margins, with_margin_column
 from cli.refusals import BadInputError
 from cli.row_files import RowFiles, UnreadableFileError
@@ -151,6 +151,8 @@ def _problem(
         return asked.problem or "binary_classification", ("0", "1")
     pair = head.column(answer), head.column(asked.label)
     problem = asked.problem or infer_problem(*pair)
+    if problem == "multiclass_classification":
+        refuse_strange_classes(path, head, answer, asked.label)
     classes = infer_classes(problem, *pair)
     if classes and len(classes) > CLASSES_MAX:
         most = max((answer, asked.label), key=lambda name: len(head.column(name).unique()))

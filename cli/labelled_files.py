@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from cli.estimated_files import estimate_files
 from cli.row_files import RowFiles, UnreadableFileError
+from kedge.class_codes import EXAMPLES_SHOWN, distinct_words
 from kedge.columns import Column, plain_array
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Problem
@@ -60,6 +61,7 @@ def with_outcome(
     answers, truth = head.column(prediction), head.column(label)
     kind = problem or infer_problem(answers, truth)
     if kind == "multiclass_classification":
+        refuse_strange_classes(baseline.path, head, prediction, label)
         # A class that only the window has is one that the model gets wrong, not a label to be passed over.
         answers, truth = (_distinct((baseline, window), name) for name in (prediction, label))
     classes = infer_classes(kind, answers, truth)
@@ -76,6 +78,19 @@ def _distinct(sides: tuple[RowFiles, ...], name: str) -> Any:
             if len(found) > CLASSES_MAX:
                 raise UnreadableFileError(path=side.path, reason=too_many_classes(name))
     return found
+
+
+def refuse_strange_classes(path: str, head: pa.Table, prediction: str, label: str) -> None:
+    """Refuse rows of several classes whose answers are no class that any label has: compared, all would be wrong."""
+    answers, labels = (distinct_words(head.column(name)) for name in (prediction, label))
+    if answers and labels and not {*answers} & {*labels}:
+        said, known = (", ".join(map(repr, words[:EXAMPLES_SHOWN])) for words in (answers, labels))
+        reason = (
+            f"no answer in column {prediction!r} ({said}, ...) is one of the {len(labels)} classes of {label!r} ({known}"
+            f"{', ...' if len(labels) > EXAMPLES_SHOWN else ''}); write the class that was answered, or, of two classes, the "
+            "positive one's probability as 0.25"
+        )
+        raise UnreadableFileError(path=path, reason=reason)
 
 
 def too_many_classes(name: str) -> str:
@@ -104,6 +119,12 @@ def _columns(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -
 def refuse_strangers(path: str, config: ModelConfig, prediction: str, label: str, faults: OutcomeFaults) -> None:
     """Refuse rows whose labels are all unknown, or whose answers are no probabilities where such are wanted."""
     labelled = int(faults.kept.sum())
+    if faults.strange_answers > faults.strange_labels and not labelled:
+        reason = (
+            f"column {prediction!r} holds {faults.answer_examples[0]!r} in {faults.strange_answers} rows, which is no answer "
+            f"to a {config.problem.replace('_', ' ')}; mend what writes it, or name another column (--prediction)"
+        )
+        raise UnreadableFileError(path=path, reason=reason)
     if faults.strange_labels and not labelled:
         raise UnlabelledFileError(path=path, reason=_strange_label(config, label, faults))
     if faults.not_probabilities > OUTSIDE_FRACTION_MAX * (labelled + faults.not_probabilities):

@@ -323,6 +323,9 @@ def spoil(folder, files):
     pq.write_table(rows.set_column(5, "label", pa.array(words)), folder / "pets.parquet")
     several = pc.if_else(pc.equal(rows["label"], 1), rows["carrier"], "none")
     pq.write_table(rows.set_column(5, "label", several), folder / "several.parquet")
+    names = rows["parcel_id"]
+    many = rows.set_column(4, "score", names).set_column(5, "label", names)
+    pq.write_table(many, folder / "many.parquet")
     pq.write_table(rows.set_column(4, "score", pc.multiply(rows["score"], 100)), folder / "percent.parquet")
     whole = (files / "history.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
@@ -350,7 +353,8 @@ def spoil(folder, files):
         ({"data": "absent.parquet"}, [], ["no such"]),
         ({"data": "ids.parquet", "prediction": None, "label": None}, [], ["no column can be judged", "parcel_id"]),
         ({"data": "pets.parquet"}, [], ["labels.classes", "'label'"]),
-        ({"data": "several.parquet"}, [], ["several.parquet", "'score' holds more than 1,000 different values"]),
+        ({"data": "several.parquet"}, [], ["several.parquet", "no answer in column 'score'", "the 3 classes of 'label'"]),
+        ({"data": "many.parquet"}, [], ["many.parquet", "holds more than 1,000 different values"]),
         ({"data": "percent.parquet"}, [], ["percent.parquet", "'score' has values outside 0 to 1", "--problem"]),
         ({}, ["--retraining-cost-usd", "-1"], ["--retraining-cost-usd"]), ({}, ["--alerts-per-year", "nan"], ["--alerts-per-year"]),
         ({"problem": "binary_classification"}, ["--config", "regression.yaml"], ["regression.yaml says regression"]),

@@ -165,6 +165,26 @@ def test_answers_for_the_other_class_are_said(tmp_path):
     assert "its answers speak for the other class" in check(tmp_path)[0].output
 
 
+@pytest.mark.parametrize("classes", [("no", "yes"), ("no", "yes", "Yes")])
+@pytest.mark.parametrize("spelt", ["{:.1%}", "{:.3f}€"])
+def test_answers_that_are_none_of_the_classes_are_bad_input_and_not_all_wrong(tmp_path, classes, spelt):
+    answers, _ = outcome("binary", 9, 0.9)
+    for name in ("before", "now"):
+        labels = np.random.default_rng(2).choice(classes, ROWS)
+        write(tmp_path / f"{name}.parquet", [spelt.format(answer) for answer in answers], labels)
+    run, found = check(tmp_path)
+    assert (run.exit_code, found) == (2, None)
+    assert f"is one of the {len(classes)} classes of 'label' ('" in run.stderr
+    yaml = tmp_path / "model.yaml"
+    yaml.write_text(
+        "model: m\nendpoint: {name: m}\nfeatures: [{name: feature, kind: numeric}]\nprediction: {name: answer}\n"
+        "labels: {classes: ['no', 'yes']}\n"
+    )
+    run, found = check(tmp_path, "--config", str(yaml))
+    assert (run.exit_code, found) == (2, None)
+    assert "which is no answer to a binary classification" in run.stderr
+
+
 def test_costs_and_limits_come_from_the_yaml(tmp_path):
     answers, labels = outcome("binary", 10, 0.9)
     write(tmp_path / "before.parquet", answers, labels)
