@@ -168,8 +168,8 @@ def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, .
         return ("0", "1")
     if len(labels) != 2:
         return None
-    named = labels if set(distinct_words(prediction)) <= set(labels) else None
-    return _answered_higher_last(prediction, label, labels) or ordered_pair(labels) or named
+    found = _answered_higher_last(prediction, label, labels) or ordered_pair(labels)
+    return found or (labels if set(distinct_words(prediction)) <= set(labels) else None)
 
 
 def _answered_higher_last(prediction: Any, label: Any, labels: tuple[str, ...]) -> tuple[str, ...] | None:
