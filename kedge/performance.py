@@ -173,7 +173,7 @@ def _what_is_undefined(window: OutcomeCounts) -> list[str]:
 def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]:
     """A sentence where the answers of the reference order its labels the wrong way round: then a loss looks like a gain.
 
-    >>> answers_against_labels({"auc": Estimate("auc", 0.3, 0.2, 0.4)})[0][:45]
+    >>> answers_against_labels({"auc": Estimate("auc", 0.3, 0.05, 0.2, 0.4)})[0][:45]
     'auc of the reference is 0.3, below one half: '
     """
     found = reference.get("auc")
