@@ -12,6 +12,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
+from kedge.errors import ModelConfigError
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.catalogue import load_models
@@ -32,9 +33,14 @@ def build_app(
     *,
     region: str = DEFAULT_REGION,
     alert_email: str | None = "on-call@example.com",
-    model_stacks: int = 1,
+    model_stacks: object = None,
 ) -> cdk.App:
-    """Describe the whole system for these models; `synth()` of the answer writes the templates."""
+    """Describe the whole system for these models; `synth()` of the answer writes the templates.
+
+    How many stacks hold the models is a fact of what is deployed: unless it is given, `cdk.json` says it, whoever asks.
+    """
+    asked = _written_context().get("model_stacks", 1) if model_stacks is None else model_stacks
+    shards = _whole_number(asked)
     models = load_models(Path(models_directory))
     packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
@@ -46,7 +52,7 @@ def build_app(
         app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
-    add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=model_stacks)
+    add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
 
     if nag:
         cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -56,22 +62,26 @@ def build_app(
 def main() -> None:
     """Synthesise under cdk-nag what the CDK CLI or `-c key=value` asks for."""
     context = _context()
-    app = build_app(
-        os.environ.get("CDK_OUTDIR", ROOT / "cdk.out"),
-        ROOT / context.get("models", "models"),
-        # Only cdk.json, hence only the CLI, asks for built layers: looking at templates needs no downloads.
-        context.get("layers", "placeholder"),
-        nag=True,
-        region=context.get("region", DEFAULT_REGION),
-        alert_email=context.get("alert_email"),
-        model_stacks=_whole_number(context.get("model_stacks", 1)),
-    )
+    try:
+        app = build_app(
+            os.environ.get("CDK_OUTDIR", ROOT / "cdk.out"),
+            ROOT / context.get("models", "models"),
+            # Only cdk.json, hence only the CLI, asks for built layers: looking at templates needs no downloads.
+            context.get("layers", "placeholder"),
+            nag=True,
+            region=context.get("region", DEFAULT_REGION),
+            alert_email=context.get("alert_email"),
+            model_stacks=context.get("model_stacks"),
+        )
+    except ModelConfigError as error:
+        raise SystemExit(str(error)) from error
     app.synth()
 
 
 def _whole_number(given: object) -> int:
     if not str(given).isdecimal() or not int(str(given)):
-        raise SystemExit(f"model_stacks is {given!r}, in cdk.json or after -c: a whole number from 1 on is asked for")
+        problem = f"model_stacks is {given!r}, in the context or after -c: a whole number from 1 on is asked for"
+        raise ModelConfigError(source="cdk.json", problems=[problem])
     return int(str(given))
 
 
@@ -84,8 +94,12 @@ def _context() -> dict[str, str]:
 
 
 def _feature_flags() -> dict[str, object]:
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return {name: value for name, value in context.items() if name.startswith("@")}
+    return {name: value for name, value in _written_context().items() if name.startswith("@")}
+
+
+def _written_context() -> dict[str, object]:
+    found: dict[str, object] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return found
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from offline.resources import (
     athena,
+    cloudformation,
     cloudwatch,
     dynamodb,
     events,
@@ -24,6 +25,7 @@ from offline.resources.model import ResourceType
 
 _SERVICES = (
     athena,
+    cloudformation,
     cloudwatch,
     dynamodb,
     events,

@@ -111,7 +111,8 @@ def watch(
 ) -> Iterator[Watched]:
     """Let a first champion learn `[since, until)`, then play the guests of `[until, end)` against it."""
     config = parse_model_config((MODELS / f"{model}.yaml").read_text(), source=f"{model}.yaml")
-    build_app(directory / "assembly", MODELS).synth()
+    # Both models fall into one of three stacks: the others are deployed empty.
+    build_app(directory / "assembly", MODELS, model_stacks=3).synth()
     frame = frame.assign(label=frame[target].astype(str), label_time=frame["time"] + KNOWN)
     with Account(start=until - DAY / 2, directory=directory / "account") as account:
         account.deploy(directory / "assembly")
