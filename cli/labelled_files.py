@@ -15,13 +15,11 @@ from kedge.model_config import ModelConfig
 from kedge.model_sections import Problem
 from kedge.outcome_counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
 from kedge.outcome_faults import OutcomeFaults
-from kedge.outcomes import infer_classes, infer_problem, read_outcomes
+from kedge.outcomes import OUTSIDE_FRACTION_MAX, infer_classes, infer_problem, read_outcomes
 from kedge.performance import judge_performance
 
 # So many rows tell a probability from a class and from an amount.
 HEAD_ROWS = 100_000
-# So large a fraction of them outside 0 to 1 are no probabilities that went wrong.
-OUTSIDE_FRACTION_MAX = 0.01
 # More different labels than this are no classes that a person would name.
 CLASSES_MAX = 1_000
 

@@ -20,8 +20,11 @@ from kedge.outcome_faults import OutcomeFaults
 
 # More different whole numbers than this are amounts, not classes.
 CLASSES_INFERRED_MAX = 50
+# A larger fraction of answers outside 0 to 1 are no probabilities that went wrong.
+OUTSIDE_FRACTION_MAX = 0.01
 # So many standard errors from one half, answers say which class they speak for.
 _CLEARLY = 3.0
+_PLAIN = {"0", "1"}
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -116,9 +119,9 @@ def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelCon
 def infer_problem(prediction: Any, label: Any) -> Problem:
     """What kind of problem two columns are, where no YAML says so.
 
-    Labels 0 and 1 are two classes, and so are any two with probabilities, or the same two, as answers, and two words
-    with numbers. Other text, or whole answers to at most 50 different whole labels, are several classes. All else is a
-    regression.
+    Labels 0 and 1 are two classes, answered with probabilities also where odd words such as "?" stand among them. So are
+    any two with probabilities, or the same two, as answers, and two words with numbers. Other text, or whole answers to at
+    most 50 different whole labels, are several classes. All else is a regression.
 
     Parameters
     ----------
@@ -136,10 +139,11 @@ def infer_problem(prediction: Any, label: Any) -> Problem:
         return "regression"
     labels = distinct_words(label)
     fractions = not is_text and bool((finite % 1 != 0).any())
-    within = bool(len(finite)) and not answers.unparsable.any() and finite.min() >= 0 and finite.max() <= 1
+    words, numbers = bool(truth.unparsable.any()), bool(len(finite)) and not answers.unparsable.any()
+    within = numbers and bool(np.mean((finite < 0) | (finite > 1)) <= OUTSIDE_FRACTION_MAX)
     same = not fractions and set(distinct_words(prediction)) <= set(labels)
-    words = bool(truth.unparsable.any() and len(finite) and not answers.unparsable.any())
-    if set(labels) <= {"0", "1"} or (len(labels) <= 2 and (within or same or words)):
+    two = len(labels) <= 2 and (within or same or (words and numbers))
+    if two or set(labels) <= _PLAIN or (words and within and set(labels) > _PLAIN):
         return "binary_classification"
     if is_text:
         return "multiclass_classification"
@@ -164,7 +168,7 @@ def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, .
     if problem == "multiclass_classification":
         both = {*labels, *distinct_words(prediction)}
         return tuple(sorted(both, key=float)) if _all_numbers(tuple(both)) else tuple(sorted(both))
-    if set(labels) <= {"0", "1"} or {word.lower() for word in labels} <= {"true", "false"}:
+    if set(labels) <= _PLAIN or set(labels) >= _PLAIN or {word.lower() for word in labels} <= {"true", "false"}:
         return ("0", "1")
     if len(labels) != 2:
         return None

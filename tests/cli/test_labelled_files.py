@@ -105,16 +105,17 @@ def test_labels_all_of_one_class_are_said_and_give_no_auc(tmp_path):
     assert "0 positive" in run.output
 
 
-def test_a_few_strange_labels_and_answers_lose_no_other_row(tmp_path):
+@pytest.mark.parametrize("odd", [("now",), ("before", "now")])
+def test_a_few_strange_labels_and_answers_lose_no_other_row(tmp_path, odd):
     answers, labels = outcome("binary", 7, 0.9)
-    write(tmp_path / "before.parquet", answers, labels)
     odd_labels, odd_answers = labels.astype(str), answers.copy()
     odd_labels[:3], odd_labels[3:5], odd_answers[5] = "?", None, 1.5
-    write(
-        tmp_path / "now.parquet", odd_answers, pa.array([None if n in (3, 4) else w for n, w in enumerate(odd_labels)])
-    )
+    odd_labels = pa.array([None if n in (3, 4) else w for n, w in enumerate(odd_labels)])
+    write(tmp_path / "before.parquet", answers, labels)
+    for name in odd:
+        write(tmp_path / f"{name}.parquet", odd_answers, odd_labels)
     found = check(tmp_path)[1]
-    assert found["ripe_rows"] == ROWS - 6
+    assert (found["problem"], found["ripe_rows"]) == ("binary_classification", ROWS - 6)
     assert [note.split(",")[0] for note in found["notes"]] == [
         "3 labels are none that the model knows", "1 answers are not between 0 and 1",
     ]  # fmt: skip

@@ -90,6 +90,9 @@ def test_faults_of_parts_add_up_to_the_faults_of_the_whole():
         ([0, 1, 1], [0, 1, 0], "binary_classification"),
         (["a", "b"], ["b", "a"], "binary_classification"),
         ([12.5, 80.0], ["no", "yes"], "binary_classification"),
+        ([0.1, 0.9, 0.4], ["0", "1", "?"], "binary_classification"),
+        ([0.1, 0.9, 0.4], ["0", "1", "2"], "regression"),
+        (["0", "1", "?"], ["0", "1", "?"], "multiclass_classification"),
         ([-3.2, 4.1], [0, 1], "binary_classification"),
         ([True, False], [True, True], "binary_classification"),
         ([0, 1, 2], [2, 1, 0], "multiclass_classification"),
@@ -107,7 +110,7 @@ def test_the_kind_of_problem_follows_from_the_columns(answers, labels, problem):
 @pytest.mark.parametrize(
     ("labels", "classes"),
     [([0, 1], ("0", "1")), ([1, 1], ("0", "1")), ([True, False], ("0", "1")), (["good", "bad"], ("good", "bad")),
-     ([1, 2], ("1", "2")), (["cat", "dog"], None)],
+     ([1, 2], ("1", "2")), (["cat", "dog"], None), (["0", "1", "?"], ("0", "1"))],
 )  # fmt: skip
 def test_where_answers_say_nothing_the_positive_class_is_known_or_not_guessed(labels, classes):
     assert infer_classes("binary_classification", pa.array([0.5, 0.5]), pa.array(labels)) == classes
