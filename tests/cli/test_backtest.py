@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,65 +10,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
-from typer.testing import CliRunner
 
-from cli.main import app
+from tests.cli.histories import UNTIL, WEEKS_LOST, YAML, run, write_history
 
 ROOT = Path(__file__).parents[2]
-BEGIN, UNTIL = datetime(2016, 1, 1, tzinfo=UTC), "2016-03-01"
-WEEKS_LOST = (4, 5)
-YAML = """
-model: parcels
-endpoint: {name: parcels}
-features:
-  - {name: weight, kind: numeric}
-  - {name: carrier, kind: categorical}
-prediction: {name: score}
-"""
-
-
-def make_rows(*, days=130, per_day=150, seed=0):
-    """Sixty days of baseline and ten weeks: the weight moves from the third on, quality is lost in the fifth and sixth."""
-    rng = np.random.default_rng(seed)
-    rows = days * per_day
-    day = np.repeat(np.arange(days), per_day)
-    week = (day - 60) // 7
-    lost = np.isin(week, WEEKS_LOST)
-    signal = rng.normal(size=rows)
-    labels = (signal + 0.5 * rng.normal(size=rows) > 0).astype(int)
-    score = 1 / (1 + np.exp(-np.where(lost, rng.permutation(signal), signal)))
-    times = [
-        BEGIN + timedelta(days=int(d), seconds=int(s))
-        for d, s in zip(day, np.sort(rng.integers(0, 86_400, rows)), strict=True)
-    ]
-    return pa.table(
-        {
-            "parcel_id": [f"p{i}" for i in range(rows)],
-            "time": pa.array(times, pa.timestamp("us")),
-            "weight": signal + np.where(week >= 2, 1.0, 0.0),
-            "carrier": rng.choice(["sea", "road"], rows),
-            "score": score,
-            "label": labels,
-        }
-    )
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("histories")
-    rows = make_rows()
-    pq.write_table(rows, folder / "history.parquet")
-    (folder / "parcels.yaml").write_text(YAML)
-    return folder
-
-
-def run(data, *options, **changed):
-    asked = {"time": "time", "baseline-until": UNTIL, "window": "1w", "prediction": "score", "label": "label"} | changed
-    arguments = ["backtest", "--data", str(data)]
-    for name, value in asked.items():
-        if value is not None:
-            arguments += [f"--{name}", value]
-    return CliRunner().invoke(app, [*arguments, *map(str, options)])
+    return write_history(tmp_path_factory.mktemp("histories"))
 
 
 def document_of(tmp_path, data, *options, **changed):
@@ -311,68 +260,6 @@ def test_the_page_and_the_table_tell_the_same_totals(files, document):
     page = (files / "out.html").read_text()
     assert page.startswith("<!doctype html>")
     assert page.count('<svg class="strip"') == 3 + 3
-
-
-def spoil(folder, files):
-    rows = pq.read_table(files / "history.parquet")
-    pq.write_table(rows.set_column(1, "time", pa.array(["soon"] * rows.num_rows)), folder / "soon.parquet")
-    pq.write_table(rows.set_column(1, "time", pa.nulls(rows.num_rows, pa.date32())), folder / "undated.parquet")
-    pq.write_table(rows.slice(0, 0), folder / "norows.parquet")
-    pq.write_table(rows.select(["time", "parcel_id"]), folder / "ids.parquet")
-    words = np.random.default_rng(5).choice(["cat", "dog"], rows.num_rows)
-    pq.write_table(rows.set_column(5, "label", pa.array(words)), folder / "pets.parquet")
-    several = pc.if_else(pc.equal(rows["label"], 1), rows["carrier"], "none")
-    pq.write_table(rows.set_column(5, "label", several), folder / "several.parquet")
-    names = rows["parcel_id"]
-    many = rows.set_column(4, "score", names).set_column(5, "label", names)
-    pq.write_table(many, folder / "many.parquet")
-    pq.write_table(rows.set_column(4, "score", pc.multiply(rows["score"], 100)), folder / "percent.parquet")
-    whole = (files / "history.parquet").read_bytes()
-    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
-    (folder / "regression.yaml").write_text(YAML + "problem: regression\n")
-    (folder / "other.yaml").write_text(YAML.replace("weight", "carrier2"))
-    (folder / "parcels.yaml").write_text(YAML)
-    (folder / "absent.yaml").write_text(YAML.replace("weight", "height"))
-    pq.write_table(rows, folder / "history.parquet")
-
-
-@pytest.mark.parametrize(
-    ("changed", "options", "words"),
-    [
-        ({"window": "28"}, [], ["--window '28'", "28d"]), ({"window": "0d"}, [], ["--window"]), ({"window": "a month"}, [], ["28d"]),
-        ({"window": "1min"}, [], ["windows, at most", "longer --window"]), ({"window": "2000d"}, [], ["no window is complete"]),
-        ({"baseline-until": "March"}, [], ["--baseline-until 'March'", "2016-01-31"]),
-        ({"baseline-until": "2015-01-01"}, [], ["no row is older", "2016-01-01"]),
-        ({"baseline-until": "2017-01-01"}, [], ["no window is complete", "2016-05-09"]),
-        ({"time": "when"}, [], ["history.parquet", "'when'", "time"]), ({"prediction": "answer"}, [], ["'answer'"]),
-        ({"label": "score"}, [], ["three columns"]),
-        ({"baseline-until": "9999-12-31"}, [], ["no window is complete"]), ({"window": "900000d"}, [], ["no window is complete"]),
-        ({"label": "truth"}, [], ["'truth'"]), ({"time": "carrier"}, [], ["'road'", "no time"]),
-        ({"data": "soon.parquet"}, [], ["soon.parquet", "'time' holds 'soon'"]), ({"data": "undated.parquet"}, [], ["none of its 19500 rows"]),
-        ({"data": "norows.parquet"}, [], ["no rows"]), ({"data": "cut.parquet"}, [], ["cut short"]),
-        ({"data": "absent.parquet"}, [], ["no such"]),
-        ({"data": "ids.parquet", "prediction": None, "label": None}, [], ["no column can be judged", "parcel_id"]),
-        ({"data": "pets.parquet"}, [], ["labels.classes", "'label'"]),
-        ({"data": "several.parquet"}, [], ["several.parquet", "no answer in column 'score'", "the 3 classes of 'label'"]),
-        ({"data": "many.parquet"}, [], ["many.parquet", "holds more than 1,000 different values"]),
-        ({"data": "percent.parquet"}, [], ["percent.parquet", "'score' has values outside 0 to 1", "--problem"]),
-        ({}, ["--retraining-cost-usd", "-1"], ["--retraining-cost-usd"]), ({}, ["--alerts-per-year", "nan"], ["--alerts-per-year"]),
-        ({"problem": "binary_classification"}, ["--config", "regression.yaml"], ["regression.yaml says regression"]),
-        ({}, ["--config", "parcels.yaml", "--config", "other.yaml"], ["other.yaml and", "the watched features"]),
-        ({}, ["--config", "absent.yaml"], ["height"]), ({}, ["--config", "nowhere.yaml"], ["nowhere.yaml"]),
-    ],
-)  # fmt: skip
-def test_bad_input_is_a_sentence_and_code_two_and_nothing_is_written(tmp_path, files, changed, options, words):
-    spoil(tmp_path, files)
-    asked = dict(changed)
-    data = tmp_path / asked.pop("data", "history.parquet")
-    placed = [tmp_path / option if option.endswith(".yaml") else option for option in options]
-    result = run(data, "--json", tmp_path / "out.json", "--html", tmp_path / "out.html", *placed, **asked)
-    assert result.exit_code == 2, result.output
-    assert all(word in result.stderr for word in words), result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (tmp_path / "out.json").exists()
-    assert not (tmp_path / "out.html").exists()
 
 
 def test_the_command_runs_from_a_shell(files):
