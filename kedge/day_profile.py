@@ -74,17 +74,42 @@ class FoldPlan:
         return not self.keys and not self.rebuild
 
 
-def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str]) -> FoldPlan:
+def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str], *, only_gains: bool = False) -> FoldPlan:
     """Compare what was folded with what is there, both ETags by key.
+
+    Parameters
+    ----------
+    only_gains : bool
+        Whether objects that changed or vanished are left as they were counted: an old day's may have been archived.
 
     >>> plan_fold({"a": "1"}, {"a": "1", "b": "2"})
     FoldPlan(keys=('b',), rebuild=False)
     >>> plan_fold({"a": "1"}, {"a": "9", "b": "2"})
     FoldPlan(keys=('a', 'b'), rebuild=True)
     """
-    stale = any(listing.get(key) != etag for key, etag in manifest.items())
+    stale = not only_gains and any(listing.get(key) != etag for key, etag in manifest.items())
     keys = sorted(listing) if stale else sorted(listing.keys() - manifest.keys())
     return FoldPlan(tuple(keys), stale)
+
+
+def batch_of(sizes: Mapping[str, int], limit: int) -> list[str]:
+    """The first objects that are together no larger than the limit, at least one.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Bytes of each object, by key, in the order of reading.
+
+    >>> batch_of({"a": 3, "b": 4, "c": 1}, 7), batch_of({"a": 9, "b": 1}, 7)
+    (['a', 'b'], ['a'])
+    """
+    batch, total = list[str](), 0
+    for key, size in sizes.items():
+        total += size
+        if batch and total > limit:
+            break
+        batch.append(key)
+    return batch
 
 
 def manifest_digest(manifests: Mapping[str, Mapping[str, str]]) -> str:

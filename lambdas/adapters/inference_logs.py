@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lambdas.adapters import objects
+
+
+class Captured(NamedTuple):
+    """A capture object as a listing shows it."""
+
+    etag: str
+    size: int
 
 
 def capture_prefix(model: str, package_version: str, *, endpoint: str, variant: str, day: date) -> str:
@@ -16,8 +23,19 @@ def capture_prefix(model: str, package_version: str, *, endpoint: str, variant: 
 
 def list_day(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
     """ETag of each capture object of a day, by key."""
-    listed = objects.list_objects(s3, bucket, prefix)
-    return {key: etag for key, etag in listed.items() if key.endswith(".jsonl")}
+    return {key: found.etag for key, found in list_captured(s3, bucket, prefix).items()}
+
+
+def list_captured(s3: Any, bucket: str, prefix: str) -> dict[str, Captured]:
+    """Each capture object of a day, by key."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    items = (item for page in pages for item in page.get("Contents", []))
+    return {item["Key"]: Captured(item["ETag"], item["Size"]) for item in items if item["Key"].endswith(".jsonl")}
+
+
+def captured_packages(s3: Any, bucket: str, model: str) -> list[str]:
+    """Versions of all packages that have ever been captured."""
+    return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, f"capture/{model}/")]
 
 
 def read_files(s3: Any, bucket: str, keys: Iterable[str]) -> list[tuple[str, bytes]]:

@@ -27,10 +27,15 @@ def read(s3: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        if is_absent(error):
             return None
         raise
     return answer["Body"].read(), answer["ETag"]
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether S3 says that there is no such object."""
+    return error.response["Error"]["Code"] in _ABSENT
 
 
 def replace(s3: Any, bucket: str, key: str, body: bytes, *, etag: str | None) -> bool:

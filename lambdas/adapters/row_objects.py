@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.objects import is_absent
 
 # One request a stretch: large enough for S3's latency not to count, small enough for any machine.
 READ_AHEAD_BYTES = 8 * 1024 * 1024
@@ -18,6 +23,30 @@ def list_sizes(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> d
 def open_object(s3: Any, bucket: str, key: str) -> io.BufferedReader:
     """An object as a file that can be read from any place; one that is replaced meanwhile fails instead of mixing."""
     return io.BufferedReader(_ObjectFile(s3, bucket, key), READ_AHEAD_BYTES)
+
+
+def open_stretches(s3: Any, bucket: str, key: str) -> tuple[str, Iterator[bytes]] | None:
+    """An object's ETag, and its bytes a stretch at a time; None where there is none.
+
+    A small object takes one request. One that is replaced while it is read fails instead of mixing.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    return answer["ETag"], _stretches(s3, {"Bucket": bucket, "Key": key, "IfMatch": answer["ETag"]}, answer)
+
+
+def _stretches(s3: Any, which: dict[str, str], answer: Any) -> Iterator[bytes]:
+    size = answer["ContentLength"]
+    yield answer["Body"].read(READ_AHEAD_BYTES)
+    # What is left of the first answer is not waited for: whoever reads works long between two stretches.
+    answer["Body"].close()
+    for start in range(READ_AHEAD_BYTES, size, READ_AHEAD_BYTES):
+        end = min(start + READ_AHEAD_BYTES, size) - 1
+        yield s3.get_object(**which, Range=f"bytes={start}-{end}")["Body"].read()
 
 
 class _ObjectFile(io.RawIOBase):

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any
 
-import pyarrow as pa
-
-from kedge.capture_records import EVENT_ID, HOUR, ROW_ID, TIME, parse_capture_files
-from kedge.class_margins import with_margins
-from kedge.day_profile import DayProfile, FoldPlan, plan_fold
-from kedge.errors import DayContendedError
+from kedge.errors import BaselineAbsentError
+from kedge.look_back import LookBack, look_back
 from kedge.model_config import ModelConfig
-from kedge.profile import Baseline, count_rows_by_hour
-from kedge.typed_columns import typed_predictions
-from lambdas.adapters import baselines, champions, clients, days, inference_logs, metrics, predictions, served
+from kedge.profile import Baseline
+from lambdas.adapters import (
+    audit,
+    baselines,
+    champions,
+    clients,
+    inference_logs,
+    metrics,
+    progress,
+    queues,
+    served,
+    windows,
+)  # fmt: skip
+from lambdas.adapters.alerts import Topics, publish
+from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
+from lambdas.handlers.day_folding import Folded, Place, fold_day, uncounted
 from lambdas.handlers.logs import logger, tracer
-from lambdas.handlers.requests import StageRequest
+from lambdas.handlers.requests import ProfileRequest
 from lambdas.settings import Settings as Environment
 
-# Capture has no promise about lateness: each run looks at the running day and at the two before it.
-LOOK_BACK_DAYS = 2
-ATTEMPTS = 5
+# A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
+RESERVE_SECONDS = 120
+# A run that stopped goes on in a message of its own, at most this often: Lambda ends loops of 16. The next tick goes on from there.
+ROUNDS_MAX = 10
+# What is told of at once: more would be no news.
+DAYS_TOLD_MAX = 60
 
 
 class Settings(Environment):
@@ -31,115 +43,130 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """One package's day."""
-
-    bucket: str
-    config: ModelConfig
-    package_version: str
-    baseline: Baseline
-    day: date
+    profile_queue_url: str
+    alert_topic_arn: str
+    event_topic_arn: str
 
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """List, diff and fold each package's recent days."""
-    request, settings = StageRequest.from_event(event), Settings.from_environment()
-    config, today = load_model(request.model), request.time.date()
-    folded = [
-        fold_day(Place(settings.data_bucket, config, version, baseline, today - timedelta(days=back)))
-        for version, baseline in packages(config, request, settings)
-        for back in range(LOOK_BACK_DAYS, -1, -1)
-    ]
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """List, diff and fold each package's days, newest first, as far as the time reaches."""
+    request, settings = ProfileRequest.from_event(event), Settings.from_environment()
+    config = load_model(request.model)
+    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    view = view_of(request, settings, champion)
+    found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
+    tell_uncounted(places_of(view.leaving_days, config, settings, found, view), request, settings)
+    folded, failed = fold_days(
+        places_of(view.days, config, settings, found, view),
+        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
+    )
     totals = {
-        "RowsCaptured": sum(sum(profile.rows for profile in day.hours.values()) for day in folded),
-        "RecordsQuarantined": sum(day.quarantined for day in folded),
-        "RowsDuplicated": sum(day.duplicates for day in folded),
+        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
+        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
+        "RowsDuplicated": sum(day.added.duplicates for day in folded),
     }
     metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
+    if failed is not None:
+        raise failed
+    if all(day.is_whole for day in folded):
+        progress.save_profiled(clients.dynamodb(), settings.state_table, config.model, request.time)
+    else:
+        go_on(request, settings, has_progress=any(day.batches for day in folded))
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
 
 
-def packages(config: ModelConfig, request: StageRequest, settings: Settings) -> list[tuple[str, Baseline]]:
+def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None) -> LookBack:
+    """The days to look at; before any run has completed, those since the champion began to answer."""
+    completed = progress.load_profiled(clients.dynamodb(), settings.state_table, request.model)
+    return look_back(
+        request.time.date(), completed=completed.date() if completed else None,
+        begun=champion.promoted_at.date() if champion else None, since=request.since,
+    )  # fmt: skip
+
+
+def places_of(
+    days: Iterable[date], config: ModelConfig, settings: Settings, found: list[tuple[str, Baseline]], view: LookBack
+) -> list[Place]:
+    """Each package's days, in their order."""
+    return [
+        Place(settings.data_bucket, config, version, baseline, day, only_gains=view.is_behind(day))
+        for day in days
+        for version, baseline in found
+    ]
+
+
+def packages(
+    config: ModelConfig, request: ProfileRequest, settings: Settings, champion: Champion | None, *, has_backlog: bool
+) -> list[tuple[str, Baseline]]:
     """The champion's package, and those that were tried or replaced within the last days, each with its baseline."""
-    dynamodb, table = clients.dynamodb(), settings.state_table
-    champion = champions.load(dynamodb, table, config.model)
-    versions = set(served.load(dynamodb, table, config.model, now=request.time))
+    versions = set(served.load(clients.dynamodb(), settings.state_table, config.model, now=request.time))
     if champion:
         versions.add(champion.package_version)
         if champion.previous_package_arn and request.time - champion.promoted_at < served.REMEMBERED:
             versions.add(champion.previous_package_arn.rpartition("/")[2])
-    return [
-        (version, baselines.load_baseline(clients.s3(), settings.data_bucket, config.model, version))
-        for version in sorted(versions)
-    ]
+    found = [(version, baseline_of(config, settings, version)) for version in versions]
+    if has_backlog:
+        # Whoever answered then may have been replaced long since.
+        for version in {*inference_logs.captured_packages(clients.s3(), settings.data_bucket, config.model)} - versions:
+            try:
+                found.append((version, baseline_of(config, settings, version)))
+            except BaselineAbsentError:
+                logger.info(
+                    "not counted: captures of a package without a baseline", model=config.model, package=version
+                )
+    return sorted(found, key=lambda package: package[0])
 
 
-def fold_day(place: Place) -> DayProfile:
-    """Bring one day up to date with what is there; return what was added to it.
+def baseline_of(config: ModelConfig, settings: Settings, version: str) -> Baseline:
+    """A package's baseline, which is named like it."""
+    return baselines.load_baseline(clients.s3(), settings.data_bucket, config.model, version)
 
-    A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
-    part that it had written stays, named by no day (whoever reads the table reads the parts that days name): the winner
-    may have written the very same part, so nobody can safely delete it.
-    """
-    s3 = clients.s3()
-    endpoint = place.config.endpoint
-    prefix = inference_logs.capture_prefix(
-        place.config.model, place.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=place.day
+
+def fold_days(places: list[Place], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:
+    """Fold one day after the other; one that fails keeps no other waiting, and its error is for the end."""
+    folded, failed = list[Folded](), None
+    for place in places:
+        try:
+            folded.append(fold_day(place, has_time))
+        except Exception as error:
+            logger.exception("a day was not counted", model=place.config.model, day=str(place.day))
+            failed = failed or error
+    return folded, failed
+
+
+def go_on(request: ProfileRequest, settings: Settings, *, has_progress: bool) -> None:
+    """Ask for another run at once; where this one got nowhere, or many went before it, the next tick goes on."""
+    if has_progress and request.round < ROUNDS_MAX:
+        body = request.model_copy(update={"round": request.round + 1}).model_dump(mode="json", exclude_none=True)
+        queues.send(clients.sqs(), settings.profile_queue_url, body)
+    logger.info("not all is counted: the time is over", model=request.model, round=request.round)
+
+
+def tell_uncounted(leaving: list[Place], request: ProfileRequest, settings: Settings) -> None:
+    """Say which days leave the look-back with objects that are not counted; once a day."""
+    dynamodb, table, model = clients.dynamodb(), settings.state_table, request.model
+    objects = dict[date, int]()
+    for place in leaving:
+        if count := uncounted(place):
+            objects[place.day] = objects.get(place.day, 0) + count
+    news = {
+        day: count for day, count in sorted(objects.items()) if not windows.is_told(dynamodb, table, model, told(day))
+    }
+    if not news:
+        return
+    detail = {"days": {str(day): count for day, count in [*news.items()][-DAYS_TOLD_MAX:]}, "since": str(min(news))}
+    audit.record(
+        clients.s3(), settings.data_bucket, model=model, kind="rows_uncounted", time=request.time, detail=detail
     )
-    key = days.day_key(place.config.model, place.package_version, place.baseline.baseline, place.day)
-    for _ in range(ATTEMPTS):
-        known, etag = days.load_day(s3, place.bucket, key)
-        listing = inference_logs.list_day(s3, place.bucket, prefix)
-        plan = plan_fold(known.manifest, listing)
-        if plan.is_empty:
-            return DayProfile()
-        kept = DayProfile() if plan.rebuild else known
-        added = count(place, kept, plan, listing)
-        if days.save_day(s3, place.bucket, key, kept.folded(added), etag=etag):
-            return added
-    raise DayContendedError(key=key, attempts=ATTEMPTS)
+    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    publish(clients.sns(), topics, model=model, kind="rows_uncounted", time=request.time, detail=detail)
+    for day in news:
+        windows.remember_told(dynamodb, table, model, told(day), now=request.time)
 
 
-def count(place: Place, known: DayProfile, plan: FoldPlan, listing: dict[str, str]) -> DayProfile:
-    """Read the new objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
-    s3, config = clients.s3(), place.config
-    files = inference_logs.read_files(s3, place.bucket, plan.keys)
-    batch = parse_capture_files(files, config)
-    if batch.quarantined:
-        predictions.quarantine(
-            s3, place.bucket, model=config.model, package_version=place.package_version, day=place.day,
-            records=batch.quarantined,
-        )  # fmt: skip
-    rows = new_rows(batch.table, predictions.load_parts(s3, place.bucket, known.parts, [ROW_ID]))
-    manifest = {key: listing[key] for key, _ in files}
-    parts: tuple[str, ...] = ()
-    if rows.num_rows:
-        folded = [*(f"{key} {etag}" for key, etag in manifest.items()), *known.parts]
-        parts = (predictions.part_key(config.model, place.package_version, place.day, folded),)
-        predictions.save_part(s3, place.bucket, parts[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
-    return DayProfile(
-        hours=count_rows_by_hour(place.baseline, with_margins(rows, config), rows.column(HOUR).to_numpy(), times=TIME)
-        if rows.num_rows
-        else {},
-        manifest=manifest,
-        parts=parts,
-        quarantined=len(batch.quarantined),
-        duplicates=batch.table.num_rows - rows.num_rows,
-        requests=batch.requests_by_hour(),
-    )
-
-
-def new_rows(table: pa.Table, known: pa.Table | None) -> pa.Table:
-    """Each row id once, and only those that were not counted before."""
-    seen = set(known.column(ROW_ID).to_pylist()) if known is not None else set()
-    keep = []
-    for row_id in table.column(ROW_ID).to_pylist():
-        keep.append(row_id not in seen)
-        seen.add(row_id)
-    return table if all(keep) else table.filter(pa.array(keep, pa.bool_()))
+def told(day: date) -> str:
+    """Under which name it is remembered that a day was told."""
+    return f"uncounted#{day}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -33,6 +33,13 @@ class StageRequest(BaseModel):
         """Read the one message that the event source mapping hands over."""
         (record,) = event["Records"]
         return cls.model_validate(json.loads(record["body"]))
+
+
+class ProfileRequest(StageRequest):
+    """Count what was captured; `since` reaches further back than the days that are behind, `round` numbers what goes on."""
+
+    since: date | None = None
+    round: int = 0
 
 
 class JudgeRequest(StageRequest):

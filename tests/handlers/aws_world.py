@@ -18,7 +18,7 @@ REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
 CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=512, aws_request_id="1",
+    function_name="f", memory_limit_in_mb=512, aws_request_id="1", get_remaining_time_in_millis=lambda: 600_000,
     invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import boto3
 import pyarrow as pa
@@ -11,14 +12,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from kedge import capture_lines, id_hashes
 from kedge.day_profile import DayProfile, encode_day
-from kedge.errors import DayContendedError
-from lambdas.adapters import baselines, days, served
-from lambdas.handlers.profile_logs import Place, fold_day, handler
+from kedge.errors import DayContendedError, EncodingError
+from lambdas.adapters import baselines, days, row_objects, served
+from lambdas.handlers import day_folding
+from lambdas.handlers.day_folding import Place, fold_day
+from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings
 from tests.handlers.interleaving import interleave
-from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, monitor_world, scored
+from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, message, monitor_world, scored
 
 DAY = date(2016, 1, 3)
 KEY = f"profiles/{MODEL}/1/1/2016-01-03.npz"
@@ -165,9 +169,9 @@ def test_a_canary_is_counted_apart_on_its_own_baseline(world, bookings):
     assert rows_counted(world, f"profiles/{MODEL}/2/2/2016-01-03.npz") == bookings.num_rows - 40
 
 
-def test_days_before_the_last_two_are_left_alone(world):
-    old = load_bookings("2016-01-01", "2016-01-02")
-    capture(world, old)
+def test_days_before_the_last_two_are_left_alone_once_a_run_has_counted_everything(world):
+    run()
+    capture(world, load_bookings("2016-01-01", "2016-01-02"))
     assert run()["RowsCaptured"] == 0
 
 
@@ -197,7 +201,8 @@ def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, book
 
     arrange()
     steps = interleave(world.s3, fold, fold, 1000, 0)
-    for first, second in itertools.product(range(steps + 1), repeat=2):
+    # Every third step of the other run, from step to step of this one a different third.
+    for first, second in ((one, other) for one in range(steps + 1) for other in range(one % 3, steps + 1, 3)):
         arrange()
         # A file arrives while the first run is under way: the second sees more than the first.
         interleave(world.s3, fold, fold, first, second, between=lambda: capture(world, late, name="late"))
@@ -232,3 +237,178 @@ def test_a_day_knows_how_many_records_each_hour_captured(world, bookings):
     run()
     hours = pc.value_counts(pc.hour(bookings.column("time"))).to_pylist()
     assert day_of(world).requests == {entry["values"]: entry["counts"] for entry in hours}
+
+
+def content_of(world, key: str = KEY) -> tuple:
+    """All that a day says and all that stands beside it, whatever batches it was counted in."""
+    day, found = day_of(world, key), table_of(world, key)
+    aside = [
+        json.loads(line) for name in world.keys(f"quarantine/{MODEL}/1/") for line in world.read(name).splitlines()
+    ]
+    hours = {hour: (profile.rows, profile.counts.tolist()) for hour, profile in day.hours.items()}
+    rows = found.sort_by("row_id").to_pylist()
+    broken = sorted((entry["key"], entry["line"], entry["reason"], entry["record"]) for entry in aside)
+    return hours, day.manifest, day.quarantined, day.duplicates, rows, broken
+
+
+@pytest.mark.parametrize("size", [1, 700, 2_500, 9_000])
+def test_whatever_the_batches_the_same_rows_are_counted_dropped_and_kept_aside(world, bookings, monkeypatch, size):
+    def arrange():
+        keys = capture(world, bookings)
+        capture(world, bookings.slice(5, 20), name="again")
+        world.put(keys[2], b"broken\n" + world.read(keys[2]) + b"\n\n" + b"x" * 700 + b"\n{}")
+        world.put(keys[3], b"\n".join([world.read(keys[3])] * 3))
+
+    arrange()
+    run()
+    expected = content_of(world)
+    for prefix in ("profiles/", "predictions/", "quarantine/"):
+        for key in world.keys(prefix):
+            world.s3.delete_object(Bucket=BUCKET, Key=key)
+    monkeypatch.setattr(day_folding, "BATCH_BYTES", size)
+    monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", max(size // 3, 300))
+    run()
+    assert content_of(world) == expected
+    assert (expected[2], sum(rows for rows, _ in expected[0].values())) == (3, bookings.num_rows)
+    assert expected[3] > 20
+
+
+def test_a_run_stops_before_its_time_is_over_and_asks_for_itself_until_all_is_counted(world, bookings, monkeypatch):
+    monkeypatch.setattr(day_folding, "BATCH_BYTES", 1)
+    capture(world, bookings)
+    left = itertools.cycle([600_000, 600_000, 0])
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: next(left))
+    counted, rounds, event = [], [], load_event("message_profile")
+    while event:
+        handler(event, CONTEXT)
+        counted.append(rows_counted(world))
+        event = next(map(message, world.received("profile")), None)
+        rounds += [json.loads(event["Records"][0]["body"])["round"]] if event else []
+    assert counted == sorted(set(counted))
+    assert rounds == list(range(1, ROUNDS_MAX + 1))
+    # A chain of runs ends, and the next tick goes on.
+    while world.item("profiled") is None:
+        run()
+    assert rows_counted(world) == bookings.num_rows == table_of(world).num_rows
+
+
+def test_a_run_without_progress_asks_for_nothing(world, bookings, monkeypatch):
+    capture(world, bookings)
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0)
+    run()
+    assert (world.received("profile"), world.item("profiled")) == ([], None)
+
+
+def at(day: str, **more) -> dict:
+    return message({"model": MODEL, "time": f"{day}T00:30:00Z", **more})
+
+
+def test_the_newest_day_is_counted_first_and_one_that_fails_keeps_no_other_waiting(world, bookings):
+    capture(world, bookings)
+    capture(world, load_bookings("2016-01-02", "2016-01-03"))
+    capture(world, load_bookings("2016-01-01", "2016-01-02"))
+    world.put(f"profiles/{MODEL}/1/1/2016-01-02.npz", b"no day")
+    read = []
+    world.s3.meta.events.register(
+        "before-call.s3.PutObject", lambda params, **_: read.append(params["url_path"]), unique_id="puts"
+    )
+    with pytest.raises(EncodingError):
+        run()
+    written = [path.rpartition("/")[2] for path in read if path.endswith(".npz")]
+    assert written == ["2016-01-03.npz", "2016-01-01.npz"]
+    assert world.item("profiled") is None
+
+
+def test_what_an_outage_left_behind_is_counted_when_runs_come_again(world, bookings):
+    run()
+    capture(world, bookings)
+    capture(world, load_bookings("2016-01-10", "2016-01-11"))
+    handler(at("2016-01-20"), CONTEXT)
+    assert rows_counted(world) == bookings.num_rows
+    assert world.kinds() == []
+    # From then on the usual days are looked at.
+    capture(world, bookings.slice(0, 3), name="later")
+    handler(at("2016-01-21"), CONTEXT)
+    assert len(day_of(world).manifest) == len({t.hour for t in bookings.column("time").to_pylist()})
+
+
+def test_a_package_that_was_replaced_during_the_outage_is_counted_too(world, bookings):
+    run()
+    capture(world, bookings)
+    world.freeze("2")
+    world.promote(datetime(2016, 1, 5, tzinfo=UTC), version="2")
+    world.put(f"capture/{MODEL}/9/stray.jsonl", b"")
+    handler(at("2016-01-20"), CONTEXT)
+    assert rows_counted(world) == bookings.num_rows
+
+
+def test_an_old_day_only_gains(world, bookings):
+    keys = capture(world, bookings)
+    run()
+    world.s3.delete_object(Bucket=BUCKET, Key=keys[0])
+    extra = load_bookings("2016-01-04", "2016-01-05")
+    then = pa.array([bookings.column("time")[0].as_py()] * extra.num_rows, pa.timestamp("us", "UTC"))
+    capture(world, extra.set_column(extra.schema.get_field_index("time"), "time", then), name="late")
+    handler(at("2016-01-20"), CONTEXT)
+    assert rows_counted(world) == bookings.num_rows + extra.num_rows
+
+
+def test_days_that_leave_the_look_back_uncounted_are_told_once_and_counted_on_demand(world, bookings):
+    run()
+    capture(world, bookings)
+    hours = len({time.hour for time in bookings.column("time").to_pylist()})
+    for _ in range(2):
+        handler(at("2016-02-06"), CONTEXT)
+    assert world.kinds() == ["rows_uncounted"]
+    assert world.timeline()[0]["detail"] == {"days": {"2016-01-03": hours}, "since": "2016-01-03"}
+    ((subject, text),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: captured rows of 1 day are not counted"
+    assert f"2016-01-03: {hours} capture objects" in text
+    assert world.keys("predictions/") == []
+    handler(at("2016-02-06", since="2016-01-03"), CONTEXT)
+    assert rows_counted(world) == bookings.num_rows
+
+
+def test_runs_that_die_before_they_end_leave_the_backlog_in_view(world, bookings, monkeypatch):
+    run()
+    capture(world, bookings)
+
+    class DiedError(BaseException):
+        pass
+
+    def die(**_):
+        raise DiedError
+
+    world.s3.meta.events.register("before-call.s3.PutObject", die, unique_id="die")
+    for day in ("2016-01-08", "2016-01-15"):
+        with pytest.raises(DiedError):
+            handler(at(day), CONTEXT)
+    world.s3.meta.events.unregister("before-call.s3.PutObject", die, unique_id="die")
+    handler(at("2016-01-22"), CONTEXT)
+    assert rows_counted(world) == bookings.num_rows
+
+
+def test_a_line_that_is_too_long_is_kept_aside_and_costs_nothing_else(world, bookings, monkeypatch):
+    monkeypatch.setattr(capture_lines, "LINE_BYTES_MAX", 2_000)
+    monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 1_500)
+    keys = capture(world, bookings)
+    first = world.read(keys[0]).splitlines()
+    world.put(keys[0], b"\n".join([first[0], b"[" * 9_000, *first[1:]]))
+    added = run()
+    assert (added["RowsCaptured"], added["RecordsQuarantined"]) == (bookings.num_rows, 1)
+    (key,) = world.keys(f"quarantine/{MODEL}/1/2016-01-03/")
+    (entry,) = [json.loads(line) for line in world.read(key).splitlines()]
+    assert (entry["line"], entry["reason"]) == (2, "a line of 9,000 bytes: 2,000 are read at most")
+    assert entry["record"] == "[" * 1024
+    assert sum(day_of(world).requests.values()) == bookings.num_rows + 1
+
+
+def test_ids_of_equal_hashes_are_told_apart_and_parts_of_an_earlier_version_are_known(world, bookings, monkeypatch):
+    capture(world, bookings.slice(0, 30))
+    run()
+    for key in world.keys(f"profiles/{MODEL}/1/ids/"):
+        world.s3.delete_object(Bucket=BUCKET, Key=key)
+    monkeypatch.setattr(id_hashes, "blake2b", lambda *_, **__: SimpleNamespace(digest=lambda: b"the same"))
+    capture(world, bookings.slice(20), name="more")
+    assert run()["RowsDuplicated"] == 10
+    assert rows_counted(world) == bookings.num_rows == table_of(world).num_rows
