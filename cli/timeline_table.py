@@ -11,7 +11,8 @@ from rich.table import Table
 
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
-    "rejected": "yellow", "data_rejected": "red", "rows_uncounted": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
+    "rejected": "yellow", "data_rejected": "red", "rows_uncounted": "red", "failed": "red", "canary_rolled_back": "red",
+    "release_unproven": "red",
 }  # fmt: skip
 # In this order; what an entry lacks is left out.
 _TOLD = ("severity", "performance_severity", "subject", "verdict", "hold", "package_version", "run", "by")

@@ -62,16 +62,16 @@ class Block:
 
 
 def blocks(files: Iterable[tuple[str, Iterable[bytes]]], size: int) -> Iterator[Block]:
-    """Put the lines of objects together in blocks of about `size` bytes, one piece of an object in each.
+    r"""Put the lines of objects together in blocks of about `size` bytes, one piece of an object in each.
 
     Parameters
     ----------
     files : iterable of (key, stretches)
         An object's content in the order of its bytes, in stretches no longer than the longest line that is read.
 
-    >>> found = blocks([("a", [b"12", b"3\\n45\\n", b"6"]), ("b", [b"7"])], 4)
+    >>> found = blocks([("a", [b"12", b"3\n45\n", b"6"]), ("b", [b"7"])], 4)
     >>> [[(piece.key, piece.before, piece.content) for piece in block.pieces] for block in found]
-    [[('a', 0, b'123\\n45\\n')], [('a', 2, b'6'), ('b', 0, b'7')]]
+    [[('a', 0, b'123\n45\n')], [('a', 2, b'6'), ('b', 0, b'7')]]
     """
     block = Block()
     for key, stretches in files:

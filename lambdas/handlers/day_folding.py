@@ -57,8 +57,8 @@ class Place:
 class Folded:
     """What one run added to a day, in how many batches, and whether the day is up to date now."""
 
-    added: DayProfile = DayProfile()
-    batches: int = 0
+    added: DayProfile
+    batches: int
     is_whole: bool = True
 
 

@@ -1,0 +1,61 @@
+"""Run a real handler in a process of its own, against S3 and the rest in another, and read how much memory it took.
+
+The peak of the resident set is measured (VmHWM in /proc/self/status), because that is what Lambda counts and kills for. RLIMIT_AS would
+count addresses: Arrow's allocator and the threads' stacks reserve far more of them than they ever use. `ru_maxrss` would not do either:
+a process inherits it from the one that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from moto.server import ThreadedMotoServer
+
+ROOT = Path(__file__).parents[2]
+_RUN = """
+import importlib, json, sys, time
+from types import SimpleNamespace
+name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
+handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
+context = SimpleNamespace(function_name=name, memory_limit_in_mb=2048, aws_request_id="1",
+    invoked_function_arn=f"arn:aws:lambda:eu-west-1:123456789012:function:{name}",
+    get_remaining_time_in_millis=lambda: int((ends - time.monotonic()) * 1000))
+started, error, answer = time.process_time(), None, None
+try:
+    answer = handler(event, context)
+except Exception as failed:
+    error = f"{type(failed).__name__}: {failed}"
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"mib": int(peak.split()[1]) / 1024, "cpu_s": time.process_time() - started, "answer": answer, "error": error}))
+"""
+
+
+@contextmanager
+def endpoint(monkeypatch: Any) -> Iterator[None]:
+    """Serve the account that a test has arranged, so that what it holds is not in the handler's memory."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("KEDGE_TEST_ENDPOINT", f"http://127.0.0.1:{port}")
+        yield
+    finally:
+        server.stop()
+
+
+def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600) -> dict[str, Any]:
+    """Run a handler as Lambda would; return its peak in MiB, CPU seconds, answer and error."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, handler, str(seconds)],
+        input=json.dumps(event), capture_output=True, text=True, check=True, cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"]},
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,102 @@
+"""Memory is held whatever has piled up: real handlers in a process of their own, each with a peak that it must not reach."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from kedge.id_hashes import encode_hashes, hash_ids
+from lambdas.adapters import days
+from lambdas.adapters.counted_ids import hashes_key
+from tests.handlers.bookings import load_bookings
+from tests.handlers.memory_watch import endpoint, run_apart
+from tests.handlers.monitor_world import BUCKET, MODEL, capture_line, message, monitor_world
+
+DAY = date(2016, 1, 3)
+# Of the profiling, whatever its backlog.
+PROFILE_MIB_MAX = 600
+OBJECT_ROWS = 20_000
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world, endpoint(monkeypatch):
+        world.freeze()
+        world.promote(datetime(2015, 12, 1, tzinfo=UTC))
+        yield world
+
+
+def captured(world, day: date, rows: int, *, name: str = "a") -> None:
+    """A day of so many captured rows, spread over its hours in objects of 20,000."""
+    bookings = load_bookings("2016-01-03", "2016-02-03").slice(0, 2_000)
+    values = list(zip(*(bookings.column(f).to_pylist() for f in world.config.feature_names), strict=True))
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    templates = [capture_line("{id}", noon, row, 0.5).replace("{id}", "\0") for row in values]
+    templates = [template.replace("\\u0000", "\0") for template in templates]
+    prefix = f"capture/{MODEL}/1/{world.config.endpoint.name}/{world.config.endpoint.variant}/{day:%Y/%m/%d}"
+    for start in range(0, rows, OBJECT_ROWS):
+        lines = (
+            templates[n % len(templates)].replace("\0", f"{name}{day:%m%d}-{n:026d}")
+            for n in range(start, min(start + OBJECT_ROWS, rows))
+        )
+        world.put(f"{prefix}/{start // OBJECT_ROWS % 24:02d}/{name}{start:09d}.jsonl", "\n".join(lines).encode())
+
+
+def rows_counted(world, day: date) -> int:
+    found, _ = days.load_day(world.s3, BUCKET, days.day_key(MODEL, "1", "1", day))
+    return sum(profile.rows for profile in found.hours.values())
+
+
+def profile(now: date) -> dict:
+    return run_apart("profile_logs", message({"model": MODEL, "time": f"{now}T00:30:00Z"}))
+
+
+@pytest.mark.parametrize("rows", [60_000, pytest.param(1_100_000, marks=pytest.mark.slow)])
+def test_a_backlog_of_three_days_is_counted_whole_in_little_memory(world, rows):
+    backlog = [DAY - timedelta(days=back) for back in range(3)]
+    for day in backlog:
+        captured(world, day, rows)
+    found = profile(DAY + timedelta(days=1))
+    print(found)
+    assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 3 * rows)
+    assert [rows_counted(world, day) for day in backlog] == [rows] * 3
+    assert found["mib"] < PROFILE_MIB_MAX
+
+
+@pytest.mark.parametrize("known", [300_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
+def test_ids_that_are_known_take_little_memory(world, known):
+    import pyarrow as pa
+
+    captured(world, DAY, 20_000)
+    assert profile(DAY)["error"] is None
+    day, _ = days.load_day(world.s3, BUCKET, days.day_key(MODEL, "1", "1", DAY))
+    parts = []
+    for start in range(0, known, 100_000):
+        part = f"predictions/{MODEL}/package=1/date={DAY}/k{start}.parquet"
+        world.put(hashes_key(part), encode_hashes(hash_ids(pa.array([f"known-{n:026d}" for n in range(start, start + 100_000)]))))
+        parts.append(part)
+    from dataclasses import replace
+
+    world.put(days.day_key(MODEL, "1", "1", DAY), days.encode_day(replace(day, parts=(*day.parts, *parts))))
+    captured(world, DAY, 100_000, name="b")
+    found = profile(DAY)
+    print(found)
+    assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 100_000)
+    assert found["mib"] < PROFILE_MIB_MAX
+
+
+@pytest.mark.parametrize("mib", [90, pytest.param(1_024, marks=pytest.mark.slow)])
+def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib):
+    captured(world, DAY, 20_000)
+    (key,) = world.keys("capture/")
+    content = world.read(key)
+    nested, dense = b"[" * (6 << 20), b'{"captureData":' + b"[[]," * (1 << 20) + b"0]}"
+    copies = max((mib << 20) // len(content), 1)
+    world.put(key.replace(".jsonl", "-large.jsonl"), b"\n".join([nested, dense, b"x" * (20 << 20), *[content] * copies]))
+    found = profile(DAY)
+    print(found)
+    assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 20_000)
+    assert found["answer"]["RecordsQuarantined"] == 3
+    assert found["answer"]["RowsDuplicated"] == copies * 20_000
+    assert found["mib"] < PROFILE_MIB_MAX
