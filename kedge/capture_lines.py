@@ -31,12 +31,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class LongLine:
-    """A line beyond the longest that is read: its number, its size, and how it begins."""
+    """A line beyond the longest that is read: its number, its size, how it begins, and up to where it stands."""
 
     key: str
     number: int
     size: int
     excerpt: bytes
+    end: int = 0
 
     @property
     def reason(self) -> str:
@@ -102,14 +103,15 @@ def _whole_lines(key: str, stretches: Iterable[bytes]) -> Iterator[Piece | LongL
             if not ends:
                 continue
             before += 1
-            yield LongLine(key, before, skipped - 1, excerpt)
-            excerpt, skipped, stretch = b"", 0, stretch[ends:]
+            stretch = stretch[ends:]
+            yield LongLine(key, before, skipped - 1, excerpt, read - len(stretch))
+            excerpt, skipped = b"", 0
         whole = stretch.rfind(b"\n") + 1
         content, rest = (rest + stretch[:whole], stretch[whole:]) if whole else (b"", rest + stretch)
         if content:
             yield Piece(key, content, before, read - len(rest))
             before += content.count(b"\n")
     if skipped:
-        yield LongLine(key, before + 1, skipped, excerpt)
+        yield LongLine(key, before + 1, skipped, excerpt, read)
     elif rest:
         yield Piece(key, rest, before, read)

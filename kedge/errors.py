@@ -173,6 +173,16 @@ class DayContendedError(RetryableError):
         self.key = key
 
 
+class LabelsUnfoldedError(RetryableError):
+    """Label files are left when a run's time is over; the next one goes on with them."""
+
+    def __init__(self, *, model: str, files: int) -> None:
+        super().__init__(
+            f"the labels of {model} are more than one run can fold: {files} files are done, the next run goes on"
+        )
+        self.model, self.files = model, files
+
+
 class EpisodeContendedError(RetryableError):
     """A model's episode of alarms was replaced by others at every attempt."""
 

@@ -24,6 +24,8 @@ class FoldReport:
     unknown_lately : int
     broken_lately : mapping of str to int
         The same of every file that the ledger still knows: labels given up, and broken records by reason.
+    is_whole : bool
+        Whether everything was looked at: the time of a run may be over before.
     """
 
     files: int = 0
@@ -36,6 +38,7 @@ class FoldReport:
     unknown: int = 0
     unknown_lately: int = 0
     broken_lately: Mapping[str, int] = field(default_factory=dict)
+    is_whole: bool = True
 
     def then(self, later: FoldReport) -> FoldReport:
         """Both steps of one run: their work is added, and the later one says how things stand.

@@ -24,11 +24,20 @@ class FoldedFiles:
         Of those that hold broken records, how many by reason.
     unknown : mapping of str to int
         Labels given up, because they name no row that was answered, by the file that they came from.
+    partial : mapping of str to str
+        Of a file that was read in part its ETag and up to which byte, by key.
+    continued : frozenset of str
+        Files of which an earlier step has read a part: what is wrong with them is added to what was.
+    slots : int
+        In how many objects labels wait for their row.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    partial: Mapping[str, str] = field(default_factory=dict)
+    continued: frozenset[str] = frozenset()
+    slots: int = 1
 
 
 @dataclass(frozen=True)
@@ -39,11 +48,13 @@ class LabelLedger:
     ----------
     fields : tuple of str
         The YAML's `labels.fields`; read with others, a ledger says nothing.
-    files, broken, unknown : mapping
+    files, broken, unknown, partial : mapping
         As in `FoldedFiles`.
     swept : str
         The time (ISO 8601) of the last run that folded all that is looked back for. Without one everything is listed, and nothing is
         forgotten.
+    slots : int
+        As in `FoldedFiles`.
     """
 
     fields: tuple[str, ...] = ()
@@ -51,6 +62,8 @@ class LabelLedger:
     broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     swept: str = ""
+    partial: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 1
 
     def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
         """From which collection on a run lists files; None for all.
@@ -93,15 +106,30 @@ class LabelLedger:
         """
         agreed = {key for key, etag in folded.files.items() if self.files.get(key) in (before.files.get(key), etag)}
         files = {key: etag for key, etag in self.files.items() if key not in folded.files}
-        broken = {key: found for key, found in self.broken.items() if key not in folded.files}
-        # A file that is read again says again which of its labels nobody knows.
-        unknown = {key: count for key, count in self.unknown.items() if key not in folded.files}
+        # A file that is read again says again what is broken in it, and which of its labels nobody knows.
+        again = (folded.files.keys() | folded.partial.keys()) - folded.continued
+        broken = {key: found for key, found in self.broken.items() if key not in again}
+        unknown = {key: count for key, count in self.unknown.items() if key not in again}
+        more = {key: dict(Counter(broken.get(key, {})) + Counter(found)) for key, found in folded.broken.items()}
+        partial = {key: read for key, read in self.partial.items() if key not in folded.files}
         return replace(
             self,
             files=files | {key: folded.files[key] for key in agreed},
-            broken={**broken, **folded.broken},
+            broken={**broken, **more},
             unknown=dict(Counter(unknown) + Counter(folded.unknown)),
+            partial={**partial, **folded.partial},
+            slots=max(self.slots, folded.slots),
         )
+
+    def read_up_to(self, key: str, etag: str) -> int:
+        """From which byte on a file is still to be read.
+
+        >>> ledger = LabelLedger(partial={"a": "1 700"})
+        >>> ledger.read_up_to("a", "1"), ledger.read_up_to("a", "2"), ledger.read_up_to("b", "1")
+        (700, 0, 0)
+        """
+        read, _, end = self.partial.get(key, "").rpartition(" ")
+        return int(end) if read == etag else 0
 
     def since(self, first: str) -> LabelLedger:
         """The ledger without the files before this key.
@@ -114,6 +142,7 @@ class LabelLedger:
             files=_since(self.files, first),
             broken=_since(self.broken, first),
             unknown=_since(self.unknown, first),
+            partial=_since(self.partial, first),
         )
 
     @property
@@ -132,7 +161,7 @@ def decode_ledger(data: bytes) -> LabelLedger:
     """Read a ledger.
 
     >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
-    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='')
+    LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1)
     """
     found = json.loads(data)
     return LabelLedger(**found | {"fields": tuple(found["fields"])})

@@ -19,6 +19,7 @@ from moto.core.responses import ActionResult
 from offline.metric_math import MetricMathError, Points, evaluate_all
 from offline.metric_store import MINUTE, PERCENTILE, STATISTICS, Bucket, Key, Series, key_of
 
+LATE_SECONDS = 14 * 86_400  # PutMetricData takes nothing older
 ACTIVE_SECONDS = 14 * 86_400  # ListMetrics leaves out what had no data for two weeks
 
 
@@ -30,6 +31,7 @@ def install(account: Any) -> None:
     def put_metric_data(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         for number, datum in enumerate(metric_data, 1):
             backend._validate_parameters_put_metric_data(datum, number)
+            metrics.refuse_late(datum, number)
         for datum in metric_data:
             metrics.put_datum(namespace, datum)
 
@@ -72,6 +74,14 @@ class Metrics:
         key = key_of(namespace, name, dimensions)
         self._series.setdefault(key, Series(held=True))
         self._put(key, self.account.clock.now.timestamp(), float(value), unit, 1.0)
+
+    def refuse_late(self, datum: dict[str, Any], number: int) -> None:
+        """Refuse a value that is older than two weeks, as CloudWatch does."""
+        stamp = datum.get("Timestamp")
+        if stamp and self.account.clock.now.timestamp() - _second(stamp) > LATE_SECONDS:
+            raise InvalidParameterValue(
+                f"The parameter MetricData.member.{number}.Timestamp must specify a time within the past two weeks."
+            )
 
     def put_datum(self, namespace: str, datum: dict[str, Any]) -> None:
         """Put what one entry of PutMetricData holds."""

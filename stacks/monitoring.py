@@ -93,12 +93,20 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
-            environment=self._data_environment(),
+            environment=self._data_environment()
+            | {
+                "PROFILE_QUEUE_URL": self.profiles.queue_url,
+                "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
+                "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
+            },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
-        may_write(role, self._storage.data, "profiles", "predictions", "quarantine")
-        may_use_state(role, self._storage.state, "GetItem", "Query")
+        may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        # A run that stopped before its time was over goes on in a message of its own.
+        may_send(role, self.profiles)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
         return function

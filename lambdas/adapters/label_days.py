@@ -32,9 +32,9 @@ def encode_labels(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def waiting_key(model: str) -> str:
-    """Where the labels are kept whose row has not been found yet."""
-    return f"labelled/{model}/pending.parquet"
+def waiting_key(model: str, slot: int = 0) -> str:
+    """Where labels are kept whose row has not been found yet: in one object, or in several where they are many."""
+    return f"labelled/{model}/pending{f'-{slot}' if slot else ''}.parquet"
 
 
 def ledger_key(model: str) -> str:
@@ -69,14 +69,16 @@ def day_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> li
     return [key for key in sorted(listed) if key <= day_key(model, last)]
 
 
-def load_waiting(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> tuple[pa.Table, str | None]:
+def load_waiting(
+    s3: Any, bucket: str, model: str, *, fields: Sequence[str], slot: int = 0
+) -> tuple[pa.Table, str | None]:
     """The labels whose row has not been found yet, and the object's ETag."""
-    return _load(s3, bucket, waiting_key(model), waiting_schema(fields))
+    return _load(s3, bucket, waiting_key(model, slot), waiting_schema(fields))
 
 
-def save_waiting(s3: Any, bucket: str, model: str, labels: pa.Table, *, etag: str | None) -> bool:
+def save_waiting(s3: Any, bucket: str, model: str, labels: pa.Table, *, etag: str | None, slot: int = 0) -> bool:
     """Replace them if they still are what was read; False where another run was faster."""
-    return objects.replace(s3, bucket, waiting_key(model), encode_labels(labels), etag=etag)
+    return objects.replace(s3, bucket, waiting_key(model, slot), encode_labels(labels), etag=etag)
 
 
 def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> tuple[LabelLedger, str | None]:

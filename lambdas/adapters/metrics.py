@@ -6,18 +6,30 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 NAMESPACE = "Kedge"
 
 
 def put(cloudwatch: Any, *, model: str, values: Mapping[str, float], time: datetime) -> None:
-    """Put values of one model at a logical time."""
+    """Put values of one model at a logical time; those of more than two weeks ago CloudWatch takes no more, and they are left out."""
     dimensions = [{"Name": "Model", "Value": model}]
     data = [
         {"MetricName": name, "Dimensions": dimensions, "Timestamp": time, "Value": float(value)}
         for name, value in values.items()
     ]
     if data:
-        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+        try:
+            cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+        except ClientError as error:
+            if not _is_late(error.response["Error"]):
+                raise
+
+
+def _is_late(error: Mapping[str, str]) -> bool:
+    """Whether CloudWatch refuses values for their time: what is told beside the work must not stop it."""
+    said = error.get("Message", "")
+    return error["Code"].startswith("InvalidParameter") and "Timestamp" in said and "past two weeks" in said
 
 
 def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,28 +26,38 @@ def open_object(s3: Any, bucket: str, key: str) -> io.BufferedReader:
     return io.BufferedReader(_ObjectFile(s3, bucket, key), READ_AHEAD_BYTES)
 
 
-def open_stretches(s3: Any, bucket: str, key: str) -> tuple[str, Iterator[bytes]] | None:
-    """An object's ETag, and its bytes a stretch at a time; None where there is none.
+@dataclass(frozen=True)
+class Stretches:
+    """An object that is being read: its ETag, its size, and its bytes from `start` on, a stretch at a time."""
+
+    etag: str
+    size: int
+    start: int
+    content: Iterator[bytes]
+
+
+def open_stretches(s3: Any, bucket: str, key: str, *, start: int = 0) -> Stretches | None:
+    """Open an object for reading once, from the front; None where there is none.
 
     A small object takes one request. One that is replaced while it is read fails instead of mixing.
     """
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
+        answer = s3.get_object(Bucket=bucket, Key=key, **({"Range": f"bytes={start}-"} if start else {}))
     except ClientError as error:
         if is_absent(error):
             return None
         raise
-    return answer["ETag"], _stretches(s3, {"Bucket": bucket, "Key": key, "IfMatch": answer["ETag"]}, answer)
+    which, size = {"Bucket": bucket, "Key": key, "IfMatch": answer["ETag"]}, start + answer["ContentLength"]
+    return Stretches(answer["ETag"], size, start, _stretches(s3, which, answer, start, size))
 
 
-def _stretches(s3: Any, which: dict[str, str], answer: Any) -> Iterator[bytes]:
-    size = answer["ContentLength"]
+def _stretches(s3: Any, which: dict[str, str], answer: Any, start: int, size: int) -> Iterator[bytes]:
     yield answer["Body"].read(READ_AHEAD_BYTES)
     # What is left of the first answer is not waited for: whoever reads works long between two stretches.
     answer["Body"].close()
-    for start in range(READ_AHEAD_BYTES, size, READ_AHEAD_BYTES):
-        end = min(start + READ_AHEAD_BYTES, size) - 1
-        yield s3.get_object(**which, Range=f"bytes={start}-{end}")["Body"].read()
+    for place in range(start + READ_AHEAD_BYTES, size, READ_AHEAD_BYTES):
+        end = min(place + READ_AHEAD_BYTES, size) - 1
+        yield s3.get_object(**which, Range=f"bytes={place}-{end}")["Body"].read()
 
 
 class _ObjectFile(io.RawIOBase):

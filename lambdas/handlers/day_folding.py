@@ -114,8 +114,8 @@ def _opened(place: Place, keys: list[str], etags: dict[str, str]) -> Iterator[tu
     for key in keys:
         found = row_objects.open_stretches(clients.s3(), place.bucket, key)
         if found is not None:
-            etags[key], stretches = found
-            yield key, stretches
+            etags[key] = found.etag
+            yield key, found.content
 
 
 def _count_block(

@@ -11,7 +11,7 @@ from lambdas.adapters import athena_joins, athena_queries, champions, clients, d
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
 from lambdas.handlers.logs import logger, tracer
-from lambdas.handlers.requests import JoinRequest
+from lambdas.handlers.requests import JoinRequest, failure, receives
 from lambdas.settings import Settings as Environment
 
 
@@ -37,7 +37,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {}
     # An attempt's own: what one that was cut off, or that SQS delivers twice, leaves behind is read by nobody.
     run = f"{champion.package_version}-{context.aws_request_id}"
-    objects_read = join(request, settings, config, champion, run, lambda: context.get_remaining_time_in_millis() / 1000)
+    try:
+        objects_read = join(
+            request, settings, config, champion, run, lambda: context.get_remaining_time_in_millis() / 1000
+        )
+    except Exception as error:
+        if receives(event) == 1:
+            # Drift never waits for labels: the window is judged without, and once more when a later attempt has joined them.
+            why = f"its labels could not be joined ({failure(error)}); it is tried again"
+            queues.send(
+                clients.sqs(),
+                settings.performance_queue_url,
+                request.unmeasured(why).model_dump(mode="json", exclude_none=True),
+            )
+        raise
     body = request.answered(athena_joins.run_prefix(config.model, run)).model_dump(mode="json", exclude_none=True)
     queues.send(clients.sqs(), settings.performance_queue_url, body)
     logger.info("joined", model=request.model, objects_read=objects_read)

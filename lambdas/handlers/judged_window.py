@@ -10,6 +10,7 @@ from typing import Any
 from kedge.day_profile import DayProfile, manifest_digest
 from kedge.design_effect import design_effects
 from kedge.drift import DriftReport, judge_drift
+from kedge.performance import not_measured
 from kedge.profile import Profile
 from kedge.window_monitor_files import constraint_violations, window_statistics
 from kedge.window_quality import judge_window_quality
@@ -40,6 +41,8 @@ def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Jud
     digest = manifest_digest({str(day): found.manifest for day, found in counted.items()})
     before = windows.load_window(clients.dynamodb(), place.table, config.model, end)
     performance = reports.load_json(s3, bucket, request.performance_key) if request.performance_key else None
+    if request.not_measured is not None:
+        performance = not_measured(request.not_measured)
     facts = gather_facts(place, request, counted)
     earlier = load_seasonal_baseline(Ruler(bucket, config, place.package_version, baseline), request.window)
     hours = window_hours(counted, request.window)

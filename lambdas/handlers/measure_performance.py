@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
+from kedge.errors import LabelsUnfoldedError
 from kedge.fold_report import FoldReport
 from kedge.labelled_rows import TRUTH, LabelledRows, labelled_rows
 from kedge.labels import LabelHorizon, performance_start
@@ -34,10 +35,13 @@ from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
 from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
 from lambdas.handlers.logs import logger, tracer
-from lambdas.handlers.requests import CADENCES, JudgeRequest
+from lambdas.handlers.requests import CADENCES, JudgeRequest, failure, receives
 from lambdas.handlers.unlabelled_quality import MeasuredWindow, beside_labels
 from lambdas.handlers.window_join import joined_rows, measured_columns, needs_athena
 from lambdas.settings import Settings as Environment
+
+# Labels are folded until this much of the run's time is left: the window is to be measured in it.
+MEASURE_SECONDS = 300
 
 
 class Settings(Environment):
@@ -60,32 +64,57 @@ class Stretch:
 
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Measure the window where a model answers, then pass it on to be judged for drift; a large one is joined by Athena first."""
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Measure the window where a model answers, then pass it on to be judged for drift, which never waits for labels."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
     config = load_model(request.model)
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
     body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
-    if champion is not None:
-        stretch = stretch_of(request, settings, config, champion)
+    if champion is None or request.not_measured is not None:
+        return pass_on(body, settings)
+    if receives(event) > 1:
+        # An attempt that was killed could not say so: drift is judged first, and once more when the window is measured.
+        pass_on(body | {"not_measured": "an earlier attempt to measure did not end; it is tried again"}, settings)
+
+    def has_time() -> bool:
+        return bool(context.get_remaining_time_in_millis() > MEASURE_SECONDS * 1000)
+
+    try:
+        stretch = stretch_of(request, settings, config, champion, has_time)
         if needs_athena(request, settings.data_bucket, config, champion, stretch.start):
             body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
             queues.send(clients.sqs(), settings.join_queue_url, body)
             tell(request, stretch.fold.gauges())
             logger.info("too large for this function: joined by Athena first", model=request.model)
             return body
-        body |= measure(request, settings, config, champion, stretch)
+        measured = measure(request, settings, config, champion, stretch)
+    except Exception as error:
+        if receives(event) == 1:
+            pass_on(
+                body | {"not_measured": f"it could not be measured ({failure(error)}); it is tried again"}, settings
+            )
+        raise
+    return pass_on(body | measured, settings)
+
+
+def pass_on(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Have the window judged for drift, with what has been measured of it."""
     queues.send(clients.sqs(), settings.drift_queue_url, body)
-    logger.info("measured", model=request.model, new_labelled_rows=body.get("new_labelled_rows", 0))
+    logger.info("passed on", model=body["model"], new_labelled_rows=body.get("new_labelled_rows", 0))
     return body
 
 
-def stretch_of(request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion) -> Stretch:
+def stretch_of(
+    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, has_time: Callable[[], bool]
+) -> Stretch:
     """Fold the labels that have come; reach further back where the horizon leaves too little of the window ripe."""
     horizon = config.labels.label_horizon_days
     if horizon is None:
         horizon = windows.load_horizon(clients.dynamodb(), settings.state_table, config.model)
-    fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon)
+    fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon, has_time=has_time)
+    if not fold.is_whole:
+        tell(request, fold.gauges())
+        raise LabelsUnfoldedError(model=config.model, files=fold.files)
     start = max(performance_start(request.window.start, request.window.end, horizon or 0.0), champion.promoted_at)
     return Stretch(start, fold, horizon)
 

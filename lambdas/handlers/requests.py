@@ -9,8 +9,21 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from kedge.errors import KedgeError
+
 # How often a cadence judges.
 CADENCES = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
+
+
+def receives(event: Mapping[str, Any]) -> int:
+    """How often the message has been handed over, this time included."""
+    (record,) = event["Records"]
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def failure(error: Exception) -> str:
+    """What a report may say of an error: Kedge's own are sentences, others may hold anything."""
+    return str(error) if isinstance(error, KedgeError) else type(error).__name__
 
 
 class Window(BaseModel, frozen=True):
@@ -43,10 +56,14 @@ class ProfileRequest(StageRequest):
 
 
 class JudgeRequest(StageRequest):
-    """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join, once there is one."""
+    """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join, once there is one.
+
+    `not_measured` says why there is no performance report yet, where it is not the window's own fault.
+    """
 
     window: Window
     joined_prefix: str | None = None
+    not_measured: str | None = None
     performance_key: str | None = None
     new_labelled_rows: int = 0
 
@@ -60,3 +77,7 @@ class JoinRequest(JudgeRequest):
     def answered(self, joined_prefix: str) -> JudgeRequest:
         """What goes on: the window, to be measured on what was joined."""
         return JudgeRequest(model=self.model, time=self.time, window=self.window, joined_prefix=joined_prefix)
+
+    def unmeasured(self, why: str) -> JudgeRequest:
+        """What goes on without: the window, to be judged for drift alone."""
+        return JudgeRequest(model=self.model, time=self.time, window=self.window, not_measured=why)

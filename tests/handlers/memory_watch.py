@@ -43,7 +43,7 @@ def endpoint(monkeypatch: Any) -> Iterator[None]:
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     try:
-        host, port = server.get_host_and_port()
+        _, port = server.get_host_and_port()
         monkeypatch.setenv("KEDGE_TEST_ENDPOINT", f"http://127.0.0.1:{port}")
         yield
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from kedge.errors import DayContendedError
 from kedge.label_fold import in_schema, label_schema
-from lambdas.adapters import label_days
+from lambdas.adapters import label_days, row_objects
 from lambdas.handlers import label_folding
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.handlers.interleaving import interleave
@@ -384,3 +384,47 @@ def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world):
     world.s3.meta.events.register("before-call.s3.PutObject", meddle, unique_id="meddle")
     with pytest.raises(DayContendedError):
         fold(world)
+
+
+@pytest.mark.parametrize("size", [1, 300, 1_000, 100_000])
+def test_whatever_the_batches_the_same_labels_are_folded_and_given_up(world, monkeypatch, size):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", size)
+    monkeypatch.setattr(label_folding, "SLOT_LABELS", 4)
+    monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 250)
+    answer_ids(world, day(5), [f"a{n}" for n in range(20)])
+    upload(
+        world,
+        days_back(2),
+        *(record(f"a{n}", n % 2) for n in range(20)),
+        "broken",
+        *(record(f"x{n}", 1) for n in range(20)),
+    )
+    upload(world, days_back(1), record("a3", "7"), record("late", "1"), name="b")
+    report = fold(world)
+    assert folded(world) == {(str(day(5)), f"a{n}"): "7" if n == 3 else str(n % 2) for n in range(20)}
+    assert (report.waiting, report.broken, report.is_whole) == (21, 1, True)
+    assert fold(world).files == 0
+    answer_ids(world, TODAY, ["late"])
+    assert fold(world, now=NOW + timedelta(hours=1)).matched == 1
+    assert fold(world, now=NOW + timedelta(days=4)).unknown_lately == 20
+    assert fold(world, now=NOW + timedelta(days=4)).waiting == 0
+
+
+def test_a_large_file_is_gone_on_with_where_the_run_before_stopped(world, monkeypatch):
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 300)
+    monkeypatch.setattr(row_objects, "READ_AHEAD_BYTES", 250)
+    answer_ids(world, day(5), [f"a{n}" for n in range(20)])
+    key = upload(world, days_back(2), "broken", *(record(f"a{n}", 1) for n in range(20)), "broken")
+    reports = [
+        label_folding.fold_labels(BUCKET, world.config, now=NOW, horizon_days=None, has_time=lambda: False)
+        for _ in range(3)
+    ]
+    assert [report.is_whole for report in reports] == [False] * 3
+    ledger, _ = label_days.load_ledger(world.s3, BUCKET, MODEL, fields=())
+    assert (ledger.files, list(ledger.partial)) == ({}, [key])
+    last = fold(world)
+    assert (last.is_whole, last.files, sum(last.broken_lately.values())) == (True, 1, 2)
+    assert sum(report.labels for report in (*reports, last)) == 20
+    assert len(folded(world)) == 20
+    ledger, _ = label_days.load_ledger(world.s3, BUCKET, MODEL, fields=())
+    assert (list(ledger.files), ledger.partial) == ([key], {})

@@ -74,7 +74,10 @@ def test_ids_that_are_known_take_little_memory(world, known):
     parts = []
     for start in range(0, known, 100_000):
         part = f"predictions/{MODEL}/package=1/date={DAY}/k{start}.parquet"
-        world.put(hashes_key(part), encode_hashes(hash_ids(pa.array([f"known-{n:026d}" for n in range(start, start + 100_000)]))))
+        world.put(
+            hashes_key(part),
+            encode_hashes(hash_ids(pa.array([f"known-{n:026d}" for n in range(start, start + 100_000)]))),
+        )
         parts.append(part)
     from dataclasses import replace
 
@@ -93,7 +96,9 @@ def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib
     content = world.read(key)
     nested, dense = b"[" * (6 << 20), b'{"captureData":' + b"[[]," * (1 << 20) + b"0]}"
     copies = max((mib << 20) // len(content), 1)
-    world.put(key.replace(".jsonl", "-large.jsonl"), b"\n".join([nested, dense, b"x" * (20 << 20), *[content] * copies]))
+    world.put(
+        key.replace(".jsonl", "-large.jsonl"), b"\n".join([nested, dense, b"x" * (20 << 20), *[content] * copies])
+    )
     found = profile(DAY)
     print(found)
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 20_000)
