@@ -5,9 +5,13 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lambdas.adapters import windows
+from kedge.errors import LabelsUnfoldedError
+from lambdas.adapters import clients, metrics, windows
+from lambdas.handlers import label_folding, measure_performance
 from lambdas.handlers.measure_performance import gauges, handler
+from lambdas.handlers.requests import JudgeRequest
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
 from tests.handlers.labels import record, upload
@@ -190,3 +194,54 @@ def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
         "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
     ):
         assert sentence in notes
+
+
+def redelivered(event: dict, times: int) -> dict:
+    event["Records"][0].setdefault("attributes", {})["ApproximateReceiveCount"] = str(times)
+    return event
+
+
+def test_drift_is_judged_at_once_where_folding_fails_and_again_when_it_is_measured(world, bookings, monkeypatch):
+    answered(world, bookings, skill=0.1)
+    monkeypatch.setattr(measure_performance, "fold_labels", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run()
+    (body,) = world.received("drift")
+    assert body["not_measured"] == "it could not be measured (ZeroDivisionError); it is tried again"
+    assert "performance_key" not in body
+
+
+def test_after_an_attempt_that_was_killed_drift_is_judged_before_anything_else(world, bookings):
+    answered(world, bookings, skill=0.1)
+    handler(redelivered(load_event("message_judge"), 2), CONTEXT)
+    first, second = world.received("drift")
+    assert "did not end" in first["not_measured"]
+    assert "not_measured" not in second
+    assert second["performance_key"].endswith("performance.json")
+
+
+def test_labels_that_one_run_cannot_fold_keep_drift_waiting_no_longer(world, bookings, monkeypatch):
+    answered(world, bookings, skill=0.1)
+    monkeypatch.setattr(label_folding, "BATCH_BYTES", 1)
+    monkeypatch.setattr(CONTEXT, "get_remaining_time_in_millis", lambda: 0)
+    with pytest.raises(LabelsUnfoldedError):
+        run()
+    (body,) = world.received("drift")
+    assert "more than one run can fold" in body["not_measured"]
+    assert JudgeRequest.model_validate(body).not_measured
+
+
+def test_metrics_of_long_ago_are_left_out_and_the_message_goes_on(world, bookings, monkeypatch):
+    answered(world, bookings, skill=0.1)
+    late = "The parameter MetricData.member.1.Timestamp must specify a time within the past two weeks."
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "PutMetricData")
+
+    monkeypatch.setattr(clients.cloudwatch(), "put_metric_data", refuse)
+    code, message = "InvalidParameterValue", late
+    run()
+    assert len(world.received("drift")) == 1
+    message = "The value NaN for parameter MetricData.member.1.Value is invalid."
+    with pytest.raises(ClientError):
+        metrics.put(clients.cloudwatch(), model=MODEL, values={"a": 1}, time=NOW)
