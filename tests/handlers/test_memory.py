@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
 from kedge.id_hashes import encode_hashes, hash_ids
@@ -16,6 +18,8 @@ from tests.handlers.monitor_world import BUCKET, MODEL, capture_line, message, m
 DAY = date(2016, 1, 3)
 # Of the profiling, whatever its backlog.
 PROFILE_MIB_MAX = 600
+# What the template gives the function that folds labels.
+MEASURE_MIB_MAX = 2048
 OBJECT_ROWS = 20_000
 
 
@@ -58,7 +62,6 @@ def test_a_backlog_of_three_days_is_counted_whole_in_little_memory(world, rows):
     for day in backlog:
         captured(world, day, rows)
     found = profile(DAY + timedelta(days=1))
-    print(found)
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 3 * rows)
     assert [rows_counted(world, day) for day in backlog] == [rows] * 3
     assert found["mib"] < PROFILE_MIB_MAX
@@ -66,8 +69,6 @@ def test_a_backlog_of_three_days_is_counted_whole_in_little_memory(world, rows):
 
 @pytest.mark.parametrize("known", [300_000, pytest.param(10_000_000, marks=pytest.mark.slow)])
 def test_ids_that_are_known_take_little_memory(world, known):
-    import pyarrow as pa
-
     captured(world, DAY, 20_000)
     assert profile(DAY)["error"] is None
     day, _ = days.load_day(world.s3, BUCKET, days.day_key(MODEL, "1", "1", DAY))
@@ -79,12 +80,9 @@ def test_ids_that_are_known_take_little_memory(world, known):
             encode_hashes(hash_ids(pa.array([f"known-{n:026d}" for n in range(start, start + 100_000)]))),
         )
         parts.append(part)
-    from dataclasses import replace
-
     world.put(days.day_key(MODEL, "1", "1", DAY), days.encode_day(replace(day, parts=(*day.parts, *parts))))
     captured(world, DAY, 100_000, name="b")
     found = profile(DAY)
-    print(found)
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 100_000)
     assert found["mib"] < PROFILE_MIB_MAX
 
@@ -100,8 +98,25 @@ def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib
         key.replace(".jsonl", "-large.jsonl"), b"\n".join([nested, dense, b"x" * (20 << 20), *[content] * copies])
     )
     found = profile(DAY)
-    print(found)
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 20_000)
     assert found["answer"]["RecordsQuarantined"] == 3
     assert found["answer"]["RowsDuplicated"] == copies * 20_000
     assert found["mib"] < PROFILE_MIB_MAX
+
+
+@pytest.mark.parametrize("labels", [450_000, pytest.param(3_600_000, marks=pytest.mark.slow)])
+def test_one_large_label_file_without_rows_is_folded_in_little_memory_and_given_up(world, labels):
+    record = '{"groundTruthData": {"data": "1", "encoding": "CSV"}, "eventMetadata": {"eventId": "%032d"}, "eventVersion": "0"}'
+    world.put(f"labels/{MODEL}/2016/01/03/05/all.jsonl", "\n".join(record % n for n in range(labels)).encode())
+    peaks = []
+    for end in (date(2016, 1, 4), date(2016, 1, 9)):
+        window = {"start": f"{end - timedelta(days=3)}T00:00:00Z", "end": f"{end}T00:00:00Z"}
+        found = run_apart(
+            "measure_performance", message({"model": MODEL, "time": f"{end}T02:00:00Z", "window": window})
+        )
+        assert found["error"] is None
+        peaks.append(found["mib"])
+    assert world.gauge("LabelsUnknown") == [0, labels]
+    assert [len(world.received("drift"))] == [2]
+    assert max(peaks) < MEASURE_MIB_MAX, peaks
+    print(peaks)

@@ -402,6 +402,19 @@ def test_metrics_are_read_back_by_period_and_percentile(account):
     assert {metric["Dimensions"][0]["Value"] for metric in listed} == {"hotel", "other"}
 
 
+def test_values_of_more_than_two_weeks_ago_are_refused(account):
+    cloudwatch = account.client("cloudwatch")
+
+    def put(days: float) -> None:
+        time = account.clock.now - timedelta(days=days)
+        cloudwatch.put_metric_data(Namespace="Kedge", MetricData=[{"MetricName": "m", "Value": 1, "Timestamp": time}])
+
+    put(13.9)
+    with pytest.raises(ClientError, match=r"MetricData.member.1.Timestamp .* past two weeks") as refused:
+        put(14.1)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+
+
 def test_statistic_sets_and_counted_values_count(account):
     cloudwatch = account.client("cloudwatch")
     sets = {"SampleCount": 4, "Sum": 10, "Minimum": 1, "Maximum": 4}
