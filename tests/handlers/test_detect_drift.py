@@ -440,3 +440,14 @@ def test_hours_of_the_package_before_are_recounted_once_but_for_its_answers(worl
     run()
     assert [world.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"] for key in copies] == etags
     assert json.loads(world.read(KEY)) == report
+
+
+def test_a_window_that_was_not_measured_is_judged_and_says_why(world, bookings):
+    drifted(world, bookings)
+    assert run(not_measured="its labels could not be folded")["severity"] == "CRITICAL"
+    performance = json.loads(world.read(KEY))["performance"]
+    assert performance["severity"] == "INSUFFICIENT_DATA"
+    assert performance["reasons"] == ["performance was not measured: its labels could not be folded"]
+    assert b"performance was not measured" in world.read(KEY.replace(".json", ".html"))
+    ((_, body),) = world.mails()
+    assert "performance was not measured: its labels could not be folded" in body

@@ -87,7 +87,7 @@ def test_ids_that_are_known_take_little_memory(world, known):
     assert found["mib"] < PROFILE_MIB_MAX
 
 
-@pytest.mark.parametrize("mib", [90, pytest.param(1_024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mib", [90, pytest.param(300, marks=pytest.mark.slow)])
 def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib):
     captured(world, DAY, 20_000)
     (key,) = world.keys("capture/")
