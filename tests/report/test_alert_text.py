@@ -33,6 +33,7 @@ DETAILS = {
     "window_judged": WINDOW,
     "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
     "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
+    "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
     "data_rejected": {"run": RUN, "reasons": ["400 rows, 1000 are needed"]},
     "gate_passed": {"run": RUN, "reasons": ["AUC 0.77 against 0.69"]},
     "gate_failed": {"run": RUN, "reasons": ["AUC 0.736 against 0.735"]},
