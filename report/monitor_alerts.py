@@ -8,10 +8,9 @@ from typing import Any
 from report.alert_words import Message, bullets, section
 
 
-def rows_uncounted(model: str, detail: Mapping[str, Any]) -> Message:
+def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
     """Captured rows that no later run looks at."""
     days = detail["days"]
-    body = f'{{"model": "{model}", "time": "<now, as 2016-01-31T00:00:00Z>", "since": "{detail["since"]}"}}'
     return Message(
         f"captured rows of {len(days)} day{'s' if len(days) > 1 else ''} are not counted",
         (
@@ -23,8 +22,8 @@ def rows_uncounted(model: str, detail: Mapping[str, Any]) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                "See in the function's log (KedgeMonitoring, profile_logs) why it fails, and mend it. Then send this message to "
-                f"the queue Profiles of KedgeMonitoring, which counts the days again:\n{body}",
+                "See in the function's log (KedgeMonitoring, profile_logs) why it fails, and mend it. Then have the "
+                f"days counted, since {detail['since']}: docs/operations.md, Count old days, says how.",
             ),
         ),
     )
