@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN"]
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,10 @@ class LastWatch:
 
 @dataclass(frozen=True)
 class ReleaseProof:
-    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves."""
+    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
+
+    UNCHANGED: the deployment never took effect. BROKEN: the endpoint ended in a status that it does not leave by itself.
+    """
 
     verdict: ReleaseVerdict
     reasons: tuple[str, ...]
@@ -37,8 +40,8 @@ def judge_release(
     """Judge a settled endpoint by the config that it serves.
 
     After an automatic rollback SageMaker reports InService with the *old* config, at times without any
-    reason: only the config's name tells. A canary that too few requests tried is UNPROVEN, also
-    where the deployment went through.
+    reason: only the config's name tells. A canary that too few requests tried, or whose last look did not find it
+    healthy, is UNPROVEN, also where the deployment went through.
 
     Parameters
     ----------
@@ -60,6 +63,9 @@ def judge_release(
             f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
         )
         return ReleaseProof("UNPROVEN", (reason,), True)
+    if requests is not None and (watch is None or watch.verdict != "HEALTHY"):
+        seen = watch.reasons if watch else ("nobody could look at the canary while it baked",)
+        return ReleaseProof("UNPROVEN", (*seen, f"the endpoint serves {asked}{tried} all the same"), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
 
 

@@ -27,7 +27,12 @@ def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any
     """Write the mail for one timeline kind; a kind without words of its own shows its facts."""
     message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
     title = f"{model}: {message.headline}"
-    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", *message.paragraphs]
+    repeated = (
+        "You may have received this message before: it could not be confirmed as sent."
+        if detail.get("repeated")
+        else ""
+    )
+    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs]
     return AlertText(subject_line(f"[Kedge] {title}"), "\n\n".join(part for part in body if part) + "\n")
 
 
@@ -58,6 +63,8 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "canary_promoted": release_alerts.canary_promoted,
     "canary_rolled_back": release_alerts.canary_rolled_back,
     "release_unproven": release_alerts.release_unproven,
+    "release_superseded": release_alerts.release_superseded,
+    "endpoint_changed": release_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,
     "failed": retraining_alerts.failed,
 }

@@ -46,6 +46,31 @@ def rejected(model: str, detail: Detail) -> Message:
     )
 
 
+def release_superseded(_model: str, detail: Detail) -> Message:
+    """An older approval gives way to a newer one."""
+    newer = detail.get("newer_version", "")
+    return Message(
+        f"package version {version(detail)} is not released: version {newer} was approved after it",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT YOU CAN DO", "To release it all the same, reject it in the registry, then approve it again."),
+        ),
+    )
+
+
+def endpoint_changed(_model: str, detail: Detail) -> Message:
+    """What serves is not what Kedge released last."""
+    followed = detail.get("followed")
+    return Message(
+        "the endpoint was changed outside of Kedge" if followed else "the endpoint does not serve what Kedge released",
+        (
+            section("WHAT WAS FOUND", bullets(detail.get("reasons", []))),
+            f"Changed at {detail['changed_at']}." if "changed_at" in detail else "",
+            "" if followed else "You are told once; Kedge looks again every hour.",
+        ),
+    )
+
+
 def canary_started(_model: str, detail: Detail) -> Message:
     """A canary bakes."""
     return Message(

@@ -21,6 +21,7 @@ class EndpointState:
     variant: str
     failure_reason: str
     phases: tuple[tuple[str, datetime], ...]
+    modified_at: datetime
 
     @property
     def settled(self) -> bool:
@@ -66,7 +67,13 @@ def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
     if len(variants) != 1:
         raise EndpointVariantsError(endpoint=name, variants=variants)
     return EndpointState(
-        name, answer["EndpointStatus"], config_name, variants[0], answer.get("FailureReason", ""), _phases(answer)
+        name,
+        answer["EndpointStatus"],
+        config_name,
+        variants[0],
+        answer.get("FailureReason", ""),
+        _phases(answer),
+        answer["LastModifiedTime"],
     )
 
 
@@ -78,6 +85,19 @@ def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
         answer["ProductionVariants"][0]["ModelName"],
         capture.get("DestinationS3Uri") if capture.get("EnableCapture", True) else None,
     )
+
+
+def package_of(sagemaker: Any, model_name: str) -> str | None:
+    """The package that a model was made from; None where it was made from something else, or is gone."""
+    try:
+        answer = sagemaker.describe_model(ModelName=model_name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+    container = answer.get("PrimaryContainer") or (answer.get("Containers") or [{}])[0]
+    found: str | None = container.get("ModelPackageName")
+    return found
 
 
 def _phases(answer: dict[str, Any]) -> tuple[tuple[str, datetime], ...]:

@@ -13,7 +13,7 @@ from lambdas.adapters import alerts, approvals, audit, champions, clients, execu
 from lambdas.adapters.approvals import Approval
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
-from lambdas.adapters.times import to_text
+from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
 
@@ -87,7 +87,7 @@ def release(
     run = release_name(package, decided)
     leases.take(
         clients.dynamodb(), clients.stepfunctions(), settings.state_table, model=config.model, purpose="release",
-        holder=executions.execution_arn(settings.release_machine_arn, run), now=request.time,
+        holder=executions.execution_arn(settings.release_machine_arn, run), now=wall_clock(),
     )  # fmt: skip
     tell_timeline("approved", request, settings, config, {**decision(package), "run": run})
     started = executions.start(

@@ -43,6 +43,8 @@ DETAILS = {
     "canary_promoted": {"run": RUN, "package_version": "2"},
     "canary_rolled_back": {"run": RUN, "package_arn": ARN, "reasons": ["its answers moved"]},
     "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
+    "release_superseded": {"package_version": "2", "newer_version": "3", "reasons": ["version 3 was approved later"]},
+    "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
     "baseline_switched": {"run": RUN, "package_version": "2", "baseline": "2", "previous_baseline": "1"},
     "failed": {
         "machine": "kedge-retrain",
