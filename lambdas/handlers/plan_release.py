@@ -51,10 +51,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
     plan = plan_release(
         config, package_version=package.version, package_arn=package.arn, run=request.run,
-        serving_variant=endpoint.variant if endpoint else None,
+        serving=endpoint.fleet if endpoint else None,
     )  # fmt: skip
     introduce(request, settings, package)
-    logger.info("planned", model=request.model, endpoint_config=plan.endpoint_config, previous_config=serving)
+    logger.info(
+        "planned",
+        model=request.model,
+        endpoint_config=plan.endpoint_config,
+        previous_config=serving,
+        instances=plan.instance_count,
+    )
     return requests_of(plan, settings, endpoint)
 
 
@@ -95,4 +101,5 @@ def requests_of(plan: ReleasePlan, settings: Settings, endpoint: EndpointState |
     }
     if plan.rollout is None:
         return {"verdict": "CREATE", "create": releases.create_endpoint_request(plan)} | answer
-    return {"verdict": "UPDATE", "update": releases.update_endpoint_request(plan, plan.rollout)} | answer
+    update = releases.update_endpoint_request(plan, plan.rollout)
+    return {"verdict": "UPDATE", "update": update, "traffic": plan.rollout.traffic} | answer

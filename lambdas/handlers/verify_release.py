@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import EndpointBusyError, EndpointFailedError
-from kedge.release_proof import ReleaseProof, judge_release
+from kedge.release_proof import CaptureProof, ReleaseProof, judge_capture, judge_release
 from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
 from lambdas.adapters.models import load_model
 from lambdas.handlers.logs import logger, tracer
@@ -37,14 +38,19 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge the endpoint as it stands, and forget the canary."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    proof = prove(request, settings)
+    proof, capture = prove(request, settings)
     # Promoted or not, it is a canary no more.
     canary_watch.forget(clients.dynamodb(), settings.state_table, request.model, request.run)
-    logger.info("verified", model=request.model, verdict=proof.verdict, reasons=proof.reasons)
-    return {"verdict": proof.verdict, "reasons": list(proof.reasons), "serving": proof.serving}
+    logger.info("verified", model=request.model, verdict=proof.verdict, reasons=proof.reasons, capture=capture)
+    return {
+        "verdict": proof.verdict,
+        "reasons": [*proof.reasons, *capture.reasons],
+        "serving": proof.serving,
+        "capture": asdict(capture),
+    }
 
 
-def prove(request: Request, settings: Settings) -> ReleaseProof:
+def prove(request: Request, settings: Settings) -> tuple[ReleaseProof, CaptureProof]:
     """Gather what the endpoint, its metrics and the last watch say."""
     config, sagemaker = load_model(request.model), clients.sagemaker()
     endpoint = endpoints.describe_endpoint(sagemaker, config.endpoint.name)
@@ -63,7 +69,10 @@ def prove(request: Request, settings: Settings) -> ReleaseProof:
             start=request.started or request.time - timedelta(days=1),
             end=request.time,
         )
-    return judge_release(
+    # Where the endpoint went back, this is the old config, whose captures matter as much.
+    planned = endpoints.describe_served_model(sagemaker, endpoint.endpoint_config).capture
+    capture = judge_capture(config=endpoint.endpoint_config, planned=planned, found=endpoint.capture)
+    proof = judge_release(
         asked=request.endpoint_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,
@@ -71,3 +80,4 @@ def prove(request: Request, settings: Settings) -> ReleaseProof:
         requests=requests,
         minimum_requests=config.canary.minimum_requests,
     )
+    return proof, capture
