@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
+CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,22 @@ class LastWatch:
 
     verdict: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Where an endpoint, or its config, captures requests to, and whether it does so now."""
+
+    destination: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class CaptureProof:
+    """Whether the endpoint captures to where its config says, with the reason where it does not."""
+
+    verdict: CaptureVerdict
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,38 @@ def judge_release(
         seen = watch.reasons if watch else ("nobody could look at the canary while it baked",)
         return ReleaseProof("UNPROVEN", (*seen, f"the endpoint serves {asked}{tried} all the same"), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
+
+
+def judge_capture(*, config: str, planned: Capture | None, found: Capture | None) -> CaptureProof:
+    """Judge whether an endpoint captures to where the config that it serves says.
+
+    The package's answers are looked for at the planned destination alone. An endpoint that captures to another one serves
+    a package that nothing watches, and mixes its answers with those of another.
+
+    Parameters
+    ----------
+    config : str
+        Name of the endpoint config that serves.
+    planned, found : Capture or None
+        What the config says, and what the endpoint does; None without any capture.
+
+    >>> there, here = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1", True)
+    >>> judge_capture(config="m-v2", planned=there, found=here).verdict
+    'ASTRAY'
+    """
+    wanted = planned.destination.rstrip("/") if planned and planned.running else ""
+    if (found.destination.rstrip("/") if found and found.running else "") == wanted:
+        return CaptureProof("AS_PLANNED")
+    if found is None:
+        does = "captures nothing"
+    elif found.destination.rstrip("/") == wanted:
+        does = f"has stopped capturing to {found.destination}"
+    else:
+        does = f"captures to {found.destination}{'' if found.running else ' (stopped)'}"
+    return CaptureProof(
+        "ASTRAY",
+        (f"the endpoint {does}, where {config} says {wanted or 'nothing'}: the monitor is blind to its answers",),
+    )
 
 
 def _not_serving(asked: str, found: str, failure_reason: str, watch: LastWatch | None) -> ReleaseProof:

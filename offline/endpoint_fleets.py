@@ -1,6 +1,7 @@
 """A fleet: the containers behind one endpoint config, and what each of its variants publishes about its requests.
 
-In AWS a fleet is a set of instances per production variant; here each variant is one container and its weights.
+In AWS a fleet is a set of instances per production variant; here each variant is one container, its weight and a number
+of instances, of which canaries are a part.
 Each request puts AWS/SageMaker's metrics: errors as 0 or 1, latencies in microseconds, by endpoint and variant, and
 once more with the endpoint config, by which a canary is told from the fleet that it may replace.
 """
@@ -28,7 +29,7 @@ class Variant:
         self.account, self.name = account, settings["VariantName"]
         self.model = settings["ModelName"]
         self.weight = float(settings.get("InitialVariantWeight", 1.0))
-        self.instances = int(settings.get("InitialInstanceCount", 1))
+        self.instances = self.desired_instances = int(settings.get("InitialInstanceCount", 1))
         model = account.sagemaker_models.find(self.model)
         self.image = model.container.get("Image", "")
         self.container = account.sagemaker_models.container(self.model)
@@ -69,7 +70,7 @@ class Variant:
             "CurrentWeight": self.weight,
             "DesiredWeight": self.weight,
             "CurrentInstanceCount": self.instances,
-            "DesiredInstanceCount": self.instances,
+            "DesiredInstanceCount": self.desired_instances,
         }
 
 
@@ -85,6 +86,11 @@ class Fleet:
         ]
         for variant in self.variants:
             variant.container.fleets += 1
+
+    @property
+    def instances(self) -> int:
+        """How many instances run, of all variants."""
+        return sum(variant.instances for variant in self.variants)
 
     def check_health(self) -> str:
         """Wait until every container answers its ping; return why one does not, or nothing."""

@@ -59,6 +59,8 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "package_registered": release_alerts.package_registered,
     "approved": release_alerts.approved,
     "rejected": release_alerts.rejected,
+    "decision_overtaken": release_alerts.decision_overtaken,
+    "capture_astray": release_alerts.capture_astray,
     "canary_started": release_alerts.canary_started,
     "canary_promoted": release_alerts.canary_promoted,
     "canary_rolled_back": release_alerts.canary_rolled_back,

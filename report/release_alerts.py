@@ -76,8 +76,39 @@ def canary_started(_model: str, detail: Detail) -> Message:
     return Message(
         f"canary of package version {version(detail)} started",
         (
-            "It answers a share of the traffic while errors, latency and its answers are watched.",
+            section("HOW MUCH OF THE TRAFFIC", str(detail.get("traffic", ""))),
+            "Errors, latency and its answers are watched.",
             section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
+            run(detail),
+        ),
+    )
+
+
+def decision_overtaken(_model: str, detail: Detail) -> Message:
+    """A decision that was taken back before it was heard."""
+    return Message(
+        f"a decision about package version {version(detail)} was taken back",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing until you decide again in the registry."),
+        ),
+    )
+
+
+def capture_astray(_model: str, detail: Detail) -> Message:
+    """A release serves whose captures the monitor does not see."""
+    config = detail.get("endpoint_config", "")
+    return Message(
+        f"package version {version(detail)} serves, but is not captured where it should be",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT TO DO",
+                f"An update makes new instances, which capture anew. Copy the endpoint config {config} under a new name, with the "
+                "instance count that runs now, then:\naws sagemaker update-endpoint --endpoint-name ENDPOINT "
+                "--endpoint-config-name COPY --no-retain-all-variant-properties\n"
+                "Requests that were not captured until then are not judged.",
+            ),
             run(detail),
         ),
     )

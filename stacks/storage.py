@@ -14,7 +14,9 @@ from stacks.parts.access import acknowledge
 from stacks.parts.naming import synthesizer
 from stacks.parts.topics import add_topic
 
-KEEP = cdk.RemovalPolicy.RETAIN
+# Data outlives its stack, but not a deployment that failed to make it: nothing is in it yet, the next deployment makes its
+# own, and the alias of a key that stayed would be taken.
+KEEP = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class Storage(cdk.Stack):

@@ -66,7 +66,12 @@ def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
 
 
 def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
-    """Ask for the blue/green update that its alarms roll back; autoscaled instance counts stay."""
+    """Ask for the blue/green update that its alarms roll back.
+
+    Nothing is retained: the config names the instances that run, and a capture destination that was retained would be
+    the old package's. ExcludeRetainedVariantProperties has DataCaptureConfig, "(Not currently supported.)".
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
+    """
     policy = {
         "TrafficRoutingConfiguration": _traffic(how),
         "TerminationWaitInSeconds": how.termination_wait_seconds,
@@ -75,9 +80,7 @@ def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
     return {
         "EndpointName": plan.endpoint,
         "EndpointConfigName": plan.endpoint_config,
-        "RetainAllVariantProperties": True,
-        # The capture destination names the package: it must come from the new config.
-        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+        "RetainAllVariantProperties": False,
         "DeploymentConfig": {
             "BlueGreenUpdatePolicy": policy,
             "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.name} for alarm in plan.alarms]},
@@ -91,9 +94,9 @@ def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
 
 
 def _traffic(how: Rollout) -> dict[str, Any]:
-    if how.canary_fraction is None:
+    if how.canary_instances is None:
         return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": how.bake_seconds}
-    size = {"Type": "CAPACITY_PERCENT", "Value": max(1, round(100 * how.canary_fraction))}
+    size = {"Type": "INSTANCE_COUNT", "Value": how.canary_instances}
     return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": how.bake_seconds}
 
 

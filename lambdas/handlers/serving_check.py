@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from kedge.serving import Served, ServingVerdict, judge_serving
-from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines, windows
+from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
-from lambdas.adapters.telling import record_and_tell
 from lambdas.adapters.times import to_text
-from lambdas.handlers.settled_release import Bench, champion_of
+from lambdas.handlers.settled_release import Bench, champion_of, tell_once
 
 
 def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
@@ -30,7 +29,7 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
         follow(endpoint, package, champion, bench)
     if verdict.action in ("FOLLOW", "TELL"):
-        tell_once(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+        tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
     return verdict
 
 
@@ -81,14 +80,10 @@ def follow(endpoint: EndpointState, package: Package, before: Champion, bench: B
     champions.replace(clients.dynamodb(), bench.desk.table, bench.model, champion, before=before)
 
 
-def tell_once(verdict: ServingVerdict, champion: Champion, changed_at: datetime | None, bench: Bench) -> None:
-    """Tell of a disagreement while it lasts once: the champion, the state and the time of the change name it."""
-    told = f"serving#{champion.endpoint_config}#{verdict.state}#{to_text(changed_at) if changed_at else ''}"
-    dynamodb, table = clients.dynamodb(), bench.desk.table
-    if windows.is_told(dynamodb, table, bench.model, told):
-        return
+def tell_change(verdict: ServingVerdict, champion: Champion, changed_at: datetime | None, bench: Bench) -> None:
+    """Tell of a disagreement once while it lasts: the champion, the state and the time of the change name it."""
     detail = {"reasons": list(verdict.reasons), "state": verdict.state, "followed": verdict.action == "FOLLOW"}
     if changed_at is not None:
         detail["changed_at"] = to_text(changed_at)
-    record_and_tell(bench.desk, model=bench.model, kind="endpoint_changed", time=bench.time, detail=detail)
-    windows.remember_told(dynamodb, table, bench.model, told, now=bench.time)
+    what = f"serving#{champion.endpoint_config}#{verdict.state}#{detail.get('changed_at', '')}"
+    tell_once(what, "endpoint_changed", detail, bench)

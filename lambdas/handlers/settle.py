@@ -22,15 +22,14 @@ from lambdas.adapters import (
     queues,
     telling,
     under_way,
-    windows,
 )
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_models
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.logs import logger, tracer
 from lambdas.handlers.serving_check import check_serving
-from lambdas.handlers.settled_release import Bench, settle_release
+from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
 
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
@@ -138,9 +137,6 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
     if ended is None or ended.status not in ENDED_BADLY:
         return
     machine, run = executions.machine_and_run(ended.executionArn)
-    dynamodb, table = clients.dynamodb(), bench.desk.table
-    if windows.is_told(dynamodb, table, bench.model, f"failed#{run}"):
-        return
     detail = {
         "machine": machine,
         "run": run,
@@ -149,8 +145,7 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         "error": ended.error or ended.status,
         "cause": ended.cause or ENDINGS[ended.status],
     }
-    record_and_tell(bench.desk, model=bench.model, kind="failed", time=bench.time, detail=detail)
-    windows.remember_told(dynamodb, table, bench.model, f"failed#{run}", now=bench.time)
+    tell_once(f"failed#{run}", "failed", detail, bench)
 
 
 ENDINGS = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from kedge.errors import EndpointBusyError
 from kedge.model_config import ModelConfig
-from kedge.release_proof import ReleaseProof, judge_release
+from kedge.release_proof import ReleaseProof, judge_capture, judge_release
 from lambdas.adapters import (
     audit,
     canary_alarms,
@@ -53,10 +53,8 @@ def settle_release(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
     if proof.serving:
         champion = switch(release, bench)
         write_down(release, champion, bench)
-    told = f"settled#{release.run}"
-    if not windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, told):
-        tell(release, proof, bench)
-        windows.remember_told(clients.dynamodb(), bench.desk.table, bench.model, told, now=bench.time)
+        tell_astray_capture(release, bench)
+    tell(release, proof, bench)
     canary_alarms.delete(clients.cloudwatch(), release.alarm_names)
     canary_watch.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
     under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
@@ -153,6 +151,25 @@ def write_down(release: ReleaseUnderWay, champion: Champion, bench: Bench) -> No
     )
 
 
+def tell_astray_capture(release: ReleaseUnderWay, bench: Bench) -> None:
+    """Tell where the endpoint captures elsewhere than its config says: the monitor would be blind to what serves."""
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    if endpoint is None:
+        return
+    planned = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config).capture
+    proof = judge_capture(config=endpoint.endpoint_config, planned=planned, found=endpoint.capture)
+    if proof.verdict == "ASTRAY":
+        tell_once(f"capture#{release.run}", "capture_astray", {**facts(release), "reasons": list(proof.reasons)}, bench)
+
+
+def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench) -> None:
+    """Write it down and tell it, unless that was done."""
+    dynamodb, table = clients.dynamodb(), bench.desk.table
+    if not windows.is_told(dynamodb, table, bench.model, what):
+        record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail)
+        windows.remember_told(dynamodb, table, bench.model, what, now=bench.time)
+
+
 def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
     """Tell how the release ended; a first endpoint had no canary, and what was never changed is told by its failure."""
     detail = {**facts(release), "reasons": list(proof.reasons)}
@@ -164,7 +181,7 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
         return
     if proof.verdict == "UNPROVEN":
         detail["serving"] = proof.serving
-    record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail)
+    tell_once(f"settled#{release.run}", kind, detail, bench)
 
 
 KINDS = {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
+from kedge.approval_order import Reading, judge_reading
+from kedge.errors import RegistryBehindError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import alerts, approvals, audit, champions, clients, executions, leases, model_registry
 from lambdas.adapters.approvals import Approval
@@ -28,10 +31,21 @@ class Settings(Environment):
     event_topic_arn: str
 
 
+def readable(value: Any, read: Any) -> datetime | None:
+    """Read a time that may be a date, milliseconds or their text; anything else says nothing."""
+    try:
+        time: datetime | None = read(value)
+    except ValidationError:
+        return None
+    return time
+
+
 class Detail(BaseModel, frozen=True):
-    """The part of SageMaker's event that is believed: which package it is about."""
+    """SageMaker's event: which package it is about, and which change it tells of. The registry alone is acted on."""
 
     ModelPackageArn: str
+    ModelApprovalStatus: str | None = None
+    LastModifiedTime: Annotated[AwareDatetime | None, WrapValidator(readable)] = None
 
 
 class Request(BaseModel, frozen=True):
@@ -39,12 +53,25 @@ class Request(BaseModel, frozen=True):
 
     time: AwareDatetime
     detail: Detail
+    deliveries: int = 1
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Read the one message of the approvals' queue: while another execution holds the lease, it comes again."""
         (record,) = event["Records"]
-        return cls.model_validate_json(record["body"])
+        told = cls.model_validate_json(record["body"])
+        count = record.get("attributes", {}).get("ApproximateReceiveCount", 1)
+        return told.model_copy(update={"deliveries": int(count)})
+
+    def reading(self, package: Package) -> Reading:
+        """Whether the registry's answer comes before or after what the event tells."""
+        return judge_reading(
+            told=self.detail.ModelApprovalStatus,
+            found=package.approval_status,
+            told_at=self.detail.LastModifiedTime or self.time,
+            changed_at=package.changed_at,
+            deliveries=self.deliveries,
+        )
 
 
 @logger.inject_lambda_context
@@ -56,8 +83,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}
+    reading, told = request.reading(package), request.detail.ModelApprovalStatus or ""
+    if reading == "BEHIND":
+        # Back into the queue, before anything is remembered of a status that is no more.
+        raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
     if known.status == package.approval_status:
+        if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
+            return hear_overtaken(request, settings, config, package)
         # A metadata stamp, or the same decision told twice.
         return {"verdict": "ALREADY_HEARD"}
     decided = Approval(package.approval_status, known.approvals + (package.approval_status == "Approved"))
@@ -103,9 +136,21 @@ def hear_rejection(request: Request, settings: Settings, config: ModelConfig, pa
     detail = {**decision(package), "serving": serving}
     tell_timeline("rejected", request, settings, config, detail)
     if serving:
-        topics = alerts.Topics(settings.alert_topic_arn, settings.event_topic_arn)
-        alerts.publish(clients.sns(), topics, model=config.model, kind="rejected", time=request.time, detail=detail)
+        tell_people("rejected", request, settings, config, detail)
     return {"verdict": "REJECTED", "serving": serving}
+
+
+def hear_overtaken(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Tell that a decision was taken back before it was heard: no event tells of a package that is pending again."""
+    told = request.detail.ModelApprovalStatus
+    reason = (
+        f"the event said {told}; when it was read, the registry said {package.approval_status}: nothing was changed"
+    )
+    detail = {**decision(package), "reasons": [reason]}
+    tell_timeline("decision_overtaken", request, settings, config, detail)
+    tell_people("decision_overtaken", request, settings, config, detail)
+    logger.info("overtaken", model=config.model, package=package.arn, told=told, status=package.approval_status)
+    return {"verdict": "OVERTAKEN"}
 
 
 def is_serving(settings: Settings, config: ModelConfig, package: Package) -> bool:
@@ -128,3 +173,9 @@ def decision(package: Package) -> dict[str, Any]:
 def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write a person's decision into the timeline."""
     audit.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
+
+
+def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
+    """Send what a person must know of a decision."""
+    topics = alerts.Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    alerts.publish(clients.sns(), topics, model=config.model, kind=kind, time=request.time, detail=detail)

@@ -4,7 +4,7 @@ import boto3
 from botocore.validate import ParamValidator
 
 from kedge.model_config import parse_model_config
-from kedge.release_plan import plan_release
+from kedge.release_plan import ServingFleet, plan_release
 from lambdas.adapters.releases import (
     alarm_request,
     create_endpoint_request,
@@ -15,7 +15,7 @@ from lambdas.adapters.releases import (
 
 CONFIG = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m.yaml")
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/2"
-PLAN = plan_release(CONFIG, package_version="2", package_arn=ARN, run="r", serving_variant="Live")
+PLAN = plan_release(CONFIG, package_version="2", package_arn=ARN, run="r", serving=ServingFleet("AllTraffic", 5))
 
 
 def problems(service: str, action: str, request: dict) -> str:
@@ -39,12 +39,18 @@ def test_the_update_is_a_canary_that_its_alarms_roll_back():
     traffic = request["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic == {
         "Type": "CANARY",
-        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+        "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
         "WaitIntervalInSeconds": 2700,
     }
     alarms = request["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
     assert [alarm["AlarmName"] for alarm in alarms] == [alarm.name for alarm in PLAN.alarms]
-    assert request["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DataCaptureConfig"}]
+
+
+def test_the_new_fleet_has_the_running_count_by_its_config_and_retains_nothing():
+    request = update_endpoint_request(PLAN, PLAN.rollout)
+    assert request["RetainAllVariantProperties"] is False
+    (variant,) = endpoint_config_request(PLAN, bucket="b", kms_key_id=None)["ProductionVariants"]
+    assert (variant["InitialInstanceCount"], CONFIG.endpoint.instance_count) == (5, 2)
 
 
 def test_everything_is_captured_in_and_out_under_the_packages_own_prefix():

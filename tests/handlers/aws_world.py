@@ -46,16 +46,22 @@ class World:
         key = {"model": {"S": MODEL}, "item": {"S": name}}
         return self.dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
 
-    def serve(self, config_name: str = f"{MODEL}-v1-aaaa", *, capture: str = f"capture/{MODEL}/1") -> None:
+    def serve(
+        self,
+        config_name: str = f"{MODEL}-v1-aaaa",
+        *,
+        capture: str = f"capture/{MODEL}/1",
+        variant: str = "AllTraffic",
+    ) -> None:
         """Let the model's endpoint serve a config of this name."""
         container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
         self.sagemaker.create_model(ModelName=config_name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
-        variant = {
-            "VariantName": "AllTraffic", "ModelName": config_name, "InstanceType": "ml.m5.large",
+        production = {
+            "VariantName": variant, "ModelName": config_name, "InstanceType": "ml.m5.large",
             "InitialInstanceCount": 2, "InitialVariantWeight": 1.0,
         }  # fmt: skip
         self.sagemaker.create_endpoint_config(
-            EndpointConfigName=config_name, ProductionVariants=[variant],
+            EndpointConfigName=config_name, ProductionVariants=[production],
             DataCaptureConfig={
                 "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{BUCKET}/{capture}",
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],

@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from kedge.errors import LeaseHeldError
+from kedge.errors import LeaseHeldError, RegistryBehindError
 from lambdas.handlers.start_release import handler
 from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
@@ -26,12 +26,13 @@ def world(monkeypatch):
         yield world
 
 
-def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", **detail: object) -> dict:
+def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", deliveries: int = 1, **detail: object) -> dict:
     event = {
         "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "time": time,
         "detail": {"ModelPackageArn": arn, **detail},
     }  # fmt: skip
-    return handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT)
+    record = {"body": json.dumps(event), "attributes": {"ApproximateReceiveCount": str(deliveries)}}
+    return handler({"Records": [record]}, CONTEXT)
 
 
 def executions() -> list[str]:
@@ -52,10 +53,38 @@ def test_an_approval_starts_the_release_with_the_lease_taken(world):
     assert [entry["kind"] for entry in world.timeline()] == ["approved"]
 
 
-def test_the_registry_is_believed_and_not_the_event(world):
+def test_a_registry_that_answers_what_was_before_the_event_is_asked_again(world):
     arn = world.register(status="PendingManualApproval")
-    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    with pytest.raises(RegistryBehindError, match="the event says Approved, the registry still answers Pending"):
+        hear(arn, ModelApprovalStatus="Approved")
+    assert (executions(), world.item("approval#1"), world.timeline()) == ([], None, [])
+    decide(world, arn, "Approved")
+    assert hear(arn, ModelApprovalStatus="Approved", deliveries=2)["verdict"] == "STARTED"
+
+
+@pytest.mark.parametrize("told", ["Approved", "Rejected"])
+def test_a_decision_that_was_taken_back_ends_in_words_and_not_in_the_queue_for_ever(world, told):
+    arn = world.register(status="PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus=told, deliveries=3)["verdict"] == "OVERTAKEN"
     assert executions() == []
+    (entry,) = world.timeline()
+    assert entry["kind"] == "decision_overtaken"
+    assert f"the event said {told}; when it was read, the registry said Pending" in entry["detail"]["reasons"][0]
+
+
+def test_an_old_answer_never_undoes_what_was_heard(world):
+    arn = world.register()
+    hear(arn, ModelApprovalStatus="Approved")
+    decide(world, arn, "Rejected")
+    with pytest.raises(RegistryBehindError):
+        hear(arn, ModelApprovalStatus="Approved", LastModifiedTime="4102444800000")
+    assert world.item("approval#1")["status"]["S"] == "Approved"
+
+
+@pytest.mark.parametrize("time", [1455192000000, "1455192000000", "2016-02-11T12:00:00Z", "yesterday", None])
+def test_any_spelling_of_the_events_time_is_taken(world, time):
+    arn = world.register()
+    assert hear(arn, ModelApprovalStatus="Approved", LastModifiedTime=time)["verdict"] == "STARTED"
 
 
 def test_the_same_approval_told_twice_or_stamped_starts_one_release(world):

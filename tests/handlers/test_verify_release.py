@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError
 from kedge.release_proof import LastWatch
@@ -10,7 +11,7 @@ from lambdas.adapters import canary_watch, clients
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.times import from_text
 from lambdas.handlers.verify_release import handler
-from tests.handlers.aws_world import CONTEXT, MODEL, TABLE, aws_world
+from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, TABLE, aws_world
 
 OLD, NEW = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbb"
 TIME = from_text("2016-02-11T14:00:00Z")
@@ -53,6 +54,24 @@ def test_a_config_that_serves_and_was_tried_is_promoted(world):
     watched(world, "HEALTHY")
     answered_requests(50)
     assert run()["verdict"] == "PROMOTED"
+
+
+def test_captures_at_the_configs_destination_are_as_planned(world):
+    world.serve(NEW, capture=f"capture/{MODEL}/2")
+    assert run()["capture"] == {"verdict": "AS_PLANNED", "reasons": ()}
+
+
+def test_an_endpoint_that_captures_elsewhere_than_its_config_says_is_told_though_it_serves(world):
+    world.serve(NEW, capture=f"capture/{MODEL}/2")
+    backend = sagemaker_backends[ACCOUNT][REGION]
+    backend.endpoints[MODEL].data_capture_config["DestinationS3Uri"] = f"s3://{BUCKET}/capture/{MODEL}/1"
+    backend.endpoint_configs[NEW].data_capture_config = {
+        "EnableCapture": True, "DestinationS3Uri": f"s3://{BUCKET}/capture/{MODEL}/2"
+    }  # fmt: skip
+    answered_requests(50)
+    answered = run()
+    assert (answered["verdict"], answered["capture"]["verdict"]) == ("PROMOTED", "ASTRAY")
+    assert "capture/hotel-cancellations/1, where hotel-cancellations-v2-bbbb says" in answered["reasons"][-1]
 
 
 def test_a_silent_rollback_is_recognised(world):

@@ -26,7 +26,7 @@ def world(monkeypatch):
 @pytest.fixture
 def updating(monkeypatch):
     # moto has no UpdateEndpoint, so no endpoint of its own is ever on its way.
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Baking", STARTED),))
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Baking", STARTED),), None)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
 
 
@@ -100,7 +100,7 @@ def test_only_the_last_look_holds_missing_requests_against_the_canary(world):
 
 
 def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Creating", STARTED),))
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Creating", STARTED),), None)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
     assert look(58) == {"verdict": "BAKING", "watch": {}}
     assert gauges() == []

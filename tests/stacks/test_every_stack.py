@@ -17,6 +17,14 @@ def test_no_stack_has_a_custom_resource(stack):
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_what_outlives_its_stack_does_not_outlive_a_deployment_that_failed_to_make_it(stack):
+    """A retained resource of a fixed name would make each later deployment fail: it exists already."""
+    for name, resource in template(stack)["Resources"].items():
+        policies = resource.get("DeletionPolicy", "Delete"), resource.get("UpdateReplacePolicy", "Delete")
+        assert policies in {("Delete", "Delete"), ("RetainExceptOnCreate", "Retain")}, name
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_no_template_needs_a_parameter(stack):
     assert "Parameters" not in template(stack)
 

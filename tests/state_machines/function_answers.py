@@ -3,7 +3,7 @@
 from typing import Any
 
 from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import plan_release
+from kedge.release_plan import ServingFleet, plan_release
 from lambdas.adapters import model_registry, releases, training_jobs
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.training_jobs import Workshop
@@ -67,7 +67,11 @@ def registration() -> Json:
 def plan(*, serving: bool = True) -> Json:
     """Answer as plan_release does, for an endpoint that serves or for none."""
     made = plan_release(
-        hotel(), package_version="3", package_arn=PACKAGE, run=RUN, serving_variant="AllTraffic" if serving else None
+        hotel(),
+        package_version="3",
+        package_arn=PACKAGE,
+        run=RUN,
+        serving=ServingFleet("AllTraffic", 2) if serving else None,
     )
     answer = {
         "verdict": "UPDATE" if serving else "CREATE",
@@ -80,9 +84,10 @@ def plan(*, serving: bool = True) -> Json:
     }
     if made.rollout is None:
         return answer | {"create": releases.create_endpoint_request(made)}
-    return answer | {"update": releases.update_endpoint_request(made, made.rollout)}
+    return answer | {"update": releases.update_endpoint_request(made, made.rollout), "traffic": made.rollout.traffic}
 
 
 def proof(verdict: str) -> Json:
     """Answer as verify_release does."""
-    return {"verdict": verdict, "reasons": [f"it was {verdict}"], "serving": verdict == "PROMOTED"}
+    capture = {"verdict": "AS_PLANNED", "reasons": []}
+    return {"verdict": verdict, "reasons": [f"it was {verdict}"], "serving": verdict == "PROMOTED", "capture": capture}

@@ -91,7 +91,7 @@ def release_answers(world, arn, *, serving):
         if endpoint["EndpointStatus"] != "InService":
             raise EndpointBusyError(endpoint="hotel", status=endpoint["EndpointStatus"])
         serves = endpoint["EndpointConfigName"] == event["endpoint_config"]
-        return {"verdict": "PROMOTED" if serves else "ROLLED_BACK", "reasons": []}
+        return {"verdict": "PROMOTED" if serves else "ROLLED_BACK", "reasons": [], "capture": {"verdict": "AS_PLANNED"}}
 
     switched = {"package_version": "1", "baseline": "1", "baseline_key": "k"}
     return {
@@ -116,6 +116,21 @@ def test_a_canary_really_bakes_and_is_promoted(account, world):
     assert hotel().canary.bake_minutes < watched_for < 120
     assert world.ask("1", "hotel")["Body"].read().decode().strip() == "8.0"
     assert account.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+
+
+def test_a_canary_that_became_impossible_after_its_plan_fails_told_and_moves_nothing(account, world):
+    """The plan has 1 of 2 instances; the fleet scaled in to one before the update."""
+    arn = registered(world)
+    world.make_model("hotel-v2", mean=100)
+    world.make_config("hotel-v2", "hotel-v2", instances=1)
+    world.make_endpoint("hotel", "hotel-v2")
+    functions = FakeFunctions(account, **release_answers(world, arn, serving=True))
+    machine = Machine(account, "release", functions)
+    assert machine.run(package_arn=arn)["status"] == "FAILED"
+    assert functions.told() == ["failed"]
+    assert "at most 50 percent of the instance count, which is 1" in functions.named("Tell")[0]["detail"]["cause"]
+    assert world.describe("hotel")["EndpointConfigName"] == "hotel-v2"
+    assert machine.lease() is None
 
 
 def test_a_canary_is_rolled_back_by_the_gauge_that_its_watcher_puts(account, world):

@@ -114,6 +114,35 @@ def test_a_release_that_is_not_proved_is_told_and_switches_nothing(machine, func
     assert (armed(), machine.lease()) == ([], None)
 
 
+ASTRAY = {"capture": {"verdict": "ASTRAY", "reasons": ["the endpoint captures to /2"]}}
+
+
+@pytest.mark.parametrize(
+    ("serving", "told"), [(True, ["canary_started", "capture_astray", "canary_promoted"]), (False, ["capture_astray"])]
+)
+def test_a_champion_whose_captures_go_astray_is_switched_to_and_told(machine, functions, serving, told):
+    functions.set(PlanRelease=plan(serving=serving), VerifyRelease=proof("PROMOTED") | ASTRAY)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told() == told
+    assert len(functions.named("SwitchBaseline")) == 1
+    (event,) = [event for event in functions.named("Tell") if event["kind"] == "capture_astray"]
+    assert event["detail"]["reasons"] == ["the endpoint captures to /2"]
+    assert machine.lease() is None
+
+
+def test_a_teller_that_fails_of_captures_fails_the_run_and_disarms_it(machine, functions, armed):
+    functions.set(VerifyRelease=proof("PROMOTED") | ASTRAY, Tell=[{}, RuntimeError("no mail today"), {}])
+    assert run(machine)["status"] == "FAILED"
+    assert functions.named("Tell")[-1]["detail"]["state"] == "TellCaptureAstray"
+    assert (armed(), machine.lease()) == ([], None)
+
+
+def test_the_share_of_the_traffic_is_told_when_the_canary_starts(machine, functions):
+    run(machine)
+    assert functions.named("Tell")[0]["detail"]["traffic"] == plan()["traffic"]
+    assert "1 of 2 instances: about 50 % of the traffic" in plan()["traffic"]
+
+
 def test_nothing_is_ever_deleted_but_alarms(machine, functions, sagemaker):
     functions.set(VerifyRelease=proof("ROLLED_BACK"))
     run(machine)
