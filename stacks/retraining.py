@@ -82,7 +82,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])

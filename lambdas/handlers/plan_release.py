@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
@@ -22,6 +23,7 @@ from lambdas.adapters import (
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_model
+from lambdas.adapters.times import to_text
 from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.logs import logger, tracer
 from lambdas.settings import Settings as Environment
@@ -72,7 +74,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         previous_config=serving,
         instances=plan.instance_count,
     )
-    return requests_of(plan, settings, endpoint)
+    return requests_of(plan, settings, endpoint, request.time)
 
 
 def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
@@ -110,10 +112,13 @@ def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str |
     under_way.save(clients.dynamodb(), settings.state_table, request.model, release)
 
 
-def requests_of(plan: ReleasePlan, settings: Settings, endpoint: EndpointState | None) -> dict[str, Any]:
+def requests_of(
+    plan: ReleasePlan, settings: Settings, endpoint: EndpointState | None, planned_at: datetime
+) -> dict[str, Any]:
     """Write the plan as the requests that the machine sends."""
     answer: dict[str, Any] = {
         "package_version": plan.package_version,
+        "planned_at": to_text(planned_at),
         "endpoint_config_name": plan.endpoint_config,
         "model_name": plan.model_name,
         "create_model": releases.create_model_request(plan, role_arn=settings.sagemaker_role_arn),
