@@ -38,6 +38,11 @@ def approved(_model: str, detail: Detail) -> Message:
 
 def rejected(model: str, detail: Detail) -> Message:
     """A rejection; of the package that serves it needs a person."""
+    if detail.get("releasing"):
+        return Message(
+            f"package version {version(detail)} was rejected while it is released",
+            (section("WHAT HAPPENS NEXT", "The release goes back by itself; you are told when it has."),),
+        )
     if not detail.get("serving"):
         return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
     return Message(
@@ -150,7 +155,7 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
     )
 
 
-def release_unproven(_model: str, detail: Detail) -> Message:
+def release_unproven(model: str, detail: Detail) -> Message:
     """A canary saw too little to be believed."""
     return Message(
         f"the release of package version {version(detail)} could not be proved",
@@ -158,8 +163,14 @@ def release_unproven(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. To try once more when there is more traffic, reject "
-                "and then approve the package, or lower canary.minimum_requests in the model's YAML.",
+                "Nothing by itself: "
+                + (
+                    "the endpoint serves this version, and it is judged from now on. To go back: kedge rollback "
+                    f'{model} --reason "why".'
+                    if detail.get("serving")
+                    else "the champion serves untouched. To try once more when there is more traffic, reject and then "
+                    "approve the package, or lower canary.minimum_requests in the model's YAML."
+                ),
             ),
             run(detail),
         ),

@@ -104,7 +104,7 @@ class Release(cdk.Stack):
         may_use_key(role, self._storage.key)
         allow(role, "StartRelease", ["states:StartExecution"], [machine.state_machine_arn])
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
-        self._see(function, "ModelPackage")
+        self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
         return function
 
     def _plan_release(self) -> lambda_.Function:

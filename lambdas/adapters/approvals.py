@@ -17,6 +17,7 @@ class Approval:
 
     status: str
     approvals: int
+    decided_at: datetime | None = None
 
 
 def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approval:
@@ -24,12 +25,15 @@ def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approva
     item = dynamodb.get_item(TableName=table, Key=_key(model, package_version), ConsistentRead=True).get("Item")
     if item is None:
         return Approval("PendingManualApproval", 0)
-    return Approval(item["status"]["S"], int(item["approvals"]["N"]))
+    decided_at = from_text(item["decided_at"]["S"]) if "decided_at" in item else None
+    return Approval(item["status"]["S"], int(item["approvals"]["N"]), decided_at)
 
 
 def save(dynamodb: Any, table: str, model: str, package_version: str, approval: Approval) -> None:
     """Remember what was acted on: SageMaker tells of metadata changes with the same event."""
     facts = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
+    if approval.decided_at is not None:
+        facts["decided_at"] = {"S": to_text(approval.decided_at)}
     dynamodb.put_item(TableName=table, Item=_key(model, package_version) | facts)
 
 
@@ -43,30 +47,15 @@ class Waiting:
 
 
 def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> Waiting | None:
-    """Let a package wait; of two, the one that was approved later waits, and the other one is returned.
-
-    The same package may wait again, which returns None.
-    """
+    """Let a package wait, and return the other one that has waited until now."""
     before = load_waiting(dynamodb, table, model)
-    if before is not None and before.package_arn != waiting.package_arn and before.decided_at > waiting.decided_at:
-        return waiting
     item = {
         **_waiting_key(model),
         "package_arn": {"S": waiting.package_arn},
         "package_version": {"S": waiting.package_version},
         "decided_at": {"S": to_text(waiting.decided_at)},
     }
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=item,
-            ConditionExpression="attribute_not_exists(package_arn) OR package_arn = :read",
-            ExpressionAttributeValues={":read": {"S": before.package_arn if before else waiting.package_arn}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            return wait(dynamodb, table, model, waiting)
-        raise
+    dynamodb.put_item(TableName=table, Item=item)
     return before if before is not None and before.package_arn != waiting.package_arn else None
 
 
