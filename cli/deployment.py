@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import RefusedError
 
-STORAGE, RETRAINING, RELEASE = "KedgeStorage", "KedgeRetraining", "KedgeRelease"
+STORAGE, MONITORING, RETRAINING, RELEASE = "KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 # `kedge account serve` checks no signature; its region is app.py's default.
 OFFLINE = {"region_name": "eu-west-1", "aws_access_key_id": "offline", "aws_secret_access_key": "offline"}
@@ -88,21 +88,23 @@ class Deployment:
     def _find(self, stack: str, kind: str, name: str) -> str:
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
-        for found in self._resources(stack):
+        for found in self.resources(stack):
             if found["ResourceType"] == kind and shape.fullmatch(found["LogicalResourceId"]):
                 return str(found["PhysicalResourceId"])
-        raise NotDeployedError(what=f"{name} of stack {stack}", region=self._region)
+        raise NotDeployedError(what=f"{name} of stack {stack}", region=self.region)
 
-    def _resources(self, stack: str) -> Iterator[dict[str, Any]]:
+    def resources(self, stack: str) -> Iterator[dict[str, Any]]:
+        """What a stack made, as CloudFormation lists it."""
         try:
             for page in self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
                 yield from page["StackResourceSummaries"]
         except ClientError as error:
             # CloudFormation's code for a stack that does not exist; nothing else can be wrong with our request.
             if error.response["Error"]["Code"] == "ValidationError":
-                raise NotDeployedError(what=f"stack {stack}", region=self._region) from error
+                raise NotDeployedError(what=f"stack {stack}", region=self.region) from error
             raise
 
     @property
-    def _region(self) -> str:
+    def region(self) -> str:
+        """The region that is spoken to."""
         return str(self._session.region_name)
