@@ -14,7 +14,7 @@ from typing import Any
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.doctor.installation import FUNCTION, Installation
 from cli.doctor.remedies import read_log, restore
-from lambdas.handlers.entry import IMPORTED
+from lambdas.handlers.requests import IMPORTED
 
 AT_ONCE = 4
 HANDLERS = "lambdas.handlers."

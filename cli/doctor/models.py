@@ -21,7 +21,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     """Compare the two lists, then look at each model's champion and its last judgement."""
     for problem in installation.model_files_problems:
         yield failed("models", problem, "kedge models validate")
-    deployed = [group.physical_id for group in installation.resources(GROUP)]
+    deployed = [group.physical_id.rpartition("/")[2] for group in installation.resources(GROUP)]
     if not installation.stacks:
         return
     yield from same_models(deployed, list(installation.models))
