@@ -179,8 +179,8 @@ class Guard:
         """Return whether a role's permissions boundary allows this; None where it has none."""
         if role_arn not in self._boundaries:
             arn = self._role(role_arn).permissions_boundary_arn
-            document = self.account.backend("iam").get_policy(arn).document if arn else None
-            self._boundaries[role_arn] = read_policy(document) if document else None
+            policy = self.account.backend("iam").get_policy(arn) if arn else None
+            self._boundaries[role_arn] = read_policy(_document(policy)) if policy else None
         boundary = self._boundaries[role_arn]
         if boundary is None:
             return None
@@ -203,7 +203,7 @@ class Guard:
     def _statements_of(self, role_arn: str) -> tuple[Statement, ...]:
         role = self._role(role_arn)
         documents = [document for _, document in sorted(role.policies.items())]
-        documents += [policy.document for policy in role.managed_policies.values()]
+        documents += [_document(policy) for policy in role.managed_policies.values()]
         return tuple(statement for document in documents for statement in read_policy(document))
 
     def forget(self) -> None:
@@ -211,6 +211,12 @@ class Guard:
         self._statements.clear()
         self._covering.clear()
         self._boundaries.clear()
+
+
+def _document(policy: Any) -> str:
+    """Return what the default version of a managed policy says."""
+    document: str = next(each.document for each in policy.versions if each.version_id == policy.default_version_id)
+    return document
 
 
 def denial(service: str, operation: str, message: str) -> ClientError:
