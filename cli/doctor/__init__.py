@@ -37,9 +37,14 @@ def examine(deployment: Deployment, models: Path) -> list[Finding]:
 def _looked(check: Check, installation: Installation) -> Iterator[Finding]:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from cli.doctor.findings import unknown
     from cli.doctor.refused import could_not_look
+    from kedge.errors import RefusedError
 
     try:
         yield from check(installation)
     except (ClientError, BotoCoreError) as error:
         yield could_not_look(error)
+    except RefusedError as error:
+        # Its sentence says where it looked, and what to do.
+        yield unknown("Kedge", str(error), "see the checks above, or name the right --models, --region and AWS_PROFILE")

@@ -37,8 +37,10 @@ def doctor(
 ) -> None:
     """Check the deployed Kedge, and say how to mend what is wrong: the first thing to run after a deployment.
 
-    Exit code 0: nothing failed; 1: something failed; 2: nothing failed, but a check could not look (a permission is missing, or
-    nothing is deployed here). It changes nothing: each function is invoked with an empty event, which it answers at once.
+    Exit code 0: nothing failed; 1: something failed; 2: nothing failed, but a check could not look
+    (a permission is missing, or nothing is deployed here).
+
+    It changes nothing: each function is invoked with an empty event, which it answers at once.
     """
     with in_a_sentence("doctor"):
         from cli.deployment import Deployment
