@@ -17,7 +17,8 @@ from lambdas.adapters.approvals import Approval
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -74,8 +75,7 @@ class Request(BaseModel, frozen=True):
         )
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided."""
     request, settings = Request.from_event(event), Settings.from_environment()

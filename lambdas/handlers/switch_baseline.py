@@ -10,7 +10,8 @@ from lambdas.adapters import audit, champions, clients, model_registry
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.times import from_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -32,8 +33,7 @@ class Request(BaseModel, frozen=True):
     previous_config: str | None = None
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Let the champion item name the package and its baseline: from here on its windows begin."""
     request, settings = Request.model_validate(event), Settings.from_environment()

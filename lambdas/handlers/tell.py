@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel
 from lambdas.adapters import alerts, audit, clients
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
@@ -35,8 +36,7 @@ class Request(BaseModel, frozen=True):
     detail: dict[str, Any] = {}
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
     request, settings = Request.model_validate(event), Settings.from_environment()

@@ -12,7 +12,8 @@ from kedge.errors import EndpointBusyError, EndpointFailedError
 from kedge.release_proof import CaptureProof, ReleaseProof, judge_capture, judge_release
 from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
 from lambdas.adapters.models import load_model
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -33,8 +34,7 @@ class Request(BaseModel, frozen=True):
     started: AwareDatetime | None = None
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge the endpoint as it stands, and forget the canary."""
     request, settings = Request.model_validate(event), Settings.from_environment()
