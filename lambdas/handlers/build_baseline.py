@@ -35,7 +35,8 @@ from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import SERVING_ENVIRONMENT
 from lambdas.adapters.transform_outputs import Answered
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -73,8 +74,7 @@ class Request(BaseModel, frozen=True):
     champion: dict[str, Any] = {}
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Freeze the baseline, stage it, and write the registration request."""
     request, settings = Request.model_validate(event), Settings.from_environment()

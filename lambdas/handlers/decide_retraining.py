@@ -23,7 +23,8 @@ from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
 from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import StageRequest
 from lambdas.settings import Settings as Environment
 
@@ -53,8 +54,7 @@ class Request(BaseModel):
     reason: str = "asked for"
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Decide, then start or hold."""
     if "Records" in event:

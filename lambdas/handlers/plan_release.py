@@ -25,7 +25,8 @@ from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
 from lambdas.adapters.under_way import ReleaseUnderWay
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -47,8 +48,7 @@ class Request(BaseModel, frozen=True):
     package_arn: str
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()

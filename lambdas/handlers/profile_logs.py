@@ -17,7 +17,8 @@ from kedge.profile import Baseline, count_rows_by_hour
 from kedge.typed_columns import typed_predictions
 from lambdas.adapters import baselines, champions, clients, days, inference_logs, metrics, predictions, served
 from lambdas.adapters.models import load_model
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import StageRequest
 from lambdas.settings import Settings as Environment
 
@@ -44,8 +45,7 @@ class Place:
     day: date
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """List, diff and fold each package's recent days."""
     request, settings = StageRequest.from_event(event), Settings.from_environment()

@@ -27,7 +27,8 @@ from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_models
 from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.serving_check import check_serving
 from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
@@ -74,8 +75,7 @@ class Request(BaseModel, frozen=True):
         return request
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Settle one model, or send each model's message."""
     request, settings = Request.from_event(event), Settings.from_environment()

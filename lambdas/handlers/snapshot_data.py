@@ -19,8 +19,9 @@ from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training_jobs import Workshop
 from lambdas.adapters.transform_outputs import PERMUTED
+from lambdas.handlers.entry import entry
 from lambdas.handlers.label_folding import fold_labels
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 PARQUET = "application/vnd.apache.parquet"
@@ -57,8 +58,7 @@ class Serving:
     training_end: datetime | None
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()

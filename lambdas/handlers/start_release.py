@@ -29,7 +29,8 @@ from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
 from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -86,8 +87,7 @@ class Request(BaseModel, frozen=True):
         )
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided."""
     request, settings = Request.from_event(event), Settings.from_environment()

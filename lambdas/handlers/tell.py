@@ -10,7 +10,8 @@ from lambdas.adapters import audit, clients, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
@@ -37,8 +38,7 @@ class Request(BaseModel, frozen=True):
     detail: dict[str, Any] = {}
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
     request, settings = Request.model_validate(event), Settings.from_environment()

@@ -18,7 +18,8 @@ from lambdas.adapters.captured_answers import answers_of, load_captured_rows
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # The last look must leave the alarm two of its periods to be evaluated within the bake.
@@ -44,8 +45,7 @@ class Request(BaseModel, frozen=True):
     started: AwareDatetime
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at the canary once; SETTLED when the endpoint is not being updated any more."""
     request, settings = Request.model_validate(event), Settings.from_environment()
