@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
@@ -101,7 +102,7 @@ class Retraining(cdk.Stack):
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "SAGEMAKER_ROLE_ARN": self.workshop.role.role_arn,
-                "TRAINING_IMAGE": self.workshop.image,
+                "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
@@ -149,7 +150,7 @@ class Retraining(cdk.Stack):
             timeout_seconds=600,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
-                "TRAINING_IMAGE": self.workshop.image,
+                "TRAINING_IMAGES": json.dumps(self.workshop.images),
             },
         )
         role = role_of(function)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
@@ -34,7 +34,7 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
-    training_image: str
+    training_images: Json[dict[str, str]]
     training_source_uri: str
     sagemaker_role_arn: str
     kms_key_id: str | None = None
@@ -164,7 +164,7 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
     """Ask for the training job, the challenger's model, and a transform job for each model."""
     base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
     workshop = Workshop(
-        image=config.training.image or settings.training_image,
+        image=training_jobs.image_of(config, settings.training_images),
         source_uri=settings.training_source_uri,
         role_arn=settings.sagemaker_role_arn,
         kms_key_id=settings.kms_key_id,
@@ -174,7 +174,7 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         "training_job": training_jobs.training_job_request(
             config, workshop, train_uri=f"{base}/train/", output_uri=f"{base}/output"
         ),
-        "challenger_model": training_jobs.challenger_model_request(workshop),
+        "challenger_model": training_jobs.challenger_model_request(config, workshop),
         "challenger_transform": training_jobs.transform_request(
             config, workshop, model_name=request.run, input_uri=f"{base}/{SCORED}", output_uri=f"{base}/challenger"
         ),

@@ -12,7 +12,7 @@ import pytest
 from lambdas.adapters import champions, windows
 from lambdas.adapters.champions import Champion
 from lambdas.handlers.snapshot_data import handler
-from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
 
 NOW = datetime(2015, 12, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ PREFIX = f"retraining/{MODEL}/run-1"
 @pytest.fixture
 def world(monkeypatch):
     environment = {
-        "TRAINING_IMAGE": "image:1", "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
+        "TRAINING_IMAGES": IMAGES, "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
         "KMS_KEY_ID": "key",
     }  # fmt: skip
     with aws_world(monkeypatch, **environment) as world:

@@ -31,7 +31,7 @@ def ready(*, champion: bool = True) -> Json:
         "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
         "champion": {"present": False},
         "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
-        "challenger_model": training_jobs.challenger_model_request(shop),
+        "challenger_model": training_jobs.challenger_model_request(hotel(), shop),
         "challenger_transform": training_jobs.transform_request(
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
         ),
