@@ -109,15 +109,18 @@ def predict_fn(rows, model):
 
 
 def output_fn(prediction, accept):
-    """Write the answers: a line a row in CSV, `{"predictions": [...]}` in JSON."""
+    """Write the answers, with their content type: a line a row in CSV, `{"predictions": [...]}` in JSON."""
     kind = (accept or CSV).split(";")[0].strip().lower()
     if kind == JSON:
-        return json.dumps({"predictions": prediction})
-    if kind == JSON_LINES:
-        return "\n".join(json.dumps({"predictions": [answer]}) for answer in prediction)
-    if kind in (CSV, "*/*"):
-        return "\n".join(_csv_line(answer) for answer in prediction)
-    raise UnsupportedContentError(f"answer type {accept!r} is neither {CSV} nor {JSON}")
+        body = json.dumps({"predictions": prediction})
+    elif kind == JSON_LINES:
+        body = "\n".join(json.dumps({"predictions": [answer]}) for answer in prediction)
+    elif kind in (CSV, "*/*"):
+        kind, body = CSV, "\n".join(_csv_line(answer) for answer in prediction)
+    else:
+        raise UnsupportedContentError(f"answer type {accept!r} is neither {CSV} nor {JSON}")
+    # Without the type the serving toolkit answers text/html, whatever the client accepts.
+    return body, kind
 
 
 def _json_rows(document):

@@ -76,7 +76,9 @@ def serving():
 
 def answer(serving, model, body, content_type, accept="text/csv"):
     """One request through the four functions that the container calls."""
-    return serving.output_fn(serving.predict_fn(serving.input_fn(body, content_type), model), accept)
+    answered, kind = serving.output_fn(serving.predict_fn(serving.input_fn(body, content_type), model), accept)
+    assert kind == accept
+    return answered
 
 
 def test_the_same_rows_and_seed_give_the_same_model(trained, tmp_path):
