@@ -30,8 +30,8 @@ def run(*, previous: str | None = OLD) -> dict:
     return handler(event, CONTEXT)
 
 
-def watched(world, verdict: str, *, run: str = "release-1") -> None:
-    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",)))
+def watched(world, verdict: str, *, run: str = "release-1", compared: int = 50) -> None:
+    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",), compared))
     canary_watch.save(world.dynamodb, TABLE, MODEL, seen)
 
 
@@ -53,6 +53,13 @@ def test_a_config_that_serves_and_was_tried_is_promoted(world):
     watched(world, "HEALTHY")
     answered_requests(50)
     assert run()["verdict"] == "PROMOTED"
+
+
+def test_a_config_that_serves_is_unproven_where_no_answer_was_compared(world):
+    world.serve(NEW)
+    watched(world, "UNDECIDED", compared=0)
+    answered_requests(50)
+    assert (run()["verdict"], run()["serving"]) == ("UNPROVEN", True)
 
 
 def test_a_silent_rollback_is_recognised(world):

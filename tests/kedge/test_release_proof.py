@@ -8,7 +8,7 @@ def judge(**changes) -> ReleaseProof:
         "asked": "m-v2",
         "found": "m-v2",
         "failure_reason": "",
-        "watch": LastWatch("HEALTHY", ()),
+        "watch": LastWatch("HEALTHY", (), 150),
         "requests": 200,
         "minimum_requests": 100,
     }
@@ -26,18 +26,25 @@ def test_a_silent_rollback_is_recognised_by_the_config_alone():
 
 
 def test_a_rollback_for_misbehaviour_gives_the_watchs_reason_first():
-    proof = judge(found="m-v1", watch=LastWatch("MISBEHAVING", ("its answers moved",)))
+    proof = judge(found="m-v1", watch=LastWatch("MISBEHAVING", ("its answers moved",), 150))
     assert proof.verdict == "ROLLED_BACK"
     assert proof.reasons[0] == "its answers moved"
 
 
 def test_a_canary_that_too_few_tried_is_unproven_not_bad():
-    assert judge(found="m-v1", watch=LastWatch("UNPROVEN", ("12 requests",))).verdict == "UNPROVEN"
+    assert judge(found="m-v1", watch=LastWatch("UNPROVEN", ("12 requests",), 12)).verdict == "UNPROVEN"
 
 
 def test_a_deployment_that_went_through_untried_is_unproven_though_it_serves():
     proof = judge(requests=99)
     assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
+
+
+def test_a_canary_of_which_no_answer_was_compared_is_unproven_though_it_serves():
+    for watch in (None, LastWatch("UNDECIDED", ("no answer was compared",), 0), LastWatch("HEALTHY", (), 0)):
+        proof = judge(watch=watch)
+        assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
+        assert "none of its answers was compared" in proof.reasons[-1]
 
 
 def test_a_new_endpoint_needs_no_traffic_to_be_believed():
