@@ -30,6 +30,8 @@ class CaptureCheck:
     fault : str
         What hinders most of the unreadable: "no answer" or "no input" was captured, "answer" or "input" cannot be read, or
         "record".
+    reason : str
+        Why one of them cannot be read, where that names no value.
     came : dict of str to dict
         Of one of those records by side: content type, encoding, and the shape of the first characters.
     expected, remedy : str
@@ -39,6 +41,7 @@ class CaptureCheck:
     records: int
     unread: int
     fault: str = ""
+    reason: str = ""
     came: dict[str, dict[str, str]] | None = None
     expected: str = ""
     remedy: str = ""
@@ -51,7 +54,7 @@ class CaptureCheck:
     def to_json(self) -> dict[str, Any]:
         """The facts, as the timeline and the mail carry them."""
         return {
-            "records": self.records, "unread": self.unread, "fault": self.fault, "came": self.came,
+            "records": self.records, "unread": self.unread, "fault": self.fault, "reason": self.reason, "came": self.came,
             "expected": self.expected, "remedy": self.remedy,
         }  # fmt: skip
 
@@ -59,7 +62,7 @@ class CaptureCheck:
 def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
     """Look at some captured records as `profile_logs` will read them."""
     records, faults = 0, Counter[str]()
-    examples: dict[str, bytes] = {}
+    examples: dict[str, tuple[bytes, str]] = {}
     for line in lines:
         records += 1
         try:
@@ -67,12 +70,15 @@ def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
         except UnreadableRecordError as error:
             fault = _fault(line, error.reason)
             faults[fault] += 1
-            examples.setdefault(fault, line)
+            examples.setdefault(fault, (line, error.reason))
     if not faults:
         return CaptureCheck(records, 0)
     fault = faults.most_common(1)[0][0]
-    came = _came(examples[fault])
-    return CaptureCheck(records, faults.total(), fault, came, _expected(config), _remedy(fault, came))
+    line, reason = examples[fault]
+    came = _came(line)
+    # The reasons of ids and times quote them; those of a side never quote it.
+    said = reason if fault in _SIDES.values() else ""
+    return CaptureCheck(records, faults.total(), fault, said, came, _expected(config), _remedy(fault, came))
 
 
 def shape_of(text: str) -> str:

@@ -19,7 +19,7 @@ def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
         f"the captures of package version {detail['package_version']} cannot be read",
         (
             f"{counted} The endpoint answers, but none of those requests is watched for drift or quality.",
-            section("WHAT IS WRONG", _FAULTS[str(detail["fault"])]),
+            section("WHAT IS WRONG", " ".join((_FAULTS[str(detail["fault"])], str(detail.get("reason", "")))).strip()),
             section("WHAT CAME (9 stands for numbers, a for words)", bullets(came)),
             section("WHAT WAS EXPECTED", str(detail["expected"])),
             section("HOW TO MEND IT", str(detail["remedy"])),

@@ -222,7 +222,7 @@ class Monitoring(cdk.Stack):
         # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
         every(
             self,
-            "WatchCaptures",
+            "CapturesHourly",
             "45 * * * ? *",
             function=watch_captures,
             role=role,
