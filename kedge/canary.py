@@ -20,15 +20,15 @@ EXACT_PRODUCT_MAX = 40_000
 
 @dataclass(frozen=True)
 class CanaryVerdict:
-    """The verdict, with reasons, and how many of the canary's answers were compared with the champion's.
+    """The verdict, with reasons, and how many of the canary's captured answers it rests on.
 
-    HEALTHY, MISBEHAVING, UNDECIDED (nothing compared so far), or UNPROVEN (too few requests, or still nothing compared, by the
-    end of the bake).
+    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's that were captured), or UNPROVEN (that
+    still, or too few requests, by the end of the bake).
     """
 
     verdict: Literal["HEALTHY", "MISBEHAVING", "UNDECIDED", "UNPROVEN"]
     reasons: tuple[str, ...]
-    compared: int = 0
+    judged: int = 0
 
     @property
     def gauge(self) -> int:
@@ -68,7 +68,7 @@ def judge_canary(
     requests : int
         Requests the canary has answered by the endpoint's own count.
     bake_is_ending : bool
-        Whether this is the last look: then too few requests are UNPROVEN, and so are answers that nothing was compared with.
+        Whether this is the last look: then too few requests are UNPROVEN, and so is a canary of which no answer was read.
     classes : bool
         Whether the answers are codes of classes.
     unread : tuple of Unread
@@ -97,11 +97,16 @@ def judge_canary(
             "UNPROVEN",
             (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
         )
-    if not len(canary) or not len(reference):
+    if not len(canary) or (unread[1].records and not len(reference)):
         reason = _nothing_compared(len(canary), len(reference), unread, requests)
         return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
-    seen = f"{requests} requests, {len(canary)} captured answers compared"
-    return CanaryVerdict("HEALTHY", (seen,), len(canary))
+    # Traffic that moves at once leaves the champion nothing to answer: then the canary's answers are only read.
+    how = (
+        "compared"
+        if len(reference)
+        else "read; the champion answered nothing over the same minutes to compare them with"
+    )
+    return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers {how}",), len(canary))
 
 
 def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:

@@ -10,11 +10,11 @@ ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN"]
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said, and how many of its answers it had compared."""
+    """What the last look at the canary said, and on how many of its captured answers the looks rested."""
 
     verdict: str
     reasons: tuple[str, ...]
-    compared: int
+    judged: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def judge_release(
 
     After an automatic rollback SageMaker reports InService with the *old* config, at times without any
     reason: only the config's name tells. A canary that too few requests tried, or of which no answer
-    was ever compared with the champion's, is UNPROVEN, also where the deployment went through.
+    was ever read and judged, is UNPROVEN, also where the deployment went through.
 
     Parameters
     ----------
@@ -61,9 +61,11 @@ def judge_release(
             f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
         )
         return ReleaseProof("UNPROVEN", (reason,), True)
-    if requests is not None and (watch is None or not watch.compared):
+    if requests is not None and (watch is None or not watch.judged):
         seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
-        reason = f"the endpoint serves {asked}{tried}, but none of its answers was compared with the champion's: go back, or try again"
+        reason = (
+            f"the endpoint serves {asked}{tried}, but none of its captured answers was judged: go back, or try again"
+        )
         return ReleaseProof("UNPROVEN", (*seen, reason), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
 

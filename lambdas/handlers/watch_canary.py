@@ -58,10 +58,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # The fleet is still being made, or the old one taken down: nobody compares anything.
         return {"verdict": "BAKING", "watch": {}}
     verdict, requests = look(request, settings, config, endpoint, since)
+    before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
+    # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
+    judged = max(verdict.judged, before.last.judged if before and before.run == request.run else 0)
     seen = CanaryWatch(
         run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
         requests=requests, seen_at=to_text(request.time),
-        last=LastWatch(verdict.verdict, verdict.reasons, verdict.compared),
+        last=LastWatch(verdict.verdict, verdict.reasons, judged),
     )  # fmt: skip
     canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
     canary_traffic.put_gauge(

@@ -30,8 +30,8 @@ def run(*, previous: str | None = OLD) -> dict:
     return handler(event, CONTEXT)
 
 
-def watched(world, verdict: str, *, run: str = "release-1", compared: int = 50) -> None:
-    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",), compared))
+def watched(world, verdict: str, *, run: str = "release-1", judged: int = 50) -> None:
+    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",), judged))
     canary_watch.save(world.dynamodb, TABLE, MODEL, seen)
 
 
@@ -55,9 +55,9 @@ def test_a_config_that_serves_and_was_tried_is_promoted(world):
     assert run()["verdict"] == "PROMOTED"
 
 
-def test_a_config_that_serves_is_unproven_where_no_answer_was_compared(world):
+def test_a_config_that_serves_is_unproven_where_no_answer_was_judged(world):
     world.serve(NEW)
-    watched(world, "UNDECIDED", compared=0)
+    watched(world, "UNDECIDED", judged=0)
     answered_requests(50)
     assert (run()["verdict"], run()["serving"]) == ("UNPROVEN", True)
 

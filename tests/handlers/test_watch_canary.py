@@ -118,7 +118,7 @@ def test_a_canary_whose_answers_cannot_be_read_is_unproven_and_says_what_came(wo
     assert "none of the 50 captured requests of the canary could be read" in watch["reasons"][0]
     assert "a page of HTML" in watch["reasons"][0]
     assert sorted(gauges()) == [0.0, 1.0]
-    assert world.item("canary")["compared"] == {"N": "0"}
+    assert world.item("canary")["judged"] == {"N": "0"}
 
 
 @pytest.mark.usefixtures("updating")
@@ -127,7 +127,7 @@ def test_answers_that_came_as_html_are_compared_by_their_content(world):
     capture(world, "1", random.uniform(0.1, 0.9, 100))
     capture(world, "2", random.uniform(0.1, 0.9, 100), content_type="text/html; charset=utf-8")
     assert look(20)["watch"]["verdict"] == "HEALTHY"
-    assert world.item("canary")["compared"] == {"N": "100"}
+    assert world.item("canary")["judged"] == {"N": "100"}
 
 
 def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):

@@ -49,13 +49,19 @@ def judged(canary, champion, *, ending, unread=(ALL_READ, ALL_READ)):
     return judge_canary(canary, champion, CanaryPolicy(), requests=200, bake_is_ending=ending, unread=unread)
 
 
-def test_a_canary_that_compared_no_answer_is_never_healthy_and_unproven_when_the_bake_ends():
-    none, some = np.empty(0), answers(1, 200)
-    for canary, champion in ((none, some), (some, none), (none, none), (some, np.array([np.nan]))):
-        early, last = (judged(canary, champion, ending=ending) for ending in (False, True))
-        assert (early.verdict, early.gauge, early.compared) == ("UNDECIDED", 0, 0)
-        assert (last.verdict, last.gauge, last.compared) == ("UNPROVEN", 1, 0)
-    assert judged(some, some, ending=True).compared == 200
+def test_a_canary_of_which_no_answer_was_read_is_never_healthy_and_unproven_when_the_bake_ends():
+    none, some, lost = np.empty(0), answers(1, 200), Unread(9, "no endpointOutput in the record")
+    for canary, champion, unread in ((none, some, ALL_READ), (none, none, ALL_READ), (some, none, lost)):
+        early, last = (judged(canary, champion, ending=end, unread=(ALL_READ, unread)) for end in (False, True))
+        assert (early.verdict, early.gauge, early.judged) == ("UNDECIDED", 0, 0)
+        assert (last.verdict, last.gauge, last.judged) == ("UNPROVEN", 1, 0)
+    assert judged(some, some, ending=True).judged == 200
+
+
+def test_where_all_traffic_moves_at_once_the_canary_is_read_alone_and_that_is_said():
+    found = judged(answers(1, 200), np.empty(0), ending=True)
+    assert (found.verdict, found.judged) == ("HEALTHY", 200)
+    assert "the champion answered nothing over the same minutes" in found.reasons[0]
 
 
 def test_an_unproven_canary_says_how_many_were_captured_and_what_came():

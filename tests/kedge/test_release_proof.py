@@ -40,11 +40,11 @@ def test_a_deployment_that_went_through_untried_is_unproven_though_it_serves():
     assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
 
 
-def test_a_canary_of_which_no_answer_was_compared_is_unproven_though_it_serves():
-    for watch in (None, LastWatch("UNDECIDED", ("no answer was compared",), 0), LastWatch("HEALTHY", (), 0)):
+def test_a_canary_of_which_no_answer_was_judged_is_unproven_though_it_serves():
+    for watch in (None, LastWatch("UNDECIDED", ("no answer was read",), 0), LastWatch("HEALTHY", (), 0)):
         proof = judge(watch=watch)
         assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
-        assert "none of its answers was compared" in proof.reasons[-1]
+        assert "none of its captured answers was judged" in proof.reasons[-1]
 
 
 def test_a_new_endpoint_needs_no_traffic_to_be_believed():
