@@ -134,7 +134,8 @@ def release_unproven(_model: str, detail: Detail) -> Message:
             section(
                 "WHAT HAPPENS NEXT",
                 "Nothing by itself: the champion serves untouched. To try once more when there is more traffic, reject "
-                "and then approve the package, or lower canary.minimum_requests in the model's YAML.",
+                "and then approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
+                "compared, mend first what could not be read: docs/operations.md says how.",
             ),
             run(detail),
         ),

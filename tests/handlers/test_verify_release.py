@@ -31,8 +31,8 @@ def run(*, previous: str | None = OLD) -> dict:
     return handler(event, CONTEXT)
 
 
-def watched(world, verdict: str, *, run: str = "release-1") -> None:
-    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",)))
+def watched(world, verdict: str, *, run: str = "release-1", judged: int = 50) -> None:
+    seen = CanaryWatch(run, "2", NEW, 1, "2016-02-11T13:00:00Z", LastWatch(verdict, (f"it was {verdict}",), judged))
     canary_watch.save(world.dynamodb, TABLE, MODEL, seen)
 
 
@@ -72,6 +72,13 @@ def test_an_endpoint_that_captures_elsewhere_than_its_config_says_is_told_though
     answered = run()
     assert (answered["verdict"], answered["capture"]["verdict"]) == ("PROMOTED", "ASTRAY")
     assert "capture/hotel-cancellations/1, where hotel-cancellations-v2-bbbb says" in answered["reasons"][-1]
+
+
+def test_a_config_that_serves_is_unproven_where_no_answer_was_judged(world):
+    world.serve(NEW)
+    watched(world, "UNDECIDED", judged=0)
+    answered_requests(50)
+    assert (run()["verdict"], run()["serving"]) == ("UNPROVEN", True)
 
 
 def test_a_silent_rollback_is_recognised(world):

@@ -39,14 +39,14 @@ def model_fn(model_dir):
 
 def input_fn(body, content_type):
     if content_type == "application/json":
-        return [json.loads(line)["x"] for line in body.decode().splitlines()]
-    return [float(line.split(",")[0]) for line in body.decode().splitlines()]
+        return [json.loads(line)["x"] for line in body.splitlines()]
+    return [float(line.split(",")[0]) for line in body.splitlines()]
 
 def predict_fn(rows, mean):
     return [mean + row for row in rows]
 
 def output_fn(predictions, accept):
-    return "\\n".join(str(each) for each in predictions)
+    return "\\n".join(str(each) for each in predictions), accept
 """
 BROKEN = INFERENCE.replace("return [mean + row for row in rows]", "raise RuntimeError('no such feature: meal')")
 
