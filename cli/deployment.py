@@ -39,15 +39,16 @@ class Caller:
 
     name: str
     time: datetime
+    account: str
 
 
 class Deployment:
     """The clients, and the physical names of what the stacks made."""
 
-    def __init__(self, *, region: str | None, endpoint_url: str | None) -> None:
+    def __init__(self, *, region: str | None, endpoint_url: str | None, profile: str | None = None) -> None:
         url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         self._options: dict[str, Any] = {"endpoint_url": url} if url else {}
-        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), profile_name=profile)
         if url and urlsplit(url).hostname in LOCAL_HOSTS and self._session.get_credentials() is None:
             self._session = boto3.Session(
                 **{**OFFLINE, "region_name": self._session.region_name or OFFLINE["region_name"]}
@@ -71,7 +72,7 @@ class Deployment:
         answer = self.client("sts").get_caller_identity()
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         time = parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
-        return Caller(str(answer["Arn"]), time)
+        return Caller(str(answer["Arn"]), time, str(answer["Account"]))
 
     @cached_property
     def bucket(self) -> str:

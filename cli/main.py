@@ -7,6 +7,7 @@ import typer
 from cli.account import serve
 from cli.backtest import backtest
 from cli.check import check
+from cli.doctor.command import doctor
 from cli.init import init
 from cli.models import validate
 from cli.operate import history, pause, retrain, rollback
@@ -24,6 +25,7 @@ app.command("backtest")(backtest)
 app.command("init")(init)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
+app.command("doctor")(doctor)
 app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)

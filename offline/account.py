@@ -41,6 +41,8 @@ MODULES = (
     "s3_speed",
     "dynamodb_speed",
     "iam",
+    "iam_simulation",
+    "quotas",
     "lambda_runtime",
     "events",
     "metrics",

@@ -7,11 +7,9 @@ from functools import wraps
 from typing import Any
 
 from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.requests import IMPORTED
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-# No caller of Kedge's sends an empty event. `kedge doctor` does: by then the runtime has imported the package and every
-# layer. Answered before anything is read or written, it counts as no error, so that no alarm tells anyone.
-IMPORTED = {"imported": True}
 
 
 def entry(handler: Handler) -> Handler:

@@ -214,3 +214,40 @@ def test_a_service_may_only_what_the_resources_policy_lets_it(account):
     account.iam.require_service("events.amazonaws.com", "sqs:SendMessage", queue, source_arn=rule)
     with pytest.raises(ClientError):
         account.iam.require_service("events.amazonaws.com", "sqs:SendMessage", queue, source_arn=f"{rule}-other")
+
+
+def bound(account, role_arn, *statements):
+    """Put a permissions boundary on a role."""
+    iam = account.client("iam")
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document(list(statements)))["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=role_arn.rpartition("/")[2], PermissionsBoundary=boundary)
+
+
+def test_a_boundary_takes_away_what_it_does_not_allow_and_gives_nothing(account, role):
+    arn = role(allow("sns:Publish", TOPIC), allow("sqs:SendMessage", "*"))
+    bound(account, arn, allow(["sns:Publish", "s3:GetObject"], "*"))
+    assert account.iam.allows(arn, "sns:Publish", TOPIC)
+    assert not account.iam.allows(arn, "sqs:SendMessage", "*")
+    assert not account.iam.allows(arn, "s3:GetObject", "arn:aws:s3:::bucket/key")
+
+
+def test_the_simulator_judges_a_roles_policies_with_the_given_context_and_tells_of_its_boundary(account, role):
+    condition = {"StringEquals": {"cloudwatch:namespace": "Kedge"}}
+    arn = role(allow("cloudwatch:PutMetricData", "*", Condition=condition), deny("sns:Publish", "*"))
+
+    def simulate(action, **context):
+        entries = [
+            {"ContextKeyName": k, "ContextKeyType": "string", "ContextKeyValues": [v]} for k, v in context.items()
+        ]
+        answer = account.client("iam").simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=[action], ContextEntries=entries
+        )
+        (result,) = answer["EvaluationResults"]
+        return result["EvalDecision"], result.get("PermissionsBoundaryDecisionDetail")
+
+    assert simulate("sns:Publish") == ("explicitDeny", None)
+    assert simulate("cloudwatch:PutMetricData") == ("implicitDeny", None)
+    assert simulate("cloudwatch:PutMetricData", **{"cloudwatch:namespace": "Kedge"}) == ("allowed", None)
+    bound(account, arn, allow("s3:*", "*"))
+    outside = {"AllowedByPermissionsBoundary": False}
+    assert simulate("cloudwatch:PutMetricData", **{"cloudwatch:namespace": "Kedge"}) == ("implicitDeny", outside)
