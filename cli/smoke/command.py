@@ -47,7 +47,9 @@ def smoke(  # noqa: PLR0913  # each is an option of the command line
     clock: Annotated[
         str | None, typer.Option(envvar="KEDGE_CLOCK", help="For the offline account: the address of its clock.")
     ] = None,
-    models: Annotated[Path, typer.Option(help="Folder that --prepare writes to.", show_default="models")] = MODELS,
+    models: Annotated[
+        Path, typer.Option(help="Folder with a YAML per model; --prepare writes there.", show_default="models")
+    ] = MODELS,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
@@ -65,7 +67,7 @@ def smoke(  # noqa: PLR0913  # each is an option of the command line
         from cli.smoke.world import Smoke
 
         steps = () if clean else chosen_steps(only=only, since=since)
-        world = Smoke(Deployment(region=region, endpoint_url=endpoint_url), Waiting(clock))
+        world = Smoke(Deployment(region=region, endpoint_url=endpoint_url), Waiting(clock), models=models)
         if steps:
             _ask(world, keep=keep, yes=yes, afresh=only is None and since is None)
         # Whoever is told to end removes what was made first; so does Ctrl-C.

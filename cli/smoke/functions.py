@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.deployment import MONITORING, RELEASE, RETRAINING
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
-from lambdas.handlers.entry import IMPORTED
+from lambdas.handlers.requests import IMPORTED
 
 OURS = "lambdas.handlers."
 

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from cli.deployment import MONITORING, RELEASE, RETRAINING, STORAGE, NotDeployedError
+from cli.doctor import Verdict, examine
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
 
-DEPLOY_MODEL = (
-    "kedge smoke --prepare && make deploy   # the YAML travels in the functions' package, so it must be deployed"
-)
+# What the doctor must not find wrong before anything is made. What else it looks at, the later steps try out.
+CHECKS = ("credentials", "bootstrap", "stacks", "quotas")
+WITHOUT_WHICH = ("credentials", "stacks")
+DEPLOY_MODEL = "kedge smoke --prepare && make deploy   # the YAML travels in the functions' package"
 
 
 def prove(smoke: Smoke) -> Proof:
-    """Find the caller, the four stacks, and the smoke's model among the deployed ones."""
-    caller = smoke.deployment.caller
-    for stack in (STORAGE, MONITORING, RETRAINING, RELEASE):
-        try:
-            resources = list(smoke.deployment.resources(stack))
-        except NotDeployedError as error:
-            raise NotProvedError(str(error), arn=stack, remedy="make deploy") from error
-        broken = [found for found in resources if not found["ResourceStatus"].endswith("_COMPLETE")]
-        if broken:
-            first = broken[0]
-            raise NotProvedError(
-                f"{first['LogicalResourceId']} of {stack} is {first['ResourceStatus']}",
-                arn=first.get("PhysicalResourceId", stack),
-                remedy="look at the stack's events, then deploy again",
-            )
-    sagemaker = smoke.client("sagemaker")
-    groups = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=MODEL)
-    group = next(
-        (g for page in groups for g in page["ModelPackageGroupSummaryList"] if g["ModelPackageGroupName"] == MODEL),
-        None,
-    )
-    if group is None:
+    """Have the doctor look at credentials, bootstrap, stacks and quotas, and find the smoke's model among the deployed ones."""
+    for finding in examine(smoke.deployment, smoke.models, only=CHECKS):
+        blind = finding.verdict is Verdict.UNKNOWN and finding.check in WITHOUT_WHICH
+        if finding.verdict is Verdict.FAILED or blind:
+            raise NotProvedError(finding.reason, arn=finding.subject, remedy=finding.remedy)
+    groups = smoke.client("sagemaker").get_paginator("list_model_package_groups").paginate(NameContains=MODEL)
+    arns = [
+        group["ModelPackageGroupArn"]
+        for page in groups
+        for group in page["ModelPackageGroupSummaryList"]
+        if group["ModelPackageGroupName"] == MODEL
+    ]
+    if not arns:
         raise NotProvedError(f"the model {MODEL} is not deployed here", arn=MODEL, remedy=DEPLOY_MODEL)
+    caller, region = smoke.deployment.caller.name, smoke.deployment.region
     return Proof(
-        group["ModelPackageGroupArn"],
-        f"{caller.name} reaches the four stacks in {smoke.deployment.region}, and {MODEL} is deployed",
+        arns[0], f"{caller} reaches Kedge in {region}, the doctor finds nothing missing, and {MODEL} is deployed"
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ from lambdas.adapters.timeline import load_timeline
 class Smoke:
     """One run against one account and region; nothing but the smoke's own model is touched."""
 
-    def __init__(self, deployment: Deployment, waiting: Waiting) -> None:
-        self.deployment, self.waiting, self.config = deployment, waiting, load_definition()
+    def __init__(self, deployment: Deployment, waiting: Waiting, *, models: Path) -> None:
+        self.deployment, self.waiting, self.models = deployment, waiting, models
+        self.config = load_definition()
         self.sent: dict[str, int] = {}  # the truth by inference id
         self.refused: list[str] = []  # ids that were answered by an error
 

@@ -39,7 +39,7 @@ class Served:
         out = self.directory / "smoke.json"
         out.unlink(missing_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "smoke", "--json", str(out), *options],
+            [sys.executable, "-m", "cli", "smoke", "--models", str(self.directory / "models"), "--json", str(out), *options],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return done, json.loads(out.read_text()) if out.exists() else {}
@@ -122,7 +122,8 @@ def test_every_step_passes_over_http_and_nothing_is_left_behind(served):
 def test_ctrl_c_removes_what_was_made_so_far(served):
     before, out = served.listing(), served.directory / "stopped.json"
     running = subprocess.Popen(
-        [sys.executable, "-m", "cli", "smoke", "--yes", "--from", "first-champion", "--json", str(out)],
+        [sys.executable, "-m", "cli", "smoke", "--yes", "--from", "first-champion", "--json", str(out),
+         "--models", str(served.directory / "models")],
         cwd=ROOT, env=served.environment, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
