@@ -19,7 +19,7 @@ def topics_of(smoke: Smoke) -> dict[str, str]:
 def listen(smoke: Smoke) -> dict[str, str]:
     """Have the listener hear all topics; their ARNs."""
     topics = topics_of(smoke)
-    smoke.listener.open(topics)
+    smoke.listener.open(topics, smoke.waiting)
     return topics
 
 

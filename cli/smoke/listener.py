@@ -20,7 +20,7 @@ class Listener:
         self._heard: list[tuple[str, Mapping[str, Any]]] = []
         self.url = ""
 
-    def open(self, topics: Mapping[str, str]) -> None:
+    def open(self, topics: Mapping[str, str], waiting: Waiting) -> None:
         """Make the queue and subscribe it to topics, by name their ARN; a second call changes nothing."""
         if self.url:
             return
@@ -39,6 +39,8 @@ class Listener:
         for topic in topics.values():
             self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
         self.url = url
+        # SQS takes up to a minute to follow a new policy, and what SNS may not deliver it does not try again.
+        waiting.pause(60)
 
     def is_own(self, endpoint: str) -> bool:
         """Whether a subscription's endpoint is this queue, perhaps an earlier run's."""
