@@ -22,7 +22,7 @@ CONFLICT_FRACTION, LOST_FRACTION = 0.02, 0.01
 CONDITIONS = ("If-Match", "If-None-Match")
 
 
-class ConditionalRequestConflict(S3ClientError):
+class ConditionalRequestConflictError(S3ClientError):
     """Another request for the same key is in work."""
 
     code = "ConditionalRequestConflict"
@@ -42,7 +42,7 @@ def install(account: Account) -> None:
         tried[key] += 1
         draw = seeded(account, "conditional write", key, str(tried[key])).random()
         if draw < CONFLICT_FRACTION:
-            raise ConditionalRequestConflict
+            raise ConditionalRequestConflictError
         answer = put(response)
         if draw < CONFLICT_FRACTION + LOST_FRACTION:
             raise PreconditionFailed("If-Match")

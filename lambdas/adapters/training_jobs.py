@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.instance_types import has_local_storage
 from kedge.model_config import ModelConfig
 
 # Where the container finds inference.py: training put it beside the model.
@@ -42,16 +43,12 @@ def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: 
         "HyperParameters": _hyperparameters(config, workshop),
         "InputDataConfig": [_channel(train_uri)],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
-        "ResourceConfig": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1, "VolumeSizeInGB": _VOLUME_GIB},
-            "VolumeKmsKeyId",
-            workshop,
-        ),
+        "ResourceConfig": _instances(config, workshop) | {"VolumeSizeInGB": _VOLUME_GIB},
         "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
         # The container fetches its source from S3 by itself, so it cannot be isolated; serving is.
         "EnableNetworkIsolation": False,
         "EnableInterContainerTrafficEncryption": False,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -61,7 +58,7 @@ def challenger_model_request(workshop: Workshop) -> dict[str, Any]:
         "ExecutionRoleArn": workshop.role_arn,
         "PrimaryContainer": {"Image": workshop.image, "Environment": SERVING_ENVIRONMENT},
         "EnableNetworkIsolation": True,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -77,11 +74,9 @@ def transform_request(
         "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
         "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
         "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
-        "TransformResources": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1}, "VolumeKmsKeyId", workshop
-        ),
+        "TransformResources": _instances(config, workshop),
         "DataProcessing": _join(config),
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -107,9 +102,17 @@ def _channel(uri: str) -> dict[str, Any]:
     return {"ChannelName": "train", "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}
 
 
+def _instances(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+    instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
+    if has_local_storage(config.training.instance_type):
+        return instances
+    return _encrypted(instances, "VolumeKmsKeyId", workshop)
+
+
 def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
     return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
 
 
-def _tags(workshop: Workshop) -> list[dict[str, str]]:
+def tags_of(workshop: Workshop) -> list[dict[str, str]]:
+    """The tags of all that a run makes."""
     return [{"Key": key, "Value": value} for key, value in workshop.tags]

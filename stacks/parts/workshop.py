@@ -18,10 +18,20 @@ from constructs import Construct
 from kedge.errors import ModelConfigError
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Training
-from stacks.parts.access import NO_RESOURCE_TYPE, allow, may_lend_key, may_read, may_use_key, may_write, service_role
+from stacks.parts.access import (
+    NO_RESOURCE_TYPE,
+    allow,
+    may_lend_key,
+    may_read,
+    may_see_alarms,
+    may_use_key,
+    may_write,
+    service_role,
+)
 from stacks.parts.layers import BUILD, ROOT
 from stacks.storage import Storage
 
+IMAGES = "AWS's images live in AWS's accounts, and a model's YAML may name an image of any other"
 COLON = cdk.ArnFormat.COLON_RESOURCE_NAME
 SOURCE = ROOT / "training"
 
@@ -35,6 +45,11 @@ class Workshop(Construct):
         self.role = _execution_role(self, storage=storage, source=self.source)
         require_scripts(models)
         self.image = default_image(models, region=cdk.Stack.of(self).region)
+
+
+def images(stack: cdk.Stack) -> str:
+    """The ARNs of the images of any account, in this region."""
+    return stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")
 
 
 def require_scripts(models: Iterable[ModelConfig]) -> None:
@@ -96,7 +111,10 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
     # Endpoints capture, jobs write their outputs.
     may_write(role, storage.data, "capture", "retraining")
     may_use_key(role, storage.key)
+    # Jobs encrypt what they write with the key that their request names.
+    allow(role, "EncryptOutputs", ["kms:Encrypt"], [storage.key.key_arn])
     may_lend_key(role, storage.key)
+    may_see_alarms(role)
     allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
     allow(
         role,
@@ -113,7 +131,7 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
         role,
         "PullImages",
         ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        [stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")],
-        wildcard="AWS's images live in AWS's accounts, and a model's YAML may name an image of any other",
+        [images(stack)],
+        wildcard=IMAGES,
     )
     return role

@@ -3,7 +3,7 @@
 import pytest
 
 from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import ReleasePlan, plan_release, rollout
+from kedge.release_plan import ReleasePlan, canary_alarms, endpoint_config_name, plan_release, rollout
 
 
 def make_config(**canary) -> ModelConfig:
@@ -73,3 +73,12 @@ def test_one_instance_has_no_canary_but_bakes():
     how = rollout(make_config().canary, instance_count=1)
     assert how.canary_fraction is None
     assert how.bake_seconds == 2700
+
+
+def test_alarms_are_named_as_the_release_machine_may_name_them_however_long_the_model_is_called():
+    text = "{model: %s, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
+    config = parse_model_config(text % ("m" * 40), source="m.yaml")
+    name = endpoint_config_name(config.model, "123456", "run")
+    for alarm in canary_alarms(config, endpoint_config=name, variant="v"):
+        assert alarm.name.startswith("kedge-")
+        assert len(alarm.name) <= 255

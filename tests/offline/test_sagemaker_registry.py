@@ -176,3 +176,8 @@ def test_only_an_approved_package_becomes_a_model(world):
     world.make_config("config-1", "released")
     world.make_endpoint()
     assert world.answer("1") == "2.0"
+
+
+def test_a_package_takes_its_groups_tags_and_none_of_its_own(world):
+    with pytest.raises(ClientError, match="Tags cannot be given"):
+        register(world, Tags=[{"Key": "k", "Value": "v"}])
