@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MODULES = (
     "transport",
     "s3_speed",
+    "s3_conflicts",
     "dynamodb_speed",
     "iam",
     "iam_simulation",

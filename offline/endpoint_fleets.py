@@ -31,12 +31,12 @@ class Variant:
         self.weight = float(settings.get("InitialVariantWeight", 1.0))
         self.instances = self.desired_instances = int(settings.get("InitialInstanceCount", 1))
         model = account.sagemaker_models.find(self.model)
+        self.role_arn = model.document["ExecutionRoleArn"]
         self.image = model.container.get("Image", "")
         self.container = account.sagemaker_models.container(self.model)
         self.capture: CaptureWriter | None = None
         if (wanted := CaptureSettings.of(capture)) is not None:
-            role = model.document["ExecutionRoleArn"]
-            self.capture = CaptureWriter(account, wanted, endpoint=endpoint, variant=self.name, role_arn=role)
+            self.capture = CaptureWriter(account, wanted, endpoint=endpoint, variant=self.name, role_arn=self.role_arn)
         own = {"EndpointName": endpoint, "VariantName": self.name}
         self._dimensions = (own, {**own, "EndpointConfigName": config})
         self._random = seeded(account, "overhead", endpoint, config, self.name)

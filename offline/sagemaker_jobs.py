@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kedge.instance_types import has_local_storage
 from offline import sagemaker_models
 from offline.sagemaker_api import (
     Described,
@@ -27,6 +28,14 @@ from offline.training_run import TrainingRun
 from offline.transform_run import TransformRun
 
 RUNTIME_DEFAULT_SECONDS = 86_400
+
+
+def _check_volume(resources: dict[str, Any]) -> None:
+    if "VolumeKmsKeyId" in resources and has_local_storage(resources["InstanceType"]):
+        raise ValidationError(
+            f"VolumeKmsKeyId is not supported for instance type {resources['InstanceType']}: its local storage is "
+            "encrypted by the instance's hardware."
+        )
 
 
 def install(account: Any) -> None:
@@ -61,6 +70,7 @@ class Jobs:
     def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTrainingJob."""
         self._check_new(TRAINING, request["TrainingJobName"])
+        _check_volume(request["ResourceConfig"])
         check_role(self.account, request["RoleArn"])
         run = TrainingRun(self.account, request)
         run.check()
@@ -74,6 +84,7 @@ class Jobs:
     def create_transform(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTransformJob."""
         self._check_new(TRANSFORM, request["TransformJobName"])
+        _check_volume(request["TransformResources"])
         model = self.account.sagemaker_models.find(request["ModelName"])
         run = TransformRun(self.account, request, Storage(self.account, model.document["ExecutionRoleArn"]))
         run.check()

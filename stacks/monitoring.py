@@ -81,6 +81,7 @@ class Monitoring(cdk.Stack):
             "fan_out",
             does="one message per deployed model of a cadence",
             packages=self._packages,
+            key=self._storage.key,
             environment={
                 "STATE_TABLE": self._storage.state.table_name,
                 "PROFILE_QUEUE_URL": self.profiles.queue_url,
@@ -99,6 +100,7 @@ class Monitoring(cdk.Stack):
             "profile_logs",
             does="captured requests to counts and a predictions table",
             packages=self._packages,
+            key=self._storage.key,
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment(),
@@ -117,6 +119,7 @@ class Monitoring(cdk.Stack):
             "measure_performance",
             does="labels joined to answers, and their quality",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
@@ -142,6 +145,7 @@ class Monitoring(cdk.Stack):
             "detect_drift",
             does="one window judged against its baseline, told and kept",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
@@ -166,6 +170,7 @@ class Monitoring(cdk.Stack):
             "watch_monitor",
             does="whether every model is still judged, and captured while it is invoked",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=300,
             environment=self._data_environment(),
         )
@@ -183,6 +188,7 @@ class Monitoring(cdk.Stack):
             "watch_captures",
             does="whether what a package captures can be read",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=300,
             environment=self._data_environment() | self._topic_environment(),
         )

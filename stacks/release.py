@@ -10,17 +10,20 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import (
+    ALARMS,
     allow,
     may_lend_key,
     may_pass,
     may_put_metrics,
     may_read,
     may_read_metrics,
+    may_see_alarms,
     may_see_executions,
     may_tell,
     may_use_key,
     may_use_state,
     may_write,
+    release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, consume, role_of
@@ -81,6 +84,7 @@ class Release(cdk.Stack):
             "start_release",
             does="read the approval from the registry and start its release once",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=START_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -106,6 +110,7 @@ class Release(cdk.Stack):
             "plan_release",
             does="the requests of one release, and the baseline to watch it by",
             packages=self._packages,
+            key=self._storage.key,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
@@ -128,6 +133,7 @@ class Release(cdk.Stack):
             "watch_canary",
             does="the canary's answers against the champion's over the same minutes",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=1024,
             timeout_seconds=120,
@@ -151,6 +157,7 @@ class Release(cdk.Stack):
             "verify_release",
             does="whether the endpoint really serves what was asked",
             packages=self._packages,
+            key=self._storage.key,
             environment={"STATE_TABLE": self._storage.state.table_name},
         )
         may_use_state(role_of(function), self._storage.state, "GetItem", "DeleteItem")
@@ -165,6 +172,7 @@ class Release(cdk.Stack):
             "switch_baseline",
             does="the new champion and its baseline",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=120,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -189,7 +197,7 @@ class Release(cdk.Stack):
             file="release.asl.json",
             functions=steps,
             substitutions={"StateTableName": self._storage.state.table_name},
-            timeout=cdk.Duration.hours(12),
+            key=self._storage.key,
         )
         role = role_of_machine(machine)
         may_use_state(role, self._storage.state, "DeleteItem")
@@ -206,12 +214,9 @@ class Release(cdk.Stack):
         )
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
         allow(role, "ReadPackages", reads, packages, wildcard="a package's version is known when it is approved")
-        alarms = self.format_arn(
-            service="cloudwatch", resource="alarm", resource_name="*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
-        allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], [alarms], wildcard=FLEETS)
-        # UpdateEndpoint looks at its rollback alarms with the caller's permission.
-        allow(role, "SeeAlarms", ["cloudwatch:DescribeAlarms"], [alarms], wildcard=FLEETS)
+        arms = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"]
+        allow(role, "ArmAlarms", arms, [release_alarms(self)], wildcard=ALARMS)
+        may_see_alarms(role)
         return machine
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.instance_types import has_local_storage
 from kedge.model_config import ModelConfig
 
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
@@ -45,16 +46,12 @@ def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: 
             _channel(_SOURCE_CHANNEL, workshop.source_uri),
         ],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
-        "ResourceConfig": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1, "VolumeSizeInGB": _VOLUME_GIB},
-            "VolumeKmsKeyId",
-            workshop,
-        ),
+        "ResourceConfig": _instances(config, workshop) | {"VolumeSizeInGB": _VOLUME_GIB},
         "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
         # Rows and source come in as channels, which SageMaker downloads: the script needs no network, and gets none.
         "EnableNetworkIsolation": True,
         "EnableInterContainerTrafficEncryption": False,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -81,7 +78,7 @@ def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[st
         "ExecutionRoleArn": workshop.role_arn,
         "PrimaryContainer": {"Image": workshop.image, "Environment": serving_environment(config)},
         "EnableNetworkIsolation": True,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -97,11 +94,9 @@ def transform_request(
         "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
         "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
         "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
-        "TransformResources": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1}, "VolumeKmsKeyId", workshop
-        ),
+        "TransformResources": _instances(config, workshop),
         "DataProcessing": _join(config),
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -128,9 +123,17 @@ def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
 
+def _instances(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+    instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
+    if has_local_storage(config.training.instance_type):
+        return instances
+    return _encrypted(instances, "VolumeKmsKeyId", workshop)
+
+
 def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
     return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
 
 
-def _tags(workshop: Workshop) -> list[dict[str, str]]:
+def tags_of(workshop: Workshop) -> list[dict[str, str]]:
+    """The tags of all that a run makes."""
     return [{"Key": key, "Value": value} for key, value in workshop.tags]

@@ -17,6 +17,7 @@ from kedge.training_rows import column_description, scoring_payload, training_cs
 from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
 from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
+from lambdas.adapters.served_models import copied_model_request
 from lambdas.adapters.training_jobs import Workshop
 from lambdas.adapters.transform_outputs import PERMUTED
 from lambdas.handlers.entry import entry
@@ -161,7 +162,7 @@ def scored_key(config: ModelConfig, name: str) -> str:
 
 
 def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
-    """Ask for the training job, the challenger's model, and a transform job for each model."""
+    """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
     base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
     workshop = Workshop(
         image=training_jobs.image_of(config, settings.training_images),
@@ -180,8 +181,12 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         ),
     }
     if champion:
+        copy_name = f"{request.run}-champion"
+        asked["champion_model"] = copied_model_request(
+            clients.sagemaker(), workshop, model_name=champion.model_name, copy_name=copy_name
+        )
         asked["champion_transform"] = training_jobs.transform_request(
-            config, workshop, model_name=champion.model_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
+            config, workshop, model_name=copy_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
             output_uri=f"{base}/champion",
         )  # fmt: skip
     return asked

@@ -18,10 +18,20 @@ from constructs import Construct
 from kedge.errors import ModelConfigError
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Training
-from stacks.parts.access import NO_RESOURCE_TYPE, allow, may_lend_key, may_read, may_use_key, may_write, service_role
+from stacks.parts.access import (
+    NO_RESOURCE_TYPE,
+    allow,
+    may_lend_key,
+    may_read,
+    may_see_alarms,
+    may_use_key,
+    may_write,
+    service_role,
+)
 from stacks.parts.layers import BUILD, ROOT
 from stacks.storage import Storage
 
+IMAGES = "AWS's images live in AWS's accounts, and a model's YAML may name an image of any other"
 COLON = cdk.ArnFormat.COLON_RESOURCE_NAME
 SOURCE = ROOT / "training"
 
@@ -36,6 +46,11 @@ class Workshop(Construct):
         require_scripts(models)
         refuse_downloads(SOURCE)
         self.images = framework_images(models, region=cdk.Stack.of(self).region)
+
+
+def images(stack: cdk.Stack) -> str:
+    """The ARNs of the images of any account, in this region."""
+    return stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")
 
 
 def require_scripts(models: Iterable[ModelConfig]) -> None:
@@ -112,7 +127,10 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
     # Endpoints capture, jobs write their outputs.
     may_write(role, storage.data, "capture", "retraining")
     may_use_key(role, storage.key)
+    # Jobs encrypt what they write with the key that their request names.
+    allow(role, "EncryptOutputs", ["kms:Encrypt"], [storage.key.key_arn])
     may_lend_key(role, storage.key)
+    may_see_alarms(role)
     allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
     # The source is a channel of the job, and SageMaker lists a channel before it reads it.
     only_it = {"StringEquals": {"s3:prefix": source.s3_object_key}}
@@ -132,7 +150,7 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
         role,
         "PullImages",
         ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        [stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")],
-        wildcard="AWS's images live in AWS's accounts, and a model's YAML may name an image of any other",
+        [images(stack)],
+        wildcard=IMAGES,
     )
     return role

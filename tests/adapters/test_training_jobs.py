@@ -96,3 +96,14 @@ def test_without_a_key_none_is_asked_for(field):
     assert field in make_transform()["TransformResources"]
     training = training_job_request(CONFIG, plain, train_uri="s3://b/t/", output_uri="s3://b/o")
     assert field not in training["ResourceConfig"]
+
+
+def test_no_key_is_asked_for_where_the_instances_have_disks_of_their_own():
+    config = parse_model_config(
+        YAML.replace("training: {", "training: {instance_type: ml.g5.xlarge, ") % "text/csv", source="m"
+    )
+    training = training_job_request(config, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o")
+    transform = make_transform(config)
+    for instances in (training["ResourceConfig"], transform["TransformResources"]):
+        assert (instances["InstanceType"], "VolumeKmsKeyId" in instances) == ("ml.g5.xlarge", False)
+    assert training["OutputDataConfig"]["KmsKeyId"] == transform["TransformOutput"]["KmsKeyId"] == "key"

@@ -60,7 +60,7 @@ def test_the_first_training_learns_from_the_users_rows(world):
     assert (answered["verdict"], answered["champion"]) == ("READY", {"present": False})
     snapshot = answered["snapshot"]
     assert snapshot["train_rows"] + snapshot["holdout_rows"] == 6684
-    assert "champion_transform" not in answered
+    assert not {"champion_model", "champion_transform"} & set(answered)
 
 
 def test_the_holdout_is_newer_than_what_either_model_learnt(world):
@@ -74,7 +74,10 @@ def test_the_holdout_is_newer_than_what_either_model_learnt(world):
     newest_learnt = max(*times_of(world, "training.parquet"), datetime(2015, 11, 5, tzinfo=UTC))
     assert min(times_of(world, "holdout/truth.parquet")) > newest_learnt
     assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
-    assert answered["champion_transform"]["ModelName"] == f"{MODEL}-v1-aaaa"
+    copy = answered["champion_model"]
+    assert answered["champion_transform"]["ModelName"] == copy["ModelName"] != f"{MODEL}-v1-aaaa"
+    assert copy["ExecutionRoleArn"] == answered["challenger_model"]["ExecutionRoleArn"]
+    assert copy["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]
 
 
 def test_rows_younger_than_the_label_horizon_are_left_out(world):

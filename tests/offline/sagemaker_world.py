@@ -11,7 +11,10 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-ALL_OF_S3 = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+OWN = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "cloudwatch:DescribeAlarms"], "Resource": "*"}],
+}
 
 TRAIN = """
 import argparse, json, os, shutil
@@ -70,7 +73,7 @@ class World:
         self.s3, self.sagemaker = account.client("s3"), account.client("sagemaker")
         self.runtime, self.cloudwatch = account.client("sagemaker-runtime"), account.client("cloudwatch")
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region})
-        self.role = self.make_role("workshop", ALL_OF_S3)
+        self.role = self.make_role("workshop", OWN)
         self.events = []
         publish = account.publish_event
 

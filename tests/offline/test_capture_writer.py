@@ -10,7 +10,7 @@ import pytest
 
 from offline.account import Account
 from offline.capture_writer import CaptureSettings, CaptureWriter
-from tests.offline.sagemaker_world import ALL_OF_S3, BROKEN, BUCKET, INFERENCE, START, World
+from tests.offline.sagemaker_world import BROKEN, BUCKET, INFERENCE, OWN, START, World
 
 REAL = Path(__file__).parents[1] / "data" / "churn_csv.jsonl"
 CAPTURE = {
@@ -161,7 +161,7 @@ def test_the_same_seed_writes_the_same_files(world, tmp_path):
 
 
 def test_without_permission_nothing_is_captured_and_nothing_is_said(world):
-    elsewhere = {**ALL_OF_S3, "Statement": [{**ALL_OF_S3["Statement"][0], "Resource": "arn:aws:s3:::elsewhere/*"}]}
+    elsewhere = {**OWN, "Statement": [{**OWN["Statement"][0], "Resource": "arn:aws:s3:::elsewhere/*"}]}
     made = writer(world, role=world.make_role("shut", elsewhere))
     for _ in range(3):
         made.capture(("text/csv", b"1"), ("text/csv", b"2"))

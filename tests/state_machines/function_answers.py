@@ -37,9 +37,17 @@ def ready(*, champion: bool = True) -> Json:
         ),
     }
     if champion:
+        copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
+        answer["champion_model"] = {
+            "ModelName": copy,
+            "ExecutionRoleArn": ROLE,
+            "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/models/hotel-v2.tar.gz"}],
+            "EnableNetworkIsolation": True,
+            "Tags": training_jobs.tags_of(shop),
+        }
         answer["champion_transform"] = training_jobs.transform_request(
-            hotel(), shop, model_name="hotel-v2", output_uri="s3://bucket/champion", **holdout
+            hotel(), shop, model_name=copy, output_uri="s3://bucket/champion", **holdout
         )
     return answer
 
