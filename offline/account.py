@@ -31,6 +31,7 @@ from offline.calls import Call
 from offline.clock import Clock
 
 if TYPE_CHECKING:
+    from offline.capacity import Capacity
     from offline.iam import Guard
     from offline.lambda_events import FunctionEvents
     from offline.lambda_runtime import Functions
@@ -42,6 +43,7 @@ MODULES = (
     "s3_speed",
     "dynamodb_speed",
     "iam",
+    "paging",
     "lambda_runtime",
     "events",
     "metrics",
@@ -49,6 +51,7 @@ MODULES = (
     "queues",
     "mail",
     "scheduler",
+    "capacity",
     "sagemaker_registry",
     "sagemaker_jobs",
     "sagemaker_endpoints",
@@ -67,20 +70,28 @@ MOTO_SETTINGS = {
 class Account:
     """The account: enter it to start it, leave it to give the process back as it was."""
 
-    # Set by the module that knows how: offline.lambda_runtime, offline.events, offline.metrics and offline.stacks.
+    # Set by the module that knows how: offline.lambda_runtime, offline.events, offline.metrics, ...
     functions: Functions
     function_events: FunctionEvents
     iam: Guard
     publish_event: Callable[..., None]
     put_metric: Callable[..., None]
     stacks: Stacks
+    capacity: Capacity
 
     def __init__(
-        self, *, start: datetime, region: str = "eu-west-1", seed: int = 0, directory: Path | None = None
+        self,
+        *,
+        start: datetime,
+        region: str = "eu-west-1",
+        seed: int = 0,
+        directory: Path | None = None,
+        page_items: int | None = None,
     ) -> None:
         self.account_id = DEFAULT_ACCOUNT_ID
         self.region = region
         self.seed = seed
+        self.page_items = page_items  # of every listing; None: as many as AWS and moto give
         self.directory = Path(directory if directory is not None else "build/account").resolve()
         self.mail_directory = self.directory / "mail"
         self.clock = Clock(start)

@@ -111,9 +111,17 @@ class Endpoints:
         if request.get("DeploymentConfig"):
             raise ValidationError("DeploymentConfig of CreateEndpoint is not imitated: give it to UpdateEndpoint")
         config = self.find_config(request["EndpointConfigName"])
+        self._require_instances(config)
         endpoint = self._known[name] = Endpoint(self.account, name, request.get("Tags"))
         endpoint.create(config)
         return {"EndpointArn": endpoint.arn}
+
+    def _require_instances(self, config: Described) -> None:
+        fleets = [fleet for endpoint in self._known.values() for fleet in (endpoint.fleet, endpoint.green) if fleet]
+        for wanted in config.document["ProductionVariants"]:
+            kind = wanted["InstanceType"]
+            present = [v.instances for fleet in fleets for v in fleet.variants if v.instance_type == kind]
+            self.account.capacity.require("endpoint", kind, int(wanted["InitialInstanceCount"]), present)
 
     def find(self, name: str) -> Endpoint:
         """Return an endpoint, or refuse as SageMaker does."""
@@ -134,6 +142,7 @@ class Endpoints:
             raise ValidationError(f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.status}: delete it.')
         config = self.find_config(request["EndpointConfigName"])
         check_update(self.account, request)
+        self._require_instances(config)  # the new fleet's, while the old one still serves
         endpoint.update(config, request)
         return {"EndpointArn": endpoint.arn}
 
