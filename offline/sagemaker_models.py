@@ -112,4 +112,5 @@ class Models:
         environment = {**model.container.get("Environment", {}), **(extra or {})}
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None
-        return containers_of(self.account).get(storage.read(model.container["ModelDataUrl"]), environment, script)
+        artefact, isolated = storage.read(model.container["ModelDataUrl"]), model.document["EnableNetworkIsolation"]
+        return containers_of(self.account).get(artefact, environment, script, isolated=isolated)

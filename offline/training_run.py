@@ -77,7 +77,11 @@ class TrainingRun:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
         self._process = processes_of(self.account).start(
-            self._command(), directory=self.root / "code", environment=self._environment(), log=self.log
+            self._command(),
+            directory=self.root / "code",
+            environment=self._environment(),
+            log=self.log,
+            isolated=self.request.get("EnableNetworkIsolation", False),
         )
 
     def _download(self, channel: dict[str, Any]) -> None:
