@@ -3,8 +3,8 @@
 AWS gives every account a quota for each instance type and use, 0 for most accelerators in a new account; a request
 beyond it is refused with ResourceLimitExceeded. Beside that a zone may have no instance left: the job, or the
 endpoint's creation or update, begins and fails minutes later with a CapacityError or InsufficientInstanceCapacity.
-Here `account.capacity` holds the quotas (`quotas`, by type or by family such as `ml.p`), `run_short` says how many of
-the next requests find no instance, and `shortage_fraction` has it happen by chance, drawn from the account's seed.
+The quotas are `account.quotas`, which Service Quotas lists too. `account.capacity.run_short` says how many of the next
+requests find no instance, and `shortage_fraction` has it happen by chance, drawn from the account's seed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from moto.sagemaker.exceptions import SagemakerClientError
 from offline.sagemaker_api import seeded
 
 QUOTA_DEFAULT = 20  # instances of one type and use; new accounts have fewer of the large ones
-NO_ACCELERATORS = {"ml.p": 0, "ml.g": 0, "ml.trn": 0, "ml.inf": 0}
+ACCELERATORS = ("ml.p", "ml.g", "ml.trn", "ml.inf")
 SHORT_OF_JOBS = (
     "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
 )
@@ -44,7 +44,6 @@ class Capacity:
 
     def __init__(self, account: Any) -> None:
         self.account = account
-        self.quotas: dict[str, int] = dict(NO_ACCELERATORS)
         self.shortage_fraction = 0.0
         self._short = 0
 
@@ -52,14 +51,14 @@ class Capacity:
         """Have no instance for the next requests."""
         self._short += times
 
-    def quota(self, instance_type: str) -> int:
+    def quota(self, use: str, instance_type: str) -> int:
         """Return how many instances of a type the account may have for one use."""
-        known = [prefix for prefix in self.quotas if instance_type.startswith(prefix)]
-        return self.quotas[max(known, key=len)] if known else QUOTA_DEFAULT
+        default = 0 if instance_type.startswith(ACCELERATORS) else QUOTA_DEFAULT
+        return int(self.account.quotas.get(("sagemaker", f"{instance_type} for {use} usage"), default))
 
     def require(self, use: str, instance_type: str, count: int, in_use: Iterable[int]) -> None:
         """Refuse a request that goes beyond the account's quota for a use."""
-        used, limit = sum(in_use), self.quota(instance_type)
+        used, limit = sum(in_use), self.quota(use, instance_type)
         if used + count > limit:
             raise ResourceLimitExceededError(
                 f"The account-level service limit '{instance_type} for {use} usage' is {limit} Instances, with current "

@@ -32,12 +32,12 @@ def test_a_new_account_has_no_accelerators(world):
     with pytest.raises(ClientError, match=r"'ml\.g5\.xlarge for transform job usage' is 0 Instances") as raised:
         transform(world, instance_type="ml.g5.xlarge")
     assert raised.value.response["Error"]["Code"] == "ResourceLimitExceeded"
-    world.account.capacity.quotas["ml.g5.xlarge"] = 1
+    world.account.quotas["sagemaker", "ml.g5.xlarge for transform job usage"] = 1
     transform(world, instance_type="ml.g5.xlarge")
 
 
 def test_a_quota_counts_what_runs_now(world):
-    world.account.capacity.quotas["ml.m5.large"] = 1
+    world.account.quotas["sagemaker", "ml.m5.large for transform job usage"] = 1
     transform(world, "one")
     with pytest.raises(ClientError, match="current utilization of 1 Instances and a request delta of 1"):
         transform(world, "two")
@@ -46,12 +46,12 @@ def test_a_quota_counts_what_runs_now(world):
 
 
 def test_a_new_fleet_counts_beside_the_one_that_it_shall_replace(world):
-    world.account.capacity.quotas["ml.m5.large"] = 3
+    world.account.quotas["sagemaker", "ml.m5.large for endpoint usage"] = 3
     world.make_endpoint()
     world.make_config("config-2", "model-1")
     with pytest.raises(ClientError, match="for endpoint usage' is 3 Instances, with current utilization of 2"):
         world.sagemaker.update_endpoint(EndpointName="bookings", EndpointConfigName="config-2")
-    world.account.capacity.quotas["ml.m5.large"] = 4
+    world.account.quotas["sagemaker", "ml.m5.large for endpoint usage"] = 4
     world.sagemaker.update_endpoint(EndpointName="bookings", EndpointConfigName="config-2")
 
 
