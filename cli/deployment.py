@@ -61,6 +61,14 @@ class Deployment:
     @cached_property
     def caller(self) -> Caller:
         """Who types. The time is the service's own, not this machine's: the offline account has its own years."""
+        return self._identify()
+
+    @property
+    def now(self) -> datetime:
+        """What time it is there at this moment, for commands that go on for hours."""
+        return self._identify().time
+
+    def _identify(self) -> Caller:
         answer = self.client("sts").get_caller_identity()
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         time = parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
@@ -69,24 +77,25 @@ class Deployment:
     @cached_property
     def bucket(self) -> str:
         """The data bucket."""
-        return self._find(STORAGE, "AWS::S3::Bucket", "Data")
+        return self.find(STORAGE, "AWS::S3::Bucket", "Data")
 
     @cached_property
     def table(self) -> str:
         """The state table."""
-        return self._find(STORAGE, "AWS::DynamoDB::Table", "State")
+        return self.find(STORAGE, "AWS::DynamoDB::Table", "State")
 
     @cached_property
     def decide_function(self) -> str:
         """The function that starts retrainings."""
-        return self._find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
+        return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
 
     @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
-        return self._find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
+        return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
 
-    def _find(self, stack: str, kind: str, name: str) -> str:
+    def find(self, stack: str, kind: str, name: str) -> str:
+        """The physical name of what a stack made under this name."""
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
         for found in self.resources(stack):

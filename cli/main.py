@@ -11,6 +11,7 @@ from cli.doctor.command import doctor
 from cli.init import init
 from cli.models import validate
 from cli.operate import history, pause, retrain, rollback
+from cli.smoke.command import smoke
 
 app = typer.Typer(
     name="kedge", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
@@ -29,6 +30,7 @@ app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)
+app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)
 

@@ -212,6 +212,14 @@ class EpisodeContendedError(RetryableError):
         self.model = model
 
 
+class UnscorableChampionError(RefusedError):
+    """The model that serves cannot be scored in a batch, so no challenger can be compared with it."""
+
+    def __init__(self, *, model_name: str, reason: str) -> None:
+        super().__init__(f"the champion's model {model_name} cannot be scored on the holdout: {reason}")
+        self.model_name = model_name
+
+
 class BaselineAbsentError(RefusedError):
     """A deployed package has no baseline to be judged against."""
 

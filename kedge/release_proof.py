@@ -11,10 +11,11 @@ CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said."""
+    """What the last look at the canary said, and on how many of its captured answers the looks rested."""
 
     verdict: str
     reasons: tuple[str, ...]
+    judged: int
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def judge_release(
     """Judge a settled endpoint by the config that it serves.
 
     After an automatic rollback SageMaker reports InService with the *old* config, at times without any
-    reason: only the config's name tells. A canary that too few requests tried, or whose last look did not find it
-    healthy, is UNPROVEN, also where the deployment went through.
+    reason: only the config's name tells. A canary that too few requests tried, of which no answer was ever read and
+    judged, or whose last look found it bad, is UNPROVEN, also where the deployment went through.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def judge_release(
         Requests that the new fleet answered; None where the endpoint was created, for then there was no
         champion to try it against.
 
-    >>> serving = {"failure_reason": "", "watch": None, "requests": 40, "minimum_requests": 30}
+    >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
     >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
     'ROLLED_BACK'
     """
@@ -80,9 +81,14 @@ def judge_release(
             f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
         )
         return ReleaseProof("UNPROVEN", (reason,), True)
-    if requests is not None and (watch is None or watch.verdict != "HEALTHY"):
-        seen = watch.reasons if watch else ("nobody could look at the canary while it baked",)
-        return ReleaseProof("UNPROVEN", (*seen, f"the endpoint serves {asked}{tried} all the same"), True)
+    if requests is not None and (watch is None or not watch.judged):
+        seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
+        reason = (
+            f"the endpoint serves {asked}{tried}, but none of its captured answers was judged: go back, or try again"
+        )
+        return ReleaseProof("UNPROVEN", (*seen, reason), True)
+    if requests is not None and watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN"):
+        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} all the same"), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
 
 

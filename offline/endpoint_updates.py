@@ -73,7 +73,7 @@ class Update:
         return (self.blue.capture_config or {}) if self.blue is not None and kept else None
 
     def _provisioned(self) -> None:
-        failure = self._failure or (self.green.check_health() if self.green else "")
+        failure = self._failure or (self.green.check_health() if self.green else "") or self._blind()
         if failure:
             self.roll_back(failure)
             return
@@ -86,6 +86,16 @@ class Update:
             return
         self.endpoint.green = self.green
         self._shift(list(self._shares(routing)))
+
+    def _blind(self) -> str:
+        """Say why SageMaker cannot see the rollback alarms: it looks at them as the new fleet's execution role."""
+        roles = {variant.role_arn for variant in self.green.variants} if self.green else set()
+        for name in sorted(self.watched):
+            alarm = f"arn:aws:cloudwatch:{self.account.region}:{self.account.account_id}:alarm:{name}"
+            for role_arn in sorted(roles):
+                if not self.account.iam.allows(role_arn, "cloudwatch:DescribeAlarms", alarm):
+                    return f"{role_arn} is not authorized to perform cloudwatch:DescribeAlarms on {alarm}."
+        return ""
 
     def _shares(self, routing: dict[str, Any]) -> list[float]:
         """Return the green fleet's share of the traffic, step by step."""

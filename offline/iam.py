@@ -98,9 +98,17 @@ class Guard:
         if reason is not None:
             raise denial(service, operation, reason)
 
-    def require_service(self, principal: str, action: str, resource: str, *, source_arn: str = "") -> None:
+    def require_service(
+        self,
+        principal: str,
+        action: str,
+        resource: str,
+        *,
+        source_arn: str = "",
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
         """Record an action that a service takes in its own name, and refuse it unless the resource's policy lets it."""
-        needs = [Need(action, resource), *implied_needs(self.account, *_as_call(action, resource))]
+        needs = [Need(action, resource, context or {}), *implied_needs(self.account, *_as_call(action, resource))]
         facts = {"aws:sourcearn": source_arn, "aws:sourceaccount": self.account.account_id}
         facts |= {"aws:sourceowner": self.account.account_id, "aws:securetransport": "true"}
         reason = next((reason for need in needs if (reason := self._service_reason(principal, need, facts))), None)
@@ -189,7 +197,8 @@ class Guard:
     def require_trust(self, role_arn: str, principal: str) -> None:
         """Refuse a service that a role's trust policy does not let in."""
         trust = read_policy(self._role(role_arn).assume_role_policy_document)
-        facts = {"aws:sourceaccount": self.account.account_id}
+        # Lambda takes its functions' roles without saying for whom.
+        facts = {} if principal == "lambda.amazonaws.com" else {"aws:sourceaccount": self.account.account_id}
         heard = [each for each in trust if each.names("Service", principal) and each.covers("sts:AssumeRole")]
         if decide(heard, "*", facts) != "Allow":
             raise denial("sts", "AssumeRole", f"{role_arn} cannot be assumed by {principal}")

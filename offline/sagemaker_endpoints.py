@@ -117,9 +117,17 @@ class Endpoints:
         if request.get("DeploymentConfig"):
             raise ValidationError("DeploymentConfig of CreateEndpoint is not imitated: give it to UpdateEndpoint")
         config = self.find_config(request["EndpointConfigName"])
+        self._require_instances(config.document["ProductionVariants"])
         endpoint = self._known[name] = Endpoint(self.account, name, request.get("Tags"))
         endpoint.create(config)
         return {"EndpointArn": endpoint.arn}
+
+    def _require_instances(self, variants: list[dict[str, Any]]) -> None:
+        fleets = [fleet for endpoint in self._known.values() for fleet in (endpoint.fleet, endpoint.green) if fleet]
+        for wanted in variants:
+            kind = wanted["InstanceType"]
+            present = [v.instances for fleet in fleets for v in fleet.variants if v.instance_type == kind]
+            self.account.capacity.require("endpoint", kind, int(wanted["InitialInstanceCount"]), present)
 
     def find(self, name: str) -> Endpoint:
         """Return an endpoint, or refuse as SageMaker does."""
@@ -135,9 +143,11 @@ class Endpoints:
         """Answer UpdateEndpoint."""
         endpoint, fleet = self._changeable(request["EndpointName"])
         config = self.find_config(request["EndpointConfigName"])
-        asked = sum(v["InitialInstanceCount"] for v in retained_variants(fleet, config, request))
+        variants = retained_variants(fleet, config, request)
+        asked = sum(v["InitialInstanceCount"] for v in variants)
         # "The variant's total instance count" may be the old fleet's or the new one's: the smaller one must do.
         check_update(self.account, request, instances=min(fleet.instances, asked))
+        self._require_instances(variants)  # the new fleet's, while the old one still serves
         endpoint.update(config, request)
         return {"EndpointArn": endpoint.arn}
 

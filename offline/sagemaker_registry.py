@@ -112,6 +112,8 @@ class Registry:
         """Answer CreateModelPackage."""
         if "ModelPackageGroupName" not in request or "ModelPackageName" in request:
             raise ValidationError("unversioned model packages are not imitated: give a ModelPackageGroupName alone")
+        if "Tags" in request:
+            raise ValidationError("Tags cannot be given with a ModelPackageGroupName: a package has its group's tags.")
         token, content = request.pop("ClientToken", None), json.dumps(request, sort_keys=True, default=str)
         if token in self._tokens:
             known_content, known_arn = self._tokens[token]
@@ -142,7 +144,7 @@ class Registry:
             "LastModifiedTime": self.account.clock.now,
             "CreatedBy": {},
         }
-        package = self.packages[package_arn] = Described(package_arn, document, request.get("Tags"))
+        package = self.packages[package_arn] = Described(package_arn, document)
         return package
 
     def find(self, name: str) -> Described:

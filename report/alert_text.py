@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from report import release_alerts, retraining_alerts
+from report import capture_alerts, release_alerts, retraining_alerts
 from report.alert_words import Message, shortened
 from report.window_alert import window_message
 
@@ -51,6 +51,7 @@ def facts(kind: str, detail: Mapping[str, Any]) -> Message:
 
 MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "window_judged": window_message,
+    "captures_unreadable": capture_alerts.captures_unreadable,
     "retraining_started": retraining_alerts.retraining_started,
     "retraining_held": retraining_alerts.retraining_held,
     "data_rejected": retraining_alerts.data_rejected,

@@ -169,7 +169,8 @@ def release_unproven(model: str, detail: Detail) -> Message:
                     f'{model} --reason "why".'
                     if detail.get("serving")
                     else "the champion serves untouched. To try once more when there is more traffic, reject and then "
-                    "approve the package, or lower canary.minimum_requests in the model's YAML."
+                    "approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
+                    "compared, mend first what could not be read: docs/operations.md says how."
                 ),
             ),
             run(detail),

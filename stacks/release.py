@@ -11,18 +11,21 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import (
+    ALARMS,
     allow,
     may_lend_key,
     may_pass,
     may_put_metrics,
     may_read,
     may_read_metrics,
+    may_see_alarms,
     may_see_executions,
     may_send,
     may_tell,
     may_use_key,
     may_use_state,
     may_write,
+    release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
@@ -88,6 +91,7 @@ class Release(cdk.Stack):
             "start_release",
             does="read the approval from the registry and start its release once",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=START_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -113,6 +117,7 @@ class Release(cdk.Stack):
             "plan_release",
             does="the requests of one release, and the baseline to watch it by",
             packages=self._packages,
+            key=self._storage.key,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
@@ -135,6 +140,7 @@ class Release(cdk.Stack):
             "watch_canary",
             does="the canary's answers against the champion's over the same minutes",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=1024,
             timeout_seconds=120,
@@ -158,6 +164,7 @@ class Release(cdk.Stack):
             "settle",
             does="endpoint, champion item, alarms and messages brought in line",
             packages=self._packages,
+            key=self._storage.key,
             memory_mib=1024,
             timeout_seconds=SETTLE_SECONDS,
             environment={
@@ -180,9 +187,8 @@ class Release(cdk.Stack):
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         may_read_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
-        allow(
-            role, "Disarm", ["cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"], [self._alarms()], wildcard=FLEETS
-        )
+        may_see_alarms(role)
+        allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         return function
 
     def _settle_what_ends(self, settle: lambda_.Function, machines: list[str], undelivered: sqs.Queue) -> None:
@@ -216,11 +222,6 @@ class Release(cdk.Stack):
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]
         allow(role_of(function), "SeeFleets", actions, sagemaker_arns(self, *seen), wildcard=FLEETS)
 
-    def _alarms(self) -> str:
-        return self.format_arn(
-            service="cloudwatch", resource="alarm", resource_name="*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
-
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:
         machine = add_machine(
             self,
@@ -228,7 +229,7 @@ class Release(cdk.Stack):
             file="release.asl.json",
             functions=steps,
             substitutions={"StateTableName": self._storage.state.table_name},
-            timeout=cdk.Duration.hours(12),
+            key=self._storage.key,
         )
         role = role_of_machine(machine)
         may_use_state(role, self._storage.state, "DeleteItem")
@@ -245,11 +246,9 @@ class Release(cdk.Stack):
         )
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
         allow(role, "ReadPackages", reads, packages, wildcard="a package's version is known when it is approved")
-        alarms = self._alarms()
-        allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm"], [alarms], wildcard=FLEETS)
+        allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm"], [release_alarms(self)], wildcard=ALARMS)
         may_put_metrics(role)
-        # UpdateEndpoint looks at its rollback alarms with the caller's permission.
-        allow(role, "SeeAlarms", ["cloudwatch:DescribeAlarms"], [alarms], wildcard=FLEETS)
+        may_see_alarms(role)
         return machine
 
 

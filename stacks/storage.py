@@ -10,7 +10,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.parts.access import acknowledge
+from stacks.parts.access import acknowledge, source_account
+from stacks.parts.log_groups import logs_may_use_key
 from stacks.parts.naming import synthesizer
 from stacks.parts.topics import add_topic
 
@@ -47,9 +48,10 @@ def _key(scope: Construct) -> kms.Key:
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             resources=["*"],
-            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+            conditions=source_account(scope),
         )
     )
+    logs_may_use_key(key)
     return key
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Verdict", "examine"]
 
 
-def examine(deployment: Deployment, models: Path) -> list[Finding]:
-    """Make every check; `models` is the folder of the YAML files.
+def examine(deployment: Deployment, models: Path, *, only: Collection[str] = ()) -> list[Finding]:
+    """Make every check, or only those of these names; `models` is the folder of the YAML files.
 
     A check that AWS refuses to answer is a finding of its own, and does not stop the others. Without valid credentials
     there is but the first finding.
@@ -28,6 +28,8 @@ def examine(deployment: Deployment, models: Path) -> list[Finding]:
     installation = Installation(deployment, models)
     findings: list[Finding] = []
     for name, check in CHECKS.items():
+        if only and name not in only:
+            continue
         findings += [replace(finding, check=name) for finding in _looked(check, installation)]
         if name == "credentials" and any(finding.verdict is Verdict.UNKNOWN for finding in findings):
             break

@@ -6,6 +6,22 @@ from typing import Any
 
 from kedge.release_plan import CanaryAlarm, ReleasePlan, Rollout
 
+# What clients send and containers answer, ten at most of each; a type with parameters (`; charset=utf-8`) counts as its bare type.
+# What is not listed arrives in BASE64, which loses nothing: so text/html, under which a toolkit answers any bytes, is not.
+CAPTURED_TYPES = {
+    "CsvContentTypes": ["text/csv", "application/csv", "text/plain"],
+    "JsonContentTypes": [
+        "application/json",
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/json-lines",
+        "application/x-json-lines",
+        "application/ndjson",
+        "application/x-ndjson",
+        "text/json",
+    ],
+}
+
 
 def create_model_request(plan: ReleasePlan, *, role_arn: str) -> dict[str, Any]:
     """Ask for the model of an approved package; its container reaches no network."""
@@ -25,8 +41,7 @@ def endpoint_config_request(plan: ReleasePlan, *, bucket: str, kms_key_id: str |
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": f"s3://{bucket}/{plan.capture_prefix}",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        # A content type that is not listed would arrive as BASE64.
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+        "CaptureContentTypeHeader": CAPTURED_TYPES,
     }
     if kms_key_id:
         capture["KmsKeyId"] = kms_key_id

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
 from kedge.approval_order import Reading, judge_reading
-from kedge.errors import LeaseHeldError, RegistryBehindError
+from kedge.errors import LeaseHeldError, RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import (
     approvals,
@@ -91,7 +91,11 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided."""
     request, settings = Request.from_event(event), Settings.from_environment()
-    package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
+    try:
+        package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
+    except UnknownPackageError:
+        # SageMaker tells of a deletion as of any change, with the status that the package had.
+        return {"verdict": "DELETED"}
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}

@@ -58,9 +58,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # The fleet is still being made, or the old one taken down: nobody compares anything.
         return {"verdict": "BAKING", "watch": {}}
     verdict, requests = look(request, settings, config, endpoint, since)
+    before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
+    # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
+    judged = max(verdict.judged, before.last.judged if before and before.run == request.run else 0)
     seen = CanaryWatch(
         run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
-        requests=requests, seen_at=to_text(request.time), last=LastWatch(verdict.verdict, verdict.reasons),
+        requests=requests, seen_at=to_text(request.time),
+        last=LastWatch(verdict.verdict, verdict.reasons, judged),
     )  # fmt: skip
     canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
     canary_traffic.put_gauge(
@@ -83,7 +87,7 @@ def look(
     )  # fmt: skip
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
-    canary, champion = (
+    (canary, canary_unread), (champion, champion_unread) = (
         load_captured_rows(
             clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", config,
             since=since, until=request.time,
@@ -93,6 +97,6 @@ def look(
     verdict = judge_canary(
         answers_of(canary, config), answers_of(champion, config), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
-        classes=config.problem == "multiclass_classification",
+        classes=config.problem == "multiclass_classification", unread=(canary_unread, champion_unread),
     )  # fmt: skip
     return judge_canary_figures(canary, champion, config, verdict), requests

@@ -18,6 +18,7 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
         "tell",
         does="an audit entry, and an alert where a person should know",
         packages=packages,
+        key=storage.key,
         environment={
             "DATA_BUCKET": storage.data.bucket_name,
             "STATE_TABLE": storage.state.table_name,

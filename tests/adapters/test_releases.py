@@ -1,5 +1,7 @@
 """A release's requests say what the plan decided, in words that AWS accepts."""
 
+import re
+
 import boto3
 from botocore.validate import ParamValidator
 
@@ -58,6 +60,18 @@ def test_everything_is_captured_in_and_out_under_the_packages_own_prefix():
     assert capture["DestinationS3Uri"] == "s3://b/capture/m/2"
     assert capture["InitialSamplingPercentage"] == 100
     assert [option["CaptureMode"] for option in capture["CaptureOptions"]] == ["Input", "Output"]
+
+
+def test_every_captured_content_type_has_the_form_that_aws_demands_and_stands_in_one_list():
+    model = boto3.client("sagemaker", region_name="eu-west-1").meta.service_model
+    header = endpoint_config_request(PLAN, bucket="b", kms_key_id=None)["DataCaptureConfig"]["CaptureContentTypeHeader"]
+    for name, listed in header.items():
+        shape = model.shape_for(name)
+        assert shape.metadata["min"] <= len(listed) <= shape.metadata["max"]
+        # botocore knows the pattern and leaves it to the service.
+        assert [kind for kind in listed if not re.fullmatch(shape.member.metadata["pattern"], kind)] == []
+    together = [kind for listed in header.values() for kind in listed]
+    assert len(together) == len(set(together))
 
 
 def test_a_percentile_is_an_extended_statistic():

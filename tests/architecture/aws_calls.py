@@ -31,6 +31,7 @@ OPERATIONS = {
     "get_metric_data": ("cloudwatch:GetMetricData",),
     "get_metric_statistics": ("cloudwatch:GetMetricStatistics",),
     "describe_model_package": ("sagemaker:DescribeModelPackage",),
+    "describe_model": ("sagemaker:DescribeModel",),
     "describe_endpoint": ("sagemaker:DescribeEndpoint",),
     "describe_endpoint_config": ("sagemaker:DescribeEndpointConfig",),
     "start_execution": ("states:StartExecution",),

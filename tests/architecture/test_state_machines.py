@@ -3,6 +3,8 @@ import re
 import pytest
 
 from kedge import errors
+from kedge.model_config import parse_model_config
+from kedge.model_sections import TRAINING_SECONDS_MAX
 from tests.architecture.state_machine_files import DEFINITIONS, STACK_OF, asked_names, load, named_errors, states
 from tests.synthesised import resources
 
@@ -61,3 +63,32 @@ def test_choices_branch_on_verdicts_never_on_numbers(file):
     for name, state in states(load(file)):
         for choice in state.get("Choices", []):
             assert not [key for key in choice if key.startswith("Numeric")], name
+
+
+def longest_seconds(state):
+    """A state with each attempt that follows a failed job, its waits included."""
+    if state["Type"] == "Parallel":
+        return max(sum(map(longest_seconds, branch["States"].values())) for branch in state["Branches"])
+    again = [rule for rule in state.get("Retry", []) if "States.TaskFailed" in rule["ErrorEquals"]]
+    attempts = 1 + sum(rule["MaxAttempts"] for rule in again)
+    waits = sum(rule["IntervalSeconds"] * rule["MaxAttempts"] for rule in again)
+    return state.get("TimeoutSeconds", 0) * attempts + waits
+
+
+def test_the_longest_training_that_a_yaml_may_ask_for_fits_its_state_with_an_hour_to_start_and_end():
+    retrain = load("retrain.asl.json")
+    assert retrain["States"]["TrainChallenger"]["TimeoutSeconds"] - 3600 == TRAINING_SECONDS_MAX
+
+
+def test_the_retrain_machine_outlasts_all_its_states_each_at_its_longest():
+    retrain = load("retrain.asl.json")
+    assert retrain["TimeoutSeconds"] >= sum(map(longest_seconds, retrain["States"].values()))
+
+
+def test_a_longer_training_is_refused_with_its_place_and_range():
+    text = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], training: {max_runtime_seconds: %d}}"
+    assert (
+        parse_model_config(text % TRAINING_SECONDS_MAX, source="m").training.max_runtime_seconds == TRAINING_SECONDS_MAX
+    )
+    with pytest.raises(errors.ModelConfigError, match=rf"training\.max_runtime_seconds.*{TRAINING_SECONDS_MAX}"):
+        parse_model_config(text % (TRAINING_SECONDS_MAX + 1), source="m")

@@ -17,6 +17,7 @@ from lambdas.adapters.models import load_model
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
+IMAGES = '{"xgboost 3.2-0": "image:1"}'
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=512, aws_request_id="1",
     invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"

@@ -9,7 +9,7 @@ from lambdas.adapters import served
 from lambdas.adapters.times import from_text
 from lambdas.handlers import build_baseline
 from lambdas.handlers.plan_release import handler
-from tests.handlers.aws_world import CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
 from tests.handlers.holdouts import PREFIX, write_holdout
 from tests.handlers.test_build_baseline import EVENT as CHALLENGER
@@ -20,7 +20,7 @@ STAGED = {"kedge:staged": f"{PREFIX}/baseline"}
 
 @pytest.fixture
 def world(monkeypatch):
-    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGE="image:1") as world:
+    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGES=IMAGES) as world:
         write_holdout(world)
         build_baseline.handler(CHALLENGER, CONTEXT)
         yield world

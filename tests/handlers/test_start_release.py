@@ -155,3 +155,10 @@ def test_a_rejection_of_the_serving_package_is_told(world):
     promote(world, package_arn=arn)
     assert hear(arn)["serving"] is True
     assert world.timeline()[0]["detail"]["serving"] is True
+
+
+def test_a_package_that_was_deleted_is_no_error_and_nothing_to_act_on(world):
+    deleted = world.register().rpartition("/")[0] + "/7"
+    assert hear(deleted, ModelApprovalStatus="Approved")["verdict"] == "DELETED"
+    assert executions() == []
+    assert world.timeline() == []

@@ -1,6 +1,8 @@
 """watch_canary compares what both fleets answered, puts the gauge, and remembers what it saw."""
 
+import base64
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 
 import numpy as np
@@ -30,8 +32,8 @@ def updating(monkeypatch):
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
 
 
-def capture(world, version: str, scores: np.ndarray) -> None:
-    """Capture one answer a minute under a package's prefix."""
+def capture(world, version: str, scores: Iterable[object], *, content_type: str = "text/csv") -> None:
+    """Capture an answer every ten seconds under a package's prefix; only CSV's own type is not in BASE64."""
     payload = ",".join("1" for _ in world.config.features)
     for hour in (12, 13):
         lines = []
@@ -43,6 +45,10 @@ def capture(world, version: str, scores: np.ndarray) -> None:
                     side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
                     for side, text in sides.items()
                 }
+                if content_type != "text/csv":
+                    packed = base64.b64encode(str(score).encode()).decode()
+                    came = {"observedContentType": content_type, "data": packed, "encoding": "BASE64"}
+                    data["endpointOutput"] |= came
                 meta = {"eventId": f"{version}-{minute}", "inferenceTime": to_text(time)}
                 lines.append(json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"}))
         key = f"capture/{MODEL}/{version}/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/{hour}/f.jsonl"
@@ -93,10 +99,35 @@ def test_shifted_answers_raise_the_gauge_and_are_remembered(world):
 
 @pytest.mark.usefixtures("updating")
 def test_only_the_last_look_holds_missing_requests_against_the_canary(world):
+    capture(world, "1", np.full(50, 0.5))
+    capture(world, "2", np.full(5, 0.5))
     assert look(20)["watch"]["verdict"] == "HEALTHY"
     last = world.config.canary.bake_minutes - 4
     assert look(last)["watch"]["verdict"] == "UNPROVEN"
     assert sorted(gauges()) == [0.0, 1.0]
+
+
+@pytest.mark.usefixtures("updating")
+def test_a_canary_whose_answers_cannot_be_read_is_unproven_and_says_what_came(world, monkeypatch):
+    monkeypatch.setattr(watch_canary.canary_traffic, "count_requests", lambda *_, **__: 500)
+    capture(world, "1", np.full(50, 0.5))
+    capture(world, "2", ["<html>Bad gateway</html>"] * 50, content_type="text/html; charset=utf-8")
+    assert look(20)["watch"]["verdict"] == "UNDECIDED"
+    watch = look(world.config.canary.bake_minutes - 4)["watch"]
+    assert watch["verdict"] == "UNPROVEN"
+    assert "none of the 50 captured requests of the canary could be read" in watch["reasons"][0]
+    assert "a page of HTML" in watch["reasons"][0]
+    assert sorted(gauges()) == [0.0, 1.0]
+    assert world.item("canary")["judged"] == {"N": "0"}
+
+
+@pytest.mark.usefixtures("updating")
+def test_answers_that_came_as_html_are_compared_by_their_content(world):
+    random = np.random.default_rng(1)
+    capture(world, "1", random.uniform(0.1, 0.9, 100))
+    capture(world, "2", random.uniform(0.1, 0.9, 100), content_type="text/html; charset=utf-8")
+    assert look(20)["watch"]["verdict"] == "HEALTHY"
+    assert world.item("canary")["judged"] == {"N": "100"}
 
 
 def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):

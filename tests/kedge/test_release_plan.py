@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from kedge.errors import EndpointVariantNameError, NoInstancesError
 from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import ReleasePlan, ServingFleet, canary_instances, plan_release, rollout
+from kedge.release_plan import (
+    ReleasePlan,
+    ServingFleet,
+    canary_alarms,
+    canary_instances,
+    endpoint_config_name,
+    plan_release,
+    rollout,
+)
 
 TWO = ServingFleet("AllTraffic", 2)
 
@@ -111,3 +119,12 @@ def test_the_share_that_it_really_is_stands_beside_the_yamls(fraction, instances
     assert how.canary_instances == canary
     assert f"{canary} of {instances} instances: about {100 * canary / instances:.0f} %" in how.traffic
     assert how.traffic.endswith(f"the YAML has {100 * fraction:g} %")
+
+
+def test_alarms_are_named_as_the_release_machine_may_name_them_however_long_the_model_is_called():
+    text = "{model: %s, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
+    config = parse_model_config(text % ("m" * 40), source="m.yaml")
+    name = endpoint_config_name(config.model, "123456", "run")
+    for alarm in canary_alarms(config, endpoint_config=name, variant="v"):
+        assert alarm.name.startswith("kedge-")
+        assert len(alarm.name) <= 255

@@ -188,3 +188,8 @@ def test_a_read_that_is_behind_answers_what_was_before_the_update(world):
     assert (before["ModelApprovalStatus"], before["LastModifiedTime"]) == ("PendingManualApproval", START)
     world.pass_minutes(3)
     assert describe(world, package)["ModelApprovalStatus"] == "Approved"
+
+
+def test_a_package_takes_its_groups_tags_and_none_of_its_own(world):
+    with pytest.raises(ClientError, match="Tags cannot be given"):
+        register(world, Tags=[{"Key": "k", "Value": "v"}])

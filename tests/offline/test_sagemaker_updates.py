@@ -1,6 +1,7 @@
 """UpdateEndpoint bakes a second fleet, watches alarms, and goes back without a word."""
 
 import contextlib
+import json
 from datetime import timedelta
 
 import pytest
@@ -336,3 +337,14 @@ def test_policies_that_sagemaker_refuses_are_refused(world, routing, termination
     with pytest.raises(ClientError) as raised:
         update(world, routing=routing, termination=termination, alarms=())
     assert raised.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_an_execution_role_that_may_not_see_the_alarms_gives_the_update_up(world):
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    world.account.client("iam").put_role_policy(RoleName="workshop", PolicyName="own", PolicyDocument=policy)
+    make_alarm(world)
+    update(world)
+    world.pass_minutes(15)
+    assert state(world) == ("InService", "config-1")
+    assert "cloudwatch:DescribeAlarms" in world.describe()["FailureReason"]

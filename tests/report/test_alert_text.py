@@ -31,6 +31,15 @@ LOST = {
 HOLDS = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840 (0.810 to 0.860)"]}
 DETAILS = {
     "window_judged": WINDOW,
+    "captures_unreadable": {
+        "package_version": "2",
+        "records": 40,
+        "unread": 40,
+        "fault": "answer",
+        "came": {"answer": {"content_type": "text/html", "encoding": "BASE64", "shape": "<a>"}},
+        "expected": "an answer a row",
+        "remedy": "Let output_fn return (body, accept).",
+    },
     "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
     "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
     "data_rejected": {"run": RUN, "reasons": ["400 rows, 1000 are needed"]},

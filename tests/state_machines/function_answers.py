@@ -31,15 +31,23 @@ def ready(*, champion: bool = True) -> Json:
         "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
         "champion": {"present": False},
         "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
-        "challenger_model": training_jobs.challenger_model_request(shop),
+        "challenger_model": training_jobs.challenger_model_request(hotel(), shop),
         "challenger_transform": training_jobs.transform_request(
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
         ),
     }
     if champion:
+        copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
+        answer["champion_model"] = {
+            "ModelName": copy,
+            "ExecutionRoleArn": ROLE,
+            "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/models/hotel-v2.tar.gz"}],
+            "EnableNetworkIsolation": True,
+            "Tags": training_jobs.tags_of(shop),
+        }
         answer["champion_transform"] = training_jobs.transform_request(
-            hotel(), shop, model_name="hotel-v2", output_uri="s3://bucket/champion", **holdout
+            hotel(), shop, model_name=copy, output_uri="s3://bucket/champion", **holdout
         )
     return answer
 
