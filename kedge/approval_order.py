@@ -9,7 +9,7 @@ Reading = Literal["CURRENT", "BEHIND", "OVERTAKEN"]
 
 # An event's times are in milliseconds, the registry's may be rounded.
 _ROUNDING = timedelta(seconds=1)
-# The approvals' queue gives a message again after half an hour: no registry is behind for an hour.
+# The approvals' queue gives a message again after six minutes: no registry is behind for that long twice.
 BEHIND_DELIVERIES_MAX = 2
 
 

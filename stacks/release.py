@@ -59,13 +59,11 @@ class Release(cdk.Stack):
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
         undelivered = add_dead_letters(self, "Undelivered")
-        # An approval that meets a retraining at work waits here for the lease, a day at most.
         approvals = self._approvals = add_stage_queue(
             self,
             "Approvals",
             consumer_timeout_seconds=START_SECONDS,
-            attempts=48,
-            retry_after=cdk.Duration.minutes(30),
+            attempts=10,
         )
         self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         settle = self._settle()

@@ -12,7 +12,7 @@ from kedge.canary import CanaryVerdict, judge_canary
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
-from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
+from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints, model_registry
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.captured_answers import answers_of, load_captured_rows
 from lambdas.adapters.endpoints import EndpointState
@@ -39,6 +39,7 @@ class Request(BaseModel, frozen=True):
     model: str
     run: str
     time: AwareDatetime
+    package_arn: str
     package_version: str
     endpoint_config: str
     previous_config: str
@@ -58,6 +59,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # The fleet is still being made, or the old one taken down: nobody compares anything.
         return {"verdict": "BAKING", "watch": {}}
     verdict, requests = look(request, settings, config, endpoint, since)
+    if (word := taken_back(request.package_arn)) is not None:
+        verdict = CanaryVerdict("MISBEHAVING", (word,), verdict.judged)
     before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
     # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
     judged = max(verdict.judged, before.last.judged if before and before.run == request.run else 0)
@@ -66,14 +69,24 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         requests=requests, seen_at=to_text(request.time),
         last=LastWatch(verdict.verdict, verdict.reasons, judged),
     )  # fmt: skip
-    canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
+    # The gauge first: whatever else fails, the alarm knows.
     canary_traffic.put_gauge(
         clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge,
         time=request.time,
     )  # fmt: skip
+    canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
     logger.info("watched", model=request.model, verdict=verdict.verdict, requests=requests, reasons=verdict.reasons)
     watch = {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "requests": requests, "gauge": verdict.gauge}
     return {"verdict": "BAKING", "watch": watch}
+
+
+def taken_back(package_arn: str) -> str | None:
+    """Say so where the approval that this release rests on is no more: a person's newest word counts."""
+    package = model_registry.describe_package(clients.sagemaker(), package_arn)
+    if package.approval_status == "Approved":
+        return None
+    by = f" by {package.approved_by}" if package.approved_by else ""
+    return f"version {package.version} is {package.approval_status} in the registry{by}: the canary goes back"
 
 
 def look(

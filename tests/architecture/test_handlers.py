@@ -11,7 +11,7 @@ FUNCTIONS = (
     *("fan_out", "profile_logs", "measure_performance", "join_labels", "detect_drift"),
     *("watch_monitor", "watch_captures"),
     *("decide_retraining", "snapshot_data", "compare_models", "build_baseline", "tell"),
-    *("start_release", "plan_release", "watch_canary", "verify_release", "switch_baseline"),
+    *("start_release", "plan_release", "watch_canary", "settle"),
 )
 
 

@@ -13,8 +13,8 @@ from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
 from tests.handlers.aws_world import CONTEXT, MODEL, aws_world
-from tests.handlers.test_verify_release import NEW, OLD
 
+OLD, NEW = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbb"
 STARTED = from_text("2016-02-11T12:50:00Z")
 
 

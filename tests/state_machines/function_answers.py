@@ -84,6 +84,7 @@ def plan(*, serving: bool = True) -> Json:
     answer = {
         "verdict": "UPDATE" if serving else "CREATE",
         "package_version": "3",
+        "planned_at": "2016-01-01T00:00:00Z",
         "create_model": releases.create_model_request(made, role_arn=ROLE),
         "endpoint_config": releases.endpoint_config_request(made, bucket="bucket", kms_key_id=KEY),
         "alarms": [releases.alarm_request(alarm) for alarm in made.alarms],
@@ -95,7 +96,6 @@ def plan(*, serving: bool = True) -> Json:
     return answer | {"update": releases.update_endpoint_request(made, made.rollout), "traffic": made.rollout.traffic}
 
 
-def proof(verdict: str) -> Json:
-    """Answer as verify_release does."""
-    capture = {"verdict": "AS_PLANNED", "reasons": []}
-    return {"verdict": verdict, "reasons": [f"it was {verdict}"], "serving": verdict == "PROMOTED", "capture": capture}
+def settled(verdict: str) -> Json:
+    """Answer as settle does at the end of a release."""
+    return {"verdict": verdict, "reasons": [f"it was {verdict}"]}

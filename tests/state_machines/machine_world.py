@@ -19,8 +19,7 @@ FUNCTIONS = (
     "BuildBaseline",
     "PlanRelease",
     "WatchCanary",
-    "VerifyRelease",
-    "SwitchBaseline",
+    "Settle",
     "Tell",
 )
 NOTHING = b"PK\x05\x06" + bytes(18)  # an empty archive: the fakes answer in its place
