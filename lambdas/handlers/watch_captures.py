@@ -14,7 +14,8 @@ from lambdas.adapters.alerts import Topics
 from lambdas.adapters.capture_states import CaptureState
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_models
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
@@ -37,8 +38,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at every champion's newest captures, unless they were readable a short while ago."""
     request, settings = Request.model_validate(event), Settings.from_environment()
