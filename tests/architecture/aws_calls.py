@@ -30,6 +30,8 @@ OPERATIONS = {
     "put_metric_data": ("cloudwatch:PutMetricData",),
     "get_metric_data": ("cloudwatch:GetMetricData",),
     "get_metric_statistics": ("cloudwatch:GetMetricStatistics",),
+    "describe_alarms": ("cloudwatch:DescribeAlarms",),
+    "delete_alarms": ("cloudwatch:DeleteAlarms",),
     "describe_model_package": ("sagemaker:DescribeModelPackage",),
     "describe_model": ("sagemaker:DescribeModel",),
     "describe_endpoint": ("sagemaker:DescribeEndpoint",),

@@ -84,6 +84,7 @@ PREFIXES_FROM_ELSEWHERE = {
     "join_labels": {"predictions": "the day objects name their parts"},
     "snapshot_data": {"predictions": "the day objects name their parts"},
     "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
+    "settle": {"retraining": "the package's metadata says where its baseline is staged"},
 }
 # Prefixes that a handler only writes into a request of somebody else's.
 PREFIXES_FOR_OTHERS = {"plan_release": {"capture": "the endpoint writes there, with the execution role"}}

@@ -12,8 +12,9 @@ from lambdas.adapters import clients
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
-from tests.handlers.aws_world import CONTEXT, MODEL, aws_world
+from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, aws_world
 
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 OLD, NEW = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbb"
 STARTED = from_text("2016-02-11T12:50:00Z")
 
@@ -22,13 +23,14 @@ STARTED = from_text("2016-02-11T12:50:00Z")
 def world(monkeypatch):
     with aws_world(monkeypatch) as world:
         world.serve(OLD)
+        world.register()
         yield world
 
 
 @pytest.fixture
 def updating(monkeypatch):
     # moto has no UpdateEndpoint, so no endpoint of its own is ever on its way.
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Baking", STARTED),), None)
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Baking", STARTED),), None, STARTED)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
 
 
@@ -57,7 +59,7 @@ def capture(world, version: str, scores: Iterable[object], *, content_type: str 
 
 def look(minutes: int) -> dict:
     event = {
-        "model": MODEL, "run": "release-1", "time": to_text(STARTED + timedelta(minutes=minutes)),
+        "model": MODEL, "run": "release-1", "package_arn": PACKAGE, "time": to_text(STARTED + timedelta(minutes=minutes)),
         "package_version": "2", "endpoint_config": NEW, "previous_config": OLD, "started": to_text(STARTED),
     }  # fmt: skip
     return watch_canary.handler(event, CONTEXT)
@@ -131,7 +133,31 @@ def test_answers_that_came_as_html_are_compared_by_their_content(world):
 
 
 def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Creating", STARTED),), None)
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Creating", STARTED),), None, STARTED)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
     assert look(58) == {"verdict": "BAKING", "watch": {}}
     assert gauges() == []
+
+
+@pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
+def test_a_canary_whose_approval_was_taken_back_goes_back(world, updating, status):
+    scores = np.linspace(0.1, 0.9, 120)
+    capture(world, "1", scores)
+    capture(world, "2", scores)
+    world.sagemaker.update_model_package(ModelPackageArn=PACKAGE, ModelApprovalStatus=status)
+    watch = look(20)["watch"]
+    assert (watch["verdict"], watch["gauge"]) == ("MISBEHAVING", 1)
+    assert f"is {status} in the registry" in watch["reasons"][0]
+
+
+def test_the_gauge_is_put_even_if_nothing_can_be_remembered(world, updating, monkeypatch):
+    put = []
+    monkeypatch.setattr(watch_canary.canary_traffic, "put_gauge", lambda *_, value, **__: put.append(value))
+
+    def refuse(*_):
+        raise RuntimeError("the table is throttled")
+
+    monkeypatch.setattr(watch_canary.canary_watch, "save", refuse)
+    with pytest.raises(RuntimeError):
+        look(20)
+    assert put == [0]

@@ -216,8 +216,8 @@ def test_the_lease_is_given_back_even_if_nobody_can_be_told(machine, functions):
 
 
 @pytest.mark.parametrize("told", [1, 2])
-def test_a_teller_that_fails_on_the_way_fails_the_run(machine, functions, told):
-    functions.set(Tell=[{}] * (told - 1) + [RuntimeError("no mail today"), {}])
+def test_a_teller_that_fails_on_the_way_is_tried_again_and_then_fails_the_run(machine, functions, told):
+    functions.set(Tell=[{}] * (told - 1) + [RuntimeError("no mail today")] * 3 + [{}])
     ending = run(machine)
     assert (ending["status"], ending["error"]) == ("FAILED", "RuntimeError")
     assert machine.lease() is None
