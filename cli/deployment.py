@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import RefusedError
 
-STORAGE, RETRAINING, RELEASE = "KedgeStorage", "KedgeRetraining", "KedgeRelease"
+STORAGE, MONITORING, RETRAINING, RELEASE = "KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease"
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 # `kedge account serve` checks no signature; its region is app.py's default.
 OFFLINE = {"region_name": "eu-west-1", "aws_access_key_id": "offline", "aws_secret_access_key": "offline"}
@@ -39,15 +39,16 @@ class Caller:
 
     name: str
     time: datetime
+    account: str
 
 
 class Deployment:
     """The clients, and the physical names of what the stacks made."""
 
-    def __init__(self, *, region: str | None, endpoint_url: str | None) -> None:
+    def __init__(self, *, region: str | None, endpoint_url: str | None, profile: str | None = None) -> None:
         url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         self._options: dict[str, Any] = {"endpoint_url": url} if url else {}
-        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), profile_name=profile)
         if url and urlsplit(url).hostname in LOCAL_HOSTS and self._session.get_credentials() is None:
             self._session = boto3.Session(
                 **{**OFFLINE, "region_name": self._session.region_name or OFFLINE["region_name"]}
@@ -60,49 +61,60 @@ class Deployment:
     @cached_property
     def caller(self) -> Caller:
         """Who types. The time is the service's own, not this machine's: the offline account has its own years."""
+        return self._identify()
+
+    @property
+    def now(self) -> datetime:
+        """What time it is there at this moment, for commands that go on for hours."""
+        return self._identify().time
+
+    def _identify(self) -> Caller:
         answer = self.client("sts").get_caller_identity()
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
         time = parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC)
-        return Caller(str(answer["Arn"]), time)
+        return Caller(str(answer["Arn"]), time, str(answer["Account"]))
 
     @cached_property
     def bucket(self) -> str:
         """The data bucket."""
-        return self._find(STORAGE, "AWS::S3::Bucket", "Data")
+        return self.find(STORAGE, "AWS::S3::Bucket", "Data")
 
     @cached_property
     def table(self) -> str:
         """The state table."""
-        return self._find(STORAGE, "AWS::DynamoDB::Table", "State")
+        return self.find(STORAGE, "AWS::DynamoDB::Table", "State")
 
     @cached_property
     def decide_function(self) -> str:
         """The function that starts retrainings."""
-        return self._find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
+        return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
 
     @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
-        return self._find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
+        return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
 
-    def _find(self, stack: str, kind: str, name: str) -> str:
+    def find(self, stack: str, kind: str, name: str) -> str:
+        """The physical name of what a stack made under this name."""
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
-        for found in self._resources(stack):
+        for found in self.resources(stack):
             if found["ResourceType"] == kind and shape.fullmatch(found["LogicalResourceId"]):
                 return str(found["PhysicalResourceId"])
-        raise NotDeployedError(what=f"{name} of stack {stack}", region=self._region)
+        raise NotDeployedError(what=f"{name} of stack {stack}", region=self.region)
 
-    def _resources(self, stack: str) -> Iterator[dict[str, Any]]:
+    def resources(self, stack: str) -> Iterator[dict[str, Any]]:
+        """What a stack made, as CloudFormation lists it."""
         try:
             for page in self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
                 yield from page["StackResourceSummaries"]
         except ClientError as error:
             # CloudFormation's code for a stack that does not exist; nothing else can be wrong with our request.
             if error.response["Error"]["Code"] == "ValidationError":
-                raise NotDeployedError(what=f"stack {stack}", region=self._region) from error
+                raise NotDeployedError(what=f"stack {stack}", region=self.region) from error
             raise
 
     @property
-    def _region(self) -> str:
+    def region(self) -> str:
+        """The region that is spoken to."""
         return str(self._session.region_name)

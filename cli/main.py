@@ -7,9 +7,11 @@ import typer
 from cli.account import serve
 from cli.backtest import backtest
 from cli.check import check
+from cli.doctor.command import doctor
 from cli.init import init
 from cli.models import validate
 from cli.operate import history, pause, retrain, rollback
+from cli.smoke.command import smoke
 
 app = typer.Typer(
     name="kedge", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
@@ -23,10 +25,12 @@ app.command("backtest")(backtest)
 app.command("init")(init)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
+app.command("doctor")(doctor)
 app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)
+app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)
 

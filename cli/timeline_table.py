@@ -11,11 +11,12 @@ from rich.table import Table
 
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
-    "rejected": "yellow", "data_rejected": "red", "rows_uncounted": "red", "failed": "red", "canary_rolled_back": "red",
-    "release_unproven": "red",
+    "rejected": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
+    "capture_astray": "red", "rows_uncounted": "red",
+    "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # In this order; what an entry lacks is left out.
-_TOLD = ("severity", "performance_severity", "subject", "verdict", "hold", "package_version", "run", "by")
+_TOLD = ("severity", "performance_severity", "subject", "verdict", "hold", "package_version", "traffic", "run", "by")
 
 
 def print_timeline(entries: Iterable[dict[str, Any]]) -> None:

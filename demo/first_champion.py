@@ -67,5 +67,6 @@ def serving(account: Account, config: ModelConfig) -> bool:
 
 def function_name(account: Account, handler: str) -> str:
     """The deployed function with this handler."""
-    functions = account.client("lambda").list_functions()["Functions"]
+    pages = account.client("lambda").get_paginator("list_functions").paginate()
+    functions = [function for page in pages for function in page["Functions"]]
     return next(str(f["FunctionName"]) for f in functions if f["Handler"] == f"lambdas.handlers.{handler}.handler")

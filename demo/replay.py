@@ -63,6 +63,7 @@ class Replay:
             answer = self.runtime.invoke_endpoint(
                 EndpointName=self.endpoint,
                 ContentType="text/csv",
+                Accept="text/csv",
                 InferenceId=name,
                 Body="\n".join(booking.payload for booking in arrivals),
             )

@@ -37,7 +37,7 @@ def judge_canary_figures(
         values = [_known(figure, rows, config) for rows in (canary, champion)] if figure.canary else []
         reason = _loss(figure, values[0], values[1], config.canary) if values else ""
         if reason:
-            return CanaryVerdict("MISBEHAVING", (reason,))
+            return CanaryVerdict("MISBEHAVING", (reason,), verdict.judged)
     return verdict
 
 

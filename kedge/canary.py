@@ -20,15 +20,28 @@ EXACT_PRODUCT_MAX = 40_000
 
 @dataclass(frozen=True)
 class CanaryVerdict:
-    """HEALTHY, MISBEHAVING or UNPROVEN (too few answers by the end of the bake), with reasons."""
+    """The verdict, with reasons, and how many of the canary's captured answers it rests on.
 
-    verdict: Literal["HEALTHY", "MISBEHAVING", "UNPROVEN"]
+    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's that were captured), or UNPROVEN (that
+    still, or too few requests, by the end of the bake).
+    """
+
+    verdict: Literal["HEALTHY", "MISBEHAVING", "UNDECIDED", "UNPROVEN"]
     reasons: tuple[str, ...]
+    judged: int = 0
 
     @property
     def gauge(self) -> int:
         """What the rollback alarm reads: 1 sends the canary back."""
-        return 0 if self.verdict == "HEALTHY" else 1
+        return 1 if self.verdict in ("MISBEHAVING", "UNPROVEN") else 0
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Captured records of a fleet that could not be read, and why most of them could not."""
+
+    records: int = 0
+    reason: str = ""
 
 
 def judge_canary(
@@ -39,6 +52,7 @@ def judge_canary(
     requests: int,
     bake_is_ending: bool,
     classes: bool = False,
+    unread: tuple[Unread, Unread] = (Unread(), Unread()),
 ) -> CanaryVerdict:
     """Compare the canary's captured answers with the champion's over the same minutes.
 
@@ -54,9 +68,11 @@ def judge_canary(
     requests : int
         Requests the canary has answered by the endpoint's own count.
     bake_is_ending : bool
-        Whether this is the last look: then too few requests are UNPROVEN, not good.
+        Whether this is the last look: then too few requests are UNPROVEN, and so is a canary of which no answer was read.
     classes : bool
         Whether the answers are codes of classes.
+    unread : tuple of Unread
+        What could not be read of the canary's captures, and of the champion's.
 
     >>> scores = np.linspace(0.1, 0.9, 200)
     >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
@@ -75,13 +91,33 @@ def judge_canary(
                 f"the canary's answers differ from the champion's over the same minutes: "
                 f"{'total variation' if classes else 'KS'} {distance:.2f} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
             )
-            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,))
+            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), len(canary))
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
             "UNPROVEN",
             (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
         )
-    return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers compared",))
+    if not len(canary) or (unread[1].records and not len(reference)):
+        reason = _nothing_compared(len(canary), len(reference), unread, requests)
+        return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
+    # Traffic that moves at once leaves the champion nothing to answer: then the canary's answers are only read.
+    how = (
+        "compared"
+        if len(reference)
+        else "read; the champion answered nothing over the same minutes to compare them with"
+    )
+    return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers {how}",), len(canary))
+
+
+def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:
+    """Say why no answer was compared: how many were captured, and what came instead."""
+    parts = []
+    for fleet, readable, lost in (("canary", canary, unread[0]), ("champion", champion, unread[1])):
+        if readable:
+            continue
+        why = f"none of the {lost.records} captured requests of the {fleet} could be read ({lost.reason})"
+        parts.append(why if lost.records else f"nothing was captured of the {fleet}")
+    return f"the canary answered {requests} requests, but no answer was compared: {'; '.join(parts)}"
 
 
 def _total_variation(first: Floats, second: Floats) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Many plain records at once: one row in CSV, one answer in CSV, read by Arrow in one go."""
+"""Many plain records at once: one row in CSV, one answer in CSV, in BASE64 or not, read by Arrow in one go."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
+from kedge.capture_payloads import ANSWER, INPUT, decoded_text
+from kedge.errors import UnreadableRecordError
 from kedge.model_config import ModelConfig
 
-_SIDE = pa.struct([("data", pa.string()), ("encoding", pa.string())])
+_SIDE = pa.struct([("data", pa.string()), ("encoding", pa.string()), ("observedContentType", pa.string())])
 _RECORD = pa.schema(
     [
         ("captureData", pa.struct([("endpointInput", _SIDE), ("endpointOutput", _SIDE)])),
@@ -24,8 +26,10 @@ _RECORD = pa.schema(
         ),
     ]
 )
-# A payload that holds one of these is no single plain row: it is read by itself.
-_ODD = r'["\r\n]'
+# A payload that holds one of these, or begins as JSON or a page does, is no single plain row: it is read by itself.
+_ODD = r'["\r\n\x00\x{feff}]|^\s*[\[{<]'
+# Where no header says CSV, an answer of words is looked at by itself, as libsvm is.
+_NUMBERS, _LIBSVM = r"^[-+]?[0-9][-+0-9.eE,]*$", " [0-9]+:"
 
 
 def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]] | None:
@@ -53,13 +57,12 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
 
 def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]]:
     capture, metadata = table.column(0).combine_chunks(), table.column(1).combine_chunks()
-    given, came = (pc.struct_field(capture, name) for name in ("endpointInput", "endpointOutput"))
-    data, answer = (pc.utf8_rtrim(pc.struct_field(side, "data"), "\n") for side in (given, came))
+    (data, data_said), (answer, answer_said) = (_text(pc.struct_field(capture, name)) for name in (INPUT, ANSWER))
     event = pc.struct_field(metadata, "eventId")
     plain = pc.equal(pc.count_substring(data, ","), len(config.features) - 1)
     for condition in (
-        pc.equal(pc.struct_field(given, "encoding"), "CSV"),
-        pc.equal(pc.struct_field(came, "encoding"), "CSV"),
+        pc.or_(data_said, pc.invert(pc.match_substring_regex(data, _LIBSVM))),
+        pc.or_(answer_said, pc.match_substring_regex(answer, _NUMBERS)),
         pc.greater_equal(pc.count_substring(answer, ","), field + len(config.prediction.probabilities)),
         pc.invert(pc.match_substring_regex(data, _ODD)),
         pc.invert(pc.match_substring_regex(answer, _ODD)),
@@ -79,6 +82,24 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
     parts = pc.split_pattern(answer, ",")
     answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
     return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers]
+
+
+def _text(side: Any) -> tuple[Any, Any]:
+    """The text of one side, null where it is not plain, and whether its header says that it is CSV."""
+    data, encoding, kind = (pc.struct_field(side, name) for name in ("data", "encoding", "observedContentType"))
+    data = pc.if_else(pc.fill_null(pc.is_in(encoding, pa.array(["CSV", "BASE64"])), False), data, None)
+    in_base64 = pc.fill_null(pc.equal(encoding, "BASE64"), False)
+    if pc.any(in_base64).as_py():
+        data = pc.replace_with_mask(data, in_base64, pa.array(map(_decoded, data.filter(in_base64)), pa.string()))
+    said = pc.fill_null(pc.match_substring_regex(kind, "^[^;]*csv", ignore_case=True), pc.invert(in_base64))
+    return pc.utf8_rtrim(data, "\n"), said
+
+
+def _decoded(data: Any) -> str | None:
+    try:
+        return decoded_text(data.as_py() or "", INPUT)
+    except UnreadableRecordError:
+        return None
 
 
 def _csv_columns(data: Any, config: ModelConfig) -> list[Any]:

@@ -7,14 +7,35 @@ import binascii
 import csv
 import io
 import json
+import re
+import zlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from kedge.errors import UnreadableRecordError
 from kedge.model_config import ModelConfig
+from kedge.outcome_columns import answer_column
 
 # Wrappers of SageMaker's containers: TensorFlow Serving, the built-in algorithms, and one row of theirs.
 _WRAPPERS, _ROW_WRAPPER = ("instances", "predictions"), "features"
+INPUT, ANSWER = "endpointInput", "endpointOutput"
+# What a page of a web server or a proxy begins with; a level such as <unknown> is none.
+_MARKUP = re.compile(r"<(!doctype|!--|\?xml|html\b|[a-z][^<>]*>.*</)", re.IGNORECASE | re.DOTALL)
+_LIBSVM = re.compile(r"\S+( \d+:\S+)+\s*(\n|$)")
+_BINARY = {
+    b"\x93NUMPY": "a NumPy array", b"\n#\xd7\xce": "RecordIO protobuf", b"PK\x03\x04": "a zip archive, as npz is",
+    b"PAR1": "Parquet", b"\x80": "a pickle or another binary format",
+}  # fmt: skip
+_GZIP, _GZIP_BYTES_MAX = b"\x1f\x8b", 64 * 2**20
+
+
+class Payload(NamedTuple):
+    """The rows of one side, and whether only their look says that they are CSV or JSON."""
+
+    rows: list[Any]
+    guessed: bool
 
 
 def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
@@ -30,8 +51,11 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     if metadata.get("inferenceId") is not None:
         name = _identifier(metadata, "inferenceId")
     time = _time(metadata.get("inferenceTime"))
-    inputs, outputs = _payload_rows(capture, "endpointInput"), _payload_rows(capture, "endpointOutput")
+    inputs, (outputs, guessed) = _payload(capture, INPUT).rows, _payload(capture, ANSWER)
     outputs = _one_answer_a_row(outputs, len(inputs))
+    answers = [_answer(came, config) for came in outputs]
+    if guessed:
+        _refuse_prose(answers, config)
     several = len(inputs) > 1
     return [
         [
@@ -39,9 +63,9 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
             event,
             time,
             *_features(given, config),
-            *_answer(came, config),
+            *answer,
         ]
-        for i, (given, came) in enumerate(zip(inputs, outputs, strict=True))
+        for i, (given, answer) in enumerate(zip(inputs, answers, strict=True))
     ]
 
 
@@ -56,7 +80,7 @@ def input_rows(line: bytes) -> list[Any]:
     UnreadableRecordError
     """
     capture, _ = _parts(line)
-    rows = _payload_rows(capture, "endpointInput")
+    rows = _payload(capture, INPUT).rows
     return [row.get(_ROW_WRAPPER, row) if isinstance(row, dict) else row for row in rows]
 
 
@@ -99,33 +123,87 @@ def _time(text: Any) -> datetime:
         raise UnreadableRecordError(reason=f"inferenceTime {text!r} is not a time") from error
 
 
-def _payload_rows(capture: dict[str, Any], side: str) -> list[Any]:
-    """The rows of one side: lists of text for CSV, whatever stands there for JSON."""
+def _payload(capture: dict[str, Any], side: str) -> Payload:
+    """The rows of one side: lists of text for CSV, whatever stands there for JSON.
+
+    The content decides, not its header: containers answer JSON as `text/html`, and the capture stores in BASE64 what its
+    config does not list. The header only settles what may be both.
+    """
     block = capture.get(side)
     if not isinstance(block, dict) or not isinstance(block.get("data"), str):
         raise UnreadableRecordError(reason=f"no {side} in the record")
-    data, encoding = block["data"], block.get("encoding", "BASE64")
-    content_type = str(block.get("observedContentType", "")).partition(";")[0].strip().lower()
-    if encoding == "BASE64":
-        try:
-            data = base64.b64decode(data, validate=True).decode("utf-8")
-        except (binascii.Error, ValueError) as error:
-            raise UnreadableRecordError(reason=f"{side} is not text in BASE64") from error
-        encoding = "JSON" if "json" in content_type else "CSV" if "csv" in content_type else content_type or encoding
-    if encoding == "JSON":
-        rows = _json_rows(data, side)
-    elif encoding == "CSV":
-        rows = _csv_rows(data, side)
-    else:
+    encoding = block.get("encoding", "BASE64")
+    if encoding not in ("CSV", "JSON", "BASE64"):
         raise UnreadableRecordError(reason=f"{side} is {encoding}, neither CSV nor JSON")
-    if not rows:
+    text = (decoded_text(block["data"], side) if encoding == "BASE64" else block["data"]).removeprefix("\ufeff")
+    found = _read_text(text, _said(block.get("observedContentType"), encoding), side)
+    if not found.rows:
         raise UnreadableRecordError(reason=f"{side} holds no row")
-    return rows
+    return found
 
 
-def _csv_rows(data: str, side: str) -> list[Any]:
+def _said(content_type: Any, encoding: str) -> str | None:
+    """What both the content type and the encoding say that a payload is: CSV, JSON, or neither."""
+    kind = str(content_type or "").partition(";")[0].strip().lower()
+    named = "JSON" if "json" in kind else "CSV" if "csv" in kind else None
+    if encoding == "BASE64":
+        return named
+    return encoding if not kind or named == encoding else None
+
+
+def decoded_text(data: str, side: str) -> str:
+    """The text that stands in BASE64, gzip undone; what is no text is refused with its name.
+
+    >>> decoded_text("MC41", "endpointOutput")
+    '0.5'
+
+    Raises
+    ------
+    UnreadableRecordError
+    """
     try:
-        return [row for row in csv.reader(io.StringIO(data)) if row]
+        content = base64.b64decode(data, validate=True)
+        if content.startswith(_GZIP):
+            content = _unzipped(content)
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise UnreadableRecordError(reason=f"{side} is not text in BASE64") from error
+    if "\0" in text:
+        what = next((name for start, name in _BINARY.items() if content.startswith(start)), "no UTF-8")
+        raise UnreadableRecordError(reason=f"{side} is not text in BASE64 but {what}, so neither CSV nor JSON")
+    return text
+
+
+def _unzipped(content: bytes) -> bytes:
+    unzip = zlib.decompressobj(wbits=31)
+    found = unzip.decompress(content, _GZIP_BYTES_MAX)
+    if not unzip.eof:
+        raise zlib.error
+    return found
+
+
+def _read_text(text: str, said: str | None, side: str) -> Payload:
+    start = text.lstrip()[:1]
+    if start == "<" and _MARKUP.match(text.lstrip()):
+        raise UnreadableRecordError(reason=f"{side} is a page of HTML or XML, neither CSV nor JSON")
+    # What begins so can only be JSON; a text in quotes, or one number, may be both.
+    only_json = start in ("[", "{")
+    if only_json or said == "JSON" or (said is None and start == '"'):
+        try:
+            return Payload(_json_rows(text, side), guessed=said != "JSON")
+        except UnreadableRecordError:
+            if only_json and said != "CSV":
+                raise
+    if said != "CSV" and _LIBSVM.match(text):
+        raise UnreadableRecordError(reason=f"{side} is libsvm, neither CSV nor JSON")
+    return Payload(_csv_rows(text, side, strict=said != "CSV"), guessed=said != "CSV")
+
+
+def _csv_rows(data: str, side: str, *, strict: bool) -> list[Any]:
+    try:
+        return [row for row in csv.reader(io.StringIO(data), strict=strict) if row]
     except csv.Error as error:
         raise UnreadableRecordError(reason=f"{side} is not CSV: {error}") from error
 
@@ -144,9 +222,28 @@ def _json_rows(data: str, side: str) -> list[Any]:
             if isinstance(found.get(wrapper), list):
                 return list(found[wrapper])
     if isinstance(found, list):
-        flat = bool(found) and side == "endpointInput" and not any(isinstance(item, dict | list) for item in found)
+        flat = bool(found) and side == INPUT and not any(isinstance(item, dict | list) for item in found)
         return [found] if flat else found
     return [found]
+
+
+def _refuse_prose(answers: list[list[str | None]], config: ModelConfig) -> None:
+    """Refuse answers that only look like CSV: a sentence of a server is one value too."""
+    words = [answer[0] for answer in answers if answer[0] is not None and not _is_number(answer[0])]
+    if not words:
+        return
+    read = answer_column(pa.array(words), config.problem, config.labels.classes)
+    if not (read.known | read.outside).all():
+        reason = f"{ANSWER} is text that is neither a number nor one of the YAML's classes, and no header says that it is CSV"
+        raise UnreadableRecordError(reason=reason)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _one_answer_a_row(outputs: list[Any], rows: int) -> list[Any]:

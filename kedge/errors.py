@@ -114,6 +114,37 @@ class EndpointVariantsError(RefusedError):
         self.endpoint, self.variants = endpoint, variants
 
 
+class EndpointVariantNameError(RefusedError):
+    """The production variant that serves has another name than the YAML's, under which the monitor looks."""
+
+    def __init__(self, *, model: str, endpoint: str, serving: str, configured: str) -> None:
+        super().__init__(
+            f"endpoint {endpoint} serves the production variant {serving!r}, and models/{model}.yaml has endpoint.variant "
+            f"{configured!r}: captures and metrics would be looked for under {configured!r}; write `variant: {serving}` "
+            f"under `endpoint:` in models/{model}.yaml, deploy, and release the package again"
+        )
+        self.endpoint, self.serving, self.configured = endpoint, serving, configured
+
+
+class NoInstancesError(RefusedError):
+    """The endpoint runs on no instances of its own."""
+
+    def __init__(self, *, endpoint: str) -> None:
+        super().__init__(
+            f"endpoint {endpoint} runs on no instances (serverless, or scaled to zero), so no canary can be a part of "
+            "them; Kedge releases to endpoints with at least one instance"
+        )
+        self.endpoint = endpoint
+
+
+class RegistryBehindError(RetryableError):
+    """The registry answered with a state of the package that is older than the event about it."""
+
+    def __init__(self, *, package_arn: str, told: str, found: str) -> None:
+        super().__init__(f"model package {package_arn}: the event says {told}, the registry still answers {found}")
+        self.package_arn, self.told, self.found = package_arn, told, found
+
+
 class UnknownPackageError(RefusedError):
     """A model package does not exist, or was not registered by Kedge."""
 
@@ -189,6 +220,14 @@ class EpisodeContendedError(RetryableError):
     def __init__(self, *, model: str, attempts: int) -> None:
         super().__init__(f"the alarms of {model} were followed by another run at each of {attempts} attempts")
         self.model = model
+
+
+class UnscorableChampionError(RefusedError):
+    """The model that serves cannot be scored in a batch, so no challenger can be compared with it."""
+
+    def __init__(self, *, model_name: str, reason: str) -> None:
+        super().__init__(f"the champion's model {model_name} cannot be scored on the holdout: {reason}")
+        self.model_name = model_name
 
 
 class BaselineAbsentError(RefusedError):

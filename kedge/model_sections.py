@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,8 +16,13 @@ Confidence = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
+# The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
+TRAINING_SECONDS_MAX = 39_600
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
+# Images with Python 3.12, which AWS patches until May and July 2027.
+XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
+SKLEARN = {"framework_version": "1.9-0", "entry_point": "train_sklearn.py"}
 
 
 class Section(BaseModel):
@@ -105,15 +110,28 @@ class Labels(Section):
 class Training(Section):
     """The training job and the rows that it sees."""
 
-    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = "train.py"
+    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = XGBOOST[
+        "entry_point"
+    ]
     framework: Literal["xgboost", "sklearn"] = "xgboost"
-    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["1.7-1"])] = "1.7-1"
+    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["3.2-0"])] = XGBOOST["framework_version"]
     image: str | None = None
     instance_type: InstanceType = "ml.m5.xlarge"
-    # SageMaker's own limit: 28 days.
-    max_runtime_seconds: int = Field(default=3600, ge=60, le=2_419_200)
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
     window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     minimum_rows: int = Field(default=1000, ge=1)
     permuted_rows: int = Field(default=200, ge=0, le=100_000)
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_and_script_follow_the_framework(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("framework") == "sklearn":
+            return {**SKLEARN, **given}
+        return given
+
+    @property
+    def framework_image(self) -> str:
+        """The name of the framework's image, such as `xgboost 3.2-0`: synth finds its URI."""
+        return f"{self.framework} {self.framework_version}"

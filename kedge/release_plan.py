@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kedge.errors import EndpointVariantNameError, NoInstancesError
 from kedge.model_config import ModelConfig
 from kedge.model_policies import CanaryPolicy
 
@@ -32,10 +34,22 @@ class CanaryAlarm:
 
 
 @dataclass(frozen=True)
-class Rollout:
-    """How traffic moves to the new fleet; without a canary fraction all of it moves at once and bakes there."""
+class ServingFleet:
+    """What serves before a release: its production variant, and the instances that run now, scaled or not."""
 
-    canary_fraction: float | None
+    variant: str
+    instances: int
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How traffic moves to the new fleet; without canary instances all of it moves at once and bakes there.
+
+    `traffic` says in a sentence what share of the traffic that is.
+    """
+
+    canary_instances: int | None
+    traffic: str
     bake_seconds: int
     termination_wait_seconds: int
     maximum_seconds: int
@@ -79,21 +93,33 @@ def capture_prefix(model: str, package_version: str) -> str:
 
 
 def plan_release(
-    config: ModelConfig, *, package_version: str, package_arn: str, run: str, serving_variant: str | None
+    config: ModelConfig, *, package_version: str, package_arn: str, run: str, serving: ServingFleet | None
 ) -> ReleasePlan:
     """Decide a release: an update with a canary where something serves, else a creation.
 
-    The variant keeps the name that serves: with another one SageMaker silently moves all
-    traffic at once.
+    An update has as many instances as run now: the YAML's count is the first endpoint's, and autoscaling may have
+    changed it since.
 
     Parameters
     ----------
-    serving_variant : str or None
-        The production variant of the endpoint as it stands; None where no endpoint exists.
+    serving : ServingFleet or None
+        The endpoint as it stands; None where no endpoint exists.
+
+    Raises
+    ------
+    EndpointVariantNameError
+        The variant that serves is not the YAML's. Released under its own name, its captures and metrics would be looked
+        for under the YAML's; under the YAML's, SageMaker would silently move all traffic at once.
+    NoInstancesError
+        The endpoint runs on no instances that a canary could be.
     """
-    name = endpoint_config_name(config.model, package_version, run)
-    variant = serving_variant or config.endpoint.variant
-    updating = serving_variant is not None
+    name, variant = endpoint_config_name(config.model, package_version, run), config.endpoint.variant
+    if serving and serving.variant != variant:
+        raise EndpointVariantNameError(
+            model=config.model, endpoint=config.endpoint.name, serving=serving.variant, configured=variant
+        )
+    if serving and serving.instances < 1:
+        raise NoInstancesError(endpoint=config.endpoint.name)
     return ReleasePlan(
         model=config.model,
         package_version=package_version,
@@ -102,29 +128,59 @@ def plan_release(
         variant=variant,
         endpoint_config=name,
         instance_type=config.endpoint.instance_type,
-        instance_count=config.endpoint.instance_count,
+        instance_count=serving.instances if serving else config.endpoint.instance_count,
         content_type=config.endpoint.content_type,
         capture_prefix=capture_prefix(config.model, package_version),
-        alarms=canary_alarms(config, endpoint_config=name, variant=variant) if updating else (),
-        rollout=rollout(config.canary, instance_count=config.endpoint.instance_count) if updating else None,
+        alarms=canary_alarms(config, endpoint_config=name, variant=variant) if serving else (),
+        rollout=rollout(config.canary, instances=serving.instances) if serving else None,
     )
 
 
-def rollout(policy: CanaryPolicy, *, instance_count: int) -> Rollout:
-    """Decide how traffic moves; one instance cannot be divided, so it moves at once and is watched there.
+def rollout(policy: CanaryPolicy, *, instances: int) -> Rollout:
+    """Decide how traffic moves to a fleet of so many instances.
 
-    >>> rollout(CanaryPolicy(), instance_count=2)
-    Rollout(canary_fraction=0.1, bake_seconds=2700, termination_wait_seconds=600, maximum_seconds=6900)
-    >>> rollout(CanaryPolicy(), instance_count=1).canary_fraction is None
+    A canary is whole instances, each of which answers its share of the traffic. One instance cannot be divided, so all
+    traffic moves at once and is watched there.
+
+    >>> rollout(CanaryPolicy(), instances=3).traffic
+    'canary of 1 of 3 instances: about 33 % of the traffic; the YAML has 10 %'
+    >>> rollout(CanaryPolicy(), instances=1).canary_instances is None
     True
     """
     bake, termination = policy.bake_minutes * 60, policy.termination_wait_minutes * 60
     longest = min(_LONGEST_DEPLOYMENT_SECONDS, bake + termination + _PROVISIONING_SECONDS)
     return Rollout(
-        canary_fraction=policy.traffic_fraction if instance_count > 1 else None,
+        canary_instances=canary_instances(policy.traffic_fraction, instances) if instances > 1 else None,
+        traffic=_traffic(policy, instances),
         bake_seconds=bake,
         termination_wait_seconds=termination,
         maximum_seconds=max(_SHORTEST_DEPLOYMENT_SECONDS, longest),
+    )
+
+
+def canary_instances(fraction: float, instances: int) -> int:
+    """Whole instances of a canary: the fraction of those that run, rounded down, and at least one.
+
+    Rounded down, a canary meets no more traffic than the YAML allows, where more than one instance is left. With a
+    fraction of at most 0.5 that is never more than half of two or more instances, which SageMaker would refuse.
+
+    >>> [canary_instances(0.1, instances) for instances in (2, 10, 25)]
+    [1, 1, 2]
+    """
+    # 0.29 * 100 is a little below 29.
+    return max(1, math.floor(fraction * instances + 1e-9))
+
+
+def _traffic(policy: CanaryPolicy, instances: int) -> str:
+    if instances == 1:
+        return (
+            "the endpoint runs on 1 instance, which cannot be divided: all of the traffic moves at once and is watched "
+            f"for {policy.bake_minutes} minutes"
+        )
+    canary = canary_instances(policy.traffic_fraction, instances)
+    return (
+        f"canary of {canary} of {instances} instances: about {100 * canary / instances:.0f} % of the traffic; "
+        f"the YAML has {100 * policy.traffic_fraction:g} %"
     )
 
 

@@ -5,20 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN"]
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
+CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said."""
+    """What the last look at the canary said, and on how many of its captured answers the looks rested."""
 
     verdict: str
     reasons: tuple[str, ...]
+    judged: int
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Where an endpoint, or its config, captures requests to, and whether it does so now."""
+
+    destination: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class CaptureProof:
+    """Whether the endpoint captures to where its config says, with the reason where it does not."""
+
+    verdict: CaptureVerdict
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ReleaseProof:
-    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves."""
+    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
+
+    UNCHANGED: the deployment never took effect. BROKEN: the endpoint ended in a status that it does not leave by itself.
+    """
 
     verdict: ReleaseVerdict
     reasons: tuple[str, ...]
@@ -37,8 +58,8 @@ def judge_release(
     """Judge a settled endpoint by the config that it serves.
 
     After an automatic rollback SageMaker reports InService with the *old* config, at times without any
-    reason: only the config's name tells. A canary that too few requests tried is UNPROVEN, also
-    where the deployment went through.
+    reason: only the config's name tells. A canary that too few requests tried, of which no answer was ever read and
+    judged, or whose last look found it bad, is UNPROVEN, also where the deployment went through.
 
     Parameters
     ----------
@@ -48,7 +69,7 @@ def judge_release(
         Requests that the new fleet answered; None where the endpoint was created, for then there was no
         champion to try it against.
 
-    >>> serving = {"failure_reason": "", "watch": None, "requests": 40, "minimum_requests": 30}
+    >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
     >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
     'ROLLED_BACK'
     """
@@ -60,7 +81,47 @@ def judge_release(
             f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
         )
         return ReleaseProof("UNPROVEN", (reason,), True)
+    if requests is not None and (watch is None or not watch.judged):
+        seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
+        reason = (
+            f"the endpoint serves {asked}{tried}, but none of its captured answers was judged: go back, or try again"
+        )
+        return ReleaseProof("UNPROVEN", (*seen, reason), True)
+    if requests is not None and watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN"):
+        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} all the same"), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
+
+
+def judge_capture(*, config: str, planned: Capture | None, found: Capture | None) -> CaptureProof:
+    """Judge whether an endpoint captures to where the config that it serves says.
+
+    The package's answers are looked for at the planned destination alone. An endpoint that captures to another one serves
+    a package that nothing watches, and mixes its answers with those of another.
+
+    Parameters
+    ----------
+    config : str
+        Name of the endpoint config that serves.
+    planned, found : Capture or None
+        What the config says, and what the endpoint does; None without any capture.
+
+    >>> there, here = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1", True)
+    >>> judge_capture(config="m-v2", planned=there, found=here).verdict
+    'ASTRAY'
+    """
+    wanted = planned.destination.rstrip("/") if planned and planned.running else ""
+    if (found.destination.rstrip("/") if found and found.running else "") == wanted:
+        return CaptureProof("AS_PLANNED")
+    if found is None:
+        does = "captures nothing"
+    elif found.destination.rstrip("/") == wanted:
+        does = f"has stopped capturing to {found.destination}"
+    else:
+        does = f"captures to {found.destination}{'' if found.running else ' (stopped)'}"
+    return CaptureProof(
+        "ASTRAY",
+        (f"the endpoint {does}, where {config} says {wanted or 'nothing'}: the monitor is blind to its answers",),
+    )
 
 
 def _not_serving(asked: str, found: str, failure_reason: str, watch: LastWatch | None) -> ReleaseProof:

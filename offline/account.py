@@ -31,16 +31,22 @@ from offline.calls import Call
 from offline.clock import Clock
 
 if TYPE_CHECKING:
+    from offline.capacity import Capacity
     from offline.iam import Guard
     from offline.lambda_events import FunctionEvents
     from offline.lambda_runtime import Functions
+    from offline.stacks import Stacks
 
 # Each extends one service; the order is that in which one may lean on another.
 MODULES = (
     "transport",
     "s3_speed",
+    "s3_conflicts",
     "dynamodb_speed",
     "iam",
+    "iam_simulation",
+    "quotas",
+    "paging",
     "lambda_runtime",
     "events",
     "metrics",
@@ -48,11 +54,13 @@ MODULES = (
     "queues",
     "mail",
     "scheduler",
+    "capacity",
     "sagemaker_registry",
     "sagemaker_jobs",
     "sagemaker_endpoints",
     "step_functions",
     "athena",
+    "stacks",
 )
 MOTO_SETTINGS = {
     "core": {"mock_credentials": False, "reset_boto3_session": True},
@@ -65,25 +73,33 @@ MOTO_SETTINGS = {
 class Account:
     """The account: enter it to start it, leave it to give the process back as it was."""
 
-    # Set by the module that knows how: offline.lambda_runtime, offline.events and offline.metrics.
+    # Set by the module that knows how: offline.lambda_runtime, offline.events, offline.metrics, ...
     functions: Functions
     function_events: FunctionEvents
     iam: Guard
     publish_event: Callable[..., None]
     put_metric: Callable[..., None]
+    stacks: Stacks
+    capacity: Capacity
 
     def __init__(
-        self, *, start: datetime, region: str = "eu-west-1", seed: int = 0, directory: Path | None = None
+        self,
+        *,
+        start: datetime,
+        region: str = "eu-west-1",
+        seed: int = 0,
+        directory: Path | None = None,
+        page_items: int | None = None,
     ) -> None:
         self.account_id = DEFAULT_ACCOUNT_ID
         self.region = region
         self.seed = seed
+        self.page_items = page_items  # of every listing; None: as many as AWS and moto give
         self.directory = Path(directory if directory is not None else "build/account").resolve()
         self.mail_directory = self.directory / "mail"
         self.clock = Clock(start)
         self.random = random.Random(seed)
         self.calls: list[Call] = []
-        self.exports: dict[str, str] = {}  # CloudFormation's, over all stacks
         self._stack = ExitStack()
         self._clients: dict[str, Any] = {}
         self._plain_clients: dict[str, Any] = {}
@@ -167,10 +183,14 @@ class Account:
     # What it does -------------------------------------------------------------------------------------------------
 
     def deploy(self, assembly: Path, **parameters: str) -> dict[str, dict[str, str]]:
-        """Deploy every stack of a CDK cloud assembly in order; return each stack's outputs."""
+        """Create every stack of a CDK cloud assembly, or update it, in order; return each stack's outputs."""
         from offline.cloudformation import deploy
 
         return deploy(self, Path(assembly), parameters)
+
+    def delete_stack(self, name: str) -> None:
+        """Delete a stack and what its template does not retain."""
+        self.stacks.delete(name)
 
     def invoke_function(self, function: str, event: Any) -> Any:
         """Invoke a function by name or ARN and wait for its answer; its failure raises FunctionError."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import CloudWatchBackend
+from moto.core.exceptions import ServiceException
 
 from offline import alarm_notices
 from offline.alarm_rules import ALARM, INSUFFICIENT_DATA, OK
@@ -23,7 +24,14 @@ from offline.metric_store import MINUTE, Key
 from offline.targets import Caller, TargetError, Targets
 
 PRINCIPALS = {"sns": "cloudwatch.amazonaws.com", "lambda": "lambda.alarms.cloudwatch.amazonaws.com"}
+ALARMS_MAX = 5_000  # of an account in a region, until AWS raises it
 OnChange = Callable[[str, str, str], None]
+
+
+class AlarmLimitExceeded(ServiceException):
+    """The account has as many alarms as it may."""
+
+    code = "LimitExceeded"
 
 
 def install(account: Any) -> None:
@@ -34,6 +42,8 @@ def install(account: Any) -> None:
 
     def put_metric_alarm(backend: Any, **kwargs: Any) -> Any:
         before = backend.alarms.get(kwargs["name"])
+        if before is None and len(backend.alarms) >= alarms.quota:
+            raise AlarmLimitExceeded(f"The quota of {alarms.quota} alarms in this account and region is used up.")
         alarm = put(backend, **kwargs)
         try:
             alarms.watch(alarm, before)
@@ -78,6 +88,7 @@ class Alarms:
         self.targets = Targets(account)
         self._plans: dict[str, _Plan] = {}
         self._callbacks: list[OnChange] = []
+        self.quota = ALARMS_MAX
 
     # For others ---------------------------------------------------------------------------------------------------
 

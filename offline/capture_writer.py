@@ -56,6 +56,7 @@ class CaptureSettings:
 
     def encoding(self, content_type: str) -> str:
         """Return how a payload of a content type is written."""
+        # Real records show `text/csv; charset=utf-8` as CSV where text/csv is listed: parameters do not count.
         kind = content_type.partition(";")[0].strip().lower()
         if kind in self.csv_types:
             return CSV

@@ -2,7 +2,9 @@
 
 SageMaker's framework images serve HTTP on port 8080 and call the script's model_fn, input_fn, predict_fn and
 output_fn (or transform_fn), with defaults where one is absent. Imitated: those functions and defaults, GET /ping
-(the first frame), statuses 200, 415 and 500. Instead of HTTP, frames on a pair of pipes; whatever the script prints
+(the first frame), statuses 200, 406, 415 and 500, and the toolkit's content types: a script that returns bare text or
+bytes answers text/html, one that returns (body, type) answers that type; Accept is application/json where the client
+names none. NPY is not imitated. Instead of HTTP, frames on a pair of pipes; whatever the script prints
 goes to the log. This file runs as a program of its own and imports nothing of the account's.
 """
 
@@ -20,12 +22,18 @@ from typing import Any
 
 REQUEST = struct.Struct("<III")  # lengths of content type, accept, body
 ANSWER = struct.Struct("<HIII")  # status, microseconds spent, lengths of content type and body
-CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
+CSV, JSON = "text/csv", "application/json"
+HTML = "text/html"  # Flask's own, where nobody names a type
+DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 GUIDE = "https://github.com/aws/sagemaker-python-sdk"
 
 
 class UnsupportedFormatError(Exception):
     """The default functions know neither this content type nor this accept type."""
+
+    def __init__(self, kind: str, status: int) -> None:
+        super().__init__(f"Content type {kind} is not supported by this framework.")
+        self.status = status
 
 
 def read_exactly(descriptor: int, length: int) -> bytes:
@@ -50,16 +58,14 @@ def write_all(descriptor: int, data: bytes) -> None:
         written += os.write(descriptor, memoryview(data)[written:])
 
 
-def default_input(body: bytes, content_type: str) -> Any:
-    """Decode as the images do: CSV and JSON into numbers."""
-    kind, text = content_type.split(";")[0].strip().lower(), body.decode("utf-8")
-    if kind == JSON:
-        return json.loads(text)
-    if kind == JSON_LINES:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    if kind == CSV:
-        return [[float(value) for value in line.split(",")] for line in text.splitlines() if line.strip()]
-    raise UnsupportedFormatError(f"Content type {content_type} is not supported by this framework.")
+def default_input(body: str | bytes, content_type: str) -> Any:
+    """Decode as the toolkit does: CSV and JSON into numbers, and no type with parameters."""
+    if content_type == JSON:
+        return json.loads(body)
+    if content_type == CSV:
+        lines = body.splitlines() if isinstance(body, str) else body.decode().splitlines()
+        return [[float(value) for value in line.split(",")] for line in lines if line.strip()]
+    raise UnsupportedFormatError(content_type, 415)
 
 
 def default_predict(data: Any, model: Any) -> Any:
@@ -68,20 +74,17 @@ def default_predict(data: Any, model: Any) -> Any:
 
 
 def default_output(prediction: Any, accept: str) -> tuple[str, str]:
-    """Encode as the images do."""
+    """Encode as the toolkit does."""
     values = prediction.tolist() if hasattr(prediction, "tolist") else prediction
-    kind = (accept or JSON).split(";")[0].strip().lower()
-    if kind in (JSON, "*/*"):
+    if accept == JSON:
         return json.dumps(values), JSON
-    rows = values if isinstance(values, list | tuple) else [values]
-    if kind == JSON_LINES:
-        return "\n".join(json.dumps(row) for row in rows), JSON_LINES
-    if kind == CSV:
-        return "\n".join(",".join(map(str, row)) if isinstance(row, list | tuple) else str(row) for row in rows), CSV
-    raise UnsupportedFormatError(f"Accept type {accept} is not supported by this framework.")
+    if accept == CSV:
+        rows = [row if isinstance(row, list | tuple) else [row] for row in values]
+        return "".join(",".join(map(str, row)) + "\n" for row in rows), CSV
+    raise UnsupportedFormatError(accept, 406)
 
 
-def load(model_dir: str, code_dir: str, program: str) -> Callable[[bytes, str, str], Any]:
+def load(model_dir: str, code_dir: str, program: str) -> Callable[[str | bytes, str, str], Any]:
     """Import the script, load the model, and return what answers one request."""
     sys.path.insert(0, code_dir)
     script = importlib.import_module(program.removesuffix(".py").replace("/", "."))
@@ -97,30 +100,43 @@ def load(model_dir: str, code_dir: str, program: str) -> Callable[[bytes, str, s
     predict = getattr(script, "predict_fn", default_predict)
     encode = getattr(script, "output_fn", default_output)
 
-    def answer(body: bytes, content_type: str, accept: str) -> Any:
+    def answer(body: str | bytes, content_type: str, accept: str) -> Any:
         return encode(predict(decode(body, content_type), model), accept)
 
     return answer
 
 
-def respond(answer: Callable[[bytes, str, str], Any], body: bytes, content_type: str, accept: str) -> bytes:
+def given_to_script(body: bytes, content_type: str) -> str | bytes:
+    """Only these two types, written exactly so, reach a script as text."""
+    return body.decode() if content_type in (CSV, JSON) else body
+
+
+def named(kind: str) -> str:
+    """A content type as Flask sends it: text goes with its charset."""
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") and "charset" not in kind else kind
+
+
+def respond(answer: Callable[[str | bytes, str, str], Any], body: bytes, content_type: str, accept: str) -> bytes:
     """Answer one request as a frame; what the script raises becomes its status."""
     began = time.perf_counter()
+    content_type = content_type or JSON
+    if accept in ("", "*/*"):
+        accept = os.environ.get(DEFAULT_ACCEPT, JSON)
     try:
-        result = answer(body, content_type, accept)
-        result, kind = result if isinstance(result, tuple) else (result, accept or content_type)
+        result = answer(given_to_script(body, content_type), content_type, accept)
+        result, kind = result if isinstance(result, tuple) else (result, HTML)
         status, out = 200, result.encode() if isinstance(result, str) else bytes(result)
     except UnsupportedFormatError as error:
-        status, kind, out = 415, JSON, str(error).encode()
+        status, kind, out = error.status, JSON, str(error).encode()
     except Exception as error:  # whatever the script raised: the image answers 500 and logs it
         traceback.print_exc()
         status, kind, out = 500, JSON, (str(error) or type(error).__name__).encode()
     spent = int((time.perf_counter() - began) * 1e6)
-    named = kind.encode()
-    return ANSWER.pack(status, spent, len(named), len(out)) + named + out
+    header = named(kind).encode()
+    return ANSWER.pack(status, spent, len(header), len(out)) + header + out
 
 
-def serve(requests: int, answers: int, answer: Callable[[bytes, str, str], Any]) -> None:
+def serve(requests: int, answers: int, answer: Callable[[str | bytes, str, str], Any]) -> None:
     """Answer until the account hangs up."""
     while True:
         try:

@@ -61,9 +61,11 @@ class Containers:
         self._lock = threading.RLock()
         self._known: OrderedDict[str, Container] = OrderedDict()  # the least recently asked for first
 
-    def get(self, artefact: bytes, environment: Mapping[str, str], source: bytes | None = None) -> Container:
+    def get(
+        self, artefact: bytes, environment: Mapping[str, str], source: bytes | None = None, *, isolated: bool = False
+    ) -> Container:
         """Return the container of an artefact, its environment and a script kept apart; it begins to load."""
-        seed = repr(sorted(environment.items())).encode() + (source or b"")
+        seed = repr(sorted(environment.items())).encode() + (source or b"") + (b"isolated" if isolated else b"")
         digest = hashlib.sha256(hashlib.sha256(artefact).digest() + seed).hexdigest()[:16]
         with self._lock:
             if digest not in self._known:
@@ -71,7 +73,7 @@ class Containers:
                 unpack(artefact, home / "model")
                 if source is not None:
                     unpack(source, home / "source")
-                self._known[digest] = Container(home, environment, self.processes)
+                self._known[digest] = Container(home, environment, self.processes, isolated=isolated)
             container = self._known[digest]
             self._known.move_to_end(digest)
             idle = [known for known in self._known.values() if known.running and known is not container]
@@ -93,7 +95,10 @@ class Containers:
 class Container:
     """One subprocess, its pipes, and the order of its requests."""
 
-    def __init__(self, home: Path, environment: Mapping[str, str], processes: Processes) -> None:
+    def __init__(
+        self, home: Path, environment: Mapping[str, str], processes: Processes, *, isolated: bool = False
+    ) -> None:
+        self.isolated = isolated
         self.home, self.environment, self._processes = home.resolve(), dict(environment), processes
         self.fleets = 0  # endpoints that keep it running
         self._lock = threading.RLock()
@@ -113,7 +118,7 @@ class Container:
                 return
             self._process = self._processes.start(
                 self._command(), directory=self.home, environment=self._environment(),
-                log=self.home.with_suffix(".log"), talks=True,
+                log=self.home.with_suffix(".log"), talks=True, isolated=self.isolated,
             )  # fmt: skip
             self._loaded = False
             self._poll = select.poll()

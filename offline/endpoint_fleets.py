@@ -1,6 +1,7 @@
 """A fleet: the containers behind one endpoint config, and what each of its variants publishes about its requests.
 
-In AWS a fleet is a set of instances per production variant; here each variant is one container and its weights.
+In AWS a fleet is a set of instances per production variant; here each variant is one container, its weight and a number
+of instances, of which canaries are a part.
 Each request puts AWS/SageMaker's metrics: errors as 0 or 1, latencies in microseconds, by endpoint and variant, and
 once more with the endpoint config, by which a canary is told from the fleet that it may replace.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from offline.capacity import SHORT_OF_ENDPOINTS
 from offline.capture_writer import CaptureSettings, CaptureWriter
 from offline.containers import ContainerError, Reply
 from offline.sagemaker_api import seeded
@@ -28,14 +30,15 @@ class Variant:
         self.account, self.name = account, settings["VariantName"]
         self.model = settings["ModelName"]
         self.weight = float(settings.get("InitialVariantWeight", 1.0))
-        self.instances = int(settings.get("InitialInstanceCount", 1))
+        self.instances = self.desired_instances = int(settings.get("InitialInstanceCount", 1))
+        self.instance_type = settings.get("InstanceType", "")
         model = account.sagemaker_models.find(self.model)
+        self.role_arn = model.document["ExecutionRoleArn"]
         self.image = model.container.get("Image", "")
         self.container = account.sagemaker_models.container(self.model)
         self.capture: CaptureWriter | None = None
         if (wanted := CaptureSettings.of(capture)) is not None:
-            role = model.document["ExecutionRoleArn"]
-            self.capture = CaptureWriter(account, wanted, endpoint=endpoint, variant=self.name, role_arn=role)
+            self.capture = CaptureWriter(account, wanted, endpoint=endpoint, variant=self.name, role_arn=self.role_arn)
         own = {"EndpointName": endpoint, "VariantName": self.name}
         self._dimensions = (own, {**own, "EndpointConfigName": config})
         self._random = seeded(account, "overhead", endpoint, config, self.name)
@@ -69,7 +72,7 @@ class Variant:
             "CurrentWeight": self.weight,
             "DesiredWeight": self.weight,
             "CurrentInstanceCount": self.instances,
-            "DesiredInstanceCount": self.instances,
+            "DesiredInstanceCount": self.desired_instances,
         }
 
 
@@ -77,6 +80,7 @@ class Fleet:
     """The variants of one endpoint config in service."""
 
     def __init__(self, account: Any, endpoint: str, config: Mapping[str, Any], capture: Any = None) -> None:
+        self.account, self.endpoint = account, endpoint
         self.config_name = config["EndpointConfigName"]
         self.capture_config = config.get("DataCaptureConfig") if capture is None else capture
         self.variants = [
@@ -86,8 +90,15 @@ class Fleet:
         for variant in self.variants:
             variant.container.fleets += 1
 
+    @property
+    def instances(self) -> int:
+        """How many instances run, of all variants."""
+        return sum(variant.instances for variant in self.variants)
+
     def check_health(self) -> str:
         """Wait until every container answers its ping; return why one does not, or nothing."""
+        if not self.account.capacity.found(f"{self.endpoint}/{self.config_name}"):
+            return SHORT_OF_ENDPOINTS
         for variant in self.variants:
             try:
                 variant.container.ping()

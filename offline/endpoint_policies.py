@@ -1,4 +1,8 @@
-"""What SageMaker refuses in an UpdateEndpoint request: waits, sizes, timeouts, alarms that ring or are not there."""
+"""What SageMaker refuses in an UpdateEndpoint request: waits, sizes, timeouts, alarms that ring or are not there.
+
+A canary or a linear step is whole instances, each with its share of the traffic: a percentage is rounded down to them,
+and is at least one. More than half of the fleet is refused, so one instance has no canary at all.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ CAPACITY = "CAPACITY_PERCENT"
 LIMITS = {"CANARY": ("CanarySize", 1, 50), "LINEAR": ("LinearStepSize", 10, 50)}
 
 
-def check_update(account: Any, request: dict[str, Any]) -> None:
-    """Refuse an UpdateEndpoint request that SageMaker would."""
+def check_update(account: Any, request: dict[str, Any], *, instances: int) -> None:
+    """Refuse an UpdateEndpoint request that SageMaker would, for the smaller of two fleets of so many instances."""
     deployment = request.get("DeploymentConfig") or {}
     if deployment.get("RollingUpdatePolicy"):
         raise ValidationError("RollingUpdatePolicy is not imitated: use BlueGreenUpdatePolicy")
     if policy := deployment.get("BlueGreenUpdatePolicy"):
-        _check_policy(policy)
+        _check_policy(policy, instances)
     names = rollback_alarms(deployment)
     if not names:
         return
@@ -34,7 +38,13 @@ def check_update(account: Any, request: dict[str, Any]) -> None:
         )
 
 
-def _check_policy(policy: dict[str, Any]) -> None:
+def whole_instances(size: dict[str, Any], instances: int) -> int:
+    """Return how many of a fleet's instances a CapacitySize is."""
+    wanted = instances * size["Value"] // 100 if size["Type"] == CAPACITY else size["Value"]
+    return max(1, int(wanted))
+
+
+def _check_policy(policy: dict[str, Any], instances: int) -> None:
     routing = policy["TrafficRoutingConfiguration"]
     wait, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
     timeout = policy.get("MaximumExecutionTimeoutInSeconds", TIMEOUT_SECONDS_DEFAULT)
@@ -52,8 +62,12 @@ def _check_policy(policy: dict[str, Any]) -> None:
             raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
         if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
             raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
-        if routing["Type"] == "LINEAR" and size["Type"] == CAPACITY:
-            steps = -(-100 // size["Value"]) - 1
+        if (step := whole_instances(size, instances)) > instances / 2:
+            raise ValidationError(
+                f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
+            )
+        if routing["Type"] == "LINEAR":
+            steps = -(-instances // step) - 1
     if timeout <= wait * steps + termination:
         raise ValidationError(
             "MaximumExecutionTimeoutInSeconds must be larger than TerminationWaitInSeconds and WaitIntervalInSeconds "

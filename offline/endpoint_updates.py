@@ -3,18 +3,18 @@
 The real service keeps the old (blue) fleet while the new (green) one bakes, watches the rollback alarms until the old
 one is terminated, and after a rollback is InService again with the old config and no failure reason. Imitated: blue
 and green fleets with all three ways of shifting traffic, WaitIntervalInSeconds, TerminationWaitInSeconds,
-MaximumExecutionTimeoutInSeconds, alarms in ALARM at the start refused, no baking if variant names differ, a single
-instance leaving no canary; RetainAllVariantProperties. Refused: rolling updates.
+MaximumExecutionTimeoutInSeconds, alarms in ALARM at the start refused, no baking if variant names differ, steps of
+whole instances; RetainAllVariantProperties. What becomes of the capture destination is not certain, see `CaptureRule`.
+Refused: rolling updates.
 """
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from offline.endpoint_fleets import Fleet
-from offline.endpoint_policies import CAPACITY, LIMITS, TIMEOUT_SECONDS_DEFAULT, rollback_alarms
+from offline.endpoint_policies import LIMITS, TIMEOUT_SECONDS_DEFAULT, rollback_alarms, whole_instances
 from offline.sagemaker_api import Described, ValidationError
 from offline.sagemaker_storage import DownloadError
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 PROVISION_SECONDS = (180, 360)
 SHIFT_SECONDS = (20, 60)
 ROLLBACK_SECONDS = (60, 180)
+# What an update does with the capture destination: ExcludeRetainedVariantProperties takes DataCaptureConfig, "(Not currently
+# supported.)". It may be ignored, so that RetainAllVariantProperties keeps the old one, or it may be honoured; and an
+# endpoint that keeps the old one whatever is asked shows whether anyone looks.
+CaptureRule = Literal["exclusion ignored", "exclusion honoured", "always kept"]
 
 
 class Update:
@@ -58,26 +62,18 @@ class Update:
 
     def _config(self) -> dict[str, Any]:
         """Return the new config; with RetainAllVariantProperties its variants keep counts and weights."""
-        document = dict(self.config.document)
-        if self.request.get("RetainAllVariantProperties") and self.blue is not None:
-            excluded = {
-                item["VariantPropertyType"] for item in self.request.get("ExcludeRetainedVariantProperties", [])
-            }
-            present = {variant.name: variant for variant in self.blue.variants}
-            document["ProductionVariants"] = [
-                _retained(variant, present.get(variant["VariantName"]), excluded)
-                for variant in document["ProductionVariants"]
-            ]
-        return document
+        return self.config.document | {"ProductionVariants": retained_variants(self.blue, self.config, self.request)}
 
     def _capture(self) -> Any:
         """Return the capture that is retained, or None to have the new config's."""
-        excluded = {item["VariantPropertyType"] for item in self.request.get("ExcludeRetainedVariantProperties", [])}
-        retained = self.request.get("RetainAllVariantProperties") and "DataCaptureConfig" not in excluded
-        return (self.blue.capture_config or {}) if retained and self.blue is not None else None
+        rule: CaptureRule = self.account.endpoints.capture_rule
+        excluded = rule == "exclusion honoured" and "DataCaptureConfig" in _excluded(self.request)
+        retained = self.request.get("RetainAllVariantProperties") and not excluded
+        kept = self.blue is not None and (retained or rule == "always kept")
+        return (self.blue.capture_config or {}) if self.blue is not None and kept else None
 
     def _provisioned(self) -> None:
-        failure = self._failure or (self.green.check_health() if self.green else "")
+        failure = self._failure or (self.green.check_health() if self.green else "") or self._blind()
         if failure:
             self.roll_back(failure)
             return
@@ -91,16 +87,24 @@ class Update:
         self.endpoint.green = self.green
         self._shift(list(self._shares(routing)))
 
+    def _blind(self) -> str:
+        """Say why SageMaker cannot see the rollback alarms: it looks at them as the new fleet's execution role."""
+        roles = {variant.role_arn for variant in self.green.variants} if self.green else set()
+        for name in sorted(self.watched):
+            alarm = f"arn:aws:cloudwatch:{self.account.region}:{self.account.account_id}:alarm:{name}"
+            for role_arn in sorted(roles):
+                if not self.account.iam.allows(role_arn, "cloudwatch:DescribeAlarms", alarm):
+                    return f"{role_arn} is not authorized to perform cloudwatch:DescribeAlarms on {alarm}."
+        return ""
+
     def _shares(self, routing: dict[str, Any]) -> list[float]:
         """Return the green fleet's share of the traffic, step by step."""
-        instances = sum(variant.instances for variant in self.green.variants)  # type: ignore[union-attr]
-        if routing["Type"] == "ALL_AT_ONCE" or instances == 1:
+        if routing["Type"] == "ALL_AT_ONCE" or self.green is None:
             return [1.0]
-        size = routing[LIMITS[routing["Type"]][0]]
-        step = size["Value"] / (100 if size["Type"] == CAPACITY else instances)
-        if routing["Type"] == "CANARY":
-            return [step, 1.0]
-        return [min(step * number, 1.0) for number in range(1, math.ceil(round(1 / step, 9)) + 1)]
+        instances = self.green.instances
+        step = whole_instances(routing[LIMITS[routing["Type"]][0]], instances)
+        turned_on = [step] if routing["Type"] == "CANARY" else range(step, instances, step)
+        return [*(number / instances for number in turned_on), 1.0]
 
     def _shift(self, shares: list[float]) -> None:
         """Give the green fleet its next share, and let it bake."""
@@ -181,6 +185,19 @@ class Update:
             self._timers.append(self.account.clock.call_at(when, action, self.endpoint.arn))
         else:
             self._timers.append(self.endpoint.later(seconds, action))
+
+
+def retained_variants(blue: Fleet | None, config: Described, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the new config's variants; with RetainAllVariantProperties they keep counts and weights."""
+    variants: list[dict[str, Any]] = config.document["ProductionVariants"]
+    if not request.get("RetainAllVariantProperties") or blue is None:
+        return variants
+    present = {variant.name: variant for variant in blue.variants}
+    return [_retained(variant, present.get(variant["VariantName"]), _excluded(request)) for variant in variants]
+
+
+def _excluded(request: dict[str, Any]) -> set[str]:
+    return {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
 
 
 def _retained(variant: dict[str, Any], present: Any, excluded: set[str]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """IAM: every AWS call is recorded with the role that made it, and checked against what that role may do.
 
 The real service evaluates identity policies, the resource's own policy, boundaries, session and organisation
-policies. Imitated: a role's inline and managed policies with resources and conditions, the policies of buckets,
-queues, topics, functions and keys, iam:PassRole, the permissions that a service asks on the caller's behalf (`implied`
+policies. Imitated: a role's inline and managed policies with resources and conditions, its permissions boundary, the
+policies of buckets, queues, topics, functions and keys, iam:PassRole, the permissions that a service asks on the caller's behalf (`implied`
 in `offline.iam_implied`), and that S3 hides a missing object from who may not list. The administrator may everything.
 """
 
@@ -48,6 +48,7 @@ class Guard:
         self.place = Place(account.account_id, account.region)
         self._statements: dict[str, tuple[Statement, ...]] = {}
         self._covering: dict[tuple[str, str], tuple[Statement, ...]] = {}
+        self._boundaries: dict[str, tuple[Statement, ...] | None] = {}
 
     # Calls through boto3 ----------------------------------------------------------------------------------------
 
@@ -97,9 +98,17 @@ class Guard:
         if reason is not None:
             raise denial(service, operation, reason)
 
-    def require_service(self, principal: str, action: str, resource: str, *, source_arn: str = "") -> None:
+    def require_service(
+        self,
+        principal: str,
+        action: str,
+        resource: str,
+        *,
+        source_arn: str = "",
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
         """Record an action that a service takes in its own name, and refuse it unless the resource's policy lets it."""
-        needs = [Need(action, resource), *implied_needs(self.account, *_as_call(action, resource))]
+        needs = [Need(action, resource, context or {}), *implied_needs(self.account, *_as_call(action, resource))]
         facts = {"aws:sourcearn": source_arn, "aws:sourceaccount": self.account.account_id}
         facts |= {"aws:sourceowner": self.account.account_id, "aws:securetransport": "true"}
         reason = next((reason for need in needs if (reason := self._service_reason(principal, need, facts))), None)
@@ -119,12 +128,14 @@ class Guard:
 
     def reason_to_deny(self, role_arn: str, need: Need) -> str | None:
         """Return why a role may not do this, or None if it may."""
-        facts = {**self._facts(role_arn), **need.facts}
-        own = decide(self._statements_covering(role_arn, need.action), need.resource, facts)
+        facts = {**self.facts_of(role_arn), **need.facts}
+        own = decide(self.statements_covering(role_arn, need.action), need.resource, facts)
         theirs = self._resource_verdict(role_arn, need, facts)
         who = f"{role_arn} is not authorized to perform: {need.action} on resource: {need.resource}"
         if "Deny" in (own, theirs):
             return f"{who} with an explicit deny in {'an identity' if own == 'Deny' else 'a resource'}-based policy"
+        if self.inside_boundary(role_arn, need.action, need.resource, facts) is False:
+            return f"{who} because no permissions boundary allows the {need.action} action"
         if need.action.startswith("kms:"):
             # A key's policy rules alone: identity policies count only where it lets the account's IAM decide.
             allowed = theirs == "Allow" or (theirs == "Delegate" and own == "Allow")
@@ -151,7 +162,8 @@ class Guard:
             return "Allow"
         return "Delegate" if verdicts else None
 
-    def _facts(self, role_arn: str) -> dict[str, Any]:
+    def facts_of(self, role_arn: str) -> dict[str, Any]:
+        """Return what every request of a role tells of itself."""
         return {
             "aws:principalarn": role_arn,
             "aws:principalaccount": self.account.account_id,
@@ -161,7 +173,8 @@ class Guard:
             "aws:securetransport": "true",
         }
 
-    def _statements_covering(self, role_arn: str, action: str) -> tuple[Statement, ...]:
+    def statements_covering(self, role_arn: str, action: str) -> tuple[Statement, ...]:
+        """Return the statements of a role's own policies that speak of an action."""
         known = self._covering.get((role_arn, action))
         if known is None:
             if role_arn not in self._statements:
@@ -170,10 +183,22 @@ class Guard:
             self._covering[role_arn, action] = known
         return known
 
+    def inside_boundary(self, role_arn: str, action: str, resource: str, facts: Mapping[str, Any]) -> bool | None:
+        """Return whether a role's permissions boundary allows this; None where it has none."""
+        if role_arn not in self._boundaries:
+            arn = self._role(role_arn).permissions_boundary_arn
+            policy = self.account.backend("iam").get_policy(arn) if arn else None
+            self._boundaries[role_arn] = read_policy(_document(policy)) if policy else None
+        boundary = self._boundaries[role_arn]
+        if boundary is None:
+            return None
+        return decide([each for each in boundary if each.covers(action)], resource, facts) == "Allow"
+
     def require_trust(self, role_arn: str, principal: str) -> None:
         """Refuse a service that a role's trust policy does not let in."""
         trust = read_policy(self._role(role_arn).assume_role_policy_document)
-        facts = {"aws:sourceaccount": self.account.account_id}
+        # Lambda takes its functions' roles without saying for whom.
+        facts = {} if principal == "lambda.amazonaws.com" else {"aws:sourceaccount": self.account.account_id}
         heard = [each for each in trust if each.names("Service", principal) and each.covers("sts:AssumeRole")]
         if decide(heard, "*", facts) != "Allow":
             raise denial("sts", "AssumeRole", f"{role_arn} cannot be assumed by {principal}")
@@ -187,13 +212,20 @@ class Guard:
     def _statements_of(self, role_arn: str) -> tuple[Statement, ...]:
         role = self._role(role_arn)
         documents = [document for _, document in sorted(role.policies.items())]
-        documents += [policy.document for policy in role.managed_policies.values()]
+        documents += [_document(policy) for policy in role.managed_policies.values()]
         return tuple(statement for document in documents for statement in read_policy(document))
 
     def forget(self) -> None:
         """Read every role's policies again when they are next needed."""
         self._statements.clear()
         self._covering.clear()
+        self._boundaries.clear()
+
+
+def _document(policy: Any) -> str:
+    """Return what the default version of a managed policy says."""
+    document: str = next(each.document for each in policy.versions if each.version_id == policy.default_version_id)
+    return document
 
 
 def denial(service: str, operation: str, message: str) -> ClientError:

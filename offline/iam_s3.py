@@ -28,6 +28,8 @@ def _write(params: Params, _place: Place) -> list[Need]:
     }
     needs = [Need("s3:PutObject", _object(params), {key: value for key, value in facts.items() if value is not None})]
     needs += [Need("s3:PutObjectTagging", _object(params))] if params.get("Tagging") else []
+    # Who compares ETags learns what is there. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    needs += [Need("s3:GetObject", _object(params))] if params.get("IfMatch") else []
     return needs + ([Need("s3:PutObjectAcl", _object(params))] if params.get("ACL") else [])
 
 

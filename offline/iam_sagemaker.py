@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from offline.iam_actions import Need, Needs, Params, Place, anywhere, at, both, facts, passing, when
 
 
@@ -16,6 +18,7 @@ def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs
     return needs
 
 
+IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
 _FACTS = {"sagemaker__ModelApprovalStatus": "ModelApprovalStatus"}
 
 
@@ -24,9 +27,33 @@ def _tags(kind: str, parameter: str) -> Needs:
 
 
 def _new_package(params: Params, place: Place) -> list[Need]:
+    """CreateModelPackage is judged on the group as well, and looks at artefacts and images as the caller."""
     name = str(params.get("ModelPackageGroupName", params.get("ModelPackageName"))).rsplit("/", 1)[-1].lower()
-    resource = f"model-package/{name}/*" if "ModelPackageGroupName" in params else f"model-package/{name}"
-    return [Need("sagemaker:CreateModelPackage", place.arn("sagemaker", resource), facts(_FACTS, params))]
+    in_group = "ModelPackageGroupName" in params
+    resources = [f"model-package-group/{name}", f"model-package/{name}/*"] if in_group else [f"model-package/{name}"]
+    known = facts(_FACTS, params)
+    needs = [Need("sagemaker:CreateModelPackage", place.arn("sagemaker", resource), known) for resource in resources]
+    for container in at(params, "InferenceSpecification.Containers") or []:
+        if uri := container.get("ModelDataUrl"):
+            needs.append(Need("s3:GetObject", f"arn:aws:s3:::{uri.removeprefix('s3://')}"))
+        if image := IMAGE.match(container.get("Image", "")):
+            repository = f"arn:aws:ecr:{image['region']}:{image['account']}:repository/{image['name']}"
+            needs += [Need(f"ecr:{action}", repository) for action in ("BatchGetImage", "DescribeImages")]
+    return needs
+
+
+def _lending(parameter: str) -> Needs:
+    """Need to lend a key that a parameter names: SageMaker encrypts the instances' volumes by a grant of the caller's."""
+
+    def needs(params: Params, place: Place) -> list[Need]:
+        key = at(params, parameter)
+        if not key:
+            return []
+        arn = key if key.startswith("arn:") else place.arn("kms", f"key/{key}")
+        lent = {"kms:grantisforawsresource": "true"}
+        return [Need("kms:DescribeKey", arn), Need("kms:CreateGrant", arn, lent)]
+
+    return needs
 
 
 def _watched(params: Params, place: Place) -> list[Need]:
@@ -46,7 +73,11 @@ def _make(kind: str, parameter: str, operation: str, *more: Needs) -> Needs:
 
 SAGEMAKER: dict[str, Needs] = {
     "CreateTrainingJob": _make(
-        "training-job", "TrainingJobName", "CreateTrainingJob", passing("RoleArn", "sagemaker.amazonaws.com")
+        "training-job",
+        "TrainingJobName",
+        "CreateTrainingJob",
+        passing("RoleArn", "sagemaker.amazonaws.com"),
+        _lending("ResourceConfig.VolumeKmsKeyId"),
     ),
     "CreateProcessingJob": _make(
         "processing-job", "ProcessingJobName", "CreateProcessingJob", passing("RoleArn", "sagemaker.amazonaws.com")
@@ -57,9 +88,13 @@ SAGEMAKER: dict[str, Needs] = {
         "CreateHyperParameterTuningJob",
         passing("TrainingJobDefinition.RoleArn", "sagemaker.amazonaws.com"),
     ),
-    "CreateTransformJob": _make("transform-job", "TransformJobName", "CreateTransformJob"),
+    "CreateTransformJob": _make(
+        "transform-job", "TransformJobName", "CreateTransformJob", _lending("TransformResources.VolumeKmsKeyId")
+    ),
     "CreateModel": _make("model", "ModelName", "CreateModel", passing("ExecutionRoleArn", "sagemaker.amazonaws.com")),
-    "CreateEndpointConfig": _make("endpoint-config", "EndpointConfigName", "CreateEndpointConfig"),
+    "CreateEndpointConfig": _make(
+        "endpoint-config", "EndpointConfigName", "CreateEndpointConfig", _lending("KmsKeyId")
+    ),
     "CreateEndpoint": _make(
         "endpoint",
         "EndpointName",

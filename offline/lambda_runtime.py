@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import threading
 import time
@@ -67,6 +68,7 @@ class Sandbox:
     package: Package
     log_group: str
     output: io.StringIO = field(default_factory=io.StringIO)
+    loggers: dict[str, Any] = field(default_factory=dict)
 
 
 class Functions:
@@ -87,6 +89,11 @@ class Functions:
     def declared(self, name: str) -> Mapping[str, Any]:
         """Return the properties that a function's template gives it, those that moto forgets included."""
         return self._declared.get(name, ({}, None))[0]
+
+    def log_group(self, name: str) -> str:
+        """Return where a function's lines go."""
+        group: str = self.declared(name).get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{name}")
+        return group
 
     def find(self, name_or_arn: str) -> LambdaFunction:
         """Return moto's record of a function."""
@@ -124,10 +131,12 @@ class Functions:
             started = time.monotonic()
             try:
                 with self._inside(function, sandbox, context):
-                    handler = sandbox.package.handler(str(function.handler))
+                    handler = _imported(sandbox, function)
                     answer = json.dumps(handler(json.loads(payload), context)).encode()
             except (UnmappedCallError, PolicyError):
                 raise  # the account's own ignorance is no failure of the function's
+            except FunctionError:
+                raise
             except Exception as error:
                 trace = tuple(traceback.format_exception(error))
                 raise FunctionError(
@@ -147,11 +156,15 @@ class Functions:
     def _inside(self, function: LambdaFunction, sandbox: Sandbox, context: Context) -> Iterator[None]:
         # The mapping is exchanged, not its content: half a millisecond less, and the process's own stays as it is.
         outside, os.environ = os.environ, self._environment(function, context)  # type: ignore[assignment]
+        # Loggers by name are the process's too: a function's would write where whoever made them first had its output.
+        manager = logging.Logger.manager
+        loggers, manager.loggerDict = manager.loggerDict, sandbox.loggers
         try:
             with roles.acting_as(function.role), sandbox.package.loaded(), redirect_stdout(sandbox.output):
                 yield
         finally:
             os.environ = outside  # noqa: B003
+            manager.loggerDict = loggers
 
     def _environment(self, function: LambdaFunction, context: Context) -> dict[str, str]:
         # LAMBDA_TASK_ROOT would have powertools send traces to an X-Ray daemon, which does not exist here.
@@ -178,9 +191,9 @@ class Functions:
     def _sandbox(self, function: LambdaFunction) -> Sandbox:
         key = (function.function_name, function.code_sha_256)
         if key not in self._sandboxes:
-            properties, asset = self._declared.get(function.function_name, ({}, None))
+            _, asset = self._declared.get(function.function_name, ({}, None))
             root = self._unpacked(function, asset)
-            group = properties.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function.function_name}")
+            group = self.log_group(function.function_name)
             self.account.backend("logs").ensure_log_group(group)
             bytecode = root.parent / ".bytecode"
             self._sandboxes[key] = Sandbox(Package(root, bytecode), group)
@@ -206,6 +219,17 @@ class Functions:
                 logs.create_log_stream(context.log_group_name, context.log_stream_name)
             lines = [{"timestamp": now, "message": line} for line in text.splitlines()]
             logs.put_log_events(context.log_group_name, context.log_stream_name, lines)
+
+
+def _imported(sandbox: Sandbox, function: LambdaFunction) -> Any:
+    """Import the handler as the runtime does, which names a module that is missing in words of its own."""
+    name = str(function.handler)
+    try:
+        return sandbox.package.handler(name)
+    except ImportError as error:
+        message = f"Unable to import module '{name.rpartition('.')[0]}': {error}"
+        kind = "Runtime.ImportModuleError"
+        raise FunctionError(function=function.function_name, error_type=kind, message=message) from error
 
 
 def _context(function: LambdaFunction, sandbox: Sandbox) -> Context:
@@ -239,5 +263,12 @@ def install(account: Account) -> None:
             response_headers["x-amz-function-error"] = "Unhandled"
             return json.dumps(error.payload).encode()
 
+    configuration = LambdaFunction.get_configuration
+
+    def get_configuration(function: LambdaFunction, on_create: bool = False) -> dict[str, Any]:
+        group = functions.log_group(function.function_name)
+        return configuration(function, on_create) | {"LoggingConfig": {"LogFormat": "Text", "LogGroup": group}}
+
+    account.patch(LambdaFunction, "get_configuration", get_configuration)
     account.patch(LambdaBackend, "invoke", answer)
     account.patch(LambdaSimpleBackend, "invoke", answer)

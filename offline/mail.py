@@ -1,6 +1,7 @@
 """SNS: a topic's messages reach its subscriptions; those by e-mail become .eml files that a mail program opens.
 
-The real service asks an e-mail subscriber to confirm first (here everyone has), signs what it sends to machines (here
+The real service asks an e-mail subscriber to confirm first (here everyone does at once, but for addresses that end in
+`.invalid`: no mail reaches them, so their subscription stays PendingConfirmation and gets nothing), signs what it sends to machines (here
 the signature is a word), and retries HTTP endpoints (here a message to one is only recorded). Imitated: e-mail,
 e-mail-JSON, SQS with or without raw delivery, Lambda; filter policies; the limits on subject and message. SMS and
 mobile push are refused. The queue's policy must let the topic send.
@@ -26,6 +27,8 @@ SUBJECT_LENGTH_MAX = 100
 MESSAGE_BYTES_MAX = 262_144
 PROTOCOLS = ("email", "email-json", "sqs", "lambda", "http", "https")
 SLUG_LENGTH_MAX = 60
+# RFC 2606 keeps this domain free: nobody has it.
+UNREACHABLE = ".invalid"
 
 
 def install(account: Any) -> None:
@@ -41,7 +44,11 @@ def install(account: Any) -> None:
     def checked_subscribe(backend: Any, topic_arn: str, endpoint: str, protocol: str) -> Any:
         if protocol not in PROTOCOLS:
             raise SNSInvalidParameter(f"Invalid parameter: subscriptions by {protocol} are not imitated")
-        return subscribe(backend, topic_arn, endpoint, protocol)
+        subscription = subscribe(backend, topic_arn, endpoint, protocol)
+        if endpoint.endswith(UNREACHABLE):
+            # Filed under its ARN still, as AWS keeps it; listed without one.
+            subscription.arn = "PendingConfirmation"
+        return subscription
 
     def deliver(subscription: Any, message: str, message_id: str, **kwargs: Any) -> None:
         post.deliver(subscription, message, message_id, **kwargs)
@@ -71,6 +78,8 @@ class Post:
         **_fifo: Any,
     ) -> None:
         """Deliver a message to a subscription unless its filter policy keeps it out."""
+        if subscription.endpoint.endswith(UNREACHABLE):
+            return
         matcher = subscription._filter_policy_matcher
         if matcher is not None and not matcher.matches(message_attributes, message):
             return

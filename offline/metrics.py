@@ -2,7 +2,8 @@
 
 The real service takes PutMetricData and answers GetMetricStatistics, GetMetricData (with metric math) and
 ListMetrics; the AWS services put metrics of their own. Imitated with an index by metric (moto reads through all
-values ever put) and minutes as the finest resolution. Values are in the read-out at once; in AWS it takes a minute.
+values ever put) and minutes as the finest resolution. What SageMaker publishes of an endpoint can be read, and reaches
+alarms, about a minute after the minute that it tells of, as in AWS; other values are in the read-out at once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from moto.core.responses import ActionResult
 from offline.metric_math import MetricMathError, Points, evaluate_all
 from offline.metric_store import MINUTE, PERCENTILE, STATISTICS, Bucket, Key, Series, key_of
 
-LATE_SECONDS = 14 * 86_400  # PutMetricData takes nothing older
+OLDEST_SECONDS = 14 * 86_400  # PutMetricData takes nothing older
+LATE = ("AWS/SageMaker",)  # namespaces whose values come about a minute late
+LATE_SECONDS = 2 * MINUTE - 1  # after a minute's begin its values come; an alarm evaluates on the full minute
 ACTIVE_SECONDS = 14 * 86_400  # ListMetrics leaves out what had no data for two weeks
 
 
@@ -58,6 +61,7 @@ class Metrics:
         self.account = account
         self._series: dict[Key, Series] = {}
         self._listeners: dict[Key, list[Callable[[Key, float, float], None]]] = {}
+        self._late: dict[int, list[tuple[Key, float, float, str | None]]] = {}  # by the minute they tell of
 
     # Writing ------------------------------------------------------------------------------------------------------
 
@@ -65,7 +69,23 @@ class Metrics:
         self, namespace: str, name: str, value: float, dimensions: Mapping[str, str], unit: str | None = None
     ) -> None:
         """Put one value, as of now."""
-        self._put(key_of(namespace, name, dimensions), self.account.clock.now.timestamp(), float(value), unit, 1.0)
+        key, second = key_of(namespace, name, dimensions), self.account.clock.now.timestamp()
+        if namespace in LATE:
+            self._put_late(key, second, float(value), unit)
+        else:
+            self._put(key, second, float(value), unit, 1.0)
+
+    def _put_late(self, key: Key, second: float, value: float, unit: str | None) -> None:
+        minute = int(second) // MINUTE * MINUTE
+        waiting = self._late.setdefault(minute, [])
+        if not waiting:
+            when = datetime.fromtimestamp(minute + LATE_SECONDS, UTC)
+            self.account.clock.call_at(when, lambda: self._deliver(minute), "metrics of a minute")
+        waiting.append((key, second, value, unit))
+
+    def _deliver(self, minute: int) -> None:
+        for key, second, value, unit in self._late.pop(minute):
+            self._put(key, second, value, unit, 1.0)
 
     def hold(
         self, namespace: str, name: str, value: float, dimensions: Mapping[str, str], unit: str | None = None
@@ -78,7 +98,7 @@ class Metrics:
     def refuse_late(self, datum: dict[str, Any], number: int) -> None:
         """Refuse a value that is older than two weeks, as CloudWatch does."""
         stamp = datum.get("Timestamp")
-        if stamp and self.account.clock.now.timestamp() - _second(stamp) > LATE_SECONDS:
+        if stamp and self.account.clock.now.timestamp() - _second(stamp) > OLDEST_SECONDS:
             raise InvalidParameterValue(
                 f"The parameter MetricData.member.{number}.Timestamp must specify a time within the past two weeks."
             )

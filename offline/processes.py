@@ -48,12 +48,22 @@ class Processes:
             self._fill()
 
     def start(
-        self, command: Sequence[str], *, directory: Path, environment: Mapping[str, str], log: Path, talks: bool = False
+        self,
+        command: Sequence[str],
+        *,
+        directory: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        talks: bool = False,
+        isolated: bool = False,
     ) -> subprocess.Popen[bytes]:
-        """Start a Python program; one that `talks` has its standard input and output, else all output goes to the log."""
+        """Start a Python program, `isolated` without a network.
+
+        One that `talks` has its standard input and output, else all output goes to the log.
+        """
         job = {
             "command": list(command), "directory": str(directory.resolve()), "environment": dict(environment),
-            "log": str(log.resolve()), "talks": talks,
+            "log": str(log.resolve()), "talks": talks, "isolated": isolated,
         }  # fmt: skip
         with self._lock:
             process = self._waiting.popleft() if self._waiting else _new(())

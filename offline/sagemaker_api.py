@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
+from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
@@ -102,13 +103,13 @@ def invalid(value: Any, field: str, reason: str) -> ValidationError:
 
 def check_role(account: Any, role_arn: str) -> None:
     """Refuse a role that does not exist or that does not trust SageMaker."""
-    roles = {role.arn: role for role in account.backend("iam").roles.values()}
-    trust = getattr(roles.get(role_arn), "assume_role_policy_document", None)
-    if not trust or PRINCIPAL not in trust:
+    try:
+        account.iam.require_trust(role_arn, PRINCIPAL)
+    except ClientError as error:
         raise ValidationError(
             f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
             f"'{PRINCIPAL}' to assume the role."
-        )
+        ) from error
 
 
 def seeded(account: Any, *parts: str) -> random.Random:

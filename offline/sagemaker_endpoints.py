@@ -3,23 +3,26 @@
 The real service provisions instances for minutes and answers a describe call with what it is doing. Imitated: names,
 duplicates and unknown resources refused as SageMaker does; Creating, Updating, InService, Failed, Deleting with their
 times on the account's clock and their events; a config may be deleted while it is in use. Not imitated: serverless and
-asynchronous endpoints (refused), shadow variants (refused), inference components, autoscaling.
+asynchronous endpoints (refused), shadow variants (refused), inference components. Autoscaling is what a test asks of
+UpdateEndpointWeightsAndCapacities, as Application Auto Scaling does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from offline import sagemaker_runtime
 from offline.endpoint_fleets import Fleet
 from offline.endpoint_policies import check_update
-from offline.endpoint_updates import Update
+from offline.endpoint_updates import CaptureRule, Update, retained_variants
 from offline.sagemaker_api import Described, ValidationError, add_operations, arn, check_name, seeded, tell
 from offline.sagemaker_storage import DownloadError
 
 EVENT = "SageMaker Endpoint State Change"
 CREATE_SECONDS = (240, 420)
+SCALE_SECONDS = (120, 300)
 DELETE_SECONDS = 60
 UPPER = {
     "Creating": "CREATING",
@@ -44,6 +47,7 @@ def install(account: Any) -> None:
         CreateEndpoint=endpoints.create,
         DescribeEndpoint=lambda request: endpoints.find(request["EndpointName"]).response_object,
         UpdateEndpoint=endpoints.update,
+        UpdateEndpointWeightsAndCapacities=endpoints.scale,
         DeleteEndpoint=endpoints.delete,
     )
     sagemaker_runtime.install(account)
@@ -51,6 +55,8 @@ def install(account: Any) -> None:
 
 class Endpoints:
     """The account's endpoints and endpoint configs."""
+
+    capture_rule: CaptureRule = "exclusion ignored"
 
     def __init__(self, account: Any) -> None:
         self.account = account
@@ -111,9 +117,17 @@ class Endpoints:
         if request.get("DeploymentConfig"):
             raise ValidationError("DeploymentConfig of CreateEndpoint is not imitated: give it to UpdateEndpoint")
         config = self.find_config(request["EndpointConfigName"])
+        self._require_instances(config.document["ProductionVariants"])
         endpoint = self._known[name] = Endpoint(self.account, name, request.get("Tags"))
         endpoint.create(config)
         return {"EndpointArn": endpoint.arn}
+
+    def _require_instances(self, variants: list[dict[str, Any]]) -> None:
+        fleets = [fleet for endpoint in self._known.values() for fleet in (endpoint.fleet, endpoint.green) if fleet]
+        for wanted in variants:
+            kind = wanted["InstanceType"]
+            present = [v.instances for fleet in fleets for v in fleet.variants if v.instance_type == kind]
+            self.account.capacity.require("endpoint", kind, int(wanted["InitialInstanceCount"]), present)
 
     def find(self, name: str) -> Endpoint:
         """Return an endpoint, or refuse as SageMaker does."""
@@ -127,15 +141,34 @@ class Endpoints:
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer UpdateEndpoint."""
-        endpoint = self.find(request["EndpointName"])
+        endpoint, fleet = self._changeable(request["EndpointName"])
+        config = self.find_config(request["EndpointConfigName"])
+        variants = retained_variants(fleet, config, request)
+        asked = sum(v["InitialInstanceCount"] for v in variants)
+        # "The variant's total instance count" may be the old fleet's or the new one's: the smaller one must do.
+        check_update(self.account, request, instances=min(fleet.instances, asked))
+        self._require_instances(variants)  # the new fleet's, while the old one still serves
+        endpoint.update(config, request)
+        return {"EndpointArn": endpoint.arn}
+
+    def scale(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer UpdateEndpointWeightsAndCapacities: the weights of many variants, the instances of one."""
+        endpoint, fleet = self._changeable(request["EndpointName"])
+        wanted = {item["VariantName"]: item for item in request["DesiredWeightsAndCapacities"]}
+        if missing := wanted.keys() - fleet.names:
+            raise ValidationError(f'Could not find variant(s) {", ".join(sorted(missing))} of "{endpoint.arn}".')
+        if sum("DesiredInstanceCount" in item for item in wanted.values()) > 1:
+            raise ValidationError("The capacity of one variant can be changed at a time.")
+        endpoint.scale(wanted)
+        return {"EndpointArn": endpoint.arn}
+
+    def _changeable(self, name: str) -> tuple[Endpoint, Fleet]:
+        endpoint = self.find(name)
         if endpoint.status in WAITS_FOR_THE_END:
             raise ValidationError(f'Cannot update in-progress endpoint "{endpoint.arn}".')
         if endpoint.fleet is None:
             raise ValidationError(f'Cannot update endpoint "{endpoint.arn}" in status {endpoint.status}: delete it.')
-        config = self.find_config(request["EndpointConfigName"])
-        check_update(self.account, request)
-        endpoint.update(config, request)
-        return {"EndpointArn": endpoint.arn}
+        return endpoint, endpoint.fleet
 
     def delete(self, request: dict[str, Any]) -> None:
         """Answer DeleteEndpoint."""
@@ -187,6 +220,25 @@ class Endpoint(Described):
     def update(self, config: Described, request: dict[str, Any]) -> None:
         """Begin to replace the fleet."""
         Update(self, config, request).begin()
+
+    def scale(self, wanted: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change the fleet's instances and weights; they go on serving meanwhile."""
+        if self.fleet is None:
+            return
+        changed = [variant for variant in self.fleet.variants if variant.name in wanted]
+        for variant in changed:
+            variant.desired_instances = wanted[variant.name].get("DesiredInstanceCount", variant.instances)
+            variant.weight = wanted[variant.name].get("DesiredWeight", variant.weight)
+        self.describe_fleet()
+        self.to("Updating")
+
+        def done() -> None:
+            for variant in changed:
+                variant.instances = variant.desired_instances
+            self.describe_fleet()
+            self.to("InService")
+
+        self.later(SCALE_SECONDS, done)
 
     def delete(self, forget: Any) -> None:
         """Be on the way out."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from offline.capacity import SHORT_OF_JOBS, CapacityError
 from offline.sagemaker_api import Described, arn, seeded, tell
 
 START_SECONDS = (45, 120)  # until the instances are up and the image is pulled
@@ -86,6 +87,8 @@ class Job:
         self.document[f"{self.kind.word}StartTime"] = self.account.clock.now
         self._to("InProgress", self.kind.word, f"{self.kind.word} image download completed. In progress.")
         try:
+            if not self.account.capacity.found(self.described.arn):
+                raise CapacityError(SHORT_OF_JOBS)
             self.run.start()
         except Exception as error:
             self._fail(error)

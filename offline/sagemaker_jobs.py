@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kedge.instance_types import has_local_storage
 from offline import sagemaker_models
 from offline.sagemaker_api import (
     Described,
@@ -27,6 +28,14 @@ from offline.training_run import TrainingRun
 from offline.transform_run import TransformRun
 
 RUNTIME_DEFAULT_SECONDS = 86_400
+
+
+def _check_volume(resources: dict[str, Any]) -> None:
+    if "VolumeKmsKeyId" in resources and has_local_storage(resources["InstanceType"]):
+        raise ValidationError(
+            f"VolumeKmsKeyId is not supported for instance type {resources['InstanceType']}: its local storage is "
+            "encrypted by the instance's hardware."
+        )
 
 
 def install(account: Any) -> None:
@@ -61,7 +70,9 @@ class Jobs:
     def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTrainingJob."""
         self._check_new(TRAINING, request["TrainingJobName"])
+        _check_volume(request["ResourceConfig"])
         check_role(self.account, request["RoleArn"])
+        self._require_instances(TRAINING, request["ResourceConfig"])
         run = TrainingRun(self.account, request)
         run.check()
         limit = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", RUNTIME_DEFAULT_SECONDS)
@@ -74,7 +85,9 @@ class Jobs:
     def create_transform(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTransformJob."""
         self._check_new(TRANSFORM, request["TransformJobName"])
+        _check_volume(request["TransformResources"])
         model = self.account.sagemaker_models.find(request["ModelName"])
+        self._require_instances(TRANSFORM, request["TransformResources"])
         run = TransformRun(self.account, request, Storage(self.account, model.document["ExecutionRoleArn"]))
         run.check()
         return self._begin(Job(self.account, TRANSFORM, request, run, RUNTIME_DEFAULT_SECONDS))
@@ -86,6 +99,19 @@ class Jobs:
                 "Job name must be unique within an AWS account and region, and a job with this name already exists "
                 f"({arn(self.account, kind.arn, name)})"
             )
+
+    def _require_instances(self, kind: Kind, wanted: dict[str, Any]) -> None:
+        resources = "ResourceConfig" if kind is TRAINING else "TransformResources"
+        instance_type = wanted.get("InstanceType", "")
+        present = [job.document for job in self._known[kind.word].values()]
+        running = [
+            int(document[resources].get("InstanceCount", 1))
+            for document in present
+            if document[kind.status_field] in ("InProgress", "Stopping")
+            and document[resources].get("InstanceType") == instance_type
+        ]
+        count = int(wanted.get("InstanceCount", 1))
+        self.account.capacity.require(f"{kind.word.lower()} job", instance_type, count, running)
 
     def _begin(self, job: Job) -> dict[str, Any]:
         self._known[job.kind.word][job.document[job.kind.name_field]] = job.described

@@ -1,6 +1,7 @@
 """SageMaker models: CreateModel and its kin, and the way from a model's name to the container that serves it.
 
-The real service checks names, the role, and that artefact and package exist, and refuses a second model of the same
+The real service checks names, the role, that artefact and package exist, that the role may read the artefact, and
+refuses a second model of the same
 name. Imitated: those, one container per model (PrimaryContainer or a list of one), by image and ModelDataUrl or by
 ModelPackageName. Refused: pipelines, multi-model containers, ModelDataSource.
 """
@@ -48,6 +49,7 @@ class Models:
         if len(containers) > 1:
             raise ValidationError("inference pipelines are not imitated: give one container")
         image = self._resolve(containers[0])
+        self._check_artefact(image["ModelDataUrl"], request["ExecutionRoleArn"])
         document = {
             **{key: value for key, value in request.items() if key != "Tags"},
             "CreationTime": self.account.clock.now,
@@ -76,6 +78,16 @@ class Models:
             raise ValidationError(f"Could not find model data at {artefact}.")
         return definition
 
+    def _check_artefact(self, uri: str, role_arn: str) -> None:
+        if self.account.iam.allows(role_arn, "s3:GetObject", f"arn:aws:s3:::{uri.removeprefix('s3://')}"):
+            return
+        raise ValidationError(
+            f'Could not access model data at {uri}. Please ensure that the role "{role_arn}" exists and that its trust '
+            'relationship policy allows the action "sts:AssumeRole" for the service principal '
+            '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object is '
+            f"located in {self.account.region}."
+        )
+
     def _package(self, name: str) -> dict[str, Any]:
         package = self.account.model_registry.find(name).document
         if (status := package["ModelApprovalStatus"]) != "Approved":
@@ -100,4 +112,5 @@ class Models:
         environment = {**model.container.get("Environment", {}), **(extra or {})}
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None
-        return containers_of(self.account).get(storage.read(model.container["ModelDataUrl"]), environment, script)
+        artefact, isolated = storage.read(model.container["ModelDataUrl"]), model.document["EnableNetworkIsolation"]
+        return containers_of(self.account).get(artefact, environment, script, isolated=isolated)

@@ -2,14 +2,15 @@
 
 The real service numbers a group's packages, keeps what an update omits, answers a repeated ClientToken with the first
 package, and puts "SageMaker Model Package State Change" on the bus for every update, sometimes twice. moto erases what
-an update omits and ignores the token; both are put right here, and events are added. Not imitated: unversioned
+an update omits and ignores the token; both are put right here, and events are added. Reads may be behind, as in any
+eventually consistent service: for `Registry.read_lag` after an update DescribeModelPackage answers what was before. Not imitated: unversioned
 packages (refused), validation profiles, cross-account policies, model life cycles.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from offline.registry_listing import list_packages
@@ -59,7 +60,7 @@ def install(account: Any) -> None:
         CreateModelPackageGroup=registry.create_group,
         DeleteModelPackageGroup=registry.delete_group,
         CreateModelPackage=registry.create,
-        DescribeModelPackage=lambda request: registry.find(request["ModelPackageName"]).response_object,
+        DescribeModelPackage=registry.describe,
         UpdateModelPackage=registry.update,
         DeleteModelPackage=registry.delete,
         ListModelPackages=lambda request: list_packages(registry.packages.values(), request),
@@ -69,6 +70,8 @@ def install(account: Any) -> None:
 class Registry:
     """The account's model package groups and packages."""
 
+    read_lag = timedelta(0)
+
     def __init__(self, account: Any) -> None:
         self.account = account
         self.packages: dict[str, Described] = {}
@@ -76,6 +79,7 @@ class Registry:
         self._create_group = account.backend("sagemaker").create_model_package_group
         self._versions: dict[str, int] = {}
         self._tokens: dict[str, tuple[str, str]] = {}
+        self._before: dict[str, tuple[datetime, dict[str, Any]]] = {}
 
     # Groups -------------------------------------------------------------------------------------------------------
 
@@ -108,6 +112,8 @@ class Registry:
         """Answer CreateModelPackage."""
         if "ModelPackageGroupName" not in request or "ModelPackageName" in request:
             raise ValidationError("unversioned model packages are not imitated: give a ModelPackageGroupName alone")
+        if "Tags" in request:
+            raise ValidationError("Tags cannot be given with a ModelPackageGroupName: a package has its group's tags.")
         token, content = request.pop("ClientToken", None), json.dumps(request, sort_keys=True, default=str)
         if token in self._tokens:
             known_content, known_arn = self._tokens[token]
@@ -138,7 +144,7 @@ class Registry:
             "LastModifiedTime": self.account.clock.now,
             "CreatedBy": {},
         }
-        package = self.packages[package_arn] = Described(package_arn, document, request.get("Tags"))
+        package = self.packages[package_arn] = Described(package_arn, document)
         return package
 
     def find(self, name: str) -> Described:
@@ -146,6 +152,13 @@ class Registry:
         if name not in self.packages:
             raise ValidationError(f"Model package {name} does not exist.")
         return self.packages[name]
+
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer DescribeModelPackage."""
+        package = self.find(request["ModelPackageName"])
+        changed_at, before = self._before.get(package.arn, (None, {}))
+        is_behind = changed_at is not None and self.account.clock.now < changed_at + self.read_lag
+        return before if is_behind else package.response_object
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer UpdateModelPackage: what is not mentioned stays."""
@@ -165,6 +178,7 @@ class Registry:
                 *document.get("AdditionalInferenceSpecifications", []),
                 *added,
             ]
+        self._before[package.arn] = (self.account.clock.now, package.response_object)
         document.update(changes, LastModifiedTime=self.account.clock.now, LastModifiedBy={})
         self._publish(package, sorted(changes))
         return {"ModelPackageArn": package.arn}

@@ -53,6 +53,9 @@ class Storage:
         bucket, key = split_uri(uri)
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
         with self._told(uri), self.client() as s3:
+            if kms_key_id:
+                key_arn = self.account.backend("kms").describe_key(kms_key_id).arn
+                self.account.iam.require(self.role_arn, "kms:Encrypt", key_arn)
             s3.put_object(Bucket=bucket, Key=key, Body=body, **extra)
 
     @contextmanager

@@ -31,6 +31,7 @@ class Scope:
     exports: dict[str, Any] = field(default_factory=dict)
     references: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    imported: set[str] = field(default_factory=set)  # which exports of others were read
 
     def reference(self, name: str) -> Any:
         """Return what `Ref` gives for a name."""
@@ -147,6 +148,7 @@ def _import_value(argument: Any, scope: Scope) -> Any:
     name = resolve(argument, scope)
     if name not in scope.exports:
         raise TemplateError(f"no deployed stack exports {name!r}")
+    scope.imported.add(name)
     return scope.exports[name]
 
 

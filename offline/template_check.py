@@ -25,6 +25,12 @@ SECTIONS = {
 }
 ATTRIBUTES = {"Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"}
 
+# Snapshot is not imitated: no type here has one.
+POLICIES = {
+    "DeletionPolicy": ("Delete", "Retain", "RetainExceptOnCreate"),
+    "UpdateReplacePolicy": ("Delete", "Retain"),
+}
+
 
 class DeployError(Exception):
     """A stack cannot be deployed."""
@@ -87,4 +93,9 @@ def _problems(resource: Mapping[str, Any], types: Mapping[str, Paths]) -> list[s
     except TemplateError as error:
         return [f"{kind}: {error}"]
     problems = [f"{kind} has no known property {path}" for path in unknown]
-    return problems + [f"{kind}: unknown attribute {name}" for name in resource if name not in ATTRIBUTES]
+    problems += [f"{kind}: unknown attribute {name}" for name in resource if name not in ATTRIBUTES]
+    return problems + [
+        f"{kind}: {name} is {resource[name]!r} and may be {', '.join(allowed)}"
+        for name, allowed in POLICIES.items()
+        if name in resource and resource[name] not in allowed
+    ]

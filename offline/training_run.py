@@ -23,6 +23,7 @@ from offline.sagemaker_api import ValidationError
 from offline.sagemaker_storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
 HOST = "algo-1"
+ML = "/opt/ml"
 REAL_SECONDS_MAX = 900.0  # a script that neither ends nor fails
 ERROR_LENGTH_MAX = 900
 SCRIPT_PARAMETERS = ("sagemaker_program", "sagemaker_submit_directory")
@@ -76,7 +77,11 @@ class TrainingRun:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
         self._process = processes_of(self.account).start(
-            self._command(), directory=self.root / "code", environment=self._environment(), log=self.log
+            self._command(),
+            directory=self.root / "code",
+            environment=self._environment(),
+            log=self.log,
+            isolated=self.request.get("EnableNetworkIsolation", False),
         )
 
     def _download(self, channel: dict[str, Any]) -> None:
@@ -95,7 +100,17 @@ class TrainingRun:
             target.write_bytes(self.storage.read(f"s3://{bucket}/{key}"))
 
     def _download_source(self) -> None:
-        unpack(self.storage.read(self.parameters["sagemaker_submit_directory"]), self.root / "code")
+        uri = self.parameters["sagemaker_submit_directory"]
+        if uri.startswith("s3://"):
+            if self.request.get("EnableNetworkIsolation"):
+                raise TrainingError(f"AlgorithmError: {uri} is out of reach: the container has no network")
+            packed = self.storage.read(uri)
+        else:
+            place = self.root / uri.removeprefix(ML).lstrip("/")
+            if not place.is_file():
+                raise TrainingError(f"AlgorithmError: {uri}: no such file or directory")
+            packed = place.read_bytes()
+        unpack(packed, self.root / "code")
         if not (self.root / "code" / self.parameters["sagemaker_program"]).exists():
             raise TrainingError(f"AlgorithmError: the source has no {self.parameters['sagemaker_program']}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from report import monitor_alerts, release_alerts, retraining_alerts
+from report import capture_alerts, monitor_alerts, release_alerts, retraining_alerts
 from report.alert_words import Message, shortened
 from report.window_alert import window_message
 
@@ -27,7 +27,12 @@ def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any
     """Write the mail for one timeline kind; a kind without words of its own shows its facts."""
     message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
     title = f"{model}: {message.headline}"
-    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", *message.paragraphs]
+    repeated = (
+        "You may have received this message before: it could not be confirmed as sent."
+        if detail.get("repeated")
+        else ""
+    )
+    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs]
     return AlertText(subject_line(f"[Kedge] {title}"), "\n\n".join(part for part in body if part) + "\n")
 
 
@@ -47,6 +52,7 @@ def facts(kind: str, detail: Mapping[str, Any]) -> Message:
 MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "window_judged": window_message,
     "rows_uncounted": monitor_alerts.rows_uncounted,
+    "captures_unreadable": capture_alerts.captures_unreadable,
     "retraining_started": retraining_alerts.retraining_started,
     "retraining_held": retraining_alerts.retraining_held,
     "data_rejected": retraining_alerts.data_rejected,
@@ -55,10 +61,14 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "package_registered": release_alerts.package_registered,
     "approved": release_alerts.approved,
     "rejected": release_alerts.rejected,
+    "decision_overtaken": release_alerts.decision_overtaken,
+    "capture_astray": release_alerts.capture_astray,
     "canary_started": release_alerts.canary_started,
     "canary_promoted": release_alerts.canary_promoted,
     "canary_rolled_back": release_alerts.canary_rolled_back,
     "release_unproven": release_alerts.release_unproven,
+    "release_superseded": release_alerts.release_superseded,
+    "endpoint_changed": release_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,
     "failed": retraining_alerts.failed,
 }

@@ -38,6 +38,11 @@ def approved(_model: str, detail: Detail) -> Message:
 
 def rejected(model: str, detail: Detail) -> Message:
     """A rejection; of the package that serves it needs a person."""
+    if detail.get("releasing"):
+        return Message(
+            f"package version {version(detail)} was rejected while it is released",
+            (section("WHAT HAPPENS NEXT", "The release goes back by itself; you are told when it has."),),
+        )
     if not detail.get("serving"):
         return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
     return Message(
@@ -46,13 +51,69 @@ def rejected(model: str, detail: Detail) -> Message:
     )
 
 
+def release_superseded(_model: str, detail: Detail) -> Message:
+    """An older approval gives way to a newer one."""
+    newer = detail.get("newer_version", "")
+    return Message(
+        f"package version {version(detail)} is not released: version {newer} was approved after it",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT YOU CAN DO", "To release it all the same, reject it in the registry, then approve it again."),
+        ),
+    )
+
+
+def endpoint_changed(_model: str, detail: Detail) -> Message:
+    """What serves is not what Kedge released last."""
+    followed = detail.get("followed")
+    return Message(
+        "the endpoint was changed outside of Kedge" if followed else "the endpoint does not serve what Kedge released",
+        (
+            section("WHAT WAS FOUND", bullets(detail.get("reasons", []))),
+            f"Changed at {detail['changed_at']}." if "changed_at" in detail else "",
+            "" if followed else "You are told once; Kedge looks again every hour.",
+        ),
+    )
+
+
 def canary_started(_model: str, detail: Detail) -> Message:
     """A canary bakes."""
     return Message(
         f"canary of package version {version(detail)} started",
         (
-            "It answers a share of the traffic while errors, latency and its answers are watched.",
+            section("HOW MUCH OF THE TRAFFIC", str(detail.get("traffic", ""))),
+            "Errors, latency and its answers are watched.",
             section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
+            run(detail),
+        ),
+    )
+
+
+def decision_overtaken(_model: str, detail: Detail) -> Message:
+    """A decision that was taken back before it was heard."""
+    return Message(
+        f"a decision about package version {version(detail)} was taken back",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing until you decide again in the registry."),
+        ),
+    )
+
+
+def capture_astray(_model: str, detail: Detail) -> Message:
+    """A release serves whose captures the monitor does not see."""
+    config = detail.get("endpoint_config", "")
+    return Message(
+        f"package version {version(detail)} serves, but is not captured where it should be",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT TO DO",
+                f"An update makes new instances, which capture anew. Copy the endpoint config {config} under a new name, with the "
+                "instance count that runs now, then:\naws sagemaker update-endpoint --endpoint-name ENDPOINT "
+                "--endpoint-config-name COPY --no-retain-all-variant-properties\n"
+                "Requests that were not captured until then are not judged.",
+            ),
             run(detail),
         ),
     )
@@ -94,7 +155,7 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
     )
 
 
-def release_unproven(_model: str, detail: Detail) -> Message:
+def release_unproven(model: str, detail: Detail) -> Message:
     """A canary saw too little to be believed."""
     return Message(
         f"the release of package version {version(detail)} could not be proved",
@@ -102,8 +163,15 @@ def release_unproven(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. To try once more when there is more traffic, reject "
-                "and then approve the package, or lower canary.minimum_requests in the model's YAML.",
+                "Nothing by itself: "
+                + (
+                    "the endpoint serves this version, and it is judged from now on. To go back: kedge rollback "
+                    f'{model} --reason "why".'
+                    if detail.get("serving")
+                    else "the champion serves untouched. To try once more when there is more traffic, reject and then "
+                    "approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
+                    "compared, mend first what could not be read: docs/operations.md says how."
+                ),
             ),
             run(detail),
         ),

@@ -68,6 +68,7 @@ class Joining(Construct):
             "join_labels",
             does="answers joined with labels by Athena",
             packages=packages,
+            key=self._storage.key,
             layer="tables",
             memory_mib=1024,
             timeout_seconds=JOIN_SECONDS,

@@ -98,10 +98,12 @@ def _package_group(scope: Construct, model: ModelConfig) -> None:
         scope,
         f"{model.model}-Packages",
         model_package_group_name=model.package_group,
+        # Not to be reworded: a new description takes a new group, which CloudFormation refuses under the same name.
         model_package_group_description=f"Versions of {model.model}, watched by Kedge",
     )
-    # The registry is the record of who approved what.
-    group.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+    # The registry is the record of who approved what. A group that a failed deployment left behind would hold its name, and
+    # every later deployment would fail: AlreadyExists.
+    group.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
 def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, storage: Storage) -> None:

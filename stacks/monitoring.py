@@ -59,13 +59,21 @@ class Monitoring(cdk.Stack):
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
-        watch_monitor = self._watch_monitor()
+        watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
 
-        self._schedule(fan_out, watch_monitor)
+        self._schedule(fan_out, watch_monitor, watch_captures)
         consume(profile_logs, self.profiles)
         consume(measure_performance, self.performances)
         consume(detect_drift, self.drifts)
-        self._alarm(watch_monitor, fan_out, profile_logs, measure_performance, self.joining.join_labels, detect_drift)
+        self._alarm(
+            watch_monitor,
+            watch_captures,
+            fan_out,
+            profile_logs,
+            measure_performance,
+            self.joining.join_labels,
+            detect_drift,
+        )
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
@@ -73,6 +81,7 @@ class Monitoring(cdk.Stack):
             "fan_out",
             does="one message per deployed model of a cadence",
             packages=self._packages,
+            key=self._storage.key,
             environment={
                 "STATE_TABLE": self._storage.state.table_name,
                 "PROFILE_QUEUE_URL": self.profiles.queue_url,
@@ -91,6 +100,7 @@ class Monitoring(cdk.Stack):
             "profile_logs",
             does="captured requests to counts and a predictions table",
             packages=self._packages,
+            key=self._storage.key,
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
@@ -117,6 +127,7 @@ class Monitoring(cdk.Stack):
             "measure_performance",
             does="labels joined to answers, and their quality",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
@@ -142,15 +153,13 @@ class Monitoring(cdk.Stack):
             "detect_drift",
             does="one window judged against its baseline, told and kept",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
-            | {
-                "DECISION_QUEUE_URL": self.decisions.queue_url,
-                "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
-                "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
-            },
+            | self._topic_environment()
+            | {"DECISION_QUEUE_URL": self.decisions.queue_url},
         )
         role = role_of(function)
         may_read(role, self._storage.data, "profiles", "predictions", "baselines", "reports")
@@ -169,6 +178,7 @@ class Monitoring(cdk.Stack):
             "watch_monitor",
             does="whether every model is still judged, and captured while it is invoked",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=300,
             environment=self._data_environment(),
         )
@@ -180,10 +190,31 @@ class Monitoring(cdk.Stack):
         may_read_metrics(role)
         return function
 
-    def _schedule(self, fan_out: lambda_.Function, watch_monitor: lambda_.Function) -> None:
-        bury_failures(fan_out, self.undelivered)
-        bury_failures(watch_monitor, self.undelivered)
-        role = scheduler_role(self, functions=[fan_out, watch_monitor], dead_letters=self.undelivered)
+    def _watch_captures(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "watch_captures",
+            does="whether what a package captures can be read",
+            packages=self._packages,
+            key=self._storage.key,
+            timeout_seconds=300,
+            environment=self._data_environment() | self._topic_environment(),
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "capture")
+        may_write(role, self._storage.data, "audit")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        may_use_key(role, self._storage.key)
+        return function
+
+    def _schedule(
+        self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
+    ) -> None:
+        functions = [fan_out, watch_monitor, watch_captures]
+        for function in functions:
+            bury_failures(function, self.undelivered)
+        role = scheduler_role(self, functions=functions, dead_letters=self.undelivered)
         for step, cadence, cron in self._cadences:
             every(
                 self,
@@ -202,6 +233,15 @@ class Monitoring(cdk.Stack):
             role=role,
             dead_letters=self.undelivered,
         )
+        # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
+        every(
+            self,
+            "CapturesHourly",
+            "45 * * * ? *",
+            function=watch_captures,
+            role=role,
+            dead_letters=self.undelivered,
+        )
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
@@ -214,6 +254,10 @@ class Monitoring(cdk.Stack):
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}
+
+    def _topic_environment(self) -> dict[str, str]:
+        storage = self._storage
+        return {"ALERT_TOPIC_ARN": storage.alerts.topic_arn, "EVENT_TOPIC_ARN": storage.events.topic_arn}
 
 
 # UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.

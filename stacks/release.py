@@ -6,33 +6,40 @@ import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import (
+    ALARMS,
     allow,
     may_lend_key,
     may_pass,
     may_put_metrics,
     may_read,
     may_read_metrics,
+    may_see_alarms,
     may_see_executions,
+    may_send,
     may_tell,
     may_use_key,
     may_use_state,
     may_write,
+    release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
-from stacks.parts.functions import add_function, consume, role_of
+from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
+from stacks.parts.schedules import every, scheduler_role
 from stacks.parts.teller import add_teller
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
 START_SECONDS = 60
+SETTLE_SECONDS = 120
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 
@@ -52,15 +59,15 @@ class Release(cdk.Stack):
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
         undelivered = add_dead_letters(self, "Undelivered")
-        # An approval that meets a retraining at work waits here for the lease, a day at most.
-        approvals = add_stage_queue(
+        approvals = self._approvals = add_stage_queue(
             self,
             "Approvals",
             consumer_timeout_seconds=START_SECONDS,
-            attempts=48,
-            retry_after=cdk.Duration.minutes(30),
+            attempts=10,
         )
-        steps = [self._plan_release(), self._watch_canary(), self._verify_release(), self._switch_baseline()]
+        self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
+        settle = self._settle()
+        steps = [self._plan_release(), self._watch_canary(), settle]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         start = self._start_release(machine)
@@ -68,11 +75,12 @@ class Release(cdk.Stack):
         decisions = events.Rule(self, "Decisions", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
         decisions.add_target(targets.SqsQueue(approvals, dead_letter_queue=undelivered, retry_attempts=10))
         consume(start, approvals)
+        self._settle_what_ends(settle, [RETRAIN_MACHINE, RELEASE_MACHINE], undelivered)
         topics = [storage.alerts, storage.events]
         for function in (start, *steps):
             alarm_on_errors(self, function, topics=topics)
         alarm_on_failed_executions(self, machine, topics=topics)
-        for queue in (approvals, undelivered):
+        for queue in (approvals, self._settlements, undelivered):
             alarm_on_dead_letters(self, queue, topics=topics)
 
     def _start_release(self, machine: stepfunctions.StateMachine) -> lambda_.Function:
@@ -81,6 +89,7 @@ class Release(cdk.Stack):
             "start_release",
             does="read the approval from the registry and start its release once",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=START_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -92,12 +101,12 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRelease", ["states:StartExecution"], [machine.state_machine_arn])
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
-        self._see(function, "ModelPackage")
+        self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
         return function
 
     def _plan_release(self) -> lambda_.Function:
@@ -106,6 +115,7 @@ class Release(cdk.Stack):
             "plan_release",
             does="the requests of one release, and the baseline to watch it by",
             packages=self._packages,
+            key=self._storage.key,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
@@ -128,6 +138,7 @@ class Release(cdk.Stack):
             "watch_canary",
             does="the canary's answers against the champion's over the same minutes",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=1024,
             timeout_seconds=120,
@@ -138,45 +149,72 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "capture")
-        may_use_state(role, self._storage.state, "PutItem")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
-        self._see(function, "Endpoint", "EndpointConfig")
+        self._see(function, "Endpoint", "EndpointConfig", "ModelPackage")
         may_read_metrics(role_of(function))
         return function
 
-    def _verify_release(self) -> lambda_.Function:
+    def _settle(self) -> lambda_.Function:
         function = add_function(
             self,
-            "verify_release",
-            does="whether the endpoint really serves what was asked",
+            "settle",
+            does="endpoint, champion item, alarms and messages brought in line",
             packages=self._packages,
-            environment={"STATE_TABLE": self._storage.state.table_name},
-        )
-        may_use_state(role_of(function), self._storage.state, "GetItem", "DeleteItem")
-        may_use_key(role_of(function), self._storage.key)
-        self._see(function, "Endpoint", "EndpointConfig")
-        may_read_metrics(role_of(function))
-        return function
-
-    def _switch_baseline(self) -> lambda_.Function:
-        function = add_function(
-            self,
-            "switch_baseline",
-            does="the new champion and its baseline",
-            packages=self._packages,
-            timeout_seconds=120,
+            key=self._storage.key,
+            memory_mib=1024,
+            timeout_seconds=SETTLE_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
+                "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
+                "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
+                "SETTLE_QUEUE_URL": self._settlements.queue_url,
+                "APPROVALS_QUEUE_URL": self._approvals.queue_url,
             },
         )
         role = role_of(function)
-        may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        # A version that somebody else put into service needs its baseline where the monitor looks.
+        may_read(role, self._storage.data, "retraining")
+        may_write(role, self._storage.data, "audit", "baselines")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        may_send(role, self._settlements, self._approvals)
         may_use_key(role, self._storage.key)
-        self._see(function, "ModelPackage")
+        may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
+        may_read_metrics(role)
+        self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
+        may_see_alarms(role)
+        allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         return function
+
+    def _settle_what_ends(self, settle: lambda_.Function, machines: list[str], undelivered: sqs.Queue) -> None:
+        """Every hour, and after every execution that has ended, whoever ended it."""
+        consume(settle, self._settlements)
+        bury_failures(settle, undelivered)
+        arns = [
+            self.format_arn(
+                service="states",
+                resource="stateMachine",
+                resource_name=machine,
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for machine in machines
+        ]
+        ended = events.Rule(
+            self,
+            "Ended",
+            description="Kedge: an execution has ended",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": arns},
+            ),
+        )
+        ended.add_target(targets.SqsQueue(self._settlements, dead_letter_queue=undelivered, retry_attempts=10))
+        role = scheduler_role(self, functions=[settle], dead_letters=undelivered)
+        every(self, "Settlement", "10 * * * ? *", function=settle, role=role, dead_letters=undelivered)
 
     def _see(self, function: lambda_.Function, *kinds: str) -> None:
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]
@@ -189,7 +227,7 @@ class Release(cdk.Stack):
             file="release.asl.json",
             functions=steps,
             substitutions={"StateTableName": self._storage.state.table_name},
-            timeout=cdk.Duration.hours(12),
+            key=self._storage.key,
         )
         role = role_of_machine(machine)
         may_use_state(role, self._storage.state, "DeleteItem")
@@ -206,16 +244,18 @@ class Release(cdk.Stack):
         )
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
         allow(role, "ReadPackages", reads, packages, wildcard="a package's version is known when it is approved")
-        alarms = self.format_arn(
-            service="cloudwatch", resource="alarm", resource_name="*", arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
-        allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"], [alarms], wildcard=FLEETS)
-        # UpdateEndpoint looks at its rollback alarms with the caller's permission.
-        allow(role, "SeeAlarms", ["cloudwatch:DescribeAlarms"], [alarms], wildcard=FLEETS)
+        allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm"], [release_alarms(self)], wildcard=ALARMS)
+        may_put_metrics(role)
+        may_see_alarms(role)
         return machine
 
 
-ARN_KIND = {"ModelPackage": "model-package", "Endpoint": "endpoint", "EndpointConfig": "endpoint-config"}
+ARN_KIND = {
+    "Model": "model",
+    "ModelPackage": "model-package",
+    "Endpoint": "endpoint",
+    "EndpointConfig": "endpoint-config",
+}
 FLEET_ACTIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint", "AddTags")
 STATE_CHANGE = events.EventPattern(
     source=["aws.sagemaker"],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
@@ -12,6 +14,7 @@ from constructs import Construct
 from kedge.model_config import ModelConfig
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
+    OBJECTS,
     allow,
     may_lend_key,
     may_pass,
@@ -22,6 +25,7 @@ from stacks.parts.access import (
     may_use_key,
     may_use_state,
     may_write,
+    objects_below,
 )
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
@@ -29,7 +33,7 @@ from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
-from stacks.parts.workshop import Workshop
+from stacks.parts.workshop import IMAGES, Workshop, images
 from stacks.storage import Storage
 
 JOBS = ("Training", "Transform")
@@ -71,6 +75,7 @@ class Retraining(cdk.Stack):
             "decide_retraining",
             does="start a retraining, or hold it with its reason",
             packages=self._packages,
+            key=self._storage.key,
             timeout_seconds=DECIDE_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
@@ -82,7 +87,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])
@@ -95,13 +100,14 @@ class Retraining(cdk.Stack):
             "snapshot_data",
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
+            key=self._storage.key,
             memory_mib=4096,
             timeout_seconds=900,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "SAGEMAKER_ROLE_ARN": self.workshop.role.role_arn,
-                "TRAINING_IMAGE": self.workshop.image,
+                "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
@@ -115,8 +121,8 @@ class Retraining(cdk.Stack):
         allow(
             role,
             "SeeChampion",
-            ["sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig"],
-            sagemaker_arns(self, "endpoint", "endpoint-config"),
+            [f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model", "ModelPackage")],
+            sagemaker_arns(self, "endpoint", "endpoint-config", "model", "model-package"),
             wildcard="a thousand endpoints' names do not fit into a policy",
         )
         return function
@@ -127,6 +133,7 @@ class Retraining(cdk.Stack):
             "compare_models",
             does="challenger against champion on the same rows",
             packages=self._packages,
+            key=self._storage.key,
             memory_mib=2048,
             timeout_seconds=300,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
@@ -144,12 +151,13 @@ class Retraining(cdk.Stack):
             "build_baseline",
             does="a challenger's baseline and its registration",
             packages=self._packages,
+            key=self._storage.key,
             layer="statistics",
             memory_mib=2048,
             timeout_seconds=600,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
-                "TRAINING_IMAGE": self.workshop.image,
+                "TRAINING_IMAGES": json.dumps(self.workshop.images),
             },
         )
         role = role_of(function)
@@ -165,7 +173,7 @@ class Retraining(cdk.Stack):
             file="retrain.asl.json",
             functions=steps,
             substitutions={"StateTableName": self._storage.state.table_name},
-            timeout=cdk.Duration.hours(24),
+            key=self._storage.key,
         )
         role = role_of_machine(machine)
         jobs = sagemaker_arns(self, "training-job", "transform-job")
@@ -180,22 +188,28 @@ class Retraining(cdk.Stack):
             jobs,
             wildcard=NAMED_AT_RUN_TIME,
         )
-        allow(
-            role,
-            "Register",
-            ["sagemaker:CreateModel", "sagemaker:DeleteModel", "sagemaker:CreateModelPackage"],
-            sagemaker_arns(self, "model", "model-package"),
-            wildcard=NAMED_AT_RUN_TIME,
-        )
+        models = sagemaker_arns(self, "model")
+        made = ["sagemaker:CreateModel", "sagemaker:DeleteModel"]
+        allow(role, "MakeScoringModels", made, models, wildcard=NAMED_AT_RUN_TIME)
+        self._may_register(role)
         _follow_jobs(self, machine)
         return machine
+
+    def _may_register(self, role: iam.Role) -> None:
+        packages = sagemaker_arns(self, "model-package", "model-package-group")
+        allow(role, "Register", ["sagemaker:CreateModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
+        # CreateModelPackage looks at artefact, evidence and image as its caller, as AmazonSageMakerModelRegistryFullAccess allows.
+        allow(
+            role, "ReadRegistered", ["s3:GetObject"], objects_below(self._storage.data, "retraining"), wildcard=OBJECTS
+        )
+        allow(role, "SeeImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [images(self)], wildcard=IMAGES)
 
 
 def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None:
     # What `.sync` does on our behalf: tag the jobs, and listen to their ends through rules of its own.
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
-    tagged = sagemaker_arns(stack, "training-job", "transform-job", "model", "model-package")
+    tagged = sagemaker_arns(stack, "training-job", "transform-job", "model")
     allow(role, "TagJobs", ["sagemaker:AddTags", "sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
     rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
     allow(

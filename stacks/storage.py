@@ -10,11 +10,14 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.parts.access import acknowledge
+from stacks.parts.access import acknowledge, source_account
+from stacks.parts.log_groups import logs_may_use_key
 from stacks.parts.naming import synthesizer
 from stacks.parts.topics import add_topic
 
-KEEP = cdk.RemovalPolicy.RETAIN
+# Data outlives its stack, but not a deployment that failed to make it: nothing is in it yet, the next deployment makes its
+# own, and the alias of a key that stayed would be taken.
+KEEP = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
 class Storage(cdk.Stack):
@@ -45,9 +48,10 @@ def _key(scope: Construct) -> kms.Key:
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             resources=["*"],
-            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+            conditions=source_account(scope),
         )
     )
+    logs_may_use_key(key)
     return key
 
 

@@ -1,20 +1,16 @@
 """Train a booster on rows ordered in time; runs in SageMaker's XGBoost container in script mode.
 
 Reads `train.csv` (header) and `columns.json` (what each column is) from the channel `train`; writes `model.json`,
-`encoder.json` and `code/inference.py` into the model directory, and `importance.json` into the output directory. The same
+`encoder.json` and the serving code into the model directory, and `importance.json` into the output directory. The same
 rows and seed give the same model.
 """
 
 import argparse
-import csv
-import json
 import os
-import shutil
-from pathlib import Path
 
-import numpy as np
 import xgboost
-from inference import Encoder
+from job import add_places, encode_labels, read_channel, report, save_importance, save_serving
+from rows import Encoder
 
 OBJECTIVES = {
     "binary_classification": ("binary:logistic", ["logloss", "auc"]),
@@ -36,26 +32,8 @@ def parse_arguments(arguments=None):
     # Fixed: stopping early on the newest slice would let one odd month decide how much is learnt from the year.
     parser.add_argument("--trees", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train", type=Path, default=os.environ.get("SM_CHANNEL_TRAIN"))
-    parser.add_argument("--model_dir", type=Path, default=os.environ.get("SM_MODEL_DIR"))
-    parser.add_argument("--output_data_dir", type=Path, default=os.environ.get("SM_OUTPUT_DATA_DIR"))
+    add_places(parser)
     return parser.parse_args(arguments)
-
-
-def read_rows(channel, description):
-    """The channel's rows, oldest first, as their features' values and their labels."""
-    with open(channel / "train.csv", newline="", encoding="utf-8") as file:
-        rows = sorted(csv.DictReader(file), key=lambda row: row[description["time"]])
-    names = [feature["name"] for feature in description["features"]]
-    return [[row[name] for name in names] for row in rows], [row[description["label"]] for row in rows]
-
-
-def encode_labels(labels, description):
-    """Classes become their index; a regression's label is itself."""
-    if description["problem"] == "regression":
-        return np.array(labels, dtype=np.float32)
-    codes = {label: code for code, label in enumerate(description["classes"])}
-    return np.array([codes[label] for label in labels], dtype=np.float32)
 
 
 def booster_parameters(options, description, rows):
@@ -63,7 +41,7 @@ def booster_parameters(options, description, rows):
     objective, metrics = OBJECTIVES[description["problem"]]
     chosen = ("max_depth", "eta", "subsample", "colsample_bytree", "min_child_weight", "reg_lambda", "seed")
     parameters = {name: getattr(options, name) for name in chosen}
-    parameters |= {"objective": objective, "eval_metric": metrics, "tree_method": "hist"}
+    parameters.update({"objective": objective, "eval_metric": metrics, "tree_method": "hist"})
     parameters["nthread"] = min(os.cpu_count() or 1, 1 + rows // ROWS_A_THREAD)
     if description["problem"] == "multiclass_classification":
         parameters["num_class"] = len(description["classes"])
@@ -72,46 +50,27 @@ def booster_parameters(options, description, rows):
 
 def train(options):
     """Fit, then write everything that serving needs into the model directory."""
-    description = json.loads((options.train / "columns.json").read_text(encoding="utf-8"))
-    rows, texts = read_rows(options.train, description)
-    encoder = Encoder.learn(list(zip(*rows, strict=True)), description["features"], description.get("classes"))
+    description, rows, texts = read_channel(options.train)
+    encoder = Encoder.learn(rows, description["features"], description.get("classes"))
     matrix, labels = encoder.encode(rows), encode_labels(texts, description)
     parameters = booster_parameters(options, description, len(rows))
-    data, history = _data(matrix, labels, encoder), {}
+    data = xgboost.DMatrix(matrix, labels, feature_types=encoder.feature_types, enable_categorical=True)
+    history = {}
     booster = xgboost.train(
         parameters, data, options.trees, evals=[(data, "train")], evals_result=history, verbose_eval=False
     )
-    save(booster, encoder, options.model_dir)
-    save_importance(booster, encoder, options.output_data_dir)
-    report(options.trees, len(labels), history)
+    save_serving(encoder, options.model_dir, "inference.py")
+    # JSON only: nothing in the artefact runs code when it is loaded, but the inference script itself.
+    booster.save_model(str(options.model_dir / "model.json"))
+    save_importance(importance(booster, encoder), options.output_data_dir)
+    last = {f"train-{name}": round(values[-1], 6) for name, values in history["train"].items()}
+    report({"trees": options.trees, "rows": len(labels), **last})
 
 
-def save(booster, encoder, model_dir):
-    """JSON only: nothing in the artefact runs code when it is loaded, but the inference script itself."""
-    (model_dir / "code").mkdir(parents=True, exist_ok=True)
-    booster.save_model(str(model_dir / "model.json"))
-    encoder.save(model_dir / "encoder.json")
-    shutil.copyfile(Path(__file__).with_name("inference.py"), model_dir / "code" / "inference.py")
-
-
-def save_importance(booster, encoder, directory):
-    """What each feature's splits have gained in all, by name: the monitor tells first what drifts and matters."""
+def importance(booster, encoder):
+    """What each feature's splits have gained in all."""
     gains = booster.get_score(importance_type="total_gain")
-    weights = {name: gains.get(f"f{index}", 0.0) for index, name in enumerate(encoder.names)}
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "importance.json").write_text(json.dumps(weights, indent=1), encoding="utf-8")
-
-
-def report(trees, rows, history):
-    """Print `name=value;` pairs: SageMaker's metric definitions read them from the log."""
-    figures = {"trees": trees, "rows": rows}
-    for part, metrics in history.items():
-        figures |= {f"{part}-{name}": round(values[-1], 6) for name, values in metrics.items()}
-    print(" ".join(f"{name}={value};" for name, value in figures.items()), flush=True)
-
-
-def _data(matrix, labels, encoder):
-    return xgboost.DMatrix(matrix, labels, feature_types=encoder.feature_types, enable_categorical=True)
+    return {name: gains.get(f"f{index}", 0.0) for index, name in enumerate(encoder.names)}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any
 from lambdas.adapters.times import to_text
 from report.alert_text import render_alert
 
+AUDIENCES = ("people", "programs")
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -20,13 +22,24 @@ class Topics:
     programs: str
 
 
-def publish(sns: Any, topics: Topics, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any]) -> str:
-    """Tell people and programs; return the mail's subject."""
+def publish(
+    sns: Any,
+    topics: Topics,
+    *,
+    model: str,
+    kind: str,
+    time: datetime,
+    detail: Mapping[str, Any],
+    audiences: tuple[str, ...] = AUDIENCES,
+) -> str:
+    """Tell people and programs, or one of both; return the mail's subject."""
     text = render_alert(kind, model, time, detail)
-    sns.publish(TopicArn=topics.people, Subject=text.subject, Message=text.body)
-    event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
-    attributes = {
-        name: {"DataType": "String", "StringValue": value} for name, value in (("model", model), ("kind", kind))
-    }
-    sns.publish(TopicArn=topics.programs, Message=json.dumps(event, default=str), MessageAttributes=attributes)
+    if "people" in audiences:
+        sns.publish(TopicArn=topics.people, Subject=text.subject, Message=text.body)
+    if "programs" in audiences:
+        event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
+        attributes = {
+            name: {"DataType": "String", "StringValue": value} for name, value in (("model", model), ("kind", kind))
+        }
+        sns.publish(TopicArn=topics.programs, Message=json.dumps(event, default=str), MessageAttributes=attributes)
     return text.subject

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.times import from_text, to_text
 
 
 @dataclass(frozen=True)
@@ -12,6 +17,7 @@ class Approval:
 
     status: str
     approvals: int
+    decided_at: datetime | None = None
 
 
 def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approval:
@@ -19,13 +25,64 @@ def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approva
     item = dynamodb.get_item(TableName=table, Key=_key(model, package_version), ConsistentRead=True).get("Item")
     if item is None:
         return Approval("PendingManualApproval", 0)
-    return Approval(item["status"]["S"], int(item["approvals"]["N"]))
+    decided_at = from_text(item["decided_at"]["S"]) if "decided_at" in item else None
+    return Approval(item["status"]["S"], int(item["approvals"]["N"]), decided_at)
 
 
 def save(dynamodb: Any, table: str, model: str, package_version: str, approval: Approval) -> None:
     """Remember what was acted on: SageMaker tells of metadata changes with the same event."""
     facts = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
+    if approval.decided_at is not None:
+        facts["decided_at"] = {"S": to_text(approval.decided_at)}
     dynamodb.put_item(TableName=table, Item=_key(model, package_version) | facts)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An approved package that waits until nobody works on its model."""
+
+    package_arn: str
+    package_version: str
+    decided_at: datetime
+
+
+def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> Waiting | None:
+    """Let a package wait, and return the other one that has waited until now."""
+    before = load_waiting(dynamodb, table, model)
+    item = {
+        **_waiting_key(model),
+        "package_arn": {"S": waiting.package_arn},
+        "package_version": {"S": waiting.package_version},
+        "decided_at": {"S": to_text(waiting.decided_at)},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+    return before if before is not None and before.package_arn != waiting.package_arn else None
+
+
+def load_waiting(dynamodb: Any, table: str, model: str) -> Waiting | None:
+    """The package that waits; None where none does."""
+    item = dynamodb.get_item(TableName=table, Key=_waiting_key(model), ConsistentRead=True).get("Item")
+    if item is None:
+        return None
+    return Waiting(item["package_arn"]["S"], item["package_version"]["S"], from_text(item["decided_at"]["S"]))
+
+
+def forget_waiting(dynamodb: Any, table: str, model: str, package_arn: str) -> None:
+    """End the waiting of this package; another one goes on waiting."""
+    try:
+        dynamodb.delete_item(
+            TableName=table,
+            Key=_waiting_key(model),
+            ConditionExpression="attribute_not_exists(package_arn) OR package_arn = :arn",
+            ExpressionAttributeValues={":arn": {"S": package_arn}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _waiting_key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "waiting_release"}}
 
 
 def _key(model: str, package_version: str) -> dict[str, dict[str, str]]:

@@ -28,6 +28,7 @@ def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
         "model": {"S": model}, "item": {"S": "canary"}, "run": {"S": watch.run},
         "package_version": {"S": watch.package_version}, "endpoint_config": {"S": watch.endpoint_config},
         "requests": {"N": str(watch.requests)}, "seen_at": {"S": watch.seen_at},
+        "judged": {"N": str(watch.last.judged)},
         "verdict": {"S": watch.last.verdict}, "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
     }  # fmt: skip
     dynamodb.put_item(TableName=table, Item=item)
@@ -38,7 +39,9 @@ def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
     item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
     if item is None:
         return None
-    last = LastWatch(item["verdict"]["S"], tuple(reason["S"] for reason in item["reasons"]["L"]))
+    last = LastWatch(
+        item["verdict"]["S"], tuple(reason["S"] for reason in item["reasons"]["L"]), int(item["judged"]["N"])
+    )
     return CanaryWatch(
         item["run"]["S"], item["package_version"]["S"], item["endpoint_config"]["S"],
         int(item["requests"]["N"]), item["seen_at"]["S"], last,

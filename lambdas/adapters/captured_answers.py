@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kedge.canary import Unread
 from kedge.capture_records import TIME, parse_capture_files
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
@@ -18,15 +20,20 @@ from lambdas.adapters import inference_logs
 
 def load_captured_rows(
     s3: Any, bucket: str, prefix: str, config: ModelConfig, *, since: datetime, until: datetime
-) -> pa.Table:
-    """Read what was asked and answered in `[since, until)`; files come minutes late: the last are few."""
+) -> tuple[pa.Table, Unread]:
+    """Read what was asked and answered in `[since, until)`, and what could not be read of its hours.
+
+    Files come minutes late: the last are few. A record that cannot be read is counted by the hour of its file.
+    """
     listed: dict[str, str] = {}
     for hour in _hours(since, until):
         listed |= inference_logs.list_day(s3, bucket, f"{prefix}/{hour:%Y/%m/%d/%H}/")
-    rows = parse_capture_files(inference_logs.read_files(s3, bucket, listed), config).table
+    batch = parse_capture_files(inference_logs.read_files(s3, bucket, listed), config)
+    rows = batch.table
     moments, kind = rows.column(TIME), rows.schema.field(TIME).type
     inside = pc.and_(pc.greater_equal(moments, pa.scalar(since, kind)), pc.less(moments, pa.scalar(until, kind)))
-    return rows.filter(inside)
+    reasons = Counter(record.reason for record in batch.quarantined)
+    return rows.filter(inside), Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
 
 
 def answers_of(rows: pa.Table, config: ModelConfig) -> NDArray[np.float64]:

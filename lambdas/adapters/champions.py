@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lambdas.adapters.times import from_text, to_text
 
 
@@ -23,9 +25,29 @@ class Champion:
     previous_package_arn: str | None = None
 
 
+def replace(dynamodb: Any, table: str, model: str, champion: Champion, *, before: Champion | None) -> bool:
+    """Let the item name this champion if it still names the one before; False where another run was faster."""
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=_item(model, champion),
+            ConditionExpression="attribute_not_exists(endpoint_config) OR endpoint_config = :before",
+            ExpressionAttributeValues={":before": {"S": before.endpoint_config if before else ""}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
 def save(dynamodb: Any, table: str, model: str, champion: Champion) -> None:
     """Let the item name this champion."""
-    item = {
+    dynamodb.put_item(TableName=table, Item=_item(model, champion))
+
+
+def _item(model: str, champion: Champion) -> dict[str, Any]:
+    item: dict[str, Any] = {
         "model": {"S": model}, "item": {"S": "champion"}, "package_arn": {"S": champion.package_arn},
         "package_version": {"S": champion.package_version}, "baseline": {"S": champion.baseline},
         "promoted_at": {"S": to_text(champion.promoted_at)}, "endpoint_config": {"S": champion.endpoint_config},
@@ -35,7 +57,7 @@ def save(dynamodb: Any, table: str, model: str, champion: Champion) -> None:
         item["training_end"] = {"S": to_text(champion.training_end)}
     if champion.previous_package_arn is not None:
         item["previous_package_arn"] = {"S": champion.previous_package_arn}
-    dynamodb.put_item(TableName=table, Item=item)
+    return item
 
 
 def load(dynamodb: Any, table: str, model: str) -> Champion | None:

@@ -9,6 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from kedge.errors import EndpointVariantsError
+from kedge.release_plan import ServingFleet
+from kedge.release_proof import Capture
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,21 @@ class EndpointState:
     status: str
     endpoint_config: str
     variant: str
+    instances: int
     failure_reason: str
     phases: tuple[tuple[str, datetime], ...]
+    capture: Capture | None
+    modified_at: datetime
 
     @property
     def settled(self) -> bool:
         """Whether no deployment is under way."""
         return self.status in ("InService", "Failed", "UpdateRollbackFailed", "OutOfService")
+
+    @property
+    def fleet(self) -> ServingFleet:
+        """What a release would replace."""
+        return ServingFleet(self.variant, self.instances)
 
     def baking_since(self, update_started: datetime) -> datetime | None:
         """When the bake began; None outside of it. Where SageMaker names no phase, the update's start must do."""
@@ -39,7 +49,12 @@ class ServedModel:
     """What an endpoint config serves, and where its requests are captured."""
 
     model_name: str
-    capture_uri: str | None
+    capture: Capture | None
+
+    @property
+    def capture_uri(self) -> str | None:
+        """The capture destination; None where nothing is captured."""
+        return self.capture.destination if self.capture and self.capture.running else None
 
     def capture_prefix(self, bucket: str) -> str | None:
         """The capture destination as a prefix of our bucket; None where nothing is captured there."""
@@ -58,26 +73,52 @@ def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
             return None
         raise
     config_name = answer.get("EndpointConfigName", "")
-    variants = [variant["VariantName"] for variant in answer.get("ProductionVariants", [])]
+    variants = answer.get("ProductionVariants", [])
     if not variants:
         # While an endpoint is being created it has no variants yet: its config knows them.
-        described = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)
-        variants = [variant["VariantName"] for variant in described["ProductionVariants"]]
+        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)["ProductionVariants"]
     if len(variants) != 1:
-        raise EndpointVariantsError(endpoint=name, variants=variants)
+        raise EndpointVariantsError(endpoint=name, variants=[variant["VariantName"] for variant in variants])
     return EndpointState(
-        name, answer["EndpointStatus"], config_name, variants[0], answer.get("FailureReason", ""), _phases(answer)
+        name=name,
+        status=answer["EndpointStatus"],
+        endpoint_config=config_name,
+        variant=variants[0]["VariantName"],
+        # What runs now: autoscaling changes it, and no config knows.
+        instances=variants[0].get("CurrentInstanceCount", 0),
+        failure_reason=answer.get("FailureReason", ""),
+        phases=_phases(answer),
+        capture=_capture(answer),
+        modified_at=answer["LastModifiedTime"],
     )
 
 
 def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
     """Name the model of a config with one variant, and its capture destination."""
     answer = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
-    capture = answer.get("DataCaptureConfig") or {}
-    return ServedModel(
-        answer["ProductionVariants"][0]["ModelName"],
-        capture.get("DestinationS3Uri") if capture.get("EnableCapture", True) else None,
-    )
+    return ServedModel(answer["ProductionVariants"][0]["ModelName"], _capture(answer))
+
+
+def _capture(answer: dict[str, Any]) -> Capture | None:
+    """Read a DataCaptureConfig; only an endpoint's has a CaptureStatus."""
+    capture = answer.get("DataCaptureConfig")
+    if not capture:
+        return None
+    running = capture.get("EnableCapture", True) and capture.get("CaptureStatus", "Started") == "Started"
+    return Capture(capture["DestinationS3Uri"], running)
+
+
+def package_of(sagemaker: Any, model_name: str) -> str | None:
+    """The package that a model was made from; None where it was made from something else, or is gone."""
+    try:
+        answer = sagemaker.describe_model(ModelName=model_name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+    container = answer.get("PrimaryContainer") or (answer.get("Containers") or [{}])[0]
+    found: str | None = container.get("ModelPackageName")
+    return found
 
 
 def _phases(answer: dict[str, Any]) -> tuple[tuple[str, datetime], ...]:

@@ -14,6 +14,12 @@ def execution_arn(machine_arn: str, name: str) -> str:
     return f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
+def machine_and_run(arn: str) -> tuple[str, str]:
+    """The machine's and the execution's names in an execution's ARN."""
+    *_, machine, run = arn.split(":")
+    return machine, run
+
+
 def start(stepfunctions: Any, machine_arn: str, *, name: str, request: Mapping[str, Any]) -> bool:
     """Start an execution; False where one of this name exists already."""
     try:

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from lambdas.adapters import objects
 
+# A look at captures reads no more than this.
+_SAMPLED_OBJECTS, _SAMPLED_BYTES, _SAMPLED_LINES = 3, 4 * 2**20, 200
+
 
 class Captured(NamedTuple):
     """A capture object as a listing shows it."""
@@ -44,8 +47,27 @@ def read_files(s3: Any, bucket: str, keys: Iterable[str]) -> list[tuple[str, byt
     return [(key, answer[0]) for key, answer in found if answer is not None]
 
 
+def sample_after(s3: Any, bucket: str, prefix: str, start: datetime) -> list[bytes]:
+    """Some whole lines of a day's first few objects of the hour of `start` or later: one listing and few, bounded reads."""
+    listed = s3.list_objects_v2(
+        Bucket=bucket, Prefix=prefix, StartAfter=_after(prefix, start), MaxKeys=_SAMPLED_OBJECTS
+    )
+    lines: list[bytes] = []
+    for item in listed.get("Contents", []):
+        if not item["Size"] or not item["Key"].endswith(".jsonl"):
+            continue
+        body = s3.get_object(Bucket=bucket, Key=item["Key"], Range=f"bytes=0-{_SAMPLED_BYTES - 1}")["Body"].read()
+        # Of a longer object the last line may be cut off.
+        whole = body if item["Size"] <= _SAMPLED_BYTES else body.rpartition(b"\n")[0]
+        lines += [line for line in whole.split(b"\n") if line.strip()][:_SAMPLED_LINES]
+    return lines
+
+
 def any_after(s3: Any, bucket: str, prefix: str, start: datetime) -> bool:
     """Whether a day has a capture object of the hour of `start` or later; one listing of one key."""
-    after = f"{prefix}{start:%H}/" if f"{start:%Y/%m/%d}/" in prefix else ""
-    answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=1)
+    answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=_after(prefix, start), MaxKeys=1)
     return bool(answer.get("Contents"))
+
+
+def _after(prefix: str, start: datetime) -> str:
+    return f"{prefix}{start:%H}/" if f"{start:%Y/%m/%d}/" in prefix else ""

@@ -20,7 +20,9 @@ def take(
 ) -> None:
     """Take the lease for an execution that is about to start; one whose holder has ended is taken over.
 
-    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error.
+    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error. `now` is the wall
+    clock's: a message that comes again after hours still carries its old logical time, by which a lease that was taken
+    a moment ago would look abandoned.
     """
     item = {
         "model": {"S": model}, "item": {"S": "lease"}, "holder": {"S": holder}, "purpose": {"S": purpose},
@@ -34,6 +36,15 @@ def take(
         raise LeaseHeldError(model=model, holder=previous, purpose=found["purpose"]["S"])
     if not _put(dynamodb, table, item, allowed=previous):
         raise LeaseHeldError(model=model, holder="another taker", purpose="unknown")
+
+
+def holder_at_work(dynamodb: Any, stepfunctions: Any, table: str, model: str, *, now: datetime) -> str | None:
+    """The execution that works on the model now, or is about to; None where nobody does."""
+    found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    if found is None:
+        return None
+    holder: str = found["holder"]["S"]
+    return holder if _alive(stepfunctions, holder, from_text(found["taken_at"]["S"]), now) else None
 
 
 def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:

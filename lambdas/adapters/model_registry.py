@@ -115,8 +115,6 @@ def _inference(config: ModelConfig, registration: Registration) -> dict[str, Any
         "Containers": [container],
         "SupportedContentTypes": [config.endpoint.content_type],
         "SupportedResponseMIMETypes": [config.endpoint.content_type],
-        "SupportedRealtimeInferenceInstanceTypes": [config.endpoint.instance_type],
-        "SupportedTransformInstanceTypes": [config.training.instance_type],
     }
 
 

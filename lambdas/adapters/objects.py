@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 _ABSENT = ("NoSuchKey", "404", "NotFound")
-_LOST_RACE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+_REFUSED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+# The metadata by which a conditional write knows its own object.
+_OWNER = "kedge-owner"
 
 
 def list_objects(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> dict[str, str]:
@@ -39,13 +43,29 @@ def is_absent(error: ClientError) -> bool:
 
 
 def replace(s3: Any, bucket: str, key: str, body: bytes, *, etag: str | None) -> bool:
-    """Write an object only if it still is what was read (None: still absent); False where another was faster."""
+    """Write an object only if it still is what was read (None: still absent); False where the caller must read it again.
+
+    S3 says no in three ways: 412 (another write was faster), 409 (another write is under way) and 404 (the object to match is
+    gone). It says so also to our own write, where the answer to its first attempt was lost and botocore tried again: each write
+    carries an owner, by which it knows its object.
+    """
     condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
+    owner = uuid.uuid4().hex
     try:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, **condition)
+        s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata={_OWNER: owner}, **condition)
     except ClientError as error:
-        # A conditional write answers 404 where the object to match has been deleted meanwhile.
-        if error.response["Error"]["Code"] in (*_LOST_RACE, *_ABSENT):
-            return False
+        if error.response["Error"]["Code"] in (*_REFUSED, *_ABSENT):
+            return _owner_of(s3, bucket, key) == owner
         raise
     return True
+
+
+def _owner_of(s3: Any, bucket: str, key: str) -> str | None:
+    try:
+        metadata = s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
+    owner: str | None = metadata.get(_OWNER)
+    return owner

@@ -6,6 +6,22 @@ from typing import Any
 
 from kedge.release_plan import CanaryAlarm, ReleasePlan, Rollout
 
+# What clients send and containers answer, ten at most of each; a type with parameters (`; charset=utf-8`) counts as its bare type.
+# What is not listed arrives in BASE64, which loses nothing: so text/html, under which a toolkit answers any bytes, is not.
+CAPTURED_TYPES = {
+    "CsvContentTypes": ["text/csv", "application/csv", "text/plain"],
+    "JsonContentTypes": [
+        "application/json",
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/json-lines",
+        "application/x-json-lines",
+        "application/ndjson",
+        "application/x-ndjson",
+        "text/json",
+    ],
+}
+
 
 def create_model_request(plan: ReleasePlan, *, role_arn: str) -> dict[str, Any]:
     """Ask for the model of an approved package; its container reaches no network."""
@@ -25,8 +41,7 @@ def endpoint_config_request(plan: ReleasePlan, *, bucket: str, kms_key_id: str |
         "InitialSamplingPercentage": 100,
         "DestinationS3Uri": f"s3://{bucket}/{plan.capture_prefix}",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        # A content type that is not listed would arrive as BASE64.
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+        "CaptureContentTypeHeader": CAPTURED_TYPES,
     }
     if kms_key_id:
         capture["KmsKeyId"] = kms_key_id
@@ -66,7 +81,12 @@ def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
 
 
 def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
-    """Ask for the blue/green update that its alarms roll back; autoscaled instance counts stay."""
+    """Ask for the blue/green update that its alarms roll back.
+
+    Nothing is retained: the config names the instances that run, and a capture destination that was retained would be
+    the old package's. ExcludeRetainedVariantProperties has DataCaptureConfig, "(Not currently supported.)".
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
+    """
     policy = {
         "TrafficRoutingConfiguration": _traffic(how),
         "TerminationWaitInSeconds": how.termination_wait_seconds,
@@ -75,9 +95,7 @@ def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
     return {
         "EndpointName": plan.endpoint,
         "EndpointConfigName": plan.endpoint_config,
-        "RetainAllVariantProperties": True,
-        # The capture destination names the package: it must come from the new config.
-        "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}],
+        "RetainAllVariantProperties": False,
         "DeploymentConfig": {
             "BlueGreenUpdatePolicy": policy,
             "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.name} for alarm in plan.alarms]},
@@ -91,9 +109,9 @@ def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
 
 
 def _traffic(how: Rollout) -> dict[str, Any]:
-    if how.canary_fraction is None:
+    if how.canary_instances is None:
         return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": how.bake_seconds}
-    size = {"Type": "CAPACITY_PERCENT", "Value": max(1, round(100 * how.canary_fraction))}
+    size = {"Type": "INSTANCE_COUNT", "Value": how.canary_instances}
     return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": how.bake_seconds}
 
 

@@ -22,7 +22,7 @@ def save(dynamodb: Any, table: str, model: str, package_version: str, *, since: 
 
 def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
     """Versions of the packages that began to answer within the last week."""
-    answer = dynamodb.query(
+    pages = dynamodb.get_paginator("query").paginate(
         TableName=table,
         ConsistentRead=True,
         KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
@@ -30,5 +30,6 @@ def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
         ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "served#"}},
     )
     # DynamoDB may take days to remove what has expired.
-    recent = [item for item in answer["Items"] if from_text(item["since"]["S"]) >= now - REMEMBERED]
+    items = [item for page in pages for item in page["Items"]]
+    recent = [item for item in items if from_text(item["since"]["S"]) >= now - REMEMBERED]
     return sorted(item["item"]["S"].removeprefix("served#") for item in recent)

@@ -13,3 +13,8 @@ def to_text(time: datetime) -> str:
 def from_text(text: str) -> datetime:
     """Read what `to_text` wrote, or any ISO 8601 instant with an offset."""
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def wall_clock() -> datetime:
+    """Now, for what is compared between processes, such as who holds a lease; windows and decisions take logical times."""
+    return datetime.now(UTC)

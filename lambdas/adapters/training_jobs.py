@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.instance_types import has_local_storage
 from kedge.model_config import ModelConfig
 
-# Where the container finds inference.py: training put it beside the model.
-SERVING_ENVIRONMENT = {
-    "SAGEMAKER_PROGRAM": "inference.py",
-    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-    "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
-}
+# Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
+# https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
+_NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
+_SOURCE_CHANNEL = "code"
 TRANSFORM_MAXIMUM_SECONDS = 3600
 _VOLUME_GIB = 30
 _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
@@ -40,28 +40,45 @@ def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: 
         },
         "RoleArn": workshop.role_arn,
         "HyperParameters": _hyperparameters(config, workshop),
-        "InputDataConfig": [_channel(train_uri)],
+        "Environment": _NO_NETWORK,
+        "InputDataConfig": [
+            _channel("train", train_uri, ContentType="text/csv"),
+            _channel(_SOURCE_CHANNEL, workshop.source_uri),
+        ],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
-        "ResourceConfig": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1, "VolumeSizeInGB": _VOLUME_GIB},
-            "VolumeKmsKeyId",
-            workshop,
-        ),
+        "ResourceConfig": _instances(config, workshop) | {"VolumeSizeInGB": _VOLUME_GIB},
         "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
-        # The container fetches its source from S3 by itself, so it cannot be isolated; serving is.
-        "EnableNetworkIsolation": False,
+        # Rows and source come in as channels, which SageMaker downloads: the script needs no network, and gets none.
+        "EnableNetworkIsolation": True,
         "EnableInterContainerTrafficEncryption": False,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
-def challenger_model_request(workshop: Workshop) -> dict[str, Any]:
+def image_of(config: ModelConfig, images: Mapping[str, str]) -> str:
+    """The image that a model trains and serves with: its own, or its framework's."""
+    return config.training.image or images[config.training.framework_image]
+
+
+def serving_environment(config: ModelConfig) -> dict[str, str]:
+    """Tell the container where its script is, and to answer in the endpoint's content type unless a request says more."""
+    return {
+        # Training put it beside the model.
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": config.endpoint.content_type,
+        **_NO_NETWORK,
+    }
+
+
+def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
     """Ask for the challenger's model, all but its name and its artefact."""
     return {
         "ExecutionRoleArn": workshop.role_arn,
-        "PrimaryContainer": {"Image": workshop.image, "Environment": SERVING_ENVIRONMENT},
+        "PrimaryContainer": {"Image": workshop.image, "Environment": serving_environment(config)},
         "EnableNetworkIsolation": True,
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -77,11 +94,9 @@ def transform_request(
         "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
         "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
         "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
-        "TransformResources": _encrypted(
-            {"InstanceType": config.training.instance_type, "InstanceCount": 1}, "VolumeKmsKeyId", workshop
-        ),
+        "TransformResources": _instances(config, workshop),
         "DataProcessing": _join(config),
-        "Tags": _tags(workshop),
+        "Tags": tags_of(workshop),
     }
 
 
@@ -97,19 +112,28 @@ def _join(config: ModelConfig) -> dict[str, str]:
 
 def _hyperparameters(config: ModelConfig, workshop: Workshop) -> dict[str, str]:
     chosen = dict(config.training.hyperparameters)
-    script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": workshop.source_uri}
+    source = f"/opt/ml/input/data/{_SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
+    script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
     # Script mode reads every value as JSON: a bare string would not parse.
     return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}
 
 
-def _channel(uri: str) -> dict[str, Any]:
+def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
-    return {"ChannelName": "train", "DataSource": {"S3DataSource": source}, "ContentType": "text/csv"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+def _instances(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+    instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
+    if has_local_storage(config.training.instance_type):
+        return instances
+    return _encrypted(instances, "VolumeKmsKeyId", workshop)
 
 
 def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
     return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
 
 
-def _tags(workshop: Workshop) -> list[dict[str, str]]:
+def tags_of(workshop: Workshop) -> list[dict[str, str]]:
+    """The tags of all that a run makes."""
     return [{"Key": key, "Value": value} for key, value in workshop.tags]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.baseline_effects import with_design_effects
 from kedge.business import encode_figures, window_figures
@@ -30,12 +30,12 @@ from kedge.profile_encoding import encode_baseline
 from kedge.slice_encoding import encode_slices
 from kedge.slice_reference import slice_reference
 from kedge.training_rows import TIME
-from lambdas.adapters import clients, model_registry, training_data, training_outputs, transform_outputs
+from lambdas.adapters import clients, model_registry, training_data, training_jobs, training_outputs, transform_outputs
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
-from lambdas.adapters.training_jobs import SERVING_ENVIRONMENT
 from lambdas.adapters.transform_outputs import Answered
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -43,7 +43,7 @@ class Settings(Environment):
     """What this function's environment holds."""
 
     data_bucket: str
-    training_image: str
+    training_images: Json[dict[str, str]]
 
 
 class Snapshot(BaseModel, frozen=True):
@@ -73,8 +73,7 @@ class Request(BaseModel, frozen=True):
     champion: dict[str, Any] = {}
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Freeze the baseline, stage it, and write the registration request."""
     request, settings = Request.model_validate(event), Settings.from_environment()
@@ -93,9 +92,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
     registration = Registration(
         run=request.run,
-        image=config.training.image or settings.training_image,
+        image=training_jobs.image_of(config, settings.training_images),
         artefact_uri=request.artefact_uri,
-        environment=SERVING_ENVIRONMENT,
+        environment=training_jobs.serving_environment(config),
         description=description(request),
         properties=properties(request, prefix, manifest["digest"], files["reference.json"]),
         statistics=staged["statistics.json"],

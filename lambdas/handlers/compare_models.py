@@ -19,7 +19,8 @@ from kedge.paired_differences import Numbers
 from lambdas.adapters import audit, clients, training_data, transform_outputs
 from lambdas.adapters.models import load_model
 from lambdas.adapters.sensitive_columns import with_sensitive
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -45,8 +46,7 @@ class Request(BaseModel, frozen=True):
     champion: ChampionRef = ChampionRef()
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge the challenger, and keep the evidence beside the retraining's other files."""
     request, settings = Request.model_validate(event), Settings.from_environment()

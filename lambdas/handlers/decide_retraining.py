@@ -18,11 +18,13 @@ from kedge.retraining import (
     requested_retraining,
     run_name,
 )
-from lambdas.adapters import alerts, audit, champions, clients, executions, leases, windows
+from lambdas.adapters import champions, clients, executions, leases, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
-from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.times import to_text, wall_clock
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import StageRequest
 from lambdas.settings import Settings as Environment
 
@@ -52,8 +54,7 @@ class Request(BaseModel):
     reason: str = "asked for"
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Decide, then start or hold."""
     if "Records" in event:
@@ -131,7 +132,7 @@ def begin(decision: RetrainingDecision, request: Request, settings: Settings) ->
         model=request.model,
         holder=executions.execution_arn(settings.retrain_machine_arn, run),
         purpose="retraining",
-        now=request.time,
+        now=wall_clock(),
     )
     trigger = {"kind": decision.kind, "episode": decision.episode, "reasons": list(decision.reasons)}
     body = {"model": request.model, "run": run, "time": to_text(request.time), "trigger": trigger}
@@ -152,9 +153,9 @@ def tell_once(what: str, kind: str, detail: dict[str, Any], request: Request, se
     dynamodb, table, model = clients.dynamodb(), settings.state_table, request.model
     if windows.is_told(dynamodb, table, model, what):
         return
-    audit.record(clients.s3(), settings.data_bucket, model=model, kind=kind, time=request.time, detail=detail)
     topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    alerts.publish(clients.sns(), topics, model=model, kind=kind, time=request.time, detail=detail)
+    desk = Desk(dynamodb, clients.s3(), clients.sns(), table, settings.data_bucket, topics)
+    record_and_tell(desk, model=model, kind=kind, time=request.time, detail=detail)
     windows.remember_told(dynamodb, table, model, what, now=request.time)
 
 

@@ -11,8 +11,9 @@ from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
 from lambdas.adapters.windows import JudgedWindow
+from lambdas.handlers.entry import entry
 from lambdas.handlers.judged_window import Judged, judge_window
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import JudgeRequest
 from lambdas.handlers.window_alerts import Desk, tell
 from lambdas.handlers.window_facts import Place
@@ -30,8 +31,7 @@ class Settings(Environment):
     event_topic_arn: str
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge, keep, tell, and pass on to the decision."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()

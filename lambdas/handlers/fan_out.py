@@ -12,7 +12,8 @@ from lambdas.adapters import champions, clients, queues
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_models
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -32,8 +33,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()

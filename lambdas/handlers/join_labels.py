@@ -10,7 +10,8 @@ from kedge.model_config import ModelConfig
 from lambdas.adapters import athena_joins, athena_queries, champions, clients, days, label_days, queues
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import JoinRequest, failure, receives
 from lambdas.settings import Settings as Environment
 
@@ -25,8 +26,7 @@ class Settings(Environment):
     performance_queue_url: str
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Join the window's answers and labels, and hand the request back with where they are."""
     request, settings = JoinRequest.from_event(event), Settings.from_environment()

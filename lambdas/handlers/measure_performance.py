@@ -33,8 +33,9 @@ from lambdas.adapters import (
 )  # fmt: skip
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
+from lambdas.handlers.entry import entry
 from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import CADENCES, JudgeRequest, failure, receives
 from lambdas.handlers.unlabelled_quality import MeasuredWindow, beside_labels
 from lambdas.handlers.window_join import joined_rows, measured_columns, needs_athena
@@ -62,8 +63,7 @@ class Stretch:
     horizon_days: float | None
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure the window where a model answers, then pass it on to be judged for drift, which never waits for labels."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()

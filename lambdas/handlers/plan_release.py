@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
@@ -9,11 +10,23 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.errors import EndpointBusyError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from kedge.release_plan import ReleasePlan, plan_release
-from lambdas.adapters import champions, clients, endpoints, model_registry, releases, served, staged_baselines
+from lambdas.adapters import (
+    champions,
+    clients,
+    endpoints,
+    model_registry,
+    releases,
+    served,
+    staged_baselines,
+    under_way,
+)
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_model
-from lambdas.handlers.logs import logger, tracer
+from lambdas.adapters.times import to_text
+from lambdas.adapters.under_way import ReleaseUnderWay
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -35,8 +48,7 @@ class Request(BaseModel, frozen=True):
     package_arn: str
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()
@@ -51,11 +63,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
     plan = plan_release(
         config, package_version=package.version, package_arn=package.arn, run=request.run,
-        serving_variant=endpoint.variant if endpoint else None,
+        serving=endpoint.fleet if endpoint else None,
     )  # fmt: skip
     introduce(request, settings, package)
-    logger.info("planned", model=request.model, endpoint_config=plan.endpoint_config, previous_config=serving)
-    return requests_of(plan, settings, endpoint)
+    note(request, settings, plan, serving)
+    logger.info(
+        "planned",
+        model=request.model,
+        endpoint_config=plan.endpoint_config,
+        previous_config=serving,
+        instances=plan.instance_count,
+    )
+    return requests_of(plan, settings, endpoint, request.time)
 
 
 def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
@@ -79,10 +98,27 @@ def introduce(request: Request, settings: Settings, package: Package) -> None:
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
 
 
-def requests_of(plan: ReleasePlan, settings: Settings, endpoint: EndpointState | None) -> dict[str, Any]:
+def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str | None) -> None:
+    """Note what is about to be changed before it is changed: whoever finds the note can bring the release to an end."""
+    release = ReleaseUnderWay(
+        run=request.run,
+        package_arn=plan.package_arn,
+        package_version=plan.package_version,
+        endpoint_config=plan.endpoint_config,
+        previous_config=serving,
+        alarm_names=tuple(alarm.name for alarm in plan.alarms),
+        planned_at=request.time,
+    )
+    under_way.save(clients.dynamodb(), settings.state_table, request.model, release)
+
+
+def requests_of(
+    plan: ReleasePlan, settings: Settings, endpoint: EndpointState | None, planned_at: datetime
+) -> dict[str, Any]:
     """Write the plan as the requests that the machine sends."""
     answer: dict[str, Any] = {
         "package_version": plan.package_version,
+        "planned_at": to_text(planned_at),
         "endpoint_config_name": plan.endpoint_config,
         "model_name": plan.model_name,
         "create_model": releases.create_model_request(plan, role_arn=settings.sagemaker_role_arn),
@@ -95,4 +131,5 @@ def requests_of(plan: ReleasePlan, settings: Settings, endpoint: EndpointState |
     }
     if plan.rollout is None:
         return {"verdict": "CREATE", "create": releases.create_endpoint_request(plan)} | answer
-    return {"verdict": "UPDATE", "update": releases.update_endpoint_request(plan, plan.rollout)} | answer
+    update = releases.update_endpoint_request(plan, plan.rollout)
+    return {"verdict": "UPDATE", "update": update, "traffic": plan.rollout.traffic} | answer

@@ -26,7 +26,8 @@ from lambdas.adapters.alerts import Topics, publish
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
 from lambdas.handlers.day_folding import Folded, Place, fold_day, uncounted
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import ProfileRequest
 from lambdas.settings import Settings as Environment
 
@@ -48,8 +49,7 @@ class Settings(Environment):
     event_topic_arn: str
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """List, diff and fold each package's days, newest first, as far as the time reaches."""
     request, settings = ProfileRequest.from_event(event), Settings.from_environment()

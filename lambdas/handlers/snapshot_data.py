@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
@@ -17,10 +17,12 @@ from kedge.training_rows import column_description, scoring_payload, training_cs
 from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
 from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
+from lambdas.adapters.served_models import copied_model_request
 from lambdas.adapters.training_jobs import Workshop
 from lambdas.adapters.transform_outputs import PERMUTED
+from lambdas.handlers.entry import entry
 from lambdas.handlers.label_folding import fold_labels
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 PARQUET = "application/vnd.apache.parquet"
@@ -33,7 +35,7 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
-    training_image: str
+    training_images: Json[dict[str, str]]
     training_source_uri: str
     sagemaker_role_arn: str
     kms_key_id: str | None = None
@@ -57,8 +59,7 @@ class Serving:
     training_end: datetime | None
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
@@ -161,10 +162,10 @@ def scored_key(config: ModelConfig, name: str) -> str:
 
 
 def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
-    """Ask for the training job, the challenger's model, and a transform job for each model."""
+    """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
     base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
     workshop = Workshop(
-        image=config.training.image or settings.training_image,
+        image=training_jobs.image_of(config, settings.training_images),
         source_uri=settings.training_source_uri,
         role_arn=settings.sagemaker_role_arn,
         kms_key_id=settings.kms_key_id,
@@ -174,14 +175,18 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         "training_job": training_jobs.training_job_request(
             config, workshop, train_uri=f"{base}/train/", output_uri=f"{base}/output"
         ),
-        "challenger_model": training_jobs.challenger_model_request(workshop),
+        "challenger_model": training_jobs.challenger_model_request(config, workshop),
         "challenger_transform": training_jobs.transform_request(
             config, workshop, model_name=request.run, input_uri=f"{base}/{SCORED}", output_uri=f"{base}/challenger"
         ),
     }
     if champion:
+        copy_name = f"{request.run}-champion"
+        asked["champion_model"] = copied_model_request(
+            clients.sagemaker(), workshop, model_name=champion.model_name, copy_name=copy_name
+        )
         asked["champion_transform"] = training_jobs.transform_request(
-            config, workshop, model_name=champion.model_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
+            config, workshop, model_name=copy_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
             output_uri=f"{base}/champion",
         )  # fmt: skip
     return asked

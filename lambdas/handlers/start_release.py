@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Self
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
+from kedge.approval_order import Reading, judge_reading
+from kedge.errors import LeaseHeldError, RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
-from lambdas.adapters import alerts, approvals, audit, champions, clients, executions, leases, model_registry
-from lambdas.adapters.approvals import Approval
+from lambdas.adapters import (
+    approvals,
+    audit,
+    champions,
+    clients,
+    endpoints,
+    executions,
+    leases,
+    model_registry,
+    under_way,
+)
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.approvals import Approval, Waiting
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
-from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.times import to_text, wall_clock
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -28,10 +44,21 @@ class Settings(Environment):
     event_topic_arn: str
 
 
+def readable(value: Any, read: Any) -> datetime | None:
+    """Read a time that may be a date, milliseconds or their text; anything else says nothing."""
+    try:
+        time: datetime | None = read(value)
+    except ValidationError:
+        return None
+    return time
+
+
 class Detail(BaseModel, frozen=True):
-    """The part of SageMaker's event that is believed: which package it is about."""
+    """SageMaker's event: which package it is about, and which change it tells of. The registry alone is acted on."""
 
     ModelPackageArn: str
+    ModelApprovalStatus: str | None = None
+    LastModifiedTime: Annotated[AwareDatetime | None, WrapValidator(readable)] = None
 
 
 class Request(BaseModel, frozen=True):
@@ -39,28 +66,57 @@ class Request(BaseModel, frozen=True):
 
     time: AwareDatetime
     detail: Detail
+    deliveries: int = 1
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Read the one message of the approvals' queue: while another execution holds the lease, it comes again."""
         (record,) = event["Records"]
-        return cls.model_validate_json(record["body"])
+        told = cls.model_validate_json(record["body"])
+        count = record.get("attributes", {}).get("ApproximateReceiveCount", 1)
+        return told.model_copy(update={"deliveries": int(count)})
+
+    def reading(self, package: Package) -> Reading:
+        """Whether the registry's answer comes before or after what the event tells."""
+        return judge_reading(
+            told=self.detail.ModelApprovalStatus,
+            found=package.approval_status,
+            told_at=self.detail.LastModifiedTime or self.time,
+            changed_at=package.changed_at,
+            deliveries=self.deliveries,
+        )
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided."""
     request, settings = Request.from_event(event), Settings.from_environment()
-    package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
+    try:
+        package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
+    except UnknownPackageError:
+        # SageMaker tells of a deletion as of any change, with the status that the package had.
+        return {"verdict": "DELETED"}
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}
+    reading, told = request.reading(package), request.detail.ModelApprovalStatus or ""
+    if reading == "BEHIND":
+        # Back into the queue, before anything is remembered of a status that is no more.
+        raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
-    if known.status == package.approval_status:
+    waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
+    waits = waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
+    if known.status == package.approval_status and not waits:
+        if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
+            return hear_overtaken(request, settings, config, package)
         # A metadata stamp, or the same decision told twice.
         return {"verdict": "ALREADY_HEARD"}
-    decided = Approval(package.approval_status, known.approvals + (package.approval_status == "Approved"))
+    decided_at = package.changed_at or request.time
+    decided = Approval(
+        package.approval_status, known.approvals + (package.approval_status == "Approved" and not waits), decided_at
+    )
+    if waits:
+        decided = known
     answer: dict[str, Any] = {"verdict": "PENDING"}
     if package.approval_status == "Approved":
         answer = release(request, settings, config, package, decided)
@@ -81,37 +137,110 @@ def release_name(package: Package, decided: Approval) -> str:
 def release(
     request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval
 ) -> dict[str, Any]:
-    """Take the endpoint's lease for the execution that is about to start, write the approval down, then start it."""
+    """Take the model's lease for the execution that is about to start, write the approval down, then start it.
+
+    While somebody else works on the model the package waits; of several, the one that was approved last.
+    """
     if is_serving(settings, config, package):
+        reasons = [f"version {package.version} serves already: nothing was changed"]
+        tell_people("approved", request, settings, config, {**decision(package), "reasons": reasons})
         return {"verdict": "ALREADY_SERVING"}
-    run = release_name(package, decided)
-    leases.take(
-        clients.dynamodb(), clients.stepfunctions(), settings.state_table, model=config.model, purpose="release",
-        holder=executions.execution_arn(settings.release_machine_arn, run), now=request.time,
-    )  # fmt: skip
+    if (newer := approved_later(settings, config, package, decided)) is not None:
+        return supersede(request, settings, config, older=package.version, newer=newer)
+    run, dynamodb, table = release_name(package, decided), clients.dynamodb(), settings.state_table
+    holder = executions.execution_arn(settings.release_machine_arn, run)
+    try:
+        leases.take(
+            dynamodb,
+            clients.stepfunctions(),
+            table,
+            model=config.model,
+            purpose="release",
+            holder=holder,
+            now=wall_clock(),
+        )
+    except LeaseHeldError as held:
+        return wait(request, settings, config, package, decided, held)
     tell_timeline("approved", request, settings, config, {**decision(package), "run": run})
     started = executions.start(
-        clients.stepfunctions(), settings.release_machine_arn, name=run,
+        clients.stepfunctions(),
+        settings.release_machine_arn,
+        name=run,
         request={"model": config.model, "run": run, "time": to_text(request.time), "package_arn": package.arn},
-    )  # fmt: skip
+    )
+    approvals.forget_waiting(dynamodb, table, config.model, package.arn)
     return {"verdict": "STARTED" if started else "ALREADY_STARTED", "run": run}
 
 
+def approved_later(settings: Settings, config: ModelConfig, package: Package, decided: Approval) -> str | None:
+    """The version that a person approved after this one, and that waits or serves: the newest word wins."""
+    dynamodb, table = clients.dynamodb(), settings.state_table
+    if decided.decided_at is None:
+        return None
+    waiting = approvals.load_waiting(dynamodb, table, config.model)
+    if waiting is not None and waiting.package_arn != package.arn and waiting.decided_at > decided.decided_at:
+        return waiting.package_version
+    champion = champions.load(dynamodb, table, config.model)
+    if champion is None or champion.package_arn == package.arn:
+        return None
+    served = approvals.load(dynamodb, table, config.model, champion.package_version)
+    later = served.decided_at is not None and served.decided_at > decided.decided_at
+    return champion.package_version if later else None
+
+
+def wait(
+    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval, held: LeaseHeldError
+) -> dict[str, Any]:
+    """Let the package wait for the end of what works on its model; `settle` sends it here again then."""
+    waiting = Waiting(package.arn, package.version, decided.decided_at or request.time)
+    older = approvals.wait(clients.dynamodb(), settings.state_table, config.model, waiting)
+    if older is not None:
+        supersede(request, settings, config, older=older.package_version, newer=package.version)
+    return {"verdict": "WAITING", "holder": held.holder}
+
+
+def supersede(request: Request, settings: Settings, config: ModelConfig, *, older: str, newer: str) -> dict[str, Any]:
+    """Tell that an approved version is not released, because a newer word came."""
+    reasons = [f"version {newer} was approved after version {older}, and only the newest approval is released"]
+    detail = {"package_version": older, "newer_version": newer, "reasons": reasons}
+    tell_people("release_superseded", request, settings, config, detail)
+    return {"verdict": "SUPERSEDED", "newer": newer}
+
+
 def hear_rejection(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Write a rejection down; one of the package that serves is told, for a person must roll back."""
+    """Tell of a rejection: what waits is dropped, a canary goes back by itself, what serves needs a person's rollback."""
+    dynamodb, table = clients.dynamodb(), settings.state_table
+    approvals.forget_waiting(dynamodb, table, config.model, package.arn)
     serving = is_serving(settings, config, package)
-    detail = {**decision(package), "serving": serving}
-    tell_timeline("rejected", request, settings, config, detail)
-    if serving:
-        topics = alerts.Topics(settings.alert_topic_arn, settings.event_topic_arn)
-        alerts.publish(clients.sns(), topics, model=config.model, kind="rejected", time=request.time, detail=detail)
-    return {"verdict": "REJECTED", "serving": serving}
+    release = under_way.load(dynamodb, table, config.model)
+    releasing = release is not None and release.package_arn == package.arn and not serving
+    detail = {**decision(package), "serving": serving, "releasing": releasing}
+    if serving or releasing:
+        tell_people("rejected", request, settings, config, detail)
+    else:
+        tell_timeline("rejected", request, settings, config, detail)
+    return {"verdict": "REJECTED", "serving": serving, "releasing": releasing}
+
+
+def hear_overtaken(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Tell that a decision was taken back before it was heard: no event tells of a package that is pending again."""
+    told = request.detail.ModelApprovalStatus
+    reason = (
+        f"the event said {told}; when it was read, the registry said {package.approval_status}: nothing was changed"
+    )
+    detail = {**decision(package), "reasons": [reason]}
+    tell_people("decision_overtaken", request, settings, config, detail)
+    logger.info("overtaken", model=config.model, package=package.arn, told=told, status=package.approval_status)
+    return {"verdict": "OVERTAKEN"}
 
 
 def is_serving(settings: Settings, config: ModelConfig, package: Package) -> bool:
-    """Whether this package is the champion."""
+    """Whether this package is the champion, and the endpoint really serves it."""
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    return champion is not None and champion.package_arn == package.arn
+    if champion is None or champion.package_arn != package.arn:
+        return False
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    return endpoint is not None and endpoint.endpoint_config == champion.endpoint_config
 
 
 def decision(package: Package) -> dict[str, Any]:
@@ -128,3 +257,10 @@ def decision(package: Package) -> dict[str, Any]:
 def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write a person's decision into the timeline."""
     audit.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
+
+
+def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
+    """Write down and send what a person must know of a decision."""
+    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
+    record_and_tell(desk, model=config.model, kind=kind, time=request.time, detail=detail)

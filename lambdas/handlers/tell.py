@@ -6,22 +6,25 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from lambdas.adapters import alerts, audit, clients
+from lambdas.adapters import audit, clients, windows
 from lambdas.adapters.alerts import Topics
+from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
 QUIET = frozenset({"training_completed"})
-# The step that decided this has written it into the timeline already: compare_models, switch_baseline, start_release.
-ENTERED = frozenset({"gate_passed", "gate_failed", "canary_promoted", "baseline_switched", "approved"})
+# The step that decided this has written it into the timeline already: compare_models, start_release.
+ENTERED = frozenset({"gate_passed", "gate_failed", "approved"})
 
 
 class Settings(Environment):
     """What this function's environment holds."""
 
     data_bucket: str
+    state_table: str
     alert_topic_arn: str
     event_topic_arn: str
 
@@ -35,12 +38,11 @@ class Request(BaseModel, frozen=True):
     detail: dict[str, Any] = {}
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    if request.kind not in ENTERED:
+    if request.kind in QUIET:
         audit.record(
             clients.s3(),
             settings.data_bucket,
@@ -49,10 +51,20 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             time=request.time,
             detail=request.detail,
         )
-    logger.info("told", model=request.model, kind=request.kind)
-    if request.kind not in QUIET:
+    else:
         topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-        alerts.publish(
-            clients.sns(), topics, model=request.model, kind=request.kind, time=request.time, detail=request.detail
+        desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
+        record_and_tell(
+            desk,
+            model=request.model,
+            kind=request.kind,
+            time=request.time,
+            detail=request.detail,
+            entered=request.kind in ENTERED,
         )
+        if request.kind == "failed" and "run" in request.detail:
+            # The end of the execution is heard as well, and has nothing to add.
+            what = f"failed#{request.detail['run']}"
+            windows.remember_told(clients.dynamodb(), settings.state_table, request.model, what, now=request.time)
+    logger.info("told", model=request.model, kind=request.kind)
     return {"kind": request.kind, "time": to_text(request.time)}

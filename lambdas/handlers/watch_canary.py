@@ -12,13 +12,14 @@ from kedge.canary import CanaryVerdict, judge_canary
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
-from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints
+from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints, model_registry
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.captured_answers import answers_of, load_captured_rows
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
 
 # The last look must leave the alarm two of its periods to be evaluated within the bake.
@@ -38,14 +39,14 @@ class Request(BaseModel, frozen=True):
     model: str
     run: str
     time: AwareDatetime
+    package_arn: str
     package_version: str
     endpoint_config: str
     previous_config: str
     started: AwareDatetime
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at the canary once; SETTLED when the endpoint is not being updated any more."""
     request, settings = Request.model_validate(event), Settings.from_environment()
@@ -58,18 +59,34 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # The fleet is still being made, or the old one taken down: nobody compares anything.
         return {"verdict": "BAKING", "watch": {}}
     verdict, requests = look(request, settings, config, endpoint, since)
+    if (word := taken_back(request.package_arn)) is not None:
+        verdict = CanaryVerdict("MISBEHAVING", (word,), verdict.judged)
+    before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
+    # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
+    judged = max(verdict.judged, before.last.judged if before and before.run == request.run else 0)
     seen = CanaryWatch(
         run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
-        requests=requests, seen_at=to_text(request.time), last=LastWatch(verdict.verdict, verdict.reasons),
+        requests=requests, seen_at=to_text(request.time),
+        last=LastWatch(verdict.verdict, verdict.reasons, judged),
     )  # fmt: skip
-    canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
+    # The gauge first: whatever else fails, the alarm knows.
     canary_traffic.put_gauge(
         clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge,
         time=request.time,
     )  # fmt: skip
+    canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
     logger.info("watched", model=request.model, verdict=verdict.verdict, requests=requests, reasons=verdict.reasons)
     watch = {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "requests": requests, "gauge": verdict.gauge}
     return {"verdict": "BAKING", "watch": watch}
+
+
+def taken_back(package_arn: str) -> str | None:
+    """Say so where the approval that this release rests on is no more: a person's newest word counts."""
+    package = model_registry.describe_package(clients.sagemaker(), package_arn)
+    if package.approval_status == "Approved":
+        return None
+    by = f" by {package.approved_by}" if package.approved_by else ""
+    return f"version {package.version} is {package.approval_status} in the registry{by}: the canary goes back"
 
 
 def look(
@@ -83,7 +100,7 @@ def look(
     )  # fmt: skip
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
-    canary, champion = (
+    (canary, canary_unread), (champion, champion_unread) = (
         load_captured_rows(
             clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", config,
             since=since, until=request.time,
@@ -93,6 +110,6 @@ def look(
     verdict = judge_canary(
         answers_of(canary, config), answers_of(champion, config), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
-        classes=config.problem == "multiclass_classification",
+        classes=config.problem == "multiclass_classification", unread=(canary_unread, champion_unread),
     )  # fmt: skip
     return judge_canary_figures(canary, champion, config, verdict), requests

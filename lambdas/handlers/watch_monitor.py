@@ -11,7 +11,8 @@ from kedge.model_config import ModelConfig
 from lambdas.adapters import champions, clients, inference_logs, metrics, windows
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_models
-from lambdas.handlers.logs import logger, tracer
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import CADENCES
 from lambdas.settings import Settings as Environment
 
@@ -32,8 +33,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
 
 
-@logger.inject_lambda_context
-@tracer.capture_lambda_handler
+@entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Put both gauges of every deployed model."""
     request, settings = Request.model_validate(event), Settings.from_environment()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +41,13 @@ def joined_rows(
     if (prefix := joined_at(request, champion)) is not None:
         found = athena_joins.load_joined(s3, bucket, prefix)
         return found.filter(_inside(found, start, end)) if found.num_rows else None
+    return joined_in_memory(s3, bucket, config, champion, start, end)
+
+
+def joined_in_memory(
+    s3: Any, bucket: str, config: ModelConfig, champion: Champion, start: datetime, end: datetime
+) -> pa.Table | None:
+    """The same rows as Athena's, joined here."""
     first, last = start.date(), (end - timedelta(microseconds=1)).date()
     parts = days.parts_of_package(
         s3, bucket, model=config.model, package_version=champion.package_version, baseline=champion.baseline,

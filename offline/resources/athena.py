@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.resources.model import Made, Making, resource_type, tags
+from offline.resources.model import Made, Making, flag, resource_type, tags
 
 
 def work_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -20,6 +20,20 @@ def work_group(making: Making, properties: dict[str, Any]) -> Made:
     return Made(name)
 
 
+def update_work_group(making: Making, made: Made, _old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Change a workgroup; moto has no UpdateWorkGroup."""
+    group = making.account.backend("athena").work_groups[made.reference]
+    group.configuration, group.description = dict(new.get("WorkGroupConfiguration", {})), new.get("Description", "")
+    return made
+
+
+def delete_work_group(making: Making, made: Made, properties: dict[str, Any]) -> None:
+    """Delete a workgroup; with queries in its history only where the template says so."""
+    making.client("athena").delete_work_group(
+        WorkGroup=made.reference, RecursiveDeleteOption=flag(properties.get("RecursiveDeleteOption", False))
+    )
+
+
 TYPES = (
     resource_type(
         "AWS::Athena::WorkGroup",
@@ -33,5 +47,8 @@ TYPES = (
         WorkGroupConfiguration.ResultConfiguration.EncryptionConfiguration.KmsKey
         """,
         work_group,
+        delete_work_group,
+        update=update_work_group,
+        named_by="Name",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.resources.model import Made, Making, flag, only, resource_type, tags, text
+from offline.resources.model import Made, Making, by_creating, flag, only, resource_type, tags, text
 
 NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 ALARM = (
@@ -42,6 +42,27 @@ def dashboard(making: Making, properties: dict[str, Any]) -> Made:
     return Made(name)
 
 
+def delete_alarm(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete an alarm."""
+    making.client("cloudwatch").delete_alarms(AlarmNames=[made.reference])
+
+
+def delete_dashboard(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a dashboard."""
+    making.client("cloudwatch").delete_dashboards(DashboardNames=[made.reference])
+
+
+def alarm_exists(making: Making, name: str) -> bool:
+    """Tell whether an alarm has the name: PutMetricAlarm would change it."""
+    return bool(making.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"])
+
+
+def dashboard_exists(making: Making, name: str) -> bool:
+    """Tell whether a dashboard has the name: PutDashboard would change it."""
+    listed = making.client("cloudwatch").list_dashboards(DashboardNamePrefix=name)["DashboardEntries"]
+    return any(entry["DashboardName"] == name for entry in listed)
+
+
 METRIC_STAT = (
     "Metrics.MetricStat.Metric.MetricName Metrics.MetricStat.Metric.Namespace Metrics.MetricStat.Metric.Dimensions.Name"
     " Metrics.MetricStat.Metric.Dimensions.Value Metrics.MetricStat.Period Metrics.MetricStat.Stat"
@@ -55,6 +76,18 @@ TYPES = (
         " InsufficientDataActions MetricName Metrics.Id Metrics.Expression Metrics.Label Metrics.ReturnData"
         f" Metrics.Period {METRIC_STAT} Namespace OKActions Period Statistic Tags.* Threshold TreatMissingData Unit",
         alarm,
+        delete_alarm,
+        update=by_creating(alarm),
+        named_by="AlarmName",
+        exists=alarm_exists,
     ),
-    resource_type("AWS::CloudWatch::Dashboard", "DashboardName DashboardBody", dashboard),
+    resource_type(
+        "AWS::CloudWatch::Dashboard",
+        "DashboardName DashboardBody",
+        dashboard,
+        delete_dashboard,
+        update=by_creating(dashboard),
+        named_by="DashboardName",
+        exists=dashboard_exists,
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.resources.model import Made, Making, flag, only, resource_type, tags
+from offline.resources.model import Made, Making, flag, only, refuse, resource_type, tags
 
 
 def table(making: Making, properties: dict[str, Any]) -> Made:
@@ -36,6 +36,33 @@ def table(making: Making, properties: dict[str, Any]) -> Made:
     return Made(name, attributes)
 
 
+def update_table(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Change a table where it stands; its items stay."""
+    dynamodb, name = making.client("dynamodb"), made.reference
+    request = _changed(new, old, "BillingMode", "ProvisionedThroughput", "StreamSpecification", "TableClass")
+    if _changed(new, old, "SSESpecification"):
+        request["SSESpecification"] = _encryption(new["SSESpecification"])
+    if _changed(new, old, "DeletionProtectionEnabled"):
+        request["DeletionProtectionEnabled"] = flag(new["DeletionProtectionEnabled"])
+    if request:
+        dynamodb.update_table(TableName=name, **request)
+    if _changed(new, old, "TimeToLiveSpecification"):
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=new["TimeToLiveSpecification"])
+    if recovery := _changed(new, old, "PointInTimeRecoverySpecification"):
+        dynamodb.update_continuous_backups(TableName=name, **recovery)
+    refuse(making, old, new, "AttributeDefinitions", "GlobalSecondaryIndexes")
+    return made
+
+
+def _changed(new: dict[str, Any], old: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: new[name] for name in names if name in new and new[name] != old.get(name)}
+
+
+def delete_table(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a table with all that it holds."""
+    making.client("dynamodb").delete_table(TableName=made.reference)
+
+
 def _encryption(given: dict[str, Any]) -> dict[str, Any]:
     # CloudFormation says SSEEnabled where the API says Enabled.
     return {"Enabled": flag(given["SSEEnabled"]), **only(given, "SSEType", "KMSMasterKeyId")}
@@ -52,5 +79,9 @@ TYPES = (
         " PointInTimeRecoverySpecification.RecoveryPeriodInDays DeletionProtectionEnabled TableClass"
         " StreamSpecification.StreamViewType GlobalSecondaryIndexes.* Tags.*",
         table,
+        delete_table,
+        update=update_table,
+        replaced_by="KeySchema",
+        named_by="TableName",
     ),
 )

@@ -24,6 +24,29 @@ def rule(making: Making, properties: dict[str, Any]) -> Made:
     return Made(name, {"Arn": arn})
 
 
+def update_rule(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Put a rule and its targets anew, and take away the targets that it has no more."""
+    kept = {target["Id"] for target in new.get("Targets", [])}
+    _remove_targets(making, made, [target for target in old.get("Targets", []) if target["Id"] not in kept], new)
+    return rule(making, new)
+
+
+def delete_rule(making: Making, made: Made, properties: dict[str, Any]) -> None:
+    """Delete a rule, its targets first."""
+    _remove_targets(making, made, properties.get("Targets", []), properties)
+    making.client("events").delete_rule(Name=made.reference, **only(properties, "EventBusName"))
+
+
+def _remove_targets(making: Making, made: Made, targets: list[dict[str, Any]], properties: dict[str, Any]) -> None:
+    if ids := [target["Id"] for target in targets]:
+        making.client("events").remove_targets(Rule=made.reference, Ids=ids, **only(properties, "EventBusName"))
+
+
+def rule_exists(making: Making, name: str) -> bool:
+    """Tell whether a rule has the name: PutRule would change it."""
+    return any(item["Name"] == name for item in making.client("events").list_rules(NamePrefix=name)["Rules"])
+
+
 TYPES = (
     resource_type(
         "AWS::Events::Rule",
@@ -33,5 +56,10 @@ TYPES = (
         " Targets.RetryPolicy.MaximumEventAgeInSeconds Targets.RetryPolicy.MaximumRetryAttempts"
         " Targets.SqsParameters.MessageGroupId",
         rule,
+        delete_rule,
+        update=update_rule,
+        replaced_by="EventBusName",
+        named_by="Name",
+        exists=rule_exists,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.resources.model import Made, Making, flag, only, resource_type, tags
+from offline.resources.model import Made, Making, by_creating, flag, only, refuse, resource_type, tags
 
 FUNCTION = (
     "Architectures",
@@ -42,14 +42,44 @@ def function(making: Making, properties: dict[str, Any]) -> Made:
     request |= {key: int(properties[key]) for key in ("Timeout", "MemorySize") if key in properties}
     request["Tags"] = {tag["Key"]: tag["Value"] for tag in tags(properties)}
     made = client.create_function(FunctionName=name, PackageType="Zip", **request)
+    _reserve(making, name, properties)
+    _register(making, name, properties)
+    return Made(name, {"Arn": made["FunctionArn"]})
+
+
+def update_function(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Give a function its new code and configuration; the next invocation is a cold start."""
+    making.account.iam.require_trust(new["Role"], "lambda.amazonaws.com")
+    client, name = making.client("lambda"), made.reference
+    refuse(making, old, new, "Architectures")
+    if new["Code"] != old["Code"]:
+        client.update_function_code(FunctionName=name, **only(new["Code"], "S3Bucket", "S3Key"))
+    empty = {"Description": "", "Environment": {"Variables": {}}, "Layers": [], "MemorySize": 128, "Timeout": 3}
+    request = empty | only(new, *(key for key in FUNCTION if key not in ("Architectures", "Code")))
+    request |= {key: int(request[key]) for key in ("Timeout", "MemorySize")}
+    client.update_function_configuration(FunctionName=name, **request)
+    if "ReservedConcurrentExecutions" in old:
+        client.delete_function_concurrency(FunctionName=name)
+    _reserve(making, name, new)
+    _register(making, name, new)
+    return made
+
+
+def delete_function(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a function."""
+    making.client("lambda").delete_function(FunctionName=made.reference)
+
+
+def _reserve(making: Making, name: str, properties: dict[str, Any]) -> None:
     if "ReservedConcurrentExecutions" in properties:
-        client.put_function_concurrency(
+        making.client("lambda").put_function_concurrency(
             FunctionName=name, ReservedConcurrentExecutions=int(properties["ReservedConcurrentExecutions"])
         )
-    making.account.functions.register(
-        name, properties, making.assets.get((properties["Code"].get("S3Bucket"), properties["Code"].get("S3Key")))
-    )
-    return Made(name, {"Arn": made["FunctionArn"]})
+
+
+def _register(making: Making, name: str, properties: dict[str, Any]) -> None:
+    code = properties["Code"]
+    making.account.functions.register(name, properties, making.assets.get((code.get("S3Bucket"), code.get("S3Key"))))
 
 
 def layer_version(making: Making, properties: dict[str, Any]) -> Made:
@@ -61,6 +91,12 @@ def layer_version(making: Making, properties: dict[str, Any]) -> Made:
     return Made(made["LayerVersionArn"], {"LayerVersionArn": made["LayerVersionArn"]})
 
 
+def delete_layer_version(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a layer's version; functions that have it keep it."""
+    layer, _, version = made.reference.rpartition(":")
+    making.client("lambda").delete_layer_version(LayerName=layer.rpartition(":")[2], VersionNumber=int(version))
+
+
 def permission(making: Making, properties: dict[str, Any]) -> Made:
     """Let a service invoke a function."""
     statement = making.name(100)
@@ -70,12 +106,37 @@ def permission(making: Making, properties: dict[str, Any]) -> Made:
     return Made(statement, {"Id": statement})
 
 
+def delete_permission(making: Making, made: Made, properties: dict[str, Any]) -> None:
+    """Let a service invoke a function no more."""
+    making.client("lambda").remove_permission(FunctionName=properties["FunctionName"], StatementId=made.reference)
+
+
 def event_source_mapping(making: Making, properties: dict[str, Any]) -> Made:
     """Connect a queue to a function."""
     made = making.client("lambda").create_event_source_mapping(
         Enabled=flag(properties.get("Enabled", True)), **only(properties, *MAPPING)
     )
     return Made(made["UUID"], {"Id": made["UUID"]})
+
+
+def update_event_source_mapping(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Change how a queue is read."""
+    refuse(making, old, new, "FunctionName", "ScalingConfig")
+    request = {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0, "FunctionResponseTypes": []}
+    request |= only(new, *(key for key in MAPPING if key not in ("EventSourceArn", "FunctionName", "ScalingConfig")))
+    request["Enabled"] = flag(new.get("Enabled", True))
+    making.client("lambda").update_event_source_mapping(UUID=made.reference, **request)
+    return made
+
+
+def delete_event_source_mapping(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Read a queue no more."""
+    making.client("lambda").delete_event_source_mapping(UUID=made.reference)
+
+
+def delete_event_invoke_config(making: Making, _made: Made, properties: dict[str, Any]) -> None:
+    """Go back to what holds for every function."""
+    making.client("lambda").delete_function_event_invoke_config(FunctionName=properties["FunctionName"])
 
 
 def event_invoke_config(making: Making, properties: dict[str, Any]) -> Made:
@@ -96,23 +157,38 @@ TYPES = (
         " LoggingConfig.LogFormat LoggingConfig.ApplicationLogLevel LoggingConfig.SystemLogLevel MemorySize"
         " ReservedConcurrentExecutions Role Runtime Tags.* Timeout TracingConfig.Mode",
         function,
+        delete_function,
+        update=update_function,
+        named_by="FunctionName",
     ),
     resource_type(
         "AWS::Lambda::LayerVersion",
         "LayerName Content.S3Bucket Content.S3Key Description CompatibleRuntimes CompatibleArchitectures LicenseInfo",
         layer_version,
+        delete_layer_version,
     ),
-    resource_type("AWS::Lambda::Permission", "FunctionName Action Principal SourceArn SourceAccount", permission),
+    resource_type(
+        "AWS::Lambda::Permission",
+        "FunctionName Action Principal SourceArn SourceAccount",
+        permission,
+        delete_permission,
+    ),
     resource_type(
         "AWS::Lambda::EventSourceMapping",
         "BatchSize Enabled EventSourceArn FilterCriteria.Filters.Pattern FunctionName FunctionResponseTypes"
         " MaximumBatchingWindowInSeconds ScalingConfig.MaximumConcurrency Tags.*",
         event_source_mapping,
+        delete_event_source_mapping,
+        update=update_event_source_mapping,
+        replaced_by="EventSourceArn",
     ),
     resource_type(
         "AWS::Lambda::EventInvokeConfig",
         "FunctionName Qualifier MaximumEventAgeInSeconds MaximumRetryAttempts"
         " DestinationConfig.OnFailure.Destination DestinationConfig.OnSuccess.Destination",
         event_invoke_config,
+        delete_event_invoke_config,
+        update=by_creating(event_invoke_config),
+        replaced_by="FunctionName Qualifier",
     ),
 )

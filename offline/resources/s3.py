@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from offline.resources.model import Made, Making, flag, only, resource_type, tags, text
+from offline.resources.model import Made, Making, by_creating, flag, only, resource_type, tags, text
 
 
 def bucket(making: Making, properties: dict[str, Any]) -> Made:
@@ -27,6 +28,21 @@ def bucket(making: Making, properties: dict[str, Any]) -> Made:
             "RegionalDomainName": f"{name}.s3.{region}.amazonaws.com",
         },
     )
+
+
+def update_bucket(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Change a bucket's settings; its objects stay."""
+    for key, apply in _SETTINGS.items():
+        if key in new and new[key] != old.get(key):
+            apply(making, made.reference, new[key])
+        elif key in old and key not in new:
+            _REMOVALS[key](making.client("s3"), made.reference)
+    return made
+
+
+def delete_bucket(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a bucket, which must be empty."""
+    making.client("s3").delete_bucket(Bucket=made.reference)
 
 
 def _encryption(making: Making, name: str, given: dict[str, Any]) -> None:
@@ -105,6 +121,26 @@ _SETTINGS = {
 }
 
 
+_REMOVALS: dict[str, Callable[[Any, str], object]] = {
+    "BucketEncryption": lambda s3, name: s3.delete_bucket_encryption(Bucket=name),
+    "VersioningConfiguration": lambda s3, name: s3.put_bucket_versioning(
+        Bucket=name, VersioningConfiguration={"Status": "Suspended"}
+    ),
+    "PublicAccessBlockConfiguration": lambda s3, name: s3.delete_public_access_block(Bucket=name),
+    "OwnershipControls": lambda s3, name: s3.delete_bucket_ownership_controls(Bucket=name),
+    "LoggingConfiguration": lambda s3, name: s3.put_bucket_logging(Bucket=name, BucketLoggingStatus={}),
+    "LifecycleConfiguration": lambda s3, name: s3.delete_bucket_lifecycle(Bucket=name),
+    "NotificationConfiguration": lambda s3, name: s3.put_bucket_notification_configuration(
+        Bucket=name, NotificationConfiguration={}
+    ),
+}
+
+
+def delete_bucket_policy(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Take a bucket's policy away."""
+    making.client("s3").delete_bucket_policy(Bucket=made.reference)
+
+
 def bucket_policy(making: Making, properties: dict[str, Any]) -> Made:
     """Give a bucket its policy."""
     making.client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=text(properties["PolicyDocument"]))
@@ -132,6 +168,16 @@ TYPES = (
         " LoggingConfiguration.LogFilePrefix NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"
         f" Tags.* {_RULE_PATHS}",
         bucket,
+        delete_bucket,
+        update=update_bucket,
+        named_by="BucketName",
     ),
-    resource_type("AWS::S3::BucketPolicy", "Bucket PolicyDocument.*", bucket_policy),
+    resource_type(
+        "AWS::S3::BucketPolicy",
+        "Bucket PolicyDocument.*",
+        bucket_policy,
+        delete_bucket_policy,
+        update=by_creating(bucket_policy),
+        replaced_by="Bucket",
+    ),
 )

@@ -15,10 +15,17 @@ def model_package_group(making: Making, properties: dict[str, Any]) -> Made:
     return Made(arn, {"ModelPackageGroupArn": arn, "ModelPackageGroupStatus": "Completed"})
 
 
+def delete_model_package_group(making: Making, _made: Made, properties: dict[str, Any]) -> None:
+    """Delete a model package group, which must be empty."""
+    making.client("sagemaker").delete_model_package_group(ModelPackageGroupName=properties["ModelPackageGroupName"])
+
+
 TYPES = (
     resource_type(
         "AWS::SageMaker::ModelPackageGroup",
         "ModelPackageGroupName ModelPackageGroupDescription Tags.*",
         model_package_group,
+        delete_model_package_group,
+        named_by="ModelPackageGroupName",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.resources.model import Made, Making, only, resource_type
+from offline.resources.model import Made, Making, by_creating, only, resource_type
 
 
 def parameter(making: Making, properties: dict[str, Any]) -> Made:
@@ -16,4 +16,24 @@ def parameter(making: Making, properties: dict[str, Any]) -> Made:
     return Made(name, {"Type": properties["Type"], "Value": properties["Value"]})
 
 
-TYPES = (resource_type("AWS::SSM::Parameter", "Name Type Value Description Tier", parameter),)
+def delete_parameter(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a parameter."""
+    making.client("ssm").delete_parameter(Name=made.reference)
+
+
+def parameter_exists(making: Making, name: str) -> bool:
+    """Tell whether a parameter has the name: PutParameter would overwrite it."""
+    return bool(making.client("ssm").get_parameters(Names=[name])["Parameters"])
+
+
+TYPES = (
+    resource_type(
+        "AWS::SSM::Parameter",
+        "Name Type Value Description Tier",
+        parameter,
+        delete_parameter,
+        update=by_creating(parameter),
+        named_by="Name",
+        exists=parameter_exists,
+    ),
+)

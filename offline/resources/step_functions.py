@@ -31,6 +31,26 @@ def state_machine(making: Making, properties: dict[str, Any]) -> Made:
     return Made(arn, {"Arn": arn, "Name": name})
 
 
+def update_state_machine(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Give a state machine its new definition; executions that run keep the old one."""
+    making.account.iam.require_trust(new["RoleArn"], "states.amazonaws.com")
+    request: dict[str, Any] = {}
+    logging = new.get("LoggingConfiguration")
+    if logging is not None or "LoggingConfiguration" in old:
+        request["loggingConfiguration"] = _logging(logging or {})
+    if tracing := new.get("TracingConfiguration"):
+        request["tracingConfiguration"] = {"enabled": flag(tracing["Enabled"])}
+    making.client("stepfunctions").update_state_machine(
+        stateMachineArn=made.reference, definition=_definition(making, new), roleArn=new["RoleArn"], **request
+    )
+    return made
+
+
+def delete_state_machine(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Delete a state machine."""
+    making.client("stepfunctions").delete_state_machine(stateMachineArn=made.reference)
+
+
 def _logging(given: dict[str, Any]) -> dict[str, Any]:
     destinations = [
         {"cloudWatchLogsLogGroup": {"logGroupArn": item["CloudWatchLogsLogGroup"]["LogGroupArn"]}}
@@ -69,5 +89,9 @@ TYPES = (
         " LoggingConfiguration.IncludeExecutionData"
         " LoggingConfiguration.Destinations.CloudWatchLogsLogGroup.LogGroupArn TracingConfiguration.Enabled Tags.*",
         state_machine,
+        delete_state_machine,
+        update=update_state_machine,
+        replaced_by="StateMachineType",
+        named_by="StateMachineName",
     ),
 )

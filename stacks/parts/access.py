@@ -17,15 +17,32 @@ from constructs import Construct
 from stacks.parts.naming import executions
 
 NO_RESOURCE_TYPE = "the service knows no resource for this action"
+ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
 METRIC_NAMESPACE = "Kedge"
+# Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
+# iam:PassRole hands no role to another account's function.
+TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com"}
+# What guards a release: the release machine names its alarms so, and may touch no others.
+ALARM_PREFIX = "kedge-"
 
 
 def service_role(scope: Construct, name: str, *, service: str, description: str) -> iam.Role:
     """A role for one service that can neither approve nor reject a model package."""
-    role = iam.Role(scope, name, assumed_by=iam.ServicePrincipal(service), description=description)
+    principal: iam.IPrincipal = iam.ServicePrincipal(service)
+    if service not in TRUST_WITHOUT_ACCOUNT:
+        principal = iam.PrincipalWithConditions(principal, source_account(scope))
+    role = iam.Role(scope, name, assumed_by=principal, description=description)
     _deny_approval(role)
     return role
+
+
+def source_account(scope: Construct) -> dict[str, dict[str, str]]:
+    """Only on behalf of this account: the service must not be talked into it by another one.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    return {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}}
 
 
 def allow(
@@ -74,6 +91,21 @@ def may_write(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
 def may_use_key(role: iam.Role, key: kms.IKey) -> None:
     """Read and write what Kedge's key encrypts: the bucket, the state table and the topics."""
     allow(role, "UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key.key_arn])
+
+
+def may_see_alarms(role: iam.Role) -> None:
+    """Look at the alarms of a release: UpdateEndpoint does so as its caller, and SageMaker later as the execution role."""
+    allow(role, "SeeAlarms", ["cloudwatch:DescribeAlarms"], [release_alarms(role)], wildcard=ALARMS)
+
+
+def release_alarms(scope: Construct) -> str:
+    """The ARNs of the alarms that guard releases."""
+    return cdk.Stack.of(scope).format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        resource_name=f"{ALARM_PREFIX}*",
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
 
 
 def may_lend_key(role: iam.Role, key: kms.IKey) -> None:

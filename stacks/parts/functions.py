@@ -7,25 +7,25 @@ from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_lambda_event_sources as event_sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
+from stacks.parts.log_groups import add_log_group
 from stacks.parts.packages import Packages
 
-LOG_RETENTION = logs.RetentionDays.THREE_MONTHS
 
-
-def add_function(
+def add_function(  # noqa: PLR0913  # all but three have the same value for most functions
     scope: Construct,
     name: str,
     *,
     does: str,
     packages: Packages,
+    key: kms.IKey,
     layer: str | None = None,
     memory_mib: int = 512,
     timeout_seconds: int = 60,
@@ -33,7 +33,7 @@ def add_function(
 ) -> lambda_.Function:
     """Make the function whose handler is `lambdas/handlers/<name>.py`, with a role that may only log and trace."""
     title = name.title().replace("_", "")
-    log_group = logs.LogGroup(scope, f"{title}Logs", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY)
+    log_group = add_log_group(scope, f"{title}Logs", key=key)
     role = service_role(scope, f"{title}Role", service="lambda.amazonaws.com", description=f"Kedge: {does}")
     allow(role, "Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
     # CDK adds the statement for X-Ray itself, on every resource.

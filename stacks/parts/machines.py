@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
-from stacks.parts.functions import LOG_RETENTION
+from stacks.parts.log_groups import add_log_group
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "state_machines"
 
@@ -26,7 +25,7 @@ def add_machine(
     file: str,
     functions: list[lambda_.Function],
     substitutions: Mapping[str, str],
-    timeout: cdk.Duration,
+    key: kms.IKey,
 ) -> stepfunctions.StateMachine:
     """Make the machine of an ASL file, with a role that may invoke its functions, log and trace."""
     title = name.title().replace("-", "")
@@ -43,10 +42,11 @@ def add_machine(
         definition_body=stepfunctions.DefinitionBody.from_string((DEFINITIONS / file).read_text()),
         definition_substitutions={**names, **substitutions},
         role=role,
-        timeout=timeout,
         tracing_enabled=True,
         logs=stepfunctions.LogOptions(
-            destination=_log_group(scope, title, name),
+            # Step Functions writes a resource policy per log group unless its name begins with this prefix.
+            # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+            destination=add_log_group(scope, f"{title}Logs", key=key, log_group_name=f"/aws/vendedlogs/states/{name}"),
             level=stepfunctions.LogLevel.ALL,
             include_execution_data=True,
         ),
@@ -56,15 +56,3 @@ def add_machine(
 def role_of_machine(machine: stepfunctions.StateMachine) -> iam.Role:
     """The role that `add_machine` made."""
     return cast(iam.Role, machine.role)
-
-
-def _log_group(scope: Construct, title: str, name: str) -> logs.LogGroup:
-    return logs.LogGroup(
-        scope,
-        f"{title}Logs",
-        # Step Functions writes a resource policy per log group unless its name begins with this prefix.
-        # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
-        log_group_name=f"/aws/vendedlogs/states/{name}",
-        retention=LOG_RETENTION,
-        removal_policy=cdk.RemovalPolicy.DESTROY,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.parts.access import may_tell, may_use_key, may_write
+from stacks.parts.access import may_tell, may_use_key, may_use_state, may_write
 from stacks.parts.functions import add_function, role_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
@@ -18,14 +18,17 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
         "tell",
         does="an audit entry, and an alert where a person should know",
         packages=packages,
+        key=storage.key,
         environment={
             "DATA_BUCKET": storage.data.bucket_name,
+            "STATE_TABLE": storage.state.table_name,
             "ALERT_TOPIC_ARN": storage.alerts.topic_arn,
             "EVENT_TOPIC_ARN": storage.events.topic_arn,
         },
     )
     role = role_of(function)
     may_write(role, storage.data, "audit")
+    may_use_state(role, storage.state, "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)
     may_use_key(role, storage.key)
     return function

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+
+from stacks.parts.access import source_account
 
 
 def add_topic(scope: Construct, name: str, *, display_name: str, key: kms.IKey) -> sns.Topic:
@@ -18,7 +19,7 @@ def add_topic(scope: Construct, name: str, *, display_name: str, key: kms.IKey) 
             actions=["sns:Publish"],
             principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+            conditions=source_account(scope),
         )
     )
     return topic

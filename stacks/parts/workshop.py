@@ -18,10 +18,20 @@ from constructs import Construct
 from kedge.errors import ModelConfigError
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Training
-from stacks.parts.access import NO_RESOURCE_TYPE, allow, may_lend_key, may_read, may_use_key, may_write, service_role
+from stacks.parts.access import (
+    NO_RESOURCE_TYPE,
+    allow,
+    may_lend_key,
+    may_read,
+    may_see_alarms,
+    may_use_key,
+    may_write,
+    service_role,
+)
 from stacks.parts.layers import BUILD, ROOT
 from stacks.storage import Storage
 
+IMAGES = "AWS's images live in AWS's accounts, and a model's YAML may name an image of any other"
 COLON = cdk.ArnFormat.COLON_RESOURCE_NAME
 SOURCE = ROOT / "training"
 
@@ -34,7 +44,13 @@ class Workshop(Construct):
         self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
         self.role = _execution_role(self, storage=storage, source=self.source)
         require_scripts(models)
-        self.image = default_image(models, region=cdk.Stack.of(self).region)
+        refuse_downloads(SOURCE)
+        self.images = framework_images(models, region=cdk.Stack.of(self).region)
+
+
+def images(stack: cdk.Stack) -> str:
+    """The ARNs of the images of any account, in this region."""
+    return stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")
 
 
 def require_scripts(models: Iterable[ModelConfig]) -> None:
@@ -47,16 +63,31 @@ def require_scripts(models: Iterable[ModelConfig]) -> None:
             raise ModelConfigError(source=model.model, problems=[problem])
 
 
-def default_image(models: Iterable[ModelConfig], *, region: str) -> str:
-    """The image of the default framework and version; a model that wants another one names it."""
-    default = Training()
+def refuse_downloads(source: Path) -> None:
+    """Refuse requirements that would be downloaded: jobs and endpoints have no network, so they would fail hours later."""
+    file = source / "requirements.txt"
+    lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()] if file.exists() else []
+    wanted = [line for line in lines if line]
+    if wanted and "--no-index" not in wanted:
+        problem = (
+            f"asks for {', '.join(wanted)}, and the container has no network to fetch it: build an image of your own and "
+            "name it in training.image, or put the wheels beside it and begin the file with --no-index and --find-links ."
+        )
+        raise ModelConfigError(source=f"{source.name}/{file.name}", problems=[problem])
+
+
+def framework_images(models: Iterable[ModelConfig], *, region: str) -> dict[str, str]:
+    """The URI of each framework's image that some model needs; a model may name an image of its own instead."""
+    images = {}
     for model in models:
-        chosen = (model.training.framework, model.training.framework_version)
-        if model.training.image is None and chosen != (default.framework, default.framework_version):
-            uri = _image(*chosen, region)
-            problem = f"training.image must name the image of {chosen[0]} {chosen[1]}, which is {uri}"
-            raise ModelConfigError(source=model.model, problems=[problem])
-    return _image(default.framework, default.framework_version, region)
+        training = model.training
+        if training.image is None:
+            try:
+                images[training.framework_image] = _image(training.framework, training.framework_version, region)
+            except ValueError as error:
+                problem = f"training.framework_version is {training.framework_version!r}: {error}"
+                raise ModelConfigError(source=model.model, problems=[problem]) from error
+    return dict(sorted(images.items()))
 
 
 @functools.cache
@@ -96,8 +127,14 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
     # Endpoints capture, jobs write their outputs.
     may_write(role, storage.data, "capture", "retraining")
     may_use_key(role, storage.key)
+    # Jobs encrypt what they write with the key that their request names.
+    allow(role, "EncryptOutputs", ["kms:Encrypt"], [storage.key.key_arn])
     may_lend_key(role, storage.key)
+    may_see_alarms(role)
     allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
+    # The source is a channel of the job, and SageMaker lists a channel before it reads it.
+    only_it = {"StringEquals": {"s3:prefix": source.s3_object_key}}
+    allow(role, "FindSource", ["s3:ListBucket"], [source.bucket.bucket_arn], conditions=only_it)
     allow(
         role,
         "Log",
@@ -113,7 +150,7 @@ def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset)
         role,
         "PullImages",
         ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        [stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")],
-        wildcard="AWS's images live in AWS's accounts, and a model's YAML may name an image of any other",
+        [images(stack)],
+        wildcard=IMAGES,
     )
     return role

@@ -10,7 +10,7 @@ from lambdas.adapters.approvals import Approval
 from lambdas.adapters.canary_watch import CanaryWatch
 from tests.adapters.aws import moto_client
 
-WATCH = CanaryWatch("r1", "2", "m-v2", 12, "2016-02-11T02:00:00Z", LastWatch("UNPROVEN", ("12 requests only",)))
+WATCH = CanaryWatch("r1", "2", "m-v2", 12, "2016-02-11T02:00:00Z", LastWatch("UNPROVEN", ("12 requests only",), 12))
 
 
 @pytest.fixture

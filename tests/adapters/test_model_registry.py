@@ -92,3 +92,9 @@ def test_an_unknown_package_is_named():
     arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/hotel/9"
     with moto_client("sagemaker") as sagemaker, pytest.raises(UnknownPackageError, match="hotel/9"):
         describe_package(sagemaker, arn)
+
+
+def test_a_registration_has_no_tags_and_pins_no_instance_type():
+    request = registration_request(CONFIG, make_registration())
+    assert "Tags" not in request
+    assert not [key for key in request["InferenceSpecification"] if key.endswith("InstanceTypes")]

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 
 from kedge.day_profile import DayProfile
 from kedge.errors import BaselineAbsentError
@@ -21,6 +22,7 @@ from lambdas.adapters import (
     reports,
 )
 from tests.adapters.aws import moto_client
+from tests.conditional_writes import CONFLICT, LOST, faults
 
 BUCKET = "data"
 
@@ -54,6 +56,40 @@ def test_a_replacement_loses_against_another(s3):
     assert not objects.replace(s3, BUCKET, "k", b"theirs", etag=etag)
     s3.delete_object(Bucket=BUCKET, Key="k")
     assert not objects.replace(s3, BUCKET, "k", b"late", etag=etag)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_write_whose_answer_was_lost_is_known_as_ones_own(s3, replaced):
+    etag = put(s3, "k", b"first") if replaced else None
+    with faults(s3, LOST) as left:
+        assert objects.replace(s3, BUCKET, "k", b"mine", etag=etag)
+    assert (left, objects.read(s3, BUCKET, "k")[0]) == ([], b"mine")
+
+
+def test_the_same_content_written_by_another_is_not_ones_own(s3):
+    assert objects.replace(s3, BUCKET, "k", b"same", etag=None)
+    assert not objects.replace(s3, BUCKET, "k", b"same", etag=None)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_write_that_meets_another_under_way_is_to_be_read_again(s3, replaced):
+    etag = put(s3, "k", b"first") if replaced else None
+    with faults(s3, CONFLICT):
+        assert not objects.replace(s3, BUCKET, "k", b"mine", etag=etag)
+    assert objects.replace(s3, BUCKET, "k", b"mine", etag=etag)
+
+
+def test_what_was_deleted_meanwhile_is_to_be_read_again(s3):
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    etag = put(s3, "k", b"first")
+    s3.delete_object(Bucket=BUCKET, Key="k")
+    assert not objects.replace(s3, BUCKET, "k", b"mine", etag=etag)
+    assert objects.replace(s3, BUCKET, "k", b"mine", etag=None)
+
+
+def test_a_refusal_of_another_kind_is_raised(s3):
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        objects.replace(s3, "no-such-bucket", "k", b"mine", etag=None)
 
 
 def test_listings_have_more_than_one_page(s3):

@@ -1,10 +1,12 @@
 """A release's requests say what the plan decided, in words that AWS accepts."""
 
+import re
+
 import boto3
 from botocore.validate import ParamValidator
 
 from kedge.model_config import parse_model_config
-from kedge.release_plan import plan_release
+from kedge.release_plan import ServingFleet, plan_release
 from lambdas.adapters.releases import (
     alarm_request,
     create_endpoint_request,
@@ -15,7 +17,7 @@ from lambdas.adapters.releases import (
 
 CONFIG = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m.yaml")
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/2"
-PLAN = plan_release(CONFIG, package_version="2", package_arn=ARN, run="r", serving_variant="Live")
+PLAN = plan_release(CONFIG, package_version="2", package_arn=ARN, run="r", serving=ServingFleet("AllTraffic", 5))
 
 
 def problems(service: str, action: str, request: dict) -> str:
@@ -39,12 +41,18 @@ def test_the_update_is_a_canary_that_its_alarms_roll_back():
     traffic = request["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert traffic == {
         "Type": "CANARY",
-        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
+        "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
         "WaitIntervalInSeconds": 2700,
     }
     alarms = request["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
     assert [alarm["AlarmName"] for alarm in alarms] == [alarm.name for alarm in PLAN.alarms]
-    assert request["ExcludeRetainedVariantProperties"] == [{"VariantPropertyType": "DataCaptureConfig"}]
+
+
+def test_the_new_fleet_has_the_running_count_by_its_config_and_retains_nothing():
+    request = update_endpoint_request(PLAN, PLAN.rollout)
+    assert request["RetainAllVariantProperties"] is False
+    (variant,) = endpoint_config_request(PLAN, bucket="b", kms_key_id=None)["ProductionVariants"]
+    assert (variant["InitialInstanceCount"], CONFIG.endpoint.instance_count) == (5, 2)
 
 
 def test_everything_is_captured_in_and_out_under_the_packages_own_prefix():
@@ -52,6 +60,18 @@ def test_everything_is_captured_in_and_out_under_the_packages_own_prefix():
     assert capture["DestinationS3Uri"] == "s3://b/capture/m/2"
     assert capture["InitialSamplingPercentage"] == 100
     assert [option["CaptureMode"] for option in capture["CaptureOptions"]] == ["Input", "Output"]
+
+
+def test_every_captured_content_type_has_the_form_that_aws_demands_and_stands_in_one_list():
+    model = boto3.client("sagemaker", region_name="eu-west-1").meta.service_model
+    header = endpoint_config_request(PLAN, bucket="b", kms_key_id=None)["DataCaptureConfig"]["CaptureContentTypeHeader"]
+    for name, listed in header.items():
+        shape = model.shape_for(name)
+        assert shape.metadata["min"] <= len(listed) <= shape.metadata["max"]
+        # botocore knows the pattern and leaves it to the service.
+        assert [kind for kind in listed if not re.fullmatch(shape.member.metadata["pattern"], kind)] == []
+    together = [kind for listed in header.values() for kind in listed]
+    assert len(together) == len(set(together))
 
 
 def test_a_percentile_is_an_extended_statistic():

@@ -1,4 +1,6 @@
+import ast
 import importlib
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,9 +8,10 @@ from tests.architecture.source_imports import sources
 from tests.synthesised import functions
 
 FUNCTIONS = (
-    *("fan_out", "profile_logs", "measure_performance", "join_labels", "detect_drift", "watch_monitor"),
+    *("fan_out", "profile_logs", "measure_performance", "join_labels", "detect_drift"),
+    *("watch_monitor", "watch_captures"),
     *("decide_retraining", "snapshot_data", "compare_models", "build_baseline", "tell"),
-    *("start_release", "plan_release", "watch_canary", "verify_release", "switch_baseline"),
+    *("start_release", "plan_release", "watch_canary", "settle"),
 )
 
 
@@ -41,3 +44,17 @@ def test_every_handler_says_in_one_sentence_what_it_does():
         handler = importlib.import_module(f"lambdas.handlers.{name}").handler
         assert handler.__doc__, name
         assert handler.__doc__.strip().endswith("."), name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_handler_is_entered_by_the_one_entry_and_answers_an_empty_event_without_doing_anything(name, monkeypatch):
+    module = importlib.import_module(f"lambdas.handlers.{name}")
+    (source,) = [path for path in sources("lambdas/handlers") if path.stem == name]
+    (found,) = [each for each in ast.parse(source.read_text()).body if getattr(each, "name", "") == "handler"]
+    assert [ast.unparse(decorator) for decorator in found.decorator_list] == ["entry"]
+
+    # Neither settings nor clients are there: whatever the handler itself did would fail.
+    monkeypatch.setattr(module, "Settings", None)
+    monkeypatch.setattr(module, "clients", None)
+    context = SimpleNamespace(function_name=name, memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="1")
+    assert module.handler({}, context) == {"imported": True}

@@ -54,6 +54,9 @@ IMPLIED_FOR_MACHINES = {
     "kms:CreateGrant": "SageMaker uses the key for volumes by a grant that the caller makes",
     "kms:DescribeKey": "SageMaker looks at the key before it makes the grant",
     "cloudwatch:DescribeAlarms": "UpdateEndpoint looks at its rollback alarms in the caller's name",
+    "s3:GetObject": "CreateModelPackage looks at the artefact in the caller's name",
+    "ecr:BatchGetImage": "CreateModelPackage looks at the image in the caller's name",
+    "ecr:DescribeImages": "CreateModelPackage looks at the image in the caller's name",
     "kms:Decrypt": "the state table and jobs' volumes are encrypted",
     "kms:GenerateDataKey": "the state table and jobs' volumes are encrypted",
     "xray:PutTraceSegments": "Step Functions traces the execution",
@@ -81,6 +84,7 @@ PREFIXES_FROM_ELSEWHERE = {
     "join_labels": {"predictions": "the day objects name their parts"},
     "snapshot_data": {"predictions": "the day objects name their parts"},
     "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
+    "settle": {"retraining": "the package's metadata says where its baseline is staged"},
 }
 # Prefixes that a handler only writes into a request of somebody else's.
 PREFIXES_FOR_OTHERS = {"plan_release": {"capture": "the endpoint writes there, with the execution role"}}

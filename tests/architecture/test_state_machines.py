@@ -3,9 +3,13 @@ import re
 import pytest
 
 from kedge import errors
+from kedge.model_config import parse_model_config
+from kedge.model_sections import TRAINING_SECONDS_MAX
 from tests.architecture.state_machine_files import DEFINITIONS, STACK_OF, asked_names, load, named_errors, states
 from tests.synthesised import resources
 
+# It stands in a loop, which tries it again.
+TRIED_ONCE = {"SettleUnwatched"}
 # What Step Functions, Lambda, SageMaker and DynamoDB call their own failures.
 OF_AWS = re.compile(r"^(States|Lambda|SageMaker|DynamoDB|DynamoDb|CloudWatch|SdkClient|Sagemaker)\.")
 
@@ -41,11 +45,13 @@ def test_what_is_retried_of_ours_may_pass_by_itself(file):
 
 
 @pytest.mark.parametrize("file", STACK_OF)
-def test_every_task_has_a_timeout_and_every_retry_names_its_errors(file):
+def test_every_task_has_a_timeout_and_is_tried_again_after_an_error_that_nobody_named(file):
     for name, state in states(load(file)):
         if state["Type"] == "Task":
             assert {"TimeoutSeconds", "TimeoutSecondsPath"} & set(state), name
-        for rule in state.get("Retry", []):
+        if state["Type"] == "Task" and name not in TRIED_ONCE and not state["Resource"].endswith(".sync"):
+            assert state["Retry"][-1]["ErrorEquals"] == ["States.ALL"], name
+        for rule in state.get("Retry", [])[:-1]:
             assert "States.ALL" not in rule["ErrorEquals"], name
 
 
@@ -61,3 +67,32 @@ def test_choices_branch_on_verdicts_never_on_numbers(file):
     for name, state in states(load(file)):
         for choice in state.get("Choices", []):
             assert not [key for key in choice if key.startswith("Numeric")], name
+
+
+def longest_seconds(state):
+    """A state with each attempt that follows a failed job, its waits included."""
+    if state["Type"] == "Parallel":
+        return max(sum(map(longest_seconds, branch["States"].values())) for branch in state["Branches"])
+    again = [rule for rule in state.get("Retry", []) if "States.TaskFailed" in rule["ErrorEquals"]]
+    attempts = 1 + sum(rule["MaxAttempts"] for rule in again)
+    waits = sum(rule["IntervalSeconds"] * rule["MaxAttempts"] for rule in again)
+    return state.get("TimeoutSeconds", 0) * attempts + waits
+
+
+def test_the_longest_training_that_a_yaml_may_ask_for_fits_its_state_with_an_hour_to_start_and_end():
+    retrain = load("retrain.asl.json")
+    assert retrain["States"]["TrainChallenger"]["TimeoutSeconds"] - 3600 == TRAINING_SECONDS_MAX
+
+
+def test_the_retrain_machine_outlasts_all_its_states_each_at_its_longest():
+    retrain = load("retrain.asl.json")
+    assert retrain["TimeoutSeconds"] >= sum(map(longest_seconds, retrain["States"].values()))
+
+
+def test_a_longer_training_is_refused_with_its_place_and_range():
+    text = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], training: {max_runtime_seconds: %d}}"
+    assert (
+        parse_model_config(text % TRAINING_SECONDS_MAX, source="m").training.max_runtime_seconds == TRAINING_SECONDS_MAX
+    )
+    with pytest.raises(errors.ModelConfigError, match=rf"training\.max_runtime_seconds.*{TRAINING_SECONDS_MAX}"):
+        parse_model_config(text % (TRAINING_SECONDS_MAX + 1), source="m")

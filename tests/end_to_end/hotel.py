@@ -62,7 +62,11 @@ class Hotel:
         """The endpoint's answer; None where the model failed."""
         try:
             answer = self.runtime.invoke_endpoint(
-                EndpointName=self.endpoint, ContentType="text/csv", InferenceId=inference_id, Body=payload
+                EndpointName=self.endpoint,
+                ContentType="text/csv",
+                Accept="text/csv",
+                InferenceId=inference_id,
+                Body=payload,
             )
         except self.runtime.exceptions.ModelError:
             return None

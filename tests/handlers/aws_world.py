@@ -17,6 +17,7 @@ from lambdas.adapters.models import load_model
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
+IMAGES = '{"xgboost 3.2-0": "image:1"}'
 CONTEXT = SimpleNamespace(
     function_name="f", memory_limit_in_mb=512, aws_request_id="1", get_remaining_time_in_millis=lambda: 600_000,
     invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
@@ -46,16 +47,22 @@ class World:
         key = {"model": {"S": MODEL}, "item": {"S": name}}
         return self.dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
 
-    def serve(self, config_name: str = f"{MODEL}-v1-aaaa", *, capture: str = f"capture/{MODEL}/1") -> None:
+    def serve(
+        self,
+        config_name: str = f"{MODEL}-v1-aaaa",
+        *,
+        capture: str = f"capture/{MODEL}/1",
+        variant: str = "AllTraffic",
+    ) -> None:
         """Let the model's endpoint serve a config of this name."""
         container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
         self.sagemaker.create_model(ModelName=config_name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
-        variant = {
-            "VariantName": "AllTraffic", "ModelName": config_name, "InstanceType": "ml.m5.large",
+        production = {
+            "VariantName": variant, "ModelName": config_name, "InstanceType": "ml.m5.large",
             "InitialInstanceCount": 2, "InitialVariantWeight": 1.0,
         }  # fmt: skip
         self.sagemaker.create_endpoint_config(
-            EndpointConfigName=config_name, ProductionVariants=[variant],
+            EndpointConfigName=config_name, ProductionVariants=[production],
             DataCaptureConfig={
                 "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{BUCKET}/{capture}",
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],

@@ -32,7 +32,7 @@ from tests.handlers.aws_world import ACCOUNT, BUCKET, MODEL, REGION, ROLE, TABLE
 from tests.handlers.bookings import load_bookings
 
 EVENTS = Path(__file__).parents[1] / "events"
-QUEUES = ("profile", "performance", "join", "drift", "decision")
+QUEUES = ("profile", "performance", "join", "drift", "decision", "settle", "approvals")
 
 
 def load_event(name: str) -> dict[str, Any]:

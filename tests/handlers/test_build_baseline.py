@@ -12,7 +12,7 @@ from kedge.outcome_counts import decode_counts
 from kedge.profile_encoding import decode_baseline
 from kedge.slice_encoding import decode_slices
 from lambdas.handlers.build_baseline import handler
-from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
+from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, aws_world
 from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, write_holdout
 
 EVENT = {
@@ -27,7 +27,7 @@ EVENT = {
 
 @pytest.fixture
 def world(monkeypatch):
-    with aws_world(monkeypatch, TRAINING_IMAGE="image:1") as world:
+    with aws_world(monkeypatch, TRAINING_IMAGES=IMAGES) as world:
         yield world
 
 

@@ -14,6 +14,7 @@ from kedge.errors import DayContendedError
 from kedge.label_fold import in_schema, label_schema
 from lambdas.adapters import label_days, row_objects
 from lambdas.handlers import label_folding
+from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.handlers.interleaving import interleave
 from tests.handlers.labels import NOW, answer_ids, days_back, fold, folded, reads, record, upload
@@ -366,6 +367,21 @@ def test_a_fold_that_dies_at_any_step_is_made_good_by_the_next(world):
         if not died:
             break
     assert step > 8
+
+
+@pytest.mark.parametrize("kind", [CONFLICT, LOST])
+def test_a_fold_whose_writes_are_refused_without_a_race_loses_and_doubles_nothing(world, kind):
+    answer_ids(world, day(4), ["a", "b"])
+    for place in itertools.count():
+        arrange(world)
+        with faults(world.s3, *[FINE] * place, kind) as left:
+            report = fold(world)
+        assert (report.labels, report.matched, report.waiting) == (3, 2, 1), place
+        assert truth(world) == ({(str(day(4)), "a"): "0", (str(day(4)), "b"): "0"}, ["nobody"]), place
+        assert fold(world).files == 0
+        if left:
+            break
+    assert place > 2
 
 
 def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world):

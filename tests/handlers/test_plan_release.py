@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from kedge.errors import UnknownPackageError
+from kedge.errors import EndpointVariantNameError, UnknownPackageError
 from lambdas.adapters import served
 from lambdas.adapters.times import from_text
 from lambdas.handlers import build_baseline
 from lambdas.handlers.plan_release import handler
-from tests.handlers.aws_world import CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
 from tests.handlers.holdouts import PREFIX, write_holdout
 from tests.handlers.test_build_baseline import EVENT as CHALLENGER
@@ -20,7 +20,7 @@ STAGED = {"kedge:staged": f"{PREFIX}/baseline"}
 
 @pytest.fixture
 def world(monkeypatch):
-    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGE="image:1") as world:
+    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGES=IMAGES) as world:
         write_holdout(world)
         build_baseline.handler(CHALLENGER, CONTEXT)
         yield world
@@ -39,6 +39,38 @@ def test_a_served_endpoint_is_updated_as_a_canary(world):
     assert answered["update"]["EndpointConfigName"] == answered["endpoint_config"]["EndpointConfigName"]
     assert answered["alarm_names"] == [alarm["AlarmName"] for alarm in answered["alarms"]] != []
     assert answered["create_model"]["ModelName"] == answered["endpoint_config"]["ProductionVariants"][0]["ModelName"]
+
+
+def scale(world, instances: int) -> None:
+    """Do to the endpoint what autoscaling does."""
+    world.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=world.config.endpoint.name,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": instances}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("running", "size", "said"),
+    [
+        (5, {"Type": "INSTANCE_COUNT", "Value": 2}, "canary of 2 of 5 instances: about 40 % of the traffic"),
+        (1, None, "the endpoint runs on 1 instance, which cannot be divided"),
+    ],
+)
+def test_the_canary_is_a_part_of_the_instances_that_run_now(world, running, size, said):
+    world.serve()
+    scale(world, running)
+    answered = run(world.register(properties=STAGED))
+    routing = answered["update"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing.get("CanarySize") == size
+    assert answered["endpoint_config"]["ProductionVariants"][0]["InitialInstanceCount"] == running
+    assert said in answered["traffic"]
+
+
+def test_a_variant_of_another_name_is_refused_before_anything_is_made(world):
+    world.serve(variant="Blue")
+    with pytest.raises(EndpointVariantNameError, match=r"variant: Blue"):
+        run(world.register(properties=STAGED))
+    assert world.keys("baselines/") == []
 
 
 def test_a_missing_endpoint_is_created_without_alarms(world):

@@ -19,6 +19,7 @@ from lambdas.adapters import baselines, days, row_objects, served
 from lambdas.handlers import day_folding
 from lambdas.handlers.day_folding import Place, fold_day
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
+from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings
 from tests.handlers.interleaving import interleave
@@ -212,6 +213,18 @@ def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, book
             first,
             second,
         )
+
+
+@pytest.mark.parametrize("given", list(itertools.product([CONFLICT, LOST, FINE], repeat=2)))
+def test_a_day_whose_writes_are_refused_without_a_race_loses_and_doubles_nothing(world, bookings, given):
+    early, late = hours_of(bookings, 0), hours_of(bookings, 1)
+    capture(world, early)
+    with faults(world.s3, *given) as left:
+        first = run()
+        capture(world, late, name="late")
+        assert first["RowsCaptured"] + run()["RowsCaptured"] == early.num_rows + late.num_rows
+    answered = table_of(world).column("row_id").to_pylist()
+    assert (left, rows_counted(world), len(set(answered))) == ([], len(answered), early.num_rows + late.num_rows)
 
 
 def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world, bookings):

@@ -12,7 +12,7 @@ import pytest
 from lambdas.adapters import champions, windows
 from lambdas.adapters.champions import Champion
 from lambdas.handlers.snapshot_data import handler
-from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
 
 NOW = datetime(2015, 12, 1, tzinfo=UTC)
@@ -22,7 +22,7 @@ PREFIX = f"retraining/{MODEL}/run-1"
 @pytest.fixture
 def world(monkeypatch):
     environment = {
-        "TRAINING_IMAGE": "image:1", "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
+        "TRAINING_IMAGES": IMAGES, "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
         "KMS_KEY_ID": "key",
     }  # fmt: skip
     with aws_world(monkeypatch, **environment) as world:
@@ -60,7 +60,7 @@ def test_the_first_training_learns_from_the_users_rows(world):
     assert (answered["verdict"], answered["champion"]) == ("READY", {"present": False})
     snapshot = answered["snapshot"]
     assert snapshot["train_rows"] + snapshot["holdout_rows"] == 6684
-    assert "champion_transform" not in answered
+    assert not {"champion_model", "champion_transform"} & set(answered)
 
 
 def test_the_holdout_is_newer_than_what_either_model_learnt(world):
@@ -74,7 +74,10 @@ def test_the_holdout_is_newer_than_what_either_model_learnt(world):
     newest_learnt = max(*times_of(world, "training.parquet"), datetime(2015, 11, 5, tzinfo=UTC))
     assert min(times_of(world, "holdout/truth.parquet")) > newest_learnt
     assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
-    assert answered["champion_transform"]["ModelName"] == f"{MODEL}-v1-aaaa"
+    copy = answered["champion_model"]
+    assert answered["champion_transform"]["ModelName"] == copy["ModelName"] != f"{MODEL}-v1-aaaa"
+    assert copy["ExecutionRoleArn"] == answered["challenger_model"]["ExecutionRoleArn"]
+    assert copy["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]
 
 
 def test_rows_younger_than_the_label_horizon_are_left_out(world):

@@ -1,11 +1,17 @@
 """start_release acts once on each decision of a person, whatever events SageMaker sends."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import boto3
 import pytest
+import time_machine
 
-from kedge.errors import LeaseHeldError
+from kedge.errors import RegistryBehindError
+from lambdas.adapters import approvals, champions, under_way
+from lambdas.adapters.approvals import Approval
+from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.start_release import handler
 from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
@@ -26,12 +32,13 @@ def world(monkeypatch):
         yield world
 
 
-def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", **detail: object) -> dict:
+def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", deliveries: int = 1, **detail: object) -> dict:
     event = {
         "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "time": time,
         "detail": {"ModelPackageArn": arn, **detail},
     }  # fmt: skip
-    return handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT)
+    record = {"body": json.dumps(event), "attributes": {"ApproximateReceiveCount": str(deliveries)}}
+    return handler({"Records": [record]}, CONTEXT)
 
 
 def executions() -> list[str]:
@@ -52,10 +59,38 @@ def test_an_approval_starts_the_release_with_the_lease_taken(world):
     assert [entry["kind"] for entry in world.timeline()] == ["approved"]
 
 
-def test_the_registry_is_believed_and_not_the_event(world):
+def test_a_registry_that_answers_what_was_before_the_event_is_asked_again(world):
     arn = world.register(status="PendingManualApproval")
-    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    with pytest.raises(RegistryBehindError, match="the event says Approved, the registry still answers Pending"):
+        hear(arn, ModelApprovalStatus="Approved")
+    assert (executions(), world.item("approval#1"), world.timeline()) == ([], None, [])
+    decide(world, arn, "Approved")
+    assert hear(arn, ModelApprovalStatus="Approved", deliveries=2)["verdict"] == "STARTED"
+
+
+@pytest.mark.parametrize("told", ["Approved", "Rejected"])
+def test_a_decision_that_was_taken_back_ends_in_words_and_not_in_the_queue_for_ever(world, told):
+    arn = world.register(status="PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus=told, deliveries=3)["verdict"] == "OVERTAKEN"
     assert executions() == []
+    (entry,) = world.timeline()
+    assert entry["kind"] == "decision_overtaken"
+    assert f"the event said {told}; when it was read, the registry said Pending" in entry["detail"]["reasons"][0]
+
+
+def test_an_old_answer_never_undoes_what_was_heard(world):
+    arn = world.register()
+    hear(arn, ModelApprovalStatus="Approved")
+    decide(world, arn, "Rejected")
+    with pytest.raises(RegistryBehindError):
+        hear(arn, ModelApprovalStatus="Approved", LastModifiedTime="4102444800000")
+    assert world.item("approval#1")["status"]["S"] == "Approved"
+
+
+@pytest.mark.parametrize("time", [1455192000000, "1455192000000", "2016-02-11T12:00:00Z", "yesterday", None])
+def test_any_spelling_of_the_events_time_is_taken(world, time):
+    arn = world.register()
+    assert hear(arn, ModelApprovalStatus="Approved", LastModifiedTime=time)["verdict"] == "STARTED"
 
 
 def test_the_same_approval_told_twice_or_stamped_starts_one_release(world):
@@ -88,11 +123,18 @@ def test_a_crash_before_it_was_remembered_starts_nothing_twice(world):
     assert len(executions()) == 1
 
 
-def test_a_package_that_serves_is_not_released_again(world):
+def test_a_package_that_serves_is_not_released_again_and_the_answer_is_told(world):
     arn = world.register()
-    promote(world, package_arn=arn)
+    world.serve(promote(world, package_arn=arn).endpoint_config)
     assert hear(arn)["verdict"] == "ALREADY_SERVING"
     assert executions() == []
+    assert world.timeline()[0]["detail"]["reasons"] == ["version 1 serves already: nothing was changed"]
+
+
+def test_the_champion_is_released_again_where_its_endpoint_was_deleted_or_changed_by_hand(world):
+    arn = world.register()
+    promote(world, package_arn=arn)
+    assert hear(arn)["verdict"] == "STARTED"
 
 
 def test_another_groups_package_is_none_of_our_business(world):
@@ -103,26 +145,110 @@ def test_another_groups_package_is_none_of_our_business(world):
     assert hear(arn)["verdict"] == "NOT_OURS"
 
 
-def test_while_another_execution_holds_the_lease_the_event_is_retried(world):
+def hold_lease(world) -> None:
+    """Let another execution work on the model."""
+    other = boto3.client("stepfunctions").start_execution(stateMachineArn=MACHINE, name="other")["executionArn"]
+    item = {"holder": other, "purpose": "retraining", "taken_at": "2016-02-11T11:00:00Z"}
+    key = {"model": {"S": MODEL}, "item": {"S": "lease"}}
+    world.dynamodb.put_item(TableName=TABLE, Item=key | {name: {"S": value} for name, value in item.items()})
+
+
+def end_the_other() -> None:
+    arn = MACHINE.replace("stateMachine", "execution") + ":other"
+    boto3.client("stepfunctions").stop_execution(executionArn=arn)
+
+
+def test_while_another_execution_holds_the_lease_an_approval_waits_and_is_released_after_it(world):
     arn = world.register()
-    machine = boto3.client("stepfunctions")
-    other = machine.start_execution(stateMachineArn=MACHINE, name="other")["executionArn"]
-    item = {"model": {"S": MODEL}, "item": {"S": "lease"}, "holder": {"S": other}, "purpose": {"S": "retraining"},
-            "taken_at": {"S": "2016-02-11T11:00:00Z"}}  # fmt: skip
-    world.dynamodb.put_item(TableName=TABLE, Item=item)
-    with pytest.raises(LeaseHeldError):
-        hear(arn)
-    assert world.item("approval#1") is None
+    hold_lease(world)
+    assert hear(arn)["verdict"] == "WAITING"
+    assert (executions(), world.item("waiting_release")["package_version"]["S"]) == (["other"], "1")
+    end_the_other()
+    # As `settle` hands it over again.
+    assert (
+        handler(
+            {"Records": [{"body": json.dumps({"time": "2016-02-11T13:00:00Z", "detail": {"ModelPackageArn": arn}})}]},
+            CONTEXT,
+        )["verdict"]
+        == "STARTED"
+    )
+    assert world.item("waiting_release") is None
+    assert len(executions()) == 2
+
+
+def test_of_several_approvals_that_wait_the_newest_is_released_and_the_others_are_told(world):
+    versions = [world.register() for _ in range(3)]
+    hold_lease(world)
+    for arn in (versions[0], versions[2], versions[1]):
+        decide(world, arn, "Rejected")
+    for minute, arn in enumerate((versions[0], versions[2], versions[1])):
+        with time_machine.travel(datetime(2016, 2, 11, 12, minute, tzinfo=UTC), tick=False):
+            decide(world, arn, "Approved")
+    # Events come in any order.
+    verdicts = [hear(versions[place])["verdict"] for place in (1, 0, 2)]
+    assert verdicts == ["WAITING", "SUPERSEDED", "SUPERSEDED"]
+    assert world.item("waiting_release")["package_version"]["S"] == "2"
+    superseded = [e["detail"] for e in world.timeline() if e["kind"] == "release_superseded"]
+    assert [(detail["package_version"], detail["newer_version"]) for detail in superseded] == [("1", "2"), ("3", "2")]
+
+
+def test_a_newer_approval_takes_the_place_of_one_that_waits(world):
+    first, second = world.register(), world.register()
+    hold_lease(world)
+    for minute, arn in enumerate((first, second)):
+        with time_machine.travel(datetime(2016, 2, 11, 12, minute, tzinfo=UTC), tick=False):
+            decide(world, arn, "Rejected")
+            decide(world, arn, "Approved")
+    assert [hear(first)["verdict"], hear(second)["verdict"]] == ["WAITING", "WAITING"]
+    assert world.item("waiting_release")["package_version"]["S"] == "2"
+    assert [e["detail"]["package_version"] for e in world.timeline() if e["kind"] == "release_superseded"] == ["1"]
+
+
+def test_an_approval_that_is_older_than_the_champions_is_superseded(world):
+    older, newer = world.register(), world.register()
+    with time_machine.travel(datetime(2016, 2, 11, 12, tzinfo=UTC), tick=False):
+        decide(world, older, "Rejected")
+        decide(world, older, "Approved")
+    approvals.save(world.dynamodb, TABLE, MODEL, "1", Approval("PendingManualApproval", 0))
+    champions.save(world.dynamodb, TABLE, MODEL, replace(promote(world, package_arn=newer), package_version="2"))
+    heard = Approval("Approved", 1, datetime(2016, 2, 11, 13, tzinfo=UTC))
+    approvals.save(world.dynamodb, TABLE, MODEL, "2", heard)
+    assert hear(older) == {"verdict": "SUPERSEDED", "newer": "2"}
+    assert executions() == []
+
+
+def test_a_rejected_package_waits_no_more(world):
+    arn = world.register()
+    hold_lease(world)
+    hear(arn)
+    decide(world, arn, "Rejected")
+    hear(arn)
+    assert world.item("waiting_release") is None
+
+
+def test_a_rejection_of_a_package_on_its_way_is_told(world):
+    arn = world.register(status="Rejected")
+    note = ReleaseUnderWay("r", arn, "1", "config", None, (), datetime(2016, 2, 11, tzinfo=UTC))
+    under_way.save(world.dynamodb, TABLE, MODEL, note)
+    assert hear(arn)["releasing"] is True
+    assert world.timeline()[0]["detail"]["releasing"] is True
 
 
 def test_a_rejection_is_written_down(world):
     arn = world.register(status="Rejected")
-    assert hear(arn) == {"verdict": "REJECTED", "serving": False}
+    assert hear(arn) == {"verdict": "REJECTED", "serving": False, "releasing": False}
     assert world.timeline()[0]["kind"] == "rejected"
 
 
 def test_a_rejection_of_the_serving_package_is_told(world):
     arn = world.register(status="Rejected")
-    promote(world, package_arn=arn)
+    world.serve(promote(world, package_arn=arn).endpoint_config)
     assert hear(arn)["serving"] is True
     assert world.timeline()[0]["detail"]["serving"] is True
+
+
+def test_a_package_that_was_deleted_is_no_error_and_nothing_to_act_on(world):
+    deleted = world.register().rpartition("/")[0] + "/7"
+    assert hear(deleted, ModelApprovalStatus="Approved")["verdict"] == "DELETED"
+    assert executions() == []
+    assert world.timeline() == []

@@ -34,7 +34,7 @@ def test_a_step_that_went_well_is_in_the_timeline_only(world):
     assert world.mails() == []
 
 
-@pytest.mark.parametrize("kind", ["gate_failed", "canary_promoted"])
+@pytest.mark.parametrize("kind", ["gate_failed", "approved"])
 def test_what_the_deciding_step_entered_is_told_but_not_entered_again(world, kind):
     handler(load_event("tell_failed") | {"kind": kind, "detail": {"run": "r", "reasons": []}}, CONTEXT)
     assert world.kinds() == []
@@ -45,3 +45,9 @@ def test_the_same_event_twice_is_one_entry(world):
     handler(load_event("tell_failed"), CONTEXT)
     handler(load_event("tell_failed"), CONTEXT)
     assert len(world.timeline()) == 1
+
+
+def test_a_failure_that_was_told_is_remembered_for_the_end_of_its_execution(world):
+    event = load_event("tell_failed")
+    handler(event, CONTEXT)
+    assert world.item(f"told#failed#{event['detail']['run']}") is not None

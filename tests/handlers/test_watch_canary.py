@@ -1,6 +1,8 @@
 """watch_canary compares what both fleets answered, puts the gauge, and remembers what it saw."""
 
+import base64
 import json
+from collections.abc import Iterable
 from datetime import timedelta
 
 import numpy as np
@@ -10,9 +12,10 @@ from lambdas.adapters import clients
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
-from tests.handlers.aws_world import CONTEXT, MODEL, aws_world
-from tests.handlers.test_verify_release import NEW, OLD
+from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, aws_world
 
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
+OLD, NEW = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbb"
 STARTED = from_text("2016-02-11T12:50:00Z")
 
 
@@ -20,18 +23,19 @@ STARTED = from_text("2016-02-11T12:50:00Z")
 def world(monkeypatch):
     with aws_world(monkeypatch) as world:
         world.serve(OLD)
+        world.register()
         yield world
 
 
 @pytest.fixture
 def updating(monkeypatch):
     # moto has no UpdateEndpoint, so no endpoint of its own is ever on its way.
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Baking", STARTED),))
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Baking", STARTED),), None, STARTED)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
 
 
-def capture(world, version: str, scores: np.ndarray) -> None:
-    """Capture one answer a minute under a package's prefix."""
+def capture(world, version: str, scores: Iterable[object], *, content_type: str = "text/csv") -> None:
+    """Capture an answer every ten seconds under a package's prefix; only CSV's own type is not in BASE64."""
     payload = ",".join("1" for _ in world.config.features)
     for hour in (12, 13):
         lines = []
@@ -43,6 +47,10 @@ def capture(world, version: str, scores: np.ndarray) -> None:
                     side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
                     for side, text in sides.items()
                 }
+                if content_type != "text/csv":
+                    packed = base64.b64encode(str(score).encode()).decode()
+                    came = {"observedContentType": content_type, "data": packed, "encoding": "BASE64"}
+                    data["endpointOutput"] |= came
                 meta = {"eventId": f"{version}-{minute}", "inferenceTime": to_text(time)}
                 lines.append(json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"}))
         key = f"capture/{MODEL}/{version}/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/{hour}/f.jsonl"
@@ -51,7 +59,7 @@ def capture(world, version: str, scores: np.ndarray) -> None:
 
 def look(minutes: int) -> dict:
     event = {
-        "model": MODEL, "run": "release-1", "time": to_text(STARTED + timedelta(minutes=minutes)),
+        "model": MODEL, "run": "release-1", "package_arn": PACKAGE, "time": to_text(STARTED + timedelta(minutes=minutes)),
         "package_version": "2", "endpoint_config": NEW, "previous_config": OLD, "started": to_text(STARTED),
     }  # fmt: skip
     return watch_canary.handler(event, CONTEXT)
@@ -93,14 +101,63 @@ def test_shifted_answers_raise_the_gauge_and_are_remembered(world):
 
 @pytest.mark.usefixtures("updating")
 def test_only_the_last_look_holds_missing_requests_against_the_canary(world):
+    capture(world, "1", np.full(50, 0.5))
+    capture(world, "2", np.full(5, 0.5))
     assert look(20)["watch"]["verdict"] == "HEALTHY"
     last = world.config.canary.bake_minutes - 4
     assert look(last)["watch"]["verdict"] == "UNPROVEN"
     assert sorted(gauges()) == [0.0, 1.0]
 
 
+@pytest.mark.usefixtures("updating")
+def test_a_canary_whose_answers_cannot_be_read_is_unproven_and_says_what_came(world, monkeypatch):
+    monkeypatch.setattr(watch_canary.canary_traffic, "count_requests", lambda *_, **__: 500)
+    capture(world, "1", np.full(50, 0.5))
+    capture(world, "2", ["<html>Bad gateway</html>"] * 50, content_type="text/html; charset=utf-8")
+    assert look(20)["watch"]["verdict"] == "UNDECIDED"
+    watch = look(world.config.canary.bake_minutes - 4)["watch"]
+    assert watch["verdict"] == "UNPROVEN"
+    assert "none of the 50 captured requests of the canary could be read" in watch["reasons"][0]
+    assert "a page of HTML" in watch["reasons"][0]
+    assert sorted(gauges()) == [0.0, 1.0]
+    assert world.item("canary")["judged"] == {"N": "0"}
+
+
+@pytest.mark.usefixtures("updating")
+def test_answers_that_came_as_html_are_compared_by_their_content(world):
+    random = np.random.default_rng(1)
+    capture(world, "1", random.uniform(0.1, 0.9, 100))
+    capture(world, "2", random.uniform(0.1, 0.9, 100), content_type="text/html; charset=utf-8")
+    assert look(20)["watch"]["verdict"] == "HEALTHY"
+    assert world.item("canary")["judged"] == {"N": "100"}
+
+
 def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):
-    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", "", (("Creating", STARTED),))
+    state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Creating", STARTED),), None, STARTED)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
     assert look(58) == {"verdict": "BAKING", "watch": {}}
     assert gauges() == []
+
+
+@pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
+def test_a_canary_whose_approval_was_taken_back_goes_back(world, updating, status):
+    scores = np.linspace(0.1, 0.9, 120)
+    capture(world, "1", scores)
+    capture(world, "2", scores)
+    world.sagemaker.update_model_package(ModelPackageArn=PACKAGE, ModelApprovalStatus=status)
+    watch = look(20)["watch"]
+    assert (watch["verdict"], watch["gauge"]) == ("MISBEHAVING", 1)
+    assert f"is {status} in the registry" in watch["reasons"][0]
+
+
+def test_the_gauge_is_put_even_if_nothing_can_be_remembered(world, updating, monkeypatch):
+    put = []
+    monkeypatch.setattr(watch_canary.canary_traffic, "put_gauge", lambda *_, value, **__: put.append(value))
+
+    def refuse(*_):
+        raise RuntimeError("the table is throttled")
+
+    monkeypatch.setattr(watch_canary.canary_watch, "save", refuse)
+    with pytest.raises(RuntimeError):
+        look(20)
+    assert put == [0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kedge.canary import judge_canary
+from kedge.canary import Unread, judge_canary
 from kedge.model_policies import CanaryPolicy
 
 
@@ -40,6 +40,41 @@ def test_too_few_requests_are_unproven_only_when_the_bake_ends():
 
 def test_a_canary_without_any_answer_is_unproven():
     assert verdict(np.empty(0), np.empty(0), requests=0).verdict == "UNPROVEN"
+
+
+ALL_READ = Unread()
+
+
+def judged(canary, champion, *, ending, unread=(ALL_READ, ALL_READ)):
+    return judge_canary(canary, champion, CanaryPolicy(), requests=200, bake_is_ending=ending, unread=unread)
+
+
+def test_a_canary_of_which_no_answer_was_read_is_never_healthy_and_unproven_when_the_bake_ends():
+    none, some, lost = np.empty(0), answers(1, 200), Unread(9, "no endpointOutput in the record")
+    for canary, champion, unread in ((none, some, ALL_READ), (none, none, ALL_READ), (some, none, lost)):
+        early, last = (judged(canary, champion, ending=end, unread=(ALL_READ, unread)) for end in (False, True))
+        assert (early.verdict, early.gauge, early.judged) == ("UNDECIDED", 0, 0)
+        assert (last.verdict, last.gauge, last.judged) == ("UNPROVEN", 1, 0)
+    assert judged(some, some, ending=True).judged == 200
+
+
+def test_where_all_traffic_moves_at_once_the_canary_is_read_alone_and_that_is_said():
+    found = judged(answers(1, 200), np.empty(0), ending=True)
+    assert (found.verdict, found.judged) == ("HEALTHY", 200)
+    assert "the champion answered nothing over the same minutes" in found.reasons[0]
+
+
+def test_an_unproven_canary_says_how_many_were_captured_and_what_came():
+    lost = Unread(180, "endpointOutput is a page of HTML or XML, neither CSV nor JSON")
+    (reason,) = judged(np.empty(0), answers(1, 200), ending=True, unread=(lost, ALL_READ)).reasons
+    assert reason == (
+        "the canary answered 200 requests, but no answer was compared: none of the 180 captured requests of the canary could be "
+        "read (endpointOutput is a page of HTML or XML, neither CSV nor JSON)"
+    )
+    (reason,) = judged(answers(1, 200), np.empty(0), ending=True, unread=(ALL_READ, lost)).reasons
+    assert "of the champion could be read" in reason
+    (reason,) = judged(np.empty(0), np.empty(0), ending=True).reasons
+    assert reason.endswith("nothing was captured of the canary; nothing was captured of the champion")
 
 
 def test_a_handful_of_answers_proves_no_misbehaviour():

@@ -1,9 +1,12 @@
 import base64
+import gzip
+import io
 import json
 import random
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +42,12 @@ def payload(data, *, encoding="CSV", content_type="text/csv", side="endpointInpu
     record = capture_record("1.5,2,sea", answer, **metadata)
     record["captureData"][side] |= {"data": data, "encoding": encoding, "observedContentType": content_type}
     return record
+
+
+def in_base64(content, content_type, *, side="endpointOutput"):
+    """A record of which one side stands in BASE64: what no content type of the capture's config names."""
+    content = content.encode() if isinstance(content, str) else content
+    return payload(base64.b64encode(content).decode(), encoding="BASE64", content_type=content_type, side=side)
 
 
 def test_real_records_are_read():
@@ -85,6 +94,97 @@ def test_every_shape_of_the_same_row_gives_the_same_row(data, encoding, in_base6
         data, encoding = base64.b64encode(data.encode()).decode(), "BASE64"
     (row,) = rows_of(payload(data, encoding=encoding, content_type=content_type))
     assert (row["weight"], row["items"], row["carrier"], row["prediction"]) == ("1.5", "2", "sea", "0.5")
+
+
+TYPES = ["text/html; charset=utf-8", "text/plain", "application/octet-stream", "image/png", "", None]
+READABLE = [
+    ("0.93", "0.93"), ("0.930\n", "0.930"), ("[0.93]", "0.93"), ('{"predictions": [0.93]}', "0.93"), ("[[0.93]]", "0.93"),
+    ('{"prediction": 0.93}\n', "0.93"), ("\ufeff0.93", "0.93"), ("0.93,0.07", "0.93"), ('"0.93"', "0.93"), ("1e-05", "1e-05"), ("NaN", "NaN"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize("content_type", TYPES)
+def test_an_answer_in_base64_is_read_by_its_content_whatever_its_type(content_type, count):
+    for content, expected in READABLE:
+        rows = rows_of(*[in_base64(content, content_type)] * count)
+        assert {row["prediction"] for row in rows} == {expected}, content
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize(
+    "content", ["1.5,2,sea", '1.5,2,"sea"\n', '[1.5, 2, "sea"]', '{"instances": [[1.5, 2, "sea"]]}', "\ufeff1.5,2,sea"]
+)
+def test_a_request_in_base64_is_read_by_its_content_whatever_its_type(content, content_type):
+    packed = gzip.compress(content.encode())
+    for record in (in_base64(sent, content_type, side="endpointInput") for sent in (content, packed)):
+        (row,) = rows_of(record)
+        assert (row["weight"], row["items"], row["carrier"]) == ("1.5", "2", "sea")
+
+
+def test_json_lines_in_base64_are_several_rows():
+    record = in_base64('[1, 2, "sea"]\n[3, 4, "air"]\n', "application/octet-stream", side="endpointInput")
+    record["captureData"]["endpointOutput"]["data"] = "0.1\n0.2"
+    assert [(row["items"], row["prediction"]) for row in rows_of(record)] == [("2", "0.1"), ("4", "0.2")]
+
+
+@pytest.mark.parametrize("count", [1, 300])
+@pytest.mark.parametrize(
+    ("data", "encoding", "content_type"),
+    [
+        ('[1.5, 2, "sea"]', "CSV", "text/csv"), ('{"weight": 1.5, "items": 2, "carrier": "sea"}', "CSV", "text/csv"),
+        ("1.5,2,sea", "JSON", "application/json"), ('"1.5",2,sea', "JSON", "application/json"), ("1.5,2,sea", "CSV", "text/plain"),
+        ('[1.5, 2, "sea"]', "CSV", "text/plain"), ("1.5,2,sea", "JSON", "text/csv"),
+    ],
+)  # fmt: skip
+def test_what_can_only_be_the_other_format_is_read_as_that(data, encoding, content_type, count):
+    record = payload(data, encoding=encoding, content_type=content_type)
+    assert {(r["weight"], r["items"], r["carrier"]) for r in rows_of(*[record] * count)} == {("1.5", "2", "sea")}
+
+
+ARRAY = io.BytesIO()
+np.save(ARRAY, np.array([0.5]))
+
+
+@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "text/plain", "", "text/csv", "application/json"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (ARRAY.getvalue(), "a NumPy array"), (b"\n#\xd7\xce\x10\x00\x00\x00", "RecordIO protobuf"), (b"PK\x03\x04\xff", "a zip archive"),
+        (b"\x80\x04\x95", "a pickle"), ("é".encode("latin-1"), "no UTF-8"), ("0.5".encode("utf-16"), "no UTF-8"),
+        (b"\x1f\x8bnot gzip", "not text in BASE64"), (gzip.compress(b"0.5")[:-9], "not text in BASE64"),
+        ("<html><body>Bad gateway</body></html>", "a page of HTML"), ("<!DOCTYPE HTML>\n<title>500</title>", "a page of HTML"),
+        (" \n<h1>Not found</h1>", "a page of HTML"), ("<?xml version='1.0'?><Error/>", "a page of HTML"),
+        ("", "holds no row"), ("\n", "holds no row"),
+    ],
+)  # fmt: skip
+def test_what_is_neither_csv_nor_json_is_never_an_answer_and_says_what_it_is(content, reason, content_type):
+    assert reason in reason_of(in_base64(content, content_type))
+
+
+@pytest.mark.parametrize(
+    "content", ["Internal Server Error", "OK", "[0.1 0.9]", "(0.5,)", '"no', "{'prediction': 0.5}", "0 1:0.5 2:0.7"]
+)
+@pytest.mark.parametrize(
+    ("content_type", "encoding"), [("text/html; charset=utf-8", "BASE64"), ("", "BASE64"), ("text/plain", "CSV")]
+)
+def test_a_sentence_that_no_header_calls_csv_is_no_answer(content, content_type, encoding):
+    data = base64.b64encode(content.encode()).decode() if encoding == "BASE64" else content
+    assert reason_of(payload(data, encoding=encoding, content_type=content_type, side="endpointOutput"))
+
+
+def test_a_gzip_that_unpacks_without_end_is_given_up():
+    assert "not text in BASE64" in reason_of(in_base64(gzip.compress(b"1" * 70_000_000, 1), "", side="endpointInput"))
+
+
+def test_libsvm_says_that_it_is_libsvm():
+    assert "libsvm" in reason_of(in_base64("0 1:0.5 2:0.7", "text/libsvm", side="endpointInput"))
+
+
+def test_a_class_may_be_answered_as_text_of_any_type():
+    for content in ("fine,0.1,0.2,0.7", "fine", '"fine"', '[["fine", 0.1, 0.2, 0.7]]'):
+        (row,) = rows_of(in_base64(content, "text/html; charset=utf-8"), config=SEVERAL)
+        assert row["prediction"] == "fine"
 
 
 def test_json_lines_are_several_rows():
@@ -158,7 +258,6 @@ def test_times_come_as_text_in_any_zone_and_as_milliseconds(time):
         (capture_record("1,2,sea", "0", inferenceTime="9999-12-31T23:59:59-12:00"), "is not a time"),
         (payload("?", encoding="BASE64"), "not text in BASE64"), (payload("/////w==", encoding="BASE64"), "not text in BASE64"),
         (payload("1,2,sea", encoding="PROTOBUF"), "neither CSV nor JSON"),
-        (payload("MSwyLHNlYQ==", encoding="BASE64", content_type="image/png"), "image/png, neither CSV nor JSON"),
         (payload("{", encoding="JSON"), "not JSON"), (payload("[" * 50_000, encoding="JSON"), "not JSON"),
         (payload('{"weight": 1}', encoding="JSON"), "no items, carrier"), (payload("[]", encoding="JSON"), "holds no row"),
         (payload('[1, 2, "\\ud800"]', encoding="JSON"), "not JSON"),
@@ -186,7 +285,13 @@ ODD = [
     capture_record("1,2,sea\n", "0.1\n"), capture_record("1,,", "0.1", inferenceId=None), capture_record("1,2,sea", "0.1,7"),
     payload('[1, 2, "sea"]', encoding="JSON"), payload(base64.b64encode(b"1,2,sea").decode(), encoding="BASE64"),
     capture_record("1,2,sea", "0.1", inferenceTime=1451883784000), {"no": "record"}, capture_record("1,2,sea", "0", eventId=3),
-    capture_record("1,2,sea", "0", inferenceId=""), capture_record(" 1 ,2,š", "0", customAttributes="x"), capture_record("", ""),
+    capture_record("1,2,sea", "0", inferenceId=""), in_base64("0.5", "text/html; charset=utf-8"), in_base64("Bad gateway", "text/plain"),
+    in_base64("[0.5]", ""), in_base64("0.5,0.2", "text/html"), in_base64("MS", "text/csv"), in_base64("<html>no</html>", "text/csv"),
+    in_base64("1,2,sea", "", side="endpointInput"), in_base64("\ufeff1,2,sea", "text/csv", side="endpointInput"),
+    payload("[0.5]", side="endpointOutput"), payload("<html>no</html>", side="endpointOutput"),
+    payload("0.5", content_type="text/plain", side="endpointOutput"),
+    payload("late", content_type="text/plain", side="endpointOutput"), payload('[1, 2, "sea"]'), payload("1,2,sea", encoding="JSON"),
+    capture_record(" 1 ,2,š", "0", customAttributes="x"), capture_record("", ""),
 ]  # fmt: skip
 
 

@@ -1,9 +1,22 @@
-"""A release plan keeps the variant, tells its fleet apart, and guards it within the bake."""
+"""A release plan has the running count, tells its fleet apart, and guards it within the bake."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kedge.errors import EndpointVariantNameError, NoInstancesError
 from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import ReleasePlan, plan_release, rollout
+from kedge.release_plan import (
+    ReleasePlan,
+    ServingFleet,
+    canary_alarms,
+    canary_instances,
+    endpoint_config_name,
+    plan_release,
+    rollout,
+)
+
+TWO = ServingFleet("AllTraffic", 2)
 
 
 def make_config(**canary) -> ModelConfig:
@@ -13,15 +26,28 @@ def make_config(**canary) -> ModelConfig:
 
 
 def make_plan(
-    config: ModelConfig | None = None, *, version: str = "2", run: str = "r1", serving: str | None = "Live"
+    config: ModelConfig | None = None, *, version: str = "2", run: str = "r1", serving: ServingFleet | None = TWO
 ) -> ReleasePlan:
     return plan_release(
-        config or make_config(), package_version=version, package_arn=f"arn:{version}", run=run, serving_variant=serving
+        config or make_config(), package_version=version, package_arn=f"arn:{version}", run=run, serving=serving
     )
 
 
-def test_an_update_keeps_the_variant_that_serves():
-    assert make_plan(serving="Live").variant == "Live"
+def test_a_variant_that_serves_under_another_name_is_refused_with_both_names_and_the_line_to_change():
+    with pytest.raises(EndpointVariantNameError) as raised:
+        make_plan(serving=ServingFleet("Live", 2))
+    for word in ("'Live'", "'AllTraffic'", "variant: Live", "models/hotel.yaml", "hotel-live"):
+        assert word in str(raised.value)
+
+
+def test_an_update_has_the_running_count_and_a_creation_the_yamls():
+    assert make_plan(serving=ServingFleet("AllTraffic", 5)).instance_count == 5
+    assert make_plan(serving=None).instance_count == 2
+
+
+def test_an_endpoint_without_instances_is_refused():
+    with pytest.raises(NoInstancesError, match="hotel-live"):
+        make_plan(serving=ServingFleet("AllTraffic", 0))
 
 
 def test_without_an_endpoint_there_is_nothing_to_roll_back_to():
@@ -36,7 +62,7 @@ def test_the_config_is_named_after_package_and_run():
 
 def test_the_longest_names_fit():
     config = ModelConfig.model_validate(make_config().model_copy(update={"model": "m" * 40}))
-    plan = plan_release(config, package_version="12345", package_arn="a", run="r", serving_variant="v")
+    plan = plan_release(config, package_version="12345", package_arn="a", run="r", serving=TWO)
     assert len(plan.endpoint_config) <= 63
     assert all(len(alarm.name) <= 255 for alarm in plan.alarms)
 
@@ -64,12 +90,41 @@ def test_error_alarms_can_fire_on_a_fraction_and_latency_is_in_microseconds():
 
 @pytest.mark.parametrize(("bake", "termination"), [(10, 0), (45, 10), (60, 60)])
 def test_the_deployment_may_take_longer_than_its_waits_and_no_longer_than_allowed(bake, termination):
-    how = rollout(make_config(bake_minutes=bake, termination_wait_minutes=termination).canary, instance_count=2)
+    how = rollout(make_config(bake_minutes=bake, termination_wait_minutes=termination).canary, instances=2)
     assert how.bake_seconds + how.termination_wait_seconds < how.maximum_seconds <= 28_800
     assert how.maximum_seconds >= 600
 
 
-def test_one_instance_has_no_canary_but_bakes():
-    how = rollout(make_config().canary, instance_count=1)
-    assert how.canary_fraction is None
+def test_one_instance_has_no_canary_but_bakes_which_is_said():
+    how = rollout(make_config().canary, instances=1)
+    assert how.canary_instances is None
     assert how.bake_seconds == 2700
+    assert "1 instance, which cannot be divided: all of the traffic moves at once" in how.traffic
+
+
+@given(fraction=st.floats(0, 0.5, exclude_min=True), instances=st.integers(2, 10_000))
+def test_a_canary_is_whole_instances_at_least_one_and_at_most_half(fraction, instances):
+    canary = canary_instances(fraction, instances)
+    assert isinstance(canary, int)
+    assert 1 <= canary <= instances / 2
+    # Never more than the YAML has, but where a part of an instance would be left.
+    assert canary == 1 or canary <= fraction * instances + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("fraction", "instances", "canary"), [(0.1, 3, 1), (0.5, 2, 1), (0.5, 5, 2), (0.3, 10, 3), (0.29, 100, 29)]
+)
+def test_the_share_that_it_really_is_stands_beside_the_yamls(fraction, instances, canary):
+    how = rollout(make_config(traffic_fraction=fraction).canary, instances=instances)
+    assert how.canary_instances == canary
+    assert f"{canary} of {instances} instances: about {100 * canary / instances:.0f} %" in how.traffic
+    assert how.traffic.endswith(f"the YAML has {100 * fraction:g} %")
+
+
+def test_alarms_are_named_as_the_release_machine_may_name_them_however_long_the_model_is_called():
+    text = "{model: %s, endpoint: {name: e}, features: [{name: x, kind: numeric}]}"
+    config = parse_model_config(text % ("m" * 40), source="m.yaml")
+    name = endpoint_config_name(config.model, "123456", "run")
+    for alarm in canary_alarms(config, endpoint_config=name, variant="v"):
+        assert alarm.name.startswith("kedge-")
+        assert len(alarm.name) <= 255

@@ -11,7 +11,10 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-ALL_OF_S3 = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+OWN = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": ["s3:*", "cloudwatch:DescribeAlarms"], "Resource": "*"}],
+}
 
 TRAIN = """
 import argparse, json, os, shutil
@@ -39,14 +42,14 @@ def model_fn(model_dir):
 
 def input_fn(body, content_type):
     if content_type == "application/json":
-        return [json.loads(line)["x"] for line in body.decode().splitlines()]
-    return [float(line.split(",")[0]) for line in body.decode().splitlines()]
+        return [json.loads(line)["x"] for line in body.splitlines()]
+    return [float(line.split(",")[0]) for line in body.splitlines()]
 
 def predict_fn(rows, mean):
     return [mean + row for row in rows]
 
 def output_fn(predictions, accept):
-    return "\\n".join(str(each) for each in predictions)
+    return "\\n".join(str(each) for each in predictions), accept
 """
 BROKEN = INFERENCE.replace("return [mean + row for row in rows]", "raise RuntimeError('no such feature: meal')")
 
@@ -70,7 +73,7 @@ class World:
         self.s3, self.sagemaker = account.client("s3"), account.client("sagemaker")
         self.runtime, self.cloudwatch = account.client("sagemaker-runtime"), account.client("cloudwatch")
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region})
-        self.role = self.make_role("workshop", ALL_OF_S3)
+        self.role = self.make_role("workshop", OWN)
         self.events = []
         publish = account.publish_event
 

@@ -10,7 +10,7 @@ import pytest
 
 from offline.account import Account
 from offline.capture_writer import CaptureSettings, CaptureWriter
-from tests.offline.sagemaker_world import ALL_OF_S3, BROKEN, BUCKET, START, World
+from tests.offline.sagemaker_world import BROKEN, BUCKET, INFERENCE, OWN, START, World
 
 REAL = Path(__file__).parents[1] / "data" / "churn_csv.jsonl"
 CAPTURE = {
@@ -115,6 +115,19 @@ def test_encodings_follow_the_listed_content_types(world):
     assert {block["endpointInput"]["encoding"] for block in blocks} == {"JSON", "BASE64"}
 
 
+def test_what_a_script_answers_without_a_type_is_captured_in_base64(world):
+    bare = INFERENCE.replace("for each in predictions), accept", "for each in predictions)")
+    for name, script in (("typed", INFERENCE), ("bare", bare)):
+        world.make_model(name, script=script)
+        world.make_config(f"{name}-config", name, capture=CAPTURE)
+        world.make_endpoint(name, f"{name}-config")
+        world.ask("7", name=name)
+    world.pass_minutes(15)
+    found = {record["captureData"]["endpointOutput"]["observedContentType"]: record for record in records(world)}
+    sides = {kind: record["captureData"]["endpointOutput"]["encoding"] for kind, record in found.items()}
+    assert sides == {"text/csv; charset=utf-8": "CSV", "text/html; charset=utf-8": "BASE64"}
+
+
 def test_a_sample_and_a_single_mode_are_possible(world):
     made = writer(world, InitialSamplingPercentage=30, CaptureOptions=[{"CaptureMode": "Output"}])
     for _ in range(200):
@@ -148,7 +161,7 @@ def test_the_same_seed_writes_the_same_files(world, tmp_path):
 
 
 def test_without_permission_nothing_is_captured_and_nothing_is_said(world):
-    elsewhere = {**ALL_OF_S3, "Statement": [{**ALL_OF_S3["Statement"][0], "Resource": "arn:aws:s3:::elsewhere/*"}]}
+    elsewhere = {**OWN, "Statement": [{**OWN["Statement"][0], "Resource": "arn:aws:s3:::elsewhere/*"}]}
     made = writer(world, role=world.make_role("shut", elsewhere))
     for _ in range(3):
         made.capture(("text/csv", b"1"), ("text/csv", b"2"))

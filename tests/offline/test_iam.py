@@ -200,6 +200,68 @@ def test_rollback_alarms_are_read_with_the_callers_permission(account, role):
         boto3.client("sagemaker").update_endpoint(EndpointName="e", EndpointConfigName="c", DeploymentConfig=policy)
 
 
+def package(artefact="s3://data/m.tar.gz", image=f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/xgboost:3"):
+    container = {"Image": image, "ModelDataUrl": artefact}
+    return {"ModelPackageGroupName": "Hotel", "InferenceSpecification": {"Containers": [container]}}
+
+
+PACKAGE_NEEDS = {
+    "the group": allow("sagemaker:CreateModelPackage", f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:model-package-group/*"),
+    "the package": allow("sagemaker:CreateModelPackage", f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:model-package/*"),
+    "the artefact": allow("s3:GetObject", "arn:aws:s3:::data/*"),
+    "the image": allow(["ecr:BatchGetImage", "ecr:DescribeImages"], "arn:aws:ecr:eu-west-1:*:repository/xgboost"),
+}
+
+
+@pytest.mark.parametrize("missing", PACKAGE_NEEDS)
+def test_a_package_is_registered_only_by_who_may_see_all_of_it(account, role, missing):
+    statements = [statement for name, statement in PACKAGE_NEEDS.items() if name != missing]
+    with account.as_role(role(*statements)), pytest.raises(ClientError, match="is not authorized to perform"):
+        boto3.client("sagemaker").create_model_package(**package())
+
+
+def test_a_package_of_another_accounts_image_needs_that_accounts_repository(account, role):
+    abroad = package(image="685385470294.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0")
+    with account.as_role(role(*PACKAGE_NEEDS.values())), pytest.raises(ClientError, match="685385470294:repository"):
+        boto3.client("sagemaker").create_model_package(**abroad)
+
+
+@pytest.mark.parametrize("missing", ["kms:CreateGrant", "kms:DescribeKey"])
+def test_an_encrypted_volume_needs_a_grant_of_the_callers(account, role, missing):
+    key, worker = account.client("kms").create_key()["KeyMetadata"]["Arn"], role(name="worker")
+    job = training_job(worker)
+    job["ResourceConfig"] |= {"VolumeKmsKeyId": key}
+    lends = [allow(action, key) for action in ("kms:CreateGrant", "kms:DescribeKey") if action != missing]
+    arn = role(allow("sagemaker:CreateTrainingJob", "*"), allow("iam:PassRole", worker), *lends)
+    with account.as_role(arn), pytest.raises(ClientError, match=missing):
+        boto3.client("sagemaker").create_training_job(**job)
+
+
+def test_a_conditional_write_needs_to_read_what_it_compares(account, role, bucket):
+    with account.as_role(role(allow("s3:PutObject", f"{bucket}/*"))), pytest.raises(ClientError, match="s3:GetObject"):
+        boto3.client("s3").put_object(Bucket="data", Key="k", Body=b"", IfMatch='"etag"')
+
+
+def trusting(account, service, **condition):
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": condition}
+    iam = account.client("iam")
+    return iam.create_role(RoleName="trusting", AssumeRolePolicyDocument=document([trust]))["Role"]["Arn"]
+
+
+@pytest.mark.parametrize(("service", "trusted", "may"), [
+    ("sagemaker", ACCOUNT, True), ("states", ACCOUNT, True), ("scheduler", ACCOUNT, True),
+    ("sagemaker", "999999999999", False), ("lambda", ACCOUNT, False),
+])  # fmt: skip
+def test_services_but_lambda_say_for_which_account_they_take_a_role(account, service, trusted, may):
+    principal = f"{service}.amazonaws.com"
+    arn = trusting(account, principal, StringEquals={"aws:SourceAccount": trusted})
+    if may:
+        account.iam.require_trust(arn, principal)
+    else:
+        with pytest.raises(ClientError, match="cannot be assumed"):
+            account.iam.require_trust(arn, principal)
+
+
 def test_a_service_may_only_what_the_resources_policy_lets_it(account):
     sqs = account.client("sqs")
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
@@ -214,3 +276,40 @@ def test_a_service_may_only_what_the_resources_policy_lets_it(account):
     account.iam.require_service("events.amazonaws.com", "sqs:SendMessage", queue, source_arn=rule)
     with pytest.raises(ClientError):
         account.iam.require_service("events.amazonaws.com", "sqs:SendMessage", queue, source_arn=f"{rule}-other")
+
+
+def bound(account, role_arn, *statements):
+    """Put a permissions boundary on a role."""
+    iam = account.client("iam")
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=document(list(statements)))["Policy"]["Arn"]
+    iam.put_role_permissions_boundary(RoleName=role_arn.rpartition("/")[2], PermissionsBoundary=boundary)
+
+
+def test_a_boundary_takes_away_what_it_does_not_allow_and_gives_nothing(account, role):
+    arn = role(allow("sns:Publish", TOPIC), allow("sqs:SendMessage", "*"))
+    bound(account, arn, allow(["sns:Publish", "s3:GetObject"], "*"))
+    assert account.iam.allows(arn, "sns:Publish", TOPIC)
+    assert not account.iam.allows(arn, "sqs:SendMessage", "*")
+    assert not account.iam.allows(arn, "s3:GetObject", "arn:aws:s3:::bucket/key")
+
+
+def test_the_simulator_judges_a_roles_policies_with_the_given_context_and_tells_of_its_boundary(account, role):
+    condition = {"StringEquals": {"cloudwatch:namespace": "Kedge"}}
+    arn = role(allow("cloudwatch:PutMetricData", "*", Condition=condition), deny("sns:Publish", "*"))
+
+    def simulate(action, **context):
+        entries = [
+            {"ContextKeyName": k, "ContextKeyType": "string", "ContextKeyValues": [v]} for k, v in context.items()
+        ]
+        answer = account.client("iam").simulate_principal_policy(
+            PolicySourceArn=arn, ActionNames=[action], ContextEntries=entries
+        )
+        (result,) = answer["EvaluationResults"]
+        return result["EvalDecision"], result.get("PermissionsBoundaryDecisionDetail")
+
+    assert simulate("sns:Publish") == ("explicitDeny", None)
+    assert simulate("cloudwatch:PutMetricData") == ("implicitDeny", None)
+    assert simulate("cloudwatch:PutMetricData", **{"cloudwatch:namespace": "Kedge"}) == ("allowed", None)
+    bound(account, arn, allow("s3:*", "*"))
+    outside = {"AllowedByPermissionsBoundary": False}
+    assert simulate("cloudwatch:PutMetricData", **{"cloudwatch:namespace": "Kedge"}) == ("implicitDeny", outside)

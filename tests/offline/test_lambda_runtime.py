@@ -40,6 +40,13 @@ def unserialisable(event, context):
 def chatty(event, context):
     print("one"); print("two")
 
+def logs(event, context):
+    import logging, sys
+    logger = logging.getLogger("one name for all functions")
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler(sys.stdout))
+    logger.warning(context.function_name)
+
 def large(event, context):
     return "x" * 7_000_000
 
@@ -151,6 +158,24 @@ def test_what_a_handler_prints_lands_in_its_log_group(deployed):
     account.invoke_function("chatty", {})
     events = account.client("logs").filter_log_events(logGroupName="/aws/lambda/chatty")["events"]
     assert [event["message"] for event in events] == ["one", "two"]
+
+
+def test_loggers_of_one_name_in_two_functions_write_each_into_its_own_log_group(deployed):
+    other = function("Role", "app.logs", {}, FunctionName="other")
+    account = deployed("logs", Other=other)
+    for name in ("logs", "other", "logs"):
+        account.invoke_function(name, {})
+    for name, times in (("logs", 2), ("other", 1)):
+        events = account.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        assert [event["message"] for event in events] == [name] * times
+
+
+def test_a_handler_that_cannot_be_imported_fails_as_the_runtime_says_it(deployed):
+    account = deployed("modules", Absent=function("Role", "absent.handler", {}, FunctionName="absent"))
+    with pytest.raises(FunctionError) as failure:
+        account.invoke_function("absent", {})
+    assert failure.value.error_type == "Runtime.ImportModuleError"
+    assert failure.value.message == "Unable to import module 'absent': No module named 'absent'"
 
 
 def test_a_handler_and_the_threads_it_starts_act_as_its_role(deployed):

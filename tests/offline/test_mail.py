@@ -119,3 +119,11 @@ def test_message_is_limited_in_bytes_not_characters(account):
 def test_subscriptions_that_are_not_imitated_are_refused(account):
     with pytest.raises(ClientError, match="not imitated"):
         _topic(account, ("sms", "+4912345678", {}))
+
+
+def test_an_address_that_no_mail_reaches_stays_pending_and_hears_nothing(account):
+    topic = _topic(account, ("email", "ann@example.invalid", {}))
+    account.client("sns").publish(TopicArn=topic, Message="text")
+    (listed,) = account.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert listed["SubscriptionArn"] == "PendingConfirmation"
+    assert _mails(account) == ([], [])

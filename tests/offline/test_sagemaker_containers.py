@@ -27,7 +27,7 @@ def start(containers, script=INFERENCE, environment=None, **files):
 
 def test_rows_go_in_and_answers_come_out(containers):
     reply = start(containers).invoke(b"1,5\n2,5\n", "text/csv", "text/csv")
-    assert (reply.status, reply.body, reply.content_type) == (200, b"2.0\n3.0", "text/csv")
+    assert (reply.status, reply.body, reply.content_type) == (200, b"2.0\n3.0", "text/csv; charset=utf-8")
     assert reply.microseconds >= 0
 
 
@@ -59,9 +59,38 @@ def model_fn(model_dir):
     return Model()
 """
     container = start(containers, script)
-    assert container.invoke(b"1,2\n3,4\n", "text/csv", "text/csv").body == b"3.0\n7.0"
+    assert container.invoke(b"1,2\n3,4\n", "text/csv", "text/csv").body == b"3.0\n7.0\n"
     assert container.invoke(b"[[1, 2]]", "application/json", "application/json").body == b"[3]"
     assert container.invoke(b"x", "image/png", "text/csv").status == 415
+    assert container.invoke(b"1,2", "text/csv; charset=utf-8", "text/csv").status == 415
+    assert container.invoke(b"1,2", "text/csv", "image/png").status == 406
+
+
+@pytest.mark.parametrize("accept", ["", "*/*"])
+def test_a_client_that_accepts_anything_gets_json_or_what_the_environment_says(containers, accept):
+    script = INFERENCE.replace("), accept", "), accept + '; asked'")
+    assert start(containers, script).invoke(b"1", "text/csv", accept).content_type == "application/json; asked"
+    chosen = start(containers, script, {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"})
+    assert chosen.invoke(b"1", "text/csv", accept).content_type == "text/csv; asked; charset=utf-8"
+
+
+@pytest.mark.parametrize("kind", ["str", "str.encode"])
+def test_a_script_that_returns_bare_text_answers_html_whatever_the_client_accepts(containers, kind):
+    bare = INFERENCE.replace('return "\\n".join(str(each) for each in predictions), accept', f"return {kind}('2.0')")
+    for accept in ("text/csv", "application/json", ""):
+        reply = start(containers, bare).invoke(b"1", "text/csv", accept)
+        assert (reply.body, reply.content_type) == (b"2.0", "text/html; charset=utf-8")
+
+
+def test_only_two_content_types_written_exactly_so_reach_the_script_as_text(containers):
+    script = INFERENCE.replace(
+        "def input_fn(body, content_type):", "def input_fn(body, content_type):\n    return [type(body).__name__]\n"
+    )
+    container = start(containers, script.replace("mean + row", "row"))
+    kinds = ["text/csv", "application/json", "text/csv; charset=utf-8", "application/jsonlines", "text/plain", ""]
+    assert [container.invoke(b"1", kind, "text/csv").body.decode() for kind in kinds] == [
+        "str", "str", "bytes", "bytes", "bytes", "str",
+    ]  # fmt: skip
 
 
 def test_a_model_that_does_not_load_fails_its_ping(containers):

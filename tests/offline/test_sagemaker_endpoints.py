@@ -64,6 +64,7 @@ def test_each_request_is_measured_with_and_without_its_config(world):
     world.make_endpoint()
     for _ in range(3):
         world.ask()
+    world.pass_minutes(2)
     assert metric(world, "Invocations") == [3.0]
     assert metric(world, "Invocations", EndpointConfigName="config-1") == [3.0]
     assert metric(world, "Invocation5XXErrors") == [0.0]
@@ -79,8 +80,34 @@ def test_a_script_that_raises_is_a_model_error_counted_as_one(world):
         world.ask()
     assert raised.value.response["OriginalStatusCode"] == 500
     assert raised.value.response["OriginalMessage"] == "no such feature: meal"
+    world.pass_minutes(2)
     assert metric(world, "Invocation5XXErrors", "Average") == [1.0]
     assert metric(world, "Invocation4XXErrors") == [0.0]
+
+
+def test_a_minutes_metrics_come_a_minute_after_it_and_alarms_see_them_then(world):
+    world.make_endpoint()
+    world.cloudwatch.put_metric_alarm(
+        AlarmName="busy",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[{"Name": "EndpointName", "Value": "bookings"}, {"Name": "VariantName", "Value": "AllTraffic"}],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    world.pass_minutes(1)
+    assert world.account.clock.now.second == 0
+    world.ask()
+    seen = []
+    for _ in range(3):
+        state = world.cloudwatch.describe_alarms(AlarmNames=["busy"])["MetricAlarms"][0]["StateValue"]
+        seen.append((metric(world, "Invocations"), state))
+        world.pass_minutes(1)
+    assert seen == [([], "OK"), ([], "OK"), ([1.0], "ALARM")]
 
 
 def test_traffic_follows_the_weights_of_the_variants(world):

@@ -174,3 +174,26 @@ def test_jobs_are_listed(world):
     world.sagemaker.create_training_job(**training_request(world))
     listed = world.sagemaker.list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]
     assert [job["TrainingJobName"] for job in listed] == ["job-1"]
+
+
+def test_a_key_for_the_volumes_of_an_instance_with_local_storage_is_refused(world):
+    key = world.account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    resources = {"InstanceType": "ml.m5d.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    assert "VolumeKmsKeyId" in refusal(world, ResourceConfig=resources | {"VolumeKmsKeyId": key})["Message"]
+    world.sagemaker.create_training_job(**training_request(world, ResourceConfig=resources))
+
+
+def test_a_role_that_may_not_encrypt_fails_its_job_at_the_end(world):
+    key = world.account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    output = {"S3OutputPath": f"s3://{BUCKET}/output", "KmsKeyId": key}
+    world.sagemaker.create_training_job(**training_request(world, OutputDataConfig=output))
+    world.pass_minutes(10)
+    assert "kms:Encrypt" in describe(world)["FailureReason"]
+
+
+def test_a_model_whose_role_may_not_read_the_artefact_is_refused(world):
+    own = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::elsewhere/*"}
+    stranger = world.make_role("stranger", {"Version": "2012-10-17", "Statement": [own]})
+    container = {"Image": "image", "ModelDataUrl": world.put("m.tar.gz", b"")}
+    with pytest.raises(ClientError, match=r'Could not access model data .* has "s3:GetObject" permissions'):
+        world.sagemaker.create_model(ModelName="m", ExecutionRoleArn=stranger, PrimaryContainer=container)

@@ -1,5 +1,7 @@
 """The registry numbers, keeps, validates and tells."""
 
+from datetime import timedelta
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -176,3 +178,18 @@ def test_only_an_approved_package_becomes_a_model(world):
     world.make_config("config-1", "released")
     world.make_endpoint()
     assert world.answer("1") == "2.0"
+
+
+def test_a_read_that_is_behind_answers_what_was_before_the_update(world):
+    package = register(world)
+    world.account.model_registry.read_lag = timedelta(minutes=2)
+    world.sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    before = describe(world, package)
+    assert (before["ModelApprovalStatus"], before["LastModifiedTime"]) == ("PendingManualApproval", START)
+    world.pass_minutes(3)
+    assert describe(world, package)["ModelApprovalStatus"] == "Approved"
+
+
+def test_a_package_takes_its_groups_tags_and_none_of_its_own(world):
+    with pytest.raises(ClientError, match="Tags cannot be given"):
+        register(world, Tags=[{"Key": "k", "Value": "v"}])

@@ -1,6 +1,7 @@
 """UpdateEndpoint bakes a second fleet, watches alarms, and goes back without a word."""
 
 import contextlib
+import json
 from datetime import timedelta
 
 import pytest
@@ -149,11 +150,108 @@ def test_another_variant_name_goes_over_at_once_without_baking(world):
     assert state(world) == ("InService", "config-4")
 
 
-def test_a_single_instance_leaves_no_canary(world):
-    world.make_config("config-5", "model-2", instances=1)
-    update(world, config="config-5", alarms=())
+def scale(world, instances):
+    """Do what autoscaling does."""
+    world.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName="bookings",
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": instances}],
+    )
+
+
+def counts(world):
+    (variant,) = world.describe()["ProductionVariants"]
+    return variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]
+
+
+def test_a_scaled_fleet_is_updating_until_it_has_what_is_desired_and_serves_meanwhile(world):
+    scale(world, 5)
+    assert (world.describe()["EndpointStatus"], counts(world)) == ("Updating", (2, 5))
+    assert world.answer("1") == "1.0"
+    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+        update(world, alarms=())
+    world.pass_minutes(6)
+    assert (world.describe()["EndpointStatus"], counts(world)) == ("InService", (5, 5))
+    assert world.describe()["EndpointConfigName"] == "config-1"
+
+
+def test_only_a_variant_that_is_there_can_be_scaled(world):
+    with pytest.raises(ClientError, match="Could not find variant"):
+        world.sagemaker.update_endpoint_weights_and_capacities(
+            EndpointName="bookings", DesiredWeightsAndCapacities=[{"VariantName": "Other", "DesiredInstanceCount": 3}]
+        )
+
+
+def test_an_update_that_retains_nothing_falls_back_to_the_configs_count(world):
+    scale(world, 5)
+    world.pass_minutes(6)
+    update(world, alarms=())
+    world.pass_minutes(60)
+    assert counts(world) == (2, 2)
+
+
+@pytest.mark.parametrize("retained", [False, True])
+def test_a_fleet_of_one_instance_has_no_canary(world, retained):
+    """Whether the config says one, or the fleet was scaled in to one."""
+    if retained:
+        scale(world, 1)
+        world.pass_minutes(6)
+    else:
+        world.make_config("config-5", "model-2", instances=1)
+    with pytest.raises(ClientError, match="at most 50 percent of the instance count, which is 1"):
+        update(world, config="config-2" if retained else "config-5", alarms=(), RetainAllVariantProperties=retained)
+    assert state(world) == ("InService", "config-1")
+
+
+@pytest.mark.parametrize(
+    ("size", "share"),
+    [
+        ({"Type": "INSTANCE_COUNT", "Value": 1}, 0.2),
+        ({"Type": "INSTANCE_COUNT", "Value": 2}, 0.4),
+        ({"Type": "CAPACITY_PERCENT", "Value": 50}, 0.4),
+        ({"Type": "CAPACITY_PERCENT", "Value": 1}, 0.2),
+    ],
+)
+def test_the_canary_has_the_share_of_its_whole_instances(world, size, share):
+    scale(world, 5)
+    world.pass_minutes(6)
+    update(world, routing={**CANARY, "CanarySize": size}, alarms=(), RetainAllVariantProperties=True)
     world.pass_minutes(8)
-    assert green_answers(world) == 100
+    assert world.account.endpoints.get("bookings").green_share == share
+
+
+def test_a_canary_of_more_than_half_the_instances_is_refused(world):
+    with pytest.raises(ClientError, match="CanarySize of 2 must be at most 50 percent"):
+        update(world, routing={**CANARY, "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 2}}, alarms=())
+
+
+@pytest.mark.parametrize(
+    ("rule", "retain", "destination"),
+    [
+        ("exclusion ignored", True, "1"),
+        ("exclusion honoured", True, "2"),
+        ("exclusion ignored", False, "2"),
+        ("always kept", False, "1"),
+    ],
+)
+def test_what_becomes_of_the_capture_destination_is_by_the_accounts_rule(world, rule, retain, destination):
+    for number in "12":
+        capture = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": 100,
+            "DestinationS3Uri": f"s3://data-bucket/capture/{number}",
+            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        }
+        world.make_config(f"capturing-{number}", f"model-{number}", capture=capture)
+    world.make_endpoint("captured", "capturing-1")
+    world.account.endpoints.capture_rule = rule
+    excluded = {"ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DataCaptureConfig"}]} if retain else {}
+    update(
+        world, EndpointName="captured", config="capturing-2", alarms=(), RetainAllVariantProperties=retain, **excluded
+    )
+    world.pass_minutes(60)
+    described = world.describe("captured")
+    assert described["EndpointConfigName"] == "capturing-2"
+    assert described["DataCaptureConfig"]["DestinationS3Uri"] == f"s3://data-bucket/capture/{destination}"
 
 
 def test_retained_counts_keep_the_canary_that_the_new_config_would_lose(world):
@@ -166,12 +264,14 @@ def test_retained_counts_keep_the_canary_that_the_new_config_would_lose(world):
 
 
 def test_linear_routing_grows_in_equal_steps(world):
+    scale(world, 10)
+    world.pass_minutes(6)
     linear = {
         "Type": "LINEAR",
         "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 30},
         "WaitIntervalInSeconds": 600,
     }
-    update(world, routing=linear, alarms=())
+    update(world, routing=linear, alarms=(), RetainAllVariantProperties=True)
     endpoint, seen = world.account.endpoints.get("bookings"), []
     until = world.account.clock.now + timedelta(hours=1)
     while world.account.clock.now < until:
@@ -237,3 +337,14 @@ def test_policies_that_sagemaker_refuses_are_refused(world, routing, termination
     with pytest.raises(ClientError) as raised:
         update(world, routing=routing, termination=termination, alarms=())
     assert raised.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_an_execution_role_that_may_not_see_the_alarms_gives_the_update_up(world):
+    own = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own]})
+    world.account.client("iam").put_role_policy(RoleName="workshop", PolicyName="own", PolicyDocument=policy)
+    make_alarm(world)
+    update(world)
+    world.pass_minutes(15)
+    assert state(world) == ("InService", "config-1")
+    assert "cloudwatch:DescribeAlarms" in world.describe()["FailureReason"]

@@ -31,6 +31,15 @@ LOST = {
 HOLDS = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840 (0.810 to 0.860)"]}
 DETAILS = {
     "window_judged": WINDOW,
+    "captures_unreadable": {
+        "package_version": "2",
+        "records": 40,
+        "unread": 40,
+        "fault": "answer",
+        "came": {"answer": {"content_type": "text/html", "encoding": "BASE64", "shape": "<a>"}},
+        "expected": "an answer a row",
+        "remedy": "Let output_fn return (body, accept).",
+    },
     "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
     "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
@@ -40,10 +49,14 @@ DETAILS = {
     "package_registered": {"run": RUN, "package_arn": ARN, "reasons": ["AUC 0.77 against 0.69"]},
     "approved": {"run": RUN, "package_arn": ARN, "reasons": ["the package serves already: nothing was changed"]},
     "rejected": {"package_version": "2", "serving": True},
-    "canary_started": {"run": RUN, "package_version": "2"},
+    "decision_overtaken": {"package_version": "2", "reasons": ["the registry said PendingManualApproval"]},
+    "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": ["it captures to /1"]},
+    "canary_started": {"run": RUN, "package_version": "2", "traffic": "canary of 1 of 3 instances"},
     "canary_promoted": {"run": RUN, "package_version": "2"},
     "canary_rolled_back": {"run": RUN, "package_arn": ARN, "reasons": ["its answers moved"]},
     "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
+    "release_superseded": {"package_version": "2", "newer_version": "3", "reasons": ["version 3 was approved later"]},
+    "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
     "baseline_switched": {"run": RUN, "package_version": "2", "baseline": "2", "previous_baseline": "1"},
     "failed": {
         "machine": "kedge-retrain",

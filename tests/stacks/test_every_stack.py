@@ -17,6 +17,14 @@ def test_no_stack_has_a_custom_resource(stack):
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_what_outlives_its_stack_does_not_outlive_a_deployment_that_failed_to_make_it(stack):
+    """A retained resource of a fixed name would make each later deployment fail: it exists already."""
+    for name, resource in template(stack)["Resources"].items():
+        policies = resource.get("DeletionPolicy", "Delete"), resource.get("UpdateReplacePolicy", "Delete")
+        assert policies in {("Delete", "Delete"), ("RetainExceptOnCreate", "Retain")}, name
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_no_template_needs_a_parameter(stack):
     assert "Parameters" not in template(stack)
 
@@ -124,3 +132,65 @@ def test_templates_pass_cfn_lint():
     command = [cfn_lint, "--regions", "eu-west-1", "--ignore-checks", "W3005", "--", *templates]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout
+
+
+def test_every_log_group_is_encrypted_with_our_key_and_the_key_knows_for_which_group():
+    for path, group in resources("AWS::Logs::LogGroup").items():
+        assert "Key" in json.dumps(group["Properties"]["KmsKeyId"]), path
+    (key,) = resources("AWS::KMS::Key").values()
+    (logs,) = [s for s in key["Properties"]["KeyPolicy"]["Statement"] if s.get("Sid") == "LogsEncrypted"]
+    assert logs["Principal"] == {"Service": "logs.eu-west-1.amazonaws.com"}
+    assert "log-group:*" in json.dumps(logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"])
+
+
+def test_services_take_their_roles_for_this_account_alone_where_they_say_for_which():
+    services = set()
+    for path, role in resources("AWS::IAM::Role").items():
+        (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        service = trust["Principal"]["Service"]
+        services.add(service)
+        says = "aws:SourceAccount" in trust.get("Condition", {}).get("StringEquals", {})
+        # Lambda does not say for whom it takes a function's role: with the condition no function could be made.
+        assert says == (service != "lambda.amazonaws.com"), path
+    assert services == {f"{name}.amazonaws.com" for name in ("lambda", "states", "sagemaker", "scheduler")}
+
+
+def test_no_resource_lets_a_service_in_without_saying_for_whom():
+    kinds = ("AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy")
+    policies = {path: p["Properties"]["PolicyDocument"] for kind in kinds for path, p in resources(kind).items()}
+    policies |= {path: key["Properties"]["KeyPolicy"] for path, key in resources("AWS::KMS::Key").items()}
+    for path, policy in policies.items():
+        for statement in policy["Statement"]:
+            if "Service" in (statement["Principal"] if isinstance(statement["Principal"], dict) else {}):
+                keys = {key for lines in statement["Condition"].values() for key in lines}
+                assert keys & {"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn"}, path
+
+
+def statements_with(action):
+    return [
+        (path, statement)
+        for path in resources("AWS::IAM::Role")
+        for statement in statements_of(*path.split("/"))
+        if statement["Effect"] == "Allow" and action in statement["Action"]
+    ]
+
+
+@pytest.mark.parametrize("action", ["PutMetricAlarm", "DeleteAlarms", "DescribeAlarms"])
+def test_no_role_touches_an_alarm_whose_name_does_not_begin_with_kedge(action):
+    found = statements_with(f"cloudwatch:{action}")
+    assert found
+    for path, statement in found:
+        assert ":alarm:kedge-*" in json.dumps(statement["Resource"]), path
+
+
+def test_the_execution_role_sees_the_alarms_and_encrypts_what_its_jobs_write():
+    for action in ("cloudwatch:DescribeAlarms", "kms:Encrypt"):
+        assert [path for path, _ in statements_with(action) if "ExecutionRole" in path], action
+
+
+def test_a_package_is_registered_with_the_group_the_artefact_and_the_image_allowed():
+    ((_, register),) = statements_with("sagemaker:CreateModelPackage")
+    for kind in ("model-package/*", "model-package-group/*"):
+        assert f":{kind}" in json.dumps(register["Resource"])
+    for action in ("ecr:BatchGetImage", "ecr:DescribeImages", "s3:GetObject"):
+        assert [path for path, _ in statements_with(action) if "KedgeRetrainRole" in path], action

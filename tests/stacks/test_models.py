@@ -26,7 +26,7 @@ def test_a_model_pages_when_it_is_invoked_and_captures_nothing():
 def test_the_registry_keeps_a_models_packages_when_the_stack_goes():
     (group,) = resources("AWS::SageMaker::ModelPackageGroup").values()
     assert group["Properties"]["ModelPackageGroupName"] == "hotel-cancellations"
-    assert group["DeletionPolicy"] == "Retain"
+    assert group["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_a_stack_that_no_model_falls_into_stays_and_holds_no_alarm_of_earlier_ones(tmp_path, monkeypatch):

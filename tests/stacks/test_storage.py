@@ -19,7 +19,7 @@ def test_data_state_and_key_survive_the_stack():
     kept = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key")
     for kind in kept:
         for path, resource in resources(kind).items():
-            assert resource["DeletionPolicy"] == "Retain", path
+            assert resource["DeletionPolicy"] == "RetainExceptOnCreate", path
 
 
 def test_state_is_keyed_by_model_and_item_and_can_be_restored():

@@ -3,7 +3,7 @@
 from typing import Any
 
 from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import plan_release
+from kedge.release_plan import ServingFleet, plan_release
 from lambdas.adapters import model_registry, releases, training_jobs
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.training_jobs import Workshop
@@ -31,15 +31,23 @@ def ready(*, champion: bool = True) -> Json:
         "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
         "champion": {"present": False},
         "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
-        "challenger_model": training_jobs.challenger_model_request(shop),
+        "challenger_model": training_jobs.challenger_model_request(hotel(), shop),
         "challenger_transform": training_jobs.transform_request(
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
         ),
     }
     if champion:
+        copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
+        answer["champion_model"] = {
+            "ModelName": copy,
+            "ExecutionRoleArn": ROLE,
+            "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/models/hotel-v2.tar.gz"}],
+            "EnableNetworkIsolation": True,
+            "Tags": training_jobs.tags_of(shop),
+        }
         answer["champion_transform"] = training_jobs.transform_request(
-            hotel(), shop, model_name="hotel-v2", output_uri="s3://bucket/champion", **holdout
+            hotel(), shop, model_name=copy, output_uri="s3://bucket/champion", **holdout
         )
     return answer
 
@@ -67,11 +75,16 @@ def registration() -> Json:
 def plan(*, serving: bool = True) -> Json:
     """Answer as plan_release does, for an endpoint that serves or for none."""
     made = plan_release(
-        hotel(), package_version="3", package_arn=PACKAGE, run=RUN, serving_variant="AllTraffic" if serving else None
+        hotel(),
+        package_version="3",
+        package_arn=PACKAGE,
+        run=RUN,
+        serving=ServingFleet("AllTraffic", 2) if serving else None,
     )
     answer = {
         "verdict": "UPDATE" if serving else "CREATE",
         "package_version": "3",
+        "planned_at": "2016-01-01T00:00:00Z",
         "create_model": releases.create_model_request(made, role_arn=ROLE),
         "endpoint_config": releases.endpoint_config_request(made, bucket="bucket", kms_key_id=KEY),
         "alarms": [releases.alarm_request(alarm) for alarm in made.alarms],
@@ -80,9 +93,9 @@ def plan(*, serving: bool = True) -> Json:
     }
     if made.rollout is None:
         return answer | {"create": releases.create_endpoint_request(made)}
-    return answer | {"update": releases.update_endpoint_request(made, made.rollout)}
+    return answer | {"update": releases.update_endpoint_request(made, made.rollout), "traffic": made.rollout.traffic}
 
 
-def proof(verdict: str) -> Json:
-    """Answer as verify_release does."""
-    return {"verdict": verdict, "reasons": [f"it was {verdict}"], "serving": verdict == "PROMOTED"}
+def settled(verdict: str) -> Json:
+    """Answer as settle does at the end of a release."""
+    return {"verdict": verdict, "reasons": [f"it was {verdict}"]}

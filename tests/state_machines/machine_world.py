@@ -19,8 +19,7 @@ FUNCTIONS = (
     "BuildBaseline",
     "PlanRelease",
     "WatchCanary",
-    "VerifyRelease",
-    "SwitchBaseline",
+    "Settle",
     "Tell",
 )
 NOTHING = b"PK\x05\x06" + bytes(18)  # an empty archive: the fakes answer in its place
@@ -160,6 +159,9 @@ class Machine:
         self.arn = self.states.create_state_machine(
             name=f"kedge-{name}", definition=definition(account, name), roleArn=make_role(account, "machine")
         )["stateMachineArn"]
+        # The key that the requests of function_answers name.
+        keys = account.backend("kms").keys
+        keys["k"] = keys[account.client("kms").create_key()["KeyMetadata"]["KeyId"]]
         account.client("dynamodb").create_table(
             TableName=TABLE,
             KeySchema=[{"AttributeName": "model", "KeyType": "HASH"}, {"AttributeName": "item", "KeyType": "RANGE"}],

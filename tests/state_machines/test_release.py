@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from kedge.errors import EndpointBusyError, EndpointFailedError
-from tests.state_machines.function_answers import PACKAGE, RUN, plan, proof
+from tests.state_machines.function_answers import PACKAGE, RUN, plan, settled
 from tests.state_machines.machine_world import FakeFunctions, FakeSageMaker, Machine, throttled
 
 ALARMS = plan()["alarm_names"]
@@ -17,8 +17,7 @@ def functions(account):
         account,
         PlanRelease=plan(),
         WatchCanary=[{"verdict": "BAKING", "watch": {}}, {"verdict": "BAKING", "watch": {}}, {"verdict": "SETTLED"}],
-        VerifyRelease=proof("PROMOTED"),
-        SwitchBaseline={"package_version": "3", "baseline": "3", "baseline_key": "baselines/hotel/3.npz"},
+        Settle=settled("PROMOTED"),
         Tell={"kind": "told"},
     )
 
@@ -43,20 +42,6 @@ def run(machine, **more):
     return machine.run(package_arn=PACKAGE, **more)
 
 
-def test_a_proved_canary_becomes_the_champion(machine, functions):
-    ending = run(machine)
-    assert ending["status"] == "SUCCEEDED", ending.get("cause")
-    assert functions.told() == ["canary_started", "canary_promoted"]
-    (switched,) = functions.named("SwitchBaseline")
-    config = plan()["endpoint_config"]["EndpointConfigName"]
-    assert (switched["package_arn"], switched["endpoint_config"], switched["previous_config"]) == (
-        PACKAGE,
-        config,
-        "hotel-v2",
-    )
-    assert machine.lease() is None
-
-
 def test_sagemaker_is_asked_for_exactly_what_was_planned(machine, sagemaker):
     run(machine)
     planned = plan()
@@ -65,14 +50,6 @@ def test_sagemaker_is_asked_for_exactly_what_was_planned(machine, sagemaker):
         ("CreateEndpointConfig", planned["endpoint_config"]),
         ("UpdateEndpoint", planned["update"]),
     ]
-
-
-def test_the_alarms_are_armed_before_the_update_and_gone_at_the_end(machine, functions, armed):
-    seen = []
-    functions.set(WatchCanary=lambda _event: seen.append(armed()) or {"verdict": "SETTLED"})
-    run(machine)
-    assert [sorted(names) for names in seen] == [sorted(ALARMS)]
-    assert armed() == []
 
 
 def test_alarms_are_put_as_planned(account, machine, functions):
@@ -92,42 +69,13 @@ def test_the_canary_is_watched_every_two_minutes_until_it_has_settled(machine, f
     run(machine)
     times = [event["time"] for event in functions.named("WatchCanary")]
     assert times == ["2016-01-01T00:02:00.000Z", "2016-01-01T00:04:00.000Z", "2016-01-01T00:06:00.000Z"]
-    assert {event["started"] for event in functions.named("WatchCanary")} == {"2016-01-01T00:00:00.000Z"}
+    assert {event["started"] for event in functions.named("WatchCanary")} == {"2016-01-01T00:00:00Z"}
 
 
-def test_the_promotion_is_told_with_the_time_and_words_of_the_entry_in_the_timeline(machine, functions):
+def test_the_share_of_the_traffic_is_told_when_the_canary_starts(machine, functions):
     run(machine)
-    (switched,), told = functions.named("SwitchBaseline"), functions.named("Tell")[-1]
-    assert told["time"] == switched["time"]
-    # switch_baseline.py: detail = {"package_version", "run", "endpoint_config"}
-    config = plan()["endpoint_config"]["EndpointConfigName"]
-    assert told["detail"] == {"package_version": "3", "run": RUN, "endpoint_config": config}
-
-
-@pytest.mark.parametrize(("verdict", "kind"), [("ROLLED_BACK", "canary_rolled_back"), ("UNPROVEN", "release_unproven")])
-def test_a_release_that_is_not_proved_is_told_and_switches_nothing(machine, functions, armed, verdict, kind):
-    functions.set(VerifyRelease=proof(verdict))
-    assert run(machine)["status"] == "SUCCEEDED"
-    assert functions.told() == ["canary_started", kind]
-    assert functions.named("Tell")[-1]["detail"]["reasons"] == [f"it was {verdict}"]
-    assert functions.named("SwitchBaseline") == []
-    assert (armed(), machine.lease()) == ([], None)
-
-
-def test_nothing_is_ever_deleted_but_alarms(machine, functions, sagemaker):
-    functions.set(VerifyRelease=proof("ROLLED_BACK"))
-    run(machine)
-    assert [called for called, _ in sagemaker.calls if called.startswith("Delete")] == []
-
-
-def test_a_first_endpoint_is_created_and_awaited(machine, functions, sagemaker, armed):
-    functions.set(PlanRelease=plan(serving=False), VerifyRelease=[BUSY, BUSY, proof("PROMOTED")])
-    assert run(machine)["status"] == "SUCCEEDED"
-    assert [called for called, _ in sagemaker.calls] == ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
-    assert sagemaker.named("CreateEndpoint") == [plan(serving=False)["create"]]
-    assert [event["time"][11:16] for event in functions.named("VerifyRelease")] == ["00:10"] * 3
-    assert functions.named("SwitchBaseline")[0]["previous_config"] is None
-    assert (functions.told(), armed(), machine.lease()) == ([], [], None)
+    assert functions.named("Tell")[0]["detail"]["traffic"] == plan()["traffic"]
+    assert "1 of 2 instances: about 50 % of the traffic" in plan()["traffic"]
 
 
 def test_a_package_that_serves_already_changes_nothing_and_is_told(machine, functions, sagemaker):
@@ -143,35 +91,13 @@ def test_a_busy_endpoint_is_waited_for(machine, functions):
     assert run(machine)["status"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("function", ["PlanRelease", "WatchCanary", "VerifyRelease", "SwitchBaseline"])
-def test_a_function_that_fails_is_told_by_its_state_and_leaves_no_alarm_and_no_lease(
-    machine, functions, armed, function
-):
-    functions.set(**{function: BROKEN})
-    ending = run(machine)
-    assert (ending["status"], ending["error"]) == ("FAILED", "EndpointFailedError")
-    told = functions.named("Tell")[-1]
-    assert (told["kind"], told["detail"]["state"]) == ("failed", function)
-    assert (armed(), machine.lease()) == ([], None)
-
-
-def test_the_alarms_guard_a_canary_that_is_no_longer_watched_until_it_has_settled(account, machine, functions, armed):
-    functions.set(WatchCanary=BROKEN, VerifyRelease=[*[BUSY] * 40, proof("ROLLED_BACK")])
-    machine.start(package_arn=PACKAGE)
-    account.clock.advance_to(account.clock.now + timedelta(minutes=30))
-    assert functions.told() == ["canary_started", "failed"]
-    assert sorted(armed()) == sorted(ALARMS)
-    account.clock.advance_to(account.clock.now + timedelta(minutes=30))
-    assert (armed(), machine.lease()) == ([], None)
-
-
 @pytest.mark.parametrize("operation", ["CreateModel", "CreateEndpointConfig", "UpdateEndpoint"])
-def test_a_call_that_is_refused_for_good_ends_the_run_told(machine, functions, sagemaker, armed, operation):
+def test_a_call_that_is_refused_for_good_ends_the_run_told(machine, functions, sagemaker, operation):
     sagemaker.fail(operation, "ValidationException", times=99)
     ending = run(machine)
     assert (ending["status"], ending["error"]) == ("FAILED", "SageMaker.SageMakerException")
     assert functions.named("Tell")[-1]["detail"]["state"] == operation
-    assert (armed(), machine.lease()) == ([], None)
+    assert (len(functions.named("Settle")), machine.lease()) == (1, None)
 
 
 def test_a_first_endpoint_that_cannot_be_created_ends_the_run_told(machine, functions, sagemaker):
@@ -200,29 +126,15 @@ def test_a_busy_lambda_is_asked_again(machine, functions):
     assert run(machine)["status"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("verdict", [{"PlanRelease": {"verdict": "X"}}, {"WatchCanary": {"verdict": "X"}}])
-def test_an_unknown_verdict_is_told_rather_than_guessed(machine, functions, armed, verdict):
-    functions.set(**verdict)
-    assert run(machine)["error"] == "UnknownVerdict"
-    assert (functions.told()[-1], armed(), machine.lease()) == ("failed", [], None)
-
-
-def test_the_lease_is_given_back_even_if_nobody_can_be_told(machine, functions, armed):
-    functions.set(Tell=RuntimeError("no mail today"))
+def test_the_lease_is_given_back_even_if_nobody_can_be_told_of_a_failure(machine, functions):
+    functions.set(PlanRelease=BROKEN, Tell=RuntimeError("no mail today"))
     ending = run(machine)
-    assert (ending["status"], ending["error"]) == ("FAILED", "RuntimeError")
-    assert (armed(), machine.lease()) == ([], None)
-
-
-@pytest.mark.parametrize("verdict", ["PROMOTED", "ROLLED_BACK", "UNPROVEN"])
-def test_a_teller_that_fails_at_the_end_fails_the_run_and_disarms_it(machine, functions, armed, verdict):
-    functions.set(VerifyRelease=proof(verdict), Tell=[{}, RuntimeError("no mail today"), {}])
-    assert run(machine)["status"] == "FAILED"
-    assert (armed(), machine.lease()) == ([], None)
+    assert (ending["status"], ending["error"]) == ("FAILED", "EndpointFailedError")
+    assert machine.lease() is None
 
 
 def test_a_teller_that_fails_on_what_serves_already_fails_the_run(machine, functions):
-    functions.set(PlanRelease={"verdict": "ALREADY_SERVING"}, Tell=[RuntimeError("no mail today"), {}])
+    functions.set(PlanRelease={"verdict": "ALREADY_SERVING"}, Tell=RuntimeError("no mail today"))
     assert run(machine)["status"] == "FAILED"
     assert machine.lease() is None
 
@@ -233,3 +145,103 @@ def test_a_canary_that_never_settles_ends_with_the_machine(account, machine, fun
     # The lease's holder runs no more, so that the next one may take it: lambdas/adapters/leases.py.
     (holder,) = {machine.lease()}
     assert machine.ending(holder)["status"] != "RUNNING"
+
+
+def test_every_release_ends_with_what_the_endpoint_says(machine, functions):
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told() == ["canary_started"]
+    (asked,) = functions.named("Settle")
+    assert (asked["model"], asked["run"]) == ("hotel", RUN)
+    assert machine.lease() is None
+
+
+def test_the_alarms_are_armed_before_the_update(machine, functions, armed):
+    seen = []
+    functions.set(WatchCanary=lambda _event: seen.append(armed()) or {"verdict": "SETTLED"})
+    run(machine)
+    assert [sorted(names) for names in seen] == [sorted(ALARMS)]
+
+
+def test_a_first_endpoint_is_created_and_awaited(machine, functions, sagemaker, armed):
+    functions.set(PlanRelease=plan(serving=False), Settle=[BUSY, BUSY, settled("PROMOTED")])
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert [called for called, _ in sagemaker.calls] == ["CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+    assert sagemaker.named("CreateEndpoint") == [plan(serving=False)["create"]]
+    assert [event["time"][11:16] for event in functions.named("Settle")] == ["00:10"] * 3
+    assert (functions.told(), armed(), machine.lease()) == ([], [], None)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no reason"), BROKEN, BUSY])
+def test_a_look_that_fails_is_tried_again_and_the_canary_is_watched_on(machine, functions, error):
+    functions.set(WatchCanary=[error, error, {"verdict": "BAKING", "watch": {}}, {"verdict": "SETTLED"}])
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told() == ["canary_started"]
+
+
+def gauge(account):
+    """Values of the gauge that the behaviour alarm reads."""
+    found = account.client("cloudwatch").get_metric_statistics(
+        Namespace="Kedge",
+        MetricName="CanaryMisbehaviour",
+        Dimensions=[
+            {"Name": "Model", "Value": "hotel"},
+            {"Name": "EndpointConfigName", "Value": plan()["endpoint_config"]["EndpointConfigName"]},
+        ],
+        StartTime=account.clock.now - timedelta(days=2),
+        EndTime=account.clock.now,
+        Period=60,
+        Statistics=["Maximum"],
+    )
+    return [point["Maximum"] for point in found["Datapoints"]]
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("blind"), {"verdict": "X"}])
+def test_a_canary_that_cannot_be_watched_is_sent_back_and_settled(account, machine, functions, answer):
+    functions.set(WatchCanary=answer, Settle=[BUSY, BUSY, settled("ROLLED_BACK")])
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert set(gauge(account)) == {1.0}
+    # Put anew with each look that failed, until the endpoint has settled.
+    assert len(gauge(account)) == len(functions.named("Settle")) == 3
+    assert machine.lease() is None
+
+
+def test_an_update_whose_answer_was_lost_is_watched_like_any_other(machine, functions, sagemaker):
+    sagemaker.fail("UpdateEndpoint", "ValidationException", times=99)
+    functions.set(WatchCanary=[{"verdict": "BAKING", "watch": {}}, {"verdict": "SETTLED"}])
+    run(machine)
+    assert len(functions.named("WatchCanary")) == 2
+    assert len(functions.named("Settle")) == 1
+
+
+def test_nobody_who_can_be_told_is_no_reason_to_end_a_release(machine, functions):
+    functions.set(Tell=RuntimeError("no mail today"))
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert len(functions.named("WatchCanary")) == 3
+
+
+def test_a_release_that_cannot_be_planned_is_told_by_its_state_and_settled(machine, functions, armed):
+    functions.set(PlanRelease=BROKEN)
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "EndpointFailedError")
+    told = functions.named("Tell")[-1]
+    assert (told["kind"], told["detail"]["state"]) == ("failed", "PlanRelease")
+    assert (len(functions.named("Settle")), armed(), machine.lease()) == (1, [], None)
+
+
+def test_an_unknown_verdict_is_told_rather_than_guessed(machine, functions):
+    functions.set(PlanRelease={"verdict": "X"})
+    assert run(machine)["error"] == "UnknownVerdict"
+    assert (functions.told()[-1], machine.lease()) == ("failed", None)
+
+
+def test_a_release_that_cannot_be_settled_gives_its_lease_back_for_the_hourly_round(machine, functions):
+    functions.set(Settle=RuntimeError("not today"))
+    run(machine)
+    assert machine.lease() is None
+    assert len(functions.named("Settle")) > 5
+
+
+def test_the_endpoint_is_waited_for_as_long_as_a_deployment_may_take(account, machine, functions):
+    functions.set(Settle=[*[BUSY] * 400, settled("PROMOTED")])
+    assert run(machine)["status"] == "SUCCEEDED"

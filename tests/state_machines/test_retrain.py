@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.state_machines.function_answers import RUN, gate, ready, registration, rejected
+from tests.state_machines.function_answers import ROLE, RUN, gate, ready, registration, rejected
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
@@ -29,6 +29,11 @@ def machine(account, functions, sagemaker):
     return Machine(account, "retrain", functions)
 
 
+def deleted(sagemaker):
+    """Names of the models that were asked to be deleted, each once, in order."""
+    return list(dict.fromkeys(request["ModelName"] for request in sagemaker.named("DeleteModel")))
+
+
 def run(machine, **more):
     return machine.run(trigger=TRIGGER, **more)
 
@@ -52,7 +57,7 @@ def test_the_training_job_is_the_one_the_snapshot_asked_for(machine, sagemaker):
 def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):
     run(machine)
     challenger, champion = sagemaker.named("CreateTransformJob")
-    assert (challenger["ModelName"], champion["ModelName"]) == (f"{RUN}-0", "hotel-v2")
+    assert (challenger["ModelName"], champion["ModelName"]) == (f"{RUN}-0", f"{RUN}-champion")
     assert challenger["TransformInput"] == champion["TransformInput"]
     begun = [called for called, _ in sagemaker.calls if called == "CreateTransformJob" or "DescribeTr" in called]
     assert begun[-1] != "CreateTransformJob"
@@ -60,9 +65,26 @@ def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine
     assert "CreateTransformJob" in begun[:first_look]
 
 
+def test_the_champion_is_scored_through_a_copy_that_the_snapshot_asked_for(machine, sagemaker):
+    run(machine)
+    assert sagemaker.named("CreateModel")[1] == ready()["champion_model"]
+
+
+def test_a_copy_that_is_refused_is_told_with_the_remedy_and_leaves_no_model(machine, functions, sagemaker):
+    sagemaker.fail("CreateModel", "ValidationException", times=99, about="-champion")
+    assert run(machine)["error"] == "SageMaker.SageMakerException"
+    told = functions.named("Tell")[-1]["detail"]
+    assert told["state"] == "CreateChampionCopy"
+    begins = f"Let the role {ROLE} read the image and the artefact of the champion hotel-v2"
+    assert told["cause"].startswith(begins)
+    assert "CreateModel was refused" in told["cause"]
+    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion"]
+    assert machine.lease() is None
+
+
 def test_the_challenger_is_the_artefact_that_the_job_wrote(machine, sagemaker, functions):
     run(machine)
-    (model,) = sagemaker.named("CreateModel")
+    model, _ = sagemaker.named("CreateModel")
     assert model["PrimaryContainer"]["ModelDataUrl"] == f"s3://bucket/{RUN}-0/model.tar.gz"
     (asked,) = functions.named("BuildBaseline")
     assert asked["artefact_uri"] == f"s3://bucket/{RUN}-0/model.tar.gz"
@@ -72,7 +94,8 @@ def test_the_challenger_is_the_artefact_that_the_job_wrote(machine, sagemaker, f
 def test_without_a_champion_the_challenger_is_scored_alone(machine, functions, sagemaker):
     functions.set(SnapshotData=ready(champion=False))
     assert run(machine)["status"] == "SUCCEEDED"
-    assert len(sagemaker.named("CreateTransformJob")) == 1
+    assert len(sagemaker.named("CreateTransformJob")) == len(sagemaker.named("CreateModel")) == 1
+    assert deleted(sagemaker) == [f"{RUN}-0"]
 
 
 def test_rejected_data_train_nothing_and_are_told(machine, functions, sagemaker):
@@ -89,7 +112,7 @@ def test_a_refused_challenger_is_deleted_and_never_registered(machine, functions
     functions.set(SnapshotData=ready(champion=champion), CompareModels=gate("REFUSE"))
     assert run(machine)["status"] == "SUCCEEDED"
     assert functions.told() == ["training_completed", "gate_failed"]
-    assert [request["ModelName"] for request in sagemaker.named("DeleteModel")] == [f"{RUN}-0"]
+    assert deleted(sagemaker) == [f"{RUN}-0", *([f"{RUN}-champion"] if champion else [])]
     assert sagemaker.named("CreateModelPackage") == []
     assert machine.lease() is None
 
@@ -143,7 +166,7 @@ def test_transform_jobs_that_fail_end_the_run_and_delete_the_model(machine, func
     assert functions.named("Tell")[-1]["detail"]["state"] == "ScoreHoldout"
     names = [job["TransformJobName"] for job in sagemaker.named("CreateTransformJob")]
     assert len(set(names)) == len(names)
-    assert [request["ModelName"] for request in sagemaker.named("DeleteModel")] == [f"{RUN}-0"]
+    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion"]
     assert machine.lease() is None
 
 
@@ -166,9 +189,10 @@ def test_a_call_that_is_refused_for_good_ends_the_run_told(machine, functions, s
 def test_models_are_named_anew_with_each_attempt(machine, sagemaker):
     sagemaker.fail("CreateModel", "ThrottlingException")
     assert run(machine)["status"] == "SUCCEEDED"
-    assert [model["ModelName"] for model in sagemaker.named("CreateModel")] == [f"{RUN}-0", f"{RUN}-1"]
+    made = [model["ModelName"] for model in sagemaker.named("CreateModel")]
+    assert made == [f"{RUN}-0", f"{RUN}-1", f"{RUN}-champion"]
     assert sagemaker.named("CreateTransformJob")[0]["ModelName"] == f"{RUN}-1"
-    assert sagemaker.named("DeleteModel") == [{"ModelName": f"{RUN}-1"}]
+    assert deleted(sagemaker) == [f"{RUN}-1", f"{RUN}-champion"]
 
 
 def test_a_busy_lambda_is_asked_again(machine, functions):
@@ -192,8 +216,8 @@ def test_the_lease_is_given_back_even_if_nobody_can_be_told(machine, functions):
 
 
 @pytest.mark.parametrize("told", [1, 2])
-def test_a_teller_that_fails_on_the_way_fails_the_run(machine, functions, told):
-    functions.set(Tell=[{}] * (told - 1) + [RuntimeError("no mail today"), {}])
+def test_a_teller_that_fails_on_the_way_is_tried_again_and_then_fails_the_run(machine, functions, told):
+    functions.set(Tell=[{}] * (told - 1) + [RuntimeError("no mail today")] * 3 + [{}])
     ending = run(machine)
     assert (ending["status"], ending["error"]) == ("FAILED", "RuntimeError")
     assert machine.lease() is None

@@ -74,9 +74,17 @@ def serving():
         sys.path.remove(str(TRAINING))
 
 
+@pytest.fixture(scope="module")
+def rows(serving):
+    """rows.py, which inference.py has imported."""
+    return sys.modules["rows"]
+
+
 def answer(serving, model, body, content_type, accept="text/csv"):
-    """One request through the four functions that the container calls."""
-    return serving.output_fn(serving.predict_fn(serving.input_fn(body, content_type), model), accept)
+    """One request through the four functions that the container calls; the answer's text."""
+    text, kind = serving.output_fn(serving.predict_fn(serving.input_fn(body, content_type), model), accept)
+    assert kind == accept
+    return text
 
 
 def test_the_same_rows_and_seed_give_the_same_model(trained, tmp_path):
@@ -165,20 +173,61 @@ def test_an_unseen_level_an_empty_field_and_a_broken_number_are_missing(trained,
     assert matrix[2, 1] == 1.0
 
 
-def test_booleans_become_0_and_1_and_times_become_days(serving):
+def test_booleans_become_0_and_1_and_times_become_days(rows):
     features = [{"name": "paid", "kind": "boolean"}, {"name": "bought", "kind": "timestamp"}]
-    rows = [["True", "1970-01-02T12:00:00Z"], [False, "1970-01-03"], ["?", "soon"]]
-    found = serving.Encoder(features).encode(rows)
+    found = rows.Encoder(features).encode([["True", "1970-01-02T12:00:00Z"], [False, "1970-01-03"], ["?", "soon"]])
     assert found[:2].tolist() == [[1.0, 1.5], [0.0, 2.0]]
     assert np.isnan(found[2]).all()
 
 
-def test_a_row_of_the_wrong_width_is_refused(trained, serving):
+def test_a_row_of_the_wrong_width_is_refused(trained, serving, rows):
     model = serving.model_fn(str(trained[0]))
-    with pytest.raises(serving.RowShapeError, match="1 values"):
+    with pytest.raises(rows.RowShapeError, match="1 values"):
         answer(serving, model, "120\n", "text/csv")
 
 
-def test_another_content_type_is_refused(serving):
-    with pytest.raises(serving.UnsupportedContentError, match="image/png"):
+def test_another_content_type_is_refused(serving, rows):
+    with pytest.raises(rows.UnsupportedContentError, match="image/png"):
         serving.input_fn(b"", "image/png")
+    with pytest.raises(rows.UnsupportedContentError, match="image/png"):
+        serving.output_fn([0.5], "image/png")
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("text/csv; charset=utf-8", ("0.5", "text/csv")),
+        ("*/*", ("0.5", "text/csv")),
+        ("", ("0.5", "text/csv")),
+        (None, ("0.5", "text/csv")),
+        ("Application/JSON;charset=utf-8", ('{"predictions": [0.5]}', "application/json")),
+        ("application/json, */*;q=0.5", ('{"predictions": [0.5]}', "application/json")),
+        ("application/jsonlines", ('{"predictions": [0.5]}', "application/jsonlines")),
+    ],
+)
+def test_answers_say_what_they_are(serving, accept, expected):
+    assert serving.output_fn([0.5], accept) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1970-01-02T12:00:00Z",
+        "1970-01-02T12:00:00+00:00",
+        "1970-01-02 12:00",
+        "1970-01-02T12",
+        "1970-01-02T12:00:00.0Z",
+        "1970-01-02T12:00:00.000000000Z",
+        "19700102T120000Z",
+        "1970-01-02T13:00:00+01",
+        "1970-01-02T06:30:00-0530",
+        " 1970-01-02t12:00:00z ",
+    ],
+)
+def test_a_time_is_read_alike_by_every_python(rows, text):
+    assert rows.Encoder([{"name": "bought", "kind": "timestamp"}]).encode([[text]])[0, 0] == 1.5
+
+
+@pytest.mark.parametrize("text", ["1970-13-01", "1970-01-02T25:00", "12:00", "1970-01-02T12:00:00Zulu", 5, None])
+def test_what_is_no_time_is_missing(rows, text):
+    assert np.isnan(rows.Encoder([{"name": "bought", "kind": "timestamp"}]).encode([[text]])).all()

@@ -1,0 +1,58 @@
+"""Whether the YAML files and the deployment name the same models, and whether each served model is still judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from cli.doctor.findings import Finding, failed, ok, warning
+from cli.doctor.installation import Installation
+from kedge.model_config import ModelConfig
+from lambdas.adapters import champions, windows
+from lambdas.adapters.champions import Champion
+from lambdas.handlers.requests import CADENCES
+
+GROUP = "AWS::SageMaker::ModelPackageGroup"
+# From here on the model's own alarm rings too: stacks/models.py.
+JUDGEMENT_AGE_CADENCES_MAX = 2
+
+
+def check(installation: Installation) -> Iterator[Finding]:
+    """Compare the two lists, then look at each model's champion and its last judgement."""
+    for problem in installation.model_files_problems:
+        yield failed("models", problem, "kedge models validate")
+    deployed = [group.physical_id.rpartition("/")[2] for group in installation.resources(GROUP)]
+    if not installation.stacks:
+        return
+    yield from same_models(deployed, list(installation.models))
+    dynamodb, table = installation.client("dynamodb"), installation.deployment.table
+    for name, config in installation.models.items():
+        if config.package_group in deployed:
+            champion = champions.load(dynamodb, table, name)
+            judged = windows.newest_end(dynamodb, table, name)
+            yield judgement(config, champion, judged, installation.now)
+
+
+def same_models(deployed: list[str], described: list[str]) -> Iterator[Finding]:
+    """Models that are deployed without a YAML, and the other way round."""
+    for name in sorted({*described} - {*deployed}):
+        yield warning(name, f"{name}.yaml is there, and the model is not deployed", "make deploy")
+    for name in sorted({*deployed} - {*described}):
+        remedy = f"bring {name}.yaml back, or make deploy to have the model's alarms removed"
+        yield warning(name, f"the model is deployed, and the folder of the YAML files has no {name}.yaml", remedy)
+
+
+def judgement(config: ModelConfig, champion: Champion | None, judged: datetime | None, now: datetime) -> Finding:
+    """Whether the model was judged lately, counted in its own cadence."""
+    name = config.model
+    if champion is None:
+        remedy = f'kedge retrain {name} --initial --reason "the first champion"'
+        return warning(name, "no package serves yet, so there is nothing to watch", remedy)
+    last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)
+    age = (now - last) / CADENCES[config.cadence.judge]
+    told = f"version {champion.package_version} serves since {champion.promoted_at:%Y-%m-%d %H:%M} UTC"
+    window = f"the last judged window ends at {judged:%Y-%m-%d %H:%M} UTC" if judged else "no window was judged yet"
+    if age >= JUDGEMENT_AGE_CADENCES_MAX:
+        remedy = "look at the queues, the schedules and the functions above; kedge history " + name
+        return failed(name, f"not judged for {age:.1f} of its cadences ({config.cadence.judge}): {window}", remedy)
+    return ok(name, f"{told}; {window}")

@@ -1,0 +1,64 @@
+"""A queue that hears what Kedge tells its topics, for as long as the smoke runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cli.smoke.model import MODEL
+from cli.smoke.waiting import Waiting
+
+QUEUE = f"{MODEL}-listener"
+
+
+class Listener:
+    """What is told on some topics, kept in the order in which it came."""
+
+    def __init__(self, sqs: Any, sns: Any) -> None:
+        self._sqs, self._sns = sqs, sns
+        self._heard: list[tuple[str, Mapping[str, Any]]] = []
+        self.url = ""
+
+    def open(self, topics: Mapping[str, str], waiting: Waiting) -> None:
+        """Make the queue and subscribe it to topics, by name their ARN; a second call changes nothing."""
+        if self.url:
+            return
+        url = str(self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"])
+        asked = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        arn = asked["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": list(topics.values())}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        for topic in topics.values():
+            self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+        self.url = url
+        # SQS takes up to a minute to follow a new policy, and what SNS may not deliver it does not try again.
+        waiting.pause(60)
+
+    def is_own(self, endpoint: str) -> bool:
+        """Whether a subscription's endpoint is this queue, perhaps an earlier run's."""
+        return endpoint.endswith(f":{QUEUE}")
+
+    def heard(self, topic: str) -> list[str]:
+        """The messages of a topic so far."""
+        while messages := self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                notice = json.loads(message["Body"])
+                self._heard.append((notice["TopicArn"], notice))
+                self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        return [str(notice["Message"]) for arn, notice in self._heard if arn == topic]
+
+    def hears(self, topic: str, *words: str, waiting: Waiting, minutes: float = 5) -> str | None:
+        """The first message of a topic that has all these words; None where none comes in time."""
+
+        def found() -> str | None:
+            return next((text for text in self.heard(topic) if all(word in text for word in words)), None)
+
+        return waiting.until(found, minutes=minutes)

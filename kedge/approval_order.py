@@ -1,0 +1,47 @@
+"""Whether what the registry answers about a package comes before or after the event that told of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+Reading = Literal["CURRENT", "BEHIND", "OVERTAKEN"]
+
+# An event's times are in milliseconds, the registry's may be rounded.
+_ROUNDING = timedelta(seconds=1)
+# The approvals' queue gives a message again after six minutes: no registry is behind for that long twice.
+BEHIND_DELIVERIES_MAX = 2
+
+
+def judge_reading(
+    *, told: str | None, found: str, told_at: datetime, changed_at: datetime | None, deliveries: int
+) -> Reading:
+    """Judge the approval status that the registry answers against the one that an event told.
+
+    DescribeModelPackage may be eventually consistent: right after the event it may still answer the status before. BEHIND
+    is such an answer, which is worth asking again for; OVERTAKEN means that a person has changed the status since.
+
+    Parameters
+    ----------
+    told, found : str or None
+        Approval status in the event, None where it has none, and in the registry's answer.
+    told_at : datetime
+        When the event's change was made: its LastModifiedTime, else the time of the event itself.
+    changed_at : datetime or None
+        The answer's LastModifiedTime.
+    deliveries : int
+        How often the queue has delivered the event, this time included. After the second one the answer is believed:
+        an event without a time of its own would otherwise come again for ever.
+
+    >>> from datetime import UTC
+    >>> approved = datetime(2016, 1, 1, 12, tzinfo=UTC)
+    >>> facts = {"told": "Approved", "found": "PendingManualApproval", "told_at": approved, "deliveries": 1}
+    >>> judge_reading(**facts, changed_at=approved - timedelta(hours=1))
+    'BEHIND'
+    >>> judge_reading(**facts, changed_at=approved + timedelta(hours=1))
+    'OVERTAKEN'
+    """
+    if told is None or told == found:
+        return "CURRENT"
+    is_older = changed_at is None or changed_at < told_at + _ROUNDING
+    return "BEHIND" if is_older and deliveries <= BEHIND_DELIVERIES_MAX else "OVERTAKEN"

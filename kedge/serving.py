@@ -1,0 +1,104 @@
+"""Whether what the champion item says is what the endpoint serves, and what is done where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Action = Literal["NONE", "WAIT", "TELL", "FOLLOW"]
+
+
+@dataclass(frozen=True)
+class Served:
+    """An endpoint as it stands; the package fields are None where its model was not made from a package of ours."""
+
+    status: str
+    settled: bool
+    endpoint_config: str
+    failure_reason: str = ""
+    package_arn: str | None = None
+    approval_status: str | None = None
+    baseline_kept: bool = False
+
+
+@dataclass(frozen=True)
+class ServingVerdict:
+    """What to do: NONE, WAIT (it is being changed), TELL a person, or FOLLOW (the champion item follows the endpoint).
+
+    `state` names the situation: it is told once as long as it stays the same.
+    """
+
+    action: Action
+    state: str
+    reasons: tuple[str, ...] = ()
+
+
+def judge_serving(
+    *, model: str, endpoint: str, champion_config: str, champion_version: str, served: Served | None
+) -> ServingVerdict:
+    """Compare the champion item with the endpoint. The endpoint is the truth: what serves is what must be judged.
+
+    Parameters
+    ----------
+    champion_config, champion_version : str
+        Endpoint config and package version of the champion item.
+    served : Served or None
+        The endpoint as SageMaker describes it; None where there is none.
+
+    >>> judge_serving(model="m", endpoint="e", champion_config="m-v1", champion_version="1", served=None).action
+    'TELL'
+    """
+    if served is None:
+        return ServingVerdict(
+            "TELL",
+            "absent",
+            (
+                f"endpoint {endpoint} does not exist any more; version {champion_version} of {model} answers nothing",
+                f"to bring it back: kedge rollback {model} --to {champion_version} --reason why; "
+                "to stop watching: remove the model's YAML and deploy",
+            ),
+        )
+    if not served.settled:
+        return ServingVerdict("WAIT", "changing")
+    if served.status != "InService":
+        why = served.failure_reason or "SageMaker gives no reason"
+        return ServingVerdict(
+            "TELL",
+            f"broken {served.status}",
+            (
+                f"endpoint {endpoint} is {served.status}: {why}",
+                f"see it in the SageMaker console; if it cannot be mended, delete it, then: "
+                f"kedge rollback {model} --to {champion_version} --reason why",
+            ),
+        )
+    if served.endpoint_config != champion_config:
+        return _changed(model, endpoint, champion_config, served)
+    if served.approval_status == "Rejected":
+        return ServingVerdict(
+            "TELL",
+            f"rejected {served.endpoint_config}",
+            (
+                f"version {champion_version} of {model} is Rejected in the registry, and it serves",
+                f"to go back to the version before it: kedge rollback {model} --reason why",
+            ),
+        )
+    return ServingVerdict("NONE", "agreed")
+
+
+def _changed(model: str, endpoint: str, expected: str, served: Served) -> ServingVerdict:
+    found = f"endpoint {endpoint} serves {served.endpoint_config}; Kedge's last release was {expected}"
+    if served.package_arn is not None and served.baseline_kept:
+        reasons = (
+            found,
+            f"Kedge judges {served.package_arn.rpartition('/')[2]} from now on: it is a version of {model}",
+        )
+        return ServingVerdict("FOLLOW", f"changed {served.endpoint_config}", reasons)
+    return ServingVerdict(
+        "TELL",
+        f"foreign {served.endpoint_config}",
+        (
+            found,
+            f"its model was not made from a version of {model} that Kedge has a baseline for: its answers are not judged",
+            f"to put Kedge's version back: kedge rollback {model} --to VERSION --reason why",
+        ),
+    )

@@ -1,0 +1,94 @@
+"""One way to tell: an entry in the timeline and a message to people and programs, kept until each of them was told.
+
+What is to be told is written into the state table (`untold#...`) before it is sent and taken away after it. Where SNS
+fails, or the function dies in between, the item stays, and `tell_again` sends it within the hour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.adapters import alerts, audit
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.times import from_text, to_text
+
+# Whoever is telling it just now needs no help.
+_GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a message is kept, written down and sent."""
+
+    dynamodb: Any
+    s3: Any
+    sns: Any
+    table: str
+    bucket: str
+    topics: Topics
+
+
+def record_and_tell(
+    desk: Desk, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], entered: bool = False
+) -> None:
+    """Write the timeline's entry, unless it was `entered` already, and send the message.
+
+    A topic that cannot be reached is no error: the message stays in the state table until it was sent.
+    """
+    event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
+    body = json.dumps(event, sort_keys=True, default=str)
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    for audience in alerts.AUDIENCES:
+        item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
+        desk.dynamodb.put_item(TableName=desk.table, Item=item)
+    if not entered:
+        audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
+    for audience in alerts.AUDIENCES:
+        _send(desk, event, audience, digest)
+
+
+def tell_again(desk: Desk, *, model: str, now: datetime) -> int:
+    """Send what was kept because it could not be sent; return how many messages went out."""
+    pages = desk.dynamodb.get_paginator("query").paginate(
+        TableName=desk.table,
+        ConsistentRead=True,
+        KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "untold#"}},
+    )
+    sent = 0
+    for item in [item for page in pages for item in page["Items"]]:
+        event = json.loads(item["event"]["S"])
+        if now - from_text(event["time"]) >= _GRACE:
+            # It may have been sent just before the function died: a message twice is better than none, and says so.
+            event["detail"]["repeated"] = True
+            sent += _send(desk, event, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
+    return sent
+
+
+def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> bool:
+    try:
+        alerts.publish(
+            desk.sns,
+            desk.topics,
+            model=event["model"],
+            kind=event["kind"],
+            time=from_text(event["time"]),
+            detail=event["detail"],
+            audiences=(audience,),
+        )
+        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(event["model"], audience, digest))
+    except (ClientError, BotoCoreError):
+        return False
+    return True
+
+
+def _key(model: str, audience: str, digest: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": f"untold#{audience}#{digest}"}}

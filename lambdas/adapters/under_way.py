@@ -1,0 +1,78 @@
+"""The release that is under way: the state table's `release` item, written before anything is changed.
+
+Whoever finds it after its machine has ended knows what may have been touched, and settles it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.times import from_text, to_text
+
+
+@dataclass(frozen=True)
+class ReleaseUnderWay:
+    """What one release is about to change; without a previous config it creates the endpoint."""
+
+    run: str
+    package_arn: str
+    package_version: str
+    endpoint_config: str
+    previous_config: str | None
+    alarm_names: tuple[str, ...]
+    planned_at: datetime
+
+
+def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
+    """Note what is about to be changed."""
+    item = {
+        **_key(model),
+        "run": {"S": release.run},
+        "package_arn": {"S": release.package_arn},
+        "package_version": {"S": release.package_version},
+        "endpoint_config": {"S": release.endpoint_config},
+        "alarm_names": {"L": [{"S": name} for name in release.alarm_names]},
+        "planned_at": {"S": to_text(release.planned_at)},
+    }
+    if release.previous_config is not None:
+        item["previous_config"] = {"S": release.previous_config}
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load(dynamodb: Any, table: str, model: str) -> ReleaseUnderWay | None:
+    """Read the note; None where every release was settled."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    if item is None:
+        return None
+    return ReleaseUnderWay(
+        run=item["run"]["S"],
+        package_arn=item["package_arn"]["S"],
+        package_version=item["package_version"]["S"],
+        endpoint_config=item["endpoint_config"]["S"],
+        previous_config=item["previous_config"]["S"] if "previous_config" in item else None,
+        alarm_names=tuple(name["S"] for name in item["alarm_names"]["L"]),
+        planned_at=from_text(item["planned_at"]["S"]),
+    )
+
+
+def forget(dynamodb: Any, table: str, model: str, run: str) -> None:
+    """Remove this run's note; another run's is left alone."""
+    try:
+        dynamodb.delete_item(
+            TableName=table,
+            Key=_key(model),
+            ConditionExpression="attribute_not_exists(#run) OR #run = :run",
+            ExpressionAttributeNames={"#run": "run"},
+            ExpressionAttributeValues={":run": {"S": run}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "release"}}

@@ -1,0 +1,89 @@
+"""Compare the champion item with the endpoint, follow the endpoint where that is safe, and tell a person once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from kedge.serving import Served, ServingVerdict, judge_serving
+from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.model_registry import Package
+from lambdas.adapters.times import to_text
+from lambdas.handlers.settled_release import Bench, champion_of, tell_once
+
+
+def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
+    """Judge what serves; a model that was never deployed has nothing to disagree with."""
+    champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
+    if champion is None:
+        return ServingVerdict("NONE", "not deployed")
+    package = package_that_serves(endpoint, bench)
+    verdict = judge_serving(
+        model=bench.model,
+        endpoint=bench.config.endpoint.name,
+        champion_config=champion.endpoint_config,
+        champion_version=champion.package_version,
+        served=served(endpoint, package),
+    )
+    if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
+        follow(endpoint, package, champion, bench)
+    if verdict.action in ("FOLLOW", "TELL"):
+        tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+    return verdict
+
+
+def package_that_serves(endpoint: EndpointState | None, bench: Bench) -> Package | None:
+    """The version of this model's group that the endpoint's model was made from."""
+    if endpoint is None:
+        return None
+    served_model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
+    arn = endpoints.package_of(clients.sagemaker(), served_model.model_name)
+    if arn is None:
+        return None
+    package = model_registry.describe_package(clients.sagemaker(), arn)
+    return package if package.group == bench.config.package_group else None
+
+
+def served(endpoint: EndpointState | None, package: Package | None) -> Served | None:
+    """The endpoint in the words of the verdict."""
+    if endpoint is None:
+        return None
+    return Served(
+        status=endpoint.status,
+        settled=endpoint.settled,
+        endpoint_config=endpoint.endpoint_config,
+        failure_reason=endpoint.failure_reason,
+        package_arn=package.arn if package else None,
+        approval_status=package.approval_status if package else None,
+        baseline_kept=package is not None and model_registry.STAGED in package.properties,
+    )
+
+
+def follow(endpoint: EndpointState, package: Package, before: Champion, bench: Bench) -> None:
+    """Let the champion item name what serves, from when the endpoint was changed on."""
+    model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
+    champion = champion_of(
+        package,
+        before,
+        endpoint_config=endpoint.endpoint_config,
+        model_name=model.model_name,
+        since=endpoint.modified_at,
+    )
+    staged_baselines.install(
+        clients.s3(),
+        bench.desk.bucket,
+        staged=package.properties[model_registry.STAGED],
+        model=bench.model,
+        package_version=package.version,
+    )
+    champions.replace(clients.dynamodb(), bench.desk.table, bench.model, champion, before=before)
+
+
+def tell_change(verdict: ServingVerdict, champion: Champion, changed_at: datetime | None, bench: Bench) -> None:
+    """Tell of a disagreement once while it lasts: the champion, the state and the time of the change name it."""
+    detail = {"reasons": list(verdict.reasons), "state": verdict.state, "followed": verdict.action == "FOLLOW"}
+    if changed_at is not None:
+        detail["changed_at"] = to_text(changed_at)
+    what = f"serving#{champion.endpoint_config}#{verdict.state}#{detail.get('changed_at', '')}"
+    tell_once(what, "endpoint_changed", detail, bench)

@@ -1,0 +1,155 @@
+"""Settle a model: what serves, the champion item, alarms, lease, what people decided and what they must be told agree again.
+
+Called by the release machine at its end, each hour for every model, after each execution that has ended, and by
+`kedge reconcile MODEL`. The endpoint is the truth; whatever was interrupted is brought to an end here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import AwareDatetime, BaseModel
+
+from lambdas.adapters import (
+    approvals,
+    canary_alarms,
+    clients,
+    endpoints,
+    executions,
+    leases,
+    queues,
+    telling,
+    under_way,
+)
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.models import load_models
+from lambdas.adapters.telling import Desk
+from lambdas.adapters.times import to_text, wall_clock
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
+from lambdas.handlers.serving_check import check_serving
+from lambdas.handlers.settled_release import Bench, settle_release, tell_once
+from lambdas.settings import Settings as Environment
+
+ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    alert_topic_arn: str
+    event_topic_arn: str
+    settle_queue_url: str
+    approvals_queue_url: str
+
+
+class Ended(BaseModel, frozen=True):
+    """The part of a "Step Functions Execution Status Change" that is needed; a large input is left out by AWS."""
+
+    executionArn: str  # noqa: N815  (the name in the event)
+    status: str
+    input: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+class Request(BaseModel, frozen=True):
+    """A model to settle; `run` where the release machine itself asks, none at all for an hour's tick."""
+
+    time: AwareDatetime
+    model: str | None = None
+    run: str | None = None
+    detail: Ended | None = None
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read a direct call, a tick of the schedule, or the one message of the queue."""
+        found = json.loads(event["Records"][0]["body"]) if "Records" in event else event
+        request = cls.model_validate(found)
+        if request.model is None and request.detail is not None and request.detail.input is not None:
+            request = request.model_copy(update={"model": json.loads(request.detail.input).get("model")})
+        return request
+
+
+@entry
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Settle one model, or send each model's message."""
+    request, settings = Request.from_event(event), Settings.from_environment()
+    models = load_models()
+    if request.model is None:
+        if request.detail is not None:
+            # AWS leaves an input above 248 KiB out of its event: the next hour's tick settles the model.
+            return {"verdict": "UNNAMED"}
+        bodies = [{"model": model, "time": to_text(request.time)} for model in models]
+        queues.send_all(clients.sqs(), settings.settle_queue_url, bodies)
+        return {"verdict": "SENT", "sent": len(bodies)}
+    if request.model not in models:
+        return {"verdict": "UNKNOWN_MODEL"}
+    bench = Bench(models[request.model], desk_of(settings), request.time)
+    answer = end_of_machine(request.run, bench) if request.run else reconcile(request, bench, settings)
+    logger.info("settled", model=request.model, **answer)
+    return answer
+
+
+def desk_of(settings: Settings) -> Desk:
+    """Where messages are kept and sent."""
+    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    return Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
+
+
+def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
+    """Settle the machine's own release, whose lease it still holds."""
+    release = under_way.load(clients.dynamodb(), bench.desk.table, bench.model)
+    if release is None or release.run != run:
+        return {"verdict": "NOTHING", "reasons": ["nothing was changed"]}
+    proof = settle_release(release, bench)
+    return {"verdict": proof.verdict, "reasons": list(proof.reasons)}
+
+
+def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, Any]:
+    """Bring a model in order on which nobody works: each step is harmless where there is nothing to do."""
+    dynamodb, table, now = clients.dynamodb(), settings.state_table, wall_clock()
+    tell_end(request.detail, bench)
+    again = telling.tell_again(bench.desk, model=bench.model, now=bench.time)
+    holder = leases.holder_at_work(dynamodb, clients.stepfunctions(), table, bench.model, now=now)
+    if holder is not None:
+        return {"verdict": "AT_WORK", "holder": holder, "told_again": again}
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    if endpoint is not None and not endpoint.settled:
+        # Its alarms guard it, and the next hour settles it.
+        return {"verdict": "CHANGING", "told_again": again}
+    if (release := under_way.load(dynamodb, table, bench.model)) is not None:
+        settle_release(release, bench)
+    canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
+    verdict = check_serving(endpoint, bench)
+    if (waiting := approvals.load_waiting(dynamodb, table, bench.model)) is not None:
+        body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": waiting.package_arn}}
+        queues.send(clients.sqs(), settings.approvals_queue_url, body)
+    return {"verdict": verdict.state, "reasons": list(verdict.reasons), "told_again": again}
+
+
+def tell_end(ended: Ended | None, bench: Bench) -> None:
+    """Tell of an execution that was stopped, ran out of time, or broke where it could tell nobody."""
+    if ended is None or ended.status not in ENDED_BADLY:
+        return
+    machine, run = executions.machine_and_run(ended.executionArn)
+    detail = {
+        "machine": machine,
+        "run": run,
+        "execution": ended.executionArn,
+        "state": "its end",
+        "error": ended.error or ended.status,
+        "cause": ended.cause or ENDINGS[ended.status],
+    }
+    tell_once(f"failed#{run}", "failed", detail, bench)
+
+
+ENDINGS = {
+    "ABORTED": "a person stopped the execution",
+    "TIMED_OUT": "the execution took longer than its machine allows",
+    "FAILED": "the execution ended without a reason",
+}

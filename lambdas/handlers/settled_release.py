@@ -1,0 +1,203 @@
+"""Settle a release by what the endpoint serves: champion item, timeline and message, alarms, and the notes about it.
+
+Every step may be run again: a release whose machine was stopped half way is settled by whoever finds its note.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kedge.errors import EndpointBusyError
+from kedge.model_config import ModelConfig
+from kedge.release_proof import ReleaseProof, judge_capture, judge_release
+from lambdas.adapters import (
+    audit,
+    canary_alarms,
+    canary_traffic,
+    canary_watch,
+    champions,
+    clients,
+    endpoints,
+    model_registry,
+    under_way,
+    windows,
+)
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.model_registry import Package
+from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.times import from_text
+from lambdas.adapters.under_way import ReleaseUnderWay
+from lambdas.handlers.logs import logger
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What settling works on: one model, its messages, and the logical time."""
+
+    config: ModelConfig
+    desk: Desk
+    time: datetime
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self.config.model
+
+
+def settle_release(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
+    """Bring everything in line with what serves now; raises `EndpointBusyError` while the endpoint is being changed."""
+    proof = prove(release, bench)
+    if proof.serving:
+        champion = switch(release, bench)
+        write_down(release, champion, bench)
+        tell_astray_capture(release, bench)
+    tell(release, proof, bench)
+    canary_alarms.delete(clients.cloudwatch(), release.alarm_names)
+    canary_watch.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
+    under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
+    logger.info("settled", model=bench.model, run=release.run, verdict=proof.verdict, reasons=proof.reasons)
+    return proof
+
+
+def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
+    """Gather what the endpoint, its metrics and the last look at the canary say."""
+    name = bench.config.endpoint.name
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), name)
+    if endpoint is None:
+        return ReleaseProof("UNCHANGED", (f"endpoint {name} does not exist",), False)
+    if not endpoint.settled:
+        raise EndpointBusyError(endpoint=name, status=endpoint.status)
+    if endpoint.status != "InService":
+        why = endpoint.failure_reason or "SageMaker gives no reason"
+        return ReleaseProof("BROKEN", (f"endpoint {name} is {endpoint.status}: {why}",), False)
+    if endpoint.endpoint_config == release.previous_config and endpoint.modified_at < release.planned_at:
+        return ReleaseProof("UNCHANGED", (f"endpoint {name} was not changed",), False)
+    watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
+    return judge_release(
+        asked=release.endpoint_config,
+        found=endpoint.endpoint_config,
+        failure_reason=endpoint.failure_reason,
+        watch=watch.last if watch and watch.run == release.run else None,
+        requests=count_requests(release, endpoint, bench),
+        minimum_requests=bench.config.canary.minimum_requests,
+    )
+
+
+def count_requests(release: ReleaseUnderWay, endpoint: EndpointState, bench: Bench) -> int | None:
+    """Count what the new fleet answered; None for a first endpoint, which had no champion to be tried against."""
+    if release.previous_config is None:
+        return None
+    return canary_traffic.count_requests(
+        clients.cloudwatch(),
+        endpoint=endpoint.name,
+        variant=endpoint.variant,
+        endpoint_config=release.endpoint_config,
+        start=release.planned_at,
+        end=bench.time + timedelta(minutes=1),
+    )
+
+
+def switch(release: ReleaseUnderWay, bench: Bench) -> Champion:
+    """Let the champion item name the package that serves: from here on its windows begin."""
+    dynamodb, table = clients.dynamodb(), bench.desk.table
+    before = champions.load(dynamodb, table, bench.model)
+    package = model_registry.describe_package(clients.sagemaker(), release.package_arn)
+    # A release names its model like its endpoint config.
+    champion = champion_of(
+        package,
+        before,
+        endpoint_config=release.endpoint_config,
+        model_name=release.endpoint_config,
+        since=bench.time,
+    )
+    champions.replace(dynamodb, table, bench.model, champion, before=before)
+    return champion
+
+
+def champion_of(
+    package: Package, before: Champion | None, *, endpoint_config: str, model_name: str, since: datetime
+) -> Champion:
+    """Describe the new champion, with the package that it replaces for whoever must go back."""
+    again = before is not None and before.endpoint_config == endpoint_config
+    learnt_until = package.properties.get(model_registry.TRAINING_END)
+    return Champion(
+        package_arn=package.arn,
+        package_version=package.version,
+        baseline=package.version,
+        # A rerun of this step must neither move the promotion nor make the champion its own predecessor.
+        promoted_at=before.promoted_at if before and again else since,
+        training_end=from_text(learnt_until) if learnt_until else None,
+        endpoint_config=endpoint_config,
+        model_name=model_name,
+        previous_package_arn=(before.previous_package_arn if again else before.package_arn) if before else None,
+    )
+
+
+def write_down(release: ReleaseUnderWay, champion: Champion, bench: Bench) -> None:
+    """Write the switch into the timeline; run again, it writes the same entry."""
+    detail = {**facts(release), "baseline": champion.baseline}
+    if champion.previous_package_arn:
+        detail["previous_package_arn"] = champion.previous_package_arn
+    audit.record(
+        clients.s3(),
+        bench.desk.bucket,
+        model=bench.model,
+        kind="baseline_switched",
+        time=champion.promoted_at,
+        detail=detail,
+    )
+
+
+def tell_astray_capture(release: ReleaseUnderWay, bench: Bench) -> None:
+    """Tell where the endpoint captures elsewhere than its config says: the monitor would be blind to what serves."""
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    if endpoint is None:
+        return
+    planned = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config).capture
+    proof = judge_capture(config=endpoint.endpoint_config, planned=planned, found=endpoint.capture)
+    if proof.verdict == "ASTRAY":
+        tell_once(f"capture#{release.run}", "capture_astray", {**facts(release), "reasons": list(proof.reasons)}, bench)
+
+
+def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench) -> None:
+    """Write it down and tell it, unless that was done."""
+    dynamodb, table = clients.dynamodb(), bench.desk.table
+    if not windows.is_told(dynamodb, table, bench.model, what):
+        record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail)
+        windows.remember_told(dynamodb, table, bench.model, what, now=bench.time)
+
+
+def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
+    """Tell how the release ended; a first endpoint had no canary, and what was never changed is told by its failure."""
+    detail = {**facts(release), "reasons": list(proof.reasons)}
+    if proof.verdict == "BROKEN":
+        detail |= {"machine": "kedge-release", "state": "the endpoint", "error": "EndpointFailedError"}
+        detail |= {"cause": "; ".join(proof.reasons)}
+    kind = KINDS.get(proof.verdict)
+    if kind is None or (proof.verdict == "PROMOTED" and release.previous_config is None):
+        return
+    if proof.verdict == "UNPROVEN":
+        detail["serving"] = proof.serving
+    tell_once(f"settled#{release.run}", kind, detail, bench)
+
+
+KINDS = {
+    "PROMOTED": "canary_promoted",
+    "ROLLED_BACK": "canary_rolled_back",
+    "UNPROVEN": "release_unproven",
+    "BROKEN": "failed",
+}
+
+
+def facts(release: ReleaseUnderWay) -> dict[str, Any]:
+    """The release as the timeline tells it."""
+    found = {
+        "run": release.run,
+        "package_arn": release.package_arn,
+        "package_version": release.package_version,
+        "endpoint_config": release.endpoint_config,
+    }
+    return found | ({"previous_config": release.previous_config} if release.previous_config else {})

@@ -1,0 +1,94 @@
+"""Look every hour whether what a package captures can be read, and tell people at once where it cannot."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from kedge.capture_check import CaptureCheck, check_captures
+from kedge.model_config import ModelConfig
+from lambdas.adapters import alerts, audit, capture_states, champions, clients, inference_logs
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.capture_states import CaptureState
+from lambdas.adapters.champions import Champion
+from lambdas.adapters.models import load_models
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import logger
+from lambdas.settings import Settings as Environment
+
+# Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
+LOOK_BACK, LOOK_AGAIN = timedelta(hours=2), timedelta(hours=12)
+KIND = "captures_unreadable"
+
+
+class Settings(Environment):
+    """What this function's environment holds."""
+
+    data_bucket: str
+    state_table: str
+    alert_topic_arn: str
+    event_topic_arn: str
+
+
+class Request(BaseModel, frozen=True):
+    """A tick of the schedule."""
+
+    time: AwareDatetime
+
+
+@entry
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Look at every champion's newest captures, unless they were readable a short while ago."""
+    request, settings = Request.model_validate(event), Settings.from_environment()
+    looked = {}
+    for config in load_models().values():
+        champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+        if champion is not None and (found := look(config, champion, request.time, settings)) is not None:
+            looked[config.model] = {"records": found.records, "unread": found.unread}
+    logger.info("looked at captures", models=looked)
+    return looked
+
+
+def look(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at one model's captures, and tell once per package while they cannot be read; None where nothing was looked at."""
+    dynamodb, table, version = clients.dynamodb(), settings.state_table, champion.package_version
+    before = capture_states.load(dynamodb, table, config.model)
+    known = before if before is not None and before.package_version == version else None
+    if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
+        return None
+    check = check_captures(sample(config, champion, now, settings), config)
+    if not check.records:
+        return None
+    if not check.readable and (known is None or known.readable):
+        tell(config.model, {"package_version": version} | check.to_json(), now, settings)
+    # After the mail: a crash in between tells twice rather than never.
+    capture_states.save(dynamodb, table, config.model, CaptureState(version, check.readable, now))
+    return check
+
+
+def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:
+    """Some records of the last hours."""
+    start, endpoint = max(now - LOOK_BACK, champion.promoted_at), config.endpoint
+    for day in sorted({start.date(), now.date()}, reverse=True):
+        prefix = inference_logs.capture_prefix(
+            config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
+        )
+        if lines := inference_logs.sample_after(clients.s3(), settings.data_bucket, prefix, start):
+            return lines
+    return []
+
+
+def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings) -> None:
+    """Send the mail and note it in the timeline."""
+    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    subject = alerts.publish(clients.sns(), topics, model=model, kind=KIND, time=now, detail=detail)
+    audit.record(
+        clients.s3(),
+        settings.data_bucket,
+        model=model,
+        kind="alert_sent",
+        time=now,
+        detail=detail | {"subject": subject},
+    )

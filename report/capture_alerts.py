@@ -1,0 +1,38 @@
+"""The alert that a container's captures cannot be read: the model answers, and nothing of it is watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report.alert_words import Message, bullets, section
+
+
+def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
+    """What came, what was expected, and how to mend it."""
+    came = [
+        f"{side}: content type {facts['content_type']}, encoding {facts['encoding']}, looks like {facts['shape']}"
+        for side, facts in (detail.get("came") or {}).items()
+    ]
+    counted = f"{detail['unread']} of {detail['records']} captured records that were looked at cannot be read."
+    return Message(
+        f"the captures of package version {detail['package_version']} cannot be read",
+        (
+            f"{counted} The endpoint answers, but none of those requests is watched for drift or quality.",
+            section("WHAT IS WRONG", " ".join((_FAULTS[str(detail["fault"])], str(detail.get("reason", "")))).strip()),
+            section("WHAT CAME (9 stands for numbers, a for words)", bullets(came)),
+            section("WHAT WAS EXPECTED", str(detail["expected"])),
+            section("HOW TO MEND IT", str(detail["remedy"])),
+            section("WHAT HAPPENS NEXT", "This is told once while it lasts. What was captured stays where it is; "
+                "records that were counted already are below quarantine/ with their reasons."),
+        ),
+    )  # fmt: skip
+
+
+_FAULTS = {
+    "no answer": "The endpoint captures requests without their answers.",
+    "no input": "The endpoint captures answers without their requests.",
+    "answer": "The answers cannot be read.",
+    "input": "The requests cannot be read.",
+    "record": "The records themselves cannot be read.",
+}

@@ -1,0 +1,94 @@
+"""What is told is kept until it was told."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.alerts import Topics
+from lambdas.adapters.telling import Desk, record_and_tell, tell_again
+from tests.handlers.aws_world import BUCKET, MODEL, TABLE
+from tests.handlers.monitor_world import monitor_world
+
+NOON = datetime(2016, 2, 11, 12, tzinfo=UTC)
+DETAIL = {"machine": "kedge-release", "state": "UpdateEndpoint", "error": "Throttled", "cause": "slow down"}
+
+
+class BrokenSns:
+    """SNS that refuses the first messages of one topic."""
+
+    def __init__(self, sns, topic: str, refusals: int) -> None:
+        self._sns, self._topic, self._refusals = sns, topic, refusals
+
+    def publish(self, **message):
+        if message["TopicArn"] == self._topic and self._refusals:
+            self._refusals -= 1
+            raise ClientError({"Error": {"Code": "InternalError", "Message": "again later"}}, "Publish")
+        return self._sns.publish(**message)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world:
+        yield world
+
+
+def desk(world, sns=None) -> Desk:
+    topics = {arn["TopicArn"].rpartition(":")[2]: arn["TopicArn"] for arn in world.sns.list_topics()["Topics"]}
+    return Desk(
+        world.dynamodb,
+        world.s3,
+        sns or boto3.client("sns"),
+        TABLE,
+        BUCKET,
+        Topics(topics["people"], topics["programs"]),
+    )
+
+
+def untold(world) -> list[str]:
+    items = world.dynamodb.scan(TableName=TABLE)["Items"]
+    return [item["item"]["S"] for item in items if item["item"]["S"].startswith("untold#")]
+
+
+def tell(world, desk) -> None:
+    record_and_tell(desk, model=MODEL, kind="failed", time=NOON, detail=DETAIL)
+
+
+def test_a_message_that_went_out_leaves_nothing_behind(world):
+    tell(world, desk(world))
+    assert (len(world.mails()), world.kinds(), untold(world)) == (1, ["failed"], [])
+    assert json.loads(world.received("programs")[0]["Message"])["detail"] == DETAIL
+
+
+@pytest.mark.parametrize(("audience", "mails", "events"), [("people", 0, 1), ("programs", 1, 0)])
+def test_a_topic_that_refuses_keeps_its_own_message_and_no_other(world, audience, mails, events):
+    at = desk(world)
+    broken = BrokenSns(boto3.client("sns"), getattr(at.topics, audience), refusals=1)
+    tell(world, desk(world, broken))
+    assert (len(world.mails()), len(world.received("programs")), len(untold(world))) == (mails, events, 1)
+    assert tell_again(at, model=MODEL, now=NOON + timedelta(hours=1)) == 1
+    assert (len(world.mails()), len(world.received("programs")), untold(world)) == (1 - mails, 1 - events, [])
+
+
+def test_a_repeated_message_says_so(world):
+    at = desk(world)
+    tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=1)))
+    tell_again(at, model=MODEL, now=NOON + timedelta(hours=1))
+    ((_, body),) = world.mails()
+    assert "You may have received this message before" in body
+
+
+def test_a_message_that_is_being_sent_just_now_is_left_to_its_sender(world):
+    at = desk(world)
+    tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=1)))
+    assert tell_again(at, model=MODEL, now=NOON + timedelta(minutes=1)) == 0
+
+
+def test_a_topic_that_still_refuses_keeps_the_message_for_the_next_hour(world):
+    at = desk(world)
+    sns = BrokenSns(boto3.client("sns"), at.topics.people, refusals=2)
+    tell(world, desk(world, sns))
+    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=1)) == 0
+    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=2)) == 1
