@@ -17,6 +17,7 @@ def test_each_cadence_that_a_model_has_gets_one_schedule_and_no_other_does():
     assert crons == [
         ("judge", "cron(0 2 ? * MON *)"),
         ("profile", "cron(30 0 * * ? *)"),
+        ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
     ]
 
@@ -39,6 +40,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
     assert {path.split("/")[1].rstrip("0123456789ABCDEF") for path in names} == {
         "FanOut",
         "WatchMonitor",
+        "WatchCaptures",
         "DecideRetraining",
     }
 
