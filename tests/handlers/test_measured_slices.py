@@ -53,7 +53,7 @@ def with_fairness(config, *, attributes=(), fields=(), columns=()):
 def measured(world, config):
     request, settings = JudgeRequest.from_event(load_event("message_judge")), Settings.from_environment()
     champion = champions.load(world.dynamodb, TABLE, MODEL)
-    body = measure(request, settings, config, champion, stretch_of(request, settings, config, champion))
+    body = measure(request, settings, config, champion, stretch_of(request, settings, config, champion, lambda: True))
     return json.loads(world.read(body["performance_key"]))
 
 

@@ -63,7 +63,7 @@ def released(world, *, previous: str | None = OLD, planned_at: datetime = NOW - 
 
 
 def watched(world, verdict: str, *, run: str = RUN) -> None:
-    seen = CanaryWatch(run, "2", NEW, 1, to_text(NOW), LastWatch(verdict, (f"it was {verdict}",)))
+    seen = CanaryWatch(run, "2", NEW, 1, to_text(NOW), LastWatch(verdict, (f"it was {verdict}",), 50))
     canary_watch.save(world.dynamodb, TABLE, MODEL, seen)
 
 

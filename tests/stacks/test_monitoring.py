@@ -42,12 +42,13 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "WatchMonitor",
         "WatchCaptures",
         "DecideRetraining",
+        "Settle",
     }
 
 
 def test_messages_come_one_at_a_time():
     mappings = resources("AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == 6
+    assert len(mappings) == 7
     assert {mapping["Properties"]["BatchSize"] for mapping in mappings.values()} == {1}
 
 

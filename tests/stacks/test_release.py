@@ -2,7 +2,7 @@ from tests.synthesised import resources
 
 
 def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_are_kept():
-    (rule,) = resources("AWS::Events::Rule", "KedgeRelease").values()
+    (rule,) = (rule for path, rule in resources("AWS::Events::Rule", "KedgeRelease").items() if "Decisions" in path)
     assert rule["Properties"]["EventPattern"] == {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
@@ -13,12 +13,13 @@ def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_a
     assert target["Arn"]["Fn::GetAtt"][0].startswith("Approvals")
 
 
-def test_an_approval_waits_a_day_for_the_lease():
-    (queue,) = (
-        q for path, q in resources("AWS::SQS::Queue", "KedgeRelease").items() if "RedrivePolicy" in q["Properties"]
-    )
-    properties = queue["Properties"]
-    assert properties["VisibilityTimeout"] * properties["RedrivePolicy"]["maxReceiveCount"] >= 24 * 3600
+def test_every_execution_that_ends_is_settled_whoever_ended_it():
+    (rule,) = (rule for path, rule in resources("AWS::Events::Rule", "KedgeRelease").items() if "Ended" in path)
+    pattern, (target,) = rule["Properties"]["EventPattern"], rule["Properties"]["Targets"]
+    assert set(pattern["detail"]["status"]) == {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
+    assert len(pattern["detail"]["stateMachineArn"]) == 2
+    assert target["Arn"]["Fn::GetAtt"][0].startswith("Settlements")
+    assert "Arn" in target["DeadLetterConfig"]
 
 
 def test_only_the_release_machine_may_change_an_endpoint():
