@@ -13,6 +13,7 @@ from constructs import Construct
 from stacks.parts.access import (
     ALARMS,
     allow,
+    every_alarm,
     may_lend_key,
     may_pass,
     may_put_metrics,
@@ -185,7 +186,8 @@ class Release(cdk.Stack):
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         may_read_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
-        may_see_alarms(role)
+        # It lists what an earlier release has left: a listing is allowed on all alarms or on none.
+        allow(role, "ListAlarms", ["cloudwatch:DescribeAlarms"], [every_alarm(self)], wildcard=ALARMS)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         return function
 

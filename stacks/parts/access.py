@@ -100,10 +100,15 @@ def may_see_alarms(role: iam.Role) -> None:
 
 def release_alarms(scope: Construct) -> str:
     """The ARNs of the alarms that guard releases."""
+    return every_alarm(scope, prefix=ALARM_PREFIX)
+
+
+def every_alarm(scope: Construct, *, prefix: str = "") -> str:
+    """The ARNs of this account's alarms whose names begin so."""
     return cdk.Stack.of(scope).format_arn(
         service="cloudwatch",
         resource="alarm",
-        resource_name=f"{ALARM_PREFIX}*",
+        resource_name=f"{prefix}*",
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
 

@@ -152,7 +152,8 @@ def test_a_judgement_that_is_delivered_again_alerts_once_and_retrains_once(hotel
             hotel.account.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(body))
         hotel.wait(10 * MINUTE)
 
-    alerts = [e["detail"]["window"]["end"] for e in hotel.timeline("alert_sent")]
+    # The captures that an earlier test broke are told as well.
+    alerts = [e["detail"]["window"]["end"] for e in hotel.timeline("alert_sent") if "window" in e["detail"]]
     assert last["detail"]["window"]["end"] in alerts
     assert len(alerts) == len(set(alerts)), "one alert a window"
     (start,) = [e for e in hotel.timeline("retraining_started") if e["detail"]["trigger"] == "performance"]
