@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
-from kedge.approval_order import Reading, judge_reading
+from kedge.approval_order import Reading, is_decided_anew, judge_reading
 from kedge.errors import RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import alerts, approvals, audit, champions, clients, executions, leases, model_registry
@@ -74,6 +74,13 @@ class Request(BaseModel, frozen=True):
             deliveries=self.deliveries,
         )
 
+    def tells_of_another(self, package: Package, known: Approval) -> bool:
+        """Whether the status was another one between the decision last heard and the one that the registry answers."""
+        told = self.detail.ModelApprovalStatus
+        return told not in (None, package.approval_status) and is_decided_anew(
+            told_at=self.detail.LastModifiedTime, heard_at=known.changed_at, changed_at=package.changed_at
+        )
+
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -92,12 +99,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # Back into the queue, before anything is remembered of a status that is no more.
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
-    if known.status == package.approval_status:
+    if known.status == package.approval_status and not request.tells_of_another(package, known):
         if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
             return hear_overtaken(request, settings, config, package)
         # A metadata stamp, or the same decision told twice.
         return {"verdict": "ALREADY_HEARD"}
-    decided = Approval(package.approval_status, known.approvals + (package.approval_status == "Approved"))
+    approved = known.approvals + (package.approval_status == "Approved")
+    decided = Approval(package.approval_status, approved, package.changed_at)
     answer: dict[str, Any] = {"verdict": "PENDING"}
     if package.approval_status == "Approved":
         answer = release(request, settings, config, package, decided)
