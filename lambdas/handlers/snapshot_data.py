@@ -181,9 +181,7 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         ),
     }
     if champion:
-        asked["champion_model"] = copied_model_request(
-            clients.sagemaker(), workshop, model_name=champion.model_name
-        )
+        asked["champion_model"] = copied_model_request(clients.sagemaker(), workshop, model_name=champion.model_name)
         asked["champion_transform"] = training_jobs.transform_request(
             config, workshop, model_name=f"{request.run}-champion", input_uri=f"{base}/{scored_key(config, 'rows')}",
             output_uri=f"{base}/champion",
