@@ -22,4 +22,5 @@ def entry(handler: Handler) -> Handler:
     def enter(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return handler(event, context) if event else dict(IMPORTED)
 
-    return enter
+    entered: Handler = enter
+    return entered
