@@ -45,3 +45,28 @@ def judge_reading(
         return "CURRENT"
     is_older = changed_at is None or changed_at < told_at + _ROUNDING
     return "BEHIND" if is_older and deliveries <= BEHIND_DELIVERIES_MAX else "OVERTAKEN"
+
+
+def is_decided_anew(*, told_at: datetime | None, heard_at: datetime | None, changed_at: datetime | None) -> bool:
+    """Judge whether a status that is the one last heard was decided again since: the event tells of another in between.
+
+    A person who rejects a package and approves it at once, to have it released again, may have done both before
+    either event is read.
+
+    Parameters
+    ----------
+    told_at : datetime or None
+        The event's LastModifiedTime. Its own time would not do: it may be later than the next decision.
+    heard_at, changed_at : datetime or None
+        The registry's LastModifiedTime in the answer that was acted on, and in this one.
+
+    >>> from datetime import UTC
+    >>> at = [datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in (12, 13, 14)]
+    >>> is_decided_anew(heard_at=at[0], told_at=at[1], changed_at=at[2])
+    True
+    >>> is_decided_anew(heard_at=at[2], told_at=at[1], changed_at=at[2])
+    False
+    """
+    if told_at is None or heard_at is None or changed_at is None:
+        return False
+    return heard_at + _ROUNDING < told_at < changed_at

@@ -28,6 +28,8 @@ _RECORD = pa.schema(
 )
 # A payload that holds one of these, or begins as JSON or a page does, is no single plain row: it is read by itself.
 _ODD = r'["\r\n\x00\x{feff}]|^\s*[\[{<]'
+# An answer's value that begins so is none: it is refused by itself.
+_NO_ANSWER = r"(^|,)\s*[\[{<]"
 # Where no header says CSV, an answer of words is looked at by itself, as libsvm is.
 _NUMBERS, _LIBSVM = r"^[-+]?[0-9][-+0-9.eE,]*$", " [0-9]+:"
 
@@ -66,6 +68,7 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
         pc.greater_equal(pc.count_substring(answer, ","), field + len(config.prediction.probabilities)),
         pc.invert(pc.match_substring_regex(data, _ODD)),
         pc.invert(pc.match_substring_regex(answer, _ODD)),
+        pc.invert(pc.match_substring_regex(answer, _NO_ANSWER)),
         pc.greater(pc.utf8_length(data), 0),
         pc.greater(pc.utf8_length(answer), 0),
         pc.greater(pc.utf8_length(event), 0),
@@ -87,11 +90,15 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
 def _text(side: Any) -> tuple[Any, Any]:
     """The text of one side, null where it is not plain, and whether its header says that it is CSV."""
     data, encoding, kind = (pc.struct_field(side, name) for name in ("data", "encoding", "observedContentType"))
-    data = pc.if_else(pc.fill_null(pc.is_in(encoding, pa.array(["CSV", "BASE64"])), False), data, None)
+    kind = pc.list_element(pc.split_pattern(pc.fill_null(kind, ""), ";", max_splits=1), 0)
+    by_json = pc.match_substring(kind, "json", ignore_case=True)
+    mine = pc.and_not(pc.fill_null(pc.is_in(encoding, pa.array(["CSV", "BASE64"])), False), by_json)
+    data = pc.if_else(mine, data, None)
     in_base64 = pc.fill_null(pc.equal(encoding, "BASE64"), False)
     if pc.any(in_base64).as_py():
         data = pc.replace_with_mask(data, in_base64, pa.array(map(_decoded, data.filter(in_base64)), pa.string()))
-    said = pc.fill_null(pc.match_substring_regex(kind, "^[^;]*csv", ignore_case=True), pc.invert(in_base64))
+    bare = pc.and_not(pc.equal(pc.utf8_trim_whitespace(kind), ""), in_base64)
+    said = pc.or_(pc.match_substring(kind, "csv", ignore_case=True), bare)
     return pc.utf8_rtrim(data, "\n"), said
 
 

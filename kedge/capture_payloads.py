@@ -23,6 +23,8 @@ _WRAPPERS, _ROW_WRAPPER = ("instances", "predictions"), "features"
 INPUT, ANSWER = "endpointInput", "endpointOutput"
 # What a page of a web server or a proxy begins with; a level such as <unknown> is none.
 _MARKUP = re.compile(r"<(!doctype|!--|\?xml|html\b|[a-z][^<>]*>.*</)", re.IGNORECASE | re.DOTALL)
+# An answer that begins so is a list, an object or a page in text, whatever a header says of it.
+_NO_ANSWER = re.compile(r"\s*[\[{<]")
 _LIBSVM = re.compile(r"\S+( \d+:\S+)+\s*(\n|$)")
 _BINARY = {
     b"\x93NUMPY": "a NumPy array", b"\n#\xd7\xce": "RecordIO protobuf", b"PK\x03\x04": "a zip archive, as npz is",
@@ -52,10 +54,11 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
         name = _identifier(metadata, "inferenceId")
     time = _time(metadata.get("inferenceTime"))
     inputs, (outputs, guessed) = _payload(capture, INPUT).rows, _payload(capture, ANSWER)
+    if len(config.features) == 1:
+        inputs = _bare_rows(inputs, outputs)
     outputs = _one_answer_a_row(outputs, len(inputs))
     answers = [_answer(came, config) for came in outputs]
-    if guessed:
-        _refuse_prose(answers, config)
+    _refuse_prose(answers, config, guessed=guessed)
     several = len(inputs) > 1
     return [
         [
@@ -86,7 +89,8 @@ def input_rows(line: bytes) -> list[Any]:
 
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
-        record = _loads(line.decode("utf-8"))
+        text = line.decode("utf-8")
+        record = _storable(json.loads(text), text)
     except (ValueError, RecursionError) as error:
         raise UnreadableRecordError(reason=f"not JSON: {error}") from error
     found = []
@@ -99,7 +103,11 @@ def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _loads(text: str) -> Any:
-    found = json.loads(text)
+    # Numbers stay as they are written: they are stored as text, and Python reads no integer of 5,000 digits.
+    return _storable(json.loads(text, parse_int=str, parse_float=str), text)
+
+
+def _storable(found: Any, text: str) -> Any:
     if "\\u" in text:
         # Text that UTF-8 cannot write (a lone surrogate) could not be stored either.
         json.dumps(found, ensure_ascii=False).encode("utf-8")
@@ -193,9 +201,11 @@ def _read_text(text: str, said: str | None, side: str) -> Payload:
     if only_json or said == "JSON" or (said is None and start == '"'):
         try:
             return Payload(_json_rows(text, side), guessed=said != "JSON")
-        except UnreadableRecordError:
+        except json.JSONDecodeError as error:
             if only_json and said != "CSV":
-                raise
+                raise UnreadableRecordError(reason=f"{side} is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise UnreadableRecordError(reason=f"{side} is not JSON that can be stored: {error}") from error
     if said != "CSV" and _LIBSVM.match(text):
         raise UnreadableRecordError(reason=f"{side} is libsvm, neither CSV nor JSON")
     return Payload(_csv_rows(text, side, strict=said != "CSV"), guessed=said != "CSV")
@@ -212,11 +222,11 @@ def _json_rows(data: str, side: str) -> list[Any]:
     """Rows in the shapes that SageMaker's containers use: a list, `instances`, `predictions`, lines, or one row."""
     try:
         found = _loads(data)
-    except (ValueError, RecursionError):
-        try:
-            found = [_loads(line) for line in data.splitlines() if line.strip()]
-        except (ValueError, RecursionError) as error:
-            raise UnreadableRecordError(reason=f"{side} is not JSON: {error}") from error
+    except json.JSONDecodeError:
+        found = [_loads(line) for line in data.splitlines() if line.strip()]
+    if side == ANSWER and isinstance(found, str) and found.lstrip().startswith(("[", "{")):
+        # Written as JSON twice, as a container does that dumps what is dumped already.
+        found = _loads(found)
     if isinstance(found, dict):
         for wrapper in _WRAPPERS:
             if isinstance(found.get(wrapper), list):
@@ -227,14 +237,19 @@ def _json_rows(data: str, side: str) -> list[Any]:
     return [found]
 
 
-def _refuse_prose(answers: list[list[str | None]], config: ModelConfig) -> None:
-    """Refuse answers that only look like CSV: a sentence of a server is one value too."""
-    words = [answer[0] for answer in answers if answer[0] is not None and not _is_number(answer[0])]
+def _refuse_prose(answers: list[list[str | None]], config: ModelConfig, *, guessed: bool) -> None:
+    """Refuse answers that only look like CSV, a server's sentence or page; where a header vouches, a new class is kept."""
+    words = [
+        answer[0]
+        for answer in answers
+        if answer[0] is not None and not _is_number(answer[0]) and (guessed or _NO_ANSWER.match(answer[0]))
+    ]
     if not words:
         return
     read = answer_column(pa.array(words), config.problem, config.labels.classes)
     if not (read.known | read.outside).all():
-        reason = f"{ANSWER} is text that is neither a number nor one of the YAML's classes, and no header says that it is CSV"
+        unvouched = ", and no header says that it is CSV or JSON" if guessed else ""
+        reason = f"{ANSWER} is text that is neither a number nor one of the YAML's classes{unvouched}"
         raise UnreadableRecordError(reason=reason)
 
 
@@ -244,6 +259,14 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _bare_rows(inputs: list[Any], outputs: list[Any]) -> list[Any]:
+    """Rows of one feature that stand side by side, `[5, 6]`: as many as there are answers."""
+    line = inputs[0]
+    answers = outputs[0] if len(outputs) == 1 and isinstance(outputs[0], list) else outputs
+    several = len(inputs) == 1 and isinstance(line, list) and len(line) == len(answers)
+    return line if several else inputs
 
 
 def _one_answer_a_row(outputs: list[Any], rows: int) -> list[Any]:
@@ -265,12 +288,12 @@ def _features(row: Any, config: ModelConfig) -> list[str | None]:
         absent = [name for name in names if name not in row]
         if absent:
             raise UnreadableRecordError(reason=f"no {', '.join(absent)} in the input")
-        return [_text(row[name]) for name in names]
+        return [_text(row[name], INPUT) for name in names]
     values = row if isinstance(row, list) else [row]
     if len(values) != len(names):
         reason = f"{len(values)} values came in, the YAML names {len(names)} features"
         raise UnreadableRecordError(reason=reason)
-    return [_text(value) for value in values]
+    return [_text(value, INPUT) for value in values]
 
 
 def _answer(row: Any, config: ModelConfig) -> list[str | None]:
@@ -280,15 +303,20 @@ def _answer(row: Any, config: ModelConfig) -> list[str | None]:
         name = field if isinstance(field, str) else config.prediction.name
         if name not in row:
             raise UnreadableRecordError(reason=f"no {name} in the answer")
-        return [_text(row.get(key)) for key in (name, *probabilities)]
+        return [_text(row.get(key), ANSWER) for key in (name, *probabilities)]
     values = row if isinstance(row, list) else [row]
     if not isinstance(field, int) or not 0 <= field < len(values):
         raise UnreadableRecordError(reason=f"no field {field!r} in an answer of {len(values)} values")
     places = range(field, field + 1 + len(probabilities))
-    return [_text(values[place]) if place < len(values) else None for place in places]
+    return [_text(values[place], ANSWER) if place < len(values) else None for place in places]
 
 
-def _text(value: Any) -> str | None:
+def _text(value: Any, side: str) -> str | None:
+    """One value as text; TensorFlow Serving's clients write it as a list of one."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list | dict):
+        raise UnreadableRecordError(reason=f"{side} has a list or an object where one value belongs")
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)

@@ -13,7 +13,7 @@ from lambdas.adapters.times import from_text, to_text
 
 @dataclass(frozen=True)
 class Approval:
-    """The last status acted on, and how many times the package has been approved."""
+    """The last status acted on, how many times the package has been approved, and the registry's time of what was acted on."""
 
     status: str
     approvals: int

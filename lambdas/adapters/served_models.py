@@ -15,8 +15,8 @@ _UNKNOWN = ("ValidationException", "ResourceNotFound")
 _KEPT = ("ContainerHostname", "Image", "ImageConfig", "Environment")
 
 
-def copied_model_request(sagemaker: Any, workshop: Workshop, *, model_name: str, copy_name: str) -> dict[str, Any]:
-    """Ask for a model of the same containers, with Kedge's role, which may read the holdout and write the answers.
+def copied_model_request(sagemaker: Any, workshop: Workshop, *, model_name: str) -> dict[str, Any]:
+    """Ask for a model of the same containers, all but its name, with Kedge's role: it reads the holdout and writes the answers.
 
     The copy reaches no network, so the VPC of the model is left out.
     """
@@ -30,7 +30,6 @@ def copied_model_request(sagemaker: Any, workshop: Workshop, *, model_name: str,
     given = answer.get("Containers") or [answer["PrimaryContainer"]]
     containers = [_copied(sagemaker, model_name, definition) for definition in given]
     return {
-        "ModelName": copy_name,
         "ExecutionRoleArn": workshop.role_arn,
         "Containers": containers,
         "EnableNetworkIsolation": True,

@@ -16,9 +16,11 @@ def entry(handler: Handler) -> Handler:
     """Log and trace each invocation, and answer an empty event without calling the handler."""
 
     @logger.inject_lambda_context
-    @tracer.capture_lambda_handler
+    # An answer may hold what must not be kept beside a trace, such as the environment of a container that a person made.
+    @tracer.capture_lambda_handler(capture_response=False)
     @wraps(handler)
     def enter(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return handler(event, context) if event else dict(IMPORTED)
 
-    return enter
+    entered: Handler = enter
+    return entered

@@ -181,12 +181,9 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         ),
     }
     if champion:
-        copy_name = f"{request.run}-champion"
-        asked["champion_model"] = copied_model_request(
-            clients.sagemaker(), workshop, model_name=champion.model_name, copy_name=copy_name
-        )
+        asked["champion_model"] = copied_model_request(clients.sagemaker(), workshop, model_name=champion.model_name)
         asked["champion_transform"] = training_jobs.transform_request(
-            config, workshop, model_name=copy_name, input_uri=f"{base}/{scored_key(config, 'rows')}",
+            config, workshop, model_name=f"{request.run}-champion", input_uri=f"{base}/{scored_key(config, 'rows')}",
             output_uri=f"{base}/champion",
         )  # fmt: skip
     return asked

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
-from kedge.approval_order import Reading, judge_reading
+from kedge.approval_order import Reading, is_decided_anew, judge_reading
 from kedge.errors import LeaseHeldError, RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import (
@@ -86,6 +86,13 @@ class Request(BaseModel, frozen=True):
             deliveries=self.deliveries,
         )
 
+    def tells_of_another(self, package: Package, known: Approval) -> bool:
+        """Whether the status was another one between the decision last heard and the one that the registry answers."""
+        told = self.detail.ModelApprovalStatus
+        return told not in (None, package.approval_status) and is_decided_anew(
+            told_at=self.detail.LastModifiedTime, heard_at=known.decided_at, changed_at=package.changed_at
+        )
+
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -106,7 +113,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
     waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
     waits = waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
-    if known.status == package.approval_status and not waits:
+    if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
         if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
             return hear_overtaken(request, settings, config, package)
         # A metadata stamp, or the same decision told twice.

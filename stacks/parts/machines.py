@@ -48,7 +48,8 @@ def add_machine(
             # https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
             destination=add_log_group(scope, f"{title}Logs", key=key, log_group_name=f"/aws/vendedlogs/states/{name}"),
             level=stepfunctions.LogLevel.ALL,
-            include_execution_data=True,
+            # A champion that a person made may have secrets in its environment; the execution itself shows its data.
+            include_execution_data=False,
         ),
     )
 

@@ -43,17 +43,16 @@ def copy(*containers, package=None, pipeline=False, **more):
             }
             facts["ModelPackageStatusDetails"] = {"ValidationStatuses": []}
             stub.add_response("describe_model_package", {**facts, "InferenceSpecification": {"Containers": [package]}})
-        request = copied_model_request(sagemaker, SHOP, model_name="m-7", copy_name="run-champion")
+        request = copied_model_request(sagemaker, SHOP, model_name="m-7")
         stub.assert_no_pending_responses()
     shape = sagemaker.meta.service_model.operation_model("CreateModel").input_shape
-    assert ParamValidator().validate(request, shape).generate_report() == ""
+    assert ParamValidator().validate({"ModelName": "run-champion-0", **request}, shape).generate_report() == ""
     return request
 
 
 def test_a_copy_has_the_containers_of_the_model_and_the_role_and_isolation_of_kedge():
     vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
     assert copy(PLAIN, EnableNetworkIsolation=False, VpcConfig=vpc) == {
-        "ModelName": "run-champion",
         "ExecutionRoleArn": ROLE,
         "Containers": [{key: PLAIN[key] for key in ("Image", "ModelDataUrl", "Environment")}],
         "EnableNetworkIsolation": True,
@@ -104,7 +103,7 @@ def refused(code):
     sagemaker = boto3.client("sagemaker", region_name="eu-west-1")
     with Stubber(sagemaker) as stub:
         stub.add_client_error("describe_model", code)
-        copied_model_request(sagemaker, SHOP, model_name="m-7", copy_name="run-champion")
+        copied_model_request(sagemaker, SHOP, model_name="m-7")
 
 
 def test_a_model_that_is_gone_is_told_and_any_other_refusal_raised():

@@ -1,9 +1,12 @@
 import ast
 import importlib
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 
+from lambdas.handlers.entry import entry
+from lambdas.handlers.logs import tracer
 from tests.architecture.source_imports import sources
 from tests.synthesised import functions
 
@@ -58,3 +61,22 @@ def test_every_handler_is_entered_by_the_one_entry_and_answers_an_empty_event_wi
     monkeypatch.setattr(module, "clients", None)
     context = SimpleNamespace(function_name=name, memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="1")
     assert module.handler({}, context) == {"imported": True}
+
+
+def test_a_trace_keeps_no_answer(monkeypatch):
+    kept = []
+
+    class Subsegment:
+        def put_annotation(self, **_fact): ...
+
+        def put_metadata(self, **fact):
+            kept.append(fact)
+
+    @contextmanager
+    def in_subsegment(name):
+        yield Subsegment()
+
+    monkeypatch.setattr(tracer, "provider", SimpleNamespace(in_subsegment=in_subsegment))
+    context = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="arn", aws_request_id="1")
+    assert entry(lambda event, _: {"secret": event["a"]})({"a": 1}, context) == {"secret": 1}
+    assert kept == []

@@ -115,6 +115,52 @@ def test_an_approval_after_a_rejection_is_a_new_release(world):
     assert first != second
 
 
+def heard_at(world, time):
+    """Let the decision that was heard last be of this time."""
+    world.dynamodb.update_item(
+        TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "approval#1"}},
+        UpdateExpression="SET decided_at = :time", ExpressionAttributeValues={":time": {"S": time}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("between", ["Rejected", "PendingManualApproval"])
+def test_an_approval_that_followed_a_rejection_before_that_was_read_is_a_new_release_once(world, between):
+    arn = world.register(status="PendingManualApproval")
+    decide(world, arn, "Approved")
+    first = hear(arn, ModelApprovalStatus="Approved")["run"]
+    boto3.client("stepfunctions").stop_execution(executionArn=f"{MACHINE.replace('stateMachine', 'execution')}:{first}")
+    heard_at(world, "2016-02-11T12:00:00Z")
+    decide(world, arn, between)
+    decide(world, arn, "Approved")
+    # The events may come in any order, and each of them again.
+    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    told = {"ModelApprovalStatus": between, "LastModifiedTime": "2016-02-11T13:00:00Z"}
+    second = hear(arn, **told)
+    assert (second["verdict"], second["run"] != first) == ("STARTED", True)
+    assert hear(arn, **told)["verdict"] == hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    assert len(executions()) == 2
+
+
+@pytest.mark.parametrize("time", [None, "2016-02-11T12:00:01Z", "2016-02-11T11:00:00Z"])
+def test_an_event_from_before_the_decision_that_was_heard_releases_nothing_again(world, time):
+    arn = world.register(status="PendingManualApproval")
+    decide(world, arn, "Approved")
+    hear(arn, ModelApprovalStatus="Approved")
+    heard_at(world, "2016-02-11T12:00:00Z")
+    told = {"ModelApprovalStatus": "Rejected", "LastModifiedTime": time}
+    assert hear(arn, **told, deliveries=3)["verdict"] == "ALREADY_HEARD"
+    assert len(executions()) == 1
+
+
+def test_a_registry_that_stays_behind_a_rejection_releases_nothing_again(world):
+    arn = world.register(status="PendingManualApproval")
+    decide(world, arn, "Approved")
+    hear(arn, ModelApprovalStatus="Approved")
+    told = {"ModelApprovalStatus": "Rejected", "LastModifiedTime": "4102444800000"}
+    assert hear(arn, **told, deliveries=3)["verdict"] == "ALREADY_HEARD"
+    assert len(executions()) == 1
+
+
 def test_a_crash_before_it_was_remembered_starts_nothing_twice(world):
     arn = world.register()
     hear(arn)

@@ -173,6 +173,74 @@ def test_a_sentence_that_no_header_calls_csv_is_no_answer(content, content_type,
     assert reason_of(payload(data, encoding=encoding, content_type=content_type, side="endpointOutput"))
 
 
+HEADERS = [
+    ("text/csv", "CSV"), ("", "CSV"), ("text/html", "CSV"), ("application/json", "CSV"), ("application/json", "JSON"),
+    ("text/csv", "JSON"), ("text/html", "BASE64"), ("text/csv", "BASE64"), ("application/json", "BASE64"),
+]  # fmt: skip
+
+
+def under(header, data, side="endpointOutput"):
+    """A record of which one side's text stands under this content type and encoding."""
+    content_type, encoding = header
+    data = base64.b64encode(data.encode()).decode() if encoding == "BASE64" else data
+    return payload(data, encoding=encoding, content_type=content_type, side=side)
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize(
+    "content",
+    ["[0.3 0.7]", "[0.3, 0.7", "<h1>Error", "<br>", '{"prediction": [1, 2]}', '{"prediction": {"a": 1}}', '["[0.3 0.7]"]',
+     '{"prediction": "<html>"}', '[0.5, "\\ud800"]', "[" * 9999],
+)  # fmt: skip
+def test_what_has_the_wrong_shape_is_no_answer_whatever_the_header_says(content, header, count):
+    batch = parse_capture(json_lines(*[under(header, content)] * count), CONFIG, KEY)
+    assert (batch.table.num_rows, len(batch.quarantined)) == (0, count)
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("content", ['{"prediction": [0.5]}', "[[[0.5]]]", '{"predictions": [[0.5]]}', "[5e-1]"])
+def test_a_list_of_one_is_its_value_and_a_number_stays_as_it_was_written(content, header):
+    (row,) = rows_of(under(header, content))
+    assert row["prediction"] == ("5e-1" if "e-" in content else "0.5")
+
+
+@pytest.mark.parametrize("header", [("application/json", "JSON"), ("text/html", "BASE64"), ("text/html", "CSV")])
+@pytest.mark.parametrize("content", [[0.3, 0.7], [[0.3]], {"prediction": 0.3}, {"predictions": [[0.3]]}])
+def test_an_answer_written_as_json_twice_is_read(content, header):
+    (row,) = rows_of(under(header, json.dumps(json.dumps(content))))
+    assert row["prediction"] == "0.3"
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_feature_is_one_value_however_long_and_never_a_list(header):
+    digits = "9" * 5000
+    (row,) = rows_of(under(header, f'{{"weight": {digits}, "items": [2], "carrier": ["sea"]}}', "endpointInput"))
+    assert (row["weight"], row["items"], row["carrier"]) == (digits, "2", "sea")
+    for items in ("[1, 2]", '{"a": 1}', "[]"):
+        reason = reason_of(under(header, f'{{"weight": 1, "items": {items}, "carrier": "sea"}}', "endpointInput"))
+        assert reason == "endpointInput has a list or an object where one value belongs"
+
+
+@pytest.mark.parametrize("answer", ["0.1,0.2", "0.1\n0.2", "[0.1, 0.2]", "[[0.1], [0.2]]"])
+@pytest.mark.parametrize("data", ["[5, 6]", "5\n6", "[[5], [6]]", '{"instances": [5, 6]}', '[{"x": 5}, {"x": 6}]'])
+def test_the_rows_of_one_feature_may_be_bare_values(data, answer):
+    source = "model: m\nendpoint: {name: m}\nfeatures: [{name: x, kind: numeric}]\n"
+    record = payload(data, encoding="JSON", content_type="application/json", answer=answer)
+    rows = rows_of(record, config=parse_model_config(source, source="m.yaml"))
+    assert [(row["x"], row["prediction"]) for row in rows] == [("5", "0.1"), ("6", "0.2")]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("side", ["endpointInput", "endpointOutput"])
+@pytest.mark.parametrize("data", ["null", "5e-1", "0.5,[x", "Error", '"0.5"', "1.5,2,sea", "1.5,2,null", " 0.5"])
+def test_one_text_is_read_alike_by_itself_and_among_many(data, side, header):
+    record = under(header, data, side)
+    one, many = (parse_capture(json_lines(*[record] * count), CONFIG, KEY) for count in (1, 200))
+    assert many.table.to_pylist() == one.table.to_pylist() * 200
+    assert [each.reason for each in many.quarantined] == [each.reason for each in one.quarantined] * 200
+
+
 def test_a_gzip_that_unpacks_without_end_is_given_up():
     assert "not text in BASE64" in reason_of(in_base64(gzip.compress(b"1" * 70_000_000, 1), "", side="endpointInput"))
 

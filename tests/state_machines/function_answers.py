@@ -40,7 +40,6 @@ def ready(*, champion: bool = True) -> Json:
         copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
         answer["champion_model"] = {
-            "ModelName": copy,
             "ExecutionRoleArn": ROLE,
             "Containers": [{"Image": "image", "ModelDataUrl": "s3://bucket/models/hotel-v2.tar.gz"}],
             "EnableNetworkIsolation": True,

@@ -57,7 +57,7 @@ def test_the_training_job_is_the_one_the_snapshot_asked_for(machine, sagemaker):
 def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):
     run(machine)
     challenger, champion = sagemaker.named("CreateTransformJob")
-    assert (challenger["ModelName"], champion["ModelName"]) == (f"{RUN}-0", f"{RUN}-champion")
+    assert (challenger["ModelName"], champion["ModelName"]) == (f"{RUN}-0", f"{RUN}-champion-0")
     assert challenger["TransformInput"] == champion["TransformInput"]
     begun = [called for called, _ in sagemaker.calls if called == "CreateTransformJob" or "DescribeTr" in called]
     assert begun[-1] != "CreateTransformJob"
@@ -67,7 +67,7 @@ def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine
 
 def test_the_champion_is_scored_through_a_copy_that_the_snapshot_asked_for(machine, sagemaker):
     run(machine)
-    assert sagemaker.named("CreateModel")[1] == ready()["champion_model"]
+    assert sagemaker.named("CreateModel")[1] == ready()["champion_model"] | {"ModelName": f"{RUN}-champion-0"}
 
 
 def test_a_copy_that_is_refused_is_told_with_the_remedy_and_leaves_no_model(machine, functions, sagemaker):
@@ -78,8 +78,15 @@ def test_a_copy_that_is_refused_is_told_with_the_remedy_and_leaves_no_model(mach
     begins = f"Let the role {ROLE} read the image and the artefact of the champion hotel-v2"
     assert told["cause"].startswith(begins)
     assert "CreateModel was refused" in told["cause"]
-    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion"]
+    assert deleted(sagemaker) == [f"{RUN}-0"]
     assert machine.lease() is None
+
+
+def test_a_copy_whose_first_answer_was_lost_is_made_under_another_name(machine, sagemaker):
+    sagemaker.fail("CreateModel", "ThrottlingException", about="-champion")
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert sagemaker.named("CreateTransformJob")[1]["ModelName"] == f"{RUN}-champion-1"
+    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion-1"]
 
 
 def test_the_challenger_is_the_artefact_that_the_job_wrote(machine, sagemaker, functions):
@@ -112,7 +119,7 @@ def test_a_refused_challenger_is_deleted_and_never_registered(machine, functions
     functions.set(SnapshotData=ready(champion=champion), CompareModels=gate("REFUSE"))
     assert run(machine)["status"] == "SUCCEEDED"
     assert functions.told() == ["training_completed", "gate_failed"]
-    assert deleted(sagemaker) == [f"{RUN}-0", *([f"{RUN}-champion"] if champion else [])]
+    assert deleted(sagemaker) == [f"{RUN}-0", *([f"{RUN}-champion-0"] if champion else [])]
     assert sagemaker.named("CreateModelPackage") == []
     assert machine.lease() is None
 
@@ -166,7 +173,7 @@ def test_transform_jobs_that_fail_end_the_run_and_delete_the_model(machine, func
     assert functions.named("Tell")[-1]["detail"]["state"] == "ScoreHoldout"
     names = [job["TransformJobName"] for job in sagemaker.named("CreateTransformJob")]
     assert len(set(names)) == len(names)
-    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion"]
+    assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion-0"]
     assert machine.lease() is None
 
 
@@ -190,9 +197,9 @@ def test_models_are_named_anew_with_each_attempt(machine, sagemaker):
     sagemaker.fail("CreateModel", "ThrottlingException")
     assert run(machine)["status"] == "SUCCEEDED"
     made = [model["ModelName"] for model in sagemaker.named("CreateModel")]
-    assert made == [f"{RUN}-0", f"{RUN}-1", f"{RUN}-champion"]
+    assert made == [f"{RUN}-0", f"{RUN}-1", f"{RUN}-champion-0"]
     assert sagemaker.named("CreateTransformJob")[0]["ModelName"] == f"{RUN}-1"
-    assert deleted(sagemaker) == [f"{RUN}-1", f"{RUN}-champion"]
+    assert deleted(sagemaker) == [f"{RUN}-1", f"{RUN}-champion-0"]
 
 
 def test_a_busy_lambda_is_asked_again(machine, functions):
