@@ -68,6 +68,7 @@ def test_an_endpoint_that_captures_elsewhere_than_its_config_says_is_told_though
     backend.endpoint_configs[NEW].data_capture_config = {
         "EnableCapture": True, "DestinationS3Uri": f"s3://{BUCKET}/capture/{MODEL}/2"
     }  # fmt: skip
+    watched(world, "HEALTHY")
     answered_requests(50)
     answered = run()
     assert (answered["verdict"], answered["capture"]["verdict"]) == ("PROMOTED", "ASTRAY")
