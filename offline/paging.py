@@ -8,6 +8,7 @@ themselves, by a lower limit; of the others the answer is cut and the rest kept 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -115,9 +116,15 @@ BUILTIN_HANDLERS += [("provide-client-params", _ask), ("before-call", _go_on), (
 
 def install(account: Account) -> None:
     """Answer in small pages where the account was told to."""
+    if account.page_items:
+        account.on_close(start(account.page_items))
+
+
+def start(items: int) -> Callable[[], None]:
+    """Answer in pages of so many items from now on; return what ends it."""
     global _paging  # botocore's handler list is the process's, and so is the account that it serves
-    _paging = Paging(account.page_items) if account.page_items else None
-    account.on_close(_stop)
+    _paging = Paging(items)
+    return _stop
 
 
 def _stop() -> None:

@@ -3,8 +3,9 @@
 The real service runs each Standard execution durably for up to a year, one state after the other, and tells its end
 as an event and as metrics. Imitated, for JSONPath definitions: waits, timeouts, retries (step_functions_states),
 `.sync` jobs of SageMaker (step_functions_jobs), error names (step_functions_errors); names and their 90 days, input
-and output of at most 262,144 bytes; "Step Functions Execution Status Change"; the metrics of AWS/States; the role of
-the machine for every call that it makes. Not imitated: Express workflows, task tokens, activities, redrive, logs.
+and output of at most 262,144 bytes; 25,000 events in a history; "Step
+Functions Execution Status Change"; the metrics of AWS/States; the role of the machine for every call that it makes.
+Not imitated: Express workflows, task tokens, activities, redrive, logs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import boto3
 from botocore.config import Config
 from moto.moto_api._internal import mock_random
 from moto.stepfunctions.exceptions import InvalidExecutionInput, InvalidName, ValidationException
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_aws_sdk,
@@ -27,6 +29,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_sns,
     state_task_service_sqs,
 )
+from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
@@ -44,6 +47,13 @@ if TYPE_CHECKING:
 
 DATA_BYTES_MAX = 262_144
 EVENT_DATA_BYTES_MAX = 248 * 1024  # an event leaves out a longer input or output
+HISTORY_EVENTS_MAX = 25_000  # a hard quota: the last event must end the execution
+ENDINGS = {
+    HistoryEventType.ExecutionSucceeded,
+    HistoryEventType.ExecutionFailed,
+    HistoryEventType.ExecutionTimedOut,
+    HistoryEventType.ExecutionAborted,
+}
 NAME_LENGTH_MAX = 80
 NAME_KEPT = timedelta(days=90)
 ILLEGAL_IN_NAMES = re.compile(r'[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]')
@@ -74,6 +84,7 @@ def install(account: Account) -> None:
     step_functions_states.install(account, waits)
     step_functions_branches.install(account, waits)
     _limit_executions(account)
+    _limit_histories(account)
     _tell_executions(account)
     clients = Clients(account.region)
     for module in CALLERS:
@@ -141,6 +152,25 @@ def _check_input(text: str) -> None:
 
 def _forgotten(execution: Execution, now: datetime) -> bool:
     return execution.stop_date is not None and execution.stop_date + NAME_KEPT < now
+
+
+class HistoryFullError(Exception):
+    """An execution's history has room for its end only, so that every further event of any state fails."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).")
+
+
+def _limit_histories(account: Account) -> None:
+    add = EventManager.add_event
+
+    def add_event(manager: Any, context: Any, event_type: Any, *details: Any, **more: Any) -> Any:
+        # No Catch helps: it would have to write an event as well.
+        if len(manager._history_event_list) >= HISTORY_EVENTS_MAX - 1 and event_type not in ENDINGS:
+            raise HistoryFullError
+        return add(manager, context, event_type, *details, **more)
+
+    account.patch(EventManager, "add_event", add_event)
 
 
 # What it tells --------------------------------------------------------------------------------------------------

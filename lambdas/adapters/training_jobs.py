@@ -14,7 +14,6 @@ from kedge.model_config import ModelConfig
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
 _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
 _SOURCE_CHANNEL = "code"
-TRANSFORM_MAXIMUM_SECONDS = 3600
 _VOLUME_GIB = 30
 _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
 

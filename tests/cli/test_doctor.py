@@ -122,7 +122,7 @@ def promote(deployed, endpoint_config):
 
 def test_a_healthy_account_passes_and_is_told_what_comes_next(healthy):
     printed, _ = healthy
-    assert printed.exit_code == 0
+    assert printed.exit_code == 0, printed.output
     assert "0 failed, 0 unknown" in printed.output
     assert f'do: kedge retrain {MODEL} --initial --reason "the first champion"' in printed.output
     assert all(len(line) <= 80 or line.strip().startswith("do: ") for line in printed.output.splitlines())

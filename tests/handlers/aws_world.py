@@ -13,6 +13,7 @@ from moto import mock_aws
 
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
+from offline import paging
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
@@ -38,7 +39,8 @@ class World:
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
     def keys(self, prefix: str) -> list[str]:
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
     def timeline(self) -> list[dict[str, Any]]:
         return [json.loads(self.read(key)) for key in self.keys(f"audit/{MODEL}/")]
@@ -89,7 +91,7 @@ class World:
 
 @contextmanager
 def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
-    """An account with Kedge's bucket, table and topics, and a function's environment."""
+    """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items."""
     variables = {
         "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
         "POWERTOOLS_TRACE_DISABLED": "true", "DATA_BUCKET": BUCKET, "STATE_TABLE": TABLE, **environment,
@@ -105,5 +107,9 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
         )  # fmt: skip
-        yield World()
+        stop = paging.start(2)
+        try:
+            yield World()
+        finally:
+            stop()
     clients._client.cache_clear()

@@ -199,3 +199,48 @@ def test_every_ending_is_counted(account, runner, states, metric):
         Statistics=["Sum"],
     )
     assert [point["Sum"] for point in found["Datapoints"]] == [1]
+
+
+@pytest.fixture
+def short_histories(monkeypatch):
+    monkeypatch.setattr("offline.step_functions.HISTORY_EVENTS_MAX", 40)
+
+
+CATCH = [{"ErrorEquals": [EVERYTHING], "Next": "Caught"}]
+
+
+def endless(**more):
+    return {"Ask": wait(60, Next="Again"), "Again": {"Type": "Pass", "Next": "Ask"}} | more
+
+
+def check_full(account, runner, states):
+    execution = runner.start(runner.make(states))
+    account.clock.advance_to(account.clock.now + 60 * MINUTE)
+    ending, history = runner.ending(execution), runner.history(execution)
+    assert ending["status"] == "FAILED"
+    assert "maximum number of history events (40)" in ending["cause"]
+    assert (len(history), history[-1]["type"]) == (40, "ExecutionFailed")
+
+
+@pytest.mark.usefixtures("short_histories")
+def test_an_endless_execution_fails_when_its_history_is_full(account, runner):
+    check_full(account, runner, endless())
+
+
+@pytest.mark.usefixtures("short_histories")
+def test_nothing_catches_a_full_history(account, runner):
+    branches = [{"StartAt": "Ask", "States": endless()}]
+    both = {"Type": "Parallel", "Branches": branches, "Catch": CATCH, "End": True}
+    check_full(account, runner, {"Both": both, "Caught": {"Type": "Succeed"}})
+
+
+@pytest.mark.usefixtures("short_histories")
+def test_a_long_execution_may_succeed_with_the_last_event(account, runner):
+    # The start, two events for each state, and the end: forty.
+    names = [f"State{number}" for number in range(19)]
+    nexts = [*({"Next": name} for name in names[1:]), {"End": True}]
+    states = {name: {"Type": "Pass"} | then for name, then in zip(names, nexts, strict=True)}
+    execution = runner.start(runner.make(states))
+    account.clock.advance_to(account.clock.now + MINUTE)
+    assert runner.ending(execution)["status"] == "SUCCEEDED"
+    assert len(runner.history(execution)) == 40
