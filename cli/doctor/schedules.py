@@ -23,9 +23,14 @@ from lambdas.handlers.requests import CADENCES
 SCHEDULE = "AWS::Scheduler::Schedule"
 # A tick may be tried again for an hour, and the run itself takes a while.
 SLACK = timedelta(hours=2)
-# What fan_out and watch_monitor log when they have done their work.
-FANNED_OUT, WATCHED = "fanned out", "watched the monitor"
-_EVERY_HOURS = re.compile(r"cron\(\d+ \d+/(\d+) \* \* \? \*\)")
+# What each scheduled function logs when it has done its work.
+LOGGED = {
+    "FanOut": "fanned out",
+    "WatchMonitor": "watched the monitor",
+    "WatchCaptures": "looked at captures",
+    "Settle": "sent every model's settlement",
+}
+_HOURS = re.compile(r"cron\(\d+ (?:\*|\d+/(\d+)) \* \* \? \*\)")
 UNDELIVERED_DAYS = 7
 
 
@@ -70,11 +75,13 @@ def state(schedule: Mapping[str, Any], *, roles: set[str]) -> Finding | None:
 def tick(schedule: Mapping[str, Any]) -> Tick:
     """What to look for in the log of the schedule's function."""
     asked = json.loads(schedule["Target"].get("Input") or "{}")
+    function = schedule["Target"]["Arn"].rpartition(":")[2]
+    message = next(message for name, message in LOGGED.items() if f"-{name}" in function)
     if "cadence" in asked:
-        facts = {"message": FANNED_OUT, "step": asked["step"], "cadence": asked["cadence"]}
+        facts = {"message": message, "step": asked["step"], "cadence": asked["cadence"]}
         return Tick(CADENCES[asked["cadence"]], facts)
-    hours = _EVERY_HOURS.fullmatch(schedule["ScheduleExpression"])
-    return Tick(timedelta(hours=int(hours[1]) if hours else 24), {"message": WATCHED})
+    hours = _HOURS.fullmatch(schedule["ScheduleExpression"])
+    return Tick(timedelta(hours=int(hours[1] or 1) if hours else 24), {"message": message})
 
 
 def fired(schedule: Mapping[str, Any], runs: Sequence[datetime], now: datetime) -> Finding:

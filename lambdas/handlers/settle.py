@@ -86,6 +86,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             return {"verdict": "UNNAMED"}
         bodies = [{"model": model, "time": to_text(request.time)} for model in models]
         queues.send_all(clients.sqs(), settings.settle_queue_url, bodies)
+        logger.info("sent every model's settlement", sent=len(bodies))
         return {"verdict": "SENT", "sent": len(bodies)}
     if request.model not in models:
         return {"verdict": "UNKNOWN_MODEL"}
