@@ -90,6 +90,11 @@ class Deployment:
         return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
 
     @cached_property
+    def settle_function(self) -> str:
+        """The function that brings a model in order."""
+        return self.find(RELEASE, "AWS::Lambda::Function", "Settle")
+
+    @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")

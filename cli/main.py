@@ -10,7 +10,7 @@ from cli.check import check
 from cli.doctor.command import doctor
 from cli.init import init
 from cli.models import validate
-from cli.operate import history, pause, retrain, rollback
+from cli.operate import history, pause, reconcile, retrain, rollback
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)
+app.command("reconcile")(reconcile)
 app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)

@@ -108,6 +108,29 @@ def rollback(
     )
 
 
+# What `settle` found, in a sentence.
+FOUND = {
+    "agreed": "the endpoint serves the champion; nothing was left to do",
+    "not deployed": "no package serves yet",
+    "changing": "the endpoint is being changed; it is settled when that has ended",
+    "CHANGING": "the endpoint is being changed; it is settled when that has ended",
+    "UNKNOWN_MODEL": "no deployed YAML describes a model of this name",
+}
+
+
+def reconcile(model: Model, endpoint_url: EndpointUrl = None, region: Region = None) -> None:
+    """Bring a model in order now: what serves, the champion, alarms, messages and waiting releases agree again."""
+    with in_a_sentence("reconcile"):
+        from cli.operations import settle_now
+
+        answer = settle_now(_deployment(region, endpoint_url), model)
+        if answer["verdict"] == "UNKNOWN_MODEL":
+            raise BadInputError(f"{FOUND['UNKNOWN_MODEL']}: {model!r}; is it spelt as in models/?")
+    found = f"{answer['holder']} works on it; it settles the model at its end" if "holder" in answer else ""
+    said = found or FOUND.get(answer["verdict"]) or "; ".join(answer.get("reasons", [])) or answer["verdict"]
+    typer.echo(f"{model}: {said}")
+
+
 def _deployment(region: str | None, endpoint_url: str | None) -> Deployment:
     from cli.deployment import Deployment
 

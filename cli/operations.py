@@ -34,8 +34,16 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
         "trigger": "initial" if initial else "manual",
         "reason": f"{reason} (asked for by {caller.name})",
     }
-    body = json.dumps(event).encode()
-    called = deployment.client("lambda").invoke(FunctionName=deployment.decide_function, Payload=body)
+    return _call(deployment, deployment.decide_function, event)
+
+
+def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:
+    """Call the function that settles, as its hour does; its answer says what it found."""
+    return _call(deployment, deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
+
+
+def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    called = deployment.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
     answer: dict[str, Any] = json.loads(called["Payload"].read())
     if "FunctionError" in called:
         raise BadInputError(str(answer.get("errorMessage", answer)))

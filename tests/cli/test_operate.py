@@ -223,3 +223,15 @@ def test_where_nobody_answers_it_is_a_sentence():
     )
     assert result.exit_code == 2
     assert "Could not connect to the endpoint URL" in result.stderr
+
+
+def test_a_model_is_brought_in_order_on_request(operator):
+    result = operator.types("reconcile", MODEL)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{MODEL}: ")
+
+
+def test_only_a_deployed_model_can_be_brought_in_order(operator):
+    result = operator.types("reconcile", "hotl")
+    assert result.exit_code == 2
+    assert "'hotl'; is it spelt as in models/?" in result.stderr
