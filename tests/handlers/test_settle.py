@@ -92,7 +92,8 @@ def subjects(world) -> list[str]:
 
 def left(world) -> list[str]:
     """What of a release is still in the state table."""
-    items = {item["item"]["S"] for item in world.dynamodb.scan(TableName=TABLE)["Items"]}
+    pages = world.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+    items = {item["item"]["S"] for page in pages for item in page["Items"]}
     return sorted(items & {"release", "canary", "lease", "waiting_release"})
 
 

@@ -242,7 +242,9 @@ def test_one_text_is_read_alike_by_itself_and_among_many(data, side, header):
 
 
 def test_a_gzip_that_unpacks_without_end_is_given_up():
-    assert "not text in BASE64" in reason_of(in_base64(gzip.compress(b"1" * 70_000_000, 1, mtime=0), "", side="endpointInput"))
+    assert "not text in BASE64" in reason_of(
+        in_base64(gzip.compress(b"1" * 70_000_000, 1, mtime=0), "", side="endpointInput")
+    )
 
 
 def test_libsvm_says_that_it_is_libsvm():

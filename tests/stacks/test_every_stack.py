@@ -182,6 +182,8 @@ def test_no_role_touches_an_alarm_whose_name_does_not_begin_with_kedge(action):
     found = statements_with(f"cloudwatch:{action}")
     assert found
     for path, statement in found:
+        if statement.get("Sid") == "ListAlarms":
+            continue  # settle lists what a release has left: a listing is allowed on all alarms or on none
         assert ":alarm:kedge-*" in json.dumps(statement["Resource"]), path
 
 
