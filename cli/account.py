@@ -53,7 +53,7 @@ def _serve(account: Account, port: int, speed: float) -> None:
         f"# its time:  curl {server.url}/_kedge/clock\n"
         f"# a day on:  curl {server.url}/_kedge/clock -d '{{\"advance_seconds\": 86400}}'\n"
         "# for another terminal:\n"
-        f"export AWS_ENDPOINT_URL={server.url} AWS_REGION={account.region} AWS_ACCESS_KEY_ID=offline "
+        f"export AWS_ENDPOINT_URL={server.url} AWS_REGION={account.region} AWS_DEFAULT_REGION={account.region} AWS_ACCESS_KEY_ID=offline "
         f"AWS_SECRET_ACCESS_KEY=offline KEDGE_CLOCK={server.url}/_kedge/clock"
     )
     # Whoever starts this in the background of a script hands down that Ctrl-C is ignored, and ends it by `kill`.

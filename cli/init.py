@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from cli.models import DIRECTORY
+from cli.operate import EndpointUrl, Region
 from cli.refusals import BadInputError, in_a_sentence
 from cli.written_files import write_all
 
 
-def init(
+def init(  # noqa: PLR0913  # an option each
     data: Annotated[Path | None, typer.Option(help="The training rows: a Parquet or CSV file, or a folder.")] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="The SageMaker endpoint; without --data, what it captured is read.")
@@ -24,7 +25,8 @@ def init(
     name: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's or file's")] = None,
     out: Annotated[Path | None, typer.Option(help="The YAML to write.", show_default="models/NAME.yaml")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a YAML that is there.")] = False,
-    endpoint_url: Annotated[str | None, typer.Option(help="Where AWS answers.", show_default="AWS itself")] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
 ) -> None:
     """Write a model's YAML: its columns' names, kinds and types in the payload's order; thresholds are the defaults."""
     with in_a_sentence("init"):
@@ -39,7 +41,7 @@ def init(
             from cli.deployment import Deployment
             from cli.endpoint_draft import draft_from_endpoint
 
-            draft = draft_from_endpoint(Deployment(region=None, endpoint_url=endpoint_url), endpoint, name=name)
+            draft = draft_from_endpoint(Deployment(region=region, endpoint_url=endpoint_url), endpoint, name=name)
         else:
             raise BadInputError("name the training rows (--data FILE), or the endpoint (--endpoint NAME)")
         path = out or DIRECTORY / f"{draft.name}.yaml"

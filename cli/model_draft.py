@@ -35,7 +35,8 @@ class ModelDraft:
         if self.prediction:
             lines += ["prediction:", *(f"  {key}: {_scalar(value)}" for key, value in self.prediction.items())]
         if self.classes != ("0", "1"):
-            lines += ["labels:", f"  classes: {_flow(list(self.classes))}  # the one that is predicted stands last"]
+            order = "  # the positive class stands last" if len(self.classes) == 2 else ""
+            lines += ["labels:", f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
         lines += ["features:  # in the payload's order", *(f"  - {_feature(feature)}" for feature in self.features)]
         text = "\n".join(lines) + "\n"

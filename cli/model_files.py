@@ -50,8 +50,8 @@ def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
 
 
 def _summary(config: ModelConfig) -> str:
-    watched = sum(feature.watched for feature in config.features)
+    watched, days = sum(feature.watched for feature in config.features), config.cadence.window_days
     return (
         f"{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
-        f"{config.cadence.window_days} days, endpoint {config.endpoint.name}"
+        f"{days} day{'' if days == 1 else 's'}, endpoint {config.endpoint.name}"
     )

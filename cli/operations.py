@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from cli.deployment import Caller, Deployment
 from cli.refusals import BadInputError
 from kedge.errors import LeaseHeldError
-from lambdas.adapters import audit, champions, executions, leases, model_registry, pauses
+from lambdas.adapters import audit, champions, executions, leases, model_registry, pauses, training_data
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.times import to_text
@@ -27,6 +30,8 @@ class GoneBack:
 
 def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
     """Call the function that decides, as its schedule does; its answer says whether an execution started."""
+    if initial:
+        _see_first_rows(deployment, model)
     caller = deployment.caller
     event = {
         "model": model,
@@ -35,6 +40,20 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
         "reason": f"{reason} (asked for by {caller.name})",
     }
     return _call(deployment, deployment.decide_function, event)
+
+
+def _see_first_rows(deployment: Deployment, model: str) -> None:
+    """Refuse what would fail minutes later, and ring an alarm: a first training without rows."""
+    key = training_data.initial_key(model)
+    try:
+        deployment.client("s3").head_object(Bucket=deployment.bucket, Key=key)
+    except ClientError as error:
+        # Who may not look (403) may still ask; the function looks for itself.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+            raise BadInputError(
+                f"s3://{deployment.bucket}/{key} is not there; is the model's name spelt as in models/? Upload the first "
+                "rows to that place, then ask again"
+            ) from error
 
 
 def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:

@@ -11,6 +11,22 @@ import typer
 from kedge.errors import KedgeError, RefusedError
 
 BAD_INPUT = 2
+SIGN_IN = "aws sso login, or name a valid AWS_PROFILE"
+# By name: only a command that talks to AWS loads botocore.
+_REMEDIES = (
+    ({"NoRegionError"}, "name the deployment's region with --region, or set AWS_REGION"),
+    (
+        {"ConnectionError", "HTTPClientError"},
+        "look whether the network is there, and whether --endpoint-url or AWS_ENDPOINT_URL is right",
+    ),
+    (
+        {
+            "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound", "SSOError",
+            "TokenRetrievalError",
+        },
+        SIGN_IN,
+    ),
+)  # fmt: skip
 
 
 class BadInputError(RefusedError):
@@ -32,7 +48,19 @@ def in_a_sentence(command: str) -> Iterator[None]:
         botocore = sys.modules.get("botocore.exceptions")
         if botocore is None or not isinstance(error, botocore.BotoCoreError | botocore.ClientError):
             raise
-        _end(command, f"AWS answered: {error}", error)
+        _end(command, "; ".join(filter(None, (why_unanswered(error), remedy_of(error)))), error)
+
+
+def why_unanswered(error: Exception) -> str:
+    """Whether AWS refused, or was never reached: botocore raises both."""
+    heard = hasattr(error, "response")
+    return f"AWS answered: {error}" if heard else f"AWS could not be asked: {error}".rstrip(".")
+
+
+def remedy_of(error: Exception) -> str:
+    """What a person can do about an error of botocore's that came before any answer; empty where that is not known."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return next((remedy for names, remedy in _REMEDIES if kinds & names), "")
 
 
 def _end(command: str, sentence: str, error: Exception) -> None:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from report.alert_words import what_broke
+
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
     "rejected": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
@@ -43,4 +45,8 @@ def in_words(detail: dict[str, Any]) -> str:
         if detail.get(name)
     ]
     reasons = detail.get("reasons") or ([detail["reason"]] if detail.get("reason") else [])
+    if "cause" in detail:
+        reasons = [
+            f"at {detail.get('state', 'a step')}: {what_broke(str(detail.get('error', '')), str(detail['cause']))}"
+        ]
     return "; ".join([*facts, *map(str, reasons[:2])])

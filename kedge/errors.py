@@ -70,6 +70,17 @@ class TrainingColumnMissingError(RefusedError):
         self.columns = columns
 
 
+class InitialRowsError(RefusedError):
+    """The first rows that a user handed over cannot be read as training rows."""
+
+    def __init__(self, *, place: str, fault: str) -> None:
+        super().__init__(
+            f"{place} {fault}. It must be a Parquet file with the columns id, timestamp (UTC), every feature of the YAML, "
+            "and label"
+        )
+        self.place, self.fault = place, fault
+
+
 class HoldoutCountMismatchError(RefusedError):
     """A model did not answer each holdout row exactly once."""
 

@@ -115,7 +115,11 @@ def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
         "regression": (np.isfinite(answers), "numbers"),
     }[problem]
     bad = int((~possible).sum())
-    reason = f"{bad} of {len(answers)} answers of the challenger are not {words}"
+    reason = (
+        f"{bad} of {len(answers)} answers of the challenger are not {words}"
+        if bad
+        else f"all {len(answers)} answers of the challenger are {words}"
+    )
     return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
 
 

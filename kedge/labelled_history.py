@@ -128,7 +128,9 @@ def _learnt(observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, no
         ages.append((now.timestamp() - answered_at)[seen] / _SECONDS_A_DAY)
         outcomes.append(_classes(rows.column(LABEL).filter(pa.array(seen)), config))
     delayed, quantile = np.maximum(np.concatenate(delays), 0.0), config.labels.horizon_quantile
-    return label_horizon(delayed, np.concatenate(ages), np.concatenate(outcomes), quantile=quantile)
+    return label_horizon(
+        delayed, np.concatenate(ages), np.concatenate(outcomes), quantile=quantile, names=config.labels.classes
+    )
 
 
 def _classes(labels: pa.ChunkedArray, config: ModelConfig) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,10 +69,12 @@ class LabelledRows:
         """Rows whose label has come."""
         return self.classes >= 0
 
-    def horizon(self, quantile: float) -> LabelHorizon:
+    def horizon(self, quantile: float, names: Sequence[str] = ()) -> LabelHorizon:
         """The horizon that these rows teach."""
         rows = self.labelled
-        return label_horizon(self.delays_days[rows], self.ages_days[rows], self.classes[rows], quantile=quantile)
+        return label_horizon(
+            self.delays_days[rows], self.ages_days[rows], self.classes[rows], quantile=quantile, names=names
+        )
 
     def ripe(self, horizon_days: float | None) -> Bools:
         """Rows old enough for their label to be believed to be in; none while the horizon is not known."""

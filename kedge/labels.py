@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,7 +73,12 @@ def delay_distribution(
 
 
 def label_horizon(
-    delays_days: Floats, ages_days: Floats, classes: NDArray[np.int64], *, quantile: float = 0.95
+    delays_days: Floats,
+    ages_days: Floats,
+    classes: NDArray[np.int64],
+    *,
+    quantile: float = 0.95,
+    names: Sequence[str] = (),
 ) -> LabelHorizon:
     """Age in days at which `quantile` of every outcome's labels are in.
 
@@ -89,6 +95,8 @@ def label_horizon(
         The outcome of each row; all equal for a regression.
     quantile : float
         Share of each class's labels that must be in, 0 to 1.
+    names : sequence of str
+        What the classes are called; without it they are told by their codes.
 
     >>> fast, slow = np.full(60, 1.0), np.full(60, 4.0)
     >>> label_horizon(np.concatenate([fast, slow]), np.full(120, 20.0), np.repeat([1, 0], 60)).days
@@ -97,16 +105,17 @@ def label_horizon(
     horizon, slowest = 0.0, None
     for outcome in np.unique(classes):
         rows = classes == outcome
+        called = names[outcome] if outcome < len(names) else str(outcome)
         delays, cumulative, longest = delay_distribution(delays_days[rows], ages_days[rows])
         if len(delays) == 0:
-            return LabelHorizon(None, f"class {outcome} has only {int(rows.sum())} labelled rows, 30 are needed")
+            return LabelHorizon(None, f"class {called} has only {int(rows.sum())} labelled rows, 30 are needed")
         days = float(delays[np.searchsorted(cumulative, quantile)])
         if days > longest / 2:
             return LabelHorizon(
-                None, f"labels of class {outcome} still arrive after {days:.0f} of {longest:.0f} observed days"
+                None, f"labels of class {called} still arrive after {days:.0f} of {longest:.0f} observed days"
             )
         if days >= horizon:
-            horizon, slowest = days, outcome
+            horizon, slowest = days, called
     if slowest is None:
         return LabelHorizon(None, "no labels yet")
     return LabelHorizon(

@@ -112,9 +112,10 @@ def _labels(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # pandas writes nanoseconds; what is below a microsecond is cut off.
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
-        return pc.assume_timezone(column.cast(pa.timestamp("us")), "UTC")
-    return column.cast(pa.timestamp("us", "UTC"))
+        return pc.assume_timezone(column.cast(pa.timestamp("us"), safe=False), "UTC")
+    return column.cast(pa.timestamp("us", "UTC"), safe=False)
 
 
 def _plain_rows(table: pa.Table) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,16 @@ def gate_reasons(detail: Mapping[str, Any]) -> list[str]:
 def shortened(text: str) -> str:
     """Text of at most a few lines."""
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def what_broke(error: str, cause: str) -> str:
+    """Say why a step failed: of a function's answer its message, without the stack that only its log needs."""
+    try:
+        answer = json.loads(cause)
+    except ValueError:
+        answer = None
+    said = answer["errorMessage"] if isinstance(answer, dict) and "errorMessage" in answer else cause
+    return f"{error}: {shortened(str(said))}"
 
 
 def object_links(uri: str) -> str:

@@ -24,7 +24,8 @@ def package_registered(model: str, detail: Detail) -> Message:
             f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing until you decide. Approved, it is released as a canary, and goes back if it misbehaves.",
+                "Nothing until you decide. Approved, it is released: as a canary that goes back if it misbehaves, or where "
+                "no endpoint serves yet, on a new one.",
             ),
             run(detail),
         ),
@@ -131,11 +132,14 @@ def canary_promoted(_model: str, detail: Detail) -> Message:
 
 
 def baseline_switched(_model: str, detail: Detail) -> Message:
-    """The monitor follows the champion."""
-    before = f" (before: {detail['previous_baseline']})" if "previous_baseline" in detail else ""
+    """A first endpoint is in service; of later releases the canary tells."""
     return Message(
-        f"windows are judged against baseline {detail.get('baseline', '')} now",
-        (f"It belongs to package version {version(detail)}{before}. Windows begin with its promotion.", run(detail)),
+        f"package version {version(detail)} serves now",
+        (
+            f"It is the first: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
+            "are judged from now on.",
+            run(detail),
+        ),
     )
 
 

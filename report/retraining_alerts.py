@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, execution_link, gate_reasons, section, shortened
+from report.alert_words import Message, bullets, execution_link, gate_reasons, section, what_broke
 from report.release_alerts import run
 
 Detail = Mapping[str, Any]
@@ -37,7 +37,9 @@ def retraining_started(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail["reasons"])),
             section(
                 "WHAT HAPPENS NEXT",
-                "A challenger is trained, and compared with the champion on the same fresh rows. You are asked to "
+                "A first model is trained. You are asked to approve it only if it is better than chance."
+                if detail["trigger"] == "initial"
+                else "A challenger is trained, and compared with the champion on the same fresh rows. You are asked to "
                 "approve it only if it is better.",
             ),
             run(detail),
@@ -69,7 +71,9 @@ def data_rejected(_model: str, detail: Detail) -> Message:
         "the rows for a retraining were rejected",
         (
             section("WHY", bullets(detail.get("reasons", []))),
-            section("WHAT HAPPENS NEXT", "Nothing was trained; the champion serves unchanged."),
+            section(
+                "WHAT HAPPENS NEXT", "Nothing was trained; whatever serves, serves on. Mend the rows, then ask again."
+            ),
             run(detail),
         ),
     )
@@ -108,9 +112,10 @@ def failed(_model: str, detail: Detail) -> Message:
     again = (
         "The endpoint is as the release left it; look at it. To start another release, reject and then approve the package."
         if "release" in machine
-        else "The champion serves unchanged. It is tried again with the next window, a limited number of times."
+        else "Whatever serves, serves on. A retraining that Kedge wanted is tried again with the next window, a limited number of "
+        "times; one that a person asked for, the first training too, is not: ask again."
     )
-    found = f"{detail.get('error', 'unknown')}: {shortened(str(detail.get('cause', 'not given')))}"
+    found = what_broke(str(detail.get("error", "unknown")), str(detail.get("cause", "not given")))
     return Message(
         f"{machine} failed at {detail.get('state', 'a step')}",
         (

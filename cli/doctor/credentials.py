@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.doctor.findings import Finding, ok, unknown, warning
 from cli.doctor.installation import Installation
+from cli.refusals import SIGN_IN, remedy_of, why_unanswered
 
 
 def check(installation: Installation) -> Iterator[Finding]:
@@ -15,7 +16,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     try:
         answer = installation.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as error:
-        yield unknown("credentials", f"AWS does not accept them: {error}", "aws sso login, or name a valid AWS_PROFILE")
+        yield unknown("credentials", why_unanswered(error), remedy_of(error) or SIGN_IN)
         return
     yield ok(answer["Arn"], f"valid, in account {answer['Account']}")
     yield region(installation.region, installation.wanted_region)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.doctor.installation import Installation
+from cli.smoke.model import MODEL as SMOKE
 from kedge.model_config import ModelConfig
 from lambdas.adapters import champions, windows
 from lambdas.adapters.champions import Champion
@@ -46,7 +47,12 @@ def judgement(config: ModelConfig, champion: Champion | None, judged: datetime |
     """Whether the model was judged lately, counted in its own cadence."""
     name = config.model
     if champion is None:
-        remedy = f'kedge retrain {name} --initial --reason "the first champion"'
+        remedy = (
+            "kedge smoke, if you want to prove the deployment"
+            if name == SMOKE
+            else f'kedge retrain {name} --initial --reason "the first champion", once its rows are at '
+            f"initial/{name}/training.parquet"
+        )
         return warning(name, "no package serves yet, so there is nothing to watch", remedy)
     last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)
     age = (now - last) / CADENCES[config.cadence.judge]

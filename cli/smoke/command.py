@@ -94,7 +94,9 @@ def _prepare(models: Path) -> None:
     path = models / DEFINITION.name
     write_all({path: DEFINITION.read_text(encoding="utf-8")})
     typer.echo(f"{path}: written; deploy it like any model (`make deploy`), then `kedge smoke`")
-    typer.echo("After the smoke you may delete the file and deploy again. It costs nothing while nothing serves it.")
+    typer.echo(
+        "After the smoke you may delete the file and deploy again. While nothing serves it, its two alarms cost 20 cents a month."
+    )
 
 
 def _ask(world: Smoke, *, keep: bool, yes: bool, afresh: bool) -> None:
@@ -170,7 +172,7 @@ def _tell(result: Result) -> None:
     for name, value in (("on", result.arn), ("do", result.remedy)):
         if value:
             typer.echo(f"        {name}: {value}")
-    typer.echo(f"        {result.seconds} seconds")
+    typer.echo(f"        {result.seconds} second{'' if result.seconds == 1 else 's'}")
 
 
 def _write(path: Path | None, results: list[Result], removed: list[Removed]) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kedge.training_rows import TIME
+from kedge.errors import InitialRowsError, TrainingColumnMissingError
+from kedge.model_config import ModelConfig
+from kedge.training_rows import TIME, typed_rows
 from lambdas.adapters import objects
 
 # What users call the columns that Kedge has names for.
 _OURS = {"id": "row_id", "timestamp": TIME}
+_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
 def run_prefix(model: str, run: str) -> str:
@@ -54,10 +57,25 @@ def initial_key(model: str) -> str:
     return f"initial/{model}/training.parquet"
 
 
-def load_initial_rows(s3: Any, bucket: str, model: str) -> pa.Table | None:
-    """Read the user's first rows: `row_id`, `time`, features, `label`, perhaps `label_time`; None without them."""
-    found = objects.read(s3, bucket, initial_key(model))
+def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | None:
+    """Read the user's first rows: `row_id`, `time`, features, `label`, perhaps `label_time`; None without them.
+
+    Raises
+    ------
+    InitialRowsError
+        Saying in the user's own names what the file lacks.
+    """
+    key = initial_key(config.model)
+    found = objects.read(s3, bucket, key)
     if found is None:
         return None
-    table = pq.read_table(io.BytesIO(found[0]))
-    return table.rename_columns([_OURS.get(name, name) for name in table.column_names])
+    try:
+        table = pq.read_table(io.BytesIO(found[0]))
+        table = table.rename_columns([_OURS.get(name, name) for name in table.column_names])
+        typed_rows(table, config)
+    except TrainingColumnMissingError as error:
+        absent = ", ".join(_THEIRS.get(name, name) for name in error.columns)
+        raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error
+    return table

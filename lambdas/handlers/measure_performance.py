@@ -181,7 +181,11 @@ def measured_rows(
         rows = labelled_rows(joined, config, now=request.time.timestamp(), unmatched=stretch.fold.unknown_lately)
     if config.labels.label_horizon_days is not None:
         return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")
-    learnt = rows.horizon(config.labels.horizon_quantile) if rows is not None else LabelHorizon(None, "no answers yet")
+    learnt = (
+        rows.horizon(config.labels.horizon_quantile, config.labels.classes)
+        if rows is not None
+        else LabelHorizon(None, "no answers yet")
+    )
     if learnt.days is not None:
         windows.save_horizon(dynamodb, table, config.model, learnt.days)
     elif remembered is not None:

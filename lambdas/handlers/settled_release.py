@@ -162,22 +162,26 @@ def tell_astray_capture(release: ReleaseUnderWay, bench: Bench) -> None:
         tell_once(f"capture#{release.run}", "capture_astray", {**facts(release), "reasons": list(proof.reasons)}, bench)
 
 
-def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench) -> None:
-    """Write it down and tell it, unless that was done."""
+def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench, *, entered: bool = False) -> None:
+    """Write it down, unless it was `entered` already, and tell it, unless that was done."""
     dynamodb, table = clients.dynamodb(), bench.desk.table
     if not windows.is_told(dynamodb, table, bench.model, what):
-        record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail)
+        record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail, entered=entered)
         windows.remember_told(dynamodb, table, bench.model, what, now=bench.time)
 
 
 def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
     """Tell how the release ended; a first endpoint had no canary, and what was never changed is told by its failure."""
+    if proof.verdict == "PROMOTED" and release.previous_config is None:
+        first = {**facts(release), "endpoint": bench.config.endpoint.name}
+        tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
+        return
     detail = {**facts(release), "reasons": list(proof.reasons)}
     if proof.verdict == "BROKEN":
         detail |= {"machine": "kedge-release", "state": "the endpoint", "error": "EndpointFailedError"}
         detail |= {"cause": "; ".join(proof.reasons)}
     kind = KINDS.get(proof.verdict)
-    if kind is None or (proof.verdict == "PROMOTED" and release.previous_config is None):
+    if kind is None:
         return
     if proof.verdict == "UNPROVEN":
         detail["serving"] = proof.serving

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Json
 
+from kedge.errors import InitialRowsError
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
 from kedge.permutation import permuted_rows
@@ -64,7 +65,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, champion = load_model(request.model), find_champion(request.model, settings)
-    history, sources = gather(request, settings, config)
+    try:
+        history, sources = gather(request, settings, config)
+    except InitialRowsError as error:
+        # The same file fails again: a person must mend it, and no attempt is to be repeated.
+        return {"verdict": "REJECTED", "reasons": [str(error)], "champion": describe(champion)}
     split = split_in_time(
         history.rows, holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
@@ -90,7 +95,7 @@ def gather(request: Request, settings: Settings, config: ModelConfig) -> tuple[L
     if fold.files or fold.unknown:
         metrics.put(clients.cloudwatch(), model=request.model, values=fold.gauges(), time=request.time)
     answered = load_answered_rows(s3, bucket, config, since=since, until=request.time)
-    initial = training_data.load_initial_rows(s3, bucket, request.model)
+    initial = training_data.load_initial_rows(s3, bucket, config)
     history = labelled_history(answered.rows, initial, config, now=request.time, known_horizon_days=learnt)
     return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
 

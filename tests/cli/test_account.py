@@ -32,6 +32,8 @@ def test_the_deployed_account_answers_until_it_is_closed(tmp_path):
                 break
         assert any(line.startswith("export ") for line in shown), serving.stderr.read()
         url = shown[-1].split()[1].removeprefix("AWS_ENDPOINT_URL=")
+        # The AWS CLI of version 1 reads no AWS_REGION.
+        assert {"AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"} < set(shown[-1].split())
         with urllib.request.urlopen(f"{url}/_kedge/clock") as answer:  # noqa: S310  # our own server
             assert json.loads(answer.read())["now"] == "2016-01-04T02:00:00Z"
         asked = subprocess.run(

@@ -13,8 +13,11 @@ from cli.deployment import Deployment
 from cli.doctor import Verdict, examine
 from cli.doctor.checks import CHECKS
 from cli.doctor.installation import Installation
+from cli.doctor.models import judgement
 from cli.main import app
 from cli.models import DIRECTORY as MODELS
+from cli.smoke.model import DEFINITION
+from kedge.model_config import parse_model_config
 from lambdas.adapters import champions
 from lambdas.adapters.champions import Champion
 from offline.account import Account
@@ -336,6 +339,13 @@ def test_an_alarm_in_alarm_and_one_that_may_tell_nobody(deployed, healthy):
     assert set(found) == {ringing, silent}
     assert "Kedge: Tell failed 3 times within an hour" in found[ringing].reason
     assert found[silent].remedy == f"aws cloudwatch enable-alarm-actions --alarm-names {silent}"
+
+
+def test_the_smokes_model_is_trained_by_the_smoke_alone():
+    smoke = parse_model_config(DEFINITION.read_text(), source=DEFINITION.name)
+    found = judgement(smoke, None, None, START)
+    assert (found.subject, found.verdict) == ("kedge-smoke", Verdict.WARNING)
+    assert found.remedy.startswith("kedge smoke, ")
 
 
 def test_a_model_that_is_deployed_without_its_yaml_and_the_other_way_round(deployed, healthy, tmp_path):

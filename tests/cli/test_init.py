@@ -73,6 +73,10 @@ def test_the_label_says_what_is_predicted(tmp_path, truth, problem, classes):
     assert init("--data", tmp_path / "m.parquet", "--label", "y", "--out", tmp_path / "m.yaml").exit_code == 0
     config = written(tmp_path / "m.yaml")
     assert (config.problem, config.labels.classes) == (problem, classes)
+    # Only of two classes does one stand for "yes".
+    assert ("the positive class stands last" in (tmp_path / "m.yaml").read_text()) == (
+        len(classes) == 2 and classes != ("0", "1")
+    )
 
 
 def test_names_that_yaml_would_misread_come_back_as_they_were(tmp_path):

@@ -32,6 +32,11 @@ def test_good_models_are_told_in_a_line_each(folder):
     ]
 
 
+def test_a_window_of_a_day_is_told_as_one(tmp_path):
+    (tmp_path / "parcels.yaml").write_text(f"{YAML}\ncadence: {{window_days: 1}}\n")
+    assert "over 1 day, endpoint" in validate(tmp_path).output
+
+
 def test_one_file_may_be_named(folder):
     assert validate(folder / "parcels.yaml").exit_code == 0
 

@@ -94,6 +94,14 @@ def test_the_history_is_told_in_words_oldest_first(operator):
     assert "auc is better by +0.001 only" in lines[failed]
 
 
+def test_the_history_says_where_and_why_an_execution_failed(operator):
+    cause = json.dumps({"errorMessage": "the rows ended early", "errorType": "E", "stackTrace": ["File x.py"]})
+    operator.happened("failed", run="run-1", state="SnapshotData", error="EarlyError", cause=cause)
+    line = operator.types("history", MODEL).output.splitlines()[-1]
+    assert "run-1; at SnapshotData: EarlyError: the rows ended early" in line
+    assert "x.py" not in line
+
+
 def test_the_history_as_json_is_the_entries_themselves(operator):
     operator.happened("rejected", package_version="7", by="ann")
     (entry,) = operator.timeline("rejected")
@@ -121,6 +129,14 @@ def test_a_retraining_starts_at_once_and_says_who_asked_and_why(operator):
     assert entry["detail"]["reasons"][0].startswith("prices were changed (asked for by arn:aws:sts::")
     # The account's own time, not this machine's.
     assert entry["time"].startswith("2016-02-01T12")
+
+
+def test_a_first_training_needs_the_first_rows(operator):
+    before = operator.runs("kedge-retrain")
+    refused = operator.types("retrain", MODEL, "--initial", "--reason", "the first champion")
+    assert refused.exit_code == 2
+    assert f"s3://{operator.bucket}/initial/{MODEL}/training.parquet is not there" in refused.stderr
+    assert operator.runs("kedge-retrain") == before
 
 
 def test_an_unknown_model_is_not_retrained(operator):

@@ -123,11 +123,16 @@ def test_settling_again_changes_and_tells_nothing(world):
     assert (champion(world), world.timeline(), len(world.mails())) == (first, entries, 1)
 
 
-def test_a_first_endpoint_had_no_canary_to_tell_of(world):
+def test_a_first_endpoint_is_told_once_and_without_a_canary(world):
     released(world, previous=None)
     world.serve(NEW)
     assert at_the_end()["verdict"] == "PROMOTED"
-    assert (world.kinds(), world.mails(), champion(world).previous_package_arn) == (["baseline_switched"], [], None)
+    assert (world.kinds(), champion(world).previous_package_arn) == (["baseline_switched"], None)
+    at_the_end()
+    ((subject, body),) = world.mails()
+    assert subject.endswith("package version 2 serves now")
+    assert f"the endpoint {MODEL} is in service" in body
+    assert "canary" not in body
 
 
 @pytest.mark.parametrize(("watch", "verdict"), [("MISBEHAVING", "ROLLED_BACK"), ("UNPROVEN", "UNPROVEN")])

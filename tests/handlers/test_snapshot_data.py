@@ -6,11 +6,14 @@ import io
 import json
 from datetime import UTC, datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from lambdas.adapters import champions, windows
 from lambdas.adapters.champions import Champion
+from lambdas.adapters.models import load_model
 from lambdas.handlers.snapshot_data import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
@@ -49,9 +52,18 @@ def initial_rows(world, *, vouched: bool = True) -> None:
     bookings = bookings.select([*columns, *([] if vouched else ["label_ts"])])
     if not vouched:
         bookings = bookings.rename_columns([*columns, "label_time"])
+    world.put(f"initial/{MODEL}/training.parquet", parquet(bookings))
+
+
+def first_rows() -> pa.Table:
+    names = [feature.name for feature in load_model(MODEL).features]
+    return load_bookings("2015-07-01", "2015-10-01").select(["id", "timestamp", *names, "label"])
+
+
+def parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(bookings, sink)
-    world.put(f"initial/{MODEL}/training.parquet", sink.getvalue())
+    pq.write_table(table, sink)
+    return sink.getvalue()
 
 
 def test_the_first_training_learns_from_the_users_rows(world):
@@ -61,6 +73,32 @@ def test_the_first_training_learns_from_the_users_rows(world):
     snapshot = answered["snapshot"]
     assert snapshot["train_rows"] + snapshot["holdout_rows"] == 6684
     assert not {"champion_model", "champion_transform"} & set(answered)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda rows: rows.rename_columns({"timestamp": "seen_at"}), "has no column timestamp."),
+        (lambda rows: rows.drop_columns(["id", "adr"]), "has no column id, adr."),
+        (lambda rows: rows.set_column(1, "timestamp", pa.array(["soon"] * len(rows))), "cannot be read: "),
+        (None, "cannot be read: "),
+    ],
+)
+def test_first_rows_that_cannot_be_read_are_rejected_in_the_users_own_names(world, change, words):
+    world.put(f"initial/{MODEL}/training.parquet", parquet(change(first_rows())) if change else b"id,timestamp")
+    answered = run(datetime(2015, 10, 1, tzinfo=UTC))
+    (reason,) = answered["reasons"]
+    assert answered["verdict"] == "REJECTED"
+    assert reason.startswith(f"initial/{MODEL}/training.parquet {words}")
+    assert "the columns id, timestamp (UTC), every feature of the YAML, and label" in reason
+
+
+def test_nanoseconds_of_pandas_are_no_fault(world):
+    rows = first_rows()
+    moments = rows.column("timestamp").cast(pa.timestamp("ns")).cast(pa.int64())
+    rows = rows.set_column(1, "timestamp", pc.add(moments, 7).cast(pa.timestamp("ns")))
+    world.put(f"initial/{MODEL}/training.parquet", parquet(rows))
+    assert run(datetime(2015, 10, 1, tzinfo=UTC))["verdict"] == "READY"
 
 
 def test_the_holdout_is_newer_than_what_either_model_learnt(world):

@@ -29,8 +29,9 @@ def test_horizon_waits_for_the_outcome_that_ripens_last():
     outcome = (rng.random(4_000) < 0.3).astype(int)
     truth = np.where(outcome == 1, 1.0, rng.choice([3.0, 5.0, 9.0], 4_000))
     delays, ages, seen = observed(rng, rows=4_000, days=28, delays=truth)
-    horizon = label_horizon(delays, ages, outcome[seen])
+    horizon = label_horizon(delays, ages, outcome[seen], names=("stayed", "cancelled"))
     assert horizon.days == 9.0
+    assert "the slowest class (stayed)" in horizon.reason
     rate_of_all = outcome[seen].mean()
     ages_of_all = rng.uniform(0, 28, 4_000)
     ripe = (ages_of_all >= horizon.days) & (truth <= ages_of_all)

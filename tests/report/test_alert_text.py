@@ -1,5 +1,6 @@
 """Mails say what happened, by how much, whether it matters, what follows, and where to look."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -57,7 +58,7 @@ DETAILS = {
     "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
     "release_superseded": {"package_version": "2", "newer_version": "3", "reasons": ["version 3 was approved later"]},
     "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
-    "baseline_switched": {"run": RUN, "package_version": "2", "baseline": "2", "previous_baseline": "1"},
+    "baseline_switched": {"run": RUN, "package_version": "1", "endpoint": MODEL},
     "failed": {
         "machine": "kedge-retrain",
         "run": RUN,
@@ -270,3 +271,15 @@ def test_an_estimated_loss_is_told_in_a_line_and_called_an_estimate():
 )
 def test_an_estimate_without_a_verdict_is_not_mailed(estimate):
     assert "stimated" not in mail("window_judged", performance=UNKNOWN | {"estimate": estimate}).body
+
+
+def test_a_functions_error_is_told_without_its_stack():
+    answer = {"errorMessage": "the rows ended early", "errorType": "E", "stackTrace": ["File x.py, line 1"]}
+    body = mail("failed", error="EarlyError", cause=json.dumps(answer)).body
+    assert "EarlyError: the rows ended early\n" in body
+    assert "x.py" not in body
+
+
+def test_the_mails_of_a_first_training_speak_of_no_champion():
+    assert "champion" not in mail("retraining_started", trigger="initial", reasons=["the first"]).body
+    assert "on a new one" in mail("package_registered").body
