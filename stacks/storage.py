@@ -35,7 +35,7 @@ class Storage(cdk.Stack):
             self.alerts.add_subscription(subscriptions.EmailSubscription(alert_email))
         else:
             cdk.Annotations.of(self.alerts).add_warning_v2(
-                "kedge:nobody", "nobody is told: pass -c alert_email=ADDRESS"
+                "kedge:nobody", "nobody is told: write alert_email into the context of cdk.json"
             )
 
 
