@@ -64,7 +64,9 @@ def load_predictions(
 ) -> pd.DataFrame:
     """What the endpoint really answered: Kedge's predictions table, checked against what the client was told."""
     tables = []
-    for body in objects_below(account, bucket, f"profiles/{config.model}/").values():
+    for key, body in objects_below(account, bucket, f"profiles/{config.model}/").items():
+        if not key.endswith(".npz"):
+            continue  # the hashes of the counted ids stand beside the days
         header, _ = decode_profiles("day", body)
         for part in header["parts"]:
             content = account.client("s3").get_object(Bucket=bucket, Key=part)["Body"].read()
