@@ -83,8 +83,11 @@ def resume_retraining(deployment: Deployment, model: str) -> str | None:
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
     """Start the release of an approved package again: under the lease, written down, and named after its cause."""
+    _champion(deployment, model)
+    # What was left undone is settled first: a release begins with the truth, and may change who the champion is.
+    serves = settle_now(deployment, model)["verdict"] == "agreed"
     champion = _champion(deployment, model)
-    package = _earlier_package(deployment, model, champion, version)
+    package = _earlier_package(deployment, model, champion, version, serves=serves)
     run = _free_run(deployment, package, champion)
     caller, machine = deployment.caller, deployment.release_machine
     stepfunctions = deployment.client("stepfunctions")
@@ -103,14 +106,16 @@ def _champion(deployment: Deployment, model: str) -> Champion:
     return champion
 
 
-def _earlier_package(deployment: Deployment, model: str, champion: Champion, version: str | None) -> Package:
+def _earlier_package(
+    deployment: Deployment, model: str, champion: Champion, version: str | None, *, serves: bool
+) -> Package:
     arn = champion.previous_package_arn
     if version is not None:
         arn = f"{champion.package_arn.rpartition('/')[0]}/{version}"
     if arn is None:
         served = champion.package_version
         raise BadInputError(f"version {served} is the first that {model} has served; name another with --to VERSION")
-    if arn == champion.package_arn:
+    if arn == champion.package_arn and serves:
         raise BadInputError(f"version {champion.package_version} of {model} serves already")
     package = model_registry.describe_package(deployment.client("sagemaker"), arn)
     if package.approval_status != "Approved":

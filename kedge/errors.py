@@ -249,6 +249,17 @@ class BaselineAbsentError(RefusedError):
         self.model, self.key = model, key
 
 
+class MessagesUntoldError(RetryableError):
+    """SNS has refused what people and programs must be told, for longer than a moment."""
+
+    def __init__(self, *, model: str, messages: int) -> None:
+        super().__init__(
+            f"{messages} messages about {model} could not be sent to the topics Alerts and Events; they are kept, and tried "
+            "again every hour: see whether the function may publish to the topics and use their key (kedge doctor)"
+        )
+        self.model, self.messages = model, messages
+
+
 class MessagesUndeliveredError(RetryableError):
     """SQS did not take some messages, twice."""
 

@@ -46,8 +46,8 @@ class Waiting:
     decided_at: datetime
 
 
-def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> Waiting | None:
-    """Let a package wait, and return the other one that has waited until now."""
+def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> tuple[Waiting, Waiting | None]:
+    """Let the package that was approved last wait; return it, and the one that gave way to it."""
     before = load_waiting(dynamodb, table, model)
     item = {
         **_waiting_key(model),
@@ -55,8 +55,20 @@ def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> Waiting | N
         "package_version": {"S": waiting.package_version},
         "decided_at": {"S": to_text(waiting.decided_at)},
     }
-    dynamodb.put_item(TableName=table, Item=item)
-    return before if before is not None and before.package_arn != waiting.package_arn else None
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=item,
+            # Two approvals may be heard at once. The times are of one form, so that as texts they compare as times.
+            ConditionExpression="attribute_not_exists(decided_at) OR decided_at <= :decided_at",
+            ExpressionAttributeValues={":decided_at": item["decided_at"]},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        newer = load_waiting(dynamodb, table, model)
+        return (newer, waiting) if newer is not None else wait(dynamodb, table, model, waiting)
+    return waiting, before if before is not None and before.package_arn != waiting.package_arn else None
 
 
 def load_waiting(dynamodb: Any, table: str, model: str) -> Waiting | None:

@@ -54,8 +54,8 @@ def record_and_tell(
         _send(desk, event, audience, digest)
 
 
-def tell_again(desk: Desk, *, model: str, now: datetime) -> int:
-    """Send what was kept because it could not be sent; return how many messages went out."""
+def tell_again(desk: Desk, *, model: str, now: datetime) -> tuple[int, int]:
+    """Send what was kept because it could not be sent; return how many messages went out, and how many still could not."""
     pages = desk.dynamodb.get_paginator("query").paginate(
         TableName=desk.table,
         ConsistentRead=True,
@@ -63,14 +63,15 @@ def tell_again(desk: Desk, *, model: str, now: datetime) -> int:
         ExpressionAttributeNames={"#item": "item"},
         ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "untold#"}},
     )
-    sent = 0
+    sent = left = 0
     for item in [item for page in pages for item in page["Items"]]:
         event = json.loads(item["event"]["S"])
         if now - from_text(event["time"]) >= _GRACE:
             # It may have been sent just before the function died: a message twice is better than none, and says so.
             event["detail"]["repeated"] = True
-            sent += _send(desk, event, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
-    return sent
+            went_out = _send(desk, event, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
+            sent, left = sent + went_out, left + (not went_out)
+    return sent, left
 
 
 def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from kedge.errors import UnknownPackageError
 from kedge.serving import Served, ServingVerdict, judge_serving
 from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
 from lambdas.adapters.champions import Champion
@@ -18,7 +19,7 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
         return ServingVerdict("NONE", "not deployed")
-    package = package_that_serves(endpoint, bench)
+    package = package_that_serves(endpoint, champion, bench)
     verdict = judge_serving(
         model=bench.model,
         endpoint=bench.config.endpoint.name,
@@ -33,15 +34,23 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
     return verdict
 
 
-def package_that_serves(endpoint: EndpointState | None, bench: Bench) -> Package | None:
-    """The version of this model's group that the endpoint's model was made from."""
+def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:
+    """The version of this model's group that the endpoint's model was made from; None where it is gone."""
     if endpoint is None:
         return None
+    if endpoint.endpoint_config == champion.endpoint_config:
+        return registered(champion.package_arn, bench)
     served_model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
     arn = endpoints.package_of(clients.sagemaker(), served_model.model_name)
-    if arn is None:
+    return registered(arn, bench) if arn is not None else None
+
+
+def registered(arn: str, bench: Bench) -> Package | None:
+    """A package of this model's group; None where the registry has deleted it, or it is of another group."""
+    try:
+        package = model_registry.describe_package(clients.sagemaker(), arn)
+    except UnknownPackageError:
         return None
-    package = model_registry.describe_package(clients.sagemaker(), arn)
     return package if package.group == bench.config.package_group else None
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.errors import MessagesUntoldError
 from lambdas.adapters import (
     approvals,
     canary_alarms,
@@ -56,6 +57,16 @@ class Ended(BaseModel, frozen=True):
     error: str | None = None
     cause: str | None = None
 
+    @property
+    def model(self) -> str | None:
+        """The model in the execution's input; None where a person started it with something else."""
+        try:
+            given = json.loads(self.input or "null")
+        except ValueError:
+            return None
+        model = given.get("model") if isinstance(given, dict) else None
+        return model if isinstance(model, str) else None
+
 
 class Request(BaseModel, frozen=True):
     """A model to settle; `run` where the release machine itself asks, none at all for an hour's tick."""
@@ -70,8 +81,8 @@ class Request(BaseModel, frozen=True):
         """Read a direct call, a tick of the schedule, or the one message of the queue."""
         found = json.loads(event["Records"][0]["body"]) if "Records" in event else event
         request = cls.model_validate(found)
-        if request.model is None and request.detail is not None and request.detail.input is not None:
-            request = request.model_copy(update={"model": json.loads(request.detail.input).get("model")})
+        if request.model is None and request.detail is not None:
+            request = request.model_copy(update={"model": request.detail.model})
         return request
 
 
@@ -112,17 +123,25 @@ def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
 
 
 def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, Any]:
-    """Bring a model in order on which nobody works: each step is harmless where there is nothing to do."""
-    dynamodb, table, now = clients.dynamodb(), settings.state_table, wall_clock()
+    """Bring a model in order, then send what could not be told; what still cannot is an error, so that its alarm is heard."""
     tell_end(request.detail, bench)
-    again = telling.tell_again(bench.desk, model=bench.model, now=bench.time)
+    answer = bring_in_order(bench, settings)
+    sent, left = telling.tell_again(bench.desk, model=bench.model, now=bench.time)
+    if left:
+        raise MessagesUntoldError(model=bench.model, messages=left)
+    return {**answer, "told_again": sent}
+
+
+def bring_in_order(bench: Bench, settings: Settings) -> dict[str, Any]:
+    """Settle a model on which nobody works: each step is harmless where there is nothing to do."""
+    dynamodb, table, now = clients.dynamodb(), settings.state_table, wall_clock()
     holder = leases.holder_at_work(dynamodb, clients.stepfunctions(), table, bench.model, now=now)
     if holder is not None:
-        return {"verdict": "AT_WORK", "holder": holder, "told_again": again}
+        return {"verdict": "AT_WORK", "holder": holder}
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     if endpoint is not None and not endpoint.settled:
         # Its alarms guard it, and the next hour settles it.
-        return {"verdict": "CHANGING", "told_again": again}
+        return {"verdict": "CHANGING"}
     if (release := under_way.load(dynamodb, table, bench.model)) is not None:
         settle_release(release, bench)
     canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
@@ -130,7 +149,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     if (waiting := approvals.load_waiting(dynamodb, table, bench.model)) is not None:
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
-    return {"verdict": verdict.state, "reasons": list(verdict.reasons), "told_again": again}
+    return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
 
 
 def tell_end(ended: Ended | None, bench: Bench) -> None:

@@ -122,17 +122,19 @@ def champion_of(
 ) -> Champion:
     """Describe the new champion, with the package that it replaces for whoever must go back."""
     again = before is not None and before.endpoint_config == endpoint_config
+    # A package that comes back to its own endpoint, which was deleted or changed, is not its own predecessor either.
+    same = before is not None and before.package_arn == package.arn
     learnt_until = package.properties.get(model_registry.TRAINING_END)
     return Champion(
         package_arn=package.arn,
         package_version=package.version,
         baseline=package.version,
-        # A rerun of this step must neither move the promotion nor make the champion its own predecessor.
+        # A rerun of this step must not move the promotion.
         promoted_at=before.promoted_at if before and again else since,
         training_end=from_text(learnt_until) if learnt_until else None,
         endpoint_config=endpoint_config,
         model_name=model_name,
-        previous_package_arn=(before.previous_package_arn if again else before.package_arn) if before else None,
+        previous_package_arn=(before.previous_package_arn if same else before.package_arn) if before else None,
     )
 
 

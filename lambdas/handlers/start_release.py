@@ -102,7 +102,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
     except UnknownPackageError:
         # SageMaker tells of a deletion as of any change, with the status that the package had.
-        return {"verdict": "DELETED"}
+        return hear_deletion(request.detail.ModelPackageArn, settings)
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}
@@ -129,6 +129,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         answer = release(request, settings, config, package, decided)
     if package.approval_status == "Rejected":
         answer = hear_rejection(request, settings, config, package)
+    if answer["verdict"] != "WAITING":
+        # However it was answered: what still waited would be answered again every hour.
+        approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package.arn)
     logger.info("heard", model=config.model, package=package.arn, status=package.approval_status, **answer)
     # Remembered last: a crash before this line repeats the start, which its name makes harmless.
     approvals.save(clients.dynamodb(), settings.state_table, config.model, package.version, decided)
@@ -155,6 +158,10 @@ def release(
     if (newer := approved_later(settings, config, package, decided)) is not None:
         return supersede(request, settings, config, older=package.version, newer=newer)
     run, dynamodb, table = release_name(package, decided), clients.dynamodb(), settings.state_table
+    unsettled = under_way.load(dynamodb, table, config.model)
+    if unsettled is not None and unsettled.run != run:
+        # Its note says what may have been changed: a new release would write over it.
+        return wait(request, settings, config, package, decided, unsettled.run)
     holder = executions.execution_arn(settings.release_machine_arn, run)
     try:
         leases.take(
@@ -167,7 +174,7 @@ def release(
             now=wall_clock(),
         )
     except LeaseHeldError as held:
-        return wait(request, settings, config, package, decided, held)
+        return wait(request, settings, config, package, decided, held.holder)
     tell_timeline("approved", request, settings, config, {**decision(package), "run": run})
     started = executions.start(
         clients.stepfunctions(),
@@ -175,7 +182,6 @@ def release(
         name=run,
         request={"model": config.model, "run": run, "time": to_text(request.time), "package_arn": package.arn},
     )
-    approvals.forget_waiting(dynamodb, table, config.model, package.arn)
     return {"verdict": "STARTED" if started else "ALREADY_STARTED", "run": run}
 
 
@@ -196,14 +202,16 @@ def approved_later(settings: Settings, config: ModelConfig, package: Package, de
 
 
 def wait(
-    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval, held: LeaseHeldError
+    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval, holder: str
 ) -> dict[str, Any]:
     """Let the package wait for the end of what works on its model; `settle` sends it here again then."""
-    waiting = Waiting(package.arn, package.version, decided.decided_at or request.time)
-    older = approvals.wait(clients.dynamodb(), settings.state_table, config.model, waiting)
+    mine = Waiting(package.arn, package.version, decided.decided_at or request.time)
+    newest, older = approvals.wait(clients.dynamodb(), settings.state_table, config.model, mine)
     if older is not None:
-        supersede(request, settings, config, older=older.package_version, newer=package.version)
-    return {"verdict": "WAITING", "holder": held.holder}
+        answer = supersede(request, settings, config, older=older.package_version, newer=newest.package_version)
+        if newest != mine:
+            return answer
+    return {"verdict": "WAITING", "holder": holder}
 
 
 def supersede(request: Request, settings: Settings, config: ModelConfig, *, older: str, newer: str) -> dict[str, Any]:
@@ -215,18 +223,28 @@ def supersede(request: Request, settings: Settings, config: ModelConfig, *, olde
 
 
 def hear_rejection(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell of a rejection: what waits is dropped, a canary goes back by itself, what serves needs a person's rollback."""
+    """Tell of a rejection: a canary goes back by itself, what serves needs a person's rollback."""
     dynamodb, table = clients.dynamodb(), settings.state_table
-    approvals.forget_waiting(dynamodb, table, config.model, package.arn)
     serving = is_serving(settings, config, package)
     release = under_way.load(dynamodb, table, config.model)
-    releasing = release is not None and release.package_arn == package.arn and not serving
+    # A first endpoint has nothing to go back to: `settle` tells that what serves is rejected.
+    canary = release is not None and release.package_arn == package.arn and release.previous_config is not None
+    releasing = canary and not serving
     detail = {**decision(package), "serving": serving, "releasing": releasing}
     if serving or releasing:
         tell_people("rejected", request, settings, config, detail)
     else:
         tell_timeline("rejected", request, settings, config, detail)
     return {"verdict": "REJECTED", "serving": serving, "releasing": releasing}
+
+
+def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
+    """Let a package that is gone wait no more; its group stands in its ARN."""
+    group = package_arn.split("/")[-2]
+    for config in load_models().values():
+        if config.package_group == group:
+            approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package_arn)
+    return {"verdict": "DELETED"}
 
 
 def hear_overtaken(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:

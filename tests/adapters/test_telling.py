@@ -68,7 +68,7 @@ def test_a_topic_that_refuses_keeps_its_own_message_and_no_other(world, audience
     broken = BrokenSns(boto3.client("sns"), getattr(at.topics, audience), refusals=1)
     tell(world, desk(world, broken))
     assert (len(world.mails()), len(world.received("programs")), len(untold(world))) == (mails, events, 1)
-    assert tell_again(at, model=MODEL, now=NOON + timedelta(hours=1)) == 1
+    assert tell_again(at, model=MODEL, now=NOON + timedelta(hours=1)) == (1, 0)
     assert (len(world.mails()), len(world.received("programs")), untold(world)) == (1 - mails, 1 - events, [])
 
 
@@ -83,12 +83,12 @@ def test_a_repeated_message_says_so(world):
 def test_a_message_that_is_being_sent_just_now_is_left_to_its_sender(world):
     at = desk(world)
     tell(world, desk(world, BrokenSns(boto3.client("sns"), at.topics.people, refusals=1)))
-    assert tell_again(at, model=MODEL, now=NOON + timedelta(minutes=1)) == 0
+    assert tell_again(at, model=MODEL, now=NOON + timedelta(minutes=1)) == (0, 0)
 
 
 def test_a_topic_that_still_refuses_keeps_the_message_for_the_next_hour(world):
     at = desk(world)
     sns = BrokenSns(boto3.client("sns"), at.topics.people, refusals=2)
     tell(world, desk(world, sns))
-    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=1)) == 0
-    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=2)) == 1
+    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=1)) == (0, 1)
+    assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=2)) == (1, 0)

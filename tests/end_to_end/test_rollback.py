@@ -49,3 +49,24 @@ def test_a_person_goes_back_to_the_predecessor(hotel: Hotel) -> None:
     promoted = hotel.timeline("canary_promoted")[-1]
     assert promoted["detail"]["run"] == approved["detail"]["run"]
     assert hotel.item("lease") is None
+
+    refused = CliRunner().invoke(app, [*arguments, "--to", "1"])
+    assert refused.exit_code == 2
+    assert "version 1 of hotel-cancellations serves already" in refused.stderr
+
+
+def test_the_command_in_the_mail_brings_a_deleted_endpoint_back(hotel: Hotel) -> None:
+    before = hotel.item("champion")
+    hotel.registry.delete_endpoint(EndpointName=hotel.endpoint)
+    hotel.wait(timedelta(hours=2))
+    (mail,) = hotel.mails_saying("does not exist any more")
+    command = mail.body.split("to bring it back: kedge ")[1].split(";")[0].split()
+    server = hotel.account.serve(0)
+    typed = CliRunner().invoke(app, [*command, "--endpoint-url", server.url])
+    assert typed.exit_code == 0, typed.output
+    hotel.wait(timedelta(hours=1))
+    served = hotel.registry.describe_endpoint(EndpointName=hotel.endpoint)
+    champion = hotel.item("champion")
+    assert (served["EndpointStatus"], served["EndpointConfigName"]) == ("InService", champion["endpoint_config"])
+    assert champion["package_arn"] == before["package_arn"]
+    assert champion.get("previous_package_arn") == before.get("previous_package_arn")

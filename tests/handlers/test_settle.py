@@ -8,10 +8,11 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.sagemaker.models import sagemaker_backends
 
-from kedge.errors import EndpointBusyError
+from kedge.errors import EndpointBusyError, MessagesUntoldError
 from kedge.release_proof import LastWatch
 from lambdas.adapters import canary_watch, champions, clients, under_way
 from lambdas.adapters.canary_watch import CanaryWatch
+from lambdas.adapters.models import load_models
 from lambdas.adapters.times import to_text
 from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.settle import handler
@@ -346,9 +347,49 @@ def test_what_could_not_be_told_is_told_within_the_hour(world):
     assert len(world.mails()) == 1
 
 
+def test_a_topic_that_refuses_for_good_is_an_error_that_alarms_after_everything_else_was_done(world, monkeypatch):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    watched(world, "MISBEHAVING")
+    event = {"time": to_text(NOW - timedelta(hours=1)), "model": MODEL, "kind": "rejected", "detail": {"serving": True}}
+    key = {"model": {"S": MODEL}, "item": {"S": "untold#people#abc"}}
+    item = key | {"event": {"S": json.dumps(event)}, "audience": {"S": "people"}}
+    world.dynamodb.put_item(TableName=TABLE, Item=item)
+
+    def refuse(**_):
+        raise ClientError({"Error": {"Code": "AuthorizationError", "Message": "not allowed"}}, "Publish")
+
+    monkeypatch.setattr(clients.sns(), "publish", refuse)
+    with pytest.raises(MessagesUntoldError, match="could not be sent"):
+        hourly()
+    assert (alarms(world), left(world)) == ([], [])
+    assert world.item("untold#people#abc") is not None
+
+
+def test_a_champion_whose_package_was_deleted_in_the_registry_is_no_error(world):
+    promote(world, package_arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/9")
+    world.serve(OLD)
+    assert hourly()["verdict"] == "agreed"
+
+
+def test_a_champion_that_comes_back_to_an_endpoint_of_its_own_is_not_its_own_predecessor(world):
+    arn = released(world, previous=None)
+    promote(world, package_arn=arn)
+    world.serve(NEW)
+    at_the_end()
+    assert (champion(world).endpoint_config, champion(world).previous_package_arn) == (NEW, None)
+
+
+@pytest.mark.parametrize("given", ["[]", '"x"', '{"model": [1]}', "{}", "no JSON"])
+def test_an_execution_that_a_person_started_with_something_else_is_left_to_the_next_hour(world, given):
+    event = {"time": to_text(NOW), "detail": {"executionArn": EXECUTION, "status": "FAILED", "input": given}}
+    assert handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT) == {"verdict": "UNNAMED"}
+
+
 def test_an_hours_tick_sends_a_message_for_each_model(world):
     assert handler({"time": to_text(NOW)}, CONTEXT)["verdict"] == "SENT"
-    assert [message["model"] for message in world.received("settle")] == [MODEL]
+    assert {message["model"] for message in world.received("settle")} == set(load_models())
 
 
 def test_an_event_without_its_input_waits_for_the_next_hour(world):

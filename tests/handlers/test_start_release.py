@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 import time_machine
+from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import RegistryBehindError
 from lambdas.adapters import approvals, champions, under_way
-from lambdas.adapters.approvals import Approval
+from lambdas.adapters.approvals import Approval, Waiting
 from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.start_release import handler
 from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
@@ -210,14 +211,7 @@ def test_while_another_execution_holds_the_lease_an_approval_waits_and_is_releas
     assert hear(arn)["verdict"] == "WAITING"
     assert (executions(), world.item("waiting_release")["package_version"]["S"]) == (["other"], "1")
     end_the_other()
-    # As `settle` hands it over again.
-    assert (
-        handler(
-            {"Records": [{"body": json.dumps({"time": "2016-02-11T13:00:00Z", "detail": {"ModelPackageArn": arn}})}]},
-            CONTEXT,
-        )["verdict"]
-        == "STARTED"
-    )
+    assert hand_over(arn)["verdict"] == "STARTED"
     assert world.item("waiting_release") is None
     assert len(executions()) == 2
 
@@ -272,10 +266,62 @@ def test_a_rejected_package_waits_no_more(world):
     assert world.item("waiting_release") is None
 
 
+def note_release(world, arn: str, *, previous: str | None, run: str = "r") -> None:
+    note = ReleaseUnderWay(run, arn, "1", "config", previous, (), datetime(2016, 2, 11, tzinfo=UTC))
+    under_way.save(world.dynamodb, TABLE, MODEL, note)
+
+
+def test_a_first_release_that_is_rejected_is_not_said_to_go_back(world):
+    arn = world.register(status="Rejected")
+    note_release(world, arn, previous=None)
+    assert hear(arn)["releasing"] is False
+
+
+def test_a_release_that_was_never_settled_keeps_its_note_and_the_next_one_waits(world):
+    note_release(world, "arn:earlier", previous="config-1", run="earlier")
+    assert hear(world.register())["verdict"] == "WAITING"
+    assert under_way.load(world.dynamodb, TABLE, MODEL).run == "earlier"
+    assert executions() == []
+
+
+def hand_over(arn: str) -> dict:
+    """As `settle` does each hour for what waits."""
+    body = {"time": "2016-02-11T13:00:00Z", "detail": {"ModelPackageArn": arn}}
+    return handler({"Records": [{"body": json.dumps(body)}]}, CONTEXT)
+
+
+@pytest.mark.parametrize("ending", ["serves", "superseded", "pending", "deleted"])
+def test_what_waited_and_was_answered_otherwise_waits_no_more_and_is_told_once(world, ending):
+    arn = world.register()
+    hold_lease(world)
+    hear(arn)
+    end_the_other()
+    if ending == "serves":
+        world.serve(promote(world, package_arn=arn).endpoint_config)
+    if ending == "superseded":
+        champions.save(world.dynamodb, TABLE, MODEL, replace(promote(world), package_version="2"))
+        approvals.save(world.dynamodb, TABLE, MODEL, "2", Approval("Approved", 1, datetime(2100, 1, 1, tzinfo=UTC)))
+    if ending == "pending":
+        decide(world, arn, "PendingManualApproval")
+    if ending == "deleted":
+        del sagemaker_backends[ACCOUNT][REGION].model_packages[arn]
+    hand_over(arn)
+    told = len(world.timeline())
+    assert world.item("waiting_release") is None
+    hand_over(arn)
+    assert len(world.timeline()) == told
+
+
+def test_of_two_approvals_that_are_heard_at_once_the_newer_one_waits(world):
+    older, newer = (Waiting(f"arn:{day}", str(day), datetime(2016, 1, day, tzinfo=UTC)) for day in (1, 2))
+    assert approvals.wait(world.dynamodb, TABLE, MODEL, newer) == (newer, None)
+    assert approvals.wait(world.dynamodb, TABLE, MODEL, older) == (newer, older)
+    assert approvals.load_waiting(world.dynamodb, TABLE, MODEL) == newer
+
+
 def test_a_rejection_of_a_package_on_its_way_is_told(world):
     arn = world.register(status="Rejected")
-    note = ReleaseUnderWay("r", arn, "1", "config", None, (), datetime(2016, 2, 11, tzinfo=UTC))
-    under_way.save(world.dynamodb, TABLE, MODEL, note)
+    note_release(world, arn, previous="the config before")
     assert hear(arn)["releasing"] is True
     assert world.timeline()[0]["detail"]["releasing"] is True
 
