@@ -113,7 +113,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         # A run that stopped before its time was over goes on in a message of its own.
         may_send(role, self.profiles)

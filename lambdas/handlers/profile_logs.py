@@ -11,7 +11,6 @@ from kedge.look_back import LookBack, look_back
 from kedge.model_config import ModelConfig
 from kedge.profile import Baseline
 from lambdas.adapters import (
-    audit,
     baselines,
     champions,
     clients,
@@ -22,9 +21,10 @@ from lambdas.adapters import (
     served,
     windows,
 )  # fmt: skip
-from lambdas.adapters.alerts import Topics, publish
+from lambdas.adapters.alerts import Topics
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
+from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.handlers.day_folding import Folded, Place, fold_day, uncounted
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -158,11 +158,10 @@ def tell_uncounted(leaving: list[Place], request: ProfileRequest, settings: Sett
     if not news:
         return
     detail = {"days": {str(day): count for day, count in [*news.items()][-DAYS_TOLD_MAX:]}, "since": str(min(news))}
-    audit.record(
-        clients.s3(), settings.data_bucket, model=model, kind="rows_uncounted", time=request.time, detail=detail
-    )
+    # A topic that refuses keeps the message, and keeps nothing from being counted.
     topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    publish(clients.sns(), topics, model=model, kind="rows_uncounted", time=request.time, detail=detail)
+    desk = Desk(dynamodb, clients.s3(), clients.sns(), table, settings.data_bucket, topics)
+    record_and_tell(desk, model=model, kind="rows_uncounted", time=request.time, detail=detail)
     for day in news:
         windows.remember_told(dynamodb, table, model, told(day), now=request.time)
 

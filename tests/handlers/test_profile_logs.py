@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 
 from kedge import capture_lines, id_hashes
 from kedge.day_profile import DayProfile, encode_day
 from kedge.errors import DayContendedError, EncodingError
-from lambdas.adapters import baselines, days, row_objects, served
+from lambdas.adapters import baselines, clients, days, row_objects, served
 from lambdas.handlers import day_folding
 from lambdas.handlers.day_folding import Place, fold_day
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
@@ -385,6 +386,24 @@ def test_days_that_leave_the_look_back_uncounted_are_told_once_and_counted_on_de
     assert world.keys("predictions/") == []
     handler(at("2016-02-06", since="2016-01-03"), CONTEXT)
     assert rows_counted(world) == bookings.num_rows
+
+
+def test_a_topic_that_refuses_keeps_the_message_and_lets_the_counting_go_on(world, bookings, monkeypatch):
+    run()
+    capture(world, bookings)
+    refusal = ClientError({"Error": {"Code": "InternalError", "Message": "again later"}}, "Publish")
+
+    def refuse(**_):
+        raise refusal
+
+    monkeypatch.setattr(clients.sns(), "publish", refuse)
+    fresh = load_bookings("2016-02-05", "2016-02-06")
+    capture(world, fresh)
+    handler(at("2016-02-06"), CONTEXT)
+    items = world.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+    kept = [item["item"]["S"] for page in items for item in page["Items"] if item["item"]["S"].startswith("untold#")]
+    assert len(kept) == 2
+    assert rows_counted(world, KEY.replace("2016-01-03", "2016-02-05")) == fresh.num_rows
 
 
 def test_runs_that_die_before_they_end_leave_the_backlog_in_view(world, bookings, monkeypatch):
