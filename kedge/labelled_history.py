@@ -9,15 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.label_fold import COLLECTED
 from kedge.label_join import seconds_of
 from kedge.labelled_rows import known_by
 from kedge.labels import LabelHorizon, label_horizon
 from kedge.model_config import ModelConfig
+from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
 from kedge.snapshot import Slice, join_history, select_labelled, snapshot_slice
-from kedge.training_rows import LABEL, ROW_ID, TIME, typed_rows
+from kedge.training_rows import typed_rows
 
-LABEL_TIME = "label_time"
 _SECONDS_A_DAY = 86_400.0
 
 
@@ -68,9 +67,9 @@ def labelled_history(
     Parameters
     ----------
     predicted : Table or None
-        Rows of the predictions table joined with their labels: `row_id`, `time`, features, `label`, `collected`.
+        Rows of the predictions table joined with their labels: `kedge_row_id`, `kedge_time`, features, `label`, `kedge_collected`.
     initial : Table or None
-        `row_id`, `time`, features, `label`; with `label_time`, they ripen like any others, without it
+        `kedge_row_id`, `kedge_time`, features, `label`; with `kedge_label_time`, they ripen like any others, without it
         their supplier vouches for their labels.
     known_horizon_days : float or None
         The horizon learnt last, for when these rows cannot teach it.

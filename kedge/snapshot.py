@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.model_config import ModelConfig
-from kedge.training_rows import LABEL, ROW_ID, TIME
+from kedge.own_columns import LABEL, ROW_ID, TIME
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def snapshot_slice(now: datetime, *, window_days: int, label_horizon_days: float
 
 
 def join_history(predicted: pa.Table, initial: pa.Table | None) -> pa.Table:
-    """Put the user's initial rows before the predicted ones, oldest first, each `row_id` once.
+    """Put the user's initial rows before the predicted ones, oldest first, each `kedge_row_id` once.
 
     Initial rows count only where they are older than everything predicted: where both know a
     stretch of time, what the endpoint received is the truth.
@@ -97,7 +97,7 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
 
     >>> from datetime import UTC
     >>> hours = pa.array([datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in range(10)], pa.timestamp("us", "UTC"))
-    >>> rows = pa.table({"row_id": [str(i) for i in range(10)], "time": hours})
+    >>> rows = pa.table({"kedge_row_id": [str(i) for i in range(10)], "kedge_time": hours})
     >>> split = split_in_time(rows, holdout_fraction=0.2, champion_training_end=None)
     >>> split.training.num_rows, split.holdout.num_rows
     (8, 2)

@@ -15,13 +15,12 @@ from kedge.columns import Column, cast_numbers, cast_text
 from kedge.errors import TrainingColumnMissingError
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Feature
+from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.typed_columns import typed_column
-
-ROW_ID, TIME, LABEL = "row_id", "time", "label"
 
 
 def typed_rows(table: pa.Table, config: ModelConfig) -> pa.Table:
-    """Keep `row_id`, `time`, the features and `label`, each in its declared type.
+    """Keep `kedge_row_id`, `kedge_time`, the features and `label`, each in its declared type.
 
     Cast as the monitor casts before it counts (`kedge.columns`); a number that is infinite or cannot be read
     becomes missing, as the container will treat it.
@@ -40,7 +39,7 @@ def typed_rows(table: pa.Table, config: ModelConfig) -> pa.Table:
     >>> yaml = "{model: m, endpoint: {name: e}, features: [{name: adr, kind: numeric}]}"
     >>> config = parse_model_config(yaml, source="m.yaml")
     >>> moments = pa.array([0, 0], pa.timestamp("us", "UTC"))
-    >>> rows = pa.table({"row_id": ["a", "b"], "time": moments, "adr": ["1.5", "?"], "label": [1, 0]})
+    >>> rows = pa.table({"kedge_row_id": ["a", "b"], "kedge_time": moments, "adr": ["1.5", "?"], "label": [1, 0]})
     >>> typed_rows(rows, config).column("adr").to_pylist()
     [1.5, None]
     """
@@ -73,7 +72,7 @@ def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
     Parameters
     ----------
     rows : Table
-        With `row_id` and the features of `config`.
+        With `kedge_row_id` and the features of `config`.
     """
     table = rows.select([ROW_ID, *config.feature_names])
     if config.endpoint.content_type == "text/csv":

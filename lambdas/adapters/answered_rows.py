@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kedge.label_join import join_labels
 from kedge.model_config import ModelConfig
-from kedge.training_rows import ROW_ID, TIME
+from kedge.own_columns import ROW_ID, TIME
 from lambdas.adapters import days, label_days, predictions
 
 

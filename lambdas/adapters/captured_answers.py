@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.canary import Unread
-from kedge.capture_records import TIME, parse_capture_files
+from kedge.capture_records import parse_capture_files
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
+from kedge.own_columns import TIME
 from lambdas.adapters import inference_logs
 
 

@@ -11,12 +11,9 @@ import pyarrow.parquet as pq
 
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.model_config import ModelConfig
-from kedge.training_rows import TIME, typed_rows
+from kedge.own_columns import as_named_now, first_rows_names, name_in_first_rows
+from kedge.training_rows import typed_rows
 from lambdas.adapters import objects
-
-# What users call the columns that Kedge has names for.
-_OURS = {"id": "row_id", "timestamp": TIME}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
 def run_prefix(model: str, run: str) -> str:
@@ -42,7 +39,7 @@ def load_json(s3: Any, bucket: str, key: str) -> Any:
 
 def load_table(s3: Any, bucket: str, key: str) -> pa.Table:
     """Read one Parquet file of a snapshot."""
-    return pq.read_table(io.BytesIO(load_file(s3, bucket, key)))
+    return as_named_now(pq.read_table(io.BytesIO(load_file(s3, bucket, key))))
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -58,7 +55,7 @@ def initial_key(model: str) -> str:
 
 
 def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | None:
-    """Read the user's first rows: `row_id`, `time`, features, `label`, perhaps `label_time`; None without them.
+    """Read the user's first rows under our names, the label's time perhaps among them; None without them.
 
     Raises
     ------
@@ -71,10 +68,11 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | N
         return None
     try:
         table = pq.read_table(io.BytesIO(found[0]))
-        table = table.rename_columns([_OURS.get(name, name) for name in table.column_names])
+        table = table.rename_columns(first_rows_names(table.column_names, config.feature_names))
         typed_rows(table, config)
     except TrainingColumnMissingError as error:
-        absent = ", ".join(_THEIRS.get(name, name) for name in error.columns)
+        theirs = (name_in_first_rows(name, (), config.feature_names) for name in error.columns)
+        absent = ", ".join(theirs)
         raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error

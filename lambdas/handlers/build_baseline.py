@@ -23,13 +23,13 @@ from kedge.model_config import ModelConfig
 from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
 from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
 from kedge.outcomes import Outcomes, read_outcomes
+from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.performance import limits_of
 from kedge.permutation import permutation_importance
 from kedge.profile import columns_of, freeze_baseline
 from kedge.profile_encoding import encode_baseline
 from kedge.slice_encoding import encode_slices
 from kedge.slice_reference import slice_reference
-from kedge.training_rows import TIME
 from lambdas.adapters import clients, model_registry, training_data, training_jobs, training_outputs, transform_outputs
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
@@ -81,7 +81,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     prefix = training_data.run_prefix(request.model, request.run)
     training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
-    row_ids = truth.column("row_id").to_pylist()
+    row_ids = truth.column(ROW_ID).to_pylist()
     answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
     aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
     holdout = with_answers(truth, aligned, config)
@@ -126,7 +126,7 @@ def baseline_files(
     baseline = freeze_baseline(config.model, request.run, columns, training, predictions, times=TIME)
     baseline = with_design_effects(baseline, training.sort_by(TIME), predictions, times=TIME)
     baseline = replace(baseline, importance=importance)
-    outcomes, _ = read_outcomes(holdout, config.prediction.name, "label", config)
+    outcomes, _ = read_outcomes(holdout, config.prediction.name, LABEL, config)
     reference = count_outcomes(outcomes, config)
     found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     documents = {
@@ -148,7 +148,7 @@ def reference_document(
     found = measure(counts, config.performance)
     estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
     ripe = np.ones(holdout.num_rows, bool)
-    figures = window_figures(holdout, config.prediction.name, config, label="label", ripe=ripe)
+    figures = window_figures(holdout, config.prediction.name, config, label=LABEL, ripe=ripe)
     document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
     document |= {"estimator": estimator.to_json()} if estimator else {}
     return document | ({"business": encode_figures(figures)} if figures else {})

@@ -15,6 +15,7 @@ from kedge.gate import GateReport, judge_challenger
 from kedge.holdout_slices import fairness_rows, holdout_groupings, holdout_slices
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column, label_column
+from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.paired_differences import Numbers
 from lambdas.adapters import audit, clients, training_data, transform_outputs
 from lambdas.adapters.models import load_model
@@ -72,14 +73,14 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
         for name in ("challenger", "champion")
         if name == "challenger" or request.champion.present
     }
-    labels = label_column(truth.column("label"), config.problem, config.labels.classes).values
+    labels = label_column(truth.column(LABEL), config.problem, config.labels.classes).values
     groupings = holdout_groupings(truth, config)
     found = judge_challenger(
         labels, answers["challenger"], answers.get("champion"), config.gate, problem=config.problem,
         slices=holdout_slices(truth, groupings),
         learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
     )  # fmt: skip
-    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column("time")).as_py(), until=request.time)
+    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time)
     figures = business_rows(seen, answers, labels.astype(np.int64), config)
     return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))
 
@@ -87,13 +88,13 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
 def learnt_labels(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> Numbers:
     """The labels that the challenger has learnt from."""
     training = training_data.load_table(s3, bucket, f"{prefix}/training.parquet")
-    found = label_column(training.column("label"), config.problem, config.labels.classes)
+    found = label_column(training.column(LABEL), config.problem, config.labels.classes)
     return found.values[found.known]
 
 
 def answered(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> Numbers:
     """One model's answers in the order of the truth; what is no possible answer is NaN, or a negative code."""
     found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
-    aligned = transform_outputs.align_answers(found, truth.column("row_id").to_pylist(), scored_by=name)
+    aligned = transform_outputs.align_answers(found, truth.column(ROW_ID).to_pylist(), scored_by=name)
     values = pa.array([answer.value for answer in aligned])
     return answer_column(values, config.problem, config.labels.classes).values

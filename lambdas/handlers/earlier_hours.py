@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow.compute as pc
 
-from kedge.capture_records import TIME
 from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile
 from kedge.model_config import ModelConfig
 from kedge.model_sections import BaselineSource
+from kedge.own_columns import TIME
 from kedge.profile import Baseline, Profile, count_rows_by_hour
 from kedge.seasonal_baseline import SeasonalBaseline, Span, seasonal_baseline, seasonal_spans, with_own_predictions
 from lambdas.adapters import clients, days, predictions
