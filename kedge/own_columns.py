@@ -12,6 +12,8 @@ ROW_ID, EVENT_ID, TIME, HOUR = "kedge_row_id", "kedge_event_id", "kedge_time", "
 # Of a label: when it was collected, from which file, and before the name of each extra field. The truth itself keeps the one
 # name that training scripts and first rows know.
 LABEL, COLLECTED, SOURCE, FIELD = "label", "kedge_collected", "kedge_source", "kedge_field_"
+# Before the champion's features, where rows stand beside each other in two schemas.
+OF_CHAMPION = "kedge_champion_"
 # Of the user's first rows: when the label was known.
 LABEL_TIME = "kedge_label_time"
 # What users call them in the first rows.

@@ -9,7 +9,9 @@ from lambdas.adapters import athena_joins
 from tests.adapters.aws import moto_client
 
 START, END = datetime(2016, 1, 4, 6, tzinfo=UTC), datetime(2016, 1, 6, tzinfo=UTC)
-SCHEMA = pa.schema([("kedge_row_id", pa.string()), ("kedge_time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())])
+SCHEMA = pa.schema(
+    [("kedge_row_id", pa.string()), ("kedge_time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())]
+)
 PREFIX = athena_joins.run_prefix("m", "7-abc")
 
 

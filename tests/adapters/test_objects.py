@@ -152,7 +152,9 @@ def test_parts_are_named_after_what_was_folded_whatever_its_order():
 def test_parts_are_read_as_one_table(s3):
     for name, ids in (("p/1", ["a"]), ("p/2", ["b", "c"])):
         predictions.save_part(s3, BUCKET, name, pa.table({"kedge_row_id": ids, "x": [1.0] * len(ids)}))
-    assert predictions.load_parts(s3, BUCKET, ["p/1", "p/2"], ["kedge_row_id"]).to_pydict() == {"kedge_row_id": ["a", "b", "c"]}
+    assert predictions.load_parts(s3, BUCKET, ["p/1", "p/2"], ["kedge_row_id"]).to_pydict() == {
+        "kedge_row_id": ["a", "b", "c"]
+    }
     assert predictions.load_parts(s3, BUCKET, []) is None
 
 

@@ -70,7 +70,13 @@ def test_every_captured_row_is_counted_and_kept(world, bookings):
     assert rows_counted(world) == bookings.num_rows
     table = table_of(world)
     assert sorted(table.column("kedge_row_id").to_pylist()) == sorted(map(str, bookings.column("id").to_pylist()))
-    assert table.column_names == ["kedge_row_id", "kedge_event_id", "kedge_time", *world.config.feature_names, "prediction"]
+    assert table.column_names == [
+        "kedge_row_id",
+        "kedge_event_id",
+        "kedge_time",
+        *world.config.feature_names,
+        "prediction",
+    ]
     assert table.schema.field("adr").type == pa.float32()
 
 

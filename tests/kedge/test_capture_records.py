@@ -59,7 +59,12 @@ def test_real_records_are_read():
     assert batch.table.num_rows == 4
     assert first["kedge_row_id"] == first["kedge_event_id"] == "f04a8538-696c-4648-8064-8b680b2e3318"
     assert first["kedge_time"] == datetime(2022, 4, 18, 0, 21, 48, tzinfo=UTC)
-    assert (first["kedge_hour"], first["c0"], first["c2"], first["prediction"]) == (0, "132", "182.9", "0.036397725343704224")
+    assert (first["kedge_hour"], first["c0"], first["c2"], first["prediction"]) == (
+        0,
+        "132",
+        "182.9",
+        "0.036397725343704224",
+    )
 
 
 def test_one_row_with_an_inference_id_is_called_by_it():
@@ -259,7 +264,10 @@ def test_a_class_may_be_answered_as_text_of_any_type():
 
 def test_json_lines_are_several_rows():
     rows = rows_of(payload('[1, 2, "sea"]\n[3, null, "air"]', encoding="JSON", answer="0.1\n0.2"))
-    assert [(r["kedge_row_id"], r["items"], r["prediction"]) for r in rows] == [("e1/0", "2", "0.1"), ("e1/1", None, "0.2")]
+    assert [(r["kedge_row_id"], r["items"], r["prediction"]) for r in rows] == [
+        ("e1/0", "2", "0.1"),
+        ("e1/1", None, "0.2"),
+    ]
 
 
 @pytest.mark.parametrize(

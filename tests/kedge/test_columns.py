@@ -73,7 +73,9 @@ def test_the_predictions_table_holds_declared_types():
     config = make_config()
     rows = pa.table({"kedge_row_id": ["a"], "weight": ["1.5"], "items": ["x"], "carrier": [""], "prediction": ["0.25"]})
     typed = typed_predictions(rows, config, ("kedge_row_id",))
-    assert typed.to_pylist() == [{"kedge_row_id": "a", "weight": 1.5, "items": None, "carrier": None, "prediction": 0.25}]
+    assert typed.to_pylist() == [
+        {"kedge_row_id": "a", "weight": 1.5, "items": None, "carrier": None, "prediction": 0.25}
+    ]
 
 
 def test_booleans_and_times_are_kept_as_words_and_instants():

@@ -23,7 +23,12 @@ LABELS = st.dictionaries(
 
 def table(labels):
     rows = [
-        {"kedge_row_id": row, "label": label, "kedge_collected": datetime(2016, 1, 1 + hour, tzinfo=UTC), "kedge_source": source}
+        {
+            "kedge_row_id": row,
+            "label": label,
+            "kedge_collected": datetime(2016, 1, 1 + hour, tzinfo=UTC),
+            "kedge_source": source,
+        }
         for (row, hour, source), label in labels
     ]
     return pa.Table.from_pylist(rows, schema=label_schema(()))

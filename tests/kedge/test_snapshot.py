@@ -60,7 +60,7 @@ def test_every_holdout_row_is_newer_than_all_that_either_model_learnt(count, fra
 
 def test_rows_that_share_the_boundarys_time_are_all_trained_on():
     same = pa.array([START] * 8 + [START + timedelta(days=1)] * 2, pa.timestamp("us", "UTC"))
-    split = split_in_time(make_rows(10, time=same), holdout_fraction=0.4, champion_training_end=None)
+    split = split_in_time(make_rows(10, kedge_time=same), holdout_fraction=0.4, champion_training_end=None)
     assert (split.training.num_rows, split.holdout.num_rows) == (8, 2)
 
 
@@ -122,7 +122,7 @@ def test_types_are_the_declared_ones_and_what_cannot_be_read_is_missing():
 
 def test_the_training_file_names_its_columns_and_leaves_the_missing_empty():
     text = training_csv(make_rows(1, meal=pa.nulls(1))).decode()
-    assert text == "row_id,time,adr,adults,meal,label\nr0,2016-01-01T00:00:00Z,0.0,2,,0\n"
+    assert text == "kedge_row_id,kedge_time,adr,adults,meal,label\nr0,2016-01-01T00:00:00Z,0.0,2,,0\n"
     assert [feature["kind"] for feature in column_description(CONFIG)["features"]] == [
         "numeric",
         "numeric",

@@ -119,7 +119,8 @@ def arrange(world):
     world.vouch(date(2016, 1, 3), before)
     labels = {
         DAYS[0]: [
-            {"kedge_row_id": name, "label": "1", "kedge_collected": COLLECTED, "kedge_source": "f"} for name in [*awkward, "first"]
+            {"kedge_row_id": name, "label": "1", "kedge_collected": COLLECTED, "kedge_source": "f"}
+            for name in [*awkward, "first"]
         ],
         DAYS[1]: [
             {"kedge_row_id": "again", "label": "0", "kedge_collected": COLLECTED},
@@ -171,7 +172,10 @@ def test_without_any_label_every_row_is_there_unlabelled(world):
 def test_a_window_in_which_nothing_was_answered_is_an_empty_table(world):
     world.vouch(DAYS[1], world.part(DAYS[1], "aa", [answer("a", START - timedelta(days=1))]))
     found = world.joined(world.join())
-    assert (found.num_rows, found.column_names) == (0, ["kedge_row_id", "kedge_time", *COLUMNS, "label", "kedge_collected"])
+    assert (found.num_rows, found.column_names) == (
+        0,
+        ["kedge_row_id", "kedge_time", *COLUMNS, "label", "kedge_collected"],
+    )
 
 
 def test_where_no_day_was_counted_nothing_is_asked_of_athena(world):
