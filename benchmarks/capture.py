@@ -13,8 +13,9 @@ from benchmarks import data
 from benchmarks.judging import frozen, model
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.capture_records import HOUR, parse_capture_files
+from kedge.capture_records import parse_capture_files
 from kedge.model_config import ModelConfig
+from kedge.own_columns import HOUR
 from kedge.profile import count_rows_by_hour
 
 COMMAND = "python -m benchmarks capture"

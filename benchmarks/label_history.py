@@ -73,7 +73,10 @@ class LabelHistory:
             scores = np.random.default_rng(hour).beta(2, 5, len(ids))
             parts.append(predictions.part_key("bench", "1", day.date(), [str(hour)]))
             predictions.save_part(
-                s3, self.bucket, parts[-1], pa.table({"row_id": ids, "time": at, "prediction": scores, "x": scores})
+                s3,
+                self.bucket,
+                parts[-1],
+                pa.table({"kedge_row_id": ids, "kedge_time": at, "prediction": scores, "x": scores}),
             )
         key = days.day_key("bench", "1", "1", day.date())
         s3.put_object(Bucket=self.bucket, Key=key, Body=encode_day(DayProfile(parts=tuple(parts))))

@@ -84,13 +84,13 @@ def write_files(place: Path, rows: int) -> tuple[Path, Path]:
     order = rng.permutation(rows)
     collected = (times // 3_600_000_000 + rng.integers(1, 240, rows)) * 3_600_000_000
     moments = pa.timestamp("us", "UTC")
-    answers = pa.table({"row_id": ids, "time": pa.array(times, moments), "score": scores})
+    answers = pa.table({"kedge_row_id": ids, "kedge_time": pa.array(times, moments), "score": scores})
     labels = pa.table(
         {
-            "row_id": ids,
+            "kedge_row_id": ids,
             "label": (rng.random(rows) < scores).astype(np.int8).astype(str),
-            "collected": pa.array(collected, moments),
-            "source": [
+            "kedge_collected": pa.array(collected, moments),
+            "kedge_source": [
                 f"labels/bench/hour-{hour}/labels.jsonl" for hour in ((collected - times[0]) // 3_600_000_000).tolist()
             ],
         }

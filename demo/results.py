@@ -17,8 +17,8 @@ from sklearn.metrics import roc_auc_score
 
 from demo.bookings import REPLAY_FROM
 from demo.replay import Replay
-from kedge.capture_records import ROW_ID, TIME
 from kedge.model_config import ModelConfig
+from kedge.own_columns import ROW_ID, TIME
 from kedge.profile_encoding import decode_profiles
 from kedge.training_rows import scoring_payload, typed_rows
 from offline.account import Account
@@ -93,7 +93,7 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     import pyarrow as pa
 
     rows = frame[frame["time"] >= REPLAY_FROM]
-    table = pa.Table.from_pandas(rows.rename(columns={"id": "row_id"}), preserve_index=False)
+    table = pa.Table.from_pandas(rows.rename(columns={"id": ROW_ID, "time": TIME}), preserve_index=False)
     payload = scoring_payload(typed_rows(table, config), config)
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
     # Where the SageMaker role may read and write, and beside every retraining.

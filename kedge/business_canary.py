@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 def judge_canary_figures(
-    canary: pa.Table, champion: pa.Table, config: ModelConfig, verdict: CanaryVerdict
+    canary: pa.Table, champion: pa.Table, config: ModelConfig, verdict: CanaryVerdict, *, released: ModelConfig
 ) -> CanaryVerdict:
     """The canary's verdict with the figures that have `canary`: a certain and large loss of one sends it back.
 
@@ -30,11 +30,14 @@ def judge_canary_figures(
     ----------
     canary, champion : Table
         What each fleet was asked and has answered since the bake began.
+    config, released : ModelConfig
+        The canary's schema and the champion's. A figure of a column that one of them does not have is not compared.
     """
     if verdict.verdict == "MISBEHAVING":
         return verdict
     for figure in config.business:
-        values = [_known(figure, rows, config) for rows in (canary, champion)] if figure.canary else []
+        sides = ((canary, config), (champion, released)) if figure.canary else ()
+        values = [_known(figure, rows, schema) for rows, schema in sides]
         reason = _loss(figure, values[0], values[1], config.canary) if values else ""
         if reason:
             return CanaryVerdict("MISBEHAVING", (reason,), verdict.judged)

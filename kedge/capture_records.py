@@ -15,8 +15,8 @@ from kedge.capture_blocks import plain_rows
 from kedge.capture_payloads import record_rows
 from kedge.errors import UnreadableRecordError
 from kedge.model_config import ModelConfig
+from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
 
-ROW_ID, EVENT_ID, TIME, HOUR = "row_id", "event_id", "time", "hour"
 # Lines that Arrow reads at a time: fewer cost more to set up than to read by themselves, and a broken line has its whole block
 # read again in halves.
 _BLOCK_LINES, _BLOCK_LINES_MIN = 4096, 128
@@ -39,8 +39,8 @@ class CaptureBatch:
     Attributes
     ----------
     table : Table
-        `row_id`, `event_id`, `time`, `hour` (of the object's key), the features, the prediction and the classes' probabilities as
-        text, in the order of the files and lines.
+        `kedge_row_id`, `kedge_event_id`, `kedge_time`, `kedge_hour` (of the object's key), the features, the prediction and
+        the classes' probabilities as text, in the order of the files and lines.
     quarantined : tuple of Quarantined
     """
 

@@ -12,6 +12,7 @@ from kedge.fairness import ColumnFairness, Disparity
 from kedge.gate import GateRow
 from kedge.groupings import MISSING, OTHER, Grouping, freeze_grouping
 from kedge.model_config import ModelConfig
+from kedge.own_columns import LABEL
 from kedge.paired_differences import Numbers
 from kedge.severity import Severity
 from kedge.window_fairness import WindowRows, fairness_of
@@ -83,7 +84,7 @@ def _fairness(
         given = pa.array([config.labels.classes[code] if code >= 0 else None for code in answers.tolist()], pa.string())
     name = config.prediction.name
     table = holdout.append_column(name, given)
-    return fairness_of(WindowRows(table, name, "label", np.ones(table.num_rows, bool)), config, groupings)
+    return fairness_of(WindowRows(table, name, LABEL, np.ones(table.num_rows, bool)), config, groupings)
 
 
 def _row(column: str, found: Disparity, before: Disparity | None) -> GateRow:

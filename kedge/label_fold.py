@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.ages import as_timestamps
-from kedge.capture_records import ROW_ID
 from kedge.id_times import id_time_pattern
-from kedge.label_records import INFERENCE_TIME, LABEL
+from kedge.label_records import INFERENCE_TIME
+from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, SOURCE
 
-COLLECTED, SOURCE = "collected", "source"
 # Of a label that has not found its row yet: the day that it says, and whether all days have been searched for it.
 HINT, SEARCHED = "hint", "searched"
 _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
@@ -23,7 +22,7 @@ _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
 
 def label_schema(fields: Sequence[str]) -> pa.Schema:
     """Columns of a label day: one label for each id."""
-    extra = [(f"field_{name}", pa.string()) for name in fields]
+    extra = [(f"{FIELD}{name}", pa.string()) for name in fields]
     return pa.schema(
         [
             (ROW_ID, pa.string()),
@@ -43,8 +42,8 @@ def waiting_schema(fields: Sequence[str]) -> pa.Schema:
 def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table's columns in this order; null where it lacks one.
 
-    >>> in_schema(pa.table({"label": ["1"]}), pa.schema([("row_id", pa.string()), ("label", pa.string())])).to_pylist()
-    [{'row_id': None, 'label': '1'}]
+    >>> in_schema(pa.table({"label": ["1"]}), pa.schema([("kedge_row_id", pa.string()), ("label", pa.string())])).to_pylist()
+    [{'kedge_row_id': None, 'label': '1'}]
     """
     there = set(table.column_names)
     columns = [
@@ -67,7 +66,7 @@ def waiting_labels(
     source : str
         The file's key.
 
-    >>> records = pa.table({"row_id": ["20160104-7"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
+    >>> records = pa.table({"kedge_row_id": ["20160104-7"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
     >>> found = waiting_labels(records, collected=datetime(2016, 1, 5), source="k", fields=[], id_time_format="%Y%m%d")
     >>> found.column("hint").to_pylist()
     [datetime.date(2016, 1, 4)]
@@ -105,7 +104,8 @@ def hinted_days(row_ids: Any, inference_times: Any, id_time_format: str | None) 
 def last_collected(labels: pa.Table) -> pa.Table:
     """Each id once, in the order in which the ids first appear: its last collected label, of several the greater source's, then the last.
 
-    >>> labels = pa.table({"row_id": ["a", "b", "a"], "label": ["1", "0", "0"], "collected": [2, 1, 1], "source": ["k"] * 3})
+    >>> labels = pa.table({"kedge_row_id": ["a", "b", "a"], "label": ["1", "0", "0"],
+    ...                    "kedge_collected": [2, 1, 1], "kedge_source": ["k"] * 3})
     >>> last_collected(labels).column("label").to_pylist()
     ['1', '0']
     """

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kedge.capture_records import ROW_ID
 from kedge.id_places import last_answers, places_of
-from kedge.label_fold import COLLECTED, SOURCE, in_schema, label_schema
-from kedge.label_records import LABEL
+from kedge.label_fold import in_schema, label_schema
+from kedge.own_columns import COLLECTED, LABEL, ROW_ID, SOURCE
 
 
 def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence[str]) -> pa.Table:
@@ -21,7 +20,7 @@ def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence
     Parameters
     ----------
     answered : Table
-        `row_id`, `time` and any other columns.
+        `kedge_row_id`, `kedge_time` and any other columns.
     labels : iterable of Table
         Days of labels in their order, each id once in a day; of an id's labels in several days the last collected counts, of
         several collected at once that of the later day.
@@ -31,11 +30,11 @@ def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence
     Returns
     -------
     Table
-        The answers, then `label`, `collected` and `field_<name>` for each extra field; null where no label came.
+        The answers, then `label`, `kedge_collected` and `kedge_field_<name>` for each extra field; null where no label came.
 
     >>> at = pa.array([0], pa.timestamp("us", "UTC"))
-    >>> day = pa.table({"row_id": ["b"], "label": ["1"], "collected": at, "source": ["k"]})
-    >>> join_labels(pa.table({"row_id": ["a", "b"], "time": [0, 0]}), [day], []).column("label").to_pylist()
+    >>> day = pa.table({"kedge_row_id": ["b"], "label": ["1"], "kedge_collected": at, "kedge_source": ["k"]})
+    >>> join_labels(pa.table({"kedge_row_id": ["a", "b"], "kedge_time": [0, 0]}), [day], []).column("label").to_pylist()
     [None, '1']
     """
     schema = pa.schema([field for field in label_schema(fields) if field.name != SOURCE])

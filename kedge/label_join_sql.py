@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from kedge.capture_records import EVENT_ID, ROW_ID, TIME
 from kedge.errors import ColumnsAlikeError
-from kedge.label_fold import COLLECTED, SOURCE, label_schema
+from kedge.label_fold import label_schema
 from kedge.model_config import ModelConfig
+from kedge.own_columns import COLLECTED, EVENT_ID, ROW_ID, SOURCE, TIME, name_before
 from kedge.typed_columns import typed_predictions
 
 # The tables' partition column: one join's inputs are one partition, and no row of another join is ever looked at.
@@ -31,12 +31,31 @@ class CatalogueTable:
     location : str
         Where a join's list of objects stands, with `${kedge_run}` for the join.
     columns : tuple of (str, str)
-        Names as the Parquet files have them, and Glue's types.
+        Names as the Parquet files have them, and Glue's types; last those in `before`.
+    before : mapping of str to str
+        What files of earlier versions call our own columns. Athena looks a column up by name: the other one is null.
     """
 
     name: str
     location: str
     columns: tuple[tuple[str, str], ...]
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that a join reads, under their names of now."""
+        return tuple(name for name, _ in self.columns[: len(self.columns) - len(self.before)])
+
+    def value(self, name: str, alias: str = "") -> str:
+        """A column in SQL, whichever version wrote the file.
+
+        >>> table = CatalogueTable("t", "s3://b/", (("kedge_time", "timestamp"), ("time", "timestamp")), {"kedge_time": "time"})
+        >>> table.value("kedge_time", "a.")
+        'coalesce(a."kedge_time", a."time")'
+        """
+        if name not in self.before:
+            return alias + quoted(name)
+        return f"coalesce({alias}{quoted(name)}, {alias}{quoted(self.before[name])})"
 
 
 def answers_schema(config: ModelConfig) -> pa.Schema:
@@ -45,7 +64,7 @@ def answers_schema(config: ModelConfig) -> pa.Schema:
     >>> from kedge.model_config import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
     >>> answers_schema(config).names
-    ['row_id', 'event_id', 'time', 'x', 'prediction']
+    ['kedge_row_id', 'kedge_event_id', 'kedge_time', 'x', 'prediction']
     """
     nothing = pa.table({name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns)})
     identifiers = {ROW_ID: pa.string(), EVENT_ID: pa.string(), TIME: pa.timestamp("us", "UTC")}
@@ -65,7 +84,7 @@ def joined_schema(config: ModelConfig, columns: Sequence[str]) -> pa.Schema:
     >>> from kedge.model_config import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
     >>> joined_schema(config, ["prediction"]).names
-    ['row_id', 'time', 'prediction', 'label', 'collected']
+    ['kedge_row_id', 'kedge_time', 'prediction', 'label', 'kedge_collected']
     """
     answers = answers_schema(config)
     return pa.schema([*(answers.field(name) for name in (ROW_ID, TIME, *columns)), *list(_labels_read(config))[1:]])
@@ -109,33 +128,39 @@ def join_sql(
         The join whose lists of objects are read.
 
     >>> at = datetime(2016, 1, 4, tzinfo=UTC)
-    >>> answers = CatalogueTable("m_answers", "s3://b/", (("row_id", "string"), ("time", "timestamp")))
-    >>> labels = CatalogueTable("m_labels", "s3://b/", (("row_id", "string"), ("collected", "timestamp")))
+    >>> answers = CatalogueTable("m_answers", "s3://b/", (("kedge_row_id", "string"), ("x", "double")))
+    >>> labels = CatalogueTable("m_labels", "s3://b/", (("kedge_row_id", "string"), ("label", "string")))
     >>> print(join_sql(answers, labels, database="kedge", run="3-a", start=at, end=at))
-    SELECT a."row_id" AS c0, a."time" AS c1, l."collected" AS c2
+    SELECT a."kedge_row_id" AS c0, a."x" AS c1, l."label" AS c2
     FROM "kedge"."m_answers" AS a
     LEFT JOIN (
-      SELECT "row_id", "collected", row_number() OVER (PARTITION BY "row_id" ORDER BY "collected" DESC, "$path" DESC) AS place
+      SELECT "kedge_row_id" AS "kedge_row_id", "label" AS "label",
+        row_number() OVER (PARTITION BY "kedge_row_id" ORDER BY "kedge_collected" DESC, "$path" DESC) AS place
       FROM "kedge"."m_labels" WHERE "kedge_run" = '3-a'
-    ) AS l ON l."row_id" = a."row_id" AND l.place = 1
+    ) AS l ON l."kedge_row_id" = a."kedge_row_id" AND l.place = 1
     WHERE a."kedge_run" = '3-a'
-      AND a."time" >= TIMESTAMP '2016-01-04 00:00:00.000000' AND a."time" < TIMESTAMP '2016-01-04 00:00:00.000000'
+      AND a."kedge_time" >= TIMESTAMP '2016-01-04 00:00:00.000000' AND a."kedge_time" < TIMESTAMP '2016-01-04 00:00:00.000000'
     """
-    of_labels = [quoted(name) for name, _ in labels.columns]
-    columns = [*(f"a.{quoted(name)}" for name, _ in answers.columns), *(f"l.{name}" for name in of_labels[1:])]
+    of_labels = [f"{labels.value(name)} AS {quoted(name)}" for name in labels.read]
+    columns = [
+        *(answers.value(name, "a.") for name in answers.read),
+        *(f"l.{quoted(name)}" for name in labels.read[1:]),
+    ]
     selected = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
-    last = f'row_number() OVER (PARTITION BY "{ROW_ID}" ORDER BY "{COLLECTED}" DESC, "$path" DESC) AS place'
+    order = f'PARTITION BY {labels.value(ROW_ID)} ORDER BY {labels.value(COLLECTED)} DESC, "$path" DESC'
+    time = answers.value(TIME, "a.")
     this_run = f'"{RUN}" = {literal(run)}'
     # Every name is quoted and every text is a literal: what a YAML says cannot become SQL.
     return (
         f"SELECT {selected}\n"  # noqa: S608
         f"FROM {quoted(database)}.{quoted(answers.name)} AS a\n"
         f"LEFT JOIN (\n"
-        f"  SELECT {', '.join(of_labels)}, {last}\n"
+        f"  SELECT {', '.join(of_labels)},\n"
+        f"    row_number() OVER ({order}) AS place\n"
         f"  FROM {quoted(database)}.{quoted(labels.name)} WHERE {this_run}\n"
-        f') AS l ON l."{ROW_ID}" = a."{ROW_ID}" AND l.place = 1\n'
+        f") AS l ON l.{quoted(ROW_ID)} = {answers.value(ROW_ID, 'a.')} AND l.place = 1\n"
         f"WHERE a.{this_run}\n"
-        f'  AND a."{TIME}" >= {_moment(start)} AND a."{TIME}" < {_moment(end)}'
+        f"  AND {time} >= {_moment(start)} AND {time} < {_moment(end)}"
     )
 
 
@@ -167,15 +192,21 @@ def literal(text: str) -> str:
 
 
 def _labels_read(config: ModelConfig) -> pa.Schema:
-    return pa.schema([field for field in label_schema(config.labels.fields) if field.name != SOURCE])
+    return pa.schema([column for column in label_schema(config.labels.fields) if column.name != SOURCE])
 
 
 def _table(config: ModelConfig, kind: str, read: pa.Schema, in_files: Iterable[str], location: str) -> CatalogueTable:
     _check_told_apart(config.model, read.names, [RUN, *in_files])
-    columns = tuple((field.name, _glue_type(field.type)) for field in read)
+    # Where a column of the model has such a name, no earlier version can have written a file.
+    taken = {name.lower() for name in in_files}
+    before = {n: older for n in read.names if (older := name_before(n)) is not None and older.lower() not in taken}
+    columns = tuple(
+        (name, _glue_type(read.field(now).type))
+        for name, now in [*((n, n) for n in read.names), *((o, n) for n, o in before.items())]
+    )
     digest = hashlib.sha256(repr((config.model, location, columns)).encode()).hexdigest()[:12]
     name = f"{config.model.lower().replace('-', '_')}_{kind}_{digest}"
-    return CatalogueTable(name, location, columns)
+    return CatalogueTable(name, location, columns, before)
 
 
 def _check_told_apart(model: str, read: Iterable[str], in_files: Sequence[str]) -> None:

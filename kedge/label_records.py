@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from kedge.capture_records import ROW_ID
+from kedge.own_columns import FIELD, LABEL, ROW_ID
 
-LABEL, INFERENCE_TIME = "label", "inference_time"
+INFERENCE_TIME = "inference_time"
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class LabelRecords:
     Attributes
     ----------
     table : Table
-        Text columns `row_id`, `label` (null where a label is taken back), `inference_time` (null where none is said), and
-        `field_<name>` for each extra field, in the file's order.
+        Text columns `kedge_row_id`, `label` (null where a label is taken back), `inference_time` (null where none is said), and
+        `kedge_field_<name>` for each extra field, in the file's order.
     broken : mapping of str to int
         Lines that could not be read, by reason.
     """
@@ -48,7 +48,7 @@ def parse_labels(content: bytes, fields: Sequence[str]) -> LabelRecords:
     >>> line = b'{"groundTruthData": {"data": 1}, "eventMetadata": {"eventId": "a"}, "refund": 12.5}'
     >>> found = parse_labels(line + b"\nnonsense", ["refund"])
     >>> found.table.to_pylist(), found.broken
-    ([{'row_id': 'a', 'label': '1', 'inference_time': None, 'field_refund': '12.5'}], {'JSONDecodeError in a label record': 1})
+    ([{'kedge_row_id': 'a', 'label': '1', 'inference_time': None, 'kedge_field_refund': '12.5'}], {'JSONDecodeError in a label record': 1})
     """
     lines = [line for line in content.splitlines() if line.strip()]
     table = _read_at_once(content, len(lines), fields) if lines else None
@@ -57,7 +57,9 @@ def parse_labels(content: bytes, fields: Sequence[str]) -> LabelRecords:
 
 def records_schema(fields: Sequence[str]) -> pa.Schema:
     """Columns of `LabelRecords.table`."""
-    return pa.schema([(name, pa.string()) for name in (ROW_ID, LABEL, INFERENCE_TIME, *(f"field_{f}" for f in fields))])
+    return pa.schema(
+        [(name, pa.string()) for name in (ROW_ID, LABEL, INFERENCE_TIME, *(f"{FIELD}{f}" for f in fields))]
+    )
 
 
 def _read_at_once(content: bytes, lines: int, fields: Sequence[str]) -> pa.Table | None:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kedge.capture_records import ROW_ID
-from kedge.label_fold import COLLECTED, HINT, SEARCHED
+from kedge.label_fold import HINT, SEARCHED
+from kedge.own_columns import COLLECTED, ROW_ID
 
 # Rows are counted up to two days late, so these days can still gain some: today and the two before it.
 LATE_DAYS = 2
@@ -81,7 +81,7 @@ def find_rows(
         How long before its collection a label's row may have been answered.
 
     >>> from kedge.label_fold import waiting_labels
-    >>> records = pa.table({"row_id": ["a"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
+    >>> records = pa.table({"kedge_row_id": ["a"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
     >>> at = datetime(2016, 1, 9)
     >>> waiting = waiting_labels(records, collected=at, source="k", fields=[], id_time_format=None)
     >>> ids = {date(2016, 1, 8): pa.array(["b"]), date(2016, 1, 4): pa.array(["a"]), date(2016, 1, 2): pa.array(["c"])}

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.label_fold import COLLECTED
 from kedge.label_join import seconds_of
 from kedge.labelled_rows import known_by
 from kedge.labels import LabelHorizon, label_horizon
 from kedge.model_config import ModelConfig
-from kedge.snapshot import Slice, join_history, select_labelled, snapshot_slice
-from kedge.training_rows import LABEL, ROW_ID, TIME, typed_rows
+from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
+from kedge.snapshot import Slice, join_history, select_labelled, snapshot_slice, together
+from kedge.training_rows import Schemas, typed_rows
 
-LABEL_TIME = "label_time"
 _SECONDS_A_DAY = 86_400.0
 
 
@@ -34,12 +35,18 @@ class LabelledHistory:
         With None for days nothing is ripe, so that there are no rows.
     too_old : int
         Labelled rows from before the slice.
+    lacking : mapping of str to int
+        Labelled rows of schemas without a feature, by that feature: it is missing in them.
+    gone : mapping of str to int
+        Labelled rows of a class that the model no longer has, by class: they are left out.
     """
 
     rows: pa.Table
     usable: Slice
     horizon: LabelHorizon
     too_old: int = 0
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -50,49 +57,107 @@ class LabelledHistory:
     def left_out(self) -> tuple[str, ...]:
         """What a reader of a refusal should know of the rows that were not used."""
         if not self.too_old:
-            return ()
+            return self.of_schemas
         since = f"{self.usable.start:%Y-%m-%d}"
-        return (f"{self.too_old} labelled rows are older than training.window_days reaches, from {since} on",)
+        old = f"{self.too_old} labelled rows are older than training.window_days reaches, from {since} on"
+        return (*self.of_schemas, old)
+
+    @property
+    def of_schemas(self) -> tuple[str, ...]:
+        """What rows of other schemas do not give, in sentences."""
+        total = f"{self.rows.num_rows:,} labelled rows"
+        missing = [
+            f"{name} is missing in {count:,} of {total}: they were answered or handed over without it"
+            for name, count in self.lacking.items()
+        ]
+        left = [
+            f"{count:,} labelled rows are left out: their class {name} is not in labels.classes any more"
+            for name, count in self.gone.items()
+        ]
+        return (*missing, *left)
+
+
+@dataclass(frozen=True)
+class RowsOfSchema:
+    """Rows, and the schema that they were answered or handed over in; None where they must have every feature and class."""
+
+    rows: pa.Table
+    answered: ModelConfig | None = None
 
 
 def labelled_history(
-    predicted: pa.Table | None,
-    initial: pa.Table | None,
+    predicted: Sequence[RowsOfSchema],
+    initial: RowsOfSchema | None,
     config: ModelConfig,
     *,
     now: datetime,
     known_horizon_days: float | None,
+    champion: ModelConfig | None = None,
 ) -> LabelledHistory:
     """Put together what was answered, its labels, and the user's first rows.
 
     Parameters
     ----------
-    predicted : Table or None
-        Rows of the predictions table joined with their labels: `row_id`, `time`, features, `label`, `collected`.
-    initial : Table or None
-        `row_id`, `time`, features, `label`; with `label_time`, they ripen like any others, without it
+    predicted : sequence of RowsOfSchema
+        Rows of the predictions table joined with their labels: `kedge_row_id`, `kedge_time`, features, `label`, `kedge_collected`.
+    initial : RowsOfSchema or None
+        `kedge_row_id`, `kedge_time`, features, `label`; with `kedge_label_time`, they ripen like any others, without it
         their supplier vouches for their labels.
     known_horizon_days : float or None
         The horizon learnt last, for when these rows cannot teach it.
+    champion : ModelConfig, optional
+        The schema of the model that serves, where it is another one.
     """
     parts, observed = [], []
-    if predicted is not None and predicted.num_rows:
-        known = known_by(predicted, now.timestamp())
-        parts.append(typed_rows(known, config))
-        observed.append((parts[-1], seconds_of(known.column(COLLECTED))))
+    for one in predicted:
+        if one.rows.num_rows:
+            known = known_by(one.rows, now.timestamp())
+            parts.append(_read(known, one.answered, config, champion))
+            observed.append((parts[-1].rows, seconds_of(known.column(COLLECTED))))
     first = None
-    if initial is not None and initial.num_rows:
-        first = typed_rows(_known_by(initial, now), config)
-        if LABEL_TIME in initial.column_names:
-            observed.append((first, seconds_of(initial.column(LABEL_TIME))))
+    if initial is not None and initial.rows.num_rows:
+        first = _read(_known_by(initial.rows, now), initial.answered, config, champion)
+        if LABEL_TIME in initial.rows.column_names:
+            observed.append((first.rows, seconds_of(initial.rows.column(LABEL_TIME))))
     horizon = _horizon(observed, config, now, known_horizon_days)
     usable = snapshot_slice(now, window_days=config.training.window_days, label_horizon_days=horizon.days or 0.0)
-    rows = join_history(parts[0] if parts else _none_of(config), first)
+    # First rows that have every feature count before answered ones that lack some: those were all that could be captured.
+    apart = first is not None and not first.lacking
+    whole, partial = ([part.rows for part in parts if bool(part.lacking and apart) is side] for side in (False, True))
+    nothing = _none_of(config, champion)
+    rows = join_history(together([nothing, *whole]), first.rows if first else None, together([nothing, *partial]))
     if horizon.days is None:
         rows = rows.slice(0, 0)
     before = pc.less(rows.column(TIME), pa.scalar(usable.start, rows.schema.field(TIME).type))
     too_old = pc.sum(pc.and_(before, pc.is_valid(rows.column(LABEL)))).as_py() or 0
-    return LabelledHistory(select_labelled(rows, usable), usable, horizon, too_old)
+    kept = select_labelled(rows, usable)
+    lacking, gone = Counter[str](), Counter[str]()
+    for part in [*parts, *([first] if first else [])]:
+        inside = pc.is_in(part.rows.column(ROW_ID), value_set=kept.column(ROW_ID).combine_chunks())
+        lacking += Counter(dict.fromkeys(part.lacking, pc.sum(inside).as_py() or 0))
+        gone += part.gone
+    return LabelledHistory(kept, usable, horizon, too_old, dict(lacking), dict(gone))
+
+
+@dataclass(frozen=True)
+class _Read:
+    rows: pa.Table
+    lacking: tuple[str, ...]
+    gone: Counter[str]
+
+
+def _read(rows: pa.Table, answered: ModelConfig | None, config: ModelConfig, champion: ModelConfig | None) -> _Read:
+    """Rows in the schemas that are wanted; the labels of classes that the model no longer has are taken out."""
+    typed = typed_rows(rows, config, champion=champion, answered=answered)
+    lacking = Schemas(config, champion, answered).lacking(rows)
+    if answered is None or config.problem == "regression":
+        return _Read(typed, lacking, Counter())
+    known = pc.is_in(typed.column(LABEL), value_set=pa.array(config.labels.classes, pa.string()))
+    theirs = pc.is_in(typed.column(LABEL), value_set=pa.array(answered.labels.classes, pa.string()))
+    gone = pc.and_(theirs, pc.invert(known))
+    counted = Counter(typed.column(LABEL).filter(gone).to_pylist())
+    labels = pc.if_else(gone, pa.scalar(None, pa.string()), typed.column(LABEL))
+    return _Read(typed.set_column(typed.schema.get_field_index(LABEL), LABEL, labels), lacking, counted)
 
 
 def _known_by(initial: pa.Table, now: datetime) -> pa.Table:
@@ -141,7 +206,7 @@ def _classes(labels: pa.ChunkedArray, config: ModelConfig) -> np.ndarray:
     return np.asarray(pc.fill_null(places, len(config.labels.classes)).to_numpy(), np.int64)
 
 
-def _none_of(config: ModelConfig) -> pa.Table:
+def _none_of(config: ModelConfig, champion: ModelConfig | None) -> pa.Table:
     names = (*config.feature_names, LABEL)
     types = {ROW_ID: pa.string(), TIME: pa.timestamp("us", "UTC"), **dict.fromkeys(names, pa.string())}
-    return typed_rows(pa.schema(list(types.items())).empty_table(), config)
+    return typed_rows(pa.schema(list(types.items())).empty_table(), config, champion=champion)

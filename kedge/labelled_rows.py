@@ -11,19 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kedge.capture_records import ROW_ID, TIME
 from kedge.id_places import last_answers
-from kedge.label_fold import COLLECTED
 from kedge.label_join import seconds_of
-from kedge.label_records import LABEL
 from kedge.labels import LabelHorizon, label_horizon
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import label_column
+from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, TIME
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 TRUTH = LABEL
-_FIELD = "field_"
 _DAY_SECONDS = 86_400.0
 
 
@@ -34,7 +31,7 @@ class LabelledRows:
     Attributes
     ----------
     table : Table
-        A row for each id: `row_id`, the columns that were asked for, the label's text under `label`, null where none came, and the
+        A row for each id: `kedge_row_id`, the columns that were asked for, the label's text under `label`, null where none came, and the
         extra fields of its record under their own names.
     ages_days : ndarray of float, shape (n_rows,)
         Days from answer to now.
@@ -126,8 +123,8 @@ def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatche
     >>> from kedge.model_config import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
     >>> at = pa.array([0, 0, 86_400], pa.timestamp("s", "UTC"))
-    >>> joined = pa.table({"row_id": ["a", "b", "a"], "time": at, "prediction": [0.2, 0.9, 0.4], "label": ["1", None, "1"],
-    ...                    "collected": pa.array([172_800, None, 172_800], pa.timestamp("s", "UTC"))})
+    >>> joined = pa.table({"kedge_row_id": ["a", "b", "a"], "kedge_time": at, "prediction": [0.2, 0.9, 0.4],
+    ...                    "label": ["1", None, "1"], "kedge_collected": pa.array([172_800, None, 172_800], pa.timestamp("s", "UTC"))})
     >>> rows = labelled_rows(joined, config, now=259_200.0, unmatched=0)
     >>> rows.classes.tolist(), rows.delays_days.tolist()[1], rows.ages_days.tolist(), rows.conflicting
     ([-1, 1], 1.0, [3.0, 2.0], 1)
@@ -159,7 +156,7 @@ def known_by(joined: pa.Table, now: float) -> pa.Table:
     if not later.any():
         return joined
     early = pa.array(~later)
-    for name in (LABEL, COLLECTED, *(each for each in joined.column_names if each.startswith(_FIELD))):
+    for name in (LABEL, COLLECTED, *(each for each in joined.column_names if each.startswith(FIELD))):
         place = joined.schema.get_field_index(name)
         column = pc.if_else(early, joined.column(place), pa.scalar(None, joined.schema.field(place).type))
         joined = joined.set_column(place, name, column)
@@ -170,7 +167,7 @@ def with_fields(joined: pa.Table, config: ModelConfig) -> pa.Table:
     """The extra fields of the label records under their own names, but for those that the requests have too."""
     taken = {*joined.column_names, *config.endpoint.custom_attributes}
     for name in config.labels.fields:
-        column, place = joined.column(_FIELD + name), joined.schema.get_field_index(_FIELD + name)
+        column, place = joined.column(FIELD + name), joined.schema.get_field_index(FIELD + name)
         joined = joined.remove_column(place)
         joined = joined if name in taken else joined.append_column(name, column)
     return joined

@@ -25,6 +25,7 @@ from kedge.model_policies import (
     SegmentPolicy,
 )
 from kedge.model_sections import Cadence, Endpoint, Feature, Labels, Name, Prediction, Problem, Section, Training
+from kedge.own_columns import PREFIX, is_own
 
 
 class ModelConfig(Section):
@@ -194,11 +195,31 @@ def parse_model_config(text: str, *, source: str) -> ModelConfig:
         raise ModelConfigError(source=source, problems=[str(error)]) from error
     try:
         # JSON mode lets a YAML list fill a tuple and an integer a float while staying strict.
-        return ModelConfig.model_validate_json(_as_json(data))
+        config = ModelConfig.model_validate_json(_as_json(data))
     except ValidationError as error:
         raise ModelConfigError(source=source, problems=[_sentence(e) for e in error.errors()]) from error
     except (ValueError, RecursionError) as error:
         raise ModelConfigError(source=source, problems=["a value refers to itself, or is nested too deep"]) from error
+    if problems := _own_names(config):
+        raise ModelConfigError(source=source, problems=problems)
+    return config
+
+
+def _own_names(config: ModelConfig) -> list[str]:
+    """Columns whose names only Kedge may give; files that are compared without a YAML may hold any."""
+    places = {
+        "features": config.feature_names,
+        "prediction": config.answer_columns,
+        "endpoint.custom_attributes": config.endpoint.custom_attributes,
+        "labels.fields": config.labels.fields,
+    }
+    return [
+        f"{place} has {name!r}: Kedge keeps the label, and columns of its own that begin with {PREFIX}, under such names. "
+        "Give this column another name"
+        for place, names in places.items()
+        for name in names
+        if is_own(name)
+    ]
 
 
 def _meant(name: str, known: tuple[str, ...]) -> str:

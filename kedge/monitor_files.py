@@ -16,8 +16,8 @@ from kedge.intervals import Estimate
 from kedge.model_config import ModelConfig
 from kedge.model_policies import PerformanceLimit
 from kedge.model_sections import Feature, Problem
+from kedge.own_columns import TIME
 from kedge.performance_limits import bounds_of, is_absolute
-from kedge.training_rows import TIME
 
 
 def baseline_statistics(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:

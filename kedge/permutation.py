@@ -15,8 +15,8 @@ from kedge.errors import UnreadableImportanceError
 from kedge.importance import shares
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import OutcomeColumn, answer_column, label_column
+from kedge.own_columns import LABEL, ROW_ID
 from kedge.paired_differences import row_losses
-from kedge.training_rows import LABEL, ROW_ID
 
 # The loss whose growth is measured: defined for each single row, and bounded where one row could outweigh all others.
 _LOSSES = {"binary_classification": "brier", "multiclass_classification": "accuracy", "regression": "mae"}
@@ -33,12 +33,12 @@ def permuted_rows(holdout: pa.Table, config: ModelConfig) -> pa.Table:
     Parameters
     ----------
     holdout : Table
-        With `row_id` and the features.
+        With `kedge_row_id` and the features.
 
     Returns
     -------
     Table
-        `row_id` (`<place of the feature>~<row_id>`) and the features: `training.permuted_rows` rows per feature, fewer where
+        `kedge_row_id` (`<place of the feature>~<id>`) and the features: `training.permuted_rows` rows per feature, fewer where
         they would be more than the holdout has in all, and none where they would be too few to tell anything.
     """
     names = config.feature_names
@@ -68,9 +68,9 @@ def permutation_importance(
     Parameters
     ----------
     holdout : Table
-        With `row_id`, `label` and the model's answers.
+        With `kedge_row_id`, `label` and the model's answers.
     permuted : mapping of str to float or str
-        Answers to `permuted_rows`, by their `row_id`.
+        Answers to `permuted_rows`, by their `kedge_row_id`.
 
     Raises
     ------

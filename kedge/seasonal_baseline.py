@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kedge.columns import columns_of
+from kedge.columns import Column, columns_of
 from kedge.model_config import ModelConfig
 from kedge.model_sections import BaselineSource
 from kedge.profile import Baseline, Profile
@@ -105,6 +105,26 @@ def with_own_predictions(baseline: Baseline, everything: Profile, own: Profile) 
         if column.role == "prediction":
             counts[first:last] = own.counts[first:last]
     return Profile(baseline.baseline, everything.rows, counts)
+
+
+def of_columns(baseline: Baseline, profile: Profile, kept: Collection[Column]) -> Profile:
+    """A profile with rows in these columns only: in the others nothing was asked, which is not the same as missing.
+
+    >>> import pyarrow as pa
+    >>> from kedge.profile import count_rows, freeze_baseline
+    >>> columns = tuple(Column(name, "feature", "numeric", "float64") for name in ("x", "y"))
+    >>> rows = pa.table({"x": [1.0, 2.0], "y": [None, None]})
+    >>> baseline = freeze_baseline("m", "1", columns, pa.table({"x": [1.0, 2.0], "y": [3.0, 4.0]}), rows)
+    >>> found = of_columns(baseline, count_rows(baseline, rows), columns[:1])
+    >>> baseline.column(found, "x").rows, baseline.column(found, "y").rows
+    (2, 0)
+    """
+    counts = profile.counts.copy()
+    starts = [*baseline.offsets.values(), baseline.width]
+    for column, first, last in zip(baseline.columns, starts[:-1], starts[1:], strict=True):
+        if column not in kept:
+            counts[first:last] = 0
+    return Profile(baseline.baseline, profile.rows, counts)
 
 
 def _wanted(config: ModelConfig) -> dict[str, BaselineSource]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.model_config import ModelConfig
-from kedge.training_rows import LABEL, ROW_ID, TIME
+from kedge.own_columns import LABEL, ROW_ID, TIME
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,13 @@ def snapshot_slice(now: datetime, *, window_days: int, label_horizon_days: float
     return Slice(now - timedelta(days=window_days), now - timedelta(days=label_horizon_days))
 
 
-def join_history(predicted: pa.Table, initial: pa.Table | None) -> pa.Table:
-    """Put the user's initial rows before the predicted ones, oldest first, each `row_id` once.
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all tables, which may differ in whether whole numbers are written as such."""
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def join_history(predicted: pa.Table, initial: pa.Table | None, partial: pa.Table | None = None) -> pa.Table:
+    """Put the user's initial rows before the predicted ones, oldest first, each `kedge_row_id` once.
 
     Initial rows count only where they are older than everything predicted: where both know a
     stretch of time, what the endpoint received is the truth.
@@ -59,11 +64,19 @@ def join_history(predicted: pa.Table, initial: pa.Table | None) -> pa.Table:
     ----------
     predicted, initial : Table
         As `typed_rows` returns them.
+    partial : Table, optional
+        Answered rows that lack a feature which the initial ones have: they count outside of the stretch that those know.
     """
     if initial is not None and initial.num_rows:
         if predicted.num_rows:
             initial = initial.filter(pc.less(initial.column(TIME), pc.min(predicted.column(TIME))))
-        predicted = pa.concat_tables([initial, predicted])
+        if partial is not None and partial.num_rows and initial.num_rows:
+            span = pc.min_max(initial.column(TIME))
+            before = pc.less(partial.column(TIME), span["min"])
+            partial = partial.filter(pc.or_(before, pc.greater(partial.column(TIME), span["max"])))
+        predicted = together([initial, predicted])
+    if partial is not None and partial.num_rows:
+        predicted = together([predicted, partial])
     ordered = predicted.sort_by([(TIME, "ascending"), (ROW_ID, "ascending")])
     if not ordered.num_rows:
         return ordered
@@ -97,7 +110,7 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
 
     >>> from datetime import UTC
     >>> hours = pa.array([datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in range(10)], pa.timestamp("us", "UTC"))
-    >>> rows = pa.table({"row_id": [str(i) for i in range(10)], "time": hours})
+    >>> rows = pa.table({"kedge_row_id": [str(i) for i in range(10)], "kedge_time": hours})
     >>> split = split_in_time(rows, holdout_fraction=0.2, champion_training_end=None)
     >>> split.training.num_rows, split.holdout.num_rows
     (8, 2)
@@ -112,8 +125,14 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
     return Split(rows.filter(pc.invert(newer)), rows.filter(newer))
 
 
-def refusal_reasons(split: Split, config: ModelConfig) -> tuple[str, ...]:
-    """Say in sentences why no model should be trained on, or judged by, these rows; empty where nothing is wrong."""
+def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[str] = ()) -> tuple[str, ...]:
+    """Say in sentences why no model should be trained on, or judged by, these rows; empty where nothing is wrong.
+
+    Parameters
+    ----------
+    lacking : collection of str
+        Features that rows of older schemas do not have: that they are missing is no fault of the data.
+    """
     reasons = [
         *_too_few("training", split.training, config.training.minimum_rows),
         *_too_few("holdout", split.holdout, config.gate.minimum_holdout_rows),
@@ -125,7 +144,7 @@ def refusal_reasons(split: Split, config: ModelConfig) -> tuple[str, ...]:
         reasons += [
             f"feature {name} is missing in every training row"
             for name in config.feature_names
-            if split.training.column(name).null_count == split.training.num_rows
+            if name not in lacking and split.training.column(name).null_count == split.training.num_rows
         ]
     return tuple(reasons)
 

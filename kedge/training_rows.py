@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,57 @@ from kedge.columns import Column, cast_numbers, cast_text
 from kedge.errors import TrainingColumnMissingError
 from kedge.model_config import ModelConfig
 from kedge.model_sections import Feature
+from kedge.own_columns import LABEL, OF_CHAMPION, ROW_ID, TIME
+from kedge.package_schema import called_before
 from kedge.typed_columns import typed_column
 
-ROW_ID, TIME, LABEL = "row_id", "time", "label"
+
+@dataclass(frozen=True)
+class Schemas:
+    """In which schemas rows are wanted, and in which they were answered.
+
+    Attributes
+    ----------
+    wanted : ModelConfig
+        Of the model that is trained.
+    champion : ModelConfig or None
+        Of the model that serves, where it has another one: its features stand beside the others, as `kedge_champion_<name>`.
+    answered : ModelConfig or None
+        Of the package that answered the rows: a feature that it does not have is missing in all of them. None where every
+        feature must be there.
+    """
+
+    wanted: ModelConfig
+    champion: ModelConfig | None = None
+    answered: ModelConfig | None = None
+
+    def column_of(self, name: str, table: pa.Table) -> str | None:
+        """What a feature is called in the table; None where the rows cannot have it.
+
+        Raises
+        ------
+        TrainingColumnMissingError
+            They should have it.
+        """
+        found = self.somehow_called(name, table)
+        if found is None and (self.answered is None or name in self.answered.feature_names):
+            raise TrainingColumnMissingError(columns=[name])
+        return found
+
+    def somehow_called(self, name: str, table: pa.Table) -> str | None:
+        """What the table has under a feature's name, or under one that it has in another schema."""
+        known = filter(None, (self.wanted, self.champion, self.answered))
+        return next((n for n in (name, *called_before(name, *known)) if n in table.column_names), None)
+
+    def lacking(self, table: pa.Table) -> tuple[str, ...]:
+        """The features that the rows do not have."""
+        return tuple(name for name in self.wanted.feature_names if self.column_of(name, table) is None)
 
 
-def typed_rows(table: pa.Table, config: ModelConfig) -> pa.Table:
-    """Keep `row_id`, `time`, the features and `label`, each in its declared type.
+def typed_rows(
+    table: pa.Table, config: ModelConfig, *, champion: ModelConfig | None = None, answered: ModelConfig | None = None
+) -> pa.Table:
+    """Keep `kedge_row_id`, `kedge_time`, the features and `label`, each in its declared type.
 
     Cast as the monitor casts before it counts (`kedge.columns`); a number that is infinite or cannot be read
     becomes missing, as the container will treat it.
@@ -29,7 +74,9 @@ def typed_rows(table: pa.Table, config: ModelConfig) -> pa.Table:
     Parameters
     ----------
     table : Table
-        Any columns; all of those named above must be among them.
+        Any columns; `kedge_row_id`, `kedge_time` and `label` must be among them.
+    champion, answered : ModelConfig, optional
+        See `Schemas`.
 
     Raises
     ------
@@ -40,27 +87,37 @@ def typed_rows(table: pa.Table, config: ModelConfig) -> pa.Table:
     >>> yaml = "{model: m, endpoint: {name: e}, features: [{name: adr, kind: numeric}]}"
     >>> config = parse_model_config(yaml, source="m.yaml")
     >>> moments = pa.array([0, 0], pa.timestamp("us", "UTC"))
-    >>> rows = pa.table({"row_id": ["a", "b"], "time": moments, "adr": ["1.5", "?"], "label": [1, 0]})
+    >>> rows = pa.table({"kedge_row_id": ["a", "b"], "kedge_time": moments, "adr": ["1.5", "?"], "label": [1, 0]})
     >>> typed_rows(rows, config).column("adr").to_pylist()
     [1.5, None]
     """
-    wanted = (ROW_ID, TIME, *config.feature_names, LABEL)
-    absent = [name for name in wanted if name not in table.column_names]
+    schemas = Schemas(config, champion, answered)
+    absent = [name for name in (ROW_ID, TIME, LABEL) if name not in table.column_names]
+    found: dict[str, str | None] = {}
+    for name in config.feature_names:
+        try:
+            found[name] = schemas.column_of(name, table)
+        except TrainingColumnMissingError as error:
+            absent += error.columns
     if absent:
         raise TrainingColumnMissingError(columns=absent)
     columns: dict[str, Any] = {ROW_ID: table.column(ROW_ID).cast(pa.string()), TIME: _moments(table.column(TIME))}
     for feature in config.features:
-        columns[feature.name] = _feature(table.column(feature.name), feature)
-    columns[LABEL] = _labels(table.column(LABEL))
+        columns[feature.name] = _feature(table, found[feature.name], feature)
+    for feature in champion.features if champion else ():
+        # Rows that another package answered may lack what the champion reads: it is scored as it would answer without.
+        columns[OF_CHAMPION + feature.name] = _feature(table, schemas.somehow_called(feature.name, table), feature)
+    columns[LABEL] = label_texts(table.column(LABEL))
     return pa.table(columns)
 
 
 def training_csv(rows: pa.Table) -> bytes:
-    """Write rows as CSV with a header; what is missing is an empty field.
+    """Write rows as CSV with a header; what is missing is an empty field. What only the champion reads is no part of it.
 
     >>> training_csv(pa.table({"meal": ["BB", None], "adr": [1.5, 2.0]})).splitlines()
     [b'meal,adr', b'BB,1.5', b',2.0']
     """
+    rows = rows.select([name for name in rows.column_names if not name.startswith(OF_CHAMPION)])
     return _csv([rows.column_names, *_plain_rows(rows)])
 
 
@@ -73,7 +130,7 @@ def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
     Parameters
     ----------
     rows : Table
-        With `row_id` and the features of `config`.
+        With `kedge_row_id` and the features of `config`.
     """
     table = rows.select([ROW_ID, *config.feature_names])
     if config.endpoint.content_type == "text/csv":
@@ -94,7 +151,21 @@ def column_description(config: ModelConfig) -> dict[str, Any]:
     }
 
 
-def _feature(column: pa.ChunkedArray, feature: Feature) -> pa.Array:
+def champion_rows(rows: pa.Table, champion: ModelConfig) -> pa.Table:
+    """The rows' ids and features as the champion reads them.
+
+    >>> table = pa.table({"kedge_row_id": ["a"], "price": [1.0], "kedge_champion_adr": [1.0]})
+    >>> from kedge.model_config import Endpoint
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="adr", kind="numeric"),))
+    >>> champion_rows(table, config).column_names
+    ['kedge_row_id', 'adr']
+    """
+    names = [name if (mine := OF_CHAMPION + name) not in rows.column_names else mine for name in champion.feature_names]
+    return rows.select([ROW_ID, *names]).rename_columns([ROW_ID, *champion.feature_names])
+
+
+def _feature(table: pa.Table, name: str | None, feature: Feature) -> pa.Array:
+    column = pa.nulls(table.num_rows, pa.string()) if name is None else table.column(name)
     if feature.kind != "numeric":
         return typed_column(column, Column(feature.name, "feature", feature.kind, feature.declared_dtype))
     values = cast_numbers(column, feature.declared_dtype).values
@@ -104,7 +175,8 @@ def _feature(column: pa.ChunkedArray, feature: Feature) -> pa.Array:
     return numbers.cast(pa.int64()) if whole else numbers
 
 
-def _labels(column: pa.ChunkedArray) -> pa.Array:
+def label_texts(column: pa.ChunkedArray) -> pa.Array:
+    """Labels of any type as the words that classes are written in."""
     if pa.types.is_floating(column.type) and pc.all(pc.equal(column, pc.round(column))).as_py() is not False:
         # A class that went through a float is written without its ".0".
         column = column.cast(pa.int64())

@@ -201,7 +201,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture")
+        may_read(role, self._storage.data, "capture", "baselines")
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_tell(role, self._storage.alerts, self._storage.events)

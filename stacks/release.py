@@ -149,7 +149,7 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture")
+        may_read(role, self._storage.data, "capture", "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)

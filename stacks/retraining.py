@@ -113,7 +113,17 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "retraining")
+        may_read(
+            role,
+            self._storage.data,
+            "initial",
+            "labels",
+            "labelled",
+            "predictions",
+            "profiles",
+            "retraining",
+            "baselines",
+        )
         may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
@@ -140,7 +150,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labelled")
+        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labelled", "baselines")
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function

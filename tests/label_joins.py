@@ -37,12 +37,12 @@ def reference_join(
     last: dict[str, Mapping[str, Any]] = {}
     for day in sorted(labels):
         for label in labels[day]:
-            known = last.get(label["row_id"])
-            if known is None or label["collected"] >= known["collected"]:
-                last[label["row_id"]] = label
+            known = last.get(label["kedge_row_id"])
+            if known is None or label["kedge_collected"] >= known["kedge_collected"]:
+                last[label["kedge_row_id"]] = label
     schema = joined_schema(config, columns)
-    rows = [row for part in parts for row in part.to_pylist() if start <= row["time"] < end]
-    return pa.Table.from_pylist([row | dict(last.get(row["row_id"], {})) for row in rows], schema)
+    rows = [row for part in parts for row in part.to_pylist() if start <= row["kedge_time"] < end]
+    return pa.Table.from_pylist([row | dict(last.get(row["kedge_row_id"], {})) for row in rows], schema)
 
 
 def as_set(table: pa.Table) -> list[tuple[Any, ...]]:

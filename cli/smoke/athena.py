@@ -9,7 +9,7 @@ from cli.smoke.capture import CAPTURE_MINUTES, QUEUE_MINUTES, count_rows, measur
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
-from kedge.capture_records import ROW_ID
+from kedge.own_columns import ROW_ID
 from lambdas.adapters import athena_joins, objects
 from lambdas.adapters.times import to_text
 from lambdas.handlers.window_join import joined_in_memory, measured_columns

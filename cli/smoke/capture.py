@@ -9,6 +9,7 @@ from cli.deployment import MONITORING
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
+from kedge.own_columns import ROW_ID
 from kedge.release_plan import capture_prefix
 from lambdas.adapters import days, objects, predictions, reports
 from lambdas.adapters.champions import Champion
@@ -75,8 +76,8 @@ def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
         s3, smoke.bucket, model=MODEL, package_version=champion.package_version, baseline=champion.baseline,
         first=today - timedelta(days=1), last=today,
     )  # fmt: skip
-    rows = predictions.load_parts(s3, smoke.bucket, parts, ["row_id"])
-    return set() if rows is None else set(rows.column("row_id").to_pylist())
+    rows = predictions.load_parts(s3, smoke.bucket, parts, [ROW_ID])
+    return set() if rows is None else set(rows.column(ROW_ID).to_pylist())
 
 
 def _quarantined(smoke: Smoke, champion: Champion) -> str:

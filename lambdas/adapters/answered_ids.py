@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kedge.capture_records import ROW_ID
+from kedge.own_columns import ROW_ID
 from lambdas.adapters import days, predictions
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,9 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.canary import Unread
-from kedge.capture_records import TIME, parse_capture_files
+from kedge.capture_records import parse_capture_files
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
+from kedge.own_columns import TIME
 from lambdas.adapters import inference_logs
 
 
@@ -36,9 +38,10 @@ def load_captured_rows(
     return rows.filter(inside), Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
 
 
-def answers_of(rows: pa.Table, config: ModelConfig) -> NDArray[np.float64]:
-    """The answers as numbers, of several classes their codes; NaN where one cannot be read."""
-    classes = config.labels.classes if config.problem != "regression" else ()
+def answers_of(rows: pa.Table, config: ModelConfig, classes: Sequence[str] | None = None) -> NDArray[np.float64]:
+    """The answers as numbers, of several classes their codes (among these, where two packages' differ); NaN where one cannot be read."""
+    if classes is None or config.problem != "multiclass_classification":
+        classes = config.labels.classes if config.problem != "regression" else ()
     found = answer_column(rows.column(config.prediction.name), config.problem, classes)
     return np.where(found.known | found.outside, found.values, np.nan).astype(np.float64)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.capture_records import ROW_ID
 from kedge.id_hashes import Hashes, counted_before, decode_hashes, encode_hashes, first_of_each, hash_ids
+from kedge.own_columns import ROW_ID
 from lambdas.adapters import objects, predictions
 
 

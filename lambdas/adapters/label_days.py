@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from kedge.label_fold import in_schema, label_schema, waiting_schema
 from kedge.label_ledger import LabelLedger, decode_ledger, encode_ledger
+from kedge.own_columns import ROW_ID, as_named_now
 from lambdas.adapters import objects
 
 
@@ -26,7 +27,7 @@ def encode_labels(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     # Ids are all different: a dictionary of them is only more to write.
     repeated = [
-        name for name in table.column_names if name != "row_id" and pa.types.is_string(table.schema.field(name).type)
+        name for name in table.column_names if name != ROW_ID and pa.types.is_string(table.schema.field(name).type)
     ]
     pq.write_table(table, sink, compression="snappy", use_dictionary=repeated)
     return sink.getvalue()
@@ -101,4 +102,4 @@ def _load(s3: Any, bucket: str, key: str, schema: pa.Schema) -> tuple[pa.Table, 
     if found is None:
         return schema.empty_table(), None
     table = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
-    return in_schema(table, schema), found[1]
+    return in_schema(as_named_now(table), schema), found[1]

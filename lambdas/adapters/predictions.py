@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture_records import Quarantined
+from kedge.own_columns import as_named_now, names_in_file
 from lambdas.adapters import objects
 
 
@@ -35,11 +36,18 @@ def load_parts(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str]
     """The rows of some parts, which a day keeps free of doubles; None where there are none."""
     import pyarrow.parquet as pq
 
-    wanted = list(columns) if columns else None
     found = (objects.read(s3, bucket, key) for key in keys)
     files = (pq.ParquetFile(pa.BufferReader(answer[0])) for answer in found if answer)
-    tables = [file.read(columns=wanted, use_threads=False) for file in files]
+    tables = [_read(file, columns) for file in files]
     return pa.concat_tables(tables, promote_options="default") if tables else None
+
+
+def _read(file: Any, columns: Sequence[str] | None) -> pa.Table:
+    if columns is None:
+        return as_named_now(file.read(use_threads=False))
+    stored = names_in_file(columns, file.schema_arrow.names)
+    # Parquet gives the columns in the file's order.
+    return file.read(columns=[*stored.values()], use_threads=False).select([*stored.values()]).rename_columns([*stored])
 
 
 def quarantine(

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture_attributes import attributes_by_request, values_of_rows
-from kedge.capture_records import ROW_ID
 from kedge.label_join import join_labels
 from kedge.labelled_rows import with_fields
 from kedge.model_config import ModelConfig
+from kedge.own_columns import FIELD, ROW_ID
 from lambdas.adapters import days, label_days, objects
 
 
@@ -45,7 +45,7 @@ def _with_fields(
     if any(name in fields for name in _asked(config)):
         labels = label_days.load_days(s3, bucket, config.model, first=since.date(), last=until.date(), fields=fields)
         found = join_labels(rows.select([ROW_ID]), labels, fields)
-        for name in (f"field_{name}" for name in fields):
+        for name in (f"{FIELD}{name}" for name in fields):
             rows = rows.append_column(name, found.column(name))
         rows = with_fields(rows, config)
     return rows

@@ -7,21 +7,25 @@ import json
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
+from kedge.labelled_history import RowsOfSchema
 from kedge.model_config import ModelConfig
-from kedge.training_rows import TIME, typed_rows
-from lambdas.adapters import objects
-
-# What users call the columns that Kedge has names for.
-_OURS = {"id": "row_id", "timestamp": TIME}
-_THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
+from kedge.own_columns import LABEL, as_named_now, first_rows_names, name_in_first_rows
+from kedge.training_rows import label_texts, typed_rows
+from lambdas.adapters import objects, package_schemas
 
 
 def run_prefix(model: str, run: str) -> str:
     """Say where one retraining keeps its files."""
     return f"retraining/{model}/{run}"
+
+
+def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
+    """The model as the YAML described it when the run's rows were taken."""
+    return package_schemas.load_from(s3, bucket, current, f"{run_prefix(current.model, run)}/{package_schemas.NAME}")
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:
@@ -42,7 +46,7 @@ def load_json(s3: Any, bucket: str, key: str) -> Any:
 
 def load_table(s3: Any, bucket: str, key: str) -> pa.Table:
     """Read one Parquet file of a snapshot."""
-    return pq.read_table(io.BytesIO(load_file(s3, bucket, key)))
+    return as_named_now(pq.read_table(io.BytesIO(load_file(s3, bucket, key))))
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -57,8 +61,10 @@ def initial_key(model: str) -> str:
     return f"initial/{model}/training.parquet"
 
 
-def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | None:
-    """Read the user's first rows: `row_id`, `time`, features, `label`, perhaps `label_time`; None without them.
+def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bool) -> RowsOfSchema | None:
+    """Read the user's first rows under our names, the label's time perhaps among them; None without them.
+
+    Where a model serves (`may_lack`), the file may be of an older schema: it lacks features, or has classes of then.
 
     Raises
     ------
@@ -71,11 +77,24 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | N
         return None
     try:
         table = pq.read_table(io.BytesIO(found[0]))
-        table = table.rename_columns([_OURS.get(name, name) for name in table.column_names])
-        typed_rows(table, config)
+        table = table.rename_columns(first_rows_names(table.column_names, config.feature_names))
+        answered = _schema_of(table, config) if may_lack else None
+        typed_rows(table, config, answered=answered)
     except TrainingColumnMissingError as error:
-        absent = ", ".join(_THEIRS.get(name, name) for name in error.columns)
+        theirs = (name_in_first_rows(name, (), config.feature_names) for name in error.columns)
+        absent = ", ".join(theirs)
         raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error
-    return table
+    return RowsOfSchema(table, answered)
+
+
+def _schema_of(table: pa.Table, config: ModelConfig) -> ModelConfig:
+    """What a file of first rows holds of a model."""
+    there = {*table.column_names}
+    features = tuple(feature for feature in config.features if {feature.name, feature.renamed_from} & there)
+    labels = label_texts(table.column(LABEL)) if LABEL in there else pa.array([], pa.string())
+    classes = tuple(pc.unique(labels).drop_null().to_pylist())
+    return config.model_copy(
+        update={"features": features, "labels": config.labels.model_copy(update={"classes": classes})}
+    )

@@ -23,14 +23,23 @@ from kedge.model_config import ModelConfig
 from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
 from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
 from kedge.outcomes import Outcomes, read_outcomes
+from kedge.own_columns import LABEL, ROW_ID, TIME
+from kedge.package_schema import encode_schema
 from kedge.performance import limits_of
 from kedge.permutation import permutation_importance
 from kedge.profile import columns_of, freeze_baseline
 from kedge.profile_encoding import encode_baseline
 from kedge.slice_encoding import encode_slices
 from kedge.slice_reference import slice_reference
-from kedge.training_rows import TIME
-from lambdas.adapters import clients, model_registry, training_data, training_jobs, training_outputs, transform_outputs
+from lambdas.adapters import (
+    clients,
+    model_registry,
+    package_schemas,
+    training_data,
+    training_jobs,
+    training_outputs,
+    transform_outputs,
+)
 from lambdas.adapters.model_registry import Registration, StagedFile
 from lambdas.adapters.models import load_model
 from lambdas.adapters.transform_outputs import Answered
@@ -52,6 +61,7 @@ class Snapshot(BaseModel, frozen=True):
     training_end: AwareDatetime
     train_rows: int
     holdout_rows: int
+    notes: tuple[str, ...] = ()
 
 
 class Gate(BaseModel, frozen=True):
@@ -77,11 +87,12 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Freeze the baseline, stage it, and write the registration request."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, s3 = load_model(request.model), clients.s3()
+    s3 = clients.s3()
+    config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
     prefix = training_data.run_prefix(request.model, request.run)
     training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
-    row_ids = truth.column("row_id").to_pylist()
+    row_ids = truth.column(ROW_ID).to_pylist()
     answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
     aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
     holdout = with_answers(truth, aligned, config)
@@ -121,16 +132,19 @@ def baseline_files(
     # The prediction's side comes from rows the model has not learnt, or it would drift on its first day.
     answered = with_margins(holdout.sort_by(TIME), config)
     columns = countable(columns_of(config), answered, config)
+    # What no row has yet cannot be watched: a feature that is new is, from the next package on.
+    columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
     predictions = answered.select([column.name for column in columns if column.role == "prediction"])
     # Its name is the run's until the registry has given the version that it will be named after.
     baseline = freeze_baseline(config.model, request.run, columns, training, predictions, times=TIME)
     baseline = with_design_effects(baseline, training.sort_by(TIME), predictions, times=TIME)
     baseline = replace(baseline, importance=importance)
-    outcomes, _ = read_outcomes(holdout, config.prediction.name, "label", config)
+    outcomes, _ = read_outcomes(holdout, config.prediction.name, LABEL, config)
     reference = count_outcomes(outcomes, config)
     found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     documents = {
         "reference.json": reference_document(config, holdout, outcomes, reference),
+        package_schemas.NAME: json.loads(encode_schema(config)),
         "statistics.json": baseline_statistics(training, config),
         "constraints.json": baseline_constraints(training, config),
         "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
@@ -148,7 +162,7 @@ def reference_document(
     found = measure(counts, config.performance)
     estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
     ripe = np.ones(holdout.num_rows, bool)
-    figures = window_figures(holdout, config.prediction.name, config, label="label", ripe=ripe)
+    figures = window_figures(holdout, config.prediction.name, config, label=LABEL, ripe=ripe)
     document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
     document |= {"estimator": estimator.to_json()} if estimator else {}
     return document | ({"business": encode_figures(figures)} if figures else {})
@@ -182,7 +196,9 @@ def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
 def description(request: Request) -> str:
     """What an approver reads first."""
     rows = f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
-    return f"{request.model} {rows}. " + " ".join(f"{reason}." for reason in request.gate.reasons)
+    return f"{request.model} {rows}. " + " ".join(
+        f"{reason}." for reason in (*request.snapshot.notes, *request.gate.reasons)
+    )
 
 
 def properties(request: Request, prefix: str, digest: str, reference: bytes) -> dict[str, str]:

@@ -15,8 +15,9 @@ from kedge.gate import GateReport, judge_challenger
 from kedge.holdout_slices import fairness_rows, holdout_groupings, holdout_slices
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column, label_column
+from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.paired_differences import Numbers
-from lambdas.adapters import audit, clients, training_data, transform_outputs
+from lambdas.adapters import audit, clients, package_schemas, training_data, transform_outputs
 from lambdas.adapters.models import load_model
 from lambdas.adapters.sensitive_columns import with_sensitive
 from lambdas.handlers.entry import entry
@@ -50,7 +51,8 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge the challenger, and keep the evidence beside the retraining's other files."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, s3 = load_model(request.model), clients.s3()
+    s3 = clients.s3()
+    config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
     report = judge(s3, settings.data_bucket, request, config)
     key = f"{training_data.run_prefix(request.model, request.run)}/gate.json"
     rows = [row.to_json() for row in report.rows]
@@ -67,19 +69,21 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     """Join both models' answers to the truth, row by row."""
     prefix = training_data.run_prefix(request.model, request.run)
     truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
+    version = request.champion.package_version
+    released = package_schemas.load(s3, bucket, config, version) if version else config
     answers = {
-        name: answered(s3, bucket, prefix, name, truth, config)
-        for name in ("challenger", "champion")
+        name: answered(s3, bucket, prefix, name, truth, (config, schema))
+        for name, schema in (("challenger", config), ("champion", released))
         if name == "challenger" or request.champion.present
     }
-    labels = label_column(truth.column("label"), config.problem, config.labels.classes).values
+    labels = label_column(truth.column(LABEL), config.problem, config.labels.classes).values
     groupings = holdout_groupings(truth, config)
     found = judge_challenger(
         labels, answers["challenger"], answers.get("champion"), config.gate, problem=config.problem,
         slices=holdout_slices(truth, groupings),
         learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
     )  # fmt: skip
-    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column("time")).as_py(), until=request.time)
+    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time)
     figures = business_rows(seen, answers, labels.astype(np.int64), config)
     return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))
 
@@ -87,13 +91,20 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
 def learnt_labels(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> Numbers:
     """The labels that the challenger has learnt from."""
     training = training_data.load_table(s3, bucket, f"{prefix}/training.parquet")
-    found = label_column(training.column("label"), config.problem, config.labels.classes)
+    found = label_column(training.column(LABEL), config.problem, config.labels.classes)
     return found.values[found.known]
 
 
-def answered(s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, config: ModelConfig) -> Numbers:
-    """One model's answers in the order of the truth; what is no possible answer is NaN, or a negative code."""
-    found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", config)
-    aligned = transform_outputs.align_answers(found, truth.column("row_id").to_pylist(), scored_by=name)
+def answered(
+    s3: Any, bucket: str, prefix: str, name: str, truth: pa.Table, schemas: tuple[ModelConfig, ModelConfig]
+) -> Numbers:
+    """One model's answers in the order of the truth; what is no possible answer is NaN, or a negative code.
+
+    Read by the second schema, the model's own; classes are numbered by the first, as the truth's are: one that the truth cannot
+    have is a wrong answer.
+    """
+    config, own = schemas
+    found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", own)
+    aligned = transform_outputs.align_answers(found, truth.column(ROW_ID).to_pylist(), scored_by=name)
     values = pa.array([answer.value for answer in aligned])
     return answer_column(values, config.problem, config.labels.classes).values

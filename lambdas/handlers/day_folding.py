@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from kedge.capture_lines import Block, blocks
-from kedge.capture_records import EVENT_ID, HOUR, ROW_ID, TIME, CaptureBatch, Quarantined, parse_capture_files
+from kedge.capture_records import CaptureBatch, Quarantined, parse_capture_files
 from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile, FoldPlan, batch_of, plan_fold
 from kedge.errors import DayContendedError
 from kedge.model_config import ModelConfig
+from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
 from kedge.profile import Baseline, count_rows_by_hour
 from kedge.typed_columns import typed_predictions
 from lambdas.adapters import clients, days, inference_logs, predictions, row_objects

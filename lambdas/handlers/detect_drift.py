@@ -6,7 +6,7 @@ from typing import Any
 
 from kedge.retraining import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import champions, clients, metrics, queues, reports, windows
+from lambdas.adapters import champions, clients, metrics, package_schemas, queues, reports, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
     if champion is None:
         return {"severity": None, "reason": f"{request.model} is not deployed"}
+    config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     place = Place(settings.data_bucket, settings.state_table, config, champion.package_version)
     judged = judge_window(request, place, champion.baseline)
     report = judged.report

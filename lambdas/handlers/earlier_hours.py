@@ -6,16 +6,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.capture_records import TIME
 from kedge.class_margins import with_margins
+from kedge.columns import Column, columns_of
 from kedge.day_profile import DayProfile
 from kedge.model_config import ModelConfig
 from kedge.model_sections import BaselineSource
+from kedge.own_columns import TIME
 from kedge.profile import Baseline, Profile, count_rows_by_hour
-from kedge.seasonal_baseline import SeasonalBaseline, Span, seasonal_baseline, seasonal_spans, with_own_predictions
-from lambdas.adapters import clients, days, predictions
+from kedge.seasonal_baseline import (
+    SeasonalBaseline,
+    Span,
+    of_columns,
+    seasonal_baseline,
+    seasonal_spans,
+    with_own_predictions,
+)
+from lambdas.adapters import clients, days, package_schemas, predictions
 from lambdas.handlers.requests import Window
 
 
@@ -58,23 +67,39 @@ def on_edges(ruler: Ruler, version: str, day: date) -> DayProfile:
     known, etag = days.load_day(s3, bucket, key)
     if known.manifest == original.manifest:
         return known
-    recounted = DayProfile(recount(ruler, original), original.manifest)
+    config = package_schemas.load(s3, bucket, ruler.config, version)
+    recounted = DayProfile(recount(ruler, original, config), original.manifest)
     # Another run may have been faster: it has counted the same rows.
     days.save_day(s3, bucket, key, recounted, etag=etag)
     return recounted
 
 
-def recount(ruler: Ruler, day: DayProfile) -> dict[int, Profile]:
-    """The rows of a day's parts, part by part, by the hour of their own time."""
+def recount(ruler: Ruler, day: DayProfile, config: ModelConfig) -> dict[int, Profile]:
+    """The rows of a day's parts, part by part, by the hour of their own time.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The schema of the package that answered: a column that it reads otherwise, or not, holds no rows of it.
+    """
     hours: dict[int, Profile] = {}
-    watched = {column.name for column in ruler.baseline.columns} - {ruler.config.margin_column}
+    theirs = {Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features} | {*columns_of(config)}
+    kept = theirs & {*ruler.baseline.columns}
+    watched = {column.name for column in kept} - {ruler.config.margin_column}
     columns = [TIME, *sorted(watched | {*ruler.config.prediction.probabilities})]
     for part in day.parts:
         rows = predictions.load_parts(clients.s3(), ruler.bucket, [part], columns)
         if rows is None:
             continue
         clock = pc.hour(rows.column(TIME)).to_numpy()
-        counted = count_rows_by_hour(ruler.baseline, with_margins(rows, ruler.config), clock, times=TIME)
+        rows = with_margins(rows, ruler.config)
+        for column in ruler.baseline.columns:
+            if column.name not in rows.column_names:
+                rows = rows.append_column(column.name, pa.nulls(rows.num_rows, pa.string()))
+        counted = {
+            hour: of_columns(ruler.baseline, profile, kept)
+            for hour, profile in count_rows_by_hour(ruler.baseline, rows, clock, times=TIME).items()
+        }
         for hour, profile in counted.items():
             hours[hour] = hours[hour] + profile if hour in hours else profile
     return hours

@@ -7,7 +7,7 @@ from typing import Any
 
 from kedge.label_join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
 from kedge.model_config import ModelConfig
-from lambdas.adapters import athena_joins, athena_queries, champions, clients, days, label_days, queues
+from lambdas.adapters import athena_joins, athena_queries, champions, clients, days, label_days, package_schemas, queues
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
 from lambdas.handlers.entry import entry
@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if champion is None:
         logger.info("nothing to join: no package is deployed", model=request.model)
         return {}
+    config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     # An attempt's own: what one that was cut off, or that SQS delivers twice, leaves behind is read by nobody.
     run = f"{champion.package_version}-{context.aws_request_id}"
     try:

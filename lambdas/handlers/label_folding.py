@@ -13,12 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.capture_lines import LINE_BYTES_MAX, Block, blocks
-from kedge.capture_records import ROW_ID
 from kedge.errors import DayContendedError
 from kedge.fold_report import FoldReport
 from kedge.label_fold import (
     SEARCHED,
-    SOURCE,
     in_schema,
     label_schema,
     last_collected,
@@ -30,6 +28,7 @@ from kedge.label_ledger import FoldedFiles, LabelLedger
 from kedge.label_records import parse_labels
 from kedge.label_search import Found, find_rows, given_up, search_days
 from kedge.model_config import ModelConfig
+from kedge.own_columns import ROW_ID, SOURCE
 from lambdas.adapters import clients, label_days, label_files, row_objects
 from lambdas.adapters.answered_ids import AnsweredIds
 from lambdas.adapters.row_objects import Stretches

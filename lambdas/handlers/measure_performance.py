@@ -26,6 +26,7 @@ from lambdas.adapters import (
     champions,
     clients,
     metrics,
+    package_schemas,
     queues,
     reports,
     sensitive_columns,
@@ -72,6 +73,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
     if champion is None or request.not_measured is not None:
         return pass_on(body, settings)
+    config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     if receives(event) > 1:
         # An attempt that was killed could not say so: drift is judged first, and once more when the window is measured.
         pass_on(body | {"not_measured": "an earlier attempt to measure did not end; it is tried again"}, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -16,6 +17,7 @@ from lambdas.adapters import (
     clients,
     inference_logs,
     metrics,
+    package_schemas,
     progress,
     queues,
     served,
@@ -49,6 +51,15 @@ class Settings(Environment):
     event_topic_arn: str
 
 
+@dataclass(frozen=True)
+class Package:
+    """A package whose answers are counted: on its own cells, and read by its own schema."""
+
+    version: str
+    baseline: Baseline
+    config: ModelConfig
+
+
 @entry
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """List, diff and fold each package's days, newest first, as far as the time reaches."""
@@ -57,9 +68,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     view = view_of(request, settings, champion)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
-    tell_uncounted(places_of(view.leaving_days, config, settings, found, view), request, settings)
+    tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     folded, failed = fold_days(
-        places_of(view.days, config, settings, found, view),
+        places_of(view.days, settings, found, view),
         lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
     )
     totals = {
@@ -87,42 +98,42 @@ def view_of(request: ProfileRequest, settings: Settings, champion: Champion | No
     )  # fmt: skip
 
 
-def places_of(
-    days: Iterable[date], config: ModelConfig, settings: Settings, found: list[tuple[str, Baseline]], view: LookBack
-) -> list[Place]:
+def places_of(days: Iterable[date], settings: Settings, packages: list[Package], view: LookBack) -> list[Place]:
     """Each package's days, in their order."""
     return [
-        Place(settings.data_bucket, config, version, baseline, day, only_gains=view.is_behind(day))
+        Place(settings.data_bucket, found.config, found.version, found.baseline, day, only_gains=view.is_behind(day))
         for day in days
-        for version, baseline in found
+        for found in packages
     ]
 
 
 def packages(
     config: ModelConfig, request: ProfileRequest, settings: Settings, champion: Champion | None, *, has_backlog: bool
-) -> list[tuple[str, Baseline]]:
-    """The champion's package, and those that were tried or replaced within the last days, each with its baseline."""
+) -> list[Package]:
+    """The champion's package, and those that were tried or replaced within the last days."""
     versions = set(served.load(clients.dynamodb(), settings.state_table, config.model, now=request.time))
     if champion:
         versions.add(champion.package_version)
         if champion.previous_package_arn and request.time - champion.promoted_at < served.REMEMBERED:
             versions.add(champion.previous_package_arn.rpartition("/")[2])
-    found = [(version, baseline_of(config, settings, version)) for version in versions]
+    found = [package_of(config, settings, version) for version in versions]
     if has_backlog:
         # Whoever answered then may have been replaced long since.
         for version in {*inference_logs.captured_packages(clients.s3(), settings.data_bucket, config.model)} - versions:
             try:
-                found.append((version, baseline_of(config, settings, version)))
+                found.append(package_of(config, settings, version))
             except BaselineAbsentError:
                 logger.info(
                     "not counted: captures of a package without a baseline", model=config.model, package=version
                 )
-    return sorted(found, key=lambda package: package[0])
+    return sorted(found, key=lambda package: package.version)
 
 
-def baseline_of(config: ModelConfig, settings: Settings, version: str) -> Baseline:
-    """A package's baseline, which is named like it."""
-    return baselines.load_baseline(clients.s3(), settings.data_bucket, config.model, version)
+def package_of(config: ModelConfig, settings: Settings, version: str) -> Package:
+    """A package by its baseline, which is named like it, and by its own schema."""
+    s3, bucket = clients.s3(), settings.data_bucket
+    baseline = baselines.load_baseline(s3, bucket, config.model, version)
+    return Package(version, baseline, package_schemas.load(s3, bucket, config, version))
 
 
 def fold_days(places: list[Place], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:

@@ -12,10 +12,20 @@ from pydantic import AwareDatetime, BaseModel, Json
 from kedge.errors import InitialRowsError
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
+from kedge.package_schema import encode_schema, same_schema
 from kedge.permutation import permuted_rows
 from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
-from kedge.training_rows import column_description, scoring_payload, training_csv
-from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
+from kedge.training_rows import champion_rows, column_description, scoring_payload, training_csv
+from lambdas.adapters import (
+    champions,
+    clients,
+    endpoints,
+    metrics,
+    package_schemas,
+    training_data,
+    training_jobs,
+    windows,
+)
 from lambdas.adapters.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.served_models import copied_model_request
@@ -53,20 +63,32 @@ class Request(BaseModel, frozen=True):
 
 @dataclass(frozen=True)
 class Serving:
-    """The model that serves, and the end of what it learnt from, where that is known."""
+    """The model that serves, or would if its endpoint were there: its schema, and the end of what it learnt, where that is known."""
 
     model_name: str
-    package_version: str | None
-    training_end: datetime | None
+    config: ModelConfig
+    package_version: str | None = None
+    training_end: datetime | None = None
+    # Where no endpoint names the model, its package says what it is.
+    package_arn: str | None = None
+
+    def schema_beside(self, config: ModelConfig) -> ModelConfig | None:
+        """Its schema where it is another than the one to be trained."""
+        return None if same_schema(self.config, config) else self.config
 
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, champion = load_model(request.model), find_champion(request.model, settings)
+    config = load_model(request.model)
+    champion = find_champion(config, settings)
+    if champion and champion.config.problem != config.problem:
+        was = champion.config.problem
+        reason = f"the YAML says {config.problem}, and the champion is a {was}: give the new model a name of its own"
+        return {"verdict": "REJECTED", "reasons": [reason], "champion": describe(champion)}
     try:
-        history, sources = gather(request, settings, config)
+        history, sources = gather(request, settings, config, champion)
     except InitialRowsError as error:
         # The same file fails again: a person must mend it, and no attempt is to be repeated.
         return {"verdict": "REJECTED", "reasons": [str(error)], "champion": describe(champion)}
@@ -74,18 +96,24 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         history.rows, holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
     )  # fmt: skip
-    reasons = (*history.problems, *refusal_reasons(split, config))
+    reasons = (*history.problems, *refusal_reasons(split, config, lacking=history.lacking))
     reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}
     logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
                 holdout_rows=split.holdout.num_rows, reasons=len(reasons))  # fmt: skip
     if reasons:
         return {"verdict": "REJECTED"} | answer
-    snapshot = write(request, settings, config, split, manifest_facts(history, sources))
-    return {"verdict": "READY", "snapshot": snapshot} | answer | jobs(request, settings, config, champion)
+    snapshot = write(request, settings, config, split, manifest_facts(history, sources), champion)
+    return (
+        {"verdict": "READY", "snapshot": snapshot | {"notes": list(history.of_schemas)}}
+        | answer
+        | jobs(request, settings, config, champion)
+    )
 
 
-def gather(request: Request, settings: Settings, config: ModelConfig) -> tuple[LabelledHistory, list[str]]:
+def gather(
+    request: Request, settings: Settings, config: ModelConfig, champion: Serving | None
+) -> tuple[LabelledHistory, list[str]]:
     """Everything answered and labelled of late, the user's first rows, and where all of it came from."""
     s3, bucket = clients.s3(), settings.data_bucket
     since = request.time - timedelta(days=config.training.window_days)
@@ -95,8 +123,11 @@ def gather(request: Request, settings: Settings, config: ModelConfig) -> tuple[L
     if fold.files or fold.unknown:
         metrics.put(clients.cloudwatch(), model=request.model, values=fold.gauges(), time=request.time)
     answered = load_answered_rows(s3, bucket, config, since=since, until=request.time)
-    initial = training_data.load_initial_rows(s3, bucket, config)
-    history = labelled_history(answered.rows, initial, config, now=request.time, known_horizon_days=learnt)
+    initial = training_data.load_initial_rows(s3, bucket, config, may_lack=champion is not None)
+    history = labelled_history(
+        answered.rows, initial, config, now=request.time, known_horizon_days=learnt,
+        champion=champion.schema_beside(config) if champion else None,
+    )  # fmt: skip
     return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
 
 
@@ -105,16 +136,25 @@ def manifest_facts(history: LabelledHistory, sources: list[str]) -> dict[str, An
     return {"usable": history.usable, "label_horizon_days": history.horizon.days, "sources": sources}
 
 
-def find_champion(model: str, settings: Settings) -> Serving | None:
-    """What the endpoint's config names is the champion, also where Kedge did not make it."""
-    endpoint = endpoints.describe_endpoint(clients.sagemaker(), load_model(model).endpoint.name)
-    if endpoint is None:
+def find_champion(config: ModelConfig, settings: Settings) -> Serving | None:
+    """What the endpoint's config names is the champion, also where Kedge did not make it.
+
+    Without an endpoint it is the package that was promoted last: an endpoint that was deleted makes no challenger better.
+    """
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    known = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    if endpoint is None and known is None:
         return None
-    served = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
-    known = champions.load(clients.dynamodb(), settings.state_table, model)
+    served = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config) if endpoint else None
     if known is None:
-        return Serving(served.model_name, None, None)
-    return Serving(served.model_name, known.package_version, known.training_end)
+        return Serving(served.model_name, config)
+    return Serving(
+        served.model_name if served else known.model_name,
+        package_schemas.load(clients.s3(), settings.data_bucket, config, known.baseline),
+        known.package_version,
+        known.training_end,
+        package_arn=None if served else known.package_arn,
+    )
 
 
 def describe(champion: Serving | None) -> dict[str, Any]:
@@ -125,7 +165,12 @@ def describe(champion: Serving | None) -> dict[str, Any]:
 
 
 def write(
-    request: Request, settings: Settings, config: ModelConfig, split: Split, facts: dict[str, Any]
+    request: Request,
+    settings: Settings,
+    config: ModelConfig,
+    split: Split,
+    facts: dict[str, Any],
+    champion: Serving | None,
 ) -> dict[str, Any]:
     """Write the snapshot's files, then the manifest that vouches for them."""
     s3, prefix = clients.s3(), training_data.run_prefix(request.model, request.run)
@@ -136,7 +181,12 @@ def write(
         "training.parquet": (split.training, training_data.table_bytes(split.training), PARQUET),
         holdout: (split.holdout, scoring_payload(split.holdout, config), config.endpoint.content_type),
         "holdout/truth.parquet": (split.holdout, training_data.table_bytes(split.holdout), PARQUET),
+        # A YAML that changes while this runs belongs to the next run.
+        package_schemas.NAME: (None, encode_schema(config), "application/json"),
     }
+    if champion and (schema := champion.schema_beside(config)):
+        rows = scoring_payload(champion_rows(split.holdout, schema), schema)
+        contents[champion_key(champion, config)] = (split.holdout, rows, schema.endpoint.content_type)
     if permuted.num_rows:
         content = scoring_payload(permuted, config)
         contents[scored_key(config, PERMUTED)] = (None, content, config.endpoint.content_type)
@@ -159,6 +209,16 @@ def write(
         "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
         "digest": manifest["digest"],
     }
+
+
+def champion_key(champion: Serving, config: ModelConfig) -> str:
+    """The file of the holdout's rows that the champion scores: the challenger's own, unless it reads others."""
+    schema = champion.schema_beside(config)
+    return (
+        scored_key(config, "rows")
+        if schema is None
+        else scored_key(schema, "rows").replace(SCORED, "holdout/champion/")
+    )
 
 
 def scored_key(config: ModelConfig, name: str) -> str:
@@ -186,9 +246,11 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         ),
     }
     if champion:
-        asked["champion_model"] = copied_model_request(clients.sagemaker(), workshop, model_name=champion.model_name)
+        asked["champion_model"] = copied_model_request(
+            clients.sagemaker(), workshop, model_name=champion.model_name, package_arn=champion.package_arn
+        )
         asked["champion_transform"] = training_jobs.transform_request(
-            config, workshop, model_name=f"{request.run}-champion", input_uri=f"{base}/{scored_key(config, 'rows')}",
-            output_uri=f"{base}/champion",
+            champion.config, workshop, model_name=f"{request.run}-champion",
+            input_uri=f"{base}/{champion_key(champion, config)}", output_uri=f"{base}/champion",
         )  # fmt: skip
     return asked

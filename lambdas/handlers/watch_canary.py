@@ -12,7 +12,15 @@ from kedge.canary import CanaryVerdict, judge_canary
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
-from lambdas.adapters import canary_traffic, canary_watch, clients, endpoints, model_registry
+from lambdas.adapters import (
+    canary_traffic,
+    canary_watch,
+    champions,
+    clients,
+    endpoints,
+    model_registry,
+    package_schemas,
+)
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.captured_answers import answers_of, load_captured_rows
 from lambdas.adapters.endpoints import EndpointState
@@ -100,16 +108,26 @@ def look(
     )  # fmt: skip
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
+    schemas = schemas_of(request, settings, config)
     (canary, canary_unread), (champion, champion_unread) = (
         load_captured_rows(
-            clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", config,
+            clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", schema,
             since=since, until=request.time,
         )
-        for prefix in prefixes
+        for prefix, schema in zip(prefixes, schemas, strict=True)
     )  # fmt: skip
+    classes = tuple(dict.fromkeys(name for schema in reversed(schemas) for name in schema.labels.classes))
     verdict = judge_canary(
-        answers_of(canary, config), answers_of(champion, config), config.canary,
+        answers_of(canary, schemas[0], classes), answers_of(champion, schemas[1], classes), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
         classes=config.problem == "multiclass_classification", unread=(canary_unread, champion_unread),
     )  # fmt: skip
-    return judge_canary_figures(canary, champion, config, verdict), requests
+    return judge_canary_figures(canary, champion, schemas[0], verdict, released=schemas[1]), requests
+
+
+def schemas_of(request: Request, settings: Settings, config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:
+    """How the canary's records are read, and how the champion's: each by the schema that it was released with."""
+    s3, bucket = clients.s3(), settings.data_bucket
+    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    canary = package_schemas.load(s3, bucket, config, request.package_version)
+    return canary, package_schemas.load(s3, bucket, config, champion.baseline) if champion else config

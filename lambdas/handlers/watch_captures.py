@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture_check import CaptureCheck, check_captures
 from kedge.model_config import ModelConfig
-from lambdas.adapters import alerts, audit, capture_states, champions, clients, inference_logs
+from lambdas.adapters import alerts, audit, capture_states, champions, clients, inference_logs, package_schemas
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.capture_states import CaptureState
 from lambdas.adapters.champions import Champion
@@ -58,6 +58,7 @@ def look(config: ModelConfig, champion: Champion, now: datetime, settings: Setti
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
+    config = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
     check = check_captures(sample(config, champion, now, settings), config)
     if not check.records:
         return None

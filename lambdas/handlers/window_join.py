@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.capture_records import ROW_ID, TIME
 from kedge.label_join import join_labels
 from kedge.model_config import ModelConfig
+from kedge.own_columns import ROW_ID, TIME
 from lambdas.adapters import athena_joins, clients, days, label_days, predictions
 from lambdas.adapters.champions import Champion
 from lambdas.handlers.requests import JudgeRequest

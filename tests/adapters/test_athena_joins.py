@@ -9,7 +9,9 @@ from lambdas.adapters import athena_joins
 from tests.adapters.aws import moto_client
 
 START, END = datetime(2016, 1, 4, 6, tzinfo=UTC), datetime(2016, 1, 6, tzinfo=UTC)
-SCHEMA = pa.schema([("row_id", pa.string()), ("time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())])
+SCHEMA = pa.schema(
+    [("kedge_row_id", pa.string()), ("kedge_time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())]
+)
 PREFIX = athena_joins.run_prefix("m", "7-abc")
 
 
@@ -63,7 +65,7 @@ def test_what_athena_wrote_gets_its_names_types_and_zone_back(s3):
     found = athena_joins.load_joined(s3, "data", PREFIX)
     assert found.schema == SCHEMA
     assert found.to_pylist() == [
-        {"row_id": row_id, "time": noon.replace(tzinfo=UTC), "Lead Time": 1.5} for row_id in ("a", "é")
+        {"kedge_row_id": row_id, "kedge_time": noon.replace(tzinfo=UTC), "Lead Time": 1.5} for row_id in ("a", "é")
     ]
 
 

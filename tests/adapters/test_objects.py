@@ -151,8 +151,10 @@ def test_parts_are_named_after_what_was_folded_whatever_its_order():
 
 def test_parts_are_read_as_one_table(s3):
     for name, ids in (("p/1", ["a"]), ("p/2", ["b", "c"])):
-        predictions.save_part(s3, BUCKET, name, pa.table({"row_id": ids, "x": [1.0] * len(ids)}))
-    assert predictions.load_parts(s3, BUCKET, ["p/1", "p/2"], ["row_id"]).to_pydict() == {"row_id": ["a", "b", "c"]}
+        predictions.save_part(s3, BUCKET, name, pa.table({"kedge_row_id": ids, "x": [1.0] * len(ids)}))
+    assert predictions.load_parts(s3, BUCKET, ["p/1", "p/2"], ["kedge_row_id"]).to_pydict() == {
+        "kedge_row_id": ["a", "b", "c"]
+    }
     assert predictions.load_parts(s3, BUCKET, []) is None
 
 
@@ -170,13 +172,13 @@ def test_label_files_are_listed_by_the_hour_of_their_collection(s3):
 def test_label_days_of_a_stretch_are_read_day_by_day(s3):
     at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
     for day in range(1, 6):
-        labels = pa.table({"row_id": [str(day)], "label": ["1"], "collected": at, "source": ["k"]})
+        labels = pa.table({"kedge_row_id": [str(day)], "label": ["1"], "kedge_collected": at, "kedge_source": ["k"]})
         assert label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
         assert not label_days.save_day(s3, BUCKET, "m", date(2016, 1, day), labels, etag=None)
-    label_days.save_waiting(s3, BUCKET, "m", pa.table({"row_id": ["w"]}), etag=None)
+    label_days.save_waiting(s3, BUCKET, "m", pa.table({"kedge_row_id": ["w"]}), etag=None)
     found = list(label_days.load_days(s3, BUCKET, "m", first=date(2016, 1, 2), last=date(2016, 1, 4), fields=("sex",)))
-    assert [each.column("row_id").to_pylist() for each in found] == [["2"], ["3"], ["4"]]
-    assert found[0].column_names == ["row_id", "label", "collected", "source", "field_sex"]
+    assert [each.column("kedge_row_id").to_pylist() for each in found] == [["2"], ["3"], ["4"]]
+    assert found[0].column_names == ["kedge_row_id", "label", "kedge_collected", "kedge_source", "kedge_field_sex"]
     assert label_days.load_day(s3, BUCKET, "m", date(2016, 2, 1), fields=())[1] is None
 
 

@@ -127,7 +127,7 @@ def test_import_times_are_added_up_by_package():
 def test_labels_are_joined_whole_and_folded_on_both_histories(tmp_path):
     answers, labels = label_join.write_files(tmp_path, 500)
     found = label_join.measured(answers, labels, label_join.model())
-    rows = pq.read_table(answers).join(pq.read_table(labels), "row_id").to_pydict()
+    rows = pq.read_table(answers).join(pq.read_table(labels), "kedge_row_id").to_pydict()
     truth, scores = np.array(rows["label"]) == "1", np.array(rows["score"])
     assert found["auc"].value == pytest.approx(roc_auc_score(truth, scores))
     section = label_join.section(tmp_path, TINY)

@@ -90,7 +90,7 @@ class Watched:
     def _truth(self, run: str) -> dict[str, str]:
         (table,) = self.hotel.objects(f"retraining/{self.hotel.model}/{run}/holdout/truth.parquet").values()
         truth = pq.read_table(io.BytesIO(table))
-        return dict(zip(truth.column("row_id").to_pylist(), truth.column("label").to_pylist(), strict=True))
+        return dict(zip(truth.column("kedge_row_id").to_pylist(), truth.column("label").to_pylist(), strict=True))
 
     def reference(self, package: str) -> dict[str, Any]:
         """What the holdout said of a package when it was registered."""

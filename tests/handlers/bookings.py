@@ -30,23 +30,23 @@ def load_bookings(first: str, last: str) -> pa.Table:
     table = table.filter(inside)
     hours = np.arange(table.num_rows) % 24
     times = [t + timedelta(hours=int(h)) for t, h in zip(table.column("timestamp").to_pylist(), hours, strict=True)]
-    return table.append_column("time", pa.array(times, pa.timestamp("us", "UTC")))
+    return table.append_column("kedge_time", pa.array(times, pa.timestamp("us", "UTC")))
 
 
 def answer(world: World, bookings: pa.Table, *, package_version: str = "1") -> None:
     """Put bookings into the predictions table, a part a day, each vouched for by its day's object."""
-    days = pc.strftime(bookings.column("time"), "%Y-%m-%d").to_pylist()
+    days = pc.strftime(bookings.column("kedge_time"), "%Y-%m-%d").to_pylist()
     rows_of = defaultdict(list)
     for index, day in enumerate(days):
         rows_of[day].append(index)
-    names = {"id": "row_id"}
+    names = {"id": "kedge_row_id"}
     for day, indices in rows_of.items():
         rows = bookings.take(indices).rename_columns([names.get(n, n) for n in bookings.column_names])
-        rows = rows.set_column(0, "row_id", rows.column("row_id").cast(pa.string()))
+        rows = rows.set_column(0, "kedge_row_id", rows.column("kedge_row_id").cast(pa.string()))
         rows = rows.append_column("prediction", pa.array(np.full(rows.num_rows, 0.5)))
         part = f"predictions/{MODEL}/package={package_version}/date={day}/p.parquet"
         sink = io.BytesIO()
-        kept = ["row_id", "time", *world.config.feature_names, "prediction"]
+        kept = ["kedge_row_id", "kedge_time", *world.config.feature_names, "prediction"]
         pq.write_table(rows.select(kept), sink)
         world.put(part, sink.getvalue())
         key = f"profiles/{MODEL}/{package_version}/{package_version}/{day}.npz"

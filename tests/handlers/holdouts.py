@@ -39,8 +39,8 @@ def make_rows(world: World, random: np.random.Generator, labels: np.ndarray) -> 
     """Rows of the model's features, an hour apart."""
     count = len(labels)
     columns: dict[str, object] = {
-        "row_id": [f"r{index}" for index in range(count)],
-        "time": pa.array([START + timedelta(hours=n) for n in range(count)], pa.timestamp("us", "UTC")),
+        "kedge_row_id": [f"r{index}" for index in range(count)],
+        "kedge_time": pa.array([START + timedelta(hours=n) for n in range(count)], pa.timestamp("us", "UTC")),
     }
     for feature in world.config.features:
         numeric = feature.kind == "numeric"

@@ -27,7 +27,7 @@ def answer_ids(world: World, day: date, ids: list[str], *, version: str = "1") -
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     sink = io.BytesIO()
     times = pa.array([noon] * len(ids), pa.timestamp("us", "UTC"))
-    pq.write_table(pa.table({"row_id": ids, "time": times, "prediction": [0.5] * len(ids)}), sink)
+    pq.write_table(pa.table({"kedge_row_id": ids, "kedge_time": times, "prediction": [0.5] * len(ids)}), sink)
     world.put(part, sink.getvalue())
     key = days.day_key(MODEL, version, version, day)
     known, _ = days.load_day(world.s3, BUCKET, key)
@@ -66,10 +66,10 @@ def folded(world: World, fields: tuple[str, ...] = ()) -> dict[tuple[str, str], 
     for key in world.keys(f"labelled/{MODEL}/date="):
         day = date.fromisoformat(key.split("date=")[1][:10])
         labels, _ = label_days.load_day(world.s3, BUCKET, MODEL, day, fields=fields)
-        assert len(set(labels.column("row_id").to_pylist())) == labels.num_rows
+        assert len(set(labels.column("kedge_row_id").to_pylist())) == labels.num_rows
         for row in labels.to_pylist():
-            said = tuple(row[f"field_{name}"] for name in fields)
-            found[str(day), row["row_id"]] = (row["label"], *said) if fields else row["label"]
+            said = tuple(row[f"kedge_field_{name}"] for name in fields)
+            found[str(day), row["kedge_row_id"]] = (row["label"], *said) if fields else row["label"]
     return found
 
 

@@ -117,7 +117,7 @@ class Monitor(World):
         """Write captured requests, one object an hour; return the objects' keys."""
         lines = defaultdict(list)
         columns = [rows.column(feature).to_pylist() for feature in self.config.feature_names]
-        ids, times = rows.column("id").to_pylist(), rows.column("time").to_pylist()
+        ids, times = rows.column("id").to_pylist(), rows.column("kedge_time").to_pylist()
         for row_id, time, values, score in zip(ids, times, zip(*columns, strict=True), scores, strict=True):
             lines[time].append(capture_line(str(row_id), time, values, score))
         endpoint = self.config.endpoint
@@ -131,16 +131,16 @@ class Monitor(World):
         """Leave the days and the predictions that a profiled stretch of requests leaves."""
         baseline = decode_baseline(self.read(f"baselines/{MODEL}/{version}.npz"))
         ids = rows.column("id").cast(pa.string())
-        table = rows.select(["time", *self.config.feature_names]).append_column("row_id", ids)
+        table = rows.select(["kedge_time", *self.config.feature_names]).append_column("kedge_row_id", ids)
         table = table.append_column(self.config.prediction.name, pa.array(scores))
-        dates = pc.strftime(table.column("time"), "%Y-%m-%d")
+        dates = pc.strftime(table.column("kedge_time"), "%Y-%m-%d")
         for day in pc.unique(dates).to_pylist():
             found = table.filter(pc.equal(dates, day))
             part = f"predictions/{MODEL}/package={version}/date={day}/{name}.parquet"
             sink = io.BytesIO()
             pq.write_table(found, sink)
             self.put(part, sink.getvalue())
-            hours = count_rows_by_hour(baseline, found, pc.hour(found.column("time")).to_numpy())
+            hours = count_rows_by_hour(baseline, found, pc.hour(found.column("kedge_time")).to_numpy())
             folded = DayProfile(hours, {f"capture/{day}/{name}": str(found.num_rows)}, (part,))
             key = f"profiles/{MODEL}/{version}/{version}/{day}.npz"
             known, _ = days.load_day(self.s3, BUCKET, key)

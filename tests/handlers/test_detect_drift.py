@@ -217,7 +217,7 @@ def test_lost_quality_is_told_also_where_nothing_drifted(world, bookings):
 
 
 def test_rows_that_repeat_each_other_within_an_hour_count_for_fewer(world, bookings):
-    hours = pc.hour(bookings.column("time")).to_numpy() + 24 * pc.day(bookings.column("time")).to_numpy()
+    hours = pc.hour(bookings.column("kedge_time")).to_numpy() + 24 * pc.day(bookings.column("kedge_time")).to_numpy()
     bursts = np.random.default_rng(2).normal(90, 30, hours.max() + 1)[hours]
     place = bookings.column_names.index("adr")
     burst = bookings.set_column(place, "adr", pa.array(bursts, pa.float32()))
@@ -246,7 +246,7 @@ def test_hours_outside_of_the_window_are_not_counted(world, bookings):
     answer = run(window={"start": "2015-12-20T10:00:00Z", "end": "2016-01-04T00:00:00Z"})
     report = json.loads(world.read(answer["report_key"]))
     since = datetime(2015, 12, 20, 10, tzinfo=UTC)
-    assert report["window"]["rows"] == pc.sum(pc.greater_equal(bookings.column("time"), since)).as_py()
+    assert report["window"]["rows"] == pc.sum(pc.greater_equal(bookings.column("kedge_time"), since)).as_py()
 
 
 def test_the_second_window_in_a_row_with_nothing_to_judge_is_told(world):
@@ -344,7 +344,7 @@ def test_the_weeks_volume_is_compared_with_those_that_were_judged_before(world, 
         windows.save_window(world.dynamodb, TABLE, MODEL, judged)
     run()
     found = quality_of(world)["volume"]
-    rows = pc.sum(pc.greater_equal(bookings.column("time"), END - timedelta(days=7))).as_py()
+    rows = pc.sum(pc.greater_equal(bookings.column("kedge_time"), END - timedelta(days=7))).as_py()
     assert found["severity"] == "WARNING"
     assert found["reason"].startswith(
         f"{rows} rows in the last week; the same hours of 3 earlier weeks had 6888 to 7224"

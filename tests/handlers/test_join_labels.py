@@ -104,7 +104,11 @@ def test_tables_are_described_once_and_stay(world):
         "hotel_cancellations_answers",
         "hotel_cancellations_labels",
     ]
-    assert [column["Name"] for column in tables[0]["StorageDescriptor"]["Columns"]] == ["row_id", "time", "prediction"]
+    assert [column["Name"] for column in tables[0]["StorageDescriptor"]["Columns"]] == [
+        "kedge_row_id",
+        "kedge_time",
+        "prediction",
+    ]
 
 
 def test_without_a_deployed_package_there_is_nothing_to_join(world):

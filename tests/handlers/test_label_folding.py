@@ -295,7 +295,7 @@ def arrange(world):
 
 def truth(world):
     waiting, _ = label_days.load_waiting(world.s3, BUCKET, MODEL, fields=())
-    return folded(world), waiting.column("row_id").to_pylist()
+    return folded(world), waiting.column("kedge_row_id").to_pylist()
 
 
 # S3 calls of a fold of one file: ledger, listing, file, waiting, packages, days; profile and part of two of them; label day, waiting
@@ -392,7 +392,7 @@ def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world):
 
     def meddle(params, **_):
         if "date=" in unquote(params["url_path"]) and {"If-Match", "If-None-Match"} & set(params["headers"]):
-            labels = pa.table({"row_id": ["b"], "label": [str(next(count))]})
+            labels = pa.table({"kedge_row_id": ["b"], "label": [str(next(count))]})
             sink = io.BytesIO()
             pq.write_table(in_schema(labels, label_schema(())), sink)
             other.put_object(Bucket=BUCKET, Key=key, Body=sink.getvalue())

@@ -78,7 +78,7 @@ def test_only_rows_older_than_the_horizon_judge(world, bookings):
     run()
     report, horizon = report_of(world), windows.load_horizon(world.dynamodb, TABLE, MODEL)
     assert horizon is not None
-    old = [t for t in bookings.column("time").to_pylist() if (NOW - t).total_seconds() / 86400 >= horizon]
+    old = [t for t in bookings.column("kedge_time").to_pylist() if (NOW - t).total_seconds() / 86400 >= horizon]
     assert 0 < report["ripe_rows"] <= len(old) < bookings.num_rows
     assert report["provisional_rows"] > 0
     assert report["ripe_rows"] / len(old) == pytest.approx(report["coverage_fraction"])
@@ -118,7 +118,7 @@ def test_answers_before_the_promotion_are_another_packages(world, bookings):
     answered(world, bookings, skill=0.8)
     world.promote(datetime(2015, 12, 14, tzinfo=UTC), training_end=TRAINED_UNTIL)
     whole = run()["new_labelled_rows"]
-    after = [t for t in bookings.column("time").to_pylist() if t >= datetime(2015, 12, 14, tzinfo=UTC)]
+    after = [t for t in bookings.column("kedge_time").to_pylist() if t >= datetime(2015, 12, 14, tzinfo=UTC)]
     assert 0 < whole < len(after)
 
 

@@ -69,15 +69,21 @@ def test_every_captured_row_is_counted_and_kept(world, bookings):
     assert run()["RowsCaptured"] == bookings.num_rows
     assert rows_counted(world) == bookings.num_rows
     table = table_of(world)
-    assert sorted(table.column("row_id").to_pylist()) == sorted(map(str, bookings.column("id").to_pylist()))
-    assert table.column_names == ["row_id", "event_id", "time", *world.config.feature_names, "prediction"]
+    assert sorted(table.column("kedge_row_id").to_pylist()) == sorted(map(str, bookings.column("id").to_pylist()))
+    assert table.column_names == [
+        "kedge_row_id",
+        "kedge_event_id",
+        "kedge_time",
+        *world.config.feature_names,
+        "prediction",
+    ]
     assert table.schema.field("adr").type == pa.float32()
 
 
 def test_hours_are_those_of_the_capture_keys(world, bookings):
     capture(world, bookings)
     run()
-    hours = {time.hour for time in bookings.column("time").to_pylist()}
+    hours = {time.hour for time in bookings.column("kedge_time").to_pylist()}
     assert set(day_of(world).hours) == hours
 
 
@@ -214,7 +220,7 @@ def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, book
         # A file arrives while the first run is under way: the second sees more than the first.
         interleave(world.s3, fold, fold, first, second, between=lambda: capture(world, late, name="late"))
         fold()
-        answered = table_of(world).column("row_id").to_pylist()
+        answered = table_of(world).column("kedge_row_id").to_pylist()
         assert rows_counted(world) == len(set(answered)) == len(answered) == early.num_rows + late.num_rows, (
             first,
             second,
@@ -229,7 +235,7 @@ def test_a_day_whose_writes_are_refused_without_a_race_loses_and_doubles_nothing
         first = run()
         capture(world, late, name="late")
         assert first["RowsCaptured"] + run()["RowsCaptured"] == early.num_rows + late.num_rows
-    answered = table_of(world).column("row_id").to_pylist()
+    answered = table_of(world).column("kedge_row_id").to_pylist()
     assert (left, rows_counted(world), len(set(answered))) == ([], len(answered), early.num_rows + late.num_rows)
 
 
@@ -248,13 +254,13 @@ def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world, boo
 
 
 def hours_of(bookings: pa.Table, hour: int) -> pa.Table:
-    return bookings.filter(pc.equal(pc.hour(bookings.column("time")), hour))
+    return bookings.filter(pc.equal(pc.hour(bookings.column("kedge_time")), hour))
 
 
 def test_a_day_knows_how_many_records_each_hour_captured(world, bookings):
     capture(world, bookings)
     run()
-    hours = pc.value_counts(pc.hour(bookings.column("time"))).to_pylist()
+    hours = pc.value_counts(pc.hour(bookings.column("kedge_time"))).to_pylist()
     assert day_of(world).requests == {entry["values"]: entry["counts"] for entry in hours}
 
 
@@ -265,7 +271,7 @@ def content_of(world, key: str = KEY) -> tuple:
         json.loads(line) for name in world.keys(f"quarantine/{MODEL}/1/") for line in world.read(name).splitlines()
     ]
     hours = {hour: (profile.rows, profile.counts.tolist()) for hour, profile in day.hours.items()}
-    rows = found.sort_by("row_id").to_pylist()
+    rows = found.sort_by("kedge_row_id").to_pylist()
     broken = sorted((entry["key"], entry["line"], entry["reason"], entry["record"]) for entry in aside)
     return hours, day.manifest, day.quarantined, day.duplicates, rows, broken
 
@@ -348,7 +354,7 @@ def test_what_an_outage_left_behind_is_counted_when_runs_come_again(world, booki
     # From then on the usual days are looked at.
     capture(world, bookings.slice(0, 3), name="later")
     handler(at("2016-01-21"), CONTEXT)
-    assert len(day_of(world).manifest) == len({t.hour for t in bookings.column("time").to_pylist()})
+    assert len(day_of(world).manifest) == len({t.hour for t in bookings.column("kedge_time").to_pylist()})
 
 
 def test_a_package_that_was_replaced_during_the_outage_is_counted_too(world, bookings):
@@ -366,8 +372,8 @@ def test_an_old_day_only_gains(world, bookings):
     run()
     world.s3.delete_object(Bucket=BUCKET, Key=keys[0])
     extra = load_bookings("2016-01-04", "2016-01-05")
-    then = pa.array([bookings.column("time")[0].as_py()] * extra.num_rows, pa.timestamp("us", "UTC"))
-    capture(world, extra.set_column(extra.schema.get_field_index("time"), "time", then), name="late")
+    then = pa.array([bookings.column("kedge_time")[0].as_py()] * extra.num_rows, pa.timestamp("us", "UTC"))
+    capture(world, extra.set_column(extra.schema.get_field_index("kedge_time"), "kedge_time", then), name="late")
     handler(at("2016-01-20"), CONTEXT)
     assert rows_counted(world) == bookings.num_rows + extra.num_rows
 
@@ -375,7 +381,7 @@ def test_an_old_day_only_gains(world, bookings):
 def test_days_that_leave_the_look_back_uncounted_are_told_once_and_counted_on_demand(world, bookings):
     run()
     capture(world, bookings)
-    hours = len({time.hour for time in bookings.column("time").to_pylist()})
+    hours = len({time.hour for time in bookings.column("kedge_time").to_pylist()})
     for _ in range(2):
         handler(at("2016-02-06"), CONTEXT)
     assert world.kinds() == ["rows_uncounted"]

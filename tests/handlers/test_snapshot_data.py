@@ -43,7 +43,7 @@ def promote(world, training_end: datetime) -> None:
 
 
 def times_of(world, name: str) -> list[datetime]:
-    return pq.read_table(io.BytesIO(world.read(f"{PREFIX}/{name}"))).column("time").to_pylist()
+    return pq.read_table(io.BytesIO(world.read(f"{PREFIX}/{name}"))).column("kedge_time").to_pylist()
 
 
 def initial_rows(world, *, vouched: bool = True) -> None:
@@ -167,7 +167,7 @@ def test_the_files_are_what_the_manifest_says(world):
     for name, entry in manifest["files"].items():
         assert hashlib.sha256(world.read(f"{PREFIX}/{name}")).hexdigest() == entry["sha256"]
     header = next(csv.reader(io.StringIO(world.read(f"{PREFIX}/train/train.csv").decode())))
-    assert header == ["row_id", "time", *world.config.feature_names, "label"]
+    assert header == ["kedge_row_id", "kedge_time", *world.config.feature_names, "label"]
     described = json.loads(world.read(f"{PREFIX}/train/columns.json"))
     assert [feature["name"] for feature in described["features"]] == list(world.config.feature_names)
 
@@ -177,7 +177,7 @@ def test_the_holdout_goes_out_without_header_and_label(world):
     run(datetime(2015, 10, 1, tzinfo=UTC))
     rows = list(csv.reader(io.StringIO(world.read(f"{PREFIX}/holdout/input/rows.csv").decode())))
     truth = pq.read_table(io.BytesIO(world.read(f"{PREFIX}/holdout/truth.parquet")))
-    assert [row[0] for row in rows] == truth.column("row_id").to_pylist()
+    assert [row[0] for row in rows] == truth.column("kedge_row_id").to_pylist()
     assert {len(row) for row in rows} == {1 + len(world.config.features)}
 
 

@@ -57,15 +57,20 @@ def test_real_records_are_read():
     assert batch.quarantined == ()
     first = batch.table.to_pylist()[0]
     assert batch.table.num_rows == 4
-    assert first["row_id"] == first["event_id"] == "f04a8538-696c-4648-8064-8b680b2e3318"
-    assert first["time"] == datetime(2022, 4, 18, 0, 21, 48, tzinfo=UTC)
-    assert (first["hour"], first["c0"], first["c2"], first["prediction"]) == (0, "132", "182.9", "0.036397725343704224")
+    assert first["kedge_row_id"] == first["kedge_event_id"] == "f04a8538-696c-4648-8064-8b680b2e3318"
+    assert first["kedge_time"] == datetime(2022, 4, 18, 0, 21, 48, tzinfo=UTC)
+    assert (first["kedge_hour"], first["c0"], first["c2"], first["prediction"]) == (
+        0,
+        "132",
+        "182.9",
+        "0.036397725343704224",
+    )
 
 
 def test_one_row_with_an_inference_id_is_called_by_it():
     (row,) = rows_of(capture_record("1.5,2,sea", "0.25", inferenceId="booking-7"))
     assert row == {
-        "row_id": "booking-7", "event_id": "e1", "time": datetime(2016, 1, 4, 2, 3, 4, tzinfo=UTC), "hour": 2,
+        "kedge_row_id": "booking-7", "kedge_event_id": "e1", "kedge_time": datetime(2016, 1, 4, 2, 3, 4, tzinfo=UTC), "kedge_hour": 2,
         "weight": "1.5", "items": "2", "carrier": "sea", "prediction": "0.25",
     }  # fmt: skip
 
@@ -74,7 +79,7 @@ def test_several_rows_of_a_request_are_numbered_from_zero():
     rows = rows_of(
         capture_record("1,2,sea\n3,4,air\n", "0.1\n0.2\n", inferenceId="b"), capture_record("5,6,sea", "0.3")
     )
-    assert [(r["row_id"], r["weight"], r["prediction"]) for r in rows] == [
+    assert [(r["kedge_row_id"], r["weight"], r["prediction"]) for r in rows] == [
         ("b/0", "1", "0.1"), ("b/1", "3", "0.2"), ("e1", "5", "0.3"),
     ]  # fmt: skip
 
@@ -259,7 +264,10 @@ def test_a_class_may_be_answered_as_text_of_any_type():
 
 def test_json_lines_are_several_rows():
     rows = rows_of(payload('[1, 2, "sea"]\n[3, null, "air"]', encoding="JSON", answer="0.1\n0.2"))
-    assert [(r["row_id"], r["items"], r["prediction"]) for r in rows] == [("e1/0", "2", "0.1"), ("e1/1", None, "0.2")]
+    assert [(r["kedge_row_id"], r["items"], r["prediction"]) for r in rows] == [
+        ("e1/0", "2", "0.1"),
+        ("e1/1", None, "0.2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -293,14 +301,14 @@ def test_a_named_field_is_found_in_json():
 
 def test_the_hour_is_that_of_the_key_though_the_record_is_late():
     (row,) = rows_of(capture_record("1,2,sea", "0", inferenceTime="2016-01-04T05:00:00Z"))
-    assert row["hour"] == 2
+    assert row["kedge_hour"] == 2
 
 
 @pytest.mark.parametrize("count", [1, 300])
 @pytest.mark.parametrize("key", ["a.jsonl", "2016/01/04/xx/a.jsonl", "2016/01/04/77/a.jsonl"])
 def test_a_key_without_an_hour_leaves_it_to_the_records_time(count, key):
     rows = rows_of(*[capture_record("1,2,sea", "0", inferenceTime="2016-01-04T05:00:00Z")] * count, key=key)
-    assert {row["hour"] for row in rows} == {5}
+    assert {row["kedge_hour"] for row in rows} == {5}
 
 
 @pytest.mark.parametrize(
@@ -308,8 +316,8 @@ def test_a_key_without_an_hour_leaves_it_to_the_records_time(count, key):
 )
 def test_times_come_as_text_in_any_zone_and_as_milliseconds(time):
     (row,) = rows_of(capture_record("1,2,sea", "0", inferenceTime=time))
-    assert row["time"].minute == 3
-    assert row["time"].utcoffset().total_seconds() == 0
+    assert row["kedge_time"].minute == 3
+    assert row["kedge_time"].utcoffset().total_seconds() == 0
 
 
 @pytest.mark.parametrize(
@@ -347,7 +355,7 @@ def test_a_broken_line_costs_that_line_only_and_keeps_its_number():
     lines.insert(100, b"   ")
     batch = parse_capture(b"\n".join(lines), CONFIG, KEY)
     assert [(q.line, q.record) for q in batch.quarantined] == [(302, "{broken")]
-    assert batch.table.column("row_id").to_pylist() == [f"e{i}" for i in range(600) if i != 300]
+    assert batch.table.column("kedge_row_id").to_pylist() == [f"e{i}" for i in range(600) if i != 300]
 
 
 ODD = [
@@ -389,8 +397,8 @@ def test_many_records_at_once_are_read_as_each_by_itself(seed, odd):
 def test_nothing_is_raised_or_lost_whatever_the_bytes(lines):
     batch = parse_capture(b"\n".join(lines), CONFIG, KEY)
     given_lines = [line for line in b"\n".join(lines).split(b"\n") if line.strip()]
-    several = sum(row.endswith(("/0",)) for row in batch.table.column("row_id").to_pylist())
-    numbered = sum("/" in row for row in batch.table.column("row_id").to_pylist())
+    several = sum(row.endswith(("/0",)) for row in batch.table.column("kedge_row_id").to_pylist())
+    numbered = sum("/" in row for row in batch.table.column("kedge_row_id").to_pylist())
     assert batch.table.num_rows - numbered + several + len(batch.quarantined) == len(given_lines)
 
 
@@ -404,7 +412,7 @@ def test_files_are_read_in_their_order_with_their_own_keys_and_hours():
         ("c/2016/01/04/00/empty.jsonl", b""),
     ]
     batch = parse_capture_files(files, CONFIG)
-    assert [(r["row_id"], r["hour"]) for r in batch.table.to_pylist()] == [("first", 3), ("second", 1)]
+    assert [(r["kedge_row_id"], r["kedge_hour"]) for r in batch.table.to_pylist()] == [("first", 3), ("second", 1)]
     assert [(q.key, q.line) for q in batch.quarantined] == [("c/2016/01/04/01/a.jsonl", 1)]
 
 
@@ -457,5 +465,5 @@ def test_an_answer_without_its_probabilities_is_kept_whether_it_is_read_among_ma
 
 def test_probabilities_are_numbers_in_the_predictions_table():
     batch = parse_capture(json_lines(capture_record("1,2,sea", "fine,0.1,?,0.7")), SEVERAL, KEY)
-    (row,) = typed_predictions(batch.table, SEVERAL, ("row_id",)).to_pylist()
+    (row,) = typed_predictions(batch.table, SEVERAL, ("kedge_row_id",)).to_pylist()
     assert [row[name] for name in SEVERAL.answer_columns] == ["fine", 0.1, None, 0.7]

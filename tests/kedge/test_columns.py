@@ -71,9 +71,11 @@ def test_columns_are_the_watched_features_and_the_prediction():
 
 def test_the_predictions_table_holds_declared_types():
     config = make_config()
-    rows = pa.table({"row_id": ["a"], "weight": ["1.5"], "items": ["x"], "carrier": [""], "prediction": ["0.25"]})
-    typed = typed_predictions(rows, config, ("row_id",))
-    assert typed.to_pylist() == [{"row_id": "a", "weight": 1.5, "items": None, "carrier": None, "prediction": 0.25}]
+    rows = pa.table({"kedge_row_id": ["a"], "weight": ["1.5"], "items": ["x"], "carrier": [""], "prediction": ["0.25"]})
+    typed = typed_predictions(rows, config, ("kedge_row_id",))
+    assert typed.to_pylist() == [
+        {"kedge_row_id": "a", "weight": 1.5, "items": None, "carrier": None, "prediction": 0.25}
+    ]
 
 
 def test_booleans_and_times_are_kept_as_words_and_instants():
@@ -81,11 +83,11 @@ def test_booleans_and_times_are_kept_as_words_and_instants():
     config = parse_model_config(YAML + extra, source="parcels.yaml")
     rows = pa.table(
         {
-            "row_id": ["a", "b"], "weight": ["1", "2"], "items": ["1", "2"], "carrier": ["sea", "air"],
+            "kedge_row_id": ["a", "b"], "weight": ["1", "2"], "items": ["1", "2"], "carrier": ["sea", "air"],
             "paid": ["True", "?"], "bought": ["2016-01-01T01:00:00+01:00", "soon"], "prediction": ["0.1", "0.2"],
         }
     )  # fmt: skip
-    typed = typed_predictions(rows, config, ("row_id",))
+    typed = typed_predictions(rows, config, ("kedge_row_id",))
     assert typed.column("paid").to_pylist() == ["true", None]
     assert typed.column("bought").cast(pa.int64()).to_pylist() == [1451606400 * 10**6, None]
     kinds = {column.name: column.counted_as for column in columns_of(config)}

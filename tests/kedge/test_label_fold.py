@@ -23,7 +23,12 @@ LABELS = st.dictionaries(
 
 def table(labels):
     rows = [
-        {"row_id": row, "label": label, "collected": datetime(2016, 1, 1 + hour, tzinfo=UTC), "source": source}
+        {
+            "kedge_row_id": row,
+            "label": label,
+            "kedge_collected": datetime(2016, 1, 1 + hour, tzinfo=UTC),
+            "kedge_source": source,
+        }
         for (row, hour, source), label in labels
     ]
     return pa.Table.from_pylist(rows, schema=label_schema(()))
@@ -34,7 +39,7 @@ def empty():
 
 
 def rows(labels):
-    return {row["row_id"]: row for row in labels.to_pylist()}
+    return {row["kedge_row_id"]: row for row in labels.to_pylist()}
 
 
 @given(LABELS, st.randoms(use_true_random=False), st.integers(0, 12))
@@ -109,7 +114,7 @@ def test_other_formats_are_refused_by_name_and_reason(time_format, why):
 
 def test_columns_that_a_stored_day_lacks_are_null():
     found = in_schema(table([(("a", 0, "k"), "1")]), label_schema(("refund",)))
-    assert found.to_pylist()[0]["field_refund"] is None
+    assert found.to_pylist()[0]["kedge_field_refund"] is None
 
 
 @pytest.mark.parametrize(("horizon", "days"), [(None, 400), (2.0, 30), (60.2, 121), (300.0, 400)])

@@ -20,6 +20,7 @@ from kedge.label_join_sql import (
     unload_sql,
 )
 from kedge.model_config import parse_model_config
+from kedge.own_columns import name_before
 from tests.builders import make_config
 from tests.label_joins import answered, as_set, labelled, reference_join
 
@@ -47,11 +48,27 @@ def run_by_duckdb(select, answers, labels):
     with duckdb.connect() as connection:
         for table in tables:
             # The answers are read by the outer SELECT, the labels by the one inside.
-            rows = answers if table.alias == "a" else labels
+            rows = with_names_of_before(answers if table.alias == "a" else labels)
             connection.register(f"t{tables.index(table)}", without_zone(rows))
             table.set("this", sqlglot.exp.to_identifier(f"t{tables.index(table)}"))
             table.set("db", None)
         return connection.execute(parsed.sql("duckdb")).fetch_arrow_table()
+
+
+def with_names_of_before(rows):
+    """The rows of files of both versions: what a file calls otherwise is null in it, as in Athena."""
+    for name in [name for name in rows.column_names if name_before(name)]:
+        if name_before(name) not in rows.column_names:
+            rows = rows.append_column(name_before(name), pa.nulls(rows.num_rows, rows.schema.field(name).type))
+    return rows
+
+
+def as_written_before(rows):
+    """Files of before: our columns under the names that they had then."""
+    stored = rows.rename_columns([name_before(name) or name for name in rows.column_names])
+    for name in [name for name in rows.column_names if name_before(name)]:
+        stored = stored.append_column(name, pa.nulls(rows.num_rows, rows.schema.field(name).type))
+    return stored
 
 
 def without_zone(rows):
@@ -64,14 +81,14 @@ def with_run(table, run, path="p"):
     return table.append_column("kedge_run", runs).append_column("$path", paths)
 
 
-def joined(parts, labels_by_day, *, start, end, run="7-a"):
+def joined(parts, labels_by_day, *, start, end, run="7-a", written=lambda rows: rows):
     answers, labels = answers_table(CONFIG, COLUMNS, location="s3://b/"), labels_table(CONFIG, location="s3://b/")
     select = join_sql(answers, labels, database="kedge", run=run, start=start, end=end)
     days = [with_run(labelled(rows, CONFIG), run, f"s3://b/{day}") for day, rows in labels_by_day.items()]
     found = run_by_duckdb(
         select,
-        pa.concat_tables([with_run(part, run) for part in parts]),
-        pa.concat_tables([with_run(labelled([], CONFIG), run), *days]),
+        written(pa.concat_tables([with_run(part, run) for part in parts])),
+        written(pa.concat_tables([with_run(labelled([], CONFIG), run), *days])),
     )
     schema = joined_schema(CONFIG, COLUMNS)
     return found.rename_columns(schema.names).cast(schema)
@@ -82,8 +99,8 @@ seconds = st.integers(0, 3 * 86_400)
 answers_drawn = st.lists(
     st.fixed_dictionaries(
         {
-            "row_id": ids,
-            "time": seconds.map(lambda s: DAY + timedelta(seconds=s)),
+            "kedge_row_id": ids,
+            "kedge_time": seconds.map(lambda s: DAY + timedelta(seconds=s)),
             'the "answer"': st.none() | st.floats(0, 1),
             "Lead Time": st.none() | st.floats(-1e300, 1e300),
             "größe'; DROP TABLE x; --": st.none() | st.text("äx\"'", max_size=3),
@@ -97,14 +114,14 @@ labels_drawn = st.dictionaries(
     st.lists(
         st.fixed_dictionaries(
             {
-                "row_id": ids,
+                "kedge_row_id": ids,
                 "label": st.sampled_from(["0", "1", "yes'"]),
-                "collected": st.integers(0, 3).map(lambda n: DAY + timedelta(days=9, hours=n)),
-                "field_Why?": st.sampled_from([None, "so"]),
+                "kedge_collected": st.integers(0, 3).map(lambda n: DAY + timedelta(days=9, hours=n)),
+                "kedge_field_Why?": st.sampled_from([None, "so"]),
             }
         ),
         max_size=6,
-        unique_by=lambda label: label["row_id"],
+        unique_by=lambda label: label["kedge_row_id"],
     ),
 )
 
@@ -115,9 +132,17 @@ def test_the_sql_gives_the_rows_of_the_join_in_memory(rows, labels):
     part = answered(rows, CONFIG)
     found = joined([part], labels, start=DAY, end=DAY + timedelta(days=4))
     days = [labelled(labels[day], CONFIG) for day in sorted(labels)]
-    in_memory = join_labels(part.select(["row_id", "time", *COLUMNS]), days, CONFIG.labels.fields)
+    in_memory = join_labels(part.select(["kedge_row_id", "kedge_time", *COLUMNS]), days, CONFIG.labels.fields)
     assert found.column_names == in_memory.column_names
     assert as_set(found) == as_set(in_memory)
+
+
+@settings(max_examples=20, deadline=None)
+@given(answers_drawn, labels_drawn)
+def test_files_that_were_written_before_our_columns_had_their_names_are_read_as_well(rows, labels):
+    part, end = answered(rows, CONFIG), DAY + timedelta(days=4)
+    found = joined([part], labels, start=DAY, end=end, written=as_written_before)
+    assert as_set(found) == as_set(joined([part], labels, start=DAY, end=end))
 
 
 @settings(max_examples=60, deadline=None)
@@ -131,20 +156,20 @@ def test_the_sql_gives_the_rows_of_the_plain_join(rows, labels, one, other):
 
 def test_the_start_is_inside_the_window_and_the_end_is_not():
     times = [DAY - timedelta(milliseconds=1), DAY, DAY + timedelta(hours=1)]
-    part = answered([{"row_id": str(n), "time": time} for n, time in enumerate(times)], CONFIG)
-    assert joined([part], {}, start=DAY, end=DAY + timedelta(hours=1)).column("row_id").to_pylist() == ["1"]
+    part = answered([{"kedge_row_id": str(n), "kedge_time": time} for n, time in enumerate(times)], CONFIG)
+    assert joined([part], {}, start=DAY, end=DAY + timedelta(hours=1)).column("kedge_row_id").to_pylist() == ["1"]
 
 
 def test_of_two_labels_the_last_collected_wins_and_of_two_at_once_that_of_the_later_day():
-    part = answered([{"row_id": each, "time": DAY} for each in ("late", "tie")], CONFIG)
+    part = answered([{"kedge_row_id": each, "kedge_time": DAY} for each in ("late", "tie")], CONFIG)
     early, late = DAY + timedelta(days=1), DAY + timedelta(days=2)
     first = [
-        {"row_id": "late", "label": "new", "collected": late},
-        {"row_id": "tie", "label": "old", "collected": late},
+        {"kedge_row_id": "late", "label": "new", "kedge_collected": late},
+        {"kedge_row_id": "tie", "label": "old", "kedge_collected": late},
     ]
     second = [
-        {"row_id": "late", "label": "old", "collected": early},
-        {"row_id": "tie", "label": "new", "collected": late},
+        {"kedge_row_id": "late", "label": "old", "kedge_collected": early},
+        {"kedge_row_id": "tie", "label": "new", "kedge_collected": late},
     ]
     found = joined([part], {DAY.date(): first, late.date(): second}, start=DAY, end=late)
     assert set(found.column("label").to_pylist()) == {"new"}
@@ -153,8 +178,8 @@ def test_of_two_labels_the_last_collected_wins_and_of_two_at_once_that_of_the_la
 def test_rows_of_another_join_are_not_looked_at():
     answers, labels = answers_table(CONFIG, (), location="s3://b/"), labels_table(CONFIG, location="s3://b/")
     select = join_sql(answers, labels, database="kedge", run="7-a", start=DAY, end=DAY + timedelta(days=1))
-    part = answered([{"row_id": "a", "time": DAY}], CONFIG)
-    label = labelled([{"row_id": "a", "label": "1", "collected": DAY}], CONFIG)
+    part = answered([{"kedge_row_id": "a", "kedge_time": DAY}], CONFIG)
+    label = labelled([{"kedge_row_id": "a", "label": "1", "kedge_collected": DAY}], CONFIG)
     other_answers = run_by_duckdb(select, with_run(part, "7-b"), with_run(label, "7-a"))
     other_labels = run_by_duckdb(select, with_run(part, "7-a"), with_run(label, "7-b"))
     assert other_answers.num_rows == 0
@@ -181,6 +206,8 @@ def test_a_statement_of_four_hundred_columns_is_far_below_athenas_limit():
 
 def test_columns_are_declared_as_the_parts_hold_them():
     assert dict(answers_table(CONFIG, COLUMNS, location="s3://b/").columns) == {
+        "kedge_row_id": "string",
+        "kedge_time": "timestamp",
         "row_id": "string",
         "time": "timestamp",
         'the "answer"': "double",
@@ -202,21 +229,24 @@ def test_a_tables_name_tells_models_columns_and_places_apart():
     assert all(each.startswith("odd_names_") and each.replace("_", "").isalnum() for each in names)
 
 
-@pytest.mark.parametrize(
-    ("features", "asked"),
-    [(("Age", "age"), ("age",)), (("TIME",), ()), (("Row_ID",), ()), (("kedge_RUN",), ("kedge_RUN",))],
-    ids=["each other", "time", "row id", "the partition"],
-)
-def test_columns_that_athena_would_take_for_one_are_refused(features, asked):
-    lines = "".join(f"  - {{name: {name}, kind: numeric}}\n" for name in features)
+def test_columns_that_athena_would_take_for_one_are_refused():
+    lines = "".join(f"  - {{name: {name}, kind: numeric}}\n" for name in ("Age", "age"))
     config = parse_model_config(f"model: m\nendpoint: {{name: m}}\nfeatures:\n{lines}", source="m.yaml")
     with pytest.raises(ColumnsAlikeError, match=r"rename them, or raise labels\.athena_from_bytes"):
-        answers_table(config, asked, location="s3://b/")
+        answers_table(config, ("age",), location="s3://b/")
+
+
+def test_features_may_be_called_as_our_columns_were_before():
+    lines = "".join(f"  - {{name: {name}, kind: categorical}}\n" for name in ("Row_ID", "time", "hour"))
+    config = parse_model_config(f"model: m\nendpoint: {{name: m}}\nfeatures:\n{lines}", source="m.yaml")
+    table = answers_table(config, config.feature_names, location="s3://b/")
+    assert table.before == {}
+    assert table.read == ("kedge_row_id", "kedge_time", "Row_ID", "time", "hour")
 
 
 def test_fields_of_labels_that_athena_would_take_for_one_are_refused():
     config = make_config("labels: {fields: [Refund, refund]}")
-    with pytest.raises(ColumnsAlikeError, match="field_Refund, field_refund"):
+    with pytest.raises(ColumnsAlikeError, match="kedge_field_Refund, kedge_field_refund"):
         labels_table(config, location="s3://b/")
 
 

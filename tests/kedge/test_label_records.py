@@ -41,7 +41,7 @@ def test_what_is_read_at_once_is_what_is_read_line_by_line(records):
 def test_a_label_is_its_text_and_null_takes_it_back(data, label):
     record = {"groundTruthData": {"data": data}, "eventMetadata": {"eventId": 4711}}
     assert parse_labels(json.dumps(record).encode(), []).table.to_pylist() == [
-        {"row_id": "4711", "label": label, "inference_time": None}
+        {"kedge_row_id": "4711", "label": label, "inference_time": None}
     ]
 
 
@@ -62,7 +62,7 @@ def test_a_label_is_its_text_and_null_takes_it_back(data, label):
 def test_a_broken_line_costs_that_line_only(line):
     good = b'{"groundTruthData": {"data": "1"}, "eventMetadata": {"eventId": "b"}}'
     found = parse_labels(b"\n".join([good, line, b"  ", good]), [])
-    assert found.table.column("row_id").to_pylist() == ["b", "b"]
+    assert found.table.column("kedge_row_id").to_pylist() == ["b", "b"]
     assert sum(found.broken.values()) == 1
 
 
@@ -76,4 +76,4 @@ def test_a_field_may_have_the_name_of_something_else_in_the_record():
         {"groundTruthData": {"data": "1"}, "eventMetadata": {"eventId": "a", "data": "2"}, "eventId": "b"}
     )
     (row,) = parse_labels(line.encode(), ["data", "eventId", "eventMetadata"]).table.to_pylist()
-    assert (row["row_id"], row["field_data"], row["field_eventId"]) == ("a", "1", "b")
+    assert (row["kedge_row_id"], row["kedge_field_data"], row["kedge_field_eventId"]) == ("a", "1", "b")

@@ -26,18 +26,18 @@ def make_config(problem="binary_classification", extra=""):
 def label_day(labels, **fields):
     """A day of labels: of each id its label and when it was collected."""
     columns = {
-        "row_id": pa.array(list(labels), pa.string()),
+        "kedge_row_id": pa.array(list(labels), pa.string()),
         "label": pa.array([label for label, _ in labels.values()], pa.string()),
-        "collected": at([collected for _, collected in labels.values()]),
-        "source": pa.array(["k"] * len(labels), pa.string()),
+        "kedge_collected": at([collected for _, collected in labels.values()]),
+        "kedge_source": pa.array(["k"] * len(labels), pa.string()),
     }
-    return pa.table(columns | {f"field_{name}": pa.array(values, pa.string()) for name, values in fields.items()})
+    return pa.table(columns | {f"kedge_field_{name}": pa.array(values, pa.string()) for name, values in fields.items()})
 
 
 def joined(ids, answers, labels, *, times=None, config=None, now=10 * DAY, **fields):
     config = config or make_config()
     answered = pa.table(
-        {"row_id": pa.array(ids, pa.string()), "time": at(times or [0] * len(ids)), "prediction": answers}
+        {"kedge_row_id": pa.array(ids, pa.string()), "kedge_time": at(times or [0] * len(ids)), "prediction": answers}
     )
     table = join_labels(answered, [label_day(labels, **fields)], config.labels.fields)
     return labelled_rows(table, config, now=float(now), unmatched=0)
@@ -58,7 +58,7 @@ def test_labels_of_unknown_classes_count_as_not_come_and_those_of_other_ids_not_
 
 def test_labels_that_name_no_row_are_said():
     config = make_config()
-    table = join_labels(pa.table({"row_id": ["a"], "time": at([0]), "prediction": [0.1]}), [], ())
+    table = join_labels(pa.table({"kedge_row_id": ["a"], "kedge_time": at([0]), "prediction": [0.1]}), [], ())
     rows = labelled_rows(table, config, now=0.0, unmatched=3)
     assert rows.unmatched == 3
     assert rows.sentences()[0].startswith("3 labels collected of late name no row that was answered")
@@ -85,15 +85,15 @@ def test_an_answer_given_twice_alike_is_no_contradiction():
 
 
 def test_of_an_ids_labels_in_two_days_the_last_collected_counts_and_of_equals_the_later_days():
-    answered = pa.table({"row_id": ["a", "b"], "time": at([0, 0])})
+    answered = pa.table({"kedge_row_id": ["a", "b"], "kedge_time": at([0, 0])})
     days = [label_day({"a": ("1", 5), "b": ("1", 3)}), label_day({"a": ("0", 4), "b": ("0", 3)})]
     found = join_labels(answered, days, ())
     assert found.column("label").to_pylist() == ["1", "0"]
-    assert found.column_names == ["row_id", "time", "label", "collected"]
+    assert found.column_names == ["kedge_row_id", "kedge_time", "label", "kedge_collected"]
 
 
 def test_every_answer_keeps_its_row_in_the_join_ids_that_repeat_included():
-    answered = pa.table({"row_id": ["a", "b", "a"], "time": at([0, 1, 2])})
+    answered = pa.table({"kedge_row_id": ["a", "b", "a"], "kedge_time": at([0, 1, 2])})
     assert join_labels(answered, [label_day({"a": ("1", 5)})], ()).column("label").to_pylist() == ["1", None, "1"]
 
 
@@ -108,7 +108,7 @@ def test_a_run_for_an_earlier_time_knows_no_later_labels():
 def test_fields_stand_under_their_own_names_but_for_those_that_the_requests_have():
     config = make_config(extra=", labels: {fields: [refund, prediction]}")
     rows = joined(["a", "b"], [0.1, 0.2], {"b": ("1", DAY)}, config=config, refund=["12.5"], prediction=["9"])
-    assert rows.table.column_names == ["row_id", "prediction", "label", "refund"]
+    assert rows.table.column_names == ["kedge_row_id", "prediction", "label", "refund"]
     assert rows.table.column("refund").to_pylist() == [None, "12.5"]
     assert rows.table.column("prediction").to_pylist() == [0.1, 0.2]
 

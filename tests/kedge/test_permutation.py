@@ -25,7 +25,7 @@ def make_config(problem="regression", *, rows=2000, classes=""):
 def make_holdout(features, labels, answers):
     ids = [f"a~{row}" for row in range(len(labels))]
     columns = {name: features[:, place] for place, name in enumerate(NAMES)}
-    return pa.table({"row_id": ids, **columns, "label": [str(label) for label in labels], "prediction": answers})
+    return pa.table({"kedge_row_id": ids, **columns, "label": [str(label) for label in labels], "prediction": answers})
 
 
 def values_of(table):
@@ -33,7 +33,7 @@ def values_of(table):
 
 
 def asked(table, answers):
-    return dict(zip(table.column("row_id").to_pylist(), answers, strict=True))
+    return dict(zip(table.column("kedge_row_id").to_pylist(), answers, strict=True))
 
 
 def test_each_feature_is_shuffled_in_its_turn_and_the_others_stay():
@@ -41,10 +41,10 @@ def test_each_feature_is_shuffled_in_its_turn_and_the_others_stay():
     holdout = make_holdout(random.normal(size=(300, 3)), np.zeros(300), np.zeros(300))
     found = permuted_rows(holdout, make_config(rows=50))
     assert found.num_rows == 150
-    rows = dict(zip(holdout.column("row_id").to_pylist(), values_of(holdout), strict=True))
+    rows = dict(zip(holdout.column("kedge_row_id").to_pylist(), values_of(holdout), strict=True))
     for place in range(3):
         part = found.slice(50 * place, 50)
-        before = np.array([rows[name.split("~", 1)[1]] for name in part.column("row_id").to_pylist()])
+        before = np.array([rows[name.split("~", 1)[1]] for name in part.column("kedge_row_id").to_pylist()])
         after = values_of(part)
         others = [other for other in range(3) if other != place]
         assert (after[:, others] == before[:, others]).all()

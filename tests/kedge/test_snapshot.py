@@ -37,8 +37,8 @@ def make_rows(count: int, *, start: datetime = START, prefix: str = "r", **colum
     """Rows an hour apart, with labels that alternate."""
     moments = [start + timedelta(hours=hour) for hour in range(count)]
     data = {
-        "row_id": [f"{prefix}{i}" for i in range(count)],
-        "time": pa.array(moments, pa.timestamp("us", "UTC")),
+        "kedge_row_id": [f"{prefix}{i}" for i in range(count)],
+        "kedge_time": pa.array(moments, pa.timestamp("us", "UTC")),
         "adr": [float(i) for i in range(count)],
         "adults": [2] * count,
         "meal": ["BB"] * count,
@@ -53,27 +53,27 @@ def test_every_holdout_row_is_newer_than_all_that_either_model_learnt(count, fra
     champion_end = None if champion_hours is None else START + timedelta(hours=champion_hours)
     split = split_in_time(make_rows(count), holdout_fraction=fraction, champion_training_end=champion_end)
     assert split.training.num_rows + split.holdout.num_rows == count
-    for moment in split.holdout.column("time").to_pylist():
+    for moment in split.holdout.column("kedge_time").to_pylist():
         assert split.training_end is None or moment > split.training_end
         assert champion_end is None or moment > champion_end
 
 
 def test_rows_that_share_the_boundarys_time_are_all_trained_on():
     same = pa.array([START] * 8 + [START + timedelta(days=1)] * 2, pa.timestamp("us", "UTC"))
-    split = split_in_time(make_rows(10, time=same), holdout_fraction=0.4, champion_training_end=None)
+    split = split_in_time(make_rows(10, kedge_time=same), holdout_fraction=0.4, champion_training_end=None)
     assert (split.training.num_rows, split.holdout.num_rows) == (8, 2)
 
 
 def test_only_labelled_rows_older_than_the_label_horizon_are_used():
     labels = pa.array(["1", None, "0", "1", "0", "1"])
     usable = snapshot_slice(START + timedelta(hours=28), window_days=2, label_horizon_days=1.0)
-    assert select_labelled(make_rows(6, label=labels), usable).column("row_id").to_pylist() == ["r0", "r2", "r3"]
+    assert select_labelled(make_rows(6, label=labels), usable).column("kedge_row_id").to_pylist() == ["r0", "r2", "r3"]
 
 
 def test_initial_rows_fill_only_the_time_before_anything_was_predicted():
     predicted = make_rows(3, start=START + timedelta(hours=5))
     history = join_history(predicted, make_rows(10, prefix="i"))
-    assert history.column("row_id").to_pylist() == ["i0", "i1", "i2", "i3", "i4", "r0", "r1", "r2"]
+    assert history.column("kedge_row_id").to_pylist() == ["i0", "i1", "i2", "i3", "i4", "r0", "r1", "r2"]
 
 
 def test_a_row_that_two_parts_hold_counts_once():
@@ -122,7 +122,7 @@ def test_types_are_the_declared_ones_and_what_cannot_be_read_is_missing():
 
 def test_the_training_file_names_its_columns_and_leaves_the_missing_empty():
     text = training_csv(make_rows(1, meal=pa.nulls(1))).decode()
-    assert text == "row_id,time,adr,adults,meal,label\nr0,2016-01-01T00:00:00Z,0.0,2,,0\n"
+    assert text == "kedge_row_id,kedge_time,adr,adults,meal,label\nr0,2016-01-01T00:00:00Z,0.0,2,,0\n"
     assert [feature["kind"] for feature in column_description(CONFIG)["features"]] == [
         "numeric",
         "numeric",

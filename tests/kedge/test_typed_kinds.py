@@ -12,8 +12,8 @@ CONFIG = parse_model_config(
 )
 ROWS = pa.table(
     {
-        "row_id": ["a", "b"],
-        "time": pa.array([86_400_000_000, 86_400_000_000], pa.timestamp("us", "UTC")),
+        "kedge_row_id": ["a", "b"],
+        "kedge_time": pa.array([86_400_000_000, 86_400_000_000], pa.timestamp("us", "UTC")),
         "paid": ["1", "FALSE"],
         "bought": ["1970-01-01", ""],
         "label": ["1", "0"],

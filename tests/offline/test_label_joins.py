@@ -94,7 +94,7 @@ def world(tmp_path):
 
 
 def answer(row_id, time, **columns):
-    return {"row_id": row_id, "time": time, "prediction": 0.25, "market_segment": "Groups", **columns}
+    return {"kedge_row_id": row_id, "kedge_time": time, "prediction": 0.25, "market_segment": "Groups", **columns}
 
 
 def arrange(world):
@@ -119,16 +119,17 @@ def arrange(world):
     world.vouch(date(2016, 1, 3), before)
     labels = {
         DAYS[0]: [
-            {"row_id": name, "label": "1", "collected": COLLECTED, "source": "f"} for name in [*awkward, "first"]
+            {"kedge_row_id": name, "label": "1", "kedge_collected": COLLECTED, "kedge_source": "f"}
+            for name in [*awkward, "first"]
         ],
         DAYS[1]: [
-            {"row_id": "again", "label": "0", "collected": COLLECTED},
-            {"row_id": "no answer", "label": "1", "collected": COLLECTED},
+            {"kedge_row_id": "again", "label": "0", "kedge_collected": COLLECTED},
+            {"kedge_row_id": "no answer", "label": "1", "kedge_collected": COLLECTED},
         ],
         DAYS[2]: [
-            {"row_id": "again", "label": "1", "collected": COLLECTED - timedelta(days=1)},
-            {"row_id": "last", "label": "no class", "collected": COLLECTED},
-            {"row_id": "never answered", "label": "1", "collected": COLLECTED},
+            {"kedge_row_id": "again", "label": "1", "kedge_collected": COLLECTED - timedelta(days=1)},
+            {"kedge_row_id": "last", "label": "no class", "kedge_collected": COLLECTED},
+            {"kedge_row_id": "never answered", "label": "1", "kedge_collected": COLLECTED},
         ],
     }
     world.label(labels)
@@ -141,8 +142,8 @@ def test_athena_and_the_plain_join_give_equal_rows(world):
     expected = reference_join(world.vouched, labels, CONFIG, COLUMNS, START, END)
     assert found.schema == expected.schema
     assert as_set(found) == as_set(expected)
-    said = dict(zip(found.column("row_id").to_pylist(), found.column("label").to_pylist(), strict=True))
-    assert found.column("row_id").to_pylist().count("again") == 3
+    said = dict(zip(found.column("kedge_row_id").to_pylist(), found.column("label").to_pylist(), strict=True))
+    assert found.column("kedge_row_id").to_pylist().count("again") == 3
     assert (said["again"], said["日本"], said["unlabelled"], said["last"]) == ("0", "1", None, "no class")
     assert not {"too early", "too late", "day before", "other package", "never answered"} & set(said)
 
@@ -165,13 +166,16 @@ def test_a_request_that_comes_twice_doubles_nothing(world):
 def test_without_any_label_every_row_is_there_unlabelled(world):
     world.vouch(DAYS[1], world.part(DAYS[1], "aa", [answer("a", START + timedelta(days=1))]))
     (row,) = world.joined(world.join()).to_pylist()
-    assert (row["row_id"], row["label"], row["collected"]) == ("a", None, None)
+    assert (row["kedge_row_id"], row["label"], row["kedge_collected"]) == ("a", None, None)
 
 
 def test_a_window_in_which_nothing_was_answered_is_an_empty_table(world):
     world.vouch(DAYS[1], world.part(DAYS[1], "aa", [answer("a", START - timedelta(days=1))]))
     found = world.joined(world.join())
-    assert (found.num_rows, found.column_names) == (0, ["row_id", "time", *COLUMNS, "label", "collected"])
+    assert (found.num_rows, found.column_names) == (
+        0,
+        ["kedge_row_id", "kedge_time", *COLUMNS, "label", "kedge_collected"],
+    )
 
 
 def test_where_no_day_was_counted_nothing_is_asked_of_athena(world):

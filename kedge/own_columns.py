@@ -1,0 +1,102 @@
+"""Kedge's own columns, under names that no column of a model can have: one place names them, and reads the names of before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+# Stands before each name. A YAML whose columns begin so is refused.
+PREFIX = "kedge_"
+# Of an answered row: the caller's id of it, the request's, when it was answered, and the hour of its capture file.
+ROW_ID, EVENT_ID, TIME, HOUR = "kedge_row_id", "kedge_event_id", "kedge_time", "kedge_hour"
+# Of a label: when it was collected, from which file, and before the name of each extra field. The truth itself keeps the one
+# name that training scripts and first rows know.
+LABEL, COLLECTED, SOURCE, FIELD = "label", "kedge_collected", "kedge_source", "kedge_field_"
+# Before the champion's features, where rows stand beside each other in two schemas.
+OF_CHAMPION = "kedge_champion_"
+# Of the user's first rows: when the label was known.
+LABEL_TIME = "kedge_label_time"
+# What users call them in the first rows.
+_IN_FIRST_ROWS = {ROW_ID: ("id", "row_id"), TIME: ("timestamp", "time"), LABEL_TIME: ("label_time",)}
+# How these columns were called before; a table of that time has no `kedge_row_id`.
+_BEFORE = {ROW_ID: "row_id", EVENT_ID: "event_id", TIME: "time", COLLECTED: "collected", SOURCE: "source"}
+
+
+def is_own(name: str) -> bool:
+    """Whether only Kedge may call a column so, in any case: Athena tells no upper from lower case.
+
+    >>> is_own("Label"), is_own("kedge_hour"), is_own("hour")
+    (True, True, False)
+    """
+    return name.lower() == LABEL or name.lower().startswith(PREFIX)
+
+
+def name_before(name: str) -> str | None:
+    """How one of our columns was called before; None for a column of the model.
+
+    >>> name_before("kedge_time"), name_before("kedge_field_refund"), name_before("time")
+    ('time', 'field_refund', None)
+    """
+    if name.startswith(FIELD):
+        return "field_" + name.removeprefix(FIELD)
+    return _BEFORE.get(name)
+
+
+def names_in_file(wanted: Iterable[str], in_file: Iterable[str]) -> dict[str, str]:
+    """What each wanted column is called in a stored file; one that the file lacks is left out.
+
+    >>> names_in_file(["kedge_time", "time"], ["kedge_row_id", "kedge_time", "time"])
+    {'kedge_time': 'kedge_time', 'time': 'time'}
+    >>> names_in_file(["kedge_time", "x", "y"], ["row_id", "time", "x"])
+    {'kedge_time': 'time', 'x': 'x'}
+    """
+    there = {*in_file}
+    older = ROW_ID not in there
+    found = {name: (name_before(name) or name) if older else name for name in wanted}
+    return {name: stored for name, stored in found.items() if stored in there}
+
+
+def as_named_now(table: Any) -> Any:
+    """A stored table with our columns under their names of now.
+
+    Parameters
+    ----------
+    table : Table
+        With all columns of its file.
+
+    >>> import pyarrow as pa
+    >>> as_named_now(pa.table({"row_id": ["a"], "field_refund": ["9"]})).column_names
+    ['kedge_row_id', 'kedge_field_refund']
+    """
+    if ROW_ID in table.column_names or _BEFORE[ROW_ID] not in table.column_names:
+        return table
+    now = {before: name for name, before in _BEFORE.items()}
+    return table.rename_columns(
+        [
+            FIELD + name.removeprefix("field_") if name.startswith("field_") else now.get(name, name)
+            for name in table.column_names
+        ]
+    )
+
+
+def first_rows_names(in_file: Sequence[str], features: Iterable[str]) -> list[str]:
+    """The columns of the user's first rows under our names; a feature keeps its own.
+
+    >>> first_rows_names(["id", "timestamp", "time", "label"], ["time"])
+    ['kedge_row_id', 'kedge_time', 'time', 'label']
+    """
+    found = {theirs: ours for ours in _IN_FIRST_ROWS if (theirs := name_in_first_rows(ours, in_file, features)) != ours}
+    return [found.get(name, name) for name in in_file]
+
+
+def name_in_first_rows(ours: str, in_file: Sequence[str], features: Iterable[str]) -> str:
+    """What users call one of our columns in a file of first rows, or should; ours where each of its names is a feature.
+
+    >>> name_in_first_rows("kedge_time", [], ["time"]), name_in_first_rows("kedge_time", [], ["time", "timestamp"])
+    ('timestamp', 'kedge_time')
+    """
+    taken = {*features}
+    free = [name for name in _IN_FIRST_ROWS.get(ours, ()) if name not in taken]
+    if ours in in_file or not free:
+        return ours
+    return next((name for name in free if name in in_file), free[0])
