@@ -97,5 +97,5 @@ def _synthesised(models: Path, place: Path) -> Path:
     from app import build_app
 
     assembly = place / "cdk.out"
-    build_app(assembly, models).synth()
+    build_app(assembly, models, layers="found").synth()
     return assembly

@@ -3,8 +3,8 @@
 AWS runs every function in a sandbox of its own. Imitated: the environment (the template's variables and those the
 runtime sets), the role, cold starts (one import per function and account), JSON in and out, payload limits, errors
 as `FunctionError` tells them, timeouts (judged afterwards, in real time), log groups, the metrics Invocations and
-Errors, and asynchronous invocation (`offline.lambda_events`). Memory, concurrency, layers and X-Ray are not: a
-function sees the packages of this process.
+Errors, layers (`offline.lambda_layers`), and asynchronous invocation (`offline.lambda_events`). Memory, concurrency and
+X-Ray are not.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from offline.iam import UnmappedCallError
 from offline.lambda_errors import FunctionError, check_size
 from offline.lambda_events import FunctionEvents
 from offline.lambda_imports import Package
+from offline.lambda_layers import Importable, Layers
 from offline.policies import PolicyError
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Functions:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._declared: dict[str, tuple[Mapping[str, Any], Path | None]] = {}
-        self._sandboxes: dict[tuple[str, str], Sandbox] = {}
+        self.layers = Layers(account)
+        self._sandboxes: dict[tuple[str, str, tuple[str, ...]], Sandbox] = {}
         self._one_at_a_time = threading.RLock()  # os.environ and sys.modules are the whole process's
 
     def register(self, name: str, properties: Mapping[str, Any], asset: Path | None) -> None:
@@ -189,14 +191,16 @@ class Functions:
         }
 
     def _sandbox(self, function: LambdaFunction) -> Sandbox:
-        key = (function.function_name, function.code_sha_256)
+        layers = tuple(layer["Arn"] for layer in function.layers)
+        key = (function.function_name, function.code_sha_256, layers)
         if key not in self._sandboxes:
             _, asset = self._declared.get(function.function_name, ({}, None))
             root = self._unpacked(function, asset)
             group = self.log_group(function.function_name)
             self.account.backend("logs").ensure_log_group(group)
             bytecode = root.parent / ".bytecode"
-            self._sandboxes[key] = Sandbox(Package(root, bytecode), group)
+            importable = Importable(self.layers.folder(arn) for arn in layers)
+            self._sandboxes[key] = Sandbox(Package(root, bytecode, importable), group)
         return self._sandboxes[key]
 
     def _unpacked(self, function: LambdaFunction, asset: Path | None) -> Path:
