@@ -11,7 +11,7 @@ import importlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -90,11 +90,13 @@ class Account:
         seed: int = 0,
         directory: Path | None = None,
         page_items: int | None = None,
+        interpreters: Mapping[str, Path] | None = None,
     ) -> None:
         self.account_id = DEFAULT_ACCOUNT_ID
         self.region = region
         self.seed = seed
         self.page_items = page_items  # of every listing; None: as many as AWS and moto give
+        self.interpreters = dict(interpreters or {})  # by the tag of the image whose scripts they run
         self.directory = Path(directory if directory is not None else "build/account").resolve()
         self.mail_directory = self.directory / "mail"
         self.clock = Clock(start)
