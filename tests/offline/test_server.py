@@ -10,6 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.offline.sagemaker_world import BROKEN, World
+
 
 @pytest.fixture
 def server(account):
@@ -45,6 +47,26 @@ def test_errors_keep_their_code(server):
     assert caught.value.response["Error"]["Code"] == "ValidationException"
     with pytest.raises(ClientError, match="NoSuchBucket"):
         _client(server, "s3").list_objects_v2(Bucket="nowhere")
+
+
+def test_a_request_that_an_endpoint_cannot_answer_is_an_error(account, server):
+    world = World(account)
+    outside = _client(server, "sagemaker-runtime")
+
+    def refused(**more):
+        with pytest.raises(ClientError) as caught:
+            outside.invoke_endpoint(EndpointName="bookings", Body=b"1", ContentType="text/csv", **more)
+        answer = caught.value.response
+        return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"], answer["Error"]["Message"]
+
+    assert refused() == (400, "ValidationError", "Endpoint bookings of account 123456789012 not found.")
+    world.make_model("model-1", script=BROKEN)
+    world.make_config("config-1", "model-1")
+    world.make_endpoint()
+    status, code, message = refused()
+    assert (status, code) == (424, "ModelError")
+    assert message.startswith('Received server error (500) from primary with message "no such feature: meal"')
+    assert refused(TargetVariant="other")[:2] == (400, "ValidationError")
 
 
 def test_clock_is_told_and_moved(account, server):
