@@ -123,7 +123,9 @@ class Account:
 
     def _enter(self, stack: ExitStack) -> None:
         stack.callback(time.tzset)  # runs last: after the environment has its own TZ back
-        stack.enter_context(patch.dict(os.environ, self._environment()))
+        # Nothing of the shell's: a profile, or an endpoint URL of another account, would lead our own clients elsewhere.
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        stack.enter_context(patch.dict(os.environ, others | self._environment(), clear=True))
         time.tzset()
         mock_random.seed(self.seed)
         stack.enter_context(mock_aws(config=MOTO_SETTINGS))  # type: ignore[arg-type]  # moto types its settings as keys
@@ -202,11 +204,11 @@ class Account:
         """Invoke a function as an asynchronous caller does: retried twice, then sent to its failure destination."""
         self.function_events.invoke_later(function, event)
 
-    def serve(self, port: int) -> Any:
+    def serve(self, port: int, about: Mapping[str, str] | None = None) -> Any:
         """Answer the AWS CLI and boto3 over HTTP on a port."""
         from offline.server import serve
 
-        return serve(self, port)
+        return serve(self, port, about)
 
 
 def _backends_of(service: str) -> Any:
