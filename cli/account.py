@@ -1,12 +1,15 @@
-"""`kedge account serve`: the offline account with everything deployed, as an endpoint for the AWS CLI and boto3."""
+"""`kedge account`: the offline account with everything deployed, served to the AWS CLI and boto3, and deployed anew."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+import urllib.error
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,16 +39,61 @@ def serve(
     with in_a_sentence("account serve"):
         began = _start(start)
         place = _emptied(directory)
-        assembly = _synthesised(models, place)
+        assembly = _synthesised(models, place / "cdk.out")
         from offline.account import Account
 
         with Account(start=began, directory=place) as account:
             account.deploy(assembly)
-            _serve(account, port, speed)
+            _serve(account, port, speed, models)
 
 
-def _serve(account: Account, port: int, speed: float) -> None:
-    server = account.serve(port)
+def deploy(
+    endpoint_url: Annotated[
+        str | None, typer.Option(envvar="AWS_ENDPOINT_URL", help="Where the account is served, as it printed it.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder with a YAML per model.", show_default="the one that is served")
+    ] = None,
+) -> None:
+    """Deploy what has changed (a YAML, a script, code, a stack) into the account that `serve` holds; nothing is lost."""
+    with in_a_sentence("account deploy"):
+        place = f"{_offline_account(endpoint_url)}/_kedge/account"
+        served = _asked(place)
+        assembly = _free(Path(served["directory"]) / "cdk.out")
+        _synthesised(models or Path(served["models"]), assembly)
+        changed = _asked(place, json.dumps({"assembly": str(assembly)}).encode())["changed"]
+        typer.echo(f"changed: {', '.join(changed)}" if changed else "nothing has changed")
+
+
+def _offline_account(url: str | None) -> str:
+    if url is None or not url.startswith("http://"):
+        raise BadInputError(
+            f"{'no account is named' if url is None else url + ' is no offline account'}: run the export line that "
+            "`kedge account serve` prints, or name its address by --endpoint-url http://127.0.0.1:5000"
+        )
+    return url.rstrip("/")
+
+
+def _asked(place: str, order: bytes | None = None) -> dict[str, Any]:
+    try:
+        with urllib.request.urlopen(place, order) as answer:  # noqa: S310  # http, or the address was refused
+            found: dict[str, Any] = json.loads(answer.read())
+            return found
+    except urllib.error.HTTPError as error:
+        reason = json.loads(error.read())["message"] if error.code == 400 and order else error
+        raise BadInputError(f"the account did not deploy it: {reason}") from error
+    except (urllib.error.URLError, ValueError) as error:
+        raise BadInputError(f"{place}: no account answers there; `kedge account serve` prints its address") from error
+
+
+def _free(folder: Path) -> Path:
+    """The next folder of that name: functions that have not changed go on running from an earlier one."""
+    numbers = range(2, 1_000_000)
+    return next(each for number in numbers if not (each := folder.with_name(f"{folder.name}-{number}")).exists())
+
+
+def _serve(account: Account, port: int, speed: float, models: Path) -> None:
+    server = account.serve(port, {"models": str(models.resolve())})
     if speed:
         server.keep_pace(speed)
     typer.echo(
@@ -85,7 +133,7 @@ def _emptied(directory: Path | None) -> Path:
     return directory
 
 
-def _synthesised(models: Path, place: Path) -> Path:
+def _synthesised(models: Path, assembly: Path) -> Path:
     from cli.model_files import read_model_files
 
     if not models.is_dir():
@@ -96,6 +144,5 @@ def _synthesised(models: Path, place: Path) -> Path:
     typer.echo("# synthesising and deploying, half a minute or so ...")
     from app import build_app
 
-    assembly = place / "cdk.out"
-    build_app(assembly, models).synth()
+    build_app(assembly, models, layers="found").synth()
     return assembly

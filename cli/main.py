@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli.account import serve
+from cli.account import deploy, serve
 from cli.backtest import backtest
 from cli.check import check
 from cli.doctor.command import doctor
@@ -34,6 +34,7 @@ app.command("reconcile")(reconcile)
 app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)
+account.command("deploy")(deploy)
 
 
 @account.callback()

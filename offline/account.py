@@ -11,7 +11,7 @@ import importlib
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -90,11 +90,13 @@ class Account:
         seed: int = 0,
         directory: Path | None = None,
         page_items: int | None = None,
+        interpreters: Mapping[str, Path] | None = None,
     ) -> None:
         self.account_id = DEFAULT_ACCOUNT_ID
         self.region = region
         self.seed = seed
         self.page_items = page_items  # of every listing; None: as many as AWS and moto give
+        self.interpreters = dict(interpreters or {})  # by the tag of the image whose scripts they run
         self.directory = Path(directory if directory is not None else "build/account").resolve()
         self.mail_directory = self.directory / "mail"
         self.clock = Clock(start)
@@ -121,7 +123,9 @@ class Account:
 
     def _enter(self, stack: ExitStack) -> None:
         stack.callback(time.tzset)  # runs last: after the environment has its own TZ back
-        stack.enter_context(patch.dict(os.environ, self._environment()))
+        # Nothing of the shell's: a profile, or an endpoint URL of another account, would lead our own clients elsewhere.
+        others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        stack.enter_context(patch.dict(os.environ, others | self._environment(), clear=True))
         time.tzset()
         mock_random.seed(self.seed)
         stack.enter_context(mock_aws(config=MOTO_SETTINGS))  # type: ignore[arg-type]  # moto types its settings as keys
@@ -200,11 +204,11 @@ class Account:
         """Invoke a function as an asynchronous caller does: retried twice, then sent to its failure destination."""
         self.function_events.invoke_later(function, event)
 
-    def serve(self, port: int) -> Any:
+    def serve(self, port: int, about: Mapping[str, str] | None = None) -> Any:
         """Answer the AWS CLI and boto3 over HTTP on a port."""
         from offline.server import serve
 
-        return serve(self, port)
+        return serve(self, port, about)
 
 
 def _backends_of(service: str) -> Any:

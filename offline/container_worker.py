@@ -5,7 +5,7 @@ output_fn (or transform_fn), with defaults where one is absent. Imitated: those 
 (the first frame), statuses 200, 406, 415 and 500, and the toolkit's content types: a script that returns bare text or
 bytes answers text/html, one that returns (body, type) answers that type; Accept is application/json where the client
 names none. NPY is not imitated. Instead of HTTP, frames on a pair of pipes; whatever the script prints
-goes to the log. This file runs as a program of its own and imports nothing of the account's.
+goes to the log. This file runs as a program of its own, under any image's Python, and imports nothing of the account's.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def default_output(prediction: Any, accept: str) -> tuple[str, str]:
     if accept == JSON:
         return json.dumps(values), JSON
     if accept == CSV:
-        rows = [row if isinstance(row, list | tuple) else [row] for row in values]
+        rows = [row if isinstance(row, (list, tuple)) else [row] for row in values]
         return "".join(",".join(map(str, row)) + "\n" for row in rows), CSV
     raise UnsupportedFormatError(accept, 406)
 
@@ -87,7 +87,7 @@ def default_output(prediction: Any, accept: str) -> tuple[str, str]:
 def load(model_dir: str, code_dir: str, program: str) -> Callable[[str | bytes, str, str], Any]:
     """Import the script, load the model, and return what answers one request."""
     sys.path.insert(0, code_dir)
-    script = importlib.import_module(program.removesuffix(".py").replace("/", "."))
+    script = importlib.import_module(os.path.splitext(program)[0].replace("/", "."))
     model_fn = getattr(script, "model_fn", None)
     if model_fn is None:
         raise NotImplementedError(

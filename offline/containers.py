@@ -2,9 +2,10 @@
 
 SageMaker starts the model's image on each instance with the artefact under /opt/ml/model, and talks HTTP to it.
 Imitated: the artefact (with `code/inference.py`, or the script of SAGEMAKER_SUBMIT_DIRECTORY) is unpacked once per
-content and environment, and `offline.container_worker` serves it in a process of its own without credentials. Images,
-several instances, pipelines of containers and multi-model endpoints are not: one process answers for a fleet. The
-least recently used containers are stopped beyond a few, and started again when asked for.
+content and environment, and `offline.container_worker` serves it in a process of its own without credentials, under
+the image's Python where the account knows one (`offline.processes`). Images, several instances, pipelines of containers
+and multi-model endpoints are not: one process answers for a fleet. The least recently used containers are stopped
+beyond a few, and started again when asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.container_worker import ANSWER, REQUEST, read_exactly, write_all
-from offline.processes import Processes, inherited, processes_of
+from offline.processes import OWN, Processes, inherited, processes_of
 from offline.sagemaker_storage import unpack
 
 RUNNING_MAX = 4
@@ -62,10 +63,16 @@ class Containers:
         self._known: OrderedDict[str, Container] = OrderedDict()  # the least recently asked for first
 
     def get(
-        self, artefact: bytes, environment: Mapping[str, str], source: bytes | None = None, *, isolated: bool = False
+        self,
+        artefact: bytes,
+        environment: Mapping[str, str],
+        source: bytes | None = None,
+        *,
+        isolated: bool = False,
+        interpreter: Path = OWN,
     ) -> Container:
         """Return the container of an artefact, its environment and a script kept apart; it begins to load."""
-        seed = repr(sorted(environment.items())).encode() + (source or b"") + (b"isolated" if isolated else b"")
+        seed = repr((sorted(environment.items()), isolated, str(interpreter))).encode() + (source or b"")
         digest = hashlib.sha256(hashlib.sha256(artefact).digest() + seed).hexdigest()[:16]
         with self._lock:
             if digest not in self._known:
@@ -73,7 +80,9 @@ class Containers:
                 unpack(artefact, home / "model")
                 if source is not None:
                     unpack(source, home / "source")
-                self._known[digest] = Container(home, environment, self.processes, isolated=isolated)
+                self._known[digest] = Container(
+                    home, environment, self.processes, isolated=isolated, interpreter=interpreter
+                )
             container = self._known[digest]
             self._known.move_to_end(digest)
             idle = [known for known in self._known.values() if known.running and known is not container]
@@ -96,9 +105,15 @@ class Container:
     """One subprocess, its pipes, and the order of its requests."""
 
     def __init__(
-        self, home: Path, environment: Mapping[str, str], processes: Processes, *, isolated: bool = False
+        self,
+        home: Path,
+        environment: Mapping[str, str],
+        processes: Processes,
+        *,
+        isolated: bool = False,
+        interpreter: Path = OWN,
     ) -> None:
-        self.isolated = isolated
+        self.isolated, self.interpreter = isolated, interpreter
         self.home, self.environment, self._processes = home.resolve(), dict(environment), processes
         self.fleets = 0  # endpoints that keep it running
         self._lock = threading.RLock()
@@ -118,7 +133,7 @@ class Container:
                 return
             self._process = self._processes.start(
                 self._command(), directory=self.home, environment=self._environment(),
-                log=self.home.with_suffix(".log"), talks=True, isolated=self.isolated,
+                log=self.home.with_suffix(".log"), talks=True, isolated=self.isolated, interpreter=self.interpreter,
             )  # fmt: skip
             self._loaded = False
             self._poll = select.poll()

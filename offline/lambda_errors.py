@@ -10,8 +10,15 @@ class FunctionError(Exception):
 
     def __init__(self, *, function: str, error_type: str, message: str, trace: tuple[str, ...] = ()) -> None:
         super().__init__(f"{function}: {error_type}: {message}" + ("\n" + "".join(trace) if trace else ""))
-        self.function, self.error_type, self.message = function, error_type, message
+        self.function, self.error_type, self.message, self.trace = function, error_type, message, trace
         self.payload = {"errorMessage": message, "errorType": error_type, "stackTrace": list(trace)}
+
+    @property
+    def logged(self) -> str:
+        """Return the event that the function's log group gets."""
+        if self.error_type == "Sandbox.Timedout":
+            return self.message
+        return f"[ERROR] {self.error_type}: {self.message}\nTraceback (most recent call last):\n" + "".join(self.trace)
 
 
 def check_size(size: int, limit: int, function: str) -> None:

@@ -2,9 +2,10 @@
 
 AWS runs every function in a sandbox of its own. Imitated: the environment (the template's variables and those the
 runtime sets), the role, cold starts (one import per function and account), JSON in and out, payload limits, errors
-as `FunctionError` tells them, timeouts (judged afterwards, in real time), log groups, the metrics Invocations and
-Errors, and asynchronous invocation (`offline.lambda_events`). Memory, concurrency, layers and X-Ray are not: a
-function sees the packages of this process.
+as `FunctionError` tells them, timeouts (judged afterwards, in real time), log groups (what is printed, and what a
+handler raises, but no START, END and REPORT), the metrics Invocations and
+Errors, layers (`offline.lambda_layers`), and asynchronous invocation (`offline.lambda_events`). Memory, concurrency and
+X-Ray are not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction
@@ -32,6 +34,7 @@ from offline.iam import UnmappedCallError
 from offline.lambda_errors import FunctionError, check_size
 from offline.lambda_events import FunctionEvents
 from offline.lambda_imports import Package
+from offline.lambda_layers import Importable, Layers
 from offline.policies import PolicyError
 
 if TYPE_CHECKING:
@@ -77,7 +80,8 @@ class Functions:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._declared: dict[str, tuple[Mapping[str, Any], Path | None]] = {}
-        self._sandboxes: dict[tuple[str, str], Sandbox] = {}
+        self.layers = Layers(account)
+        self._sandboxes: dict[tuple[str, str, tuple[str, ...]], Sandbox] = {}
         self._one_at_a_time = threading.RLock()  # os.environ and sys.modules are the whole process's
 
     def register(self, name: str, properties: Mapping[str, Any], asset: Path | None) -> None:
@@ -123,27 +127,32 @@ class Functions:
             self.account.put_metric("AWS/Lambda", "Errors", errors, dimensions, "Count")
 
     def _run(self, function: LambdaFunction, payload: bytes) -> bytes:
-        name = function.function_name
-        check_size(len(payload), SYNCHRONOUS_BYTES_MAX, name)
+        check_size(len(payload), SYNCHRONOUS_BYTES_MAX, function.function_name)
         with self._one_at_a_time:
             sandbox = self._sandbox(function)
             context = _context(function, sandbox)
-            started = time.monotonic()
+            told: list[str] = []
             try:
-                with self._inside(function, sandbox, context):
-                    handler = _imported(sandbox, function)
-                    answer = json.dumps(handler(json.loads(payload), context)).encode()
-            except (UnmappedCallError, PolicyError):
-                raise  # the account's own ignorance is no failure of the function's
-            except FunctionError:
+                return self._answer(function, sandbox, context, payload)
+            except FunctionError as error:
+                told.append(error.logged)
                 raise
-            except Exception as error:
-                trace = tuple(traceback.format_exception(error))
-                raise FunctionError(
-                    function=name, error_type=type(error).__name__, message=str(error), trace=trace
-                ) from error
             finally:
-                self._log(sandbox, context)
+                self._log(sandbox, context, told)
+
+    def _answer(self, function: LambdaFunction, sandbox: Sandbox, context: Context, payload: bytes) -> bytes:
+        name, started = function.function_name, time.monotonic()
+        try:
+            with self._inside(function, sandbox, context):
+                handler = _imported(sandbox, function)
+                answer = json.dumps(handler(json.loads(payload), context)).encode()
+        except (UnmappedCallError, PolicyError, FunctionError):
+            raise  # the account's own ignorance is no failure of the function's
+        except Exception as error:
+            trace = tuple(traceback.format_tb(_own_frames(error.__traceback__)))
+            raise FunctionError(
+                function=name, error_type=type(error).__name__, message=str(error), trace=trace
+            ) from error
         if time.monotonic() - started > int(function.timeout) * REAL_TIME_ALLOWANCE:
             message = f"{context.aws_request_id} Task timed out after {function.timeout}.00 seconds"
             raise FunctionError(function=name, error_type="Sandbox.Timedout", message=message)
@@ -189,14 +198,16 @@ class Functions:
         }
 
     def _sandbox(self, function: LambdaFunction) -> Sandbox:
-        key = (function.function_name, function.code_sha_256)
+        layers = tuple(layer["Arn"] for layer in function.layers)
+        key = (function.function_name, function.code_sha_256, layers)
         if key not in self._sandboxes:
             _, asset = self._declared.get(function.function_name, ({}, None))
             root = self._unpacked(function, asset)
             group = self.log_group(function.function_name)
             self.account.backend("logs").ensure_log_group(group)
             bytecode = root.parent / ".bytecode"
-            self._sandboxes[key] = Sandbox(Package(root, bytecode), group)
+            importable = Importable(self.layers.folder(arn) for arn in layers)
+            self._sandboxes[key] = Sandbox(Package(root, bytecode, importable), group)
         return self._sandboxes[key]
 
     def _unpacked(self, function: LambdaFunction, asset: Path | None) -> Path:
@@ -208,17 +219,24 @@ class Functions:
                 archive.extractall(root)
         return root
 
-    def _log(self, sandbox: Sandbox, context: Context) -> None:
-        text = sandbox.output.getvalue()
-        if text:
+    def _log(self, sandbox: Sandbox, context: Context, errors: list[str]) -> None:
+        messages = [*sandbox.output.getvalue().splitlines(), *errors]
+        if messages:
             sandbox.output.seek(0)
             sandbox.output.truncate()
             logs, now = self.account.backend("logs"), int(time.time() * 1000)
             streams = logs.groups[context.log_group_name].streams
             if context.log_stream_name not in streams:
                 logs.create_log_stream(context.log_group_name, context.log_stream_name)
-            lines = [{"timestamp": now, "message": line} for line in text.splitlines()]
-            logs.put_log_events(context.log_group_name, context.log_stream_name, lines)
+            events = [{"timestamp": now, "message": message} for message in messages]
+            logs.put_log_events(context.log_group_name, context.log_stream_name, events)
+
+
+def _own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Leave out the frames of this account's, which are the runtime's: Lambda begins with the handler."""
+    while trace is not None and Path(trace.tb_frame.f_code.co_filename).parent == Path(__file__).parent:
+        trace = trace.tb_next
+    return trace
 
 
 def _imported(sandbox: Sandbox, function: LambdaFunction) -> Any:

@@ -1,5 +1,7 @@
 """The processes that scripts run in, some of them waiting with their libraries loaded.
 
+An image brings its own Python. `Account(interpreters={"1.7-1": ...})` says which interpreter runs the scripts of the
+image with that tag, with the packages that this interpreter has; any other image's run in this process's Python.
 On AWS a job waits minutes for its instance and its image; none of that is the program's work. Importing a framework
 takes seconds here, so an account that is told to (`keep_waiting`) has processes do so ahead of time.
 """
@@ -18,6 +20,7 @@ from typing import Any
 
 LIBRARIES = ("numpy", "xgboost")  # of the framework images
 WAITING = Path(__file__).with_name("warm_process.py")
+OWN = Path(sys.executable)
 
 
 def inherited() -> dict[str, str]:
@@ -31,6 +34,14 @@ def processes_of(account: Any) -> Processes:
         account.processes = Processes()
         account.on_close(account.processes.close)
     return account.processes  # type: ignore[no-any-return]  # the account is extended by its modules
+
+
+def interpreter_of(account: Any, image: str) -> Path:
+    """Return the Python that runs an image's scripts: by its tag, or by its name and tag where two share one."""
+    for name, interpreter in account.interpreters.items():
+        if image.endswith((f":{name}", f"/{name}")):
+            return Path(interpreter)
+    return OWN
 
 
 class Processes:
@@ -56,6 +67,7 @@ class Processes:
         log: Path,
         talks: bool = False,
         isolated: bool = False,
+        interpreter: Path = OWN,
     ) -> subprocess.Popen[bytes]:
         """Start a Python program, `isolated` without a network.
 
@@ -66,7 +78,7 @@ class Processes:
             "log": str(log.resolve()), "talks": talks, "isolated": isolated,
         }  # fmt: skip
         with self._lock:
-            process = self._waiting.popleft() if self._waiting else _new(())
+            process = self._waiting.popleft() if self._waiting and interpreter == OWN else _new((), interpreter)
             self._fill()
         process.stdin.write(json.dumps(job).encode() + b"\n")  # type: ignore[union-attr]
         if not talks:
@@ -89,8 +101,8 @@ class Processes:
             self._waiting.append(_new(LIBRARIES))
 
 
-def _new(libraries: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _new(libraries: tuple[str, ...], interpreter: Path = OWN) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-u", str(WAITING), *libraries],
+        [str(interpreter), "-u", str(WAITING), *libraries],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, env=inherited(),
     )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from offline.containers import Container, containers_of
+from offline.processes import interpreter_of
 from offline.sagemaker_api import Described, ValidationError, add_operations, arn, check_name, check_role
 from offline.sagemaker_storage import Storage, exists
 
@@ -113,4 +114,6 @@ class Models:
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None
         artefact, isolated = storage.read(model.container["ModelDataUrl"]), model.document["EnableNetworkIsolation"]
-        return containers_of(self.account).get(artefact, environment, script, isolated=isolated)
+        interpreter = interpreter_of(self.account, model.container.get("Image", ""))
+        containers = containers_of(self.account)
+        return containers.get(artefact, environment, script, isolated=isolated, interpreter=interpreter)

@@ -3,30 +3,37 @@
 AWS has an endpoint per service; here one address answers for all, and tells them apart by the signature's scope, as
 moto's server does. What offline adds sits in moto's backends and responses, so it is there too. Beside them
 `/_kedge/clock` tells the account's time (GET) and moves it (POST {"advance_to": ISO time} or {"advance_seconds":
-number}). Requests are answered one at a time. Signatures are not checked and calls are not recorded: everyone is the
-administrator, so this listens on the machine itself only.
+number}), and `/_kedge/account` tells where the account keeps its files (GET) and deploys a cloud assembly of this machine
+into it (POST {"assembly": path}), as an update of what is there. Requests are answered one at a time. Signatures are not
+checked and calls are not recorded: everyone is the administrator, so this listens on the machine itself only.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from offline.template_check import DeployError
+
 HOST = "127.0.0.1"
-CLOCK_PATH = "/_kedge/clock"
+CLOCK_PATH, ACCOUNT_PATH = "/_kedge/clock", "/_kedge/account"
 PACE_STEP_SECONDS = 1.0  # of real time, between two moves of a clock that keeps pace
 
 
-def serve(account: Any, port: int) -> Server:
-    """Answer on a port of this machine (0 picks a free one) until the server or the account is closed."""
-    server = Server(account, port)
+def serve(account: Any, port: int, about: Mapping[str, str] | None = None) -> Server:
+    """Answer on a port of this machine (0 picks a free one) until the server or the account is closed.
+
+    `about` is told with the account's directory to whoever deploys into it.
+    """
+    server = Server(account, port, about or {})
     account.on_close(server.close)
     return server
 
@@ -41,8 +48,8 @@ class QuietHandler(MotoRequestHandler):
 class Server:
     """The listening socket, the threads behind it, and the account that they serve."""
 
-    def __init__(self, account: Any, port: int) -> None:
-        self.account = account
+    def __init__(self, account: Any, port: int, about: Mapping[str, str]) -> None:
+        self.account, self.about = account, about
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = threading.RLock()
         self._closed = threading.Event()
@@ -76,24 +83,50 @@ class Server:
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         with self._one_at_a_time:
-            application = self._clock if environ.get("PATH_INFO") == CLOCK_PATH else self._moto
-            return list(application(environ, start_response))
+            path = environ.get("PATH_INFO")
+            if path == CLOCK_PATH:
+                return list(self._own(self._advance, self._time, environ, start_response))
+            if path == ACCOUNT_PATH:
+                return list(self._own(self._deploy, self._place, environ, start_response))
+            return list(self._moto(environ, start_response))
 
-    def _clock(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _own(
+        self,
+        order: Callable[[dict[str, Any]], Mapping[str, Any]],
+        tell: Callable[[], Mapping[str, Any]],
+        environ: dict[str, Any],
+        start_response: Callable[..., Any],
+    ) -> Iterable[bytes]:
+        """Answer what is no service of AWS's: carry an order out if there is one, and tell."""
         request, status = Request(environ), 200
-        answer: dict[str, str] = {}
+        answer: Mapping[str, Any] = {}
         if request.method == "POST":
             try:
-                self._advance(json.loads(request.get_data() or b"{}"))
-            except (ValueError, TypeError, AttributeError) as error:
+                answer = order(json.loads(request.get_data() or b"{}"))
+            except (DeployError, ValueError, TypeError, AttributeError, KeyError, OSError) as error:
                 status, answer = 400, {"message": str(error)}
-        answer["now"] = f"{self.account.clock.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return Response(json.dumps(answer), status, content_type="application/json")(environ, start_response)
+        document = json.dumps({**answer, **tell()})
+        return Response(document, status, content_type="application/json")(environ, start_response)
 
-    def _advance(self, order: dict[str, Any]) -> None:
+    def _time(self) -> dict[str, str]:
+        return {"now": f"{self.account.clock.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+
+    def _place(self) -> dict[str, str]:
+        return {**self.about, "directory": str(self.account.directory)}
+
+    def _deploy(self, order: dict[str, Any]) -> dict[str, list[str]]:
+        def told() -> dict[str, int]:
+            return {name: len(record.shown.events) for name, record in self.account.stacks.records.items()}
+
+        before = told()
+        self.account.deploy(Path(order["assembly"]))
+        return {"changed": [name for name, events in told().items() if events != before.get(name)]}
+
+    def _advance(self, order: dict[str, Any]) -> dict[str, Any]:
         now = self.account.clock.now
         until = datetime.fromisoformat(order["advance_to"]) if "advance_to" in order else now
         until += timedelta(seconds=float(order.get("advance_seconds", 0)))
         if until < now:
             raise ValueError(f"the clock shows {now:%Y-%m-%dT%H:%M:%SZ} and never goes back")
         self.account.clock.advance_to(until)
+        return {}

@@ -3,8 +3,8 @@
 SageMaker's framework images lay /opt/ml out, download the channels and the source, and run the script with the
 hyperparameters as arguments. Imitated under a directory of the job's own (the SM_* variables say where): channels of
 S3Prefix type in File mode, sourcedir.tar.gz, the input configuration files, /opt/ml/output/failure, model.tar.gz,
-metrics read from the log by the job's regular expressions. The image itself is not run, and the script gets no
-credentials and no account.
+metrics read from the log by the job's regular expressions. The image itself is not run, at most its Python
+(`offline.processes`), and the script gets no credentials and no account.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from offline.processes import inherited, processes_of
+from offline.processes import inherited, interpreter_of, processes_of
 from offline.sagemaker_api import ValidationError
 from offline.sagemaker_storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
@@ -82,6 +82,7 @@ class TrainingRun:
             environment=self._environment(),
             log=self.log,
             isolated=self.request.get("EnableNetworkIsolation", False),
+            interpreter=interpreter_of(self.account, self.request["AlgorithmSpecification"].get("TrainingImage", "")),
         )
 
     def _download(self, channel: dict[str, Any]) -> None:

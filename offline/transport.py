@@ -3,7 +3,8 @@
 Real AWS verifies signatures and reads user agents; moto does neither, and finds the service of each request by trying
 some 250 patterns and compiling its URLs anew; botocore asks its rules for an endpoint with every call. Here routes are
 remembered by host, endpoints by operation and bucket, signatures are stated rather than computed, and a timestamp is
-parsed once: while the clock stands still, there are few different ones.
+parsed once: while the clock stands still, there are few different ones. Besides, the status of an answer is what the
+answer says: moto makes a 200 of some.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
+from moto.core.responses import BaseResponse
 from moto.moto_api._internal.moto_random import MotoRandom
 
 from offline.s3_speed import quick_get
@@ -47,6 +49,7 @@ def install(account: Account) -> None:
     account.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
     account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
     account.patch(MotoRandom, "get_random_hex", _random_hex)
+    account.patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
 
 
 def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:
@@ -60,6 +63,13 @@ def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:
         )
 
     return add_auth
+
+
+def _transform_response(headers: dict[str, str], response: Any) -> tuple[int, dict[str, str], Any]:
+    """Take an operation's answer apart: nothing, (body, headers), or (status, headers, body)."""
+    status, more, body = response if response and len(response) == 3 else (200, *reversed(response or ("", {})))
+    headers.update(more)
+    return int(more.get("status", status)), headers, body
 
 
 # Of these services a client's endpoint depends on the operation and the bucket, and on nothing else that we send.

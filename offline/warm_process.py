@@ -1,7 +1,7 @@
 """What a process runs while it waits for a program: loads the libraries that it is given, then becomes the program.
 
 The first line of its standard input says which program, with what arguments, environment, directory and log. This file
-runs as a program of its own and imports nothing of the account's.
+runs as a program of its own, under any image's Python, and imports nothing of the account's.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from constructs import Construct
 from stacks.parts.layers import BUILD, LAYERS, ROOT
 
 ROOMS = ("kedge", "lambdas", "report")
-PLACEHOLDER = "Nothing runs from here: this stands in for a layer in tests and in the offline account.\n"
+PLACEHOLDER = "# Nothing runs from here: this stands in for a layer that is not built, and says what that would hold.\n"
 
 
 class LayersMissingError(Exception):
@@ -58,14 +58,17 @@ class Packages:
 
 
 def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
-    """Stage the code, and find the built layers or make placeholders."""
-    directory = build / ("layers" if layers == "built" else "placeholder-layers")
-    for name in LAYERS:
-        if layers == "built" and not (directory / name / "python").is_dir():
-            raise LayersMissingError(layer=name, directory=directory)
-        if layers != "built":
+    """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
+    directory = build / "layers"
+    missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
+    if layers == "built" and missing:
+        raise LayersMissingError(layer=missing[0], directory=directory)
+    if layers == "placeholder" or missing:
+        directory = build / "placeholder-layers"
+        for name in LAYERS:
+            listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
-            (directory / name / "README").write_text(PLACEHOLDER + name + "\n")
+            (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
     return Packages(_stage_code(models_directory, build), directory)
 
 

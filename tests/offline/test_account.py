@@ -38,6 +38,19 @@ def test_leaving_gives_time_environment_and_libraries_back(tmp_path):
     assert botocore.auth.SigV4Auth.signature is sign
 
 
+def test_what_a_shell_says_about_aws_leads_nobody_out_of_the_account(tmp_path, monkeypatch):
+    shell = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9",
+        "AWS_PROFILE": "mine",
+    }
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    assert queue_and_message(tmp_path)[0].endswith("/q")
+    assert dict(os.environ) == before
+
+
 def test_a_thread_acts_as_whoever_started_it(account):
     seen = []
     with account.as_role("arn:aws:iam::123456789012:role/worker"):

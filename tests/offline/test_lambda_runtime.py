@@ -160,6 +160,41 @@ def test_what_a_handler_prints_lands_in_its_log_group(deployed):
     assert [event["message"] for event in events] == ["one", "two"]
 
 
+def logged(account, name):
+    events = account.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return [event["message"] for event in events]
+
+
+def test_what_a_handler_raises_lands_in_its_log_group_as_one_event(deployed):
+    account = deployed("broken", "large", Absent=function("Role", "absent.handler", {}, FunctionName="absent"))
+    for name in ("broken", "large", "absent"):
+        with pytest.raises(FunctionError):
+            account.invoke_function(name, {})
+    (raised,) = logged(account, "broken")
+    first, second, place, line = raised.splitlines()[:4]
+    assert (first, second) == ("[ERROR] ValueError: no such window", "Traceback (most recent call last):")
+    assert place.endswith(", in broken")
+    assert line.strip() == 'raise ValueError("no such window")'
+    assert logged(account, "absent")[0].startswith(
+        "[ERROR] Runtime.ImportModuleError: Unable to import module 'absent'"
+    )
+    assert logged(account, "large")[0].startswith("[ERROR] Function.ResponseSizeTooLarge: ")
+
+
+def test_a_message_that_fails_in_a_function_leaves_its_reason_in_the_log_group(deployed):
+    account = deployed("broken")
+    account.invoke_function_later("broken", {})
+    account.clock.advance_to(account.clock.now + timedelta(minutes=4))
+    assert [line.splitlines()[0] for line in logged(account, "broken")] == ["[ERROR] ValueError: no such window"] * 3
+
+
+def test_the_stack_trace_holds_the_functions_own_frames(deployed):
+    with pytest.raises(FunctionError) as failure:
+        deployed("broken").invoke_function("broken", {})
+    (frame,) = failure.value.payload["stackTrace"]
+    assert "in broken" in frame
+
+
 def test_loggers_of_one_name_in_two_functions_write_each_into_its_own_log_group(deployed):
     other = function("Role", "app.logs", {}, FunctionName="other")
     account = deployed("logs", Other=other)

@@ -2,6 +2,7 @@ import tarfile
 
 import pytest
 
+from stacks.parts.layers import LAYERS
 from stacks.parts.packages import LayersMissingError, prepare_packages
 from stacks.parts.workshop import pack_training_source
 from tests.synthesised import ROOT
@@ -30,3 +31,22 @@ def test_the_training_source_is_a_tarball_that_script_mode_can_unpack():
     with tarfile.open(packed) as archive:
         assert {"train.py", "inference.py"} <= set(archive.getnames())
     assert pack_training_source() == packed
+
+
+def test_layers_are_taken_as_they_are_found(tmp_path):
+    def directory():
+        packages = prepare_packages(models_directory=ROOT / "models", layers="found", build=tmp_path)
+        return packages.layers_directory.name
+
+    assert directory() == "placeholder-layers"
+    for name in LAYERS:
+        (tmp_path / "layers" / name / "python").mkdir(parents=True)
+    assert directory() == "layers"
+    (tmp_path / "layers" / LAYERS[0] / "python").rmdir()
+    assert directory() == "placeholder-layers"
+
+
+def test_a_placeholder_says_what_the_layer_would_hold(tmp_path):
+    packages = prepare_packages(models_directory=ROOT / "models", layers="placeholder", build=tmp_path)
+    listed = (packages.layers_directory / "statistics" / "requirements.txt").read_text()
+    assert listed.endswith((ROOT / "layers" / "statistics.txt").read_text())
