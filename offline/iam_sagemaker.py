@@ -19,7 +19,10 @@ def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs
 
 
 IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
-_FACTS = {"sagemaker__ModelApprovalStatus": "ModelApprovalStatus"}
+_FACTS = {
+    "sagemaker__ModelApprovalStatus": "ModelApprovalStatus",
+    "sagemaker__NetworkIsolation": "EnableNetworkIsolation",
+}
 
 
 def _tags(kind: str, parameter: str) -> Needs:

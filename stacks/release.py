@@ -120,13 +120,13 @@ class Release(cdk.Stack):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
-                "SAGEMAKER_ROLE_ARN": self._workshop.role.role_arn,
+                "SERVING_ROLE_ARN": self._workshop.serving_role.role_arn,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
         role = role_of(function)
         # The staged baseline is put in place before the canary answers, so that its answers are counted too.
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "artefacts")
         may_write(role, self._storage.data, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
@@ -177,7 +177,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "artefacts")
         may_write(role, self._storage.data, "audit", "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -235,7 +235,7 @@ class Release(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self._workshop.role, service="sagemaker.amazonaws.com")
+        may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
         fleets = sagemaker_arns(self, "model", "endpoint-config", "endpoint")
         allow(
             role,

@@ -57,7 +57,7 @@ class Retraining(cdk.Stack):
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=models)
-        steps = [self._snapshot_data(), self._compare_models(), self._build_baseline()]
+        steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -106,14 +106,15 @@ class Retraining(cdk.Stack):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
-                "SAGEMAKER_ROLE_ARN": self.workshop.role.role_arn,
+                "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
+                "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "retraining")
+        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles")
         may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
@@ -125,6 +126,24 @@ class Retraining(cdk.Stack):
             sagemaker_arns(self, "endpoint", "endpoint-config", "model", "model-package"),
             wildcard="a thousand endpoints' names do not fit into a policy",
         )
+        return function
+
+    def _pin_artefact(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "pin_artefact",
+            does="a trained model copied to where no job can write",
+            packages=self._packages,
+            key=self._storage.key,
+            timeout_seconds=900,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "trained", "artefacts")
+        may_write(role, self._storage.data, "artefacts")
+        artefacts = objects_below(self._storage.data, "artefacts")
+        allow(role, "GiveUpCopies", ["s3:AbortMultipartUpload"], artefacts, wildcard=OBJECTS)
+        may_use_key(role, self._storage.key)
         return function
 
     def _compare_models(self) -> lambda_.Function:
@@ -140,7 +159,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labelled")
+        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled")
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function
@@ -161,7 +180,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "trained", "scored")
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
         return function
@@ -180,7 +199,7 @@ class Retraining(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self.workshop.role, service="sagemaker.amazonaws.com")
+        may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
         allow(
             role,
             "RunJobs",
@@ -200,7 +219,11 @@ class Retraining(cdk.Stack):
         allow(role, "Register", ["sagemaker:CreateModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
         # CreateModelPackage looks at artefact, evidence and image as its caller, as AmazonSageMakerModelRegistryFullAccess allows.
         allow(
-            role, "ReadRegistered", ["s3:GetObject"], objects_below(self._storage.data, "retraining"), wildcard=OBJECTS
+            role,
+            "ReadRegistered",
+            ["s3:GetObject"],
+            objects_below(self._storage.data, "artefacts", "retraining/*/baseline"),
+            wildcard=OBJECTS,
         )
         allow(role, "SeeImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [images(self)], wildcard=IMAGES)
 

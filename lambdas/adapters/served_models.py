@@ -30,7 +30,7 @@ def copied_model_request(sagemaker: Any, workshop: Workshop, *, model_name: str)
     given = answer.get("Containers") or [answer["PrimaryContainer"]]
     containers = [_copied(sagemaker, model_name, definition) for definition in given]
     return {
-        "ExecutionRoleArn": workshop.role_arn,
+        "ExecutionRoleArn": workshop.scoring_role_arn,
         "Containers": containers,
         "EnableNetworkIsolation": True,
         "Tags": tags_of(workshop),

@@ -20,8 +20,18 @@ _THEIRS = {ours: theirs for theirs, ours in _OURS.items()}
 
 
 def run_prefix(model: str, run: str) -> str:
-    """Say where one retraining keeps its files."""
+    """Say where one retraining keeps what decides: rows, truth, manifest, the gate's evidence. Functions alone write there."""
     return f"retraining/{model}/{run}"
+
+
+def trained_prefix(model: str, run: str) -> str:
+    """Say where the training job of one retraining writes."""
+    return f"trained/{model}/{run}"
+
+
+def scored_prefix(model: str, run: str) -> str:
+    """Say where the transform jobs of one retraining write: answers to be judged, never facts."""
+    return f"scored/{model}/{run}"
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:

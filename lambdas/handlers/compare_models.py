@@ -66,9 +66,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateReport:
     """Join both models' answers to the truth, row by row."""
     prefix = training_data.run_prefix(request.model, request.run)
+    scored = training_data.scored_prefix(request.model, request.run)
     truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
     answers = {
-        name: answered(s3, bucket, prefix, name, truth, config)
+        name: answered(s3, bucket, scored, name, truth, config)
         for name in ("challenger", "champion")
         if name == "challenger" or request.champion.present
     }

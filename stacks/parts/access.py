@@ -153,10 +153,10 @@ def may_see_executions(role: iam.Role, *machines: str) -> None:
     allow(role, "SeeWhoHoldsTheLease", ["states:DescribeExecution"], arns, wildcard=reason)
 
 
-def may_pass(role: iam.Role, passed: iam.IRole, *, service: str) -> None:
-    """Hand a role to one service."""
+def may_pass(role: iam.Role, *passed: iam.IRole, service: str) -> None:
+    """Hand these roles to one service."""
     to = {"StringEquals": {"iam:PassedToService": service}}
-    allow(role, "PassRole", ["iam:PassRole"], [passed.role_arn], conditions=to)
+    allow(role, "PassRole", ["iam:PassRole"], [each.role_arn for each in passed], conditions=to)
 
 
 def objects_below(bucket: s3.Bucket, *prefixes: str) -> list[str]:
