@@ -14,6 +14,7 @@ from constructs import Construct
 from kedge.model_config import ModelConfig
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
+    ISOLATED,
     OBJECTS,
     allow,
     may_lend_key,
@@ -21,6 +22,7 @@ from stacks.parts.access import (
     may_put_metrics,
     may_read,
     may_see_executions,
+    may_tag_what_it_makes,
     may_tell,
     may_use_key,
     may_use_state,
@@ -38,6 +40,8 @@ from stacks.storage import Storage
 
 JOBS = ("Training", "Transform")
 NAMED_AT_RUN_TIME = "jobs, models and packages are named after their run"
+# A release's models have no such tag: what serves is not the retrain machine's to delete.
+MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 
 
 class Retraining(cdk.Stack):
@@ -195,24 +199,29 @@ class Retraining(cdk.Stack):
             key=self._storage.key,
         )
         role = role_of_machine(machine)
-        jobs = sagemaker_arns(self, "training-job", "transform-job")
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
         may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
-        allow(
-            role,
-            "RunJobs",
-            [f"sagemaker:{verb}{job}Job" for job in JOBS for verb in ("Create", "Describe", "Stop")],
-            jobs,
-            wildcard=NAMED_AT_RUN_TIME,
-        )
-        models = sagemaker_arns(self, "model")
-        made = ["sagemaker:CreateModel", "sagemaker:DeleteModel"]
-        allow(role, "MakeScoringModels", made, models, wildcard=NAMED_AT_RUN_TIME)
+        self._may_run_jobs(role)
         self._may_register(role)
         _follow_jobs(self, machine)
         return machine
+
+    def _may_run_jobs(self, role: iam.Role) -> None:
+        (train,), (score,), (model,) = (
+            sagemaker_arns(self, kind) for kind in ("training-job", "transform-job", "model")
+        )
+        made: list[tuple[str, list[str], list[str], dict[str, dict[str, str]] | None]] = [
+            ("Train", ["sagemaker:CreateTrainingJob"], [train], ISOLATED),
+            ("Score", ["sagemaker:CreateTransformJob"], [score], None),
+            ("Follow", [f"sagemaker:Describe{job}Job" for job in JOBS], [train, score], None),
+            ("StopItsJobs", [f"sagemaker:Stop{job}Job" for job in JOBS], [train, score], MADE_BY_A_RUN),
+            ("MakeScoringModels", ["sagemaker:CreateModel"], [model], ISOLATED),
+            ("DeleteScoringModels", ["sagemaker:DeleteModel"], [model], MADE_BY_A_RUN),
+        ]
+        for sid, actions, resources, conditions in made:
+            allow(role, sid, actions, resources, wildcard=NAMED_AT_RUN_TIME, conditions=conditions)
 
     def _may_register(self, role: iam.Role) -> None:
         packages = sagemaker_arns(self, "model-package", "model-package-group")
@@ -233,7 +242,9 @@ def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
     tagged = sagemaker_arns(stack, "training-job", "transform-job", "model")
-    allow(role, "TagJobs", ["sagemaker:AddTags", "sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
+    makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel"]
+    may_tag_what_it_makes(role, makes, tagged, wildcard=NAMED_AT_RUN_TIME)
+    allow(role, "ReadTags", ["sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
     rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
     allow(
         role,

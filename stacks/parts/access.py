@@ -159,6 +159,17 @@ def may_pass(role: iam.Role, *passed: iam.IRole, service: str) -> None:
     allow(role, "PassRole", ["iam:PassRole"], [each.role_arn for each in passed], conditions=to)
 
 
+# A container without a network has no credentials either: what it runs cannot act as its role.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/mkt-algo-model-internet-free.html
+ISOLATED = {"Bool": {"sagemaker:NetworkIsolation": "true"}}
+
+
+def may_tag_what_it_makes(role: iam.Role, operations: Sequence[str], made: Sequence[str], *, wildcard: str) -> None:
+    """Tag what these operations make, with the call that makes it; tags of anything else stay as they are."""
+    only = {"StringEquals": {"sagemaker:TaggingAction": list(operations)}}
+    allow(role, "TagWhatIsMade", ["sagemaker:AddTags"], made, wildcard=wildcard, conditions=only)
+
+
 def objects_below(bucket: s3.Bucket, *prefixes: str) -> list[str]:
     """The ARNs of the objects below these prefixes."""
     # The bucket's own stack exports its ARN: said here, because cdk-nag names its findings after the export.

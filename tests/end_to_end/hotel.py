@@ -185,7 +185,7 @@ class Hotel:
         self._sent += 1
         changed, body = (
             f"artefacts/{self.model}/made-by-hand-{self._sent}/model.tar.gz",
-            _with_tail(artefact, inference_tail),
+            with_tail(artefact, inference_tail),
         )
         wrote = self.s3.put_object(Bucket=self.bucket, Key=changed, Body=body, ChecksumAlgorithm="SHA256")
         pinned = {"kedge:artefact_sha256": wrote["ChecksumSHA256"]}
@@ -203,7 +203,7 @@ class Hotel:
         return str(answer["ModelPackageArn"])
 
 
-def _with_tail(artefact: bytes, tail: str) -> bytes:
+def with_tail(artefact: bytes, tail: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(artefact)) as before, tarfile.open(fileobj=out, mode="w:gz") as after:
         for entry in before.getmembers():
