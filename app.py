@@ -51,7 +51,7 @@ def build_app(
     retraining = Retraining(
         app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
     )
-    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
+    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining, models=models)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
 
     if nag:

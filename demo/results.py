@@ -96,14 +96,17 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     table = pa.Table.from_pandas(rows.rename(columns={"id": ROW_ID, "time": TIME}), preserve_index=False)
     payload = scoring_payload(typed_rows(table, config), config)
     s3, sagemaker = account.client("s3"), account.client("sagemaker")
-    # Where the SageMaker role may read and write, and beside every retraining.
-    prefix = f"retraining/{config.model}/{SCORE_JOB}"
-    s3.put_object(Bucket=bucket, Key=f"{prefix}/input.csv", Body=payload)
+    # Where the role of transform jobs may read and write, beside every retraining.
+    rows_key, scored = (
+        f"retraining/{config.model}/{SCORE_JOB}/holdout/input/input.csv",
+        f"scored/{config.model}/{SCORE_JOB}",
+    )
+    s3.put_object(Bucket=bucket, Key=rows_key, Body=payload)
     packages = sagemaker.list_model_packages(
         ModelPackageGroupName=config.package_group, SortBy="CreationTime", SortOrder="Ascending"
     )["ModelPackageSummaryList"]
     first = sagemaker.describe_model_package(ModelPackageName=packages[0]["ModelPackageArn"])
-    role = next(r["Arn"] for r in account.client("iam").list_roles()["Roles"] if "Workshop" in r["RoleName"])
+    role = next(r["Arn"] for r in account.client("iam").list_roles()["Roles"] if "Scoring" in r["RoleName"])
     sagemaker.create_model(
         ModelName=SCORE_JOB, ExecutionRoleArn=role,
         PrimaryContainer={"ModelPackageName": first["ModelPackageArn"]},
@@ -112,11 +115,11 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
         TransformJobName=SCORE_JOB,
         ModelName=SCORE_JOB,
         TransformInput={
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}/input.csv"}},
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{rows_key}"}},
             "ContentType": "text/csv",
             "SplitType": "Line",
         },
-        TransformOutput={"S3OutputPath": f"s3://{bucket}/{prefix}/out", "AssembleWith": "Line", "Accept": "text/csv"},
+        TransformOutput={"S3OutputPath": f"s3://{bucket}/{scored}", "AssembleWith": "Line", "Accept": "text/csv"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
         DataProcessing={
             "InputFilter": "$[1:]",
@@ -126,7 +129,7 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     )
     while sagemaker.describe_transform_job(TransformJobName=SCORE_JOB)["TransformJobStatus"] == "InProgress":
         account.clock.advance_to(account.clock.now + pd.Timedelta(minutes=5).to_pytimedelta())
-    body = s3.get_object(Bucket=bucket, Key=f"{prefix}/out/input.csv.out")["Body"].read()
+    body = s3.get_object(Bucket=bucket, Key=f"{scored}/input.csv.out")["Body"].read()
     return pd.read_csv(io.BytesIO(body), names=["id", "static_score"], dtype={"id": str})
 
 

@@ -164,6 +164,17 @@ class UnknownPackageError(RefusedError):
         self.package_arn = package_arn
 
 
+class ChangedSinceGateError(RefusedError):
+    """What a package is released with is not what passed the gate."""
+
+    def __init__(self, *, what: str, place: str, expected: str | None, found: str | None) -> None:
+        super().__init__(
+            f"the {what} at {place} is not the one that passed the gate: its SHA-256 is {found or 'not there'}, and "
+            f"{expected or 'none'} was pinned when the package was registered"
+        )
+        self.what, self.place = what, place
+
+
 class ColumnAbsentError(RefusedError):
     """A table lacks a column that the baseline watches."""
 

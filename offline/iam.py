@@ -23,7 +23,7 @@ from offline.iam_athena import ATHENA, GLUE
 from offline.iam_implied import implied_needs
 from offline.iam_resources import resource_policy
 from offline.iam_s3 import S3
-from offline.iam_sagemaker import RUNTIME, SAGEMAKER
+from offline.iam_sagemaker import RUNTIME, SAGEMAKER, tags_of
 from offline.policies import Statement, decide, read_policy
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class Guard:
         except KeyError:
             raise UnmappedCallError(f"which IAM action does {service} {operation} need?") from None
         needs = mapped(params, self.place)
+        if service == "sagemaker" and operation.startswith(("Stop", "Delete", "Update")):
+            needs = [Need(n.action, n.resource, {**n.facts, **tags_of(self.account, n.resource)}) for n in needs]
         return needs + implied_needs(self.account, service, operation, params)
 
     def _record(

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | PutObject and kin into a bucket encrypted with a KMS key | kms:GenerateDataKey | S3 asks KMS as the caller |
 | multipart uploads there | kms:Decrypt | S3 decrypts the parts to join them |
-| GetObject of an object so encrypted | kms:Decrypt | likewise; HeadObject reads no content, and does not |
+| GetObject of an object so encrypted | kms:Decrypt | likewise; HeadObject reads no content, and does only for a checksum |
 | SendMessage, Publish to an encrypted queue or topic | kms:GenerateDataKey, kms:Decrypt | the key is checked first |
 | ReceiveMessage of an encrypted queue | kms:Decrypt | the messages are decrypted for the caller |
 | reading and writing a table with a customer's key | kms:Decrypt | DynamoDB unlocks the table key as the caller |
@@ -53,7 +53,7 @@ def _of_object(account: Account, operation: str, params: Mapping[str, Any]) -> l
     if operation in OBJECT_READS:
         if params["Key"] not in bucket.keys:
             return [Need("s3:ListBucket", f"arn:aws:s3:::{params['Bucket']}", {"s3:prefix": params["Key"]})]
-        if operation == "GetObject":
+        if operation == "GetObject" or params.get("ChecksumMode"):
             needs = _key_needs(account, _object_key(bucket, params), "s3", "Decrypt")
     elif operation in OBJECT_WRITES:
         more = ("Decrypt",) if operation in MULTIPART else ()

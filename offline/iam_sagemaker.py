@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from offline.iam_actions import Need, Needs, Params, Place, anywhere, at, both, facts, passing, when
+
+if TYPE_CHECKING:
+    from offline.account import Account
 
 
 def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs:
@@ -19,11 +23,34 @@ def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs
 
 
 IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
-_FACTS = {"sagemaker__ModelApprovalStatus": "ModelApprovalStatus"}
+_FACTS = {
+    "sagemaker__ModelApprovalStatus": "ModelApprovalStatus",
+    "sagemaker__NetworkIsolation": "EnableNetworkIsolation",
+}
 
 
-def _tags(kind: str, parameter: str) -> Needs:
-    return when("Tags", _sagemaker("AddTags", kind, parameter))
+def _tags(kind: str, parameter: str, operation: str) -> Needs:
+    """Need to tag what is made, for this operation alone."""
+
+    def needs(params: Params, place: Place) -> list[Need]:
+        (tagging,) = _sagemaker("AddTags", kind, parameter)(params, place)
+        return [Need(tagging.action, tagging.resource, {"sagemaker:taggingaction": operation})]
+
+    return when("Tags", needs)
+
+
+def tags_of(account: Account, arn: str) -> dict[str, str]:
+    """Return the condition keys that a resource's own tags give a value to."""
+    backend = account.backend("sagemaker")
+    kinds = (
+        backend.training_jobs,
+        backend.transform_jobs,
+        backend._models,
+        backend.endpoints,
+        backend.endpoint_configs,
+    )
+    found = next((each for known in kinds for each in known.values() if each.arn.lower() == arn.lower()), None)
+    return {f"aws:resourcetag/{tag['Key']}".lower(): tag["Value"] for tag in (found.tags if found else [])}
 
 
 def _new_package(params: Params, place: Place) -> list[Need]:
@@ -68,7 +95,7 @@ def _list_packages(params: Params, place: Place) -> list[Need]:
 
 
 def _make(kind: str, parameter: str, operation: str, *more: Needs) -> Needs:
-    return both(_sagemaker(operation, kind, parameter), _tags(kind, parameter), *more)
+    return both(_sagemaker(operation, kind, parameter), _tags(kind, parameter, operation), *more)
 
 
 SAGEMAKER: dict[str, Needs] = {

@@ -64,6 +64,26 @@ def release_superseded(_model: str, detail: Detail) -> Message:
     )
 
 
+def release_refused(model: str, detail: Detail) -> Message:
+    """What would be released is not what passed the gate."""
+    return Message(
+        f"package version {version(detail)} is not released: it was changed after its gate",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself: nothing was touched, and what serves goes on serving. This version cannot be released.",
+            ),
+            section(
+                "WHAT TO DO",
+                "Find out who wrote it: the data bucket's access logs and CloudTrail name the role and the time. Reject the "
+                f'version in the registry, then train another one:\nkedge retrain {model} --reason "why"',
+            ),
+            run(detail),
+        ),
+    )
+
+
 def endpoint_changed(_model: str, detail: Detail) -> Message:
     """What serves is not what Kedge released last."""
     followed = detail.get("followed")

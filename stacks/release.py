@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -10,8 +12,10 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from kedge.model_config import ModelConfig
 from stacks.parts.access import (
     ALARMS,
+    ISOLATED,
     allow,
     every_alarm,
     may_lend_key,
@@ -22,6 +26,7 @@ from stacks.parts.access import (
     may_see_alarms,
     may_see_executions,
     may_send,
+    may_tag_what_it_makes,
     may_tell,
     may_use_key,
     may_use_state,
@@ -31,7 +36,7 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import every, scheduler_role
@@ -56,9 +61,11 @@ class Release(cdk.Stack):
         packages: Packages,
         storage: Storage,
         retraining: Retraining,
+        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
+        self._models = models
         undelivered = add_dead_letters(self, "Undelivered")
         approvals = self._approvals = add_stage_queue(
             self,
@@ -120,13 +127,13 @@ class Release(cdk.Stack):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
-                "SAGEMAKER_ROLE_ARN": self._workshop.role.role_arn,
+                "SERVING_ROLE_ARN": self._workshop.serving_role.role_arn,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
         role = role_of(function)
         # The staged baseline is put in place before the canary answers, so that its answers are counted too.
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "artefacts")
         may_write(role, self._storage.data, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
@@ -177,7 +184,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "artefacts")
         may_write(role, self._storage.data, "audit", "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -235,15 +242,15 @@ class Release(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self._workshop.role, service="sagemaker.amazonaws.com")
-        fleets = sagemaker_arns(self, "model", "endpoint-config", "endpoint")
-        allow(
-            role,
-            "ChangeFleets",
-            [f"sagemaker:{action}" for action in FLEET_ACTIONS],
-            fleets,
-            wildcard=FLEETS,
-        )
+        may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
+        (models,), (configs,) = sagemaker_arns(self, "model"), sagemaker_arns(self, "endpoint-config")
+        endpoints = endpoint_arns(self, self._models)
+        allow(role, "MakeModels", ["sagemaker:CreateModel"], [models], wildcard=FLEETS, conditions=ISOLATED)
+        allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
+        changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
+        allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)
+        makes = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint")
+        may_tag_what_it_makes(role, makes, [models, configs, *endpoints], wildcard=FLEETS)
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
         allow(role, "ReadPackages", reads, packages, wildcard="a package's version is known when it is approved")
         allow(role, "ArmAlarms", ["cloudwatch:PutMetricAlarm"], [release_alarms(self)], wildcard=ALARMS)
@@ -258,7 +265,6 @@ ARN_KIND = {
     "Endpoint": "endpoint",
     "EndpointConfig": "endpoint-config",
 }
-FLEET_ACTIONS = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "UpdateEndpoint", "AddTags")
 STATE_CHANGE = events.EventPattern(
     source=["aws.sagemaker"],
     detail_type=["SageMaker Model Package State Change"],

@@ -14,6 +14,7 @@ from constructs import Construct
 from kedge.model_config import ModelConfig
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
+    ISOLATED,
     OBJECTS,
     allow,
     may_lend_key,
@@ -21,6 +22,7 @@ from stacks.parts.access import (
     may_put_metrics,
     may_read,
     may_see_executions,
+    may_tag_what_it_makes,
     may_tell,
     may_use_key,
     may_use_state,
@@ -38,6 +40,8 @@ from stacks.storage import Storage
 
 JOBS = ("Training", "Transform")
 NAMED_AT_RUN_TIME = "jobs, models and packages are named after their run"
+# A release's models have no such tag: what serves is not the retrain machine's to delete.
+MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 
 
 class Retraining(cdk.Stack):
@@ -57,7 +61,7 @@ class Retraining(cdk.Stack):
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=models)
-        steps = [self._snapshot_data(), self._compare_models(), self._build_baseline()]
+        steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -106,24 +110,15 @@ class Retraining(cdk.Stack):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
-                "SAGEMAKER_ROLE_ARN": self.workshop.role.role_arn,
+                "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
+                "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
         role = role_of(function)
-        may_read(
-            role,
-            self._storage.data,
-            "initial",
-            "labels",
-            "labelled",
-            "predictions",
-            "profiles",
-            "retraining",
-            "baselines",
-        )
+        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "baselines")
         may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
@@ -135,6 +130,24 @@ class Retraining(cdk.Stack):
             sagemaker_arns(self, "endpoint", "endpoint-config", "model", "model-package"),
             wildcard="a thousand endpoints' names do not fit into a policy",
         )
+        return function
+
+    def _pin_artefact(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "pin_artefact",
+            does="a trained model copied to where no job can write",
+            packages=self._packages,
+            key=self._storage.key,
+            timeout_seconds=900,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "trained", "artefacts")
+        may_write(role, self._storage.data, "artefacts")
+        artefacts = objects_below(self._storage.data, "artefacts")
+        allow(role, "GiveUpCopies", ["s3:AbortMultipartUpload"], artefacts, wildcard=OBJECTS)
+        may_use_key(role, self._storage.key)
         return function
 
     def _compare_models(self) -> lambda_.Function:
@@ -150,7 +163,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "profiles", "capture", "labelled", "baselines")
+        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled", "baselines")
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function
@@ -171,7 +184,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "retraining")
+        may_read(role, self._storage.data, "retraining", "trained", "scored")
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
         return function
@@ -186,31 +199,40 @@ class Retraining(cdk.Stack):
             key=self._storage.key,
         )
         role = role_of_machine(machine)
-        jobs = sagemaker_arns(self, "training-job", "transform-job")
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self.workshop.role, service="sagemaker.amazonaws.com")
-        allow(
-            role,
-            "RunJobs",
-            [f"sagemaker:{verb}{job}Job" for job in JOBS for verb in ("Create", "Describe", "Stop")],
-            jobs,
-            wildcard=NAMED_AT_RUN_TIME,
-        )
-        models = sagemaker_arns(self, "model")
-        made = ["sagemaker:CreateModel", "sagemaker:DeleteModel"]
-        allow(role, "MakeScoringModels", made, models, wildcard=NAMED_AT_RUN_TIME)
+        may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
+        self._may_run_jobs(role)
         self._may_register(role)
         _follow_jobs(self, machine)
         return machine
+
+    def _may_run_jobs(self, role: iam.Role) -> None:
+        (train,), (score,), (model,) = (
+            sagemaker_arns(self, kind) for kind in ("training-job", "transform-job", "model")
+        )
+        made: list[tuple[str, list[str], list[str], dict[str, dict[str, str]] | None]] = [
+            ("Train", ["sagemaker:CreateTrainingJob"], [train], ISOLATED),
+            ("Score", ["sagemaker:CreateTransformJob"], [score], None),
+            ("Follow", [f"sagemaker:Describe{job}Job" for job in JOBS], [train, score], None),
+            ("StopItsJobs", [f"sagemaker:Stop{job}Job" for job in JOBS], [train, score], MADE_BY_A_RUN),
+            ("MakeScoringModels", ["sagemaker:CreateModel"], [model], ISOLATED),
+            ("DeleteScoringModels", ["sagemaker:DeleteModel"], [model], MADE_BY_A_RUN),
+        ]
+        for sid, actions, resources, conditions in made:
+            allow(role, sid, actions, resources, wildcard=NAMED_AT_RUN_TIME, conditions=conditions)
 
     def _may_register(self, role: iam.Role) -> None:
         packages = sagemaker_arns(self, "model-package", "model-package-group")
         allow(role, "Register", ["sagemaker:CreateModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
         # CreateModelPackage looks at artefact, evidence and image as its caller, as AmazonSageMakerModelRegistryFullAccess allows.
         allow(
-            role, "ReadRegistered", ["s3:GetObject"], objects_below(self._storage.data, "retraining"), wildcard=OBJECTS
+            role,
+            "ReadRegistered",
+            ["s3:GetObject"],
+            objects_below(self._storage.data, "artefacts", "retraining/*/baseline"),
+            wildcard=OBJECTS,
         )
         allow(role, "SeeImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [images(self)], wildcard=IMAGES)
 
@@ -220,7 +242,9 @@ def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
     tagged = sagemaker_arns(stack, "training-job", "transform-job", "model")
-    allow(role, "TagJobs", ["sagemaker:AddTags", "sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
+    makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel"]
+    may_tag_what_it_makes(role, makes, tagged, wildcard=NAMED_AT_RUN_TIME)
+    allow(role, "ReadTags", ["sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
     rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
     allow(
         role,

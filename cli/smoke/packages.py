@@ -10,6 +10,8 @@ from typing import Any
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError
 from cli.smoke.world import Smoke
+from lambdas.adapters.artefacts import pinned_key
+from lambdas.adapters.model_registry import ARTEFACT_SHA256
 
 PENDING = "PendingManualApproval"
 ENDS = ("canary_promoted", "baseline_switched", "canary_rolled_back", "release_unproven", "failed")
@@ -37,7 +39,10 @@ def register_like(smoke: Smoke, like: str, *, tail: str = "") -> str:
     described = sagemaker.describe_model_package(ModelPackageName=like)
     specification = described["InferenceSpecification"]
     container = specification["Containers"][0]
-    artefact = _with_tail(smoke, container["ModelDataUrl"], tail) if tail else container["ModelDataUrl"]
+    artefact, properties = container["ModelDataUrl"], described["CustomerMetadataProperties"]
+    if tail:
+        artefact, sha256 = _with_tail(smoke, artefact, tail)
+        properties = properties | {ARTEFACT_SHA256: sha256}
     # SageMaker describes more of a container than it lets one ask for.
     specification["Containers"] = [
         {"Image": container["Image"], "Environment": container.get("Environment", {}), "ModelDataUrl": artefact}
@@ -47,7 +52,7 @@ def register_like(smoke: Smoke, like: str, *, tail: str = "") -> str:
         ModelPackageDescription="Made by `kedge smoke` to be tried as a canary",
         ModelApprovalStatus=PENDING,
         InferenceSpecification=specification,
-        CustomerMetadataProperties=described["CustomerMetadataProperties"],
+        CustomerMetadataProperties=properties,
     )
     return str(answer["ModelPackageArn"])
 
@@ -96,8 +101,8 @@ def why(detail: dict[str, Any]) -> str:
     return "; ".join(map(str, detail.get("reasons", ()))) or str(detail.get("cause", detail))
 
 
-def _with_tail(smoke: Smoke, uri: str, tail: str) -> str:
-    """Write a copy of an artefact that the smoke's own training made; its address."""
+def _with_tail(smoke: Smoke, uri: str, tail: str) -> tuple[str, str]:
+    """Write a copy of an artefact that the smoke's own training made; its address and its digest."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     s3, out = smoke.client("s3"), io.BytesIO()
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -109,6 +114,6 @@ def _with_tail(smoke: Smoke, uri: str, tail: str) -> str:
                 content += tail.encode()
                 entry.size = len(content)
             after.addfile(entry, io.BytesIO(content) if file else None)
-    changed = f"retraining/{MODEL}/smoke-{smoke.now:%Y%m%dT%H%M%SZ}/output/model.tar.gz"
-    s3.put_object(Bucket=bucket, Key=changed, Body=out.getvalue())
-    return f"s3://{bucket}/{changed}"
+    changed = pinned_key(MODEL, f"smoke-{smoke.now:%Y%m%dT%H%M%SZ}")
+    wrote = s3.put_object(Bucket=bucket, Key=changed, Body=out.getvalue(), ChecksumAlgorithm="SHA256")
+    return f"s3://{bucket}/{changed}", str(wrote["ChecksumSHA256"])

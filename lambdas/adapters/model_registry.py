@@ -17,6 +17,8 @@ from kedge.model_config import ModelConfig
 _NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]", re.ASCII)
 _KEY_LENGTH, _VALUE_LENGTH, _ENTRIES = 128, 256, 50
 RUN, STAGED, TRAINING_END, SNAPSHOT = "kedge:run", "kedge:staged", "kedge:training_end", "kedge:snapshot"
+# The digests of what passed the gate: a release compares them.
+ARTEFACT_SHA256, BASELINE_SHA256 = "kedge:artefact_sha256", "kedge:baseline_sha256"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Package:
     approval_reason: str
     changed_at: datetime | None
     properties: Mapping[str, str]
+    artefact_uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
             raise UnknownPackageError(package_arn=arn, reason="the registry does not know it") from error
         raise
     by = answer.get("LastModifiedBy") or {}
+    containers = answer.get("InferenceSpecification", {}).get("Containers") or [{}]
     return Package(
         arn=answer["ModelPackageArn"],
         group=answer.get("ModelPackageGroupName", ""),
@@ -75,6 +79,7 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
         approval_reason=answer.get("ApprovalDescription", ""),
         changed_at=answer.get("LastModifiedTime"),
         properties=answer.get("CustomerMetadataProperties") or {},
+        artefact_uri=containers[0].get("ModelDataUrl", ""),
     )
 
 

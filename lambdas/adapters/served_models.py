@@ -26,7 +26,7 @@ def copied_model_request(
     given = [{"ModelPackageName": package_arn}] if package_arn else _containers(sagemaker, model_name)
     containers = [_copied(sagemaker, model_name, definition) for definition in given]
     return {
-        "ExecutionRoleArn": workshop.role_arn,
+        "ExecutionRoleArn": workshop.scoring_role_arn,
         "Containers": containers,
         "EnableNetworkIsolation": True,
         "Tags": tags_of(workshop),

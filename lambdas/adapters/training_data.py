@@ -19,13 +19,23 @@ from lambdas.adapters import objects, package_schemas
 
 
 def run_prefix(model: str, run: str) -> str:
-    """Say where one retraining keeps its files."""
+    """Say where one retraining keeps what decides: rows, truth, manifest, the gate's evidence. Functions alone write there."""
     return f"retraining/{model}/{run}"
 
 
 def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
     """The model as the YAML described it when the run's rows were taken."""
     return package_schemas.load_from(s3, bucket, current, f"{run_prefix(current.model, run)}/{package_schemas.NAME}")
+
+
+def trained_prefix(model: str, run: str) -> str:
+    """Say where the training job of one retraining writes."""
+    return f"trained/{model}/{run}"
+
+
+def scored_prefix(model: str, run: str) -> str:
+    """Say where the transform jobs of one retraining write: answers to be judged, never facts."""
+    return f"scored/{model}/{run}"
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:

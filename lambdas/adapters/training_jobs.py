@@ -20,11 +20,12 @@ _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees
 
 @dataclass(frozen=True)
 class Workshop:
-    """What jobs are made with: image, source, role, and the key that encrypts what they write."""
+    """What jobs are made with: image, source, roles, and the key that encrypts what they write."""
 
     image: str
     source_uri: str
-    role_arn: str
+    training_role_arn: str
+    scoring_role_arn: str
     kms_key_id: str | None
     tags: tuple[tuple[str, str], ...]
 
@@ -37,7 +38,7 @@ def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: 
             "TrainingInputMode": "File",
             "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS],
         },
-        "RoleArn": workshop.role_arn,
+        "RoleArn": workshop.training_role_arn,
         "HyperParameters": _hyperparameters(config, workshop),
         "Environment": _NO_NETWORK,
         "InputDataConfig": [
@@ -74,7 +75,7 @@ def serving_environment(config: ModelConfig) -> dict[str, str]:
 def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
     """Ask for the challenger's model, all but its name and its artefact."""
     return {
-        "ExecutionRoleArn": workshop.role_arn,
+        "ExecutionRoleArn": workshop.scoring_role_arn,
         "PrimaryContainer": {"Image": workshop.image, "Environment": serving_environment(config)},
         "EnableNetworkIsolation": True,
         "Tags": tags_of(workshop),

@@ -35,6 +35,7 @@ from lambdas.adapters import (
     clients,
     model_registry,
     package_schemas,
+    staged_baselines,
     training_data,
     training_jobs,
     training_outputs,
@@ -70,6 +71,13 @@ class Gate(BaseModel, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
+class Artefact(BaseModel, frozen=True):
+    """What pin_artefact said of the model: where it is kept, and its digest."""
+
+    uri: str
+    sha256: str
+
+
 class Request(BaseModel, frozen=True):
     """A challenger that has passed the gate."""
 
@@ -78,7 +86,8 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     snapshot: Snapshot
     gate: Gate
-    artefact_uri: str
+    artefact: Artefact
+    trained_uri: str
     trigger: Any = None
     champion: dict[str, Any] = {}
 
@@ -90,24 +99,25 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     s3 = clients.s3()
     config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
     prefix = training_data.run_prefix(request.model, request.run)
+    scored = f"{training_data.scored_prefix(request.model, request.run)}/challenger"
     training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
     row_ids = truth.column(ROW_ID).to_pylist()
-    answers = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config)
+    answers = transform_outputs.load_answers(s3, settings.data_bucket, scored, config)
     aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
     holdout = with_answers(truth, aligned, config)
-    permuted = transform_outputs.load_answers(s3, settings.data_bucket, f"{prefix}/challenger", config, permuted=True)
-    importance = known_importance(s3, request.artefact_uri, holdout, permuted, config)
+    permuted = transform_outputs.load_answers(s3, settings.data_bucket, scored, config, permuted=True)
+    importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
     files = baseline_files(config, request, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
     registration = Registration(
         run=request.run,
         image=training_jobs.image_of(config, settings.training_images),
-        artefact_uri=request.artefact_uri,
+        artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
         description=description(request),
-        properties=properties(request, prefix, manifest["digest"], files["reference.json"]),
+        properties=properties(request, prefix, manifest["digest"], files),
         statistics=staged["statistics.json"],
         constraints=staged["constraints.json"],
         quality=staged["model_quality.json"],
@@ -169,12 +179,12 @@ def reference_document(
 
 
 def known_importance(
-    s3: Any, artefact_uri: str, holdout: pa.Table, permuted: Sequence[Answered], config: ModelConfig
+    s3: Any, trained_uri: str, holdout: pa.Table, permuted: Sequence[Answered], config: ModelConfig
 ) -> dict[str, float]:
     """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs."""
     # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
     try:
-        content = training_outputs.load_importance(s3, artefact_uri)
+        content = training_outputs.load_importance(s3, trained_uri)
         if content is not None:
             return parse_importance(content, config.feature_names)
     except UnreadableImportanceError as error:
@@ -201,16 +211,18 @@ def description(request: Request) -> str:
     )
 
 
-def properties(request: Request, prefix: str, digest: str, reference: bytes) -> dict[str, str]:
+def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:
     """The package's lineage and its reason, as the registry keeps them."""
     trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
     reasons = trigger.get("reasons") or [trigger.get("reason", "")]
-    found = decode_counts(json.loads(reference)["counts"]).metrics()
+    found = decode_counts(json.loads(files["reference.json"])["counts"]).metrics()
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: f"{prefix}/baseline",
         model_registry.TRAINING_END: f"{request.snapshot.training_end:%Y-%m-%dT%H:%M:%SZ}",
         model_registry.SNAPSHOT: digest,
+        model_registry.ARTEFACT_SHA256: request.artefact.sha256,
+        model_registry.BASELINE_SHA256: staged_baselines.digest(files),
         "kedge:trigger": str(trigger.get("kind", "")),
         "kedge:reason": str(reasons[0]) if reasons else "",
         "kedge:gate": request.gate.reasons[0] if request.gate.reasons else "",

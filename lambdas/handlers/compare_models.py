@@ -68,11 +68,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateReport:
     """Join both models' answers to the truth, row by row."""
     prefix = training_data.run_prefix(request.model, request.run)
+    scored = training_data.scored_prefix(request.model, request.run)
     truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
     version = request.champion.package_version
     released = package_schemas.load(s3, bucket, config, version) if version else config
     answers = {
-        name: answered(s3, bucket, prefix, name, truth, (config, schema))
+        name: answered(s3, bucket, scored, name, truth, (config, schema))
         for name, schema in (("challenger", config), ("champion", released))
         if name == "challenger" or request.champion.present
     }

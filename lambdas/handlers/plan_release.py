@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.errors import EndpointBusyError, UnknownPackageError
+from kedge.errors import ChangedSinceGateError, EndpointBusyError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from kedge.release_plan import ReleasePlan, plan_release
 from lambdas.adapters import (
+    artefacts,
     champions,
     clients,
     endpoints,
@@ -35,7 +36,7 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
-    sagemaker_role_arn: str
+    serving_role_arn: str
     kms_key_id: str | None = None
 
 
@@ -65,7 +66,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         config, package_version=package.version, package_arn=package.arn, run=request.run,
         serving=endpoint.fleet if endpoint else None,
     )  # fmt: skip
-    introduce(request, settings, package)
+    try:
+        artefacts.require_unchanged(
+            clients.s3(), package.artefact_uri, package.properties.get(model_registry.ARTEFACT_SHA256)
+        )
+        introduce(request, settings, package)
+    except ChangedSinceGateError as error:
+        # Nothing was touched: what serves goes on serving, and a person must hear of this.
+        return {"verdict": "REFUSED", "package_version": package.version, "reasons": [str(error)]}
     note(request, settings, plan, serving)
     logger.info(
         "planned",
@@ -92,8 +100,8 @@ def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
 def introduce(request: Request, settings: Settings, package: Package) -> None:
     """Let the monitor count what the package will answer, from its first request on: it needs its baseline for that."""
     staged_baselines.install(
-        clients.s3(), settings.data_bucket, staged=package.properties[model_registry.STAGED], model=request.model,
-        package_version=package.version,
+        clients.s3(), settings.data_bucket, staged=package.properties[model_registry.STAGED],
+        sha256=package.properties.get(model_registry.BASELINE_SHA256), model=request.model, package_version=package.version,
     )  # fmt: skip
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
 
@@ -121,7 +129,7 @@ def requests_of(
         "planned_at": to_text(planned_at),
         "endpoint_config_name": plan.endpoint_config,
         "model_name": plan.model_name,
-        "create_model": releases.create_model_request(plan, role_arn=settings.sagemaker_role_arn),
+        "create_model": releases.create_model_request(plan, role_arn=settings.serving_role_arn),
         "endpoint_config": releases.endpoint_config_request(
             plan, bucket=settings.data_bucket, kms_key_id=settings.kms_key_id
         ),

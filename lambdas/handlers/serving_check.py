@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from kedge.errors import UnknownPackageError
+from kedge.errors import ChangedSinceGateError, UnknownPackageError
 from kedge.serving import Served, ServingVerdict, judge_serving
-from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
+from lambdas.adapters import artefacts, champions, clients, endpoints, model_registry, staged_baselines
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
@@ -28,7 +29,10 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
         served=served(endpoint, package),
     )
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
-        follow(endpoint, package, champion, bench)
+        try:
+            follow(endpoint, package, champion, bench)
+        except ChangedSinceGateError as error:
+            verdict = replace(verdict, action="TELL", reasons=(verdict.reasons[0], f"it is not followed: {error}"))
     if verdict.action in ("FOLLOW", "TELL"):
         tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
     return verdict
@@ -79,10 +83,14 @@ def follow(endpoint: EndpointState, package: Package, before: Champion, bench: B
         model_name=model.model_name,
         since=endpoint.modified_at,
     )
+    artefacts.require_unchanged(
+        clients.s3(), package.artefact_uri, package.properties.get(model_registry.ARTEFACT_SHA256)
+    )
     staged_baselines.install(
         clients.s3(),
         bench.desk.bucket,
         staged=package.properties[model_registry.STAGED],
+        sha256=package.properties.get(model_registry.BASELINE_SHA256),
         model=bench.model,
         package_version=package.version,
     )

@@ -48,7 +48,8 @@ class Settings(Environment):
     state_table: str
     training_images: Json[dict[str, str]]
     training_source_uri: str
-    sagemaker_role_arn: str
+    training_role_arn: str
+    scoring_role_arn: str
     kms_key_id: str | None = None
 
 
@@ -143,11 +144,9 @@ def find_champion(config: ModelConfig, settings: Settings) -> Serving | None:
     """
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
     known = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    if endpoint is None and known is None:
-        return None
     served = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config) if endpoint else None
     if known is None:
-        return Serving(served.model_name, config)
+        return Serving(served.model_name, config) if served else None
     return Serving(
         served.model_name if served else known.model_name,
         package_schemas.load(clients.s3(), settings.data_bucket, config, known.baseline),
@@ -229,20 +228,23 @@ def scored_key(config: ModelConfig, name: str) -> str:
 def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
     """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
     base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
+    trained = f"s3://{settings.data_bucket}/{training_data.trained_prefix(request.model, request.run)}"
+    scored = f"s3://{settings.data_bucket}/{training_data.scored_prefix(request.model, request.run)}"
     workshop = Workshop(
         image=training_jobs.image_of(config, settings.training_images),
         source_uri=settings.training_source_uri,
-        role_arn=settings.sagemaker_role_arn,
+        training_role_arn=settings.training_role_arn,
+        scoring_role_arn=settings.scoring_role_arn,
         kms_key_id=settings.kms_key_id,
         tags=(("kedge:model", request.model), ("kedge:run", request.run)),
     )
     asked = {
         "training_job": training_jobs.training_job_request(
-            config, workshop, train_uri=f"{base}/train/", output_uri=f"{base}/output"
+            config, workshop, train_uri=f"{base}/train/", output_uri=trained
         ),
         "challenger_model": training_jobs.challenger_model_request(config, workshop),
         "challenger_transform": training_jobs.transform_request(
-            config, workshop, model_name=request.run, input_uri=f"{base}/{SCORED}", output_uri=f"{base}/challenger"
+            config, workshop, model_name=request.run, input_uri=f"{base}/{SCORED}", output_uri=f"{scored}/challenger"
         ),
     }
     if champion:
@@ -251,6 +253,6 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
         )
         asked["champion_transform"] = training_jobs.transform_request(
             champion.config, workshop, model_name=f"{request.run}-champion",
-            input_uri=f"{base}/{champion_key(champion, config)}", output_uri=f"{base}/champion",
+            input_uri=f"{base}/{champion_key(champion, config)}", output_uri=f"{scored}/champion",
         )  # fmt: skip
     return asked

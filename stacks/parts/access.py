@@ -153,10 +153,21 @@ def may_see_executions(role: iam.Role, *machines: str) -> None:
     allow(role, "SeeWhoHoldsTheLease", ["states:DescribeExecution"], arns, wildcard=reason)
 
 
-def may_pass(role: iam.Role, passed: iam.IRole, *, service: str) -> None:
-    """Hand a role to one service."""
+def may_pass(role: iam.Role, *passed: iam.IRole, service: str) -> None:
+    """Hand these roles to one service."""
     to = {"StringEquals": {"iam:PassedToService": service}}
-    allow(role, "PassRole", ["iam:PassRole"], [passed.role_arn], conditions=to)
+    allow(role, "PassRole", ["iam:PassRole"], [each.role_arn for each in passed], conditions=to)
+
+
+# A container without a network has no credentials either: what it runs cannot act as its role.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/mkt-algo-model-internet-free.html
+ISOLATED = {"Bool": {"sagemaker:NetworkIsolation": "true"}}
+
+
+def may_tag_what_it_makes(role: iam.Role, operations: Sequence[str], made: Sequence[str], *, wildcard: str) -> None:
+    """Tag what these operations make, with the call that makes it; tags of anything else stay as they are."""
+    only = {"StringEquals": {"sagemaker:TaggingAction": list(operations)}}
+    allow(role, "TagWhatIsMade", ["sagemaker:AddTags"], made, wildcard=wildcard, conditions=only)
 
 
 def objects_below(bucket: s3.Bucket, *prefixes: str) -> list[str]:

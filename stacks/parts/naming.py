@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
+
+from kedge.model_config import ModelConfig
 
 RETRAIN_MACHINE = "kedge-retrain"
 RELEASE_MACHINE = "kedge-release"
+# So many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
+NAMED_ENDPOINTS = 40
 
 
 def synthesizer() -> cdk.DefaultStackSynthesizer:
@@ -26,3 +32,12 @@ def executions(stack: cdk.Stack, machine: str) -> str:
 def sagemaker_arns(stack: cdk.Stack, *kinds: str) -> list[str]:
     """The ARNs of every SageMaker resource of these kinds, in this account and region."""
     return [stack.format_arn(service="sagemaker", resource=kind, resource_name="*") for kind in kinds]
+
+
+def endpoint_arns(stack: cdk.Stack, models: Sequence[ModelConfig]) -> list[str]:
+    """The ARNs of the models' endpoints, as long as their names fit into a policy; of every endpoint where they do not."""
+    names = sorted({model.endpoint.name for model in models})
+    if not 0 < len(names) <= NAMED_ENDPOINTS:
+        return sagemaker_arns(stack, "endpoint")
+    # SageMaker writes names in lower case into its ARNs.
+    return [stack.format_arn(service="sagemaker", resource="endpoint", resource_name=name.lower()) for name in names]

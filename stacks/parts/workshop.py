@@ -1,4 +1,4 @@
-"""What SageMaker trains and serves with: its role, the training source, and the images of the models."""
+"""What SageMaker trains and serves with: its roles, the training source, and the images of the models."""
 
 from __future__ import annotations
 
@@ -37,12 +37,19 @@ SOURCE = ROOT / "training"
 
 
 class Workshop(Construct):
-    """The execution role of jobs and endpoints, and what they run."""
+    """The execution roles of jobs and endpoints, and what they run.
+
+    What a container can write decides nothing: jobs write below `trained/` and `scored/`, endpoints below
+    `capture/`. Rows, truth, evidence,
+    baselines and the artefacts that are released lie where only functions write.
+    """
 
     def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Sequence[ModelConfig]) -> None:
         super().__init__(scope, name)
         self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
-        self.role = _execution_role(self, storage=storage, source=self.source)
+        self.training_role = _training_role(self, storage=storage, source=self.source)
+        self.scoring_role = _scoring_role(self, storage=storage)
+        self.serving_role = _serving_role(self, storage=storage)
         require_scripts(models)
         refuse_downloads(SOURCE)
         self.images = framework_images(models, region=cdk.Stack.of(self).region)
@@ -118,23 +125,42 @@ def pack_training_source() -> Path:
     return target
 
 
-def _execution_role(scope: Construct, *, storage: Storage, source: assets.Asset) -> iam.Role:
-    role = service_role(
-        scope, "ExecutionRole", service="sagemaker.amazonaws.com", description="Kedge: training, transform, endpoints"
-    )
-    stack = cdk.Stack.of(scope)
-    may_read(role, storage.data, "retraining")
-    # Endpoints capture, jobs write their outputs.
-    may_write(role, storage.data, "capture", "retraining")
-    may_use_key(role, storage.key)
-    # Jobs encrypt what they write with the key that their request names.
-    allow(role, "EncryptOutputs", ["kms:Encrypt"], [storage.key.key_arn])
-    may_lend_key(role, storage.key)
-    may_see_alarms(role)
+def _training_role(scope: Construct, *, storage: Storage, source: assets.Asset) -> iam.Role:
+    """Training jobs: they read rows and source, and write models."""
+    role = _execution_role(scope, "TrainingExecutionRole", storage=storage, does="training jobs")
+    may_read(role, storage.data, "retraining/*/train")
+    may_write(role, storage.data, "trained")
     allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
     # The source is a channel of the job, and SageMaker lists a channel before it reads it.
     only_it = {"StringEquals": {"s3:prefix": source.s3_object_key}}
     allow(role, "FindSource", ["s3:ListBucket"], [source.bucket.bucket_arn], conditions=only_it)
+    return role
+
+
+def _scoring_role(scope: Construct, *, storage: Storage) -> iam.Role:
+    """Batch transforms: they read pinned models and the holdout's features, never its labels, and write answers."""
+    role = _execution_role(scope, "ScoringExecutionRole", storage=storage, does="batch transforms")
+    may_read(role, storage.data, "artefacts", "retraining/*/holdout/input")
+    may_write(role, storage.data, "scored")
+    return role
+
+
+def _serving_role(scope: Construct, *, storage: Storage) -> iam.Role:
+    """Endpoints: they read pinned models, and write what they capture."""
+    role = _execution_role(scope, "ServingExecutionRole", storage=storage, does="endpoints")
+    may_read(role, storage.data, "artefacts")
+    may_write(role, storage.data, "capture")
+    may_see_alarms(role)
+    return role
+
+
+def _execution_role(scope: Construct, name: str, *, storage: Storage, does: str) -> iam.Role:
+    role = service_role(scope, name, service="sagemaker.amazonaws.com", description=f"Kedge: {does}")
+    stack = cdk.Stack.of(scope)
+    may_use_key(role, storage.key)
+    # Jobs encrypt what they write with the key that their request names.
+    allow(role, "EncryptOutputs", ["kms:Encrypt"], [storage.key.key_arn])
+    may_lend_key(role, storage.key)
     allow(
         role,
         "Log",

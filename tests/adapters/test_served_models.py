@@ -11,7 +11,7 @@ from lambdas.adapters.served_models import copied_model_request
 from lambdas.adapters.training_jobs import Workshop
 
 ROLE, OTHER = (f"arn:aws:iam::123456789012:role/{name}" for name in ("kedge", "somebody"))
-SHOP = Workshop("image:1", "s3://b/source.tar.gz", ROLE, "key", (("kedge:model", "m"),))
+SHOP = Workshop("image:1", "s3://b/source.tar.gz", "training", ROLE, "key", (("kedge:model", "m"),))
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/3"
 PLAIN = {
     "Image": "image:7",

@@ -24,7 +24,12 @@ training: {hyperparameters: {max_depth: 4, flavour: mild}}
 """
 CONFIG = parse_model_config(YAML % "text/csv", source="m.yaml")
 SHOP = Workshop(
-    "image:1", "s3://b/source.tar.gz", "arn:aws:iam::123456789012:role/jobs", "key", (("kedge:model", "m"),)
+    "image:1",
+    "s3://b/source.tar.gz",
+    "arn:aws:iam::123456789012:role/training",
+    "arn:aws:iam::123456789012:role/scoring",
+    "key",
+    (("kedge:model", "m"),),
 )
 
 
@@ -92,7 +97,7 @@ def test_json_rows_go_out_one_a_request_in_the_endpoints_content_type():
 
 @pytest.mark.parametrize("field", ["VolumeKmsKeyId"])
 def test_without_a_key_none_is_asked_for(field):
-    plain = Workshop(SHOP.image, SHOP.source_uri, SHOP.role_arn, None, SHOP.tags)
+    plain = Workshop(SHOP.image, SHOP.source_uri, SHOP.training_role_arn, SHOP.scoring_role_arn, None, SHOP.tags)
     assert field in make_transform()["TransformResources"]
     training = training_job_request(CONFIG, plain, train_uri="s3://b/t/", output_uri="s3://b/o")
     assert field not in training["ResourceConfig"]

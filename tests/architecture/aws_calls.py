@@ -15,7 +15,7 @@ OPERATIONS = {
     "get_object": ("s3:GetObject",),
     "head_object": ("s3:GetObject",),
     "put_object": ("s3:PutObject",),
-    "copy_object": ("s3:GetObject", "s3:PutObject"),
+    "copy": ("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
     "list_objects_v2": ("s3:ListBucket",),
     "get_item": ("dynamodb:GetItem",),
     "batch_get_item": ("dynamodb:BatchGetItem",),
@@ -46,6 +46,7 @@ OPERATIONS = {
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
     *("baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
+    *("trained", "scored", "artefacts"),
 )
 CLIENTS = {
     "s3",

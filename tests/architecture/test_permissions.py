@@ -83,11 +83,25 @@ PREFIXES_FROM_ELSEWHERE = {
     "detect_drift": {"predictions": "the day objects name their parts"},
     "join_labels": {"predictions": "the day objects name their parts"},
     "snapshot_data": {"predictions": "the day objects name their parts"},
-    "plan_release": {"retraining": "the package's metadata says where its baseline is staged"},
-    "settle": {"retraining": "the package's metadata says where its baseline is staged"},
+    "pin_artefact": {"trained": "SageMaker says where the job has written"},
+    "build_baseline": {"trained": "SageMaker says where the job has written"},
+    "plan_release": {
+        "retraining": "the package's metadata says where its baseline is staged",
+        "artefacts": "the package says where its artefact is",
+    },
+    "settle": {
+        "retraining": "the package's metadata says where its baseline is staged",
+        "artefacts": "the package says where its artefact is",
+    },
 }
 # Prefixes that a handler only writes into a request of somebody else's.
-PREFIXES_FOR_OTHERS = {"plan_release": {"capture": "the endpoint writes there, with the execution role"}}
+PREFIXES_FOR_OTHERS = {
+    "plan_release": {"capture": "the endpoint writes there, with its execution role"},
+    "snapshot_data": {
+        "trained": "the training job writes there, with its execution role",
+        "scored": "the transform jobs write there, with theirs",
+    },
+}
 FUNCTIONS = sorted(functions())
 
 
@@ -121,7 +135,7 @@ def allowed_prefixes(path):
 
 def prefixes_of(statements, sid, part):
     said = json.dumps([each[part] for each in statements if each.get("Sid") == sid])
-    return set(re.findall(r'"/?(\w+)/\*"', said))
+    return set(re.findall(r'"/?(\w+)/(?:[^"]*/)?\*"', said))
 
 
 def task_actions(file):

@@ -183,8 +183,12 @@ class Hotel:
         bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
         artefact = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         self._sent += 1
-        changed = f"retraining/{self.model}/made-by-hand-{self._sent}/output/model.tar.gz"
-        self.put(changed, _with_tail(artefact, inference_tail))
+        changed, body = (
+            f"artefacts/{self.model}/made-by-hand-{self._sent}/model.tar.gz",
+            with_tail(artefact, inference_tail),
+        )
+        wrote = self.s3.put_object(Bucket=self.bucket, Key=changed, Body=body, ChecksumAlgorithm="SHA256")
+        pinned = {"kedge:artefact_sha256": wrote["ChecksumSHA256"]}
         specification = described["InferenceSpecification"]
         specification["Containers"] = [
             {"Image": container["Image"], "Environment": container["Environment"],
@@ -194,12 +198,12 @@ class Hotel:
             ModelPackageGroupName=self.config.package_group,
             ModelApprovalStatus="PendingManualApproval",
             InferenceSpecification=specification,
-            CustomerMetadataProperties=described["CustomerMetadataProperties"],
+            CustomerMetadataProperties=described["CustomerMetadataProperties"] | pinned,
         )
         return str(answer["ModelPackageArn"])
 
 
-def _with_tail(artefact: bytes, tail: str) -> bytes:
+def with_tail(artefact: bytes, tail: str) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(artefact)) as before, tarfile.open(fileobj=out, mode="w:gz") as after:
         for entry in before.getmembers():

@@ -83,7 +83,7 @@ class Watched:
 
     def _answers(self, run: str, who: str) -> dict[str, list[str]]:
         answers: dict[str, list[str]] = {}
-        for body in self.hotel.objects(f"retraining/{self.hotel.model}/{run}/{who}/").values():
+        for body in self.hotel.objects(f"scored/{self.hotel.model}/{run}/{who}/").values():
             answers |= {row_id: rest for row_id, *rest in csv.reader(io.StringIO(body.decode()))}
         return answers
 

@@ -14,7 +14,7 @@ from kedge.training_rows import typed_rows
 from tests.handlers.aws_world import MODEL, World
 
 RUN = "run-1"
-PREFIX = f"retraining/{MODEL}/{RUN}"
+PREFIX, SCORED = f"retraining/{MODEL}/{RUN}", f"scored/{MODEL}/{RUN}"
 START = datetime(2016, 1, 1, tzinfo=UTC)
 HOLDOUT_ROWS = 600
 
@@ -30,7 +30,7 @@ def write_holdout(world: World, *, champion_noise: float = 1.2, challenger_noise
         answers[name] = 1 / (1 + np.exp(-(labels - 0.5 + random.normal(0, noise, HOLDOUT_ROWS))))
         lines = [f"r{index},{answer}\n" for index, answer in enumerate(answers[name])]
         # Batch Transform does not promise an order across its files.
-        world.put(f"{PREFIX}/{name}/input.csv.out", "".join(reversed(lines)).encode())
+        world.put(f"{SCORED}/{name}/input.csv.out", "".join(reversed(lines)).encode())
     world.put(f"{PREFIX}/manifest.json", json.dumps({"digest": "d" * 64}).encode())
     return answers["challenger"]
 

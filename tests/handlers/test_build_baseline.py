@@ -13,10 +13,12 @@ from kedge.profile_encoding import decode_baseline
 from kedge.slice_encoding import decode_slices
 from lambdas.handlers.build_baseline import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, aws_world
-from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, write_holdout
+from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, SCORED, write_holdout
 
+TRAINED = f"trained/{MODEL}/{RUN}/job/output"
 EVENT = {
-    "model": MODEL, "run": RUN, "time": "2016-02-11T02:00:00Z", "artefact_uri": f"s3://{BUCKET}/{PREFIX}/output/m.tar.gz",
+    "model": MODEL, "run": RUN, "time": "2016-02-11T02:00:00Z", "trained_uri": f"s3://{BUCKET}/{TRAINED}/model.tar.gz",
+    "artefact": {"uri": f"s3://{BUCKET}/artefacts/{MODEL}/job/model.tar.gz", "sha256": "c2hhMjU2+/c="},
     "snapshot": {"prefix": PREFIX, "training_end": "2016-02-07T11:00:00Z", "train_rows": 900,
                  "holdout_rows": HOLDOUT_ROWS},
     "gate": {"verdict": "PASS", "reasons": ["auc is better by +0.0700"], "rows": []},
@@ -80,7 +82,8 @@ def test_the_package_carries_its_reason_and_its_lineage(world):
     assert properties["kedge:training_end"] == "2016-02-07T11:00:00Z"
     assert properties["kedge:snapshot"] == "d" * 64
     assert (properties["kedge:champion"], properties["kedge:trigger"]) == ("1", "performance")
-    assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == EVENT["artefact_uri"]
+    assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == EVENT["artefact"]["uri"]
+    assert properties["kedge:artefact_sha256"] == EVENT["artefact"]["sha256"]
 
 
 def test_model_monitors_files_describe_every_feature(world):
@@ -105,7 +108,7 @@ def output_archive(world, content: bytes) -> None:
         entry = tarfile.TarInfo("importance.json")
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content))
-    world.put(f"{PREFIX}/output/output.tar.gz", sink.getvalue())
+    world.put(f"{TRAINED}/output.tar.gz", sink.getvalue())
 
 
 def importance_of(world) -> dict[str, float]:
@@ -130,7 +133,7 @@ def shuffled_answers(world, scores: np.ndarray, name: str) -> None:
     """The challenger's answers to shuffled rows: only where this feature's values were do they differ from what they were."""
     place = world.config.feature_names.index(name)
     lines = [f"{p}~r{row},{scores[row] if p != place else 0.5}\n" for p in range(place + 1) for row in range(50)]
-    world.put(f"{PREFIX}/challenger/permuted.csv.out", "".join(lines).encode())
+    world.put(f"{SCORED}/challenger/permuted.csv.out", "".join(lines).encode())
 
 
 def test_where_training_says_nothing_shuffled_rows_do(world):
@@ -146,5 +149,5 @@ def test_what_training_says_goes_before_shuffled_rows(world):
 
 def test_answers_to_rows_that_nobody_asked_for_lose_only_the_importance(world):
     write_holdout(world)
-    world.put(f"{PREFIX}/challenger/permuted.csv.out", b"0~stranger,0.5\n")
+    world.put(f"{SCORED}/challenger/permuted.csv.out", b"0~stranger,0.5\n")
     assert importance_of(world) == {}

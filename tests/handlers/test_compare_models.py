@@ -10,7 +10,7 @@ import pytest
 from kedge.errors import HoldoutCountMismatchError
 from lambdas.handlers.compare_models import handler
 from tests.handlers.aws_world import CONTEXT, MODEL, aws_world
-from tests.handlers.holdouts import PREFIX, RUN, write_holdout
+from tests.handlers.holdouts import PREFIX, RUN, SCORED, write_holdout
 
 SERVING = {"present": True, "model_name": "m", "package_version": "1"}
 
@@ -58,8 +58,8 @@ def test_a_first_model_is_compared_with_chance_alone(world):
 
 def test_a_model_that_left_rows_out_is_not_judged(world):
     write_holdout(world)
-    lines = world.read(f"{PREFIX}/champion/input.csv.out").splitlines(keepends=True)
-    world.put(f"{PREFIX}/champion/input.csv.out", b"".join(lines[:-1]))
+    lines = world.read(f"{SCORED}/champion/input.csv.out").splitlines(keepends=True)
+    world.put(f"{SCORED}/champion/input.csv.out", b"".join(lines[:-1]))
     with pytest.raises(HoldoutCountMismatchError, match="champion answered 599 of 600"):
         run()
 
@@ -71,7 +71,7 @@ def test_a_challenger_that_is_worse_on_a_slice_is_refused_by_its_name(world):
     chosen = np.array(truth.column(first).to_pylist()) == "a"
     turned = np.where(chosen, 1 - challenger, challenger)
     lines = [f"r{place},{answer}\n" for place, answer in enumerate(turned)]
-    world.put(f"{PREFIX}/challenger/input.csv.out", "".join(lines).encode())
+    world.put(f"{SCORED}/challenger/input.csv.out", "".join(lines).encode())
     answered = run()
     assert answered["verdict"] == "REFUSE"
     assert f"slice {first}=a" in [row["gate"] for row in answered["rows"] if row["verdict"] == "REFUSE"]

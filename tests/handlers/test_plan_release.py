@@ -9,20 +9,23 @@ from lambdas.adapters import served
 from lambdas.adapters.times import from_text
 from lambdas.handlers import build_baseline
 from lambdas.handlers.plan_release import handler
-from tests.handlers.aws_world import CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
 from tests.handlers.holdouts import PREFIX, write_holdout
 from tests.handlers.test_build_baseline import EVENT as CHALLENGER
 
 TIME = "2016-02-11T12:00:00Z"
-STAGED = {"kedge:staged": f"{PREFIX}/baseline"}
+ARTEFACT, BASELINE = "model.tar.gz", f"{PREFIX}/baseline"
+STAGED: dict[str, str] = {}
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with aws_world(monkeypatch, SAGEMAKER_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGES=IMAGES) as world:
+    with aws_world(monkeypatch, SERVING_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGES=IMAGES) as world:
         write_holdout(world)
-        build_baseline.handler(CHALLENGER, CONTEXT)
+        staged = build_baseline.handler(CHALLENGER, CONTEXT)["package"]["CustomerMetadataProperties"]
+        wrote = world.s3.put_object(Bucket=BUCKET, Key=ARTEFACT, Body=b"judged", ChecksumAlgorithm="SHA256")
+        STAGED.update(staged | {"kedge:artefact_sha256": wrote["ChecksumSHA256"]})
         yield world
 
 
@@ -96,9 +99,47 @@ def test_a_package_that_serves_already_changes_nothing(world):
 
 @pytest.mark.parametrize(
     ("status", "properties", "reason"),
-    [("PendingManualApproval", STAGED, "not Approved"), ("Approved", None, "staged no baseline")],
+    [("PendingManualApproval", {"kedge:staged": BASELINE}, "not Approved"), ("Approved", None, "staged no baseline")],
 )
 def test_a_package_that_may_not_serve_is_refused(world, status, properties, reason):
     arn = world.register(status=status, properties=properties)
     with pytest.raises(UnknownPackageError, match=reason):
         run(arn)
+
+
+def rewrite(world, key: str, body: bytes, **more: str) -> None:
+    world.s3.put_object(Bucket=BUCKET, Key=key, Body=body, **more)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda world: rewrite(world, ARTEFACT, b"a backdoor", ChecksumAlgorithm="SHA256"), "the artefact at"),
+        (lambda world: rewrite(world, ARTEFACT, b"a backdoor"), "the artefact at"),
+        (lambda world: world.s3.delete_object(Bucket=BUCKET, Key=ARTEFACT), "its SHA-256 is not there"),
+        (lambda world: rewrite(world, f"{BASELINE}/reference.json", b"{}"), "the baseline at"),
+        (lambda world: rewrite(world, f"{BASELINE}/baseline.npz", b""), "the baseline at"),
+        (lambda world: world.s3.delete_object(Bucket=BUCKET, Key=f"{BASELINE}/slices.npz"), "the baseline at"),
+    ],
+)
+def test_what_was_changed_after_its_gate_is_refused_before_anything_is_touched(world, change, said):
+    world.serve()
+    arn = world.register(properties=STAGED)
+    change(world)
+    answered = run(arn)
+    assert (answered["verdict"], answered["package_version"]) == ("REFUSED", "1")
+    assert said in answered["reasons"][0]
+    assert world.keys("baselines/") == []
+    assert world.item("release") is None
+
+
+@pytest.mark.parametrize("missing", ["kedge:artefact_sha256", "kedge:baseline_sha256"])
+def test_a_package_that_was_registered_without_a_digest_is_refused(world, missing):
+    arn = world.register(properties={key: value for key, value in STAGED.items() if key != missing})
+    answered = run(arn)
+    assert (answered["verdict"], "none was pinned" in answered["reasons"][0]) == ("REFUSED", True)
+
+
+def test_an_artefact_written_again_as_it_was_is_the_same(world):
+    rewrite(world, ARTEFACT, b"judged", ChecksumAlgorithm="SHA256")
+    assert run(world.register(properties=STAGED))["verdict"] == "CREATE"

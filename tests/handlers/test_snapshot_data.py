@@ -20,13 +20,14 @@ from tests.handlers.bookings import answer, load_bookings, publish_labels
 
 NOW = datetime(2015, 12, 1, tzinfo=UTC)
 PREFIX = f"retraining/{MODEL}/run-1"
+TRAINER = ROLE.replace("jobs", "training")
 
 
 @pytest.fixture
 def world(monkeypatch):
     environment = {
-        "TRAINING_IMAGES": IMAGES, "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "SAGEMAKER_ROLE_ARN": ROLE,
-        "KMS_KEY_ID": "key",
+        "TRAINING_IMAGES": IMAGES, "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "TRAINING_ROLE_ARN": TRAINER,
+        "SCORING_ROLE_ARN": ROLE, "KMS_KEY_ID": "key",
     }  # fmt: skip
     with aws_world(monkeypatch, **environment) as world:
         yield world
@@ -216,12 +217,15 @@ def test_the_challenger_scores_shuffled_rows_too_and_the_champion_does_not(world
     assert {row[0].split("~", 1)[1] for row in shuffled} < {row[0] for row in rows}
 
 
-def test_the_jobs_read_and_write_below_the_run(world):
+def test_the_jobs_read_below_the_run_and_write_where_nothing_decides(world):
     initial_rows(world)
     answered = run(datetime(2015, 10, 1, tzinfo=UTC))
     base = f"s3://{BUCKET}/{PREFIX}"
     source = answered["training_job"]["InputDataConfig"][0]["DataSource"]["S3DataSource"]
     assert source["S3Uri"] == answered["snapshot"]["train_uri"] == f"{base}/train/"
     assert answered["training_job"]["AlgorithmSpecification"]["TrainingImage"] == "image:1"
-    assert answered["challenger_transform"]["TransformOutput"]["S3OutputPath"] == f"{base}/challenger"
+    scored, trained = (f"s3://{BUCKET}/{kind}/{MODEL}/run-1" for kind in ("scored", "trained"))
+    assert answered["challenger_transform"]["TransformOutput"]["S3OutputPath"] == f"{scored}/challenger"
+    assert answered["training_job"]["OutputDataConfig"]["S3OutputPath"] == trained
+    assert answered["training_job"]["RoleArn"] == TRAINER != answered["challenger_model"]["ExecutionRoleArn"]
     assert answered["challenger_model"]["EnableNetworkIsolation"] is True

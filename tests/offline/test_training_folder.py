@@ -30,7 +30,7 @@ def world(tmp_path):
 
 
 def train(world, config, **changes):
-    shop = Workshop("image", world.source, world.role, None, ())
+    shop = Workshop("image", world.source, world.role, world.role, None, ())
     uris = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
     request = training_job_request(config, shop, **uris) | changes
     world.sagemaker.create_training_job(TrainingJobName="job-1", **request)

@@ -23,7 +23,7 @@ def hotel() -> ModelConfig:
 
 def ready(*, champion: bool = True) -> Json:
     """Answer as snapshot_data does when the rows will do."""
-    shop = Workshop("image", "s3://bucket/source.tar.gz", ROLE, KEY, (("kedge:model", "hotel"),))
+    shop = Workshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
     holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
     answer = {
         "verdict": "READY",
@@ -54,6 +54,11 @@ def ready(*, champion: bool = True) -> Json:
 def rejected() -> Json:
     """Answer as snapshot_data does when the rows will not do."""
     return {"verdict": "REJECTED", "reasons": ["12 rows, and 1,000 are needed"], "champion": {"present": False}}
+
+
+def pinned(uri: str = "s3://bucket/artefacts/hotel/model.tar.gz") -> Json:
+    """Answer as pin_artefact does."""
+    return {"uri": uri, "sha256": "c2hhMjU2"}
 
 
 def gate(verdict: str) -> Json:

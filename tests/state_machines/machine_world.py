@@ -15,6 +15,7 @@ DEFINITIONS = Path(__file__).resolve().parents[2] / "state_machines"
 TABLE, MODEL = "state", "hotel"
 FUNCTIONS = (
     "SnapshotData",
+    "PinArtefact",
     "CompareModels",
     "BuildBaseline",
     "PlanRelease",

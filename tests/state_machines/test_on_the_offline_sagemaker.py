@@ -8,7 +8,7 @@ import pytest
 from kedge.errors import EndpointBusyError
 from lambdas.adapters import model_registry
 from tests.offline.sagemaker_world import BUCKET, INFERENCE, TRAIN, World, archive
-from tests.state_machines.function_answers import KEY, RUN, gate, hotel, plan, ready, registration, settled
+from tests.state_machines.function_answers import KEY, RUN, gate, hotel, pinned, plan, ready, registration, settled
 from tests.state_machines.machine_world import FakeFunctions, Machine
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -44,13 +44,20 @@ def snapshot(account, world):
 def test_a_challenger_is_really_trained_scored_and_registered(account, world, snapshot):
     def build(event):
         answer = registration()
-        answer["package"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = event["artefact_uri"]
+        answer["package"]["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] = event["artefact"]["uri"]
         return answer
 
     # Nobody but the world reads what the champion's own role may: the copy has the machine's.
     uri = world.make_model("hotel-v2", mean=100)
     snapshot["champion_model"]["Containers"][0]["ModelDataUrl"] = uri
-    functions = FakeFunctions(account, SnapshotData=snapshot, CompareModels=gate("PASS"), BuildBaseline=build, Tell={})
+    functions = FakeFunctions(
+        account,
+        SnapshotData=snapshot,
+        PinArtefact=lambda event: pinned(event["artefact_uri"]),
+        CompareModels=gate("PASS"),
+        BuildBaseline=build,
+        Tell={},
+    )
     ending = Machine(account, "retrain", functions).run(trigger={"kind": "performance"})
     assert ending["status"] == "SUCCEEDED", ending.get("cause")
     assert world.read("challenger/input.csv.out") == b"a,4.0\nb,5.0\n"

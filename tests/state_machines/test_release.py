@@ -86,6 +86,20 @@ def test_a_package_that_serves_already_changes_nothing_and_is_told(machine, func
     assert machine.lease() is None
 
 
+def test_a_package_that_was_changed_after_its_gate_is_told_and_nothing_is_made(machine, functions, sagemaker):
+    reasons = ["the artefact at s3://b/k is not the one that passed the gate"]
+    functions.set(PlanRelease={"verdict": "REFUSED", "package_version": "3", "reasons": reasons})
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert sagemaker.calls == []
+    (told,) = functions.named("Tell")
+    assert (told["kind"], told["detail"]["package_version"], told["detail"]["reasons"]) == (
+        "release_refused",
+        "3",
+        reasons,
+    )
+    assert machine.lease() is None
+
+
 def test_a_busy_endpoint_is_waited_for(machine, functions):
     functions.set(PlanRelease=[BUSY, BUSY, plan()])
     assert run(machine)["status"] == "SUCCEEDED"

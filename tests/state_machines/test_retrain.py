@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.state_machines.function_answers import ROLE, RUN, gate, ready, registration, rejected
+from tests.state_machines.function_answers import ROLE, RUN, gate, pinned, ready, registration, rejected
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
@@ -15,7 +15,12 @@ class UnreadableAnswerError(Exception):
 @pytest.fixture
 def functions(account):
     return FakeFunctions(
-        account, SnapshotData=ready(), CompareModels=gate("PASS"), BuildBaseline=registration(), Tell={"kind": "told"}
+        account,
+        SnapshotData=ready(),
+        PinArtefact=pinned(),
+        CompareModels=gate("PASS"),
+        BuildBaseline=registration(),
+        Tell={"kind": "told"},
     )
 
 
@@ -89,12 +94,16 @@ def test_a_copy_whose_first_answer_was_lost_is_made_under_another_name(machine, 
     assert deleted(sagemaker) == [f"{RUN}-0", f"{RUN}-champion-1"]
 
 
-def test_the_challenger_is_the_artefact_that_the_job_wrote(machine, sagemaker, functions):
+def test_what_the_job_wrote_is_pinned_and_the_pinned_copy_is_what_is_scored_and_registered(
+    machine, sagemaker, functions
+):
     run(machine)
+    (asked,) = functions.named("PinArtefact")
+    assert (asked["job"], asked["artefact_uri"]) == (f"{RUN}-0", f"s3://bucket/{RUN}-0/model.tar.gz")
     model, _ = sagemaker.named("CreateModel")
-    assert model["PrimaryContainer"]["ModelDataUrl"] == f"s3://bucket/{RUN}-0/model.tar.gz"
+    assert model["PrimaryContainer"]["ModelDataUrl"] == pinned()["uri"]
     (asked,) = functions.named("BuildBaseline")
-    assert asked["artefact_uri"] == f"s3://bucket/{RUN}-0/model.tar.gz"
+    assert (asked["artefact"], asked["trained_uri"]) == (pinned(), f"s3://bucket/{RUN}-0/model.tar.gz")
     assert asked["trigger"] == TRIGGER
 
 
@@ -133,7 +142,7 @@ def test_a_refusal_is_told_with_the_time_and_words_of_the_entry_in_the_timeline(
     assert told["detail"] == {"run": RUN, "champion": "2", **gate("REFUSE")}
 
 
-@pytest.mark.parametrize("function", ["SnapshotData", "CompareModels", "BuildBaseline"])
+@pytest.mark.parametrize("function", ["SnapshotData", "PinArtefact", "CompareModels", "BuildBaseline"])
 def test_a_function_that_fails_is_told_by_its_state_and_the_lease_is_gone(machine, functions, function):
     functions.set(**{function: UnreadableAnswerError("line 7")})
     ending = run(machine)

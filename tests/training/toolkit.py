@@ -126,7 +126,7 @@ class Container:
     def train(self, config: ModelConfig, channel: Path, environment: Mapping[str, str] | None = None) -> str:
         """Run the training job that Kedge asks for; return its log."""
         source = pack_training_source()
-        shop = Workshop("image", f"s3://assets/{source.name}", "role", None, ())
+        shop = Workshop("image", f"s3://assets/{source.name}", "role", "role", None, ())
         request = training_job_request(config, shop, train_uri="s3://data/train/", output_uri="s3://data/output")
         assert request["EnableNetworkIsolation"]
         shutil.copytree(channel, self.root / "input" / "data" / "train")
