@@ -60,9 +60,9 @@ class GateReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was refused, or by how much it passed."""
+        """Why it was refused, or by how much it passed: what was measured before the formalities."""
         refused = tuple(row.reason for row in self.rows if row.verdict == "REFUSE")
-        return refused or tuple(row.reason for row in self.rows)
+        return refused or tuple(row.reason for row in sorted(self.rows, key=lambda row: row.low is None))
 
 
 def judge_challenger(

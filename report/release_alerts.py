@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, gate_reasons, package_link, section
+from report.alert_words import Message, bullets, deciding_reasons, package_link, section
+from report.approval_figures import figure_lines
 
 Detail = Mapping[str, Any]
 
@@ -15,11 +16,18 @@ def package_registered(model: str, detail: Detail) -> Message:
     arn, trigger = str(detail.get("package_arn", "")), detail.get("trigger")
     console = f"SageMaker console > Models > Registered models > {model} > version {version(detail)} > Update status"
     command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
+    figures = figure_lines(
+        detail.get("rows", []),
+        champion=detail.get("champion") or {},
+        snapshot=detail.get("snapshot") or {},
+        live=trigger.get("live") if isinstance(trigger, Mapping) else None,
+    )
     return Message(
         f"please decide about package version {version(detail)}",
         (
             section("WHY IT WAS TRAINED", bullets(trigger["reasons"]) if isinstance(trigger, Mapping) else ""),
-            section("WHY IT IS BETTER", bullets(gate_reasons(detail))),
+            section("THE FIGURES", bullets(figures)),
+            section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
             section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
             f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
             section(

@@ -99,10 +99,12 @@ def ago(time: timedelta) -> str:
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
-    """The metric whose limit is broken, with both numbers; nothing where none was judged."""
+    """The metric whose limit is broken: what it was on the reference, what it is, and the limit; nothing where none was judged."""
     judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
     for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
-        return f" ({metric['name'].replace('_', ' ')} {metric['value']:.3g}, limit {metric['limit']:.3g})"
+        before = performance.get("reference", {}).get(metric["name"])
+        was = f"{before['value']:.3g} -> " if before else ""
+        return f" ({metric['name']} {was}{metric['value']:.3g}, limit {metric['limit']:.3g})"
     return ""
 
 

@@ -37,6 +37,7 @@ from lambdas.adapters.transform_outputs import Answered
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
+from report.approval_figures import figure_lines
 
 
 class Settings(Environment):
@@ -52,12 +53,15 @@ class Snapshot(BaseModel, frozen=True):
     training_end: AwareDatetime
     train_rows: int
     holdout_rows: int
+    holdout_start: str | None = None
+    holdout_end: str | None = None
 
 
 class Gate(BaseModel, frozen=True):
     """What compare_models said of the challenger."""
 
     reasons: tuple[str, ...] = ()
+    rows: tuple[dict[str, Any], ...] = ()
 
 
 class Request(BaseModel, frozen=True):
@@ -182,7 +186,11 @@ def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
 def description(request: Request) -> str:
     """What an approver reads first."""
     rows = f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
-    return f"{request.model} {rows}. " + " ".join(f"{reason}." for reason in request.gate.reasons)
+    trigger = request.trigger if isinstance(request.trigger, dict) else {}
+    snapshot = request.snapshot.model_dump(exclude_none=True)
+    figures = figure_lines(request.gate.rows, champion=request.champion, snapshot=snapshot, live=trigger.get("live"))
+    said = [f"{request.model} {rows}", *figures, *request.gate.reasons]
+    return " ".join(f"{sentence}." for sentence in said)
 
 
 def properties(request: Request, prefix: str, digest: str, reference: bytes) -> dict[str, str]:
@@ -197,7 +205,8 @@ def properties(request: Request, prefix: str, digest: str, reference: bytes) -> 
         model_registry.SNAPSHOT: digest,
         "kedge:trigger": str(trigger.get("kind", "")),
         "kedge:reason": str(reasons[0]) if reasons else "",
-        "kedge:gate": request.gate.reasons[0] if request.gate.reasons else "",
+        # The registry takes no ">" here: what is left of an arrow would read as a minus.
+        "kedge:gate": request.gate.reasons[0].replace("->", "to") if request.gate.reasons else "",
         "kedge:champion": str(request.champion.get("package_version") or "none"),
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
