@@ -16,6 +16,15 @@ def in_words(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= _THOUSAND else f"{value + 0.0:.4g}"
 
 
+def counted(number: int, thing: str) -> str:
+    """So many of a thing, with a separator between thousands and the right number.
+
+    >>> counted(1, "row"), counted(12345, "row"), counted(0, "row")
+    ('1 row', '12,345 rows', '0 rows')
+    """
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def change(name: str, before: float, after: float, side: Direction) -> str:
     """The metric's name, both values, and the word that says which way it went.
 

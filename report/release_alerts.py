@@ -90,7 +90,7 @@ def canary_started(_model: str, detail: Detail) -> Message:
     return Message(
         f"canary of package version {version(detail)} started",
         (
-            section("HOW MUCH OF THE TRAFFIC", str(detail.get("traffic", ""))),
+            section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
             "Errors, latency and its answers are watched.",
             section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
             run(detail),
@@ -159,8 +159,16 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. The package stays approved in the registry: "
-                "reject it there; to try it once more, reject and then approve it.",
+                "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it is not to be "
+                "tried again, reject it there; to try it once more, reject and then approve it.",
+            ),
+            section(
+                "WHERE TO LOOK",
+                "An alarm sends a canary back. Which one rang, CloudWatch tells for 30 days (behaviour, client-errors, latency or "
+                "server-errors):\naws cloudwatch describe-alarm-history --alarm-name "
+                f"kedge-{detail['endpoint_config']}-server-errors"
+                if "endpoint_config" in detail
+                else "",
             ),
             run(detail),
         ),

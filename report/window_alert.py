@@ -45,7 +45,9 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
 def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """What has become of the episode, and the verdict in a line: the loss first, then the drift."""
     if detail["severity"] == "INSUFFICIENT_DATA":
-        return "the monitor is blind: two windows in a row held nothing to judge"
+        if detail["window"]["rows"]:
+            return "too few requests: two windows in a row held too little to judge"
+        return "the monitor is blind: two windows in a row held no request"
     news = detail.get("alarm_episode", {}).get("news", "begins")
     if news == "ends":
         return "is back to normal" + (", but for warnings" if detail["severity"] == "WARNING" else "")
@@ -141,6 +143,11 @@ def unlike(performance: Mapping[str, Any]) -> list[str]:
 
 def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """What Kedge does now without being asked."""
+    if detail["severity"] == "INSUFFICIENT_DATA" and detail["window"]["rows"]:
+        return (
+            "Windows go on being judged, and you hear of this no more while it lasts. Where the endpoint has little traffic, make "
+            "cadence.window_days longer or drift.minimum_rows smaller in the model's YAML."
+        )
     if detail["severity"] == "INSUFFICIENT_DATA":
         return (
             "Nothing can be judged until requests are captured again. Is the endpoint called, and is Data Capture on?"
