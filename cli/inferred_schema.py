@@ -56,13 +56,17 @@ def infer_schema(columns: Mapping[str, Any], *, apart: set[str], declared: pa.Sc
 
 
 def kind_of(values: Any) -> Any:
-    """Numeric where the values are numbers, or text that reads as numbers; booleans are categories."""
+    """Numeric where the values are numbers, or text that reads as numbers.
+
+    Booleans are `boolean`, so that `true` in Parquet and `True` in a CSV request are one level, to Kedge and to the model.
+    """
     kind = value_type(values)
     if is_number(kind):
-        return "categorical" if pa.types.is_boolean(kind) else "numeric"
+        return "boolean" if pa.types.is_boolean(kind) else "numeric"
     words, rows = _words(values)
-    if {str(word).lower() for word in words.to_pylist()[:1000]} <= {"true", "false"}:
-        return "categorical"
+    found = {str(word).lower() for word in words.to_pylist()[:1000]}
+    if found <= {"true", "false"}:
+        return "boolean" if found else "categorical"
     unparsable = int(rows[cast_numbers(words, "float64").unparsable].sum())
     return "numeric" if unparsable <= ODD_FRACTION_MAX * rows.sum() else "categorical"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,11 @@ def retrain(
 
         answer = ask_for_retraining(_deployment(region, endpoint_url), model, reason, initial=initial)
         if answer["action"] != "START":
-            raise BadInputError("; ".join(answer["reasons"]))
+            again = f"kedge retrain {model}{' --initial' if initial else ''} --reason {shlex.quote(reason)}"
+            raise BadInputError(
+                f"not started: {'; '.join(answer['reasons'][1:]) or answer['reasons'][0]}. The request is not kept: when that "
+                f"has ended (`kedge history {model}` tells), type it again: {again}"
+            )
     typer.echo(f"started {answer['run']}; `kedge history {model}` tells how it goes")
 
 
@@ -103,9 +108,12 @@ def rollback(
         gone = go_back(_deployment(region, endpoint_url), model, reason, version=to)
     typer.echo(
         f"{gone.run} releases version {gone.version} in place of version {gone.champion_version}; "
-        f"`kedge history {model}` tells how it goes\n"
-        f"so that it is not tried again, reject version {gone.champion_version} in the registry once it no longer serves"
+        f"`kedge history {model}` tells how it goes"
     )
+    if gone.is_back:
+        typer.echo(
+            f"so that version {gone.champion_version} is not tried again, reject it in the registry once it no longer serves"
+        )
 
 
 # What `settle` found, in a sentence.

@@ -27,6 +27,11 @@ class GoneBack:
     version: str
     champion_version: str
 
+    @property
+    def is_back(self) -> bool:
+        """Whether the version is an older one than what serves: registry versions are numbers that grow."""
+        return int(self.version) < int(self.champion_version)
+
 
 def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
     """Call the function that decides, as its schedule does; its answer says whether an execution started."""
@@ -70,15 +75,24 @@ def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[
 
 
 def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
-    """Leave the pause where every decision looks for it."""
+    """Leave the pause where every decision looks for it, and write it down."""
     _champion(deployment, model)
     caller, dynamodb = deployment.caller, deployment.client("dynamodb")
     pauses.save(dynamodb, deployment.table, model, reason=f"{reason} ({caller.name})", by=caller.name, now=caller.time)
+    _record(deployment, model, "paused", {"by": caller.name, "reason": reason})
 
 
 def resume_retraining(deployment: Deployment, model: str) -> str | None:
-    """Take the pause away; why there was one, or None."""
-    return pauses.remove(deployment.client("dynamodb"), deployment.table, model)
+    """Take the pause away and write that down; why there was one, or None."""
+    before = pauses.remove(deployment.client("dynamodb"), deployment.table, model)
+    if before is not None:
+        _record(deployment, model, "resumed", {"by": deployment.caller.name, "reason": f"it was paused: {before}"})
+    return before
+
+
+def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
+    s3, time = deployment.client("s3"), deployment.caller.time
+    audit.record(s3, deployment.bucket, model=model, kind=kind, time=time, detail=detail)
 
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
@@ -162,6 +176,4 @@ def _write_down(deployment: Deployment, model: str, package: Package, caller: Ca
         "reason": f"rollback: {reason}",
         "run": run,
     }
-    audit.record(
-        deployment.client("s3"), deployment.bucket, model=model, kind="approved", time=caller.time, detail=detail
-    )
+    _record(deployment, model, "approved", detail)

@@ -9,16 +9,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from report.alert_words import what_broke
+from report.alert_words import deciding_reasons
+from report.failures import plain_failure
 
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
-    "rejected": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
+    "rejected": "yellow", "paused": "yellow", "labels_lost": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
-# In this order; what an entry lacks is left out.
-_TOLD = ("severity", "performance_severity", "subject", "verdict", "hold", "package_version", "traffic", "run", "by")
+# Before the reasons and behind them, in this order; what an entry lacks is left out.
+_FIRST, _LAST = ("severity", "subject", "hold", "package_version", "traffic"), ("by", "run")
+REASONS_SHOWN = 2
 
 
 def print_timeline(entries: Iterable[dict[str, Any]]) -> None:
@@ -30,23 +32,25 @@ def print_timeline(entries: Iterable[dict[str, Any]]) -> None:
     for entry in entries:
         kind = str(entry["kind"])
         time = str(entry["time"]).replace("T", " ").removesuffix("Z")
-        table.add_row(time, f"[{_COLOURS.get(kind, 'default')}]{escape(kind)}[/]", escape(in_words(entry["detail"])))
+        table.add_row(time, f"[{_COLOURS.get(kind, 'default')}]{escape(kind)}[/]", escape(in_words(entry)))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 160  # a log has no width of its own
     console.print(table)
 
 
-def in_words(detail: dict[str, Any]) -> str:
-    """A detail's short facts, then its first reasons."""
-    facts = [
-        f"version {detail[name]}" if name == "package_version" else str(detail[name])
-        for name in _TOLD
-        if detail.get(name)
-    ]
-    reasons = detail.get("reasons") or ([detail["reason"]] if detail.get("reason") else [])
+def in_words(entry: dict[str, Any]) -> str:
+    """An entry's short facts and what decided it first, then who and which run."""
+    detail = entry["detail"]
+    if entry["kind"] == "baseline_switched":
+        return "; ".join([f"version {detail.get('package_version', '')} serves", *_facts(detail, ("run",))])
+    reasons = deciding_reasons(detail) or ([str(detail["reason"])] if detail.get("reason") else [])
     if "cause" in detail:
-        reasons = [
-            f"at {detail.get('state', 'a step')}: {what_broke(str(detail.get('error', '')), str(detail['cause']))}"
-        ]
-    return "; ".join([*facts, *map(str, reasons[:2])])
+        why = plain_failure(str(detail.get("error", "")), str(detail["cause"]))
+        reasons = [f"at {detail['state']}: {why}" if "state" in detail else why]
+    return "; ".join([*_facts(detail, _FIRST), *reasons[:REASONS_SHOWN], *_facts(detail, _LAST)])
+
+
+def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    words = {"package_version": "version {}", "by": "by {}"}
+    return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.business import figure_values
-from kedge.gate import GateRow
+from kedge.comparisons import by_how_much, change
+from kedge.gate import GateRow, Verdict
 from kedge.intervals import z_of
 from kedge.model_config import ModelConfig
 from kedge.model_policies import BusinessFigure
@@ -52,14 +53,18 @@ def _gate_row(
     if sides[0] is None or sides[1] is None:
         return None
     gain = figure.sign * (sides[0] - sides[1])
-    gain = gain[np.isfinite(gain)]
+    known = np.isfinite(gain)
+    gain = gain[known]
     if len(gain) < 2:
         return None
     value, reach = float(gain.mean()), z_of(config.gate.confidence) * float(gain.std(ddof=1)) / math.sqrt(len(gain))
     worse = value + reach < 0
+    before, after = (float(side[known].mean()) for side in (sides[1], sides[0]))
+    better = "higher" if figure.sign > 0 else "lower"
     reason = (
-        f"{figure.name} moves by {value:+.4g} ({value - reach:+.4g} to {value + reach:+.4g}) a prediction to the better "
-        f"on {len(gain)} paired rows; it must not be worse beyond chance"
+        f"{change(figure.name, before, after, better)} a prediction on the same {len(gain):,} rows: "
+        f"{by_how_much(value, value - reach, value + reach)}; it must not be clearly worse"
     )
     name = f"business {figure.name}"
-    return GateRow(name, 0.0, value, "REFUSE" if worse else "PASS", reason, value - reach, value + reach)
+    verdict: Verdict = "REFUSE" if worse else "PASS"
+    return GateRow(name, 0.0, value, verdict, reason, value - reach, value + reach, figure.name, before, after)

@@ -99,7 +99,7 @@ class DriftReport:
                 *(c.reason for c in blind),
             )
         if self.rows < self.minimum_rows:
-            return (f"the window has {self.rows} rows, {self.minimum_rows} are needed to judge drift",)
+            return (f"the window has {self.rows:,} rows, {self.minimum_rows:,} are needed to judge drift",)
         return tuple(c.reason for c in blind)
 
     def judged_against(self, sources: Mapping[str, str], notes: Sequence[str] = ()) -> DriftReport:

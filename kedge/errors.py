@@ -214,7 +214,7 @@ class LeaseHeldError(RetryableError):
     """Another execution works on this model."""
 
     def __init__(self, *, model: str, holder: str, purpose: str) -> None:
-        super().__init__(f"{model} is being worked on ({purpose}) by {holder}; it goes on when that has ended")
+        super().__init__(f"{model} is being worked on: a {purpose} runs ({holder.rpartition(':')[2]})")
         self.model, self.holder = model, holder
 
 

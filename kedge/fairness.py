@@ -184,5 +184,5 @@ def _said(disparity: Disparity) -> str:
     side = "at least" if e.name == "disparate_impact" else "at most"
     return (
         f"{e.name.replace('_', ' ')} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {one} and {other}; "
-        f"{side} {disparity.limit:g} is asked for"
+        f"limit: {side} {disparity.limit:g}"
     )

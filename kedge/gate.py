@@ -10,19 +10,26 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.comparisons import by_how_much, change, in_words
 from kedge.intervals import z_of
+from kedge.metric_names import direction
 from kedge.model_policies import GATE_METRICS, GatePolicy
 from kedge.model_sections import Problem
-from kedge.paired_differences import Numbers, improvement, placements, row_losses
+from kedge.paired_differences import Numbers, improvement, metric_value, placements, row_losses
 
 Bools = NDArray[np.bool_]
 Verdict = Literal["PASS", "REFUSE"]
+# The AUC of answers that know nothing.
+NO_ORDER = 0.5
 SLICE_MINIMUM_ROWS, SLICE_MINIMUM_PER_CLASS = 100, 50
 
 
 @dataclass(frozen=True)
 class GateRow:
-    """One requirement: what was asked, what was found, and the verdict in words."""
+    """One requirement: what was asked, what was found, and the verdict in words.
+
+    Where both models were measured by a metric, `metric` names it, and `champion` and `challenger` are its values.
+    """
 
     gate: str
     limit: float
@@ -31,6 +38,9 @@ class GateRow:
     reason: str
     low: float | None = None
     high: float | None = None
+    metric: str | None = None
+    champion: float | None = None
+    challenger: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As DESIGN.md's gate row; what does not apply is absent."""
@@ -50,9 +60,9 @@ class GateReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was refused, or by how much it passed."""
+        """Why it was refused, or by how much it passed: what was measured before the formalities."""
         refused = tuple(row.reason for row in self.rows if row.verdict == "REFUSE")
-        return refused or tuple(row.reason for row in self.rows)
+        return refused or tuple(row.reason for row in sorted(self.rows, key=lambda row: row.low is None))
 
 
 def judge_challenger(
@@ -100,11 +110,11 @@ def _metric(policy: GatePolicy, problem: Problem) -> str:
 
 def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
     enough = len(labels) >= policy.minimum_holdout_rows
-    reason = f"the holdout has {len(labels)} rows; {policy.minimum_holdout_rows} are needed"
+    reason = f"the holdout has {len(labels):,} rows (at least {policy.minimum_holdout_rows:,} are needed)"
     if problem != "regression":
         _, counts = np.unique(labels, return_counts=True)
         enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
-        reason += f", of both classes: it has {int((labels == 1).sum())} positive ones" if len(counts) <= 2 else ""
+        reason += f", {int((labels == 1).sum()):,} of them positive" if len(counts) <= 2 else ""
     return GateRow("holdout_rows", policy.minimum_holdout_rows, len(labels), "PASS" if enough else "REFUSE", reason)
 
 
@@ -116,9 +126,9 @@ def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
     }[problem]
     bad = int((~possible).sum())
     reason = (
-        f"{bad} of {len(answers)} answers of the challenger are not {words}"
+        f"{bad:,} of {len(answers):,} answers of the challenger are not {words}"
         if bad
-        else f"all {len(answers)} answers of the challenger are {words}"
+        else f"all {len(answers):,} answers of the challenger are {words}"
     )
     return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
 
@@ -127,23 +137,35 @@ def _beats_chance(
     labels: Numbers, challenger: Numbers, learnt: Numbers, policy: GatePolicy, problem: Problem
 ) -> GateRow:
     """Better than what can be said without looking: 0.5 of AUC, the most frequent class, the median."""
-    z = z_of(policy.confidence)
     if problem == "binary_classification":
-        positive = labels == 1
-        of_positive, of_negative = placements(
-            np.asarray(challenger[positive], np.float64), np.asarray(challenger[~positive], np.float64)
-        )
-        spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
-        value, error, floor, name = float(of_positive.mean()), math.sqrt(float(spread)), 0.5, "AUC"
-    else:
-        known, counts = np.unique(learnt, return_counts=True)
-        constant = known[counts.argmax()] if problem != "regression" else np.median(learnt)
-        value, error = improvement(_metric(policy, problem), labels, challenger, np.full(len(labels), constant))
-        floor, name = 0.0, f"improvement of {_metric(policy, problem)} on a constant answer"
+        return _ranks_at_all(labels, challenger, policy)
+    metric, z = _metric(policy, problem), z_of(policy.confidence)
+    known, counts = np.unique(learnt, return_counts=True)
+    constant = np.full(len(labels), known[counts.argmax()] if problem != "regression" else np.median(learnt))
+    value, error = improvement(metric, labels, challenger, constant)
     low, high = value - z * error, value + z * error
-    reason = f"{name} {value:.4g} ({low:.4g} to {high:.4g}) on the holdout; there is no champion, so it must beat chance, {floor:g}"
-    gate = "auc_above_chance" if problem == "binary_classification" else f"{_metric(policy, problem)}_beyond_chance"
-    return GateRow(gate, floor, value, "PASS" if low > floor else "REFUSE", reason, low, high)
+    before, after = (metric_value(metric, labels, answers) for answers in (constant, challenger))
+    reason = (
+        f"{change(metric, before, after, direction(metric))}, from one constant answer to the challenger, on "
+        f"{len(labels):,} holdout rows: {by_how_much(value, low, high)}; no champion serves, so it must be clearly better "
+        "than a constant"
+    )
+    verdict: Verdict = "PASS" if low > 0 else "REFUSE"
+    return GateRow(f"{metric}_beyond_chance", 0.0, value, verdict, reason, low, high, metric, challenger=after)
+
+
+def _ranks_at_all(labels: Numbers, challenger: Numbers, policy: GatePolicy) -> GateRow:
+    z, positive, scores = z_of(policy.confidence), labels == 1, np.asarray(challenger, np.float64)
+    of_positive, of_negative = placements(scores[positive], scores[~positive])
+    spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
+    value, error = float(of_positive.mean()), math.sqrt(float(spread))
+    low, high = value - z * error, value + z * error
+    reason = (
+        f"auc {in_words(value)} ({in_words(low)} to {in_words(high)}) on {len(labels):,} holdout rows; no champion serves, "
+        f"so it must be clearly above chance, {NO_ORDER:g}"
+    )
+    verdict: Verdict = "PASS" if low > NO_ORDER else "REFUSE"
+    return GateRow("auc_above_chance", NO_ORDER, value, verdict, reason, low, high, "auc", challenger=value)
 
 
 def _beats_champion(
@@ -154,14 +176,16 @@ def _beats_champion(
     asked = _minimum_effect(metric, labels, champion, policy)
     low, high = value - z * error, value + z * error
     passes = low > 0 and value >= asked
+    before, after = (metric_value(metric, labels, answers) for answers in (champion, challenger))
     reason = (
-        f"{metric} is better by {value:+.4f} ({low:+.4f} to {high:+.4f}) on {len(labels)} paired rows; "
-        f"at least {asked:.4g}, and more than chance, is asked for"
+        f"{change(metric, before, after, direction(metric))} on the same {len(labels):,} holdout rows: "
+        f"{by_how_much(value, low, high)}; it must be clearly better, and by at least {in_words(asked)}"
     )
     if not passes and problem == "binary_classification":
         mended = _mends_calibration(labels, challenger, champion, policy)
         passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
-    return GateRow(f"{metric}_improvement", asked, value, "PASS" if passes else "REFUSE", reason, low, high)
+    verdict: Verdict = "PASS" if passes else "REFUSE"
+    return GateRow(f"{metric}_improvement", asked, value, verdict, reason, low, high, metric, before, after)
 
 
 def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:
@@ -181,9 +205,14 @@ def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, 
     auc, auc_error = improvement("auc", labels, challenger, champion)
     if brier - z * brier_error <= 0 or auc - z * auc_error < -policy.minimum_effect:
         return ""
+    values = {
+        name: change(name, *(metric_value(name, labels, given) for given in (champion, challenger)), direction(name))
+        for name in ("brier", "auc")
+    }
     return (
-        f"the champion's mean score is {mean:+.3f} off the real rate, beyond {policy.calibration_max:g}, and the "
-        f"challenger's {left:+.3f}: Brier is better by {brier:+.4f}, AUC by {auc:+.4f}"
+        f"it passes, because it mends the probabilities: the champion's mean score is {in_words(abs(mean))} too "
+        f"{'high' if mean > 0 else 'low'}, beyond {policy.calibration_max:g}, the challenger's {in_words(abs(left))}; "
+        f"{values['brier']}, {values['auc']}"
     )
 
 
@@ -204,8 +233,15 @@ def _no_slice_worse(
         value, error = improvement(metric, labels[rows], challenger[rows], champion[rows])
         low, high = value - z * error, value + z * error
         worse = high < -least
-        reason = f"on {name} {metric} moves by {value:+.4f} ({low:+.4f} to {high:+.4f}, {int(rows.sum())} rows)"
-        found.append(GateRow(f"slice {name}", -least, value, "REFUSE" if worse else "PASS", reason, low, high))
+        before, after = (metric_value(metric, labels[rows], given[rows]) for given in (champion, challenger))
+        reason = (
+            f"on {name}, {change(metric, before, after, direction(metric))} on {int(rows.sum()):,} rows: "
+            f"{by_how_much(value, low, high)}"
+        )
+        if worse:
+            reason += f"; no slice may be clearly worse by more than {in_words(least)}"
+        verdict: Verdict = "REFUSE" if worse else "PASS"
+        found.append(GateRow(f"slice {name}", -least, value, verdict, reason, low, high, metric, before, after))
     refused = [row for row in found if row.verdict == "REFUSE"]
     return refused or _no_slice_lost(found)
 
@@ -215,7 +251,7 @@ def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
     if not found:
         return []
     nearest = min(found, key=lambda row: row.value)
-    reason = f"none of {len(found)} slices is worse for certain; {nearest.reason}"
+    reason = f"no slice is clearly worse ({len(found)} compared); nearest to it: {nearest.reason}"
     return [GateRow("slices", nearest.limit, nearest.value, "PASS", reason, nearest.low, nearest.high)]
 
 

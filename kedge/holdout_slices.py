@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kedge.comparisons import change, in_words
 from kedge.fairness import ColumnFairness, Disparity
 from kedge.gate import GateRow
 from kedge.groupings import MISSING, OTHER, Grouping, freeze_grouping
@@ -93,10 +94,15 @@ def _row(column: str, found: Disparity, before: Disparity | None) -> GateRow:
     fairer = before is not None and sign * (e.value - before.estimate.value) > 0
     refused = found.severity is Severity.CRITICAL and not fairer
     words = e.name.replace("_", " ")
-    champion = "" if before is None else f"; the champion's is {before.estimate.value:.3g}"
+    side = "higher" if sign > 0 else "lower"
+    value = (
+        f"{words} of {column} {in_words(e.value)}"
+        if before is None
+        else change(f"{words} of {column}", before.estimate.value, e.value, side)
+    )
     reason = (
-        f"{words} of {column} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {found.groups[0]} and "
-        f"{found.groups[1]}, {'at least' if sign > 0 else 'at most'} {limit:g} is asked for{champion}"
+        f"{value} (interval {in_words(e.low)} to {in_words(e.high)}) between {found.groups[0]} and {found.groups[1]}; "
+        f"limit: {'at least' if sign > 0 else 'at most'} {limit:g}"
     )
     return GateRow(
         f"fairness {column} {e.name}", limit, e.value, "REFUSE" if refused else "PASS", reason, e.low, e.high

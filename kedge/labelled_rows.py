@@ -98,9 +98,10 @@ class LabelledRows:
 
         >>> rows = LabelledRows(pa.table({"x": [1, 2]}), np.array([9.0, 5.0]), np.array([1, -1]), np.array([2.0, np.nan]))
         >>> rows.coverage()
-        {'rows': 2, 'labelled_rows': 1, 'label_delay_days': {'median': 2.0, 'longest': 2.0}, 'newest_label_days': 7.0}
+        {'rows': 2, 'labelled_rows': 1, 'labels_strange': 0, 'labels_unmatched': 0, 'label_delay_days': {'median': 2.0, 'longest': 2.0}, 'newest_label_days': 7.0}
         """
         facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": int(self.labelled.sum())}
+        facts |= {"labels_strange": self.strange, "labels_unmatched": self.unmatched}
         if not self.labelled.any():
             return facts
         delays = self.delays_days[self.labelled]

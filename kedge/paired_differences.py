@@ -70,6 +70,19 @@ def row_losses(metric: str, labels: Numbers, answers: Numbers) -> Floats:
     return losses
 
 
+def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
+    """The metric itself, in the unit and direction of its name: for a report, beside `improvement`.
+
+    >>> metric_value("accuracy", np.array([1, 0]), np.array([1, 1])), metric_value("mae", np.array([1.0]), np.array([3.0]))
+    (0.5, 2.0)
+    """
+    if metric == "auc":
+        positive, scores = labels == 1, np.asarray(answers, np.float64)
+        return float(placements(scores[positive], scores[~positive])[0].mean())
+    mean = float(row_losses(metric, labels, answers).mean())
+    return 1.0 - mean if metric == "accuracy" else mean
+
+
 def improvement(metric: str, labels: Numbers, challenger: Numbers, champion: Numbers) -> tuple[float, float]:
     """How much better the challenger is in `metric`, positive is better, and its standard error.
 

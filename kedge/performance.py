@@ -162,7 +162,7 @@ def _judge_limits(
 def _what_is_missing(window: OutcomeCounts, coverage: float, policy: PerformancePolicy) -> list[str]:
     missing = []
     if window.rows < policy.minimum_rows:
-        missing.append(f"{window.rows} ripe labelled rows, {policy.minimum_rows} are needed")
+        missing.append(f"{window.rows:,} ripe labelled rows, {policy.minimum_rows:,} are needed")
     elif isinstance(window, BinaryCounts) and min(window.positives, window.negatives) == 0:
         missing.append(f"{_rare_classes(window, policy)}: with one class alone nothing is judged")
     if window.rows and coverage < policy.coverage_min:

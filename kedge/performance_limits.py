@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kedge.comparisons import change, in_words
 from kedge.intervals import Estimate, z_of
 from kedge.metric_names import direction
 from kedge.model_policies import PerformanceLimit
@@ -63,17 +64,17 @@ def bounds_of(limit: PerformanceLimit, expected: Estimate | None) -> Bounds:
 def _relative_bounds(limit: PerformanceLimit, expected: Estimate) -> Bounds:
     side, value = direction(limit.metric), expected.value
     if limit.tolerance is not None:
-        room, words = limit.tolerance, f"within {limit.tolerance:g} of a reference of {value:.4g}"
+        room, why = limit.tolerance, f"within {limit.tolerance:g} of the reference's {in_words(value)}"
     else:
         ratio = limit.ratio or 1.0
-        room, words = abs(value) * abs(ratio - 1.0), f"at {ratio:g} times a reference of {value:.4g}"
+        room, why = abs(value) * abs(ratio - 1.0), f"{ratio:g} times the reference's {in_words(value)}"
     if side == "higher":
-        return Bounds(floor=value - room, words=f"{words}, so at least {value - room:.4g}")
+        return Bounds(floor=value - room, words=f"at least {in_words(value - room)} ({why})")
     if side == "lower":
-        return Bounds(ceiling=value + room, words=f"{words}, so at most {value + room:.4g}")
+        return Bounds(ceiling=value + room, words=f"at most {in_words(value + room)} ({why})")
     # Coming nearer to zero than the reference is no fault.
     low, high = (min(value, 0.0), max(value, 0.0)) if side == "zero" else (value, value)
-    between = f"{words}, so between {low - room:.4g} and {high + room:.4g}"
+    between = f"between {in_words(low - room)} and {in_words(high + room)} ({why})"
     return Bounds(low - room, high + room, between)
 
 
@@ -90,7 +91,13 @@ def judge_limit(
     'CRITICAL'
     """
     bounds = bounds_of(limit, expected)
-    said = f"{measured.name} {measured.value:.4g} ({measured.low:.4g} to {measured.high:.4g}) should be {bounds.words}"
+    name, interval = measured.name, f"{in_words(measured.low)} to {in_words(measured.high)}"
+    found = (
+        f"{name} {in_words(measured.value)} ({interval})"
+        if expected is None
+        else f"{change(name, expected.value, measured.value, direction(name))}, interval {interval}"
+    )
+    said = f"{found}; limit: {bounds.words}"
     below = measured.value - bounds.floor < bounds.ceiling - measured.value
     nearer = bounds.floor if below else bounds.ceiling
     if measured.high < bounds.floor or measured.low > bounds.ceiling:

@@ -174,8 +174,8 @@ def canary_instances(fraction: float, instances: int) -> int:
 def _traffic(policy: CanaryPolicy, instances: int) -> str:
     if instances == 1:
         return (
-            "the endpoint runs on 1 instance, which cannot be divided: all of the traffic moves at once and is watched "
-            f"for {policy.bake_minutes} minutes"
+            "the endpoint runs on 1 instance, so there is no canary beside it: every request goes to this version at once, and it "
+            f"is watched for {policy.bake_minutes} minutes"
         )
     canary = canary_instances(policy.traffic_fraction, instances)
     return (

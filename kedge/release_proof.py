@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kedge.comparisons import counted
+
 ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
@@ -75,10 +77,10 @@ def judge_release(
     """
     if found != asked:
         return _not_serving(asked, found, failure_reason, watch)
-    tried = "" if requests is None else f", which answered {requests} requests"
+    tried = "" if requests is None else f", which answered {counted(requests, 'request')}"
     if requests is not None and requests < minimum_requests:
         reason = (
-            f"the endpoint serves {asked}{tried}; {minimum_requests} are needed to believe it: go back, or try again"
+            f"the endpoint serves {asked}{tried}; {minimum_requests:,} are needed to believe it: go back, or try again"
         )
         return ReleaseProof("UNPROVEN", (reason,), True)
     if requests is not None and (watch is None or not watch.judged):
@@ -126,6 +128,7 @@ def judge_capture(*, config: str, planned: Capture | None, found: Capture | None
 
 def _not_serving(asked: str, found: str, failure_reason: str, watch: LastWatch | None) -> ReleaseProof:
     verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
-    seen = watch.reasons if watch is not None and watch.verdict != "HEALTHY" else ()
-    said = failure_reason or "SageMaker gave no reason"
-    return ReleaseProof(verdict, (*seen, f"the endpoint serves {found}, not {asked}: {said}"), False)
+    # A look that could not decide yet is no reason to go back, whatever it saw.
+    seen = watch.reasons if watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN") else ()
+    said = f": {failure_reason}" if failure_reason else "" if seen else ": SageMaker gave no reason"
+    return ReleaseProof(verdict, (*seen, f"the endpoint serves {found}, not {asked}{said}"), False)

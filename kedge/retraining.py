@@ -106,8 +106,12 @@ def decide_retraining(
 
 
 def requested_retraining(kind: Literal["manual", "initial"], reason: str, now: datetime) -> RetrainingDecision:
-    """A person asked: cooldown, budget and pause guard against machines, not against people."""
-    return RetrainingDecision("START", (reason,), kind, f"{kind}-{now:%Y%m%dT%H%M%S}")
+    """A person asked: cooldown, budget and pause guard against machines, not against people.
+
+    Two people may ask within one second, so the reason, which names who asks, belongs to the episode.
+    """
+    said = hashlib.sha256(reason.encode()).hexdigest()[:6]
+    return RetrainingDecision("START", (reason,), kind, f"{kind}-{now:%Y%m%dT%H%M%S}-{said}")
 
 
 def run_name(model: str, kind: str, episode: str, attempt: int) -> str:

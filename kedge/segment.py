@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.comparisons import change, in_words
+from kedge.metric_names import direction
 from kedge.severity import Severity
 
 Name = tuple[str, ...]
@@ -50,12 +52,13 @@ class Segment:
     @property
     def reason(self) -> str:
         """The segment in a sentence."""
-        beside = [] if self.reference is None else [f"{self.reference:.3g} in the reference"]
-        beside += [] if self.rest is None else [f"{self.rest:.3g} on the other rows"]
-        name = self.metric if self.metric == "accuracy" else self.metric.upper()
+        found = f"{self.metric} {in_words(self.value)}"
+        if self.reference is not None:
+            found = change(self.metric, self.reference, self.value, direction(self.metric))
+        beside = "" if self.rest is None else f"; {in_words(self.rest)} on the other rows"
         return (
-            f"{name} is {self.value:.3g} ({self.low:.3g} to {self.high:.3g}) for {self.group}, "
-            f"{self.rows_fraction:.0%} of rows; {', '.join(beside)}"
+            f"{found} for {self.group}, {self.rows_fraction:.0%} of rows "
+            f"(interval {in_words(self.low)} to {in_words(self.high)}){beside}"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,10 +31,16 @@ def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
     return "\n".join(shown + ([f"- and {hidden} {rest}"] if hidden > 0 else []))
 
 
-def gate_reasons(detail: Mapping[str, Any]) -> list[str]:
-    """The gate's reasons: what refuses first, then what was measured with its uncertainty, then the formalities."""
-    rows = sorted(detail.get("rows", []), key=lambda row: (row["verdict"] == "PASS", "low" not in row))
-    return [row["reason"] for row in rows] or list(detail.get("reasons", []))
+def gate_reasons(detail: Mapping[str, Any], verdict: str) -> list[str]:
+    """The reasons of the gate's rows of one verdict: what was measured with its uncertainty first, then the formalities."""
+    rows = sorted(detail.get("rows", []), key=lambda row: "low" not in row)
+    return [row["reason"] for row in rows if row["verdict"] == verdict]
+
+
+def deciding_reasons(detail: Mapping[str, Any]) -> list[str]:
+    """What decided the gate: what refused it, else what was measured; of an entry without rows what it says."""
+    reasons = gate_reasons(detail, "REFUSE") or gate_reasons(detail, "PASS")
+    return reasons or [str(reason) for reason in detail.get("reasons", [])]
 
 
 def shortened(text: str) -> str:
@@ -43,14 +48,19 @@ def shortened(text: str) -> str:
     return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
 
 
-def what_broke(error: str, cause: str) -> str:
-    """Say why a step failed: of a function's answer its message, without the stack that only its log needs."""
-    try:
-        answer = json.loads(cause)
-    except ValueError:
-        answer = None
-    said = answer["errorMessage"] if isinstance(answer, dict) and "errorMessage" in answer else cause
-    return f"{error}: {shortened(str(said))}"
+def requested(detail: Mapping[str, Any]) -> str:
+    """The kind of a person's own request, `manual` or `initial`; empty where Kedge decided, or it is not known."""
+    trigger = detail.get("trigger")
+    kind = trigger.get("kind") if isinstance(trigger, Mapping) else trigger
+    # A run's name ends with its kind, its attempt and its digest: kedge.retraining.run_name.
+    kind = kind or (str(detail.get("run", "")).rsplit("-", 3)[-3:] or [""])[0]
+    return str(kind) if kind in ("manual", "initial") else ""
+
+
+def retrain_command(model: str, detail: Mapping[str, Any]) -> str:
+    """The command that makes the same request once more, whole."""
+    initial = " --initial" if requested(detail) == "initial" else ""
+    return f'kedge retrain {model}{initial} --reason "why"'
 
 
 def object_links(uri: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kedge.comparisons import counted
 from report.alert_words import Message, bullets, section
 
 
@@ -12,9 +13,9 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
     """Captured rows that no later run looks at."""
     days = detail["days"]
     return Message(
-        f"captured rows of {len(days)} day{'s' if len(days) > 1 else ''} are not counted",
+        f"captured rows of {counted(len(days), 'day')} are not counted",
         (
-            section("WHICH", bullets(f"{day}: {count} capture objects" for day, count in days.items())),
+            section("WHICH", bullets(f"{day}: {counted(count, 'capture object')}" for day, count in days.items())),
             section(
                 "WHAT IT MEANS",
                 "No run could count them in time, and later runs do not look back that far. Windows with these days are judged "
@@ -25,5 +26,25 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
                 "See in the function's log (KedgeMonitoring, profile_logs) why it fails, and mend it. Then have the "
                 f"days counted, since {detail['since']}: docs/operations.md, Count old days, says how.",
             ),
+        ),
+    )
+
+
+def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
+    """Labels that arrive and teach nothing."""
+    return Message(
+        "labels arrive, and most of them cannot be used",
+        (
+            section("WHAT IS WRONG", bullets(detail["reasons"])),
+            section(
+                "WHAT IT MEANS",
+                "The model's quality is measured on the other labels alone, or not at all. A retraining learns nothing from these.",
+            ),
+            section(
+                "WHAT TO DO",
+                "Send the labels again, mended, as new files: of two labels for one row the later one counts. README.md, "
+                "Send labels, says how they look.",
+            ),
+            section("WHAT HAPPENS NEXT", "You are told this once for each package version that serves."),
         ),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, gate_reasons, package_link, section
+from report.alert_words import Message, bullets, deciding_reasons, package_link, section
+from report.approval_figures import figure_lines
 
 Detail = Mapping[str, Any]
 
@@ -15,11 +16,18 @@ def package_registered(model: str, detail: Detail) -> Message:
     arn, trigger = str(detail.get("package_arn", "")), detail.get("trigger")
     console = f"SageMaker console > Models > Registered models > {model} > version {version(detail)} > Update status"
     command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
+    figures = figure_lines(
+        detail.get("rows", []),
+        champion=detail.get("champion") or {},
+        snapshot=detail.get("snapshot") or {},
+        live=trigger.get("live") if isinstance(trigger, Mapping) else None,
+    )
     return Message(
         f"please decide about package version {version(detail)}",
         (
             section("WHY IT WAS TRAINED", bullets(trigger["reasons"]) if isinstance(trigger, Mapping) else ""),
-            section("WHY IT IS BETTER", bullets(gate_reasons(detail))),
+            section("THE FIGURES", bullets(figures)),
+            section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
             section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
             f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
             section(
@@ -102,7 +110,7 @@ def canary_started(_model: str, detail: Detail) -> Message:
     return Message(
         f"canary of package version {version(detail)} started",
         (
-            section("HOW MUCH OF THE TRAFFIC", str(detail.get("traffic", ""))),
+            section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
             "Errors, latency and its answers are watched.",
             section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
             run(detail),
@@ -171,8 +179,16 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. The package stays approved in the registry: "
-                "reject it there; to try it once more, reject and then approve it.",
+                "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it is not to be "
+                "tried again, reject it there; to try it once more, reject and then approve it.",
+            ),
+            section(
+                "WHERE TO LOOK",
+                "An alarm sends a canary back. Which one rang, CloudWatch tells for 30 days (behaviour, client-errors, latency or "
+                "server-errors):\naws cloudwatch describe-alarm-history --alarm-name "
+                f"kedge-{detail['endpoint_config']}-server-errors"
+                if "endpoint_config" in detail
+                else "",
             ),
             run(detail),
         ),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from report.alert_words import Message, bullets, execution_link, gate_reasons, section, what_broke
+from report.alert_words import (
+    Message,
+    bullets,
+    deciding_reasons,
+    execution_link,
+    gate_reasons,
+    requested,
+    retrain_command,
+    section,
+)
+from report.failures import log_link, plain_failure
 from report.release_alerts import run
 
 Detail = Mapping[str, Any]
@@ -19,6 +29,8 @@ TRIGGERS = {
     "manual": "a person asked",
     "initial": "the first training",
 }
+DECIDED_AGAIN = "It is decided again with every window, and starts once the reason is gone."
+HELD_NEXT = {"attempts": "Nothing by itself: a person must look."}
 HOLDS = {
     "paused": "a person has paused it",
     "attempts": "earlier attempts did not help",
@@ -37,10 +49,8 @@ def retraining_started(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail["reasons"])),
             section(
                 "WHAT HAPPENS NEXT",
-                "A first model is trained. You are asked to approve it only if it is better than chance."
-                if detail["trigger"] == "initial"
-                else "A challenger is trained, and compared with the champion on the same fresh rows. You are asked to "
-                "approve it only if it is better.",
+                "A model is trained. On rows that it has not seen it is compared with the model that serves, or with a constant "
+                "answer where none serves. You are asked to approve it only if it is better.",
             ),
             run(detail),
         ),
@@ -49,31 +59,43 @@ def retraining_started(_model: str, detail: Detail) -> Message:
 
 def retraining_held(model: str, detail: Detail) -> Message:
     """Wanted, but not now."""
-    needed = detail["hold"] == "attempts"
+    command, what = f"kedge history {model}", HOLDS.get(detail["hold"], detail["hold"])
+    if requested(detail):
+        return Message(
+            f"a requested retraining was not started: {what}",
+            (
+                section("WHY", bullets(detail["reasons"])),
+                section("WHAT HAPPENS NEXT", "Nothing by itself: the request is not kept."),
+                section(
+                    "WHAT YOU CAN DO",
+                    f"When that has ended ({command} tells), request it again:\n{retrain_command(model, detail)}",
+                ),
+            ),
+        )
     return Message(
-        f"a wanted retraining is held: {HOLDS.get(detail['hold'], detail['hold'])}",
+        f"a wanted retraining is held: {what}",
         (
             section("WHY", bullets(detail["reasons"])),
-            section(
-                "WHAT HAPPENS NEXT",
-                "Nothing by itself: a person must look."
-                if needed
-                else "It is decided again with every window, and starts once the reason is gone.",
-            ),
-            section("WHAT YOU CAN DO", f'To start it all the same:\nkedge retrain {model} --reason "why"'),
+            section("WHAT HAPPENS NEXT", HELD_NEXT.get(detail["hold"], DECIDED_AGAIN)),
+            section("WHAT YOU CAN DO", f"To start it all the same:\n{retrain_command(model, detail)}")
+            if detail["hold"] != "lease"
+            else "",
         ),
     )
 
 
-def data_rejected(_model: str, detail: Detail) -> Message:
+def data_rejected(model: str, detail: Detail) -> Message:
     """The rows were no good."""
+    again = (
+        f"Mend the rows, then request it again:\n{retrain_command(model, detail)}"
+        if requested(detail)
+        else "It is decided again with each window once the cooldown is over. Mend the rows before then."
+    )
     return Message(
         "the rows for a retraining were rejected",
         (
             section("WHY", bullets(detail.get("reasons", []))),
-            section(
-                "WHAT HAPPENS NEXT", "Nothing was trained; whatever serves, serves on. Mend the rows, then ask again."
-            ),
+            section("WHAT HAPPENS NEXT", f"Nothing was trained or released. {again}"),
             run(detail),
         ),
     )
@@ -84,44 +106,71 @@ def gate_passed(_model: str, detail: Detail) -> Message:
     return Message(
         "the challenger is better than the champion",
         (
-            section("WHY", bullets(gate_reasons(detail))),
+            section("WHY", bullets(deciding_reasons(detail))),
             section("WHAT HAPPENS NEXT", "It is registered, and you are asked to approve it."),
             run(detail),
         ),
     )
 
 
-def gate_failed(_model: str, detail: Detail) -> Message:
+def gate_failed(model: str, detail: Detail) -> Message:
     """The challenger was refused."""
+    # An entry that names no champion compared the model with a constant answer.
+    champion = detail.get("champion", "that serves")
+    headline = "the challenger is not clearly better, and was refused" if champion else "the first model was refused"
+    again = (
+        f"Change the rows or the training, then request it again:\n{retrain_command(model, detail)}"
+        if requested(detail)
+        else "Another attempt follows the cooldown, if one is still wanted."
+    )
     return Message(
-        "the challenger is no better, and was refused",
+        headline,
         (
-            section("WHY", bullets(gate_reasons(detail))),
+            section("WHAT FAILED", bullets(deciding_reasons(detail))),
+            section("WHAT PASSED", bullets(gate_reasons(detail, "PASS"))),
             section(
                 "WHAT HAPPENS NEXT",
-                "The champion serves unchanged. Another attempt follows the cooldown, if still wanted.",
+                f"{'The champion serves unchanged' if champion else 'Nothing was released'}. {again}",
             ),
             run(detail),
         ),
     )
 
 
-def failed(_model: str, detail: Detail) -> Message:
+MACHINES = {"kedge-retrain": "the retraining", "kedge-release": "the release"}
+ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "took too long and was ended"}
+
+
+def failed(model: str, detail: Detail) -> Message:
     """An execution broke."""
-    machine = str(detail.get("machine", "a run"))
-    again = (
-        "The endpoint is as the release left it; look at it. To start another release, reject and then approve the package."
-        if "release" in machine
-        else "Whatever serves, serves on. A retraining that Kedge wanted is tried again with the next window, a limited number of "
-        "times; one that a person asked for, the first training too, is not: ask again."
-    )
-    found = what_broke(str(detail.get("error", "unknown")), str(detail.get("cause", "not given")))
+    machine, error = str(detail.get("machine", "")), str(detail.get("error", "unknown"))
+    cause = str(detail.get("cause", ""))
+    ended = ENDED.get(error) or f"failed at {detail.get('state', 'a step')}"
+    links = [log_link(cause), execution_link(str(detail.get("execution", "")))]
     return Message(
-        f"{machine} failed at {detail.get('state', 'a step')}",
+        f"{MACHINES.get(machine, 'a run')} {ended}",
         (
-            section("WHY", found),
-            section("WHAT HAPPENS NEXT", again),
-            section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
+            section("WHY", plain_failure(error, cause)),
+            section("WHAT HAPPENS NEXT", RELEASE_NEXT if "release" in machine else retraining_next(model, detail)),
+            section("WHERE TO LOOK", "\n".join(link for link in links if link)),
             run(detail),
         ),
+    )
+
+
+RELEASE_NEXT = (
+    "Nothing by itself. The endpoint is as the release left it: kedge history tells what serves. To start the release again, "
+    "reject and then approve the package."
+)
+
+
+def retraining_next(model: str, detail: Detail) -> str:
+    """Whether a failed retraining is tried again."""
+    if requested(detail):
+        return (
+            "Nothing was released, and it is not tried again by itself. Mend the cause, then request it again:\n"
+            f"{retrain_command(model, detail)}"
+        )
+    return (
+        "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."
     )

@@ -45,7 +45,9 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
 def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """What has become of the episode, and the verdict in a line: the loss first, then the drift."""
     if detail["severity"] == "INSUFFICIENT_DATA":
-        return "the monitor is blind: two windows in a row held nothing to judge"
+        if detail["window"]["rows"]:
+            return "too few requests: two windows in a row held too little to judge"
+        return "the monitor is blind: two windows in a row held no request"
     news = detail.get("alarm_episode", {}).get("news", "begins")
     if news == "ends":
         return "is back to normal" + (", but for warnings" if detail["severity"] == "WARNING" else "")
@@ -99,10 +101,12 @@ def ago(time: timedelta) -> str:
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
-    """The metric whose limit is broken, with both numbers; nothing where none was judged."""
+    """The metric whose limit is broken: what it was on the reference, what it is, and the limit; nothing where none was judged."""
     judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
     for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
-        return f" ({metric['name'].replace('_', ' ')} {metric['value']:.3g}, limit {metric['limit']:.3g})"
+        before = performance.get("reference", {}).get(metric["name"])
+        was = f"{before['value']:.3g} -> " if before else ""
+        return f" ({metric['name']} {was}{metric['value']:.3g}, limit {metric['limit']:.3g})"
     return ""
 
 
@@ -139,6 +143,11 @@ def unlike(performance: Mapping[str, Any]) -> list[str]:
 
 def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """What Kedge does now without being asked."""
+    if detail["severity"] == "INSUFFICIENT_DATA" and detail["window"]["rows"]:
+        return (
+            "Windows go on being judged, and you hear of this no more while it lasts. Where the endpoint has little traffic, make "
+            "cadence.window_days longer or drift.minimum_rows smaller in the model's YAML."
+        )
     if detail["severity"] == "INSUFFICIENT_DATA":
         return (
             "Nothing can be judged until requests are captured again. Is the endpoint called, and is Data Capture on?"

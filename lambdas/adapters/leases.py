@@ -35,7 +35,7 @@ def take(
     if found and _alive(stepfunctions, previous, from_text(found["taken_at"]["S"]), now):
         raise LeaseHeldError(model=model, holder=previous, purpose=found["purpose"]["S"])
     if not _put(dynamodb, table, item, allowed=previous):
-        raise LeaseHeldError(model=model, holder="another taker", purpose="unknown")
+        raise LeaseHeldError(model=model, holder="it has just begun", purpose="retraining or release")
 
 
 def holder_at_work(dynamodb: Any, stepfunctions: Any, table: str, model: str, *, now: datetime) -> str | None:

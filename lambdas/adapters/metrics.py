@@ -33,10 +33,23 @@ def _is_late(error: Mapping[str, str]) -> bool:
 
 
 def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> int:
-    """Requests that an endpoint answered, as CloudWatch counted them."""
+    """Requests that an endpoint answered, as CloudWatch counted them: Data Capture keeps nothing of one that failed."""
+    sums = {
+        name: _endpoint_sum(cloudwatch, name, endpoint=endpoint, variant=variant, start=start, end=end)
+        for name in ("Invocations", *_FAILED)
+    }
+    return max(0, round(sums["Invocations"] - sum(sums[name] for name in _FAILED)))
+
+
+_FAILED = ("Invocation4XXErrors", "Invocation5XXErrors")
+
+
+def _endpoint_sum(
+    cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime
+) -> float:
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
-        MetricName="Invocations",
+        MetricName=name,
         Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
         StartTime=start,
         EndTime=end,
@@ -44,4 +57,4 @@ def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start:
         Statistics=["Sum"],
     )
     total: float = sum(point["Sum"] for point in answer["Datapoints"])
-    return round(total)
+    return total

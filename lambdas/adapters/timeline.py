@@ -10,15 +10,30 @@ from lambdas.adapters import objects
 
 # Each entry is an object of its own: their reading is all waiting.
 _READERS = 16
+# Entries of one second follow each other as one causes the next; a kind that is not here stands last.
+_IN_ORDER = (
+    "paused", "resumed", "performance_measured", "window_judged", "alert_sent", "labels_lost", "retraining_held",
+    "retraining_started", "data_rejected", "training_completed", "gate_failed", "gate_passed", "package_registered",
+    "rejected", "approved", "release_superseded", "canary_started", "baseline_switched", "canary_promoted",
+    "canary_rolled_back", "release_unproven",
+)  # fmt: skip
 
 
 def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
     """The model's entries in time, or the newest `last` of them."""
-    keys = sorted(objects.list_objects(s3, bucket, f"audit/{model}/"))
+    keys = sorted(objects.list_objects(s3, bucket, f"audit/{model}/"), key=_moment)
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:
         found = [read for read in readers.map(lambda key: objects.read(s3, bucket, key), wanted) if read is not None]
-    return sorted((json.loads(body) for body, _ in found), key=lambda entry: str(entry["time"]))
+    return [json.loads(body) for body, _ in found]
+
+
+def _moment(key: str) -> tuple[str, int, str]:
+    """When an entry was made, to the second, then its place among those of that second."""
+    day, _, name = key.rpartition("/")
+    time, _, rest = name.partition("-")
+    kind = rest.rpartition("-")[0]
+    return f"{day}/{time}", _IN_ORDER.index(kind) if kind in _IN_ORDER else len(_IN_ORDER), rest
 
 
 def models_with_timeline(s3: Any, bucket: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,10 @@ _UNCERTAIN = ("performance", "estimate", "confidence")
 
 @dataclass(frozen=True)
 class JudgedWindow:
-    """A window's verdicts with what else later steps need of it: `rows_by_hour` is of the stretch that was new."""
+    """A window's verdicts with what else later steps need of it.
+
+    `rows_by_hour` is of the stretch that was new; `live` are the measured metrics that a limit judged, as the report has them.
+    """
 
     verdict: WindowVerdict
     package_version: str
@@ -25,6 +29,7 @@ class JudgedWindow:
     revision: int
     new_labelled_rows: int
     rows_by_hour: tuple[int, ...] = ()
+    live: tuple[dict[str, Any], ...] = ()
 
 
 def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> None:
@@ -43,6 +48,8 @@ def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> 
     if window.rows_by_hour:
         # One text: as a list of numbers each of some hundred hours would cost its own overhead in every read.
         item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
+    if window.live:
+        item["live"] = {"S": json.dumps(window.live)}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -127,6 +134,7 @@ def _window(item: dict[str, Any]) -> JudgedWindow:
     return JudgedWindow(
         verdict, item["package_version"]["S"], item["digest"]["S"], int(item["revision"]["N"]),
         int(item["new_labelled_rows"]["N"]), tuple(map(int, item.get("rows_by_hour", {"S": ""})["S"].split())),
+        tuple(json.loads(item["live"]["S"])) if "live" in item else (),
     )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ from lambdas.adapters.transform_outputs import Answered
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
+from report.approval_figures import figure_lines
 
 
 class Settings(Environment):
@@ -63,12 +64,15 @@ class Snapshot(BaseModel, frozen=True):
     train_rows: int
     holdout_rows: int
     notes: tuple[str, ...] = ()
+    holdout_start: str | None = None
+    holdout_end: str | None = None
 
 
 class Gate(BaseModel, frozen=True):
     """What compare_models said of the challenger."""
 
     reasons: tuple[str, ...] = ()
+    rows: tuple[dict[str, Any], ...] = ()
 
 
 class Artefact(BaseModel, frozen=True):
@@ -206,9 +210,11 @@ def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
 def description(request: Request) -> str:
     """What an approver reads first."""
     rows = f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
-    return f"{request.model} {rows}. " + " ".join(
-        f"{reason}." for reason in (*request.snapshot.notes, *request.gate.reasons)
-    )
+    trigger = request.trigger if isinstance(request.trigger, dict) else {}
+    snapshot = request.snapshot.model_dump(exclude_none=True)
+    figures = figure_lines(request.gate.rows, champion=request.champion, snapshot=snapshot, live=trigger.get("live"))
+    said = [f"{request.model} {rows}", *figures, *request.snapshot.notes, *request.gate.reasons]
+    return " ".join(f"{sentence}." for sentence in said)
 
 
 def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -225,7 +231,8 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         model_registry.BASELINE_SHA256: staged_baselines.digest(files),
         "kedge:trigger": str(trigger.get("kind", "")),
         "kedge:reason": str(reasons[0]) if reasons else "",
-        "kedge:gate": request.gate.reasons[0] if request.gate.reasons else "",
+        # The registry takes no ">" here: what is left of an arrow would read as a minus.
+        "kedge:gate": request.gate.reasons[0].replace("->", "to") if request.gate.reasons else "",
         "kedge:champion": str(request.champion.get("package_version") or "none"),
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),

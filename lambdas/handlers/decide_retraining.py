@@ -135,8 +135,24 @@ def begin(decision: RetrainingDecision, request: Request, settings: Settings) ->
         now=wall_clock(),
     )
     trigger = {"kind": decision.kind, "episode": decision.episode, "reasons": list(decision.reasons)}
+    trigger |= live_values(request, settings)
     body = {"model": request.model, "run": run, "time": to_text(request.time), "trigger": trigger}
     executions.start(clients.stepfunctions(), settings.retrain_machine_arn, name=run, request=body)
+
+
+def live_values(request: Request, settings: Settings) -> dict[str, Any]:
+    """What the labels said last of the model that serves: an approver weighs it; nothing where they have said nothing."""
+    dynamodb, table = clients.dynamodb(), settings.state_table
+    champion = champions.load(dynamodb, table, request.model)
+    if champion is None:
+        return {}
+    judged = windows.load_windows(dynamodb, table, request.model, since=champion.promoted_at)
+    measured = [w for w in judged if w.live and w.package_version == champion.package_version]
+    if not measured:
+        return {}
+    last = measured[-1]
+    span = {"start": to_text(last.verdict.start), "end": to_text(last.verdict.end)}
+    return {"live": {"package_version": last.package_version, "metrics": list(last.live), **span}}
 
 
 def note_start(decision: RetrainingDecision, request: Request, settings: Settings) -> None:

@@ -76,7 +76,10 @@ def remember(judged: Judged, request: JudgeRequest, place: Place) -> None:
     verdict = WindowVerdict(
         report.start, report.end, report.columns_severity, report.measured, report.estimated, report.less_confident
     )
+    measured = (report.performance or {}).get("metrics", [])
+    live = tuple(metric for metric in measured if "limit" in metric)
     window = JudgedWindow(
-        verdict, place.package_version, report.manifests_digest, report.revision, request.new_labelled_rows, judged.new_rows_by_hour,
+        verdict, place.package_version, report.manifests_digest, report.revision, request.new_labelled_rows,
+        judged.new_rows_by_hour, live,
     )  # fmt: skip
     windows.save_window(clients.dynamodb(), place.table, report.model, window)

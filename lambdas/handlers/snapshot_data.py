@@ -198,6 +198,7 @@ def write(
     body = json.dumps(manifest, indent=1).encode()
     training_data.save_file(s3, settings.data_bucket, f"{prefix}/manifest.json", body, "application/json")
     base = f"s3://{settings.data_bucket}/{prefix}"
+    held_out = manifest["files"]["holdout/truth.parquet"]
     return {
         "prefix": prefix,
         "train_uri": f"{base}/train/",
@@ -205,6 +206,8 @@ def write(
         "manifest_uri": f"{base}/manifest.json",
         "train_rows": split.training.num_rows,
         "holdout_rows": split.holdout.num_rows,
+        "holdout_start": held_out["first"],
+        "holdout_end": held_out["last"],
         "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
         "digest": manifest["digest"],
     }

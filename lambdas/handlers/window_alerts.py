@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.alert_episode import AlertWindow, as_told, follow_episode
@@ -11,9 +11,10 @@ from kedge.alert_rules import alert_severity, newly_blind
 from kedge.alert_verdicts import alert_window
 from kedge.drift import DriftReport
 from kedge.errors import EpisodeContendedError
+from kedge.label_losses import label_losses
 from kedge.severity import Severity
 from kedge.sustained import sustained
-from lambdas.adapters import alert_episodes, alerts, audit, clients, windows
+from lambdas.adapters import alert_episodes, alerts, audit, clients, telling, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.times import to_text
 from lambdas.handlers.window_facts import Place
@@ -38,7 +39,14 @@ class Desk:
 def tell(report: DriftReport, key: str, desk: Desk) -> None:
     """Write the timeline, and alert where the episode that the window stands in has news."""
     detail = timeline_detail(report, key)
-    audit.record(clients.s3(), desk.place.bucket, model=desk.model, kind="window_judged", time=desk.time, detail=detail)
+    if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
+        detail["reasons"] = [f"{report.rows:,} rows so far, {report.minimum_rows:,} are needed to judge drift"]
+    # A window's message may come again, with other labels: it is one window, and one entry.
+    audit.record(
+        clients.s3(), desk.place.bucket, model=desk.model, kind="window_judged", time=desk.time, detail=detail,
+        name=f"{to_text(report.end)}#{report.revision}",
+    )  # fmt: skip
+    tell_lost_labels(report, desk)
     window = alert_window(report, lasting(report, desk.place))
     detail |= {"on_drift": desk.place.config.retraining.on_drift}
     tell_episode(window, detail | {"severity": window.severity.value}, desk)
@@ -118,10 +126,36 @@ def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
 
 
 def is_blind(report: DriftReport, place: Place) -> bool:
-    """Whether this is the second window in a row in which nothing could be judged."""
+    """Whether this is the second whole window in a row in which nothing could be judged."""
     if alert_severity(report.columns_severity, report.measured) is not Severity.INSUFFICIENT_DATA:
+        return False
+    if is_young(report.start, report.end, place):
         return False
     ends = [report.end - n * place.cadence for n in (1, 2)]
     found = [windows.load_window(clients.dynamodb(), place.table, report.model, end) for end in ends]
-    blind = [window is not None and window.verdict.drift is Severity.INSUFFICIENT_DATA for window in found]
+    blind = [
+        window is not None
+        and window.verdict.drift is Severity.INSUFFICIENT_DATA
+        and not is_young(window.verdict.start, window.verdict.end, place)
+        for window in found
+    ]
     return newly_blind([True, *blind])
+
+
+def is_young(start: datetime, end: datetime, place: Place) -> bool:
+    """Whether a window begins with the promotion and is still growing: that it holds little is no sign of blindness."""
+    return end - start < timedelta(days=place.config.cadence.window_days)
+
+
+def tell_lost_labels(report: DriftReport, desk: Desk) -> None:
+    """Tell once for a package where most of the labels that arrive match no row, or are no class."""
+    config, dynamodb, table = desk.place.config, clients.dynamodb(), desk.place.table
+    classes = () if config.problem == "regression" else config.labels.classes
+    lost = label_losses((report.performance or {}).get("join", {}), classes)
+    what = f"labels#{report.baseline}#{'+'.join(lost)}"
+    if not lost or windows.is_told(dynamodb, table, desk.model, what):
+        return
+    detail = {"package_version": report.baseline, "reasons": list(lost.values())}
+    teller = telling.Desk(dynamodb, clients.s3(), clients.sns(), table, desk.place.bucket, desk.topics)
+    telling.record_and_tell(teller, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)
+    windows.remember_told(dynamodb, table, desk.model, what, now=desk.time)

@@ -95,10 +95,10 @@ def test_the_history_is_told_in_words_oldest_first(operator):
 
 
 def test_the_history_says_where_and_why_an_execution_failed(operator):
-    cause = json.dumps({"errorMessage": "the rows ended early", "errorType": "E", "stackTrace": ["File x.py"]})
+    cause = json.dumps({"errorMessage": "the rows ended early", "errorType": "EarlyError", "stackTrace": ["File x.py"]})
     operator.happened("failed", run="run-1", state="SnapshotData", error="EarlyError", cause=cause)
     line = operator.types("history", MODEL).output.splitlines()[-1]
-    assert "run-1; at SnapshotData: EarlyError: the rows ended early" in line
+    assert "at SnapshotData: EarlyError: the rows ended early; run-1" in line
     assert "x.py" not in line
 
 
@@ -139,6 +139,33 @@ def test_a_first_training_needs_the_first_rows(operator):
     assert operator.runs("kedge-retrain") == before
 
 
+def test_a_second_request_is_not_kept_and_says_so_with_the_whole_command(operator):
+    second = operator.types("retrain", MODEL, "--reason", "I'm impatient")
+    assert second.exit_code == 2
+    assert "not started: hotel-cancellations is being worked on: a retraining runs (hotel-cancellations-manual-1-" in second.stderr
+    assert "The request is not kept" in second.stderr
+    assert f"kedge retrain {MODEL} --reason 'I'\"'\"'m impatient'" in second.stderr
+    (held,) = operator.timeline("retraining_held")
+    assert held["detail"]["reasons"][0].startswith("I'm impatient")
+
+
+def test_entries_of_one_second_stand_in_the_order_of_what_happened(operator):
+    now = operator.account.clock.now
+    kinds = ["performance_measured", "window_judged", "alert_sent", "retraining_started", "data_rejected"]
+    for kind in reversed(kinds):
+        audit.record(operator.s3, operator.bucket, model="parcels", kind=kind, time=now, detail={})
+    found = json.loads(operator.types("history", "parcels", "--json", "--last", "5").stdout)
+    assert [entry["kind"] for entry in found] == kinds
+
+
+def test_the_history_says_what_serves_and_who_rejected(operator):
+    operator.happened("baseline_switched", package_version="1", run="run-1")
+    operator.happened("rejected", package_version="2", by="ann", reason="too small a holdout")
+    serves, rejected = operator.types("history", MODEL).output.splitlines()[-2:]
+    assert "version 1 serves; run-1" in serves
+    assert "version 2; too small a holdout; by ann" in rejected
+
+
 def test_an_unknown_model_is_not_retrained(operator):
     result = operator.types("retrain", "hotels", "--reason", "why not")
     assert result.exit_code == 2
@@ -155,6 +182,10 @@ def test_a_pause_holds_what_a_decision_reads_until_it_is_taken_away(operator):
     resumed = operator.types("pause", MODEL, "--resume")
     assert "it was paused: the labels are being repaired" in resumed.output
     assert paused() is None
+    (held,), (let_go,) = operator.timeline("paused"), operator.timeline("resumed")
+    assert held["detail"]["reason"] == "the labels are being repaired"
+    assert held["detail"]["by"].startswith("arn:aws:sts::")
+    assert let_go["detail"]["reason"].startswith("it was paused: the labels are being repaired")
     assert "was not paused" in operator.types("pause", MODEL, "--resume").output
 
 

@@ -56,7 +56,7 @@ def test_a_fleet_that_scaled_in_to_one_moves_at_once_and_is_watched(hotel, booki
     scale(hotel, 1)
     released = release(hotel, bookings)
     assert [entry["kind"] for entry in released.entries()] == ["canary_promoted"]
-    assert "the endpoint runs on 1 instance, which cannot be divided" in said_of(released)
+    assert "the endpoint runs on 1 instance, so there is no canary" in said_of(released)
     assert released.took >= hotel.config.canary.bake_minutes * MINUTE, "it bakes all the same"
     assert running(hotel) == 1
 

@@ -56,7 +56,7 @@ def scale(world, instances: int) -> None:
     ("running", "size", "said"),
     [
         (5, {"Type": "INSTANCE_COUNT", "Value": 2}, "canary of 2 of 5 instances: about 40 % of the traffic"),
-        (1, None, "the endpoint runs on 1 instance, which cannot be divided"),
+        (1, None, "the endpoint runs on 1 instance, so there is no canary"),
     ],
 )
 def test_the_canary_is_a_part_of_the_instances_that_run_now(world, running, size, said):

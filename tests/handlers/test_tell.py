@@ -21,8 +21,8 @@ def test_a_failure_is_in_the_timeline_the_mail_and_the_event(world):
     (entry,) = world.timeline()
     assert entry == {"time": "2016-01-04T03:10:00Z", "model": MODEL, "kind": "failed", "detail": event["detail"]}
     ((subject, body),) = world.mails()
-    assert subject == f"[Kedge] {MODEL}: kedge-retrain failed at TrainChallenger"
-    assert "AlgorithmError: the container exited with 1" in body
+    assert subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
+    assert "the container exited with 1" in body
     (published,) = world.received("programs")
     assert json.loads(published["Message"]) == entry
     assert published["MessageAttributes"]["kind"]["Value"] == "failed"

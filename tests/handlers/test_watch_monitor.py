@@ -32,9 +32,9 @@ def judged_until(world, end: datetime) -> None:
     windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
 
 
-def invoked(world, time: datetime, requests: int) -> None:
+def invoked(world, time: datetime, requests: int, metric: str = "Invocations") -> None:
     dimensions = [{"Name": "EndpointName", "Value": MODEL}, {"Name": "VariantName", "Value": "AllTraffic"}]
-    datum = {"MetricName": "Invocations", "Dimensions": dimensions, "Timestamp": time, "Value": requests}
+    datum = {"MetricName": metric, "Dimensions": dimensions, "Timestamp": time, "Value": requests}
     world.cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
 
 
@@ -58,6 +58,13 @@ def test_requests_without_any_capture_are_counted(world):
     invoked(world, NOW - timedelta(hours=3), 40)
     assert run()["InvocationsWithoutCapture"] == 40
     assert world.gauge("InvocationsWithoutCapture") == [40]
+
+
+@pytest.mark.parametrize("metric", ["Invocation4XXErrors", "Invocation5XXErrors"])
+def test_a_failed_request_of_a_quiet_hour_is_no_missing_capture(world, metric):
+    invoked(world, NOW - timedelta(hours=3), 1)
+    invoked(world, NOW - timedelta(hours=3), 1, metric)
+    assert run()["InvocationsWithoutCapture"] == 0
 
 
 def test_captured_requests_are_no_reason_for_alarm(world):

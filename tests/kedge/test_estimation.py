@@ -258,7 +258,7 @@ def past(*misses):
 def test_an_estimator_that_has_been_right_may_raise_the_alarm_that_labels_cannot():
     report = judged(0.70, record=past(0.005, -0.01))
     assert report.severity is Severity.CRITICAL
-    assert report.reasons[0].startswith("estimated while labels are out, quality is lost: auc 0.7 ")
+    assert report.reasons[0].startswith("estimated while labels are out, quality is lost: auc 0.8 -> 0.7 (worse)")
     assert report.to_json()["metrics"][0]["limit"] == pytest.approx(0.78)
 
 

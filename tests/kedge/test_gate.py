@@ -68,7 +68,7 @@ def test_answers_that_are_no_probabilities_are_refused():
     challenger[7] = np.nan
     report = judge_challenger(labels, challenger, champion, GatePolicy())
     assert report.verdict == "REFUSE"
-    assert report.reasons == ("1 of 3000 answers of the challenger are not between 0 and 1",)
+    assert report.reasons == ("1 of 3,000 answers of the challenger are not between 0 and 1",)
 
 
 def test_too_few_rows_or_one_class_are_refused():
@@ -138,7 +138,8 @@ def test_a_challenger_that_mends_lost_calibration_passes_without_ranking_better(
     labels = (rng.random(6_000) < truth).astype(np.int64)
     report = judge_challenger(labels, truth, truth * 0.3, GatePolicy())
     assert report.verdict == "PASS"
-    assert "mean score is -0.2" in report.rows[-1].reason
+    assert "the champion's mean score is 0.28" in report.rows[-1].reason
+    assert "brier 0.3019 -> 0.1998 (better)" in report.rows[-1].reason
     assert judge_challenger(labels, truth * 0.3, truth * 0.3, GatePolicy()).verdict == "REFUSE"
     assert judge_challenger(labels, rng.random(6_000), truth * 0.3, GatePolicy()).verdict == "REFUSE"
 

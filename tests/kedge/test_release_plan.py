@@ -99,7 +99,7 @@ def test_one_instance_has_no_canary_but_bakes_which_is_said():
     how = rollout(make_config().canary, instances=1)
     assert how.canary_instances is None
     assert how.bake_seconds == 2700
-    assert "1 instance, which cannot be divided: all of the traffic moves at once" in how.traffic
+    assert "1 instance, so there is no canary beside it: every request goes to this version at once" in how.traffic
 
 
 @given(fraction=st.floats(0, 0.5, exclude_min=True), instances=st.integers(2, 10_000))

@@ -30,7 +30,12 @@ def test_a_silent_rollback_is_recognised_by_the_config_alone():
 def test_a_rollback_for_misbehaviour_gives_the_watchs_reason_first():
     proof = judge(found="m-v1", watch=LastWatch("MISBEHAVING", ("its answers moved",), 150))
     assert proof.verdict == "ROLLED_BACK"
-    assert proof.reasons[0] == "its answers moved"
+    assert proof.reasons == ("its answers moved", "the endpoint serves m-v1, not m-v2")
+
+
+def test_a_look_that_could_not_decide_is_no_reason():
+    proof = judge(found="m-v1", watch=LastWatch("UNDECIDED", ("nothing was captured",), 0))
+    assert proof.reasons == ("the endpoint serves m-v1, not m-v2: SageMaker gave no reason",)
 
 
 def test_a_canary_that_too_few_tried_is_unproven_not_bad():

@@ -203,3 +203,9 @@ def test_falling_confidence_starts_a_retraining_only_where_it_is_asked_to():
     assert decide(state(less_sure), on_confidence="when_labels_lag").kind == "confidence"
     assert decide(state(less_sure, since=20), on_confidence="when_labels_lag").action == "NONE"
     assert decide(state(less_sure, since=20), on_confidence="always").kind == "confidence"
+
+
+def test_two_requests_of_one_second_are_two_and_one_that_comes_again_is_one():
+    now = datetime(2016, 2, 1, tzinfo=UTC)
+    first, again, other = (requested_retraining("manual", why, now) for why in ("a (ann)", "a (ann)", "b (bob)"))
+    assert first.episode == again.episode != other.episode

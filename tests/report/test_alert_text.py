@@ -161,7 +161,25 @@ def test_the_approver_reads_why_it_was_trained_and_the_measured_gain_first():
     trigger = {"kind": "performance", "episode": "e", "reasons": ["quality has been lost"]}
     body = mail("package_registered", rows=rows, trigger=trigger).body
     assert "WHY IT WAS TRAINED\n- quality has been lost" in body
-    assert "WHY IT IS BETTER\n- auc is better by +0.06" in body
+    assert "WHAT THE GATE FOUND, ALL PASSED\n- auc is better by +0.06\n- 0 answers" in body
+
+
+def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_value_with_its_limit():
+    row = {"gate": "mae_improvement", "metric": "mae", "verdict": "PASS", "reason": "r", "low": 1.0, "high": 9.0}
+    metric = {"name": "mae", "value": 67.54, "limit": 48.2, "severity": "CRITICAL"}
+    live = {"package_version": "1", "metrics": [metric], "start": "2016-01-18T00:00:00Z", "end": "2016-02-15T00:00:00Z"}
+    body = mail(
+        "package_registered",
+        rows=[row | {"champion": 67.5, "challenger": 43.8}],
+        champion={"present": True, "package_version": "1"},
+        snapshot={
+            "holdout_rows": 1616, "holdout_start": "2016-01-08T10:00:00Z", "holdout_end": "2016-02-01T09:00:00Z",
+        },
+        trigger={"kind": "performance", "reasons": ["quality has been lost"], "live": live},
+    ).body  # fmt: skip
+    assert "THE FIGURES\n- mae: champion (version 1) 67.5, challenger 43.8\n" in body
+    assert "- holdout: 1,616 rows from 2016-01-08 to 2016-02-01, newer than all that was learnt\n" in body
+    assert "- live: mae 67.54, limit 48.2 (CRITICAL), version 1 in the window 2016-01-18 to 2016-02-15\n" in body
 
 
 def test_a_refusal_leads_with_what_refused():
@@ -169,7 +187,8 @@ def test_a_refusal_leads_with_what_refused():
         {"gate": "answers", "verdict": "PASS", "reason": "0 answers are not between 0 and 1"},
         {"gate": "auc", "verdict": "REFUSE", "reason": "auc is better by +0.001 only", "low": -0.01, "high": 0.01},
     ]
-    assert "WHY\n- auc is better by +0.001 only" in mail("gate_failed", rows=rows).body
+    body = mail("gate_failed", rows=rows).body
+    assert "WHAT FAILED\n- auc is better by +0.001 only\n\nWHAT PASSED\n- 0 answers" in body
 
 
 def test_a_rollback_says_why_and_that_the_champion_serves():
@@ -181,7 +200,7 @@ def test_a_rollback_says_why_and_that_the_champion_serves():
 
 def test_a_failure_says_where_and_cuts_a_long_cause():
     found = mail("failed")
-    assert found.subject == f"[Kedge] {MODEL}: kedge-retrain failed at TrainChallenger"
+    assert found.subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
     assert (
         "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/arn:"
         in found.body
@@ -275,10 +294,52 @@ def test_an_estimate_without_a_verdict_is_not_mailed(estimate):
 
 
 def test_a_functions_error_is_told_without_its_stack():
-    answer = {"errorMessage": "the rows ended early", "errorType": "E", "stackTrace": ["File x.py, line 1"]}
-    body = mail("failed", error="EarlyError", cause=json.dumps(answer)).body
-    assert "EarlyError: the rows ended early\n" in body
+    answer = {"errorMessage": "the rows ended early", "errorType": "EarlyError", "stackTrace": ["File x.py, line 1"]}
+    body = mail("failed", cause=json.dumps(answer)).body
+    assert "WHY\nEarlyError: the rows ended early\n" in body
     assert "x.py" not in body
+    ours = {"errorMessage": "the rows have no column words", "errorType": "TrainingColumnMissingError"}
+    assert "WHY\nthe rows have no column words\n" in mail("failed", cause=json.dumps(ours)).body
+
+
+def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
+    script = 'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback:\n File x.py\nValueError: no number"'
+    job = {
+        "TrainingJobName": "run-0", "TrainingJobArn": "arn:aws:sagemaker:eu-west-1:1:training-job/run-0",
+        "FailureReason": f'{script}\nCommand "python -m train", exit code: 1',
+    }  # fmt: skip
+    body = mail("failed", cause=json.dumps(job)).body
+    assert "WHY\nValueError: no number\n" in body
+    assert "x.py" not in body
+    assert "log-group/$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Drun-0$2F" in body
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("initial", 'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"'),
+        ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
+        ("performance", "It is tried again with the next window that still wants it"),
+    ],
+)
+def test_a_failed_retraining_says_whether_it_is_tried_again_and_nothing_of_a_champion(kind, words):
+    body = mail("failed", run=f"{MODEL}-{kind}-1-f2a44be8").body
+    assert words.format(MODEL) in body
+    assert "champion" not in body
+    assert "serves" not in body
+
+
+def test_an_execution_that_a_person_stopped_is_told_as_stopped():
+    found = mail("failed", error="ABORTED", cause="", state="its end")
+    assert found.subject == f"[Kedge] {MODEL}: the retraining was stopped"
+    assert "WHY\na person stopped the execution\n" in found.body
+
+
+def test_a_request_that_is_held_says_that_it_is_not_kept_and_gives_the_whole_command():
+    body = mail("retraining_held", trigger="initial", hold="lease", reasons=["the first", "a retraining runs"]).body
+    assert "Nothing by itself: the request is not kept." in body
+    assert f'kedge retrain {MODEL} --initial --reason "why"' in body
+    assert "every window" not in body
 
 
 def test_the_mails_of_a_first_training_speak_of_no_champion():

@@ -95,7 +95,7 @@ def test_what_the_labels_say_stands_beside_the_drift():
         counts, counts, PerformancePolicy(), provisional_rows=7, unlabelled_rows=0, horizon_reason="two weeks"
     ).to_json()
     text = shown(render_drift_page(judged(rows).to_page() | {"performance": performance}))
-    assert "quality holds: auc 1 (1 to 1)" in text
+    assert "quality holds: auc 1 -> 1 (unchanged)" in text
     assert "7 provisional" in text
 
 

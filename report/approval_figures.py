@@ -1,0 +1,48 @@
+"""What an approver weighs: champion and challenger on the same holdout rows, and how the live model does now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kedge.comparisons import in_words
+
+
+def figure_lines(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    champion: Mapping[str, Any],
+    snapshot: Mapping[str, Any],
+    live: Mapping[str, Any] | None,
+) -> list[str]:
+    """Each metric of both models, the holdout's rows and days, then the live values with their limits.
+
+    >>> row = {"gate": "mae_improvement", "metric": "mae", "champion": 65.2, "challenger": 43.8}
+    >>> figure_lines([row], champion={"package_version": "4"}, snapshot={"holdout_rows": 1616}, live=None)
+    ['mae: champion (version 4) 65.2, challenger 43.8', 'holdout: 1,616 rows']
+    """
+    version = f" (version {champion['package_version']})" if champion.get("package_version") else ""
+    lines = []
+    for row in rows:
+        if "challenger" not in row or str(row["gate"]).startswith("slice"):
+            continue
+        before = f"champion{version} {in_words(row['champion'])}, " if "champion" in row else "no champion serves, "
+        lines.append(f"{row['metric']}: {before}challenger {in_words(row['challenger'])}")
+    if "holdout_rows" in snapshot:
+        days = ""
+        if "holdout_start" in snapshot:
+            first, last = _day(snapshot["holdout_start"]), _day(snapshot["holdout_end"])
+            days = f" from {first} to {last}, newer than all that was learnt"
+        lines.append(f"holdout: {snapshot['holdout_rows']:,} rows{days}")
+    if live:
+        window = f"window {_day(live['start'])} to {_day(live['end'])}"
+        lines += [
+            f"live: {metric['name']} {in_words(metric['value'])}, limit {in_words(metric['limit'])} "
+            f"({metric['severity']}), version {live['package_version']} in the {window}"
+            for metric in live["metrics"]
+        ]
+    return lines
+
+
+def _day(time: str) -> str:
+    return time[:10]

@@ -1,0 +1,90 @@
+"""Why a step failed, in one plain sentence; the details stand behind a link."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from kedge import errors
+
+WIDTH = 400  # of a sentence that a mail or a line of the history can hold
+# What SageMaker's containers and its own service write before the script's own words.
+_WRAPPINGS = ("AlgorithmError", "ExecuteUserScriptError", "ClientError", "InternalServerError")
+_ERROR_MESSAGE = re.compile(r'ErrorMessage "(.*?)"?(?:\s*Command "|, exit code:|$)', re.DOTALL)
+# The last line of a traceback: a class, perhaps with its module, and what it says.
+_RAISED = re.compile(r"^\s*((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::.*)?)\s*$")
+_REQUEST_ID = re.compile(r"^RequestId: \S+ (?:Error: )?")
+_ENDINGS = {
+    "ABORTED": "a person stopped the execution",
+    "TIMED_OUT": "the execution took longer than its state machine allows",
+    "FAILED": "the execution ended without a reason",
+    "States.TaskFailed": "the step ended without a reason",
+    "States.Timeout": "the step took longer than the state machine allows",
+    "States.HeartbeatTimeout": "the step took longer than the state machine allows",
+}
+_JOBS = {"TrainingJobName": "TrainingJobs", "TransformJobName": "TransformJobs"}
+
+
+def plain_failure(error: str, cause: str) -> str:
+    """Say why a step failed: the message of a function's error, the last line of a script's, without any stack.
+
+    >>> plain_failure("KeyError", '{"errorMessage": "\\'adr\\'", "errorType": "KeyError", "stackTrace": ["File x.py"]}')
+    "KeyError: 'adr'"
+    >>> plain_failure("States.TaskFailed", '{"FailureReason": "AlgorithmError: Traceback:\\\\n  File x\\\\nValueError: no rows"}')
+    'ValueError: no rows'
+    """
+    answer = _answer(cause)
+    if "errorMessage" in answer:
+        kind, said = str(answer.get("errorType", error)), _last_line(str(answer["errorMessage"]))
+        said = _REQUEST_ID.sub("", said)
+        return shortened(said if hasattr(errors, kind) or kind in said else f"{kind}: {said}")
+    if "FailureReason" in answer:
+        return shortened(_last_line(str(answer["FailureReason"])))
+    if not cause.strip() or cause == "not given":
+        return _ENDINGS.get(error, error)
+    return shortened(_last_line(cause))
+
+
+def log_link(cause: str) -> str:
+    """Where the log of the job that failed is opened; nothing where no job is named."""
+    answer = _answer(cause)
+    for name, group in _JOBS.items():
+        arn = str(answer.get(name.replace("Name", "Arn"), "")).split(":")
+        if name in answer and len(arn) > 3:
+            # The console's own way to write its fragment: a path quoted twice, what follows once, and $ in place of %.
+            path = quote(quote(f"/aws/sagemaker/{group}", safe=""), safe="").replace("%", "$")
+            stream = quote(f"?logStreamNameFilter={answer[name]}/", safe="").replace("%", "$")
+            console = f"https://{arn[3]}.console.aws.amazon.com/cloudwatch/home?region={arn[3]}"
+            return f"{console}#logsV2:log-groups/log-group/{path}{stream}"
+    return ""
+
+
+def shortened(text: str) -> str:
+    """Text of at most a few lines."""
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+
+
+def _answer(cause: str) -> dict[str, Any]:
+    try:
+        found = json.loads(cause)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _last_line(text: str) -> str:
+    """The line that says what was raised; else the last one; of a single line all, without SageMaker's own wrappings."""
+    quoted = _ERROR_MESSAGE.search(text)
+    lines = [line.strip() for line in (quoted[1] if quoted else text).replace("\\n", "\n").splitlines() if line.strip()]
+    if not lines:
+        return text.strip()
+    raised = [match[1] for line in lines if (match := _RAISED.match(line)) and not line.startswith(_WRAPPINGS)]
+    return raised[-1] if raised else _unwrapped(lines[-1])
+
+
+def _unwrapped(line: str) -> str:
+    for word in _WRAPPINGS:
+        line = line.removeprefix(f"{word}: ")
+    return line
