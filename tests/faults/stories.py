@@ -56,13 +56,16 @@ class Before:
     executions: frozenset[str]
 
 
-def play(story: Story, world: World) -> Findings:
-    """Tell a story, let the reconciler come round, and look at everything."""
+def play(story: Story, world: World, *, lasts: timedelta = timedelta()) -> Findings:
+    """Tell a story, let what `lasts` end and the reconciler come round, and look at everything."""
+    began = world.now
     before = Before(
         serving(world), frozenset(world.packages()), len(world.mails()),
         frozenset(e["executionArn"] for e in world.executions(story.machine)),
     )  # fmt: skip
     story.tell(world)
+    wait_for_end(world, story, before)
+    world.account.clock.advance_to(max(world.now, began + lasts))
     wait_for_end(world, story, before)
     world.wait(ROUNDS)
     findings = Findings(apart=apart(world))

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import call_faults, state_faults
-from tests.faults.call_faults import CallFault, CallFaults, Skew, Storm
+from tests.faults.call_faults import CallFaults, Skew, Storm, Watched
 from tests.faults.forks import ForkFailedError, in_a_fork
 from tests.faults.state_faults import ALWAYS, STOPPED, TIMEOUT, UNNAMED, StateFault, StateFaults
 from tests.faults.stories import STAGES, STORIES, Findings, Story, play
 from tests.faults.world import World, open_world
 
-Fault = StateFault | CallFault | Storm | Skew
+Fault = StateFault | call_faults.Fault
 SKEWS = (timedelta(hours=-2), timedelta(minutes=-10), timedelta(minutes=10), timedelta(hours=2))
 # Each service's own word for "too much"; what is not named here says ThrottlingException.
 TOO_MUCH = {"s3": "SlowDown", "dynamodb": "ProvisionedThroughputExceededException", "sns": "InternalError"}
@@ -66,6 +66,8 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = defaultdict(Row)
+        self.uncalled: list[str] = []  # functions that no story calls
+        self.unvisited: list[str] = []  # states that no case came to
 
     def add(self, case: Case, played: Played) -> None:
         """Count a case; one whose fault never came to pass was not tried."""
@@ -84,6 +86,8 @@ class Table:
         for walk, row in self.rows.items():
             counts = (len({what.rpartition(": ")[0] for what in row.fell_short[kind]}) for kind in KINDS)
             lines.append(f"{walk:34} {row.tried:6} {row.survived:9} " + " ".join(f"{count:8}" for count in counts))
+        lines += [f"no story calls {function}" for function in self.uncalled]
+        lines += [f"no case came to {state}" for state in self.unvisited]
         return "\n".join([*lines, "", *(f"{kind}: {what}" for kind, what in self.findings())])
 
     def findings(self) -> list[tuple[str, str]]:
@@ -111,6 +115,8 @@ class Walker:
         self.table = Table()
         self.visited: dict[str, set[str]] = defaultdict(set)
         self._shapes: set[tuple[str, ...]] = set()
+        self._weighed: set[str] = set()
+        self._called: set[str] = set()
 
     def walk(self) -> Table:
         """Build the world and play everything."""
@@ -125,6 +131,13 @@ class Walker:
                 for story in STORIES:
                     if story.stage == stage:
                         self._walk_story(world, story)
+            self.table.uncalled = sorted(handlers_of(world) - self._called)
+        self.table.unvisited = [
+            f"{machine}: {state}"
+            for machine, states in self.definitions.items()
+            for state in states
+            if state not in self.visited[machine]
+        ]
         return self.table
 
     def _walk_story(self, world: World, story: Story) -> None:
@@ -132,11 +145,13 @@ class Walker:
         if undisturbed.findings:
             raise AssertionError(f"{story.name} fails undisturbed: {undisturbed.findings}")
         self.visited[story.machine] |= undisturbed.findings.visited
+        self._called |= {run.handler for run in undisturbed.invocations}
         self._truth = undisturbed.findings.counted
         walks = {
             "states": list(self._state_cases(story, undisturbed)),
             "kills": [Case("kills", story, (f,)) for f in call_faults.faults_of(undisturbed.invocations, self._shapes)],
             "throttling": [Case("throttling", story, (storm,)) for storm in storms(undisturbed.services)],
+            "memory": [Case("memory", story, (watched,)) for watched in self._unweighed(undisturbed)],
             "clock": [Case("clock", story, (Skew(by),)) for by in SKEWS],
         }
         for name, cases in walks.items():
@@ -150,7 +165,9 @@ class Walker:
         try:
             played = self._play(world, case)
         except ForkFailedError as error:
-            played = Played(Findings(apart=[f"the account broke: {error}"]), True, {}, [], set(), 0)
+            played = Played(
+                Findings(apart=[f"the account broke: {str(error).strip().splitlines()[-1]}"]), True, {}, [], set(), 0
+            )
         self.visited[case.story.machine] |= played.findings.visited
         _compare(self._truth, played.findings)
         self.table.add(case, played)
@@ -163,7 +180,9 @@ class Walker:
             began = time.process_time()
             self.states.planned = [f for f in case.faults if isinstance(f, StateFault)]
             self.calls.begin(*(f for f in case.faults if not isinstance(f, StateFault)))
-            findings = play(case.story, world)
+            lasts = [fault.lasts for fault in case.faults if isinstance(fault, Storm)]
+            findings = play(case.story, world, lasts=max(lasts, default=timedelta()))
+            findings.apart += self.calls.overweight
             fired = all(fault in self.states.fired or fault in self.calls.fired for fault in case.faults)
             invocations = [] if case.faults else self.calls.invocations
             for invocation in invocations:
@@ -174,6 +193,13 @@ class Walker:
 
         played: Played = in_a_fork(world.account, run)
         return played
+
+    def _unweighed(self, undisturbed: Played) -> Iterator[Watched]:
+        """Of each function that no earlier story has called, the run that makes the most calls."""
+        for handler in sorted({run.handler for run in undisturbed.invocations} - self._weighed):
+            self._weighed.add(handler)
+            runs = [run for run in undisturbed.invocations if run.handler == handler]
+            yield Watched(handler, max(runs, key=lambda run: len(run.calls)).number)
 
     # States -----------------------------------------------------------------------------------------------------
 
@@ -198,6 +224,17 @@ class Walker:
             if any(target in _reached(states, rule["Next"], visited) for rule in states[name].get("Catch", ())):
                 return StateFault(machine, name, UNNAMED, times=ALWAYS)
         return None
+
+
+def handlers_of(world: World) -> set[str]:
+    """The handlers of the deployed functions."""
+    pages = world.account.client("lambda").get_paginator("list_functions").paginate()
+    return {
+        str(f["Handler"]).split(".")[-2]
+        for page in pages
+        for f in page["Functions"]
+        if f["Handler"].startswith("lambdas.")
+    }
 
 
 def storms(services: set[str]) -> list[Storm]:

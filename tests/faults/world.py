@@ -18,10 +18,12 @@ from demo.bookings import to_bookings
 from demo.first_champion import function_name
 from kedge.model_config import parse_model_config
 from offline.account import Account
+from offline.lambda_errors import FunctionError
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 from tests.faults.remembered import remember_scripts
 
 YAML = Path(__file__).with_name("model.yaml")
+ATTEMPTS = 5  # of a person, the last one two hours later
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday: the judging schedule fires
 SHIFTED = """
 
@@ -109,9 +111,15 @@ class World(Hotel):
     # What people do ---------------------------------------------------------------------------------------------
 
     def decide(self, trigger: str) -> Any:
-        """Ask for a retraining."""
-        asked = {"model": self.model, "time": f"{self.now:%Y-%m-%dT%H:%M:%SZ}", "trigger": trigger, "reason": "a walk"}
-        return self.account.invoke_function(function_name(self.account, "decide_retraining"), asked)
+        """Ask for a retraining; a person who gets an error asks again a minute later."""
+        for attempt in range(ATTEMPTS):
+            time = f"{self.now:%Y-%m-%dT%H:%M:%SZ}"
+            asked = {"model": self.model, "time": time, "trigger": trigger, "reason": "a walk"}
+            try:
+                return self.account.invoke_function(function_name(self.account, "decide_retraining"), asked)
+            except FunctionError:
+                self.wait((1 if attempt < ATTEMPTS - 2 else 120) * MINUTE)
+        raise AssertionError(f"{ATTEMPTS} attempts failed")
 
     def hand_over(self, rows: pd.DataFrame) -> None:
         """Put the first training rows where Kedge looks for them."""
