@@ -39,12 +39,15 @@ def take(
 
 
 def holder_at_work(dynamodb: Any, stepfunctions: Any, table: str, model: str, *, now: datetime) -> str | None:
-    """The execution that works on the model now, or is about to; None where nobody does."""
+    """The execution that works on the model now, or is about to; None where nobody does: a lease that its holder left is given back."""
     found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
     if found is None:
         return None
     holder: str = found["holder"]["S"]
-    return holder if _alive(stepfunctions, holder, from_text(found["taken_at"]["S"]), now) else None
+    if _alive(stepfunctions, holder, from_text(found["taken_at"]["S"]), now):
+        return holder
+    release(dynamodb, table, model=model, holder=holder)
+    return None
 
 
 def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:

@@ -262,6 +262,18 @@ def test_a_model_that_a_machine_works_on_is_left_alone(world):
     assert champion(world).endpoint_config == OLD
 
 
+def test_a_lease_whose_holder_has_ended_is_given_back(world):
+    promote(world)
+    world.serve(OLD)
+    item = {"holder": EXECUTION, "purpose": "release", "taken_at": to_text(NOW - timedelta(hours=1))}
+    world.dynamodb.put_item(
+        TableName=TABLE,
+        Item={"model": {"S": MODEL}, "item": {"S": "lease"}} | {name: {"S": value} for name, value in item.items()},
+    )
+    assert hourly(detail=ended("ABORTED"))["verdict"] == "agreed"
+    assert left(world) == []
+
+
 def start_execution(world) -> str:
     machine = boto3.client("stepfunctions").create_state_machine(
         name="kedge-release",

@@ -1,0 +1,35 @@
+"""A sample of the walks, by seed: nothing is lost, doubled, silent or apart. `make faults` walks all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.walks import Table, Walker
+
+SEED, CASES_PER_WALK = 12, 1
+
+
+@pytest.fixture(scope="module")
+def walker() -> Walker:
+    walker = Walker(per_story=CASES_PER_WALK, seed=SEED)
+    walker.walk()
+    return walker
+
+
+@pytest.fixture(scope="module")
+def table(walker: Walker) -> Table:
+    walker.table.write(Path("build/faults.json"))
+    print(f"\n{walker.table.text()}")
+    return walker.table
+
+
+@pytest.mark.parametrize("kind", ["lost", "doubled", "silent", "apart"])
+def test_of_a_sample_of_faults_nothing_is(kind, table):
+    assert [what for found, what in table.findings() if found == kind] == []
+
+
+def test_every_walk_came_to_its_faults(table):
+    assert table.rows
+    assert all(row.tried for row in table.rows.values())
