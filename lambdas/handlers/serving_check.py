@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from kedge.errors import UnknownPackageError
-from kedge.serving import Served, ServingVerdict, judge_serving
-from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
+from kedge.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving
+from lambdas.adapters import agreements, champions, clients, endpoints, model_registry, staged_baselines
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
+from lambdas.adapters.standing import Standing
 from lambdas.adapters.times import to_text
 from lambdas.handlers.settled_release import Bench, champion_of, tell_once
 
@@ -31,7 +32,23 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
         follow(endpoint, package, champion, bench)
     if verdict.action in ("FOLLOW", "TELL"):
         tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+    if verdict.state == AGREED and endpoint is not None:
+        agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
+        agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
     return verdict
+
+
+def is_as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) -> bool:
+    """Whether nothing has happened since champion item and endpoint were found to agree, within the last day."""
+    champion, agreement, now_served = stands.champion, stands.agreement, served(endpoint, None)
+    if endpoint is None or now_served is None or champion is None or agreement is None or stands.release is not None:
+        return False
+    return agreement.holds(
+        champion_config=champion.endpoint_config,
+        served=now_served,
+        modified_at=endpoint.modified_at,
+        now=bench.time,
+    )
 
 
 def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:
