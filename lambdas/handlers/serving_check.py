@@ -14,12 +14,14 @@ from lambdas.adapters.standing import Standing
 from lambdas.adapters.times import to_text
 from lambdas.handlers.settled_release import Bench, champion_of, tell_once
 
+NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
+
 
 def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
     """Judge what serves; a model that was never deployed has nothing to disagree with."""
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
-        return ServingVerdict("NONE", "not deployed")
+        return NOT_DEPLOYED
     package = package_that_serves(endpoint, champion, bench)
     verdict = judge_serving(
         model=bench.model,
@@ -38,17 +40,23 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
     return verdict
 
 
-def is_as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) -> bool:
-    """Whether nothing has happened since champion item and endpoint were found to agree, within the last day."""
+def as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) -> ServingVerdict | None:
+    """What was found within the last day, if nothing has happened since; None where all must be looked at."""
     champion, agreement, now_served = stands.champion, stands.agreement, served(endpoint, None)
-    if endpoint is None or now_served is None or champion is None or agreement is None or stands.release is not None:
-        return False
-    return agreement.holds(
+    if stands.release is not None:
+        return None
+    if champion is None:
+        # What was never released has had no canary either.
+        return NOT_DEPLOYED
+    if endpoint is None or now_served is None or agreement is None:
+        return None
+    holds = agreement.holds(
         champion_config=champion.endpoint_config,
         served=now_served,
         modified_at=endpoint.modified_at,
         now=bench.time,
     )
+    return ServingVerdict("NONE", AGREED) if holds else None
 
 
 def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:

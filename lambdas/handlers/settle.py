@@ -13,7 +13,6 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import MessagesUntoldError
-from kedge.serving import AGREED, ServingVerdict
 from lambdas.adapters import (
     canary_alarms,
     clients,
@@ -32,7 +31,7 @@ from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
-from lambdas.handlers.serving_check import check_serving, is_as_it_was
+from lambdas.handlers.serving_check import as_it_was, check_serving
 from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
 
@@ -150,9 +149,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         return {"verdict": "CHANGING"}
     if stands.release is not None:
         settle_release(stands.release, bench)
-    if request.hourly and is_as_it_was(endpoint, stands, bench):
-        verdict = ServingVerdict("NONE", AGREED)
-    else:
+    verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
+    if verdict is None:
         canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
         verdict = check_serving(endpoint, bench)
     if stands.waiting is not None:

@@ -355,6 +355,12 @@ def test_a_quiet_hour_costs_three_calls(world):
     assert sorted(made) == sorted(QUIET * 23)
 
 
+def test_a_model_that_was_never_deployed_costs_no_more(world):
+    with calls() as made:
+        assert hourly()["verdict"] == "not deployed"
+    assert sorted(made) == QUIET
+
+
 def leave_alarm(world) -> None:
     """An alarm of an earlier release that no note names."""
     released(world)
