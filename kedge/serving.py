@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
+
+# What no endpoint tells of (its package in the registry, alarms that nobody noted) is looked at this often.
+COMPARE_AGAIN = timedelta(hours=24)
+AGREED = "agreed"
 
 Action = Literal["NONE", "WAIT", "TELL", "FOLLOW"]
 
@@ -82,7 +87,7 @@ def judge_serving(
                 f"to go back to the version before it: kedge rollback {model} --reason why",
             ),
         )
-    return ServingVerdict("NONE", "agreed")
+    return ServingVerdict("NONE", AGREED)
 
 
 def _changed(model: str, endpoint: str, expected: str, served: Served) -> ServingVerdict:
@@ -102,3 +107,35 @@ def _changed(model: str, endpoint: str, expected: str, served: Served) -> Servin
             f"to put Kedge's version back: kedge rollback {model} --to VERSION --reason why",
         ),
     )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """A look at which endpoint, registry and champion item agreed and no alarm was left: what it saw, and when."""
+
+    endpoint_config: str
+    modified_at: datetime
+    seen_at: datetime
+
+    def holds(self, *, champion_config: str, served: Served, modified_at: datetime, now: datetime) -> bool:
+        """Whether all is as it was then, by what an endpoint tells, and the look was not long ago.
+
+        Parameters
+        ----------
+        champion_config : str
+            Endpoint config of the champion item as it is now.
+        served : Served
+            The endpoint as it is now; its package fields are not looked at.
+        modified_at : datetime
+            When SageMaker says that the endpoint was last changed.
+
+        >>> noon, now = datetime(2026, 3, 1, 12), datetime(2026, 3, 1, 13)
+        >>> look = Agreement("m-v1", modified_at=noon, seen_at=noon)
+        >>> served = Served("InService", True, "m-v1")
+        >>> look.holds(champion_config="m-v1", served=served, modified_at=noon, now=now)
+        True
+        >>> look.holds(champion_config="m-v1", served=served, modified_at=now, now=now)
+        False
+        """
+        same = self.endpoint_config == champion_config == served.endpoint_config and self.modified_at == modified_at
+        return same and served.status == "InService" and now - self.seen_at < COMPARE_AGAIN

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MULTIPART = {"CompleteMultipartUpload", "UploadPart"}
 OBJECT_WRITES = {"PutObject", "CopyObject", "CreateMultipartUpload", *MULTIPART}
 OBJECT_READS = {"GetObject", "HeadObject"}
-ITEMS = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"}
+ITEMS = {"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem"}
 
 
 def implied_needs(account: Account, service: str, operation: str, params: Mapping[str, Any]) -> list[Need]:
@@ -91,10 +91,12 @@ def _of_topic(account: Account, operation: str, params: Mapping[str, Any]) -> li
 
 
 def _of_table(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:
-    name = str(params.get("TableName", "")).rsplit("/", 1)[-1]
-    table = account.backend("dynamodb").tables.get(name) if operation in ITEMS else None
-    key = (getattr(table, "sse_specification", None) or {}).get("KMSMasterKeyId")
-    return _key_needs(account, key, "dynamodb", "Decrypt")
+    if operation not in ITEMS:
+        return []
+    tables = account.backend("dynamodb").tables
+    asked = [tables.get(str(name).rsplit("/", 1)[-1]) for name in params.get("RequestItems", [params.get("TableName")])]
+    keys = {(getattr(table, "sse_specification", None) or {}).get("KMSMasterKeyId") for table in asked}
+    return [need for key in keys for need in _key_needs(account, key, "dynamodb", "Decrypt")]
 
 
 def _of_query(account: Account, operation: str, params: Mapping[str, Any]) -> list[Need]:

@@ -4,6 +4,7 @@ AWS may end a page wherever it likes: ListObjectsV2 after 1,000 keys, DynamoDB a
 hundred alarms, and no caller may count on the number. A test's data are small and fit into every first page, so that
 code which reads only that one passes. Imitated for every operation that botocore can paginate: S3 and DynamoDB page
 themselves, by a lower limit; of the others the answer is cut and the rest kept for whoever comes with the token.
+BatchGetItem has no pages: it leaves keys unprocessed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from offline.account import Account
 
 BY_LIMIT = ("s3", "dynamodb")  # their tokens say where to go on, or are the last item's key
-ASKED = "kedge_page"
+ASKED, UNPROCESSED = "kedge_page", "kedge_unprocessed"
 
 
 class Paging:
@@ -33,6 +34,8 @@ class Paging:
 
     def ask(self, params: dict[str, Any], model: Any, context: dict[str, Any]) -> dict[str, Any]:
         """Lower a request's limit, or note that it goes on with an answer that was cut."""
+        if (model.service_model.service_name, model.name) == ("dynamodb", "BatchGetItem"):
+            return self._first_keys(params, context)
         rule = _rule(model.service_model.service_name, model.name)
         if rule is None:
             return params
@@ -50,8 +53,10 @@ class Paging:
             return None
         return SimpleNamespace(status_code=200, headers={}), self._kept.pop(context[ASKED])
 
-    def cut(self, parsed: dict[str, Any], model: Any) -> None:
+    def cut(self, parsed: dict[str, Any], model: Any, context: dict[str, Any]) -> None:
         """Shorten an answer in place, and keep the rest."""
+        if UNPROCESSED in context and "Error" not in parsed:
+            parsed["UnprocessedKeys"] = context[UNPROCESSED]
         service = model.service_model.service_name
         rule = _rule(service, model.name)
         if rule is None or service in BY_LIMIT or "Error" in parsed:
@@ -67,6 +72,14 @@ class Paging:
             parsed[_first(rule["output_token"])] = token
             if more := rule.get("more_results"):
                 parsed[more] = True
+
+    def _first_keys(self, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """Shorten a batch of keys, and note what is left."""
+        asked = params["RequestItems"]
+        first = {table: {**batch, "Keys": batch["Keys"][: self.items]} for table, batch in asked.items()}
+        rest = {table: {**batch, "Keys": batch["Keys"][self.items :]} for table, batch in asked.items()}
+        context[UNPROCESSED] = {table: batch for table, batch in rest.items() if batch["Keys"]}
+        return params | {"RequestItems": first}
 
 
 @cache
@@ -105,9 +118,9 @@ def _go_on(context: Any, **_: Any) -> Any:
     return _paging.go_on(context) if _paging is not None else None
 
 
-def _cut(parsed: Any, model: Any, **_: Any) -> None:
+def _cut(parsed: Any, model: Any, context: Any, **_: Any) -> None:
     if _paging is not None:
-        _paging.cut(parsed, model)
+        _paging.cut(parsed, model, context)
 
 
 # Sessions copy this list when they are made, as in `offline.iam`.

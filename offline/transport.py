@@ -1,22 +1,23 @@
 """The short way of a request from boto3 to moto and back: the same answers, without work that nobody looks at.
 
 Real AWS verifies signatures and reads user agents; moto does neither, and finds the service of each request by trying
-some 250 patterns and compiling its URLs anew; botocore asks its rules for an endpoint with every call. Here routes are
-remembered by host, endpoints by operation and bucket, signatures are stated rather than computed, and a timestamp is
-parsed once: while the clock stands still, there are few different ones. Besides, the status of an answer is what the
-answer says: moto makes a 200 of some.
+some 250 patterns and compiling its URLs anew; it lists its methods, and botocore asks its rules for an endpoint, with
+every call. Here routes are remembered by host, endpoints by operation and bucket, signatures are stated rather than
+computed, and a timestamp is parsed once: while the clock stands still, there are few different ones. Besides, the
+status of an answer is what the answer says: moto makes a 200 of some.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.auth
 import botocore.parsers
 import botocore.useragent
+import moto.core.responses
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth
 from botocore.regions import EndpointRulesetResolver
 from botocore.utils import parse_timestamp
@@ -28,6 +29,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.exceptions import HTTPException
 from moto.core.request import normalize_request
 from moto.core.responses import BaseResponse
+from moto.core.utils import method_names_from_class
 from moto.moto_api._internal.moto_random import MotoRandom
 
 from offline.s3_speed import quick_get
@@ -50,6 +52,7 @@ def install(account: Account) -> None:
     account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
     account.patch(MotoRandom, "get_random_hex", _random_hex)
     account.patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
+    account.patch(moto.core.responses, "method_names_from_class", cache(method_names_from_class))
 
 
 def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,7 +74,11 @@ def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> tuple[Waiti
 
 def load_waiting(dynamodb: Any, table: str, model: str) -> Waiting | None:
     """The package that waits; None where none does."""
-    item = dynamodb.get_item(TableName=table, Key=_waiting_key(model), ConsistentRead=True).get("Item")
+    return read_waiting(dynamodb.get_item(TableName=table, Key=_waiting_key(model), ConsistentRead=True).get("Item"))
+
+
+def read_waiting(item: Mapping[str, Any] | None) -> Waiting | None:
+    """Read the item; None where there is none."""
     if item is None:
         return None
     return Waiting(item["package_arn"]["S"], item["package_version"]["S"], from_text(item["decided_at"]["S"]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lambdas.adapters.times import from_text, to_text
+
+ITEM = "captures"
 
 
 @dataclass(frozen=True)
@@ -20,20 +23,16 @@ class CaptureState:
 
 def save(dynamodb: Any, table: str, model: str, state: CaptureState) -> None:
     """Remember the latest look."""
-    item = _key(model) | {
+    item = {
+        "model": {"S": model}, "item": {"S": ITEM},
         "package_version": {"S": state.package_version}, "readable": {"BOOL": state.readable},
         "seen_at": {"S": to_text(state.seen_at)},
     }  # fmt: skip
     dynamodb.put_item(TableName=table, Item=item)
 
 
-def load(dynamodb: Any, table: str, model: str) -> CaptureState | None:
+def read(item: Mapping[str, Any] | None) -> CaptureState | None:
     """Read the latest look; None where nobody has looked."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
     if item is None:
         return None
     return CaptureState(item["package_version"]["S"], item["readable"]["BOOL"], from_text(item["seen_at"]["S"]))
-
-
-def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "captures"}}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.adapters import state_items
 from lambdas.adapters.times import from_text, to_text
+
+ITEM = "champion"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def save(dynamodb: Any, table: str, model: str, champion: Champion) -> None:
 
 def _item(model: str, champion: Champion) -> dict[str, Any]:
     item: dict[str, Any] = {
-        "model": {"S": model}, "item": {"S": "champion"}, "package_arn": {"S": champion.package_arn},
+        "model": {"S": model}, "item": {"S": ITEM}, "package_arn": {"S": champion.package_arn},
         "package_version": {"S": champion.package_version}, "baseline": {"S": champion.baseline},
         "promoted_at": {"S": to_text(champion.promoted_at)}, "endpoint_config": {"S": champion.endpoint_config},
         "model_name": {"S": champion.model_name},
@@ -62,8 +66,18 @@ def _item(model: str, champion: Champion) -> dict[str, Any]:
 
 def load(dynamodb: Any, table: str, model: str) -> Champion | None:
     """Read the champion; None where the model is not deployed yet."""
-    key = {"model": {"S": model}, "item": {"S": "champion"}}
-    item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    key = {"model": {"S": model}, "item": {"S": ITEM}}
+    return read(dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item"))
+
+
+def load_many(dynamodb: Any, table: str, models: Sequence[str]) -> dict[str, Champion]:
+    """Read many models' champions; one that is not deployed yet is left out."""
+    items = state_items.load_items(dynamodb, table, [(model, ITEM) for model in models])
+    return {model: champion for (model, _), item in items.items() if (champion := read(item)) is not None}
+
+
+def read(item: Mapping[str, Any] | None) -> Champion | None:
+    """Read the item; None where there is none."""
     if item is None:
         return None
     facts = {name: value["S"] for name, value in item.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,14 @@ from lambdas.adapters.times import from_text, to_text
 
 # Between taking a lease and its execution being there, the taker may be this slow; after it, the taker has died.
 START_GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Which execution works on a model, and since when."""
+
+    holder: str
+    taken_at: datetime
 
 
 def take(
@@ -38,16 +48,21 @@ def take(
         raise LeaseHeldError(model=model, holder="it has just begun", purpose="retraining or release")
 
 
-def holder_at_work(dynamodb: Any, stepfunctions: Any, table: str, model: str, *, now: datetime) -> str | None:
+def holder_at_work(
+    dynamodb: Any, stepfunctions: Any, table: str, model: str, lease: Lease | None, *, now: datetime
+) -> str | None:
     """The execution that works on the model now, or is about to; None where nobody does: a lease that its holder left is given back."""
-    found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    if found is None:
+    if lease is None:
         return None
-    holder: str = found["holder"]["S"]
-    if _alive(stepfunctions, holder, from_text(found["taken_at"]["S"]), now):
-        return holder
-    release(dynamodb, table, model=model, holder=holder)
+    if _alive(stepfunctions, lease.holder, lease.taken_at, now):
+        return lease.holder
+    release(dynamodb, table, model=model, holder=lease.holder)
     return None
+
+
+def read(item: Mapping[str, Any] | None) -> Lease | None:
+    """Read the item; None where there is none."""
+    return Lease(item["holder"]["S"], from_text(item["taken_at"]["S"])) if item else None
 
 
 def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:

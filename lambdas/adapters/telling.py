@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.adapters import alerts, audit
 from lambdas.adapters.alerts import Topics
+from lambdas.adapters.state_items import Item
 from lambdas.adapters.times import from_text, to_text
 
 # Whoever is telling it just now needs no help.
@@ -54,17 +55,10 @@ def record_and_tell(
         _send(desk, event, audience, digest)
 
 
-def tell_again(desk: Desk, *, model: str, now: datetime) -> tuple[int, int]:
+def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[int, int]:
     """Send what was kept because it could not be sent; return how many messages went out, and how many still could not."""
-    pages = desk.dynamodb.get_paginator("query").paginate(
-        TableName=desk.table,
-        ConsistentRead=True,
-        KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
-        ExpressionAttributeNames={"#item": "item"},
-        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "untold#"}},
-    )
     sent = left = 0
-    for item in [item for page in pages for item in page["Items"]]:
+    for item in untold:
         event = json.loads(item["event"]["S"])
         if now - from_text(event["time"]) >= _GRACE:
             # It may have been sent just before the function died: a message twice is better than none, and says so.

@@ -5,6 +5,7 @@ Whoever finds it after its machine has ended knows what may have been touched, a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,7 +46,11 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
 
 def load(dynamodb: Any, table: str, model: str) -> ReleaseUnderWay | None:
     """Read the note; None where every release was settled."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    return read(dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item"))
+
+
+def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
+    """Read the item; None where there is none."""
     if item is None:
         return None
     return ReleaseUnderWay(

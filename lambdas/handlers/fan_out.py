@@ -38,11 +38,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     due = [config for config in load_models().values() if getattr(config.cadence, request.step) == request.cadence]
-    deployed = {config.model: champions.load(clients.dynamodb(), settings.state_table, config.model) for config in due}
+    deployed = champions.load_many(clients.dynamodb(), settings.state_table, [config.model for config in due])
     bodies = [
         {"model": config.model, "time": to_text(request.time), **window}
         for config in due
-        if (champion := deployed[config.model]) and (window := window_of(request, config, champion)) is not None
+        if (champion := deployed.get(config.model)) and (window := window_of(request, config, champion)) is not None
     ]
     url = settings.profile_queue_url if request.step == "profile" else settings.performance_queue_url
     queues.send_all(clients.sqs(), url, bodies)

@@ -6,20 +6,23 @@ from dataclasses import replace
 from datetime import datetime
 
 from kedge.errors import ChangedSinceGateError, UnknownPackageError
-from kedge.serving import Served, ServingVerdict, judge_serving
-from lambdas.adapters import artefacts, champions, clients, endpoints, model_registry, staged_baselines
+from kedge.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving
+from lambdas.adapters import agreements, artefacts, champions, clients, endpoints, model_registry, staged_baselines
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
+from lambdas.adapters.standing import Standing
 from lambdas.adapters.times import to_text
 from lambdas.handlers.settled_release import Bench, champion_of, tell_once
+
+NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
 
 
 def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
     """Judge what serves; a model that was never deployed has nothing to disagree with."""
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
-        return ServingVerdict("NONE", "not deployed")
+        return NOT_DEPLOYED
     package = package_that_serves(endpoint, champion, bench)
     verdict = judge_serving(
         model=bench.model,
@@ -35,7 +38,29 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
             verdict = replace(verdict, action="TELL", reasons=(verdict.reasons[0], f"it is not followed: {error}"))
     if verdict.action in ("FOLLOW", "TELL"):
         tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+    if verdict.state == AGREED and endpoint is not None:
+        agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
+        agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
     return verdict
+
+
+def as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) -> ServingVerdict | None:
+    """What was found within the last day, if nothing has happened since; None where all must be looked at."""
+    champion, agreement, now_served = stands.champion, stands.agreement, served(endpoint, None)
+    if stands.release is not None:
+        return None
+    if champion is None:
+        # What was never released has had no canary either.
+        return NOT_DEPLOYED
+    if endpoint is None or now_served is None or agreement is None:
+        return None
+    holds = agreement.holds(
+        champion_config=champion.endpoint_config,
+        served=now_served,
+        modified_at=endpoint.modified_at,
+        now=bench.time,
+    )
+    return ServingVerdict("NONE", AGREED) if holds else None
 
 
 def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:

@@ -14,23 +14,24 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import MessagesUntoldError
 from lambdas.adapters import (
-    approvals,
     canary_alarms,
     clients,
     endpoints,
     executions,
     leases,
     queues,
+    standing,
     telling,
     under_way,
 )
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_models
+from lambdas.adapters.standing import Standing
 from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
-from lambdas.handlers.serving_check import check_serving
+from lambdas.handlers.serving_check import as_it_was, check_serving
 from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
 
@@ -69,11 +70,15 @@ class Ended(BaseModel, frozen=True):
 
 
 class Request(BaseModel, frozen=True):
-    """A model to settle; `run` where the release machine itself asks, none at all for an hour's tick."""
+    """A model to settle; `run` where the release machine itself asks, no model for an hour's tick.
+
+    `hourly` is in the messages that a tick sends: what was compared a short while ago and has not changed is passed over.
+    """
 
     time: AwareDatetime
     model: str | None = None
     run: str | None = None
+    hourly: bool = False
     detail: Ended | None = None
 
     @classmethod
@@ -95,7 +100,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         if request.detail is not None:
             # AWS leaves an input above 248 KiB out of its event: the next hour's tick settles the model.
             return {"verdict": "UNNAMED"}
-        bodies = [{"model": model, "time": to_text(request.time)} for model in models]
+        bodies = [{"model": model, "time": to_text(request.time), "hourly": True} for model in models]
         queues.send_all(clients.sqs(), settings.settle_queue_url, bodies)
         logger.info("sent every model's settlement", sent=len(bodies))
         return {"verdict": "SENT", "sent": len(bodies)}
@@ -125,29 +130,33 @@ def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
 def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, Any]:
     """Bring a model in order, then send what could not be told; what still cannot is an error, so that its alarm is heard."""
     tell_end(request.detail, bench)
-    answer = bring_in_order(bench, settings)
-    sent, left = telling.tell_again(bench.desk, model=bench.model, now=bench.time)
+    stands = standing.load(clients.dynamodb(), settings.state_table, bench.model)
+    answer = bring_in_order(request, stands, bench, settings)
+    sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
     return {**answer, "told_again": sent}
 
 
-def bring_in_order(bench: Bench, settings: Settings) -> dict[str, Any]:
+def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: Settings) -> dict[str, Any]:
     """Settle a model on which nobody works: each step is harmless where there is nothing to do."""
-    dynamodb, table, now = clients.dynamodb(), settings.state_table, wall_clock()
-    holder = leases.holder_at_work(dynamodb, clients.stepfunctions(), table, bench.model, now=now)
+    holder = leases.holder_at_work(
+        clients.dynamodb(), clients.stepfunctions(), bench.desk.table, bench.model, stands.lease, now=wall_clock()
+    )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     if endpoint is not None and not endpoint.settled:
         # Its alarms guard it, and the next hour settles it.
         return {"verdict": "CHANGING"}
-    if (release := under_way.load(dynamodb, table, bench.model)) is not None:
-        settle_release(release, bench)
-    canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
-    verdict = check_serving(endpoint, bench)
-    if (waiting := approvals.load_waiting(dynamodb, table, bench.model)) is not None:
-        body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": waiting.package_arn}}
+    if stands.release is not None:
+        settle_release(stands.release, bench)
+    verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
+    if verdict is None:
+        canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
+        verdict = check_serving(endpoint, bench)
+    if stands.waiting is not None:
+        body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": stands.waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
     return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
 

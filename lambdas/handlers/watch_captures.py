@@ -9,7 +9,16 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture_check import CaptureCheck, check_captures
 from kedge.model_config import ModelConfig
-from lambdas.adapters import alerts, audit, capture_states, champions, clients, inference_logs, package_schemas
+from lambdas.adapters import (
+    alerts,
+    audit,
+    capture_states,
+    champions,
+    clients,
+    inference_logs,
+    package_schemas,
+    state_items,
+)
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.capture_states import CaptureState
 from lambdas.adapters.champions import Champion
@@ -42,19 +51,23 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at every champion's newest captures, unless they were readable a short while ago."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    looked = {}
-    for config in load_models().values():
-        champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-        if champion is not None and (found := look(config, champion, request.time, settings)) is not None:
-            looked[config.model] = {"records": found.records, "unread": found.unread}
+    models, looked = load_models(), {}
+    keys = [(model, item) for model in models for item in (champions.ITEM, capture_states.ITEM)]
+    items = state_items.load_items(clients.dynamodb(), settings.state_table, keys)
+    for model, config in models.items():
+        champion = champions.read(items.get((model, champions.ITEM)))
+        before = capture_states.read(items.get((model, capture_states.ITEM)))
+        if champion is not None and (found := look(config, champion, before, request.time, settings)) is not None:
+            looked[model] = {"records": found.records, "unread": found.unread}
     logger.info("looked at captures", models=looked)
     return looked
 
 
-def look(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+def look(
+    config: ModelConfig, champion: Champion, before: CaptureState | None, now: datetime, settings: Settings
+) -> CaptureCheck | None:
     """Look at one model's captures, and tell once per package while they cannot be read; None where nothing was looked at."""
-    dynamodb, table, version = clients.dynamodb(), settings.state_table, champion.package_version
-    before = capture_states.load(dynamodb, table, config.model)
+    version = champion.package_version
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
@@ -65,7 +78,9 @@ def look(config: ModelConfig, champion: Champion, now: datetime, settings: Setti
     if not check.readable and (known is None or known.readable):
         tell(config.model, {"package_version": version} | check.to_json(), now, settings)
     # After the mail: a crash in between tells twice rather than never.
-    capture_states.save(dynamodb, table, config.model, CaptureState(version, check.readable, now))
+    capture_states.save(
+        clients.dynamodb(), settings.state_table, config.model, CaptureState(version, check.readable, now)
+    )
     return check
 
 

@@ -54,6 +54,7 @@ def test_a_champion_comes_back_as_it_was(dynamodb, champion):
     champions.save(dynamodb, TABLE, "m", champion)
     assert champions.load(dynamodb, TABLE, "m") == champion
     assert champions.load(dynamodb, TABLE, "other") is None
+    assert champions.load_many(dynamodb, TABLE, ["m", "other"]) == {"m": champion}
 
 
 def test_a_lease_excludes_others_and_not_its_holder(dynamodb):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -36,6 +37,26 @@ def disabled(hotel: Hotel, step: str) -> Iterator[None]:
             client.update_schedule(**{name: schedule[name] for name in kept}, State=state)
         if state == "DISABLED":
             yield
+
+
+def test_a_quiet_hour_costs_few_calls(hotel):
+    # In the afternoon nothing is due that is due once or twice a day.
+    hotel.account.clock.advance_to(REPLAY_FROM + timedelta(hours=14, minutes=30))
+    before = len(hotel.account.calls)
+    hotel.wait(HOUR)
+    made = Counter(f"{call.service} {call.operation}" for call in hotel.account.calls[before:])
+    for call, times in sorted(made.items()):
+        print(f"{times} {call}")
+    assert made == {
+        "lambda InvokeFunction": 2,  # the two ticks, whatever the number of models
+        "dynamodb BatchGetItem": 1,  # for fifty models
+        "s3 ListObjectsV2": 1,  # until captures are there: then twice a day
+        "sqs SendMessageBatch": 1,  # for ten models
+        "sqs ReceiveMessage": 1,  # the last five are each model's own
+        "sqs DeleteMessage": 1,
+        "dynamodb Query": 2,
+        "sagemaker DescribeEndpoint": 1,
+    }
 
 
 def test_nothing_judged_for_two_cadences_is_a_mail(hotel):

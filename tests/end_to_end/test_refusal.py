@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
+from demo import results, story
 from demo.first_champion import function_name
+from demo.page import write_page
 from demo.replay import Replay
 from tests.end_to_end.hotel import HOUR, Hotel
 
@@ -40,7 +44,7 @@ def retrained(hotel: Hotel) -> dict[str, Any]:
     run = json.loads(answer["Payload"].read())["run"]
     assert hotel.item("lease")["holder"].endswith(f":{run}")
     hotel.wait(3 * HOUR)
-    return before | {"run": run}
+    return before | {"run": run, "replay": replay}
 
 
 def automatic_retraining_waits(hotel: Hotel) -> None:
@@ -89,3 +93,27 @@ def test_it_is_told_by_mail(hotel, retrained):
     (row,) = [row for row in hotel.timeline("gate_failed")[0]["detail"]["rows"] if row["gate"] == "auc_improvement"]
     (mail,) = [mail for mail in hotel.mails()[retrained["mails"] :] if row["reason"][:40] in mail.body]
     assert mail.subject.startswith(f"[Kedge] {hotel.model}: ")
+
+
+def test_the_demo_gathers_these_days_from_the_account_and_its_figures_are_those_of_the_answers(
+    hotel, retrained, tmp_path
+):
+    frame, replay = hotel.frame, retrained["replay"]
+    days = frame[(frame["time"] >= MID_NOVEMBER) & (frame["time"] < DECEMBER)]
+    outcome = results.gather(hotel.account, hotel.config, days, replay, hotel.bucket, tmp_path)
+    assert len(outcome.predictions) == len(days) == len(replay.answers)
+    # One package served throughout: scored once more by itself, it answers the same.
+    assert np.allclose(outcome.predictions["score"], outcome.predictions["static_score"], rtol=1e-6)
+    assert outcome.predictions["label"].notna().all()
+
+    results.write(outcome, tmp_path)
+    results.write_summary(outcome, tmp_path, loop_seconds=1.0, timing=[("everything", 1.0)])
+    write_page(outcome, tmp_path)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["promotions"], summary["refusals"], summary["unanswered"]) == (0, 1, 0)
+    assert summary["managed_auc"] == pytest.approx(summary["static_auc"], rel=1e-6)
+    assert not [sentence for sentence in story.differences(tmp_path) if sentence.startswith("the summary says")]
+    page = (tmp_path / "index.html").read_text()
+    linked = set(re.findall(r"reports/[^\"#]+\.html", page))
+    assert linked
+    assert {f"reports/{path.name}" for path in (tmp_path / "reports").iterdir()} == linked

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ print(json.dumps({"mib": int(peak.split()[1]) / 1024, "cpu_s": time.process_time
 @contextmanager
 def endpoint(monkeypatch: Any) -> Iterator[None]:
     """Serve the account that a test has arranged, so that what it holds is not in the handler's memory."""
+    monkeypatch.setattr(FakeKey, "value", property(_content, _keep))
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     try:
@@ -48,6 +50,21 @@ def endpoint(monkeypatch: Any) -> Iterator[None]:
         yield
     finally:
         server.stop()
+
+
+def _content(key: FakeKey) -> bytes:
+    # moto reads the whole object from its file for each range of it: 500 MB for each 8 MiB.
+    if "kept" not in vars(key):
+        key.kept = _value.fget(key)
+    return key.kept
+
+
+def _keep(key: FakeKey, content: bytes) -> None:
+    vars(key).pop("kept", None)
+    _value.fset(key, content)
+
+
+_value = FakeKey.value
 
 
 def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """settle brings endpoint, champion item, alarms, lease and messages in line, whoever was interrupted where."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -40,8 +43,8 @@ def at_the_end(run: str = RUN) -> dict:
 
 
 def hourly(**more) -> dict:
-    """As the queue's message calls it."""
-    body = {"model": MODEL, "time": to_text(NOW), **more}
+    """As the queue's message of an hour's tick calls it."""
+    body = {"model": MODEL, "time": to_text(NOW), "hourly": True, **more}
     return handler({"Records": [{"body": json.dumps(body)}]}, CONTEXT)
 
 
@@ -332,6 +335,96 @@ def test_alarms_that_an_earlier_release_left_are_deleted_and_nobody_elses(world)
         )
     hourly()
     assert sorted(alarms(world)) == sorted(others)
+
+
+QUIET = ["dynamodb Query", "dynamodb Query", "sagemaker DescribeEndpoint"]
+
+
+@contextmanager
+def calls() -> Iterator[list[str]]:
+    """The AWS calls that the function makes."""
+    made = []
+    heard = [
+        (client.meta.events, lambda model, **_: made.append(f"{model.service_model.service_name} {model.name}"))
+        for client in (getattr(clients, name)() for name in ("dynamodb", "sagemaker", "cloudwatch", "s3", "sns", "sqs"))
+    ]
+    for events, hear in heard:
+        events.register("provide-client-params", hear)
+    try:
+        yield made
+    finally:
+        for events, hear in heard:
+            events.unregister("provide-client-params", hear)
+
+
+def test_a_quiet_hour_costs_three_calls(world):
+    promote(world)
+    world.serve(OLD)
+    assert hourly()["verdict"] == "agreed"
+    with calls() as made:
+        for hours in range(1, 24):
+            assert hourly(time=to_text(NOW + timedelta(hours=hours)))["verdict"] == "agreed"
+    assert sorted(made) == sorted(QUIET * 23)
+
+
+def test_a_model_that_was_never_deployed_costs_no_more(world):
+    with calls() as made:
+        assert hourly()["verdict"] == "not deployed"
+    assert sorted(made) == QUIET
+
+
+def leave_alarm(world) -> None:
+    """An alarm of an earlier release that no note names."""
+    released(world)
+    under_way.forget(world.dynamodb, TABLE, MODEL, RUN)
+
+
+@pytest.mark.parametrize("more", [
+    {"time": to_text(NOW + timedelta(hours=24))}, {"hourly": False},
+    {"hourly": False, "detail": {"executionArn": EXECUTION, "status": "SUCCEEDED", "input": "{}"}},
+], ids=["a day later", "reconcile", "an execution has ended"])  # fmt: skip
+def test_alarms_that_nobody_noted_go_within_a_day_on_demand_and_with_every_ended_execution(world, more):
+    promote(world)
+    world.serve(OLD)
+    hourly()
+    leave_alarm(world)
+    hourly(time=to_text(NOW + timedelta(hours=23)))
+    assert alarms(world) == [ALARM]
+    hourly(**more)
+    assert alarms(world) == []
+
+
+def test_a_serving_package_that_is_rejected_is_told_within_a_day(world):
+    arn = world.register(properties=PROPERTIES)
+    promote(world, package_arn=arn)
+    world.serve(OLD)
+    hourly()
+    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    assert hourly(time=to_text(NOW + timedelta(hours=24)))["verdict"].startswith("rejected")
+    assert len(world.mails()) == 1
+
+
+@pytest.mark.parametrize("change", ["deleted", "broken", "touched", "another config", "champion"])
+def test_whatever_an_endpoint_tells_is_looked_into_within_the_hour(world, change):
+    promote(world)
+    world.serve(OLD)
+    hourly()
+    endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL]
+    if change == "deleted":
+        world.sagemaker.delete_endpoint(EndpointName=MODEL)
+    elif change == "broken":
+        endpoint.endpoint_status, endpoint.failure_reason = "Failed", "no capacity"
+    elif change == "touched":
+        endpoint.last_modified_time = NOW + timedelta(minutes=30)
+    elif change == "another config":
+        world.sagemaker.delete_endpoint(EndpointName=MODEL)
+        by_hand(world, None)
+    else:
+        champions.save(world.dynamodb, TABLE, MODEL, replace(champion(world), endpoint_config="other"))
+    leave_alarm(world)
+    verdict = hourly(time=to_text(NOW + timedelta(hours=1)))["verdict"].split()[0]
+    wanted = {"deleted": "absent", "broken": "broken", "touched": "agreed"}
+    assert (verdict, alarms(world)) == (wanted.get(change, "foreign"), [])
 
 
 def test_an_approval_that_waited_is_handed_to_start_release(world):

@@ -55,6 +55,22 @@ def test_a_query_filters_after_its_page_was_read_and_may_find_nothing_on_it(acco
     assert [item["item"]["S"] for item in pages(account, "dynamodb", "query", "Items", **request)] == ["w4"]
 
 
+def test_a_batch_of_keys_is_answered_in_part_and_the_rest_named(account):
+    dynamodb = account.client("dynamodb")
+    dynamodb.create_table(
+        TableName="state",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "model", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "model", "AttributeType": "S"}],
+    )
+    keys = [{"model": {"S": f"m{number}"}} for number in range(5)]
+    for key in keys:
+        dynamodb.put_item(TableName="state", Item=key)
+    answer = dynamodb.batch_get_item(RequestItems={"state": {"Keys": keys, "ConsistentRead": True}})
+    assert len(answer["Responses"]["state"]) == 2
+    assert answer["UnprocessedKeys"] == {"state": {"Keys": keys[2:], "ConsistentRead": True}}
+
+
 def test_other_services_answers_are_cut_and_their_rest_is_kept(account):
     for number in range(5):
         account.client("sns").create_topic(Name=f"t{number}")
