@@ -164,7 +164,8 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "profiles", "predictions", "baselines", "reports")
         may_write(role, self._storage.data, "profiles", "reports", "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "Query")
+        # A message is kept until it was sent, and then deleted.
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self.decisions)
         may_use_key(role, self._storage.key)
@@ -203,7 +204,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture")
         may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         return function
