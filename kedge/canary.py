@@ -44,6 +44,26 @@ class Unread:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class AnswersRead:
+    """What all looks have read of the canary's captured answers.
+
+    Attributes
+    ----------
+    rows, wrong : int
+        Answers that were read for errors, and those of them that are no answers.
+    behind : int
+        Captured bytes that were not read for errors so far.
+    sampled : bool
+        Whether the answers that are compared are a sample.
+    """
+
+    rows: int = 0
+    wrong: int = 0
+    behind: int = 0
+    sampled: bool = False
+
+
 def judge_canary(
     canary: Floats,
     champion: Floats,
@@ -53,6 +73,7 @@ def judge_canary(
     bake_is_ending: bool,
     classes: bool = False,
     unread: tuple[Unread, Unread] = (Unread(), Unread()),
+    read: AnswersRead = AnswersRead(),
 ) -> CanaryVerdict:
     """Compare the canary's captured answers with the champion's over the same minutes.
 
@@ -73,15 +94,19 @@ def judge_canary(
         Whether the answers are codes of classes.
     unread : tuple of Unread
         What could not be read of the canary's captures, and of the champion's.
+    read : AnswersRead
+        What all looks have counted of the canary's answers: one that is no number sends it back, also where it is not in a sample.
 
     >>> scores = np.linspace(0.1, 0.9, 200)
     >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
     'HEALTHY'
     """
-    invalid = int((~np.isfinite(canary)).sum())
-    if invalid:
+    rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
+    if read.wrong or invalid:
+        wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
         what = "classes that the model's YAML names" if classes else "numbers"
-        return CanaryVerdict("MISBEHAVING", (f"{invalid} of {len(canary)} answers of the canary are not {what}",))
+        return CanaryVerdict("MISBEHAVING", (f"{wrong} of {of} answers of the canary are not {what}",))
+    judged = max(read.rows, rows)
     reference = champion[np.isfinite(champion)]
     if len(canary) and len(reference):
         distance, p_value = (_total_variation if classes else _ks)(canary, reference)
@@ -91,7 +116,7 @@ def judge_canary(
                 f"the canary's answers differ from the champion's over the same minutes: "
                 f"{'total variation' if classes else 'KS'} {distance:.2f} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
             )
-            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), len(canary))
+            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
             "UNPROVEN",
@@ -106,7 +131,12 @@ def judge_canary(
         if len(reference)
         else "read; the champion answered nothing over the same minutes to compare them with"
     )
-    return CanaryVerdict("HEALTHY", (f"{requests} requests, {len(canary)} captured answers {how}",), len(canary))
+    reasons = [f"{requests} requests, {rows} captured answers {how}"]
+    if read.sampled:
+        reasons.append(f"they are an even sample; {judged} answers of the canary were read for errors")
+    if read.behind:
+        reasons.append(f"{read.behind / 2**20:.0f} MiB of the canary's captures were not read for errors so far")
+    return CanaryVerdict("HEALTHY", ("; ".join(reasons),), judged)
 
 
 def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:

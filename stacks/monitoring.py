@@ -204,7 +204,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines")
         may_write(role, self._storage.data, "audit")
-        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem")
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         return function

@@ -7,7 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kedge.canary import AnswersRead
 from kedge.release_proof import LastWatch
+from lambdas.adapters.captured_answers import MARK_BYTES, NOTHING, Reading
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class CanaryWatch:
     requests: int
     seen_at: str
     last: LastWatch
+    reading: Reading = NOTHING
 
 
 def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
@@ -29,6 +32,9 @@ def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
         "package_version": {"S": watch.package_version}, "endpoint_config": {"S": watch.endpoint_config},
         "requests": {"N": str(watch.requests)}, "seen_at": {"S": watch.seen_at},
         "judged": {"N": str(watch.last.judged)},
+        "rows": {"N": str(watch.reading.found.rows)}, "wrong": {"N": str(watch.reading.found.wrong)},
+        "done": {"B": b"".join(sorted(watch.reading.done))}, "begun": {"B": watch.reading.begun},
+        "place": {"N": str(watch.reading.place)},
         "verdict": {"S": watch.last.verdict}, "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
     }  # fmt: skip
     dynamodb.put_item(TableName=table, Item=item)
@@ -44,8 +50,18 @@ def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
     )
     return CanaryWatch(
         item["run"]["S"], item["package_version"]["S"], item["endpoint_config"]["S"],
-        int(item["requests"]["N"]), item["seen_at"]["S"], last,
+        int(item["requests"]["N"]), item["seen_at"]["S"], last, _reading(item),
     )  # fmt: skip
+
+
+def _reading(item: dict[str, Any]) -> Reading:
+    if "done" not in item:
+        # A look of an earlier version of Kedge: all is read anew.
+        return NOTHING
+    done = bytes(item["done"]["B"])
+    marks = frozenset(done[start : start + MARK_BYTES] for start in range(0, len(done), MARK_BYTES))
+    found = AnswersRead(int(item["rows"]["N"]), int(item["wrong"]["N"]))
+    return Reading(found, marks, bytes(item["begun"]["B"]), int(item["place"]["N"]))
 
 
 def forget(dynamodb: Any, table: str, model: str, run: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -29,22 +28,20 @@ def list_day(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
     return {key: found.etag for key, found in list_captured(s3, bucket, prefix).items()}
 
 
-def list_captured(s3: Any, bucket: str, prefix: str) -> dict[str, Captured]:
-    """Each capture object of a day, by key."""
+def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime | None = None) -> dict[str, Captured]:
+    """Each capture object of a day, by key; or those alone that were written since a moment."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     items = (item for page in pages for item in page.get("Contents", []))
-    return {item["Key"]: Captured(item["ETag"], item["Size"]) for item in items if item["Key"].endswith(".jsonl")}
+    return {
+        item["Key"]: Captured(item["ETag"], item["Size"])
+        for item in items
+        if item["Key"].endswith(".jsonl") and (written_since is None or item["LastModified"] >= written_since)
+    }
 
 
 def captured_packages(s3: Any, bucket: str, model: str) -> list[str]:
     """Versions of all packages that have ever been captured."""
     return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, f"capture/{model}/")]
-
-
-def read_files(s3: Any, bucket: str, keys: Iterable[str]) -> list[tuple[str, bytes]]:
-    """Content of each object; one that vanished meanwhile is left out, and the next run sees that it did."""
-    found = ((key, objects.read(s3, bucket, key)) for key in keys)
-    return [(key, answer[0]) for key, answer in found if answer is not None]
 
 
 def sample_after(s3: Any, bucket: str, prefix: str, start: datetime) -> list[bytes]:

@@ -37,6 +37,18 @@ def read(s3: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
     return answer["Body"].read(), answer["ETag"]
 
 
+def read_range(s3: Any, bucket: str, key: str, start: int, end: int) -> bytes:
+    """Bytes of an object from `start` up to `end`; none where the object is gone."""
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{end - 1}")
+    except ClientError as error:
+        if is_absent(error):
+            return b""
+        raise
+    content: bytes = answer["Body"].read()
+    return content
+
+
 def is_absent(error: ClientError) -> bool:
     """Whether S3 says that there is no such object."""
     return error.response["Error"]["Code"] in _ABSENT

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters import alerts, audit
+from lambdas.adapters import alerts, audit, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.state_items import Item
 from lambdas.adapters.times import from_text, to_text
@@ -37,22 +37,59 @@ class Desk:
 
 
 def record_and_tell(
-    desk: Desk, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], entered: bool = False
+    desk: Desk,
+    *,
+    model: str,
+    kind: str,
+    time: datetime,
+    detail: Mapping[str, Any],
+    entered: bool = False,
+    name: str | None = None,
+    when_kept: Callable[[], object] | None = None,
 ) -> None:
     """Write the timeline's entry, unless it was `entered` already, and send the message.
 
-    A topic that cannot be reached is no error: the message stays in the state table until it was sent.
+    A topic that cannot be reached is no error: the message stays in the state table until it was sent. `when_kept` is
+    called in between, where it is certain that the message will be sent, and was not: who remembers there that it is told
+    neither loses nor doubles it. `name` is what the message is about; without one its content names it.
     """
     event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
     body = json.dumps(event, sort_keys=True, default=str)
-    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
-    for audience in alerts.AUDIENCES:
-        item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
-        desk.dynamodb.put_item(TableName=desk.table, Item=item)
+    digest = hashlib.sha256((name or body).encode()).hexdigest()[:16]
     if not entered:
         audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
     for audience in alerts.AUDIENCES:
+        item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
+        desk.dynamodb.put_item(TableName=desk.table, Item=item)
+    if when_kept is not None:
+        when_kept()
+    for audience in alerts.AUDIENCES:
         _send(desk, event, audience, digest)
+
+
+def tell_once(
+    desk: Desk,
+    what: str,
+    *,
+    model: str,
+    kind: str,
+    time: datetime,
+    detail: Mapping[str, Any],
+    entered: bool = False,
+) -> None:
+    """Write it down and tell it, unless `what` was told."""
+    if windows.is_told(desk.dynamodb, desk.table, model, what):
+        return
+    record_and_tell(
+        desk,
+        model=model,
+        kind=kind,
+        time=time,
+        detail=detail,
+        entered=entered,
+        name=what,
+        when_kept=lambda: windows.remember_told(desk.dynamodb, desk.table, model, what, now=time),
+    )
 
 
 def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[int, int]:

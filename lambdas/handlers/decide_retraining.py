@@ -18,10 +18,10 @@ from kedge.retraining import (
     requested_retraining,
     run_name,
 )
-from lambdas.adapters import champions, clients, executions, leases, windows
+from lambdas.adapters import champions, clients, executions, leases, telling, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -166,13 +166,9 @@ def note_start(decision: RetrainingDecision, request: Request, settings: Setting
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], request: Request, settings: Settings) -> None:
     """Write the timeline and tell people, unless they were told."""
-    dynamodb, table, model = clients.dynamodb(), settings.state_table, request.model
-    if windows.is_told(dynamodb, table, model, what):
-        return
     topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    desk = Desk(dynamodb, clients.s3(), clients.sns(), table, settings.data_bucket, topics)
-    record_and_tell(desk, model=model, kind=kind, time=request.time, detail=detail)
-    windows.remember_told(dynamodb, table, model, what, now=request.time)
+    desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
+    telling.tell_once(desk, what, model=request.model, kind=kind, time=request.time, detail=detail)
 
 
 def facts(decision: RetrainingDecision) -> dict[str, Any]:

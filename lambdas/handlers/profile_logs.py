@@ -172,9 +172,12 @@ def tell_uncounted(leaving: list[Place], request: ProfileRequest, settings: Sett
     # A topic that refuses keeps the message, and keeps nothing from being counted.
     topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
     desk = Desk(dynamodb, clients.s3(), clients.sns(), table, settings.data_bucket, topics)
-    record_and_tell(desk, model=model, kind="rows_uncounted", time=request.time, detail=detail)
-    for day in news:
-        windows.remember_told(dynamodb, table, model, told(day), now=request.time)
+
+    def remember() -> None:
+        for day in news:
+            windows.remember_told(dynamodb, table, model, told(day), now=request.time)
+
+    record_and_tell(desk, model=model, kind="rows_uncounted", time=request.time, detail=detail, when_kept=remember)
 
 
 def told(day: date) -> str:

@@ -21,13 +21,13 @@ from lambdas.adapters import (
     clients,
     endpoints,
     model_registry,
+    telling,
     under_way,
-    windows,
 )
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import from_text
 from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.logs import logger
@@ -166,10 +166,7 @@ def tell_astray_capture(release: ReleaseUnderWay, bench: Bench) -> None:
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench, *, entered: bool = False) -> None:
     """Write it down, unless it was `entered` already, and tell it, unless that was done."""
-    dynamodb, table = clients.dynamodb(), bench.desk.table
-    if not windows.is_told(dynamodb, table, bench.model, what):
-        record_and_tell(bench.desk, model=bench.model, kind=kind, time=bench.time, detail=detail, entered=entered)
-        windows.remember_told(dynamodb, table, bench.model, what, now=bench.time)
+    telling.tell_once(bench.desk, what, model=bench.model, kind=kind, time=bench.time, detail=detail, entered=entered)
 
 
 def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:

@@ -54,6 +54,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     else:
         topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
         desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
+        # The end of the execution is heard as well, and has nothing to add.
+        ended = request.kind == "failed" and "run" in request.detail
+        what = f"failed#{request.detail['run']}" if ended else ""
+
+        def remember() -> None:
+            if what:
+                windows.remember_told(clients.dynamodb(), settings.state_table, request.model, what, now=request.time)
+
         record_and_tell(
             desk,
             model=request.model,
@@ -61,10 +69,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             time=request.time,
             detail=request.detail,
             entered=request.kind in ENTERED,
+            when_kept=remember,
         )
-        if request.kind == "failed" and "run" in request.detail:
-            # The end of the execution is heard as well, and has nothing to add.
-            what = f"failed#{request.detail['run']}"
-            windows.remember_told(clients.dynamodb(), settings.state_table, request.model, what, now=request.time)
     logger.info("told", model=request.model, kind=request.kind)
     return {"kind": request.kind, "time": to_text(request.time)}

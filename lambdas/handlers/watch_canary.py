@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +24,7 @@ from lambdas.adapters import (
     package_schemas,
 )
 from lambdas.adapters.canary_watch import CanaryWatch
-from lambdas.adapters.captured_answers import answers_of, load_captured_rows
+from lambdas.adapters.captured_answers import NOTHING, Reading, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
@@ -32,6 +34,8 @@ from lambdas.settings import Settings as Environment
 
 # The last look must leave the alarm two of its periods to be evaluated within the bake.
 LAST_LOOK = timedelta(minutes=5)
+# Reading for errors ends here, so that the gauge is put: what is left is read by the next look.
+RESERVE_SECONDS = 30
 
 
 class Settings(Environment):
@@ -55,7 +59,7 @@ class Request(BaseModel, frozen=True):
 
 
 @entry
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Look at the canary once; SETTLED when the endpoint is not being updated any more."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     config = load_model(request.model)
@@ -66,16 +70,22 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if since is None:
         # The fleet is still being made, or the old one taken down: nobody compares anything.
         return {"verdict": "BAKING", "watch": {}}
-    verdict, requests = look(request, settings, config, endpoint, since)
+    before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
+    before = before if before is not None and before.run == request.run else None
+    read = before.reading if before else NOTHING
+
+    def may_go_on() -> bool:
+        return bool(context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
+
+    verdict, requests, read = look(request, settings, config, endpoint, since, read, may_go_on)
     if (word := taken_back(request.package_arn)) is not None:
         verdict = CanaryVerdict("MISBEHAVING", (word,), verdict.judged)
-    before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
     # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
-    judged = max(verdict.judged, before.last.judged if before and before.run == request.run else 0)
+    judged = max(verdict.judged, before.last.judged if before else 0)
     seen = CanaryWatch(
         run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
         requests=requests, seen_at=to_text(request.time),
-        last=LastWatch(verdict.verdict, verdict.reasons, judged),
+        last=LastWatch(verdict.verdict, verdict.reasons, judged), reading=read,
     )  # fmt: skip
     # The gauge first: whatever else fails, the alarm knows.
     canary_traffic.put_gauge(
@@ -98,9 +108,15 @@ def taken_back(package_arn: str) -> str | None:
 
 
 def look(
-    request: Request, settings: Settings, config: ModelConfig, endpoint: EndpointState, since: datetime
-) -> tuple[CanaryVerdict, int]:
-    """Gather both fleets' answers since the bake began, and judge them."""
+    request: Request,
+    settings: Settings,
+    config: ModelConfig,
+    endpoint: EndpointState,
+    since: datetime,
+    read: Reading,
+    may_go_on: Callable[[], bool],
+) -> tuple[CanaryVerdict, int, Reading]:
+    """Compare a sample of both fleets' answers since the bake began, and read all of the canary's that are new for errors."""
     bake_ends = since + timedelta(minutes=config.canary.bake_minutes)
     requests = canary_traffic.count_requests(
         clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, endpoint_config=request.endpoint_config,
@@ -108,21 +124,29 @@ def look(
     )  # fmt: skip
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
-    schemas = schemas_of(request, settings, config)
-    (canary, canary_unread), (champion, champion_unread) = (
-        load_captured_rows(
-            clients.s3(), settings.data_bucket, f"{prefix}/{endpoint.name}/{endpoint.variant}", schema,
-            since=since, until=request.time,
-        )
-        for prefix, schema in zip(prefixes, schemas, strict=True)
-    )  # fmt: skip
+    s3, bucket, fleet = clients.s3(), settings.data_bucket, f"{endpoint.name}/{endpoint.variant}"
+    # The canary's errors count from the release on: when the last traffic moves, the bake's clock starts anew.
+    begins, schemas = (request.started, since), schemas_of(request, settings, config)
+    listed = [
+        list_fleet(s3, bucket, f"{prefix}/{fleet}", since=begin, until=request.time)
+        for prefix, begin in zip(prefixes, begins, strict=True)
+    ]
+    canary, champion = (
+        load_sample(s3, bucket, each, schema, since=since, until=request.time)
+        for each, schema in zip(listed, schemas, strict=True)
+    )
+    read = read_on(
+        s3, bucket, listed[0], schemas[0], read, since=request.started, until=request.time, may_go_on=may_go_on
+    )
     classes = tuple(dict.fromkeys(name for schema in reversed(schemas) for name in schema.labels.classes))
     verdict = judge_canary(
-        answers_of(canary, schemas[0], classes), answers_of(champion, schemas[1], classes), config.canary,
+        answers_of(canary.rows, schemas[0], classes), answers_of(champion.rows, schemas[1], classes), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
-        classes=config.problem == "multiclass_classification", unread=(canary_unread, champion_unread),
+        classes=config.problem == "multiclass_classification", unread=(canary.unread, champion.unread),
+        read=replace(read.found, sampled=canary.part or champion.part),
     )  # fmt: skip
-    return judge_canary_figures(canary, champion, schemas[0], verdict, released=schemas[1]), requests
+    figures = judge_canary_figures(canary.rows, champion.rows, schemas[0], verdict, released=schemas[1])
+    return figures, requests, read
 
 
 def schemas_of(request: Request, settings: Settings, config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,23 +10,16 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture_check import CaptureCheck, check_captures
 from kedge.model_config import ModelConfig
-from lambdas.adapters import (
-    alerts,
-    audit,
-    capture_states,
-    champions,
-    clients,
-    inference_logs,
-    package_schemas,
-    state_items,
-)
+from lambdas.adapters import audit, capture_states, champions, clients, inference_logs, package_schemas, state_items
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.capture_states import CaptureState
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_models
+from lambdas.adapters.telling import Desk, record_and_tell
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
+from report.alert_text import render_alert
 
 # Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
 LOOK_BACK, LOOK_AGAIN = timedelta(hours=2), timedelta(hours=12)
@@ -75,12 +69,15 @@ def look(
     check = check_captures(sample(config, champion, now, settings), config)
     if not check.records:
         return None
+
+    def remember() -> None:
+        state = CaptureState(version, check.readable, now)
+        capture_states.save(clients.dynamodb(), settings.state_table, config.model, state)
+
     if not check.readable and (known is None or known.readable):
-        tell(config.model, {"package_version": version} | check.to_json(), now, settings)
-    # After the mail: a crash in between tells twice rather than never.
-    capture_states.save(
-        clients.dynamodb(), settings.state_table, config.model, CaptureState(version, check.readable, now)
-    )
+        tell(config.model, {"package_version": version} | check.to_json(), now, settings, remember)
+    else:
+        remember()
     return check
 
 
@@ -96,15 +93,11 @@ def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Set
     return []
 
 
-def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings) -> None:
-    """Send the mail and note it in the timeline."""
+def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings, remember: Callable[[], object]) -> None:
+    """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
+    s3, bucket = clients.s3(), settings.data_bucket
+    sent = detail | {"subject": render_alert(KIND, model, now, detail).subject}
+    audit.record(s3, bucket, model=model, kind="alert_sent", time=now, detail=sent)
     topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    subject = alerts.publish(clients.sns(), topics, model=model, kind=KIND, time=now, detail=detail)
-    audit.record(
-        clients.s3(),
-        settings.data_bucket,
-        model=model,
-        kind="alert_sent",
-        time=now,
-        detail=detail | {"subject": subject},
-    )
+    desk = Desk(clients.dynamodb(), s3, clients.sns(), settings.state_table, bucket, topics)
+    record_and_tell(desk, model=model, kind=KIND, time=now, detail=detail, entered=True, when_kept=remember)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +15,11 @@ from kedge.errors import EpisodeContendedError
 from kedge.label_losses import label_losses
 from kedge.severity import Severity
 from kedge.sustained import sustained
-from lambdas.adapters import alert_episodes, alerts, audit, clients, telling, windows
+from lambdas.adapters import alert_episodes, audit, clients, telling, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.times import to_text
 from lambdas.handlers.window_facts import Place
+from report.alert_text import render_alert
 
 ATTEMPTS = 5
 
@@ -70,30 +72,35 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: Desk) -> Non
         return
     fresh = {name: episode.alarms[name].severity.value for name in news.fresh}
     told = {"news": news.kind, "since": to_text(episode.since), "new": fresh}
-    alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk)
-    # Whoever was faster has seen what was untold, and has told it with its own.
-    alert_episodes.save(dynamodb, place.table, desk.model, as_told(episode), revision=revision + (episode != before))
+
+    def remember() -> None:
+        # Whoever was faster has seen what was untold, and has told it with its own.
+        alert_episodes.save(
+            dynamodb, place.table, desk.model, as_told(episode), revision=revision + (episode != before)
+        )
+
+    alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk, remember)
 
 
 def tell_once(what: str, detail: dict[str, Any], desk: Desk) -> None:
     """Alert of something that is no episode, unless people have heard it."""
     dynamodb, table = clients.dynamodb(), desk.place.table
     if not windows.is_told(dynamodb, table, desk.model, what):
-        alert(detail, desk)
-        windows.remember_told(dynamodb, table, desk.model, what, now=desk.time)
+        alert(detail, desk, lambda: windows.remember_told(dynamodb, table, desk.model, what, now=desk.time))
 
 
-def alert(detail: dict[str, Any], desk: Desk) -> None:
-    """Send the alert and note it in the timeline."""
-    bucket = desk.place.bucket
-    page = f"s3://{bucket}/{detail['report_key'].replace('.json', '.html')}"
-    subject = alerts.publish(
-        clients.sns(), desk.topics, model=desk.model, kind="window_judged", time=desk.time,
-        detail=detail | {"report": page},
-    )  # fmt: skip
+def alert(detail: dict[str, Any], desk: Desk, remember: Callable[[], object]) -> None:
+    """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
+    place, kind = desk.place, "window_judged"
+    message = detail | {"report": f"s3://{place.bucket}/{detail['report_key'].replace('.json', '.html')}"}
+    subject = render_alert(kind, desk.model, desk.time, message).subject
     kept = ("severity", "window", "report_key", "alarm_episode")
     sent = {"subject": subject} | {name: fact for name, fact in detail.items() if name in kept}
-    audit.record(clients.s3(), bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
+    audit.record(clients.s3(), place.bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
+    teller = telling.Desk(clients.dynamodb(), clients.s3(), clients.sns(), place.table, place.bucket, desk.topics)
+    telling.record_and_tell(
+        teller, model=desk.model, kind=kind, time=desk.time, detail=message, entered=True, when_kept=remember
+    )
 
 
 def lasting(report: DriftReport, place: Place) -> Severity | None:

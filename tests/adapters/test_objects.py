@@ -137,9 +137,9 @@ def test_captures_from_an_hour_on_are_seen(s3, hour, found):
     assert inference_logs.any_after(s3, BUCKET, prefix, start) is found
 
 
-def test_a_file_that_vanished_is_left_out(s3):
-    put(s3, "a", b"1")
-    assert inference_logs.read_files(s3, BUCKET, ["a", "gone"]) == [("a", b"1")]
+def test_bytes_of_a_file_that_vanished_are_none(s3):
+    put(s3, "a", b"12345")
+    assert [objects.read_range(s3, BUCKET, key, 1, 3) for key in ("a", "gone")] == [b"23", b""]
 
 
 def test_parts_are_named_after_what_was_folded_whatever_its_order():

@@ -1,6 +1,7 @@
 """What is told is kept until it was told."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -9,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from lambdas.adapters import standing
 from lambdas.adapters.alerts import Topics
-from lambdas.adapters.telling import Desk, record_and_tell, tell_again
+from lambdas.adapters.telling import Desk, record_and_tell, tell_again, tell_once
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world
 
@@ -97,3 +98,56 @@ def test_a_topic_that_still_refuses_keeps_the_message_for_the_next_hour(world):
     tell(world, desk(world, sns))
     assert tell_again(desk(world, sns), kept(world), now=NOON + timedelta(hours=1)) == (0, 1)
     assert tell_again(desk(world, sns), kept(world), now=NOON + timedelta(hours=2)) == (1, 0)
+
+
+class DiedError(Exception):
+    """The process is gone."""
+
+
+class Mortal:
+    """Clients whose process dies at one of their calls, before it or after it."""
+
+    def __init__(self, dies_at: int, *, after: bool) -> None:
+        self.left, self.after = dies_at, after
+
+    def client(self, real):
+        mortal = self
+
+        class Client:
+            def __getattr__(self, name):
+                call = getattr(real, name)
+
+                def made(**arguments):
+                    mortal.left -= 1
+                    if mortal.left == 0 and not mortal.after:
+                        raise DiedError
+                    answer = call(**arguments)
+                    if mortal.left == 0:
+                        raise DiedError
+                    return answer
+
+                return made
+
+        return Client()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_process_that_dies_at_any_call_loses_nothing_and_what_comes_twice_says_so(world, after):
+    at = desk(world)
+    for dies_at in range(1, 20):
+        mortal, what = Mortal(dies_at, after=after), f"failed#{dies_at}"
+        dying = replace(at, dynamodb=mortal.client(at.dynamodb), s3=mortal.client(at.s3), sns=mortal.client(at.sns))
+        message = {"model": MODEL, "kind": "failed", "detail": DETAIL | {"run": what}}
+        try:
+            tell_once(dying, what, time=NOON, **message)
+        except DiedError:
+            tell_once(at, what, time=NOON + timedelta(hours=1), **message)
+        tell_again(at, kept(world), now=NOON + timedelta(hours=2))
+        for sent in ([body for _, body in world.mails()], [item["Message"] for item in world.received("programs")]):
+            marked = ["received this message before" in body or '"repeated": true' in body for body in sent]
+            assert len(sent) in (1, 2), (dies_at, sent)
+            assert marked.count(False) <= 1, (dies_at, sent)
+        assert untold(world) == []
+        if mortal.left > 0:
+            return
+    pytest.fail("it has more calls than this test walks")

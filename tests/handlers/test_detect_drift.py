@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from botocore.exceptions import ClientError
 
 from kedge.day_profile import DayProfile, encode_day
 from kedge.errors import EpisodeContendedError
@@ -20,7 +19,7 @@ from kedge.severity import Severity
 from lambdas.adapters import alert_episodes, days, served, windows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.windows import JudgedWindow
-from lambdas.handlers import detect_drift
+from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.bookings import load_bookings
@@ -155,17 +154,18 @@ def test_the_end_is_told_and_the_mail_says_how_long_it_lasted(world, bookings):
     assert told(world) == [("begins", "2015-12-28", ["measured quality"]), ("ends", "2015-12-28", [])]
 
 
-def test_an_alert_that_could_not_be_sent_is_sent_with_the_next_attempt(world, bookings, monkeypatch):
+def test_an_alert_that_could_not_be_sent_is_kept_and_sent_later(world, bookings, monkeypatch):
     drifted(world, bookings)
     arn = os.environ["ALERT_TOPIC_ARN"]
     monkeypatch.setenv("ALERT_TOPIC_ARN", f"{arn}-gone")
-    with pytest.raises(ClientError):
-        run()
+    run()
+    run()
     assert world.mails() == []
     monkeypatch.setenv("ALERT_TOPIC_ARN", arn)
-    run()
-    run()
-    assert len(world.mails()) == 1
+    later = datetime(2030, 1, 1, tzinfo=UTC)
+    assert settle.handler({"model": MODEL, "time": later.isoformat()}, CONTEXT)["told_again"] == 1
+    # The other mail is about the endpoint, which this account lacks.
+    assert ["You may have received this message before" in body for _, body in world.mails()].count(True) == 1
     assert [kind for kind, _, _ in told(world)] == ["begins"]
 
 

@@ -7,14 +7,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from moto.sagemaker.models import sagemaker_backends
 
 from kedge.id_hashes import encode_hashes, hash_ids
 from lambdas.adapters import days
 from lambdas.adapters.counted_ids import hashes_key
+from tests.handlers.aws_world import ACCOUNT, REGION
 from tests.handlers.bookings import load_bookings
 from tests.handlers.memory_watch import endpoint, run_apart
 from tests.handlers.monitor_world import BUCKET, MODEL, capture_line, message, monitor_world
+from tests.synthesised import functions
 
+PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 DAY = date(2016, 1, 3)
 # Of the profiling, whatever its backlog.
 PROFILE_MIB_MAX = 600
@@ -31,14 +35,14 @@ def world(monkeypatch):
         yield world
 
 
-def captured(world, day: date, rows: int, *, name: str = "a") -> None:
+def captured(world, day: date, rows: int, *, name: str = "a", version: str = "1", score: float = 0.5) -> None:
     """A day of so many captured rows, spread over its hours in objects of 20,000."""
     bookings = load_bookings("2016-01-03", "2016-02-03").slice(0, 2_000)
     values = list(zip(*(bookings.column(f).to_pylist() for f in world.config.feature_names), strict=True))
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    templates = [capture_line("{id}", noon, row, 0.5).replace("{id}", "\0") for row in values]
+    templates = [capture_line("{id}", noon, row, score).replace("{id}", "\0") for row in values]
     templates = [template.replace("\\u0000", "\0") for template in templates]
-    prefix = f"capture/{MODEL}/1/{world.config.endpoint.name}/{world.config.endpoint.variant}/{day:%Y/%m/%d}"
+    prefix = f"capture/{MODEL}/{version}/{world.config.endpoint.name}/{world.config.endpoint.variant}/{day:%Y/%m/%d}"
     for start in range(0, rows, OBJECT_ROWS):
         lines = (
             templates[n % len(templates)].replace("\0", f"{name}{day:%m%d}-{n:026d}")
@@ -120,3 +124,45 @@ def test_one_large_label_file_without_rows_is_folded_in_little_memory_and_given_
     assert [len(world.received("drift"))] == [2]
     assert max(peaks) < MEASURE_MIB_MAX, peaks
     print(peaks)
+
+
+CANARY_MIB_MAX = functions()["KedgeRelease/watch_canary"]["Properties"]["MemorySize"]
+BAKE = {
+    "model": MODEL, "run": "release-1", "package_version": "2", "package_arn": PACKAGE, "endpoint_config": f"{MODEL}-v2-bbbb",
+    "previous_config": f"{MODEL}-v1-aaaa", "time": "2016-01-03T23:59:00Z", "started": "2016-01-03T00:00:00Z",
+}  # fmt: skip
+
+
+@pytest.fixture
+def baking(world):
+    """An update that bakes since midnight: moto has none of its own."""
+    world.serve()
+    world.register()
+    sagemaker_backends[ACCOUNT][REGION].endpoints[world.config.endpoint.name].endpoint_status = "Updating"
+    return world
+
+
+@pytest.mark.parametrize("rows", [30_000, pytest.param(400_000, marks=pytest.mark.slow)])
+def test_a_canary_of_any_traffic_is_watched_in_little_memory_and_no_wrong_answer_is_missed(baking, rows):
+    captured(baking, DAY, rows, name="a")
+    captured(baking, DAY, rows, name="b", version="2")
+    fleet = {
+        "EndpointName": baking.config.endpoint.name,
+        "VariantName": "AllTraffic",
+        "EndpointConfigName": BAKE["endpoint_config"],
+    }
+    count = {"MetricName": "Invocations", "Value": rows, "Timestamp": datetime(2016, 1, 3, 12, tzinfo=UTC)}
+    dimensions = [{"Name": name, "Value": value} for name, value in fleet.items()]
+    baking.cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[count | {"Dimensions": dimensions}])
+    found = run_apart("watch_canary", BAKE)
+    assert (found["error"], found["answer"]["watch"]["verdict"]) == (None, "HEALTHY")
+    (reason,) = found["answer"]["watch"]["reasons"]
+    assert f"they are an even sample; {rows} answers of the canary were read for errors" in reason
+    peaks = [found["mib"]]
+    # One answer of all, in an object that no look has seen.
+    captured(baking, DAY, 1, name="c", version="2", score=float("nan"))
+    found = run_apart("watch_canary", BAKE | {"time": "2016-01-03T23:59:30Z"})
+    assert f"1 of {rows + 1} answers of the canary are not numbers" in found["answer"]["watch"]["reasons"][0]
+    peaks.append(found["mib"])
+    assert max(peaks) < CANARY_MIB_MAX, peaks
+    print(peaks, found["cpu_s"])

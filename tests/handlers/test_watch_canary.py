@@ -4,12 +4,14 @@ import base64
 import json
 from collections.abc import Iterable
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lambdas.adapters import clients
+from lambdas.adapters import captured_answers, clients
 from lambdas.adapters.endpoints import EndpointState
+from lambdas.adapters.models import load_model
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
 from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, aws_world
@@ -57,12 +59,12 @@ def capture(world, version: str, scores: Iterable[object], *, content_type: str 
         world.put(key, "\n".join(lines).encode())
 
 
-def look(minutes: int) -> dict:
+def look(minutes: int, *, context=CONTEXT) -> dict:
     event = {
         "model": MODEL, "run": "release-1", "package_arn": PACKAGE, "time": to_text(STARTED + timedelta(minutes=minutes)),
         "package_version": "2", "endpoint_config": NEW, "previous_config": OLD, "started": to_text(STARTED),
     }  # fmt: skip
-    return watch_canary.handler(event, CONTEXT)
+    return watch_canary.handler(event, context)
 
 
 def gauges() -> list[float]:
@@ -86,6 +88,7 @@ def test_like_answers_are_healthy(world):
         capture(world, version, random.uniform(0.1, 0.9, 100))
     answered = look(20)
     assert (answered["verdict"], answered["watch"]["verdict"]) == ("BAKING", "HEALTHY")
+    assert "sample" not in answered["watch"]["reasons"][0]
     assert gauges() == [0.0]
 
 
@@ -161,3 +164,54 @@ def test_the_gauge_is_put_even_if_nothing_can_be_remembered(world, updating, mon
     with pytest.raises(RuntimeError):
         look(20)
     assert put == [0]
+
+
+@pytest.mark.usefixtures("updating")
+def test_a_look_whose_time_is_over_says_what_is_left_and_the_next_reads_on_and_counts_nothing_twice(world, monkeypatch):
+    scores = np.linspace(0.1, 0.9, 120)
+    for version in "12":
+        capture(world, version, scores)
+    # A few lines at a time, so that an object is left half read.
+    monkeypatch.setattr(captured_answers.row_objects, "READ_AHEAD_BYTES", 9_000)
+    monkeypatch.setattr(captured_answers, "_BLOCK_BYTES", 1)
+    hurried = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 0})
+    reasons, read = [], []
+    for _ in range(12):
+        reasons.append(look(20, context=hurried)["watch"]["reasons"][0])
+        read.append(int(world.item("canary")["rows"]["N"]))
+    assert "captures were not read for errors so far" in reasons[0]
+    assert 0 < read[0] < 60 < read[5]
+    assert (read[-1], "not read" in reasons[-1]) == (120, False)
+    # What came late is all that the next look reads.
+    world.put(f"capture/{MODEL}/2/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/13/late.jsonl", late_answer("nan").encode())
+    assert "1 of 121 answers of the canary are not numbers" in look(22)["watch"]["reasons"][0]
+    assert gauges()[-1] == 1.0
+
+
+@pytest.mark.usefixtures("updating")
+def test_a_wrong_answer_that_is_in_no_sample_sends_the_canary_back(world, monkeypatch):
+    monkeypatch.setattr(captured_answers, "SAMPLE_BYTES", 4_000)
+    monkeypatch.setattr(captured_answers, "STRETCH_BYTES", 1_000)
+    scores = np.linspace(0.1, 0.9, 120)
+    capture(world, "1", scores)
+    capture(world, "2", scores)
+    watch = look(20)["watch"]
+    assert (watch["verdict"], "they are an even sample; 120 answers of the canary" in watch["reasons"][0]) == (
+        "HEALTHY",
+        True,
+    )
+    for wrong in range(0, 120, 30):
+        capture(world, "2", [*scores[:wrong], "nan", *scores[wrong:]])
+        assert look(20)["watch"]["verdict"] == "MISBEHAVING", wrong
+
+
+def late_answer(score: str) -> str:
+    """One record of the canary, as Data Capture writes it."""
+    sides = {"endpointInput": "1,2", "endpointOutput": score}
+    data = {
+        side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
+        for side, text in sides.items()
+    }
+    data["endpointInput"]["data"] = ",".join("1" for _ in load_model(MODEL).features)
+    meta = {"eventId": "late", "inferenceTime": to_text(STARTED + timedelta(minutes=19))}
+    return json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"})

@@ -317,7 +317,10 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("initial", 'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"'),
+        (
+            "initial",
+            'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
+        ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
         ("performance", "It is tried again with the next window that still wants it"),
     ],
