@@ -53,4 +53,5 @@ def in_words(entry: dict[str, Any]) -> str:
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
     words = {"package_version": "version {}", "by": "by {}"}
+    detail = {"package_version": str(detail.get("package_arn", "")).rpartition("/")[2], **detail}
     return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

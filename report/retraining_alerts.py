@@ -171,6 +171,4 @@ def retraining_next(model: str, detail: Detail) -> str:
             "Nothing was released, and it is not tried again by itself. Mend the cause, then request it again:\n"
             f"{retrain_command(model, detail)}"
         )
-    return (
-        "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."
-    )
+    return "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."

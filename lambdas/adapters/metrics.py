@@ -44,9 +44,7 @@ def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start:
 _FAILED = ("Invocation4XXErrors", "Invocation5XXErrors")
 
 
-def _endpoint_sum(
-    cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime
-) -> float:
+def _endpoint_sum(cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float:
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
         MetricName=name,

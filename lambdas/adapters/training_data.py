@@ -72,6 +72,7 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | N
     try:
         table = pq.read_table(io.BytesIO(found[0]))
         table = table.rename_columns([_OURS.get(name, name) for name in table.column_names])
+        _see_times(table, key)
         typed_rows(table, config)
     except TrainingColumnMissingError as error:
         absent = ", ".join(_THEIRS.get(name, name) for name in error.columns)
@@ -79,3 +80,18 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | N
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error
     return table
+
+
+def _see_times(table: pa.Table, key: str) -> None:
+    """Refuse times that say no zone, or are none: read as UTC, an hour's error would let the future into the training rows."""
+    if TIME not in table.column_names:
+        return
+    times = table.column(TIME)
+    try:
+        times.cast(pa.timestamp("us", "UTC"), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        fault = (
+            f"holds in its column {_THEIRS[TIME]} what is no time with a zone, such as {str(times.drop_null()[0])!r}; write "
+            "timestamps in UTC, or text like 2026-03-01T23:30:00Z"
+        )
+        raise InitialRowsError(place=key, fault=fault) from error

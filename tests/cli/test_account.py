@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.synthesised import example_models
 
 ROOT = Path(__file__).parents[2]
-MODELS = ROOT / "models"
+MODELS = example_models()
 
 
 def test_the_deployed_account_answers_until_it_is_closed(tmp_path):

@@ -142,7 +142,10 @@ def test_a_first_training_needs_the_first_rows(operator):
 def test_a_second_request_is_not_kept_and_says_so_with_the_whole_command(operator):
     second = operator.types("retrain", MODEL, "--reason", "I'm impatient")
     assert second.exit_code == 2
-    assert "not started: hotel-cancellations is being worked on: a retraining runs (hotel-cancellations-manual-1-" in second.stderr
+    assert (
+        "not started: hotel-cancellations is being worked on: a retraining runs (hotel-cancellations-manual-1-"
+        in second.stderr
+    )
     assert "The request is not kept" in second.stderr
     assert f"kedge retrain {MODEL} --reason 'I'\"'\"'m impatient'" in second.stderr
     (held,) = operator.timeline("retraining_held")

@@ -41,6 +41,7 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "labels_lost": {"package_version": "1", "reasons": ["1,200 labels that came lately match no request"]},
     "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
     "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
@@ -212,6 +213,13 @@ def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
     assert "a person must look" in mail("retraining_held", hold="attempts").body
 
 
+@pytest.mark.parametrize(("rows", "words"), [(0, "the monitor is blind"), (133, "too few requests")])
+def test_a_window_with_few_rows_is_not_called_blind(rows, words):
+    found = mail("window_judged", severity="INSUFFICIENT_DATA", window=WINDOW["window"] | {"rows": rows})
+    assert words in found.subject
+    assert ("Is the endpoint called" in found.body) == (rows == 0)
+
+
 def test_an_unknown_kind_shows_its_facts():
     found = render_alert("something_new", MODEL, NOW, {"b": 2, "a": 1})
     assert found.subject == f"[Kedge] {MODEL}: something new"
@@ -316,7 +324,10 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("initial", 'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"'),
+        (
+            "initial",
+            'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
+        ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
         ("performance", "It is tried again with the next window that still wants it"),
     ],
