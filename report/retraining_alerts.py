@@ -25,7 +25,7 @@ TRIGGERS = {
     "estimate": "quality is estimated as lost and labels lag",
     "drift": "drift is critical and labels lag",
     "confidence": "the answers are critically less sure",
-    "schedule": "the schedule asks for it",
+    "schedule": "it is due by the calendar",
     "manual": "a person asked",
     "initial": "the first training",
 }
