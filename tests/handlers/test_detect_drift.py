@@ -289,7 +289,7 @@ def test_labels_that_match_nothing_are_told_once_for_a_package(world, bookings):
     world.put("reports/p.json", json.dumps(LOST | {"severity": "OK", "join": join}).encode())
     run(performance_key="reports/p.json")
     ((subject, body),) = world.mails()
-    assert subject == f"[Kedge] {MODEL}: labels arrive, and most of them cannot be used"
+    assert subject == f"[Kedge] {MODEL}: labels arrive that cannot be used"
     assert (
         "- 1,200 labels that came lately match no request, and 3 rows of the window have one: a label's eventId" in body
     )
