@@ -14,7 +14,8 @@ from report.failures import plain_failure
 
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
-    "rejected": "yellow", "paused": "yellow", "labels_lost": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
+    "rejected": "yellow", "paused": "yellow", "labels_lost": "yellow",
+    "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
@@ -53,4 +54,5 @@ def in_words(entry: dict[str, Any]) -> str:
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
     words = {"package_version": "version {}", "by": "by {}"}
+    detail = {"package_version": str(detail.get("package_arn", "")).rpartition("/")[2], **detail}
     return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

@@ -109,7 +109,7 @@ def judge_estimate(
     if measured is not Severity.INSUFFICIENT_DATA:
         return replace(report, reasons=tuple(_said(widened[limit.metric]) for limit in judged))
     if rows < policy.minimum_rows:
-        few = f"{rows} answers, {policy.minimum_rows} are needed for an estimate"
+        few = f"{rows:,} answers, {policy.minimum_rows:,} are needed for an estimate"
         return replace(report, severity=Severity.INSUFFICIENT_DATA, reasons=(few,))
     verdicts: dict[str, LimitVerdict] = {}
     for limit in judged:

@@ -206,7 +206,9 @@ def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, 
     if brier - z * brier_error <= 0 or auc - z * auc_error < -policy.minimum_effect:
         return ""
     values = {
-        name: change(name, *(metric_value(name, labels, given) for given in (champion, challenger)), direction(name))
+        name: change(
+            name, metric_value(name, labels, champion), metric_value(name, labels, challenger), direction(name)
+        )
         for name in ("brier", "auc")
     }
     return (

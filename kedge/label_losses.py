@@ -8,11 +8,11 @@ from typing import Any
 from kedge.comparisons import counted
 
 # Fewer may be a test or a slip of the hand.
-LOST_MINIMUM = 10
+LOST_MINIMUM, LOST_FRACTION = 10, 0.2
 
 
 def label_losses(join: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str, str]:
-    """Say what is wrong where at least as many labels are lost as are of use; empty where nothing is.
+    """Say what is wrong where labels are lost, at least a fifth as many as are of use; empty where nothing is.
 
     Parameters
     ----------
@@ -27,14 +27,15 @@ def label_losses(join: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str,
     {}
     """
     useful, found = int(join.get("labelled_rows", 0)), {}
+    many = max(LOST_MINIMUM, LOST_FRACTION * useful)
     unmatched, strange = int(join.get("labels_unmatched", 0)), int(join.get("labels_strange", 0))
-    if unmatched >= max(LOST_MINIMUM, useful):
+    if unmatched >= many:
         found["unmatched"] = (
             f"{counted(unmatched, 'label')} that came lately match no request, and {counted(useful, 'row')} "
             "of the window have one: a label's eventId must be the InferenceId of its request, or the captured event id where "
             "the request had none"
         )
-    if strange >= max(LOST_MINIMUM, useful):
+    if strange >= many:
         known = f"none of the classes ({', '.join(classes)})" if classes else "no number"
         remedy = "spelt as in labels.classes of the model's YAML" if classes else "as plain numbers"
         found["strange"] = (

@@ -127,7 +127,7 @@ def measure_quality(
         _rate_test(check, column.name, (before, now), sizes, allowance, design_effect)
         for check, before, now, allowance in counted
     ]
-    alike = f"{column.name}: all {int(window.with_unseen.sum())} rows {_in_common(column, window, rare_levels)}"
+    alike = f"{column.name}: all {int(window.with_unseen.sum()):,} rows {_in_common(column, window, rare_levels)}"
     return tests + _constant_test(column.name, baseline.with_unseen, window.with_unseen, design_effect, alike)
 
 
@@ -180,7 +180,7 @@ def _rate_test(
     sides = (number / design_effect for number in (found[0], rows[0], found[1], rows[1]))
     limit = min(usual + allowance, 1.0)
     reason = (
-        f"{column}: {found[1]} of {rows[1]} rows ({value:.1%}) {_WORDS[check]}; the baseline has {usual:.1%}, the limit "
+        f"{column}: {found[1]:,} of {rows[1]:,} rows ({value:.1%}) {_WORDS[check]}; the baseline has {usual:.1%}, the limit "
         f"is {limit:.1%}"
     )
     p_value = rate_p_value(*sides, allowance=allowance)

@@ -148,7 +148,7 @@ def _trigger(
             return (
                 "schedule",
                 f"schedule-{_stamp(last)}",
-                f"{(now - last).days} days since {last:%Y-%m-%d}, every {policy.every_days} are asked for",
+                f"{(now - last).days} days since {last:%Y-%m-%d}; the YAML wants one every {policy.every_days} days",
             )
     return None
 
@@ -212,8 +212,8 @@ def _held(state: RetrainingState, policy: RetrainingPolicy, now: datetime, episo
     if state.new_labelled_rows < policy.min_new_labelled_rows:
         return (
             "no_new_labels",
-            f"{state.new_labelled_rows} ripe labelled rows are newer than the champion's training rows, "
-            f"{policy.min_new_labelled_rows} are needed",
+            f"{state.new_labelled_rows:,} ripe labelled rows are newer than the champion's training rows, "
+            f"{policy.min_new_labelled_rows:,} are needed",
         )
     return None
 

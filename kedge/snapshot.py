@@ -200,7 +200,10 @@ def _label_reasons(name: str, rows: pa.Table, config: ModelConfig) -> list[str]:
     strange = [label for label in found if label not in config.labels.classes]
     if strange:
         known = ", ".join(config.labels.classes)
-        return [f"the {name} labels hold {', '.join(strange[:5])}, which the classes ({known}) do not"]
+        return [
+            f"the {name} labels hold {', '.join(strange[:5])}, which are not among the classes ({known}): send these labels again, "
+            "spelt as labels.classes of the model's YAML spells them"
+        ]
     return [f"all {name} rows have the label {found[0]}"] if len(found) == 1 else []
 
 

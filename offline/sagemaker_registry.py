@@ -13,6 +13,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from offline import roles
 from offline.registry_listing import list_packages
 from offline.registry_rules import check_metadata, check_package, check_status
 from offline.sagemaker_api import (
@@ -179,7 +180,7 @@ class Registry:
                 *added,
             ]
         self._before[package.arn] = (self.account.clock.now, package.response_object)
-        document.update(changes, LastModifiedTime=self.account.clock.now, LastModifiedBy={})
+        document.update(changes, LastModifiedTime=self.account.clock.now, LastModifiedBy=_caller())
         self._publish(package, sorted(changes))
         return {"ModelPackageArn": package.arn}
 
@@ -202,3 +203,8 @@ class Registry:
 
     def _put(self, package: Described, detail: dict[str, Any]) -> None:
         self.account.publish_event(SOURCE, EVENT, detail, [package.arn])
+
+
+def _caller() -> dict[str, Any]:
+    """Who changes a package, as the service says it of callers that are no Studio user."""
+    return {"IamIdentity": {"Arn": roles.current_role()}}

@@ -30,10 +30,10 @@ _JOBS = {"TrainingJobName": "TrainingJobs", "TransformJobName": "TransformJobs"}
 def plain_failure(error: str, cause: str) -> str:
     """Say why a step failed: the message of a function's error, the last line of a script's, without any stack.
 
-    >>> plain_failure("KeyError", '{"errorMessage": "\\'adr\\'", "errorType": "KeyError", "stackTrace": ["File x.py"]}')
-    "KeyError: 'adr'"
-    >>> plain_failure("States.TaskFailed", '{"FailureReason": "AlgorithmError: Traceback:\\\\n  File x\\\\nValueError: no rows"}')
-    'ValueError: no rows'
+    >>> plain_failure("States.TaskFailed", '{"errorMessage": "no row", "errorType": "KeyError", "stackTrace": ["File x.py"]}')
+    'KeyError: no row'
+    >>> plain_failure("States.TaskFailed", '{"FailureReason": "AlgorithmError: s3://b/x: no such file or directory"}')
+    's3://b/x: no such file or directory'
     """
     answer = _answer(cause)
     if "errorMessage" in answer:

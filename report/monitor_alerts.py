@@ -33,7 +33,7 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
 def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
     """Labels that arrive and teach nothing."""
     return Message(
-        "labels arrive, and most of them cannot be used",
+        "labels arrive that cannot be used",
         (
             section("WHAT IS WRONG", bullets(detail["reasons"])),
             section(

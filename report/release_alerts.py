@@ -108,7 +108,7 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
 def canary_started(_model: str, detail: Detail) -> Message:
     """A canary bakes."""
     return Message(
-        f"canary of package version {version(detail)} started",
+        f"the release of package version {version(detail)} started",
         (
             section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
             "Errors, latency and its answers are watched.",

@@ -25,7 +25,7 @@ TRIGGERS = {
     "estimate": "quality is estimated as lost and labels lag",
     "drift": "drift is critical and labels lag",
     "confidence": "the answers are critically less sure",
-    "schedule": "the schedule asks for it",
+    "schedule": "it is due by the calendar",
     "manual": "a person asked",
     "initial": "the first training",
 }
@@ -171,6 +171,4 @@ def retraining_next(model: str, detail: Detail) -> str:
             "Nothing was released, and it is not tried again by itself. Mend the cause, then request it again:\n"
             f"{retrain_command(model, detail)}"
         )
-    return (
-        "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."
-    )
+    return "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."

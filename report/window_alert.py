@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kedge.comparisons import counted
 from report.alert_words import Message, bullets, object_links, section
 
 # How the headline says what has become of an episode; of one that begins, the verdict is the news.
@@ -118,7 +119,7 @@ def quality(performance: Mapping[str, Any]) -> str:
     if performance["severity"] == "INSUFFICIENT_DATA":
         return f"Not known yet: {reasons}."
     answer = {"CRITICAL": "Yes", "WARNING": "Perhaps", "OK": "No"}[performance["severity"]]
-    return f"{answer}: {reasons} ({performance['ripe_rows']:,} rows whose labels are in)."
+    return f"{answer}: {reasons}; {counted(performance['ripe_rows'], 'row')} with a label."
 
 
 def estimated(performance: Mapping[str, Any]) -> str:

@@ -15,6 +15,8 @@ from cli.doctor.findings import Finding, Verdict
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.UNKNOWN: "magenta"}
 INDENT = " " * 9
 WIDTH_MAX = 120
+# What is well there is told of each, not counted: it says when something last happened.
+TOLD_EACH = ("models",)
 
 
 def print_checklist(findings: Sequence[Finding]) -> None:
@@ -23,8 +25,11 @@ def print_checklist(findings: Sequence[Finding]) -> None:
     for check, of_check in groupby(findings, key=lambda finding: finding.check):
         several = list(of_check)
         well = [finding for finding in several if finding.verdict is Verdict.OK]
-        if well:
-            typer.echo(f"{_label(Verdict.OK)} {check}: {_well(well, width)}")
+        if check in TOLD_EACH:
+            for finding in well:
+                _print_well(f"{check}: {finding.subject}: {finding.reason}", width)
+        elif well:
+            _print_well(f"{check}: {_well(well)}", width)
         for finding in several:
             if finding.verdict is not Verdict.OK:
                 _print_fault(finding, width)
@@ -32,10 +37,15 @@ def print_checklist(findings: Sequence[Finding]) -> None:
     typer.echo(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict))
 
 
-def _well(findings: Sequence[Finding], width: int) -> str:
-    if len(findings) > 1:
-        return f"{len(findings)} looked at"
-    return textwrap.shorten(findings[0].reason, width - len(INDENT) - 16, placeholder=" ...")
+def _well(findings: Sequence[Finding]) -> str:
+    return f"{len(findings)} looked at" if len(findings) > 1 else findings[0].reason
+
+
+def _print_well(text: str, width: int) -> None:
+    wrapped = textwrap.wrap(text, width - len(INDENT), break_long_words=False, break_on_hyphens=False)
+    typer.echo(f"{_label(Verdict.OK)} {wrapped[0]}")
+    for line in wrapped[1:]:
+        typer.echo(f"{INDENT}{line}")
 
 
 def _print_fault(finding: Finding, width: int) -> None:

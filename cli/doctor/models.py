@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.doctor.installation import Installation
 from cli.smoke.model import MODEL as SMOKE
 from kedge.model_config import ModelConfig
-from lambdas.adapters import champions, windows
+from kedge.retraining import RetrainingStart
+from lambdas.adapters import champions, progress, windows
 from lambdas.adapters.champions import Champion
 from lambdas.handlers.requests import CADENCES
 
@@ -31,7 +33,21 @@ def check(installation: Installation) -> Iterator[Finding]:
         if config.package_group in deployed:
             champion = champions.load(dynamodb, table, name)
             judged = windows.newest_end(dynamodb, table, name)
-            yield judgement(config, champion, judged, installation.now)
+            found = judgement(config, champion, judged, installation.now)
+            starts = windows.load_starts(dynamodb, table, name)
+            last = max(starts.values(), key=lambda start: start.time, default=None)
+            lately = activity(progress.load_profiled(dynamodb, table, name), last)
+            yield replace(found, reason=f"{found.reason}; {lately}") if champion else found
+
+
+def activity(profiled: datetime | None, started: RetrainingStart | None) -> str:
+    """When captures were last counted to the end, and when a retraining last began."""
+    counted = (
+        f"captures were last counted at {profiled:%Y-%m-%d %H:%M} UTC" if profiled else "no capture was counted yet"
+    )
+    if started is None:
+        return f"{counted}; no retraining was started yet"
+    return f"{counted}; the last retraining began at {started.time:%Y-%m-%d %H:%M} UTC ({started.kind})"
 
 
 def same_models(deployed: list[str], described: list[str]) -> Iterator[Finding]:

@@ -12,9 +12,13 @@ from kedge.model_config import ModelConfig, parse_model_config
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
 
 
-@cache
-def load_models(directory: Path = DIRECTORY) -> Mapping[str, ModelConfig]:
+def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
     """Every watched model by its name."""
+    return _read(directory or DIRECTORY)
+
+
+@cache
+def _read(directory: Path) -> Mapping[str, ModelConfig]:
     configs = (parse_model_config(p.read_text("utf-8"), source=p.name) for p in sorted(directory.glob("*.yaml")))
     return {config.model: config for config in configs}
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.labelled_history import RowsOfSchema
 from kedge.model_config import ModelConfig
-from kedge.own_columns import LABEL, as_named_now, first_rows_names, name_in_first_rows
+from kedge.own_columns import LABEL, TIME, as_named_now, first_rows_names, name_in_first_rows
 from kedge.training_rows import label_texts, typed_rows
 from lambdas.adapters import objects, package_schemas
 
@@ -88,6 +88,7 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
     try:
         table = pq.read_table(io.BytesIO(found[0]))
         table = table.rename_columns(first_rows_names(table.column_names, config.feature_names))
+        _see_times(table, key)
         answered = _schema_of(table, config) if may_lack else None
         typed_rows(table, config, answered=answered)
     except TrainingColumnMissingError as error:
@@ -108,3 +109,18 @@ def _schema_of(table: pa.Table, config: ModelConfig) -> ModelConfig:
     return config.model_copy(
         update={"features": features, "labels": config.labels.model_copy(update={"classes": classes})}
     )
+
+
+def _see_times(table: pa.Table, key: str) -> None:
+    """Refuse times that say no zone, or are none: read as UTC, an hour's error would let the future into the training rows."""
+    if TIME not in table.column_names:
+        return
+    times = table.column(TIME)
+    try:
+        times.cast(pa.timestamp("us", "UTC"), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        fault = (
+            f"holds in its column {name_in_first_rows(TIME, (), ())} what is no time with a zone, such as "
+            f"{str(times.drop_null()[0])!r}; write timestamps in UTC, or text like 2026-03-01T23:30:00Z"
+        )
+        raise InitialRowsError(place=key, fault=fault) from error

@@ -155,7 +155,7 @@ def is_young(start: datetime, end: datetime, place: Place) -> bool:
 
 
 def tell_lost_labels(report: DriftReport, desk: Desk) -> None:
-    """Tell once for a package where most of the labels that arrive match no row, or are no class."""
+    """Tell once for a package where many of the labels that arrive match no row, or are no class."""
     config, dynamodb, table = desk.place.config, clients.dynamodb(), desk.place.table
     classes = () if config.problem == "regression" else config.labels.classes
     lost = label_losses((report.performance or {}).get("join", {}), classes)

@@ -14,9 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from tests.synthesised import example_models
 
 ROOT = Path(__file__).parents[2]
-MODELS = ROOT / "models"
+MODELS = example_models()
 
 
 def kedge(*arguments, **variables):

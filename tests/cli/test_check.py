@@ -272,4 +272,4 @@ def test_the_command_runs_from_a_shell(files):
         [sys.executable, "-m", "cli", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert finished.returncode == 1, finished.stderr
-    assert "CRITICAL 2000 rows against baseline.parquet" in finished.stdout
+    assert "CRITICAL 2,000 rows against baseline.parquet" in finished.stdout

@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,18 +12,20 @@ from typer.testing import CliRunner
 
 from cli.deployment import Deployment
 from cli.doctor import Verdict, examine
+from cli.doctor.checklist import print_checklist
 from cli.doctor.checks import CHECKS
+from cli.doctor.findings import ok
 from cli.doctor.installation import Installation
-from cli.doctor.models import judgement
+from cli.doctor.models import activity, judgement
 from cli.main import app
-from cli.models import DIRECTORY as MODELS
 from cli.smoke.model import DEFINITION
 from kedge.model_config import parse_model_config
+from kedge.retraining import RetrainingStart
 from lambdas.adapters import champions
 from lambdas.adapters.champions import Champion
 from offline.account import Account
 from tests.offline.sagemaker_world import INFERENCE, archive
-from tests.synthesised import assembly
+from tests.synthesised import assembly, example_models
 
 MODEL = "hotel-cancellations"
 START = datetime(2016, 2, 1, 12, tzinfo=UTC)
@@ -37,11 +40,13 @@ class Deployed:
         self.installation = self.look_anew()
         self.bucket, self.table = self.installation.deployment.bucket, self.installation.deployment.table
 
-    def look_anew(self, models=MODELS):
-        return Installation(Deployment(region=None, endpoint_url=self.url), models)
+    def look_anew(self, models=None):
+        return Installation(Deployment(region=None, endpoint_url=self.url), models or example_models())
 
     def types(self, *arguments):
-        return CliRunner().invoke(app, ["doctor", *arguments, "--endpoint-url", self.url])
+        return CliRunner().invoke(
+            app, ["doctor", *arguments, "--models", str(example_models()), "--endpoint-url", self.url]
+        )
 
     def faults(self, check, **anew):
         return [each for each in CHECKS[check](self.look_anew(**anew)) if each.verdict is not Verdict.OK]
@@ -179,7 +184,7 @@ def test_a_call_that_is_denied_names_its_permission_and_stops_no_other_check(dep
     monkeypatch.setitem(CHECKS, "queues", refused)
     monkeypatch.setitem(CHECKS, "functions", lambda _: iter(()))
     monkeypatch.setitem(CHECKS, "roles", lambda _: iter(()))
-    findings = examine(Deployment(region=None, endpoint_url=deployed.url), MODELS)
+    findings = examine(Deployment(region=None, endpoint_url=deployed.url), example_models())
     (denied,) = [finding for finding in findings if finding.check == "queues"]
     assert (denied.verdict, denied.reason) == (Verdict.UNKNOWN, "you may not call sqs:GetQueueAttributes")
     assert [finding for finding in findings if finding.check == "alarms"]
@@ -341,6 +346,23 @@ def test_an_alarm_in_alarm_and_one_that_may_tell_nobody(deployed, healthy):
     assert found[silent].remedy == f"aws cloudwatch enable-alarm-actions --alarm-names {silent}"
 
 
+def test_a_model_says_when_it_was_last_counted_and_retrained():
+    started = RetrainingStart(START, "manual", "manual-1")
+    assert activity(START, started) == (
+        f"captures were last counted at {START:%Y-%m-%d %H:%M} UTC; the last retraining began at {START:%Y-%m-%d %H:%M} UTC (manual)"
+    )
+    assert activity(None, None) == "no capture was counted yet; no retraining was started yet"
+
+
+def test_what_is_well_is_told_whole(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    long = f"version 1 serves{'; and so on' * 20}"
+    print_checklist([replace(ok("mine", long), check="models"), replace(ok("other", long), check="models")])
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"models: mine: {long}" in told
+    assert f"models: other: {long}" in told
+
+
 def test_the_smokes_model_is_trained_by_the_smoke_alone():
     smoke = parse_model_config(DEFINITION.read_text(), source=DEFINITION.name)
     found = judgement(smoke, None, None, START)
@@ -349,7 +371,7 @@ def test_the_smokes_model_is_trained_by_the_smoke_alone():
 
 
 def test_a_model_that_is_deployed_without_its_yaml_and_the_other_way_round(deployed, healthy, tmp_path):
-    text = (MODELS / f"{MODEL}.yaml").read_text().replace(MODEL, "parcels")
+    text = (example_models() / f"{MODEL}.yaml").read_text().replace(MODEL, "parcels")
     (tmp_path / "parcels.yaml").write_text(text)
     found = {finding.subject: finding.reason for finding in deployed.faults("models", models=tmp_path)}
     assert "is not deployed" in found["parcels"]

@@ -20,6 +20,17 @@ def init(*arguments):
     return CliRunner().invoke(app, ["init", *map(str, arguments)])
 
 
+def test_booleans_are_one_kind_however_they_are_written(tmp_path):
+    table = pa.table({"x": pa.array(np.arange(200) % 7), "paid": pa.array([True, False] * 100), "y": [0, 1] * 100})
+    pq.write_table(table, tmp_path / "a.parquet")
+    spelt = table.set_column(1, "paid", pa.array(["True", "False"] * 100))
+    pa.csv.write_csv(spelt, tmp_path / "b.csv")
+    for file in ("a.parquet", "b.csv"):
+        out = tmp_path / f"{file}.yaml"
+        assert init("--data", tmp_path / file, "--label", "y", "--out", out).exit_code == 0
+        assert ("paid", "boolean", "string") in columns_of(written(out))
+
+
 def written(path):
     return parse_model_config(path.read_text(), source=path.name)
 

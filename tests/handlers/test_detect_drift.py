@@ -264,6 +264,39 @@ def test_the_second_window_in_a_row_with_nothing_to_judge_is_told(world):
     assert "the monitor is blind" in told[1][0]
 
 
+def test_a_window_that_still_grows_after_a_release_is_not_blind(world):
+    world.freeze()
+    for number, day in enumerate((28, 29, 30)):
+        window = {"start": "2015-12-27T10:00:00Z", "end": f"2015-12-{day}T00:00:00Z"}
+        assert run(time=f"2015-12-{day}T02:00:00Z", window=window)["severity"] == "INSUFFICIENT_DATA", number
+    assert world.mails() == []
+    judged = [entry["detail"]["reasons"] for entry in world.timeline() if entry["kind"] == "window_judged"]
+    assert judged == [["0 rows so far, 200 are needed to judge drift"]] * 3
+
+
+def test_a_window_whose_message_comes_again_with_more_labels_is_one_entry(world, bookings):
+    steady(world, bookings)
+    world.put("reports/p.json", json.dumps(LOST | {"severity": "OK"}).encode())
+    run()
+    run(performance_key="reports/p.json")
+    (entry,) = [entry for entry in world.timeline() if entry["kind"] == "window_judged"]
+    assert entry["detail"]["performance"]["severity"] == "OK"
+
+
+def test_labels_that_match_nothing_are_told_once_for_a_package(world, bookings):
+    steady(world, bookings)
+    join = {"labelled_rows": 3, "labels_unmatched": 1200, "labels_strange": 0}
+    world.put("reports/p.json", json.dumps(LOST | {"severity": "OK", "join": join}).encode())
+    run(performance_key="reports/p.json")
+    ((subject, body),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: labels arrive that cannot be used"
+    assert (
+        "- 1,200 labels that came lately match no request, and 3 rows of the window have one: a label's eventId" in body
+    )
+    run(performance_key="reports/p.json")
+    assert world.mails() == []
+
+
 def test_a_model_that_is_not_deployed_is_not_judged(world):
     world.dynamodb.delete_item(TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "champion"}})
     assert run()["severity"] is None

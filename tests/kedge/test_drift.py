@@ -101,7 +101,7 @@ def test_a_column_without_values_is_insufficient_by_itself():
     report = judged(window)
     assert column_of(report, "weight").drift is Severity.INSUFFICIENT_DATA
     assert column_of(report, "weight").severity is Severity.CRITICAL
-    assert "weight: 1000 of 1000 rows (100.0%) have no value" in report.reasons[0]
+    assert "weight: 1,000 of 1,000 rows (100.0%) have no value" in report.reasons[0]
 
 
 @pytest.mark.parametrize(

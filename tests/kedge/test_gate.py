@@ -157,3 +157,22 @@ def test_the_constant_that_a_first_package_must_beat_is_one_that_could_have_been
     assert verdicts == ["PASS", "REFUSE"]
     late = np.full(1_000, np.median(learnt))
     assert judge_challenger(now, late, None, GatePolicy(), problem="regression", learnt=learnt).verdict == "REFUSE"
+
+
+def test_an_error_that_rises_is_told_with_both_values_and_as_worse():
+    rng = np.random.default_rng(4)
+    truth = rng.gamma(3, 20, 1_000)
+    champion, challenger = truth + rng.normal(0, 10, 1_000), truth + rng.normal(0, 30, 1_000)
+    (reason,) = judge_challenger(truth, challenger, champion, GatePolicy(), problem="regression").reasons
+    before, after = (f"{np.abs(answers - truth).mean():.4g}" for answers in (champion, challenger))
+    assert reason.startswith(f"mae {before} -> {after} (worse) on the same 1,000 holdout rows: worse by ")
+    assert "+" not in reason
+    assert " -1" not in reason
+
+
+def test_what_passed_leads_with_what_was_measured():
+    labels, challenger, champion = holdout(1, gain=0.6)
+    report = judge_challenger(labels, challenger, champion, GatePolicy())
+    assert report.verdict == "PASS"
+    assert report.reasons[0].startswith("auc ")
+    assert report.reasons[-1] == "all 3,000 answers of the challenger are between 0 and 1"

@@ -10,7 +10,7 @@ import pytest
 from app import build_app
 from offline.account import Account
 from offline.cloudformation import DeployError
-from tests.synthesised import ROOT, assembly
+from tests.synthesised import assembly, example_models
 
 MODEL = "hotel-cancellations"
 
@@ -19,7 +19,7 @@ MODEL = "hotel-cancellations"
 def changed(tmp_path_factory) -> Path:
     """The same system with one number of a model changed and one model more."""
     models = tmp_path_factory.mktemp("changed") / "models"
-    shutil.copytree(ROOT / "models", models)
+    shutil.copytree(example_models(), models)
     text = (models / f"{MODEL}.yaml").read_text()
     assert "bake_minutes: 60" in text
     (models / f"{MODEL}.yaml").write_text(text.replace("bake_minutes: 60", "bake_minutes: 50"))

@@ -41,6 +41,7 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "labels_lost": {"package_version": "1", "reasons": ["1,200 labels that came lately match no request"]},
     "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
     "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
@@ -211,6 +212,13 @@ def test_a_failure_says_where_and_cuts_a_long_cause():
 def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
     assert "decided again with every window" in mail("retraining_held").body
     assert "a person must look" in mail("retraining_held", hold="attempts").body
+
+
+@pytest.mark.parametrize(("rows", "words"), [(0, "the monitor is blind"), (133, "too few requests")])
+def test_a_window_with_few_rows_is_not_called_blind(rows, words):
+    found = mail("window_judged", severity="INSUFFICIENT_DATA", window=WINDOW["window"] | {"rows": rows})
+    assert words in found.subject
+    assert ("Is the endpoint called" in found.body) == (rows == 0)
 
 
 def test_an_unknown_kind_shows_its_facts():

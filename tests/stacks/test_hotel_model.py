@@ -5,14 +5,14 @@ from kedge.errors import ModelConfigError
 from kedge.model_sections import Training
 from stacks.parts.catalogue import load_models
 from stacks.parts.workshop import framework_images, refuse_downloads, require_scripts
-from tests.synthesised import ROOT
+from tests.synthesised import ROOT, example_models
 
 NOT_FEATURES = {"id", "timestamp", "booking_ts", "label_ts", "label"}
 
 
 @pytest.fixture
 def hotel():
-    (model,) = load_models(ROOT / "models")
+    (model,) = load_models(example_models())
     return model
 
 

@@ -10,7 +10,7 @@ import pytest
 from stacks.parts.layers import LAMBDA, LAYERS, LayerNotInstalledError, build_layers, size_bytes
 from stacks.parts.packages import prepare_packages
 from tests.architecture.source_imports import ROOT, reached
-from tests.synthesised import functions
+from tests.synthesised import example_models, functions
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def built(target, platform):
 
 @pytest.fixture(scope="module")
 def code():
-    return prepare_packages(models_directory=ROOT / "models", layers="placeholder").code_directory
+    return prepare_packages(models_directory=example_models(), layers="placeholder").code_directory
 
 
 def layers_of(path):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.synthesised import ROOT, resources
+from tests.synthesised import example_models, resources
 
 
 def alarms():
@@ -35,7 +35,7 @@ def test_a_stack_that_no_model_falls_into_stays_and_holds_no_alarm_of_earlier_on
     # Whoever synthesises asks cdk.json: the CDK's CLI, `make synth` and `kedge account serve`.
     (tmp_path / "cdk.json").write_text('{"context": {"model_stacks": 3}}')
     monkeypatch.setattr(app, "ROOT", tmp_path)
-    app.build_app(tmp_path, ROOT / "models").synth()
+    app.build_app(tmp_path, example_models()).synth()
     found = [json.loads((tmp_path / f"KedgeModels-{n}.template.json").read_text())["Resources"] for n in (1, 2, 3)]
     kinds = [sorted({resource["Type"] for resource in resources.values()}) for resources in found]
     assert kinds.count(["AWS::CloudFormation::WaitConditionHandle"]) == 2

@@ -3,19 +3,19 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from stacks.parts.access import allow, service_role
-from tests.synthesised import ROOT
+from tests.synthesised import example_models
 
 
 def test_nothing_is_open_under_cdk_nag(tmp_path):
     from app import build_app
 
-    build_app(tmp_path, ROOT / "models", nag=True).synth()
+    build_app(tmp_path, example_models(), nag=True).synth()
 
 
 def test_cdk_nag_is_really_asked(tmp_path):
     from app import build_app
 
-    app = build_app(tmp_path, ROOT / "models", nag=True)
+    app = build_app(tmp_path, example_models(), nag=True)
     stack = cdk.Stack(app, "Careless")
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     role.add_to_policy(iam.PolicyStatement(actions=["s3:GetObject"], resources=["*"]))

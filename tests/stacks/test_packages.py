@@ -5,24 +5,24 @@ import pytest
 from stacks.parts.layers import LAYERS
 from stacks.parts.packages import LayersMissingError, prepare_packages
 from stacks.parts.workshop import pack_training_source
-from tests.synthesised import ROOT
+from tests.synthesised import ROOT, example_models
 
 
 def test_functions_hold_the_rooms_that_they_run_and_the_models_they_watch():
-    packages = prepare_packages(models_directory=ROOT / "models", layers="placeholder")
+    packages = prepare_packages(models_directory=example_models(), layers="placeholder")
     assert {path.name for path in packages.code_directory.iterdir()} == {"kedge", "lambdas", "report", "models"}
     assert (packages.code_directory / "models" / "hotel-cancellations.yaml").is_file()
     assert not list(packages.code_directory.rglob("*.pyc"))
 
 
 def test_the_same_sources_are_staged_into_the_same_directory():
-    first, second = (prepare_packages(models_directory=ROOT / "models", layers="placeholder") for _ in range(2))
+    first, second = (prepare_packages(models_directory=example_models(), layers="placeholder") for _ in range(2))
     assert first.code_directory == second.code_directory
 
 
 def test_a_deployment_without_built_layers_says_how_to_build_them(tmp_path):
     with pytest.raises(LayersMissingError, match="make layers"):
-        prepare_packages(models_directory=ROOT / "models", layers="built", build=tmp_path)
+        prepare_packages(models_directory=example_models(), layers="built", build=tmp_path)
 
 
 def test_the_training_source_is_a_tarball_that_script_mode_can_unpack():
@@ -35,7 +35,7 @@ def test_the_training_source_is_a_tarball_that_script_mode_can_unpack():
 
 def test_layers_are_taken_as_they_are_found(tmp_path):
     def directory():
-        packages = prepare_packages(models_directory=ROOT / "models", layers="found", build=tmp_path)
+        packages = prepare_packages(models_directory=example_models(), layers="found", build=tmp_path)
         return packages.layers_directory.name
 
     assert directory() == "placeholder-layers"
@@ -47,6 +47,6 @@ def test_layers_are_taken_as_they_are_found(tmp_path):
 
 
 def test_a_placeholder_says_what_the_layer_would_hold(tmp_path):
-    packages = prepare_packages(models_directory=ROOT / "models", layers="placeholder", build=tmp_path)
+    packages = prepare_packages(models_directory=example_models(), layers="placeholder", build=tmp_path)
     listed = (packages.layers_directory / "statistics" / "requirements.txt").read_text()
     assert listed.endswith((ROOT / "layers" / "statistics.txt").read_text())
