@@ -84,8 +84,8 @@ def release_refused(model: str, detail: Detail) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                "Find out who wrote it: the data bucket's access logs and CloudTrail name the role and the time. Reject the "
-                f'version in the registry, then train another one:\nkedge retrain {model} --reason "why"',
+                "Find out who wrote it: the data bucket's access logs name the role and the time (docs/security.md). Reject "
+                f'the version in the registry, then train another one:\nkedge retrain {model} --reason "why"',
             ),
             run(detail),
         ),

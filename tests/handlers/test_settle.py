@@ -316,6 +316,18 @@ def test_a_foreign_model_that_serves_is_told_and_not_followed(world):
     assert "are not judged" in world.mails()[0][1]
 
 
+def test_a_version_whose_artefact_is_not_the_one_that_was_judged_is_told_and_not_followed(world):
+    promote(world)
+    world.put("model.tar.gz", b"a backdoor")
+    by_hand(world, world.register(properties=PROPERTIES | {"kedge:artefact_sha256": "c2hhMjU2"}))
+    assert hourly()["verdict"].startswith("changed")
+    assert champion(world).endpoint_config == OLD
+    ((subject, body),) = world.mails()
+    assert "does not serve what Kedge released" in subject
+    assert "it is not followed: the artefact at" in body
+    assert world.keys("baselines/") == []
+
+
 def test_alarms_that_an_earlier_release_left_are_deleted_and_nobody_elses(world):
     promote(world)
     released(world)

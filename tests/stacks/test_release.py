@@ -1,3 +1,8 @@
+import aws_cdk as cdk
+import pytest
+
+from kedge.model_config import parse_model_config
+from stacks.parts.naming import NAMED_ENDPOINTS, endpoint_arns
 from tests.synthesised import resources
 
 
@@ -30,3 +35,13 @@ def test_only_the_release_machine_may_change_an_endpoint():
         if statement["Effect"] == "Allow" and "sagemaker:UpdateEndpoint" in statement["Action"]
     }
     assert [path.split("/")[1].startswith("KedgeReleaseRole") for path in changing] == [True]
+
+
+@pytest.mark.parametrize(("models", "named"), [(1, True), (NAMED_ENDPOINTS, True), (NAMED_ENDPOINTS + 1, False)])
+def test_endpoints_are_named_in_the_machines_policy_as_long_as_their_names_fit(models, named):
+    text = "{{model: m{0}, endpoint: {{name: Endpoint-{0}}}, features: [{{name: x, kind: numeric}}]}}"
+    configs = [parse_model_config(text.format(number), source="m.yaml") for number in range(models)]
+    arns = endpoint_arns(cdk.Stack(cdk.App(), "Stack"), configs)
+    assert len(arns) == (models if named else 1)
+    # ARNs of SageMaker hold names in lower case.
+    assert arns[0].endswith(":endpoint/endpoint-0" if named else ":endpoint/*")
