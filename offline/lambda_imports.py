@@ -69,16 +69,17 @@ class Package:
     def _import(
         self,
         name: str,
-        importer: Mapping[str, Any] | None = None,
-        variables: Mapping[str, Any] | None = None,
-        wanted: Sequence[str] | None = (),
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        foreign = not level and self._is_own(importer) and name.partition(".")[0] not in self.names
+        # Some call `__import__` with these words, codecs above all.
+        foreign = not level and self._is_own(globals) and name.partition(".")[0] not in self.names
         if foreign:
             self.importable.check(name)
-        module = _import(name, importer, variables, wanted or (), level)
-        for part in (wanted or ()) if foreign else ():
+        module = _import(name, globals, locals, fromlist or (), level)
+        for part in (fromlist or ()) if foreign else ():
             # `from package import module`: whether it is a module shows only now.
             if isinstance(getattr(module, part, None), ModuleType) and f"{name}.{part}" in sys.modules:
                 self.importable.check(f"{name}.{part}")

@@ -95,6 +95,8 @@ def may_use_key(role: iam.Role, key: kms.IKey) -> None:
 
 def may_see_alarms(role: iam.Role) -> None:
     """Look at the alarms of a release: UpdateEndpoint does so as its caller, and SageMaker later as the execution role."""
+    # By name, which needs no more than these alarms; a listing needs `alarm:*`, composite alarms would need `*`.
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
     allow(role, "SeeAlarms", ["cloudwatch:DescribeAlarms"], [release_alarms(role)], wildcard=ALARMS)
 
 

@@ -6,6 +6,7 @@ import functools
 import gzip
 import hashlib
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -99,8 +100,13 @@ def framework_images(models: Iterable[ModelConfig], *, region: str) -> dict[str,
 
 @functools.cache
 def _image(framework: str, version: str, region: str) -> str:
-    # Imported here: it takes seconds, and only a synth needs it.
-    from sagemaker.core import image_uris
+    # It makes a session while it is imported, and would look for the shell's profile: a synth asks AWS nothing.
+    profiles = {name: os.environ.pop(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE") if name in os.environ}
+    try:
+        # Imported here: it takes seconds, and only a synth needs it.
+        from sagemaker.core import image_uris
+    finally:
+        os.environ.update(profiles)
 
     uri: str = image_uris.retrieve(
         framework, region, version=version, instance_type=Training().instance_type, image_scope="training"

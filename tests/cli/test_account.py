@@ -38,7 +38,8 @@ def served(tmp_path):
         [sys.executable, "-m", "cli", "account", "serve", "--port", "0", "--start", "2016-01-04T02:00:00Z", "--speed", "0",
          "--directory", str(tmp_path / "account"), "--models", str(models)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "AWS_PROFILE": "mine",
+             "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
     )  # fmt: skip
     try:
         shown = []

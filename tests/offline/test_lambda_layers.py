@@ -124,6 +124,11 @@ def test_code_that_does_without_a_package_finds_that_it_is_not_there(deploy, tmp
     assert account.invoke_function("planted", {}) == "without"
 
 
+def test_python_itself_imports_as_ever(deploy):
+    code = "def handler(event, context):\n    return [b'x'.decode('cp1006'), __import__('json.decoder', fromlist=['x'], level=0).__name__]"
+    assert deploy(code).invoke_function("planted", {}) == ["x", "json.decoder"]
+
+
 def test_a_layer_that_was_published_as_an_archive_is_read_too(account, deploy):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writing:
