@@ -1,7 +1,22 @@
-"""botocore parses a service's model once a process: every mock begins a new session, and each would parse them again."""
+"""botocore reads a service's model, and makes its client's class, once a process: every mock begins a new session, which would do both anew."""
 
 import functools
+from typing import Any
 
 import botocore.session
+from botocore.client import ClientCreator
 
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+_make_class = ClientCreator._create_client_class
+_classes: dict[str, type] = {}
+
+
+def _class_of(creator: ClientCreator, service_name: str, service_model: Any) -> type:
+    # What a session adds to a class (S3's transfers, DynamoDB's conversions) is the same for each session.
+    if service_name not in _classes:
+        _classes[service_name] = _make_class(creator, service_name, service_model)
+    return _classes[service_name]
+
+
+ClientCreator._create_client_class = _class_of
