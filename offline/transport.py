@@ -76,7 +76,7 @@ def _transform_response(headers: dict[str, str], response: Any) -> tuple[int, di
 
 
 # Of these services a client's endpoint depends on the operation and the bucket, and on nothing else that we send.
-SETTLED = ("s3", "dynamodb", "sagemaker-runtime", "cloudwatch")
+SETTLED = ("s3", "dynamodb", "sagemaker", "sagemaker-runtime", "cloudwatch", "sqs")
 
 
 def _construct_endpoint(resolver: Any, operation_model: Any, call_args: Any, request_context: Any) -> Any:

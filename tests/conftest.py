@@ -1,13 +1,31 @@
-"""What holds for every test: botocore's models are parsed once, and handlers know the example's model alone."""
+"""What holds for every test: the handlers know the example's model alone, and botocore does its slow work once a process.
+
+botocore reads a service's model, and makes its client's class, once a process: every mock begins a new session, which
+would do both anew.
+"""
 
 import functools
+from typing import Any
 
 import botocore.session
+from botocore.client import ClientCreator
 
 from lambdas.adapters import models
 from tests.synthesised import example_models
 
-# Every mock begins a new session, and each would parse a service's model again.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # What a user keeps in models/ changes no test.
 models.DIRECTORY = example_models()
+
+_make_class = ClientCreator._create_client_class
+_classes: dict[str, type] = {}
+
+
+def _class_of(creator: ClientCreator, service_name: str, service_model: Any) -> type:
+    # What a session adds to a class (S3's transfers, DynamoDB's conversions) is the same for each session.
+    if service_name not in _classes:
+        _classes[service_name] = _make_class(creator, service_name, service_model)
+    return _classes[service_name]
+
+
+ClientCreator._create_client_class = _class_of

@@ -20,6 +20,7 @@ from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[2]
+LARGE_BYTES = 64 << 20
 _RUN = """
 import importlib, json, sys, time
 from types import SimpleNamespace
@@ -54,6 +55,8 @@ def endpoint(monkeypatch: Any) -> Iterator[None]:
 
 def _content(key: FakeKey) -> bytes:
     # moto reads the whole object from its file for each range of it: 500 MB for each 8 MiB.
+    if key.contentsize < LARGE_BYTES:
+        return _value.fget(key)
     if "kept" not in vars(key):
         key.kept = _value.fget(key)
     return key.kept
