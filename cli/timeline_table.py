@@ -14,7 +14,7 @@ from report.alert_words import what_broke
 _COLOURS = {
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
     "rejected": "yellow", "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
-    "capture_astray": "red", "rows_uncounted": "red",
+    "capacity_awaited": "yellow", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # In this order; what an entry lacks is left out.

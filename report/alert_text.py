@@ -70,5 +70,6 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "release_superseded": release_alerts.release_superseded,
     "endpoint_changed": release_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,
+    "capacity_awaited": retraining_alerts.capacity_awaited,
     "failed": retraining_alerts.failed,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,6 +107,40 @@ def gate_failed(_model: str, detail: Detail) -> Message:
     )
 
 
+def capacity_awaited(_model: str, detail: Detail) -> Message:
+    """SageMaker has no instance for a step, or a quota allows none."""
+    machine, cause = str(detail.get("machine", "a run")), str(detail.get("cause", ""))
+    return Message(
+        f"{machine} waits for {'a quota' if QUOTA.search(cause) else 'capacity'} at {detail.get('state', 'a step')}",
+        (
+            section("WHY", what_broke(str(detail.get("error", "unknown")), cause)),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Kedge tries again for a day, after 5 minutes first and every hour at last, and writes again where it gave up. "
+                "Whatever serves, serves on. Nothing else works on the model meanwhile; to end the wait, stop the execution.",
+            ),
+            section("WHAT YOU CAN DO", shortage_remedy(cause)),
+            section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
+            run(detail),
+        ),
+    )
+
+
+QUOTA = re.compile(r"service limit '([^']+)'")
+
+
+def shortage_remedy(cause: str) -> str:
+    """What a person can do about a quota, or about instances that AWS has not; nothing where the cause is another."""
+    if found := QUOTA.search(cause):
+        return (
+            f"Ask for more of the quota '{found[1]}' at https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas "
+            "(in the model's region), or end what uses it."
+        )
+    if "CapacityError" in cause or "InsufficientInstanceCapacity" in cause or "ResourceLimitExceeded" in cause:
+        return "Choose another instance type in the model's YAML and deploy, or wait until AWS has instances again."
+    return ""
+
+
 def failed(_model: str, detail: Detail) -> Message:
     """An execution broke."""
     machine = str(detail.get("machine", "a run"))
@@ -121,6 +156,7 @@ def failed(_model: str, detail: Detail) -> Message:
         (
             section("WHY", found),
             section("WHAT HAPPENS NEXT", again),
+            section("WHAT YOU CAN DO", shortage_remedy(str(detail.get("cause", "")))),
             section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
             run(detail),
         ),
