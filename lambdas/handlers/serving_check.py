@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kedge.errors import UnknownPackageError
+from kedge.release_plan import capture_prefix
+from kedge.release_proof import Capture, judge_capture
 from kedge.serving import Served, ServingVerdict, judge_serving
-from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines
+from lambdas.adapters import champions, clients, endpoints, model_registry, staged_baselines, trail, windows
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
-from lambdas.adapters.times import to_text
+from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.settled_release import Bench, champion_of, tell_once
+
+# The call comes before the endpoint is modified by it: an update takes half an hour, or longer. A deletion is noticed within the hour.
+AROUND, LOOK_BACK = timedelta(hours=3), timedelta(days=7)
 
 
 def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
@@ -27,11 +32,28 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
         champion_version=champion.package_version,
         served=served(endpoint, package),
     )
-    if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
-        follow(endpoint, package, champion, bench)
     if verdict.action in ("FOLLOW", "TELL"):
         tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+    # After it is told: once the champion item has followed, nothing shows the change any more.
+    if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
+        tell_capture(endpoint, package, bench)
+        follow(endpoint, package, champion, bench)
     return verdict
+
+
+def tell_capture(endpoint: EndpointState, package: Package, bench: Bench) -> None:
+    """Tell where a config that somebody made captures elsewhere than Kedge looks, or not at all."""
+    uri = f"s3://{bench.desk.bucket}/{capture_prefix(bench.model, package.version)}"
+    proof = judge_capture(config="Kedge", planned=Capture(uri, True), found=endpoint.capture)
+    if proof.verdict == "ASTRAY":
+        detail = {
+            "package_arn": package.arn,
+            "package_version": package.version,
+            "endpoint_config": endpoint.endpoint_config,
+            "destination": uri,
+            "reasons": list(proof.reasons),
+        }
+        tell_once(f"capture#{endpoint.endpoint_config}", "capture_astray", detail, bench)
 
 
 def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:
@@ -95,4 +117,14 @@ def tell_change(verdict: ServingVerdict, champion: Champion, changed_at: datetim
     if changed_at is not None:
         detail["changed_at"] = to_text(changed_at)
     what = f"serving#{champion.endpoint_config}#{verdict.state}#{detail.get('changed_at', '')}"
-    tell_once(what, "endpoint_changed", detail, bench)
+    # CloudTrail is asked only where there is something to tell: it takes two questions a second.
+    if not windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, what):
+        tell_once(what, "endpoint_changed", detail | who(changed_at, bench), bench)
+
+
+def who(changed_at: datetime | None, bench: Bench) -> dict[str, str]:
+    """Who changed the endpoint, and when, where CloudTrail says it; nothing for a change of long ago."""
+    now = wall_clock()
+    since = max(changed_at - AROUND if changed_at else now - LOOK_BACK, now - LOOK_BACK)
+    change = trail.last_change(clients.cloudtrail(), bench.config.endpoint.name, since=since, until=now)
+    return {"by": change.by, "call": change.call, "changed_at": to_text(change.time)} if change else {}

@@ -87,7 +87,10 @@ PREFIXES_FROM_ELSEWHERE = {
     "settle": {"retraining": "the package's metadata says where its baseline is staged"},
 }
 # Prefixes that a handler only writes into a request of somebody else's.
-PREFIXES_FOR_OTHERS = {"plan_release": {"capture": "the endpoint writes there, with the execution role"}}
+PREFIXES_FOR_OTHERS = {
+    "plan_release": {"capture": "the endpoint writes there, with the execution role"},
+    "settle": {"capture": "the mail says where a config of a person's own is to capture to"},
+}
 FUNCTIONS = sorted(functions())
 
 
