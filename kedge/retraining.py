@@ -121,7 +121,12 @@ def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
     'hotel-performance-1-f2a44be8'
     """
     digest = hashlib.sha256(f"{model}|{kind}|{episode}|{attempt}".encode()).hexdigest()[:8]
-    return f"{model[:24].rstrip('-')}-{kind}-{attempt}-{digest}"
+    return f"{run_prefix(model)}-{kind}-{attempt}-{digest}"
+
+
+def run_prefix(model: str) -> str:
+    """How the names of a model's executions begin; those of a model with a long name may share it with another's."""
+    return model[:24].rstrip("-")
 
 
 def _trigger(

@@ -32,6 +32,7 @@ from offline.clock import Clock
 
 if TYPE_CHECKING:
     from offline.capacity import Capacity
+    from offline.cloud_trail import Trail
     from offline.iam import Guard
     from offline.lambda_events import FunctionEvents
     from offline.lambda_runtime import Functions
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 # Each extends one service; the order is that in which one may lean on another.
 MODULES = (
+    "cloud_trail",
     "transport",
     "s3_speed",
     "s3_conflicts",
@@ -81,6 +83,7 @@ class Account:
     put_metric: Callable[..., None]
     stacks: Stacks
     capacity: Capacity
+    trail: Trail
 
     def __init__(
         self,
@@ -152,9 +155,9 @@ class Account:
         """Have `action` called when the account is left, last asked first."""
         self._stack.callback(action)
 
-    def patch(self, target: object, attribute: str, value: object) -> None:
-        """Replace an attribute of moto's (or botocore's) for as long as the account is open."""
-        self._stack.enter_context(patch.object(target, attribute, value))
+    def patch(self, target: object, attribute: str, value: object, *, create: bool = False) -> None:
+        """Replace an attribute of moto's (or botocore's) for as long as the account is open, or `create` one that it lacks."""
+        self._stack.enter_context(patch.object(target, attribute, value, create=create))
 
     # Who calls ----------------------------------------------------------------------------------------------------
 

@@ -60,12 +60,14 @@ class Guard:
             self.forget()
         if role == roles.ADMINISTRATOR:
             self._record(role, service, operation, f"{service}:{operation}", (), True)
+            self.account.trail.record(role, service, operation, params, allowed=True)
             return
         needs = self._needs(service, operation, params)
         denied = next((reason for need in needs if (reason := self.reason_to_deny(role, need))), None)
         resources = tuple(dict.fromkeys(need.resource for need in needs))
         action = needs[0].action if needs else f"{service}:{operation}"
         self._record(role, service, operation, action, resources, denied is None)
+        self.account.trail.record(role, service, operation, params, allowed=denied is None)
         if denied is not None:
             raise denial(service, operation, denied)
 

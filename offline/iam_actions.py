@@ -227,6 +227,7 @@ ACTIONS: dict[str, dict[str, Needs]] = {
         name: on(f"logs:{name}", "logs", "log-group:{logGroupName}:*")
         for name in ("CreateLogGroup", "CreateLogStream", "PutLogEvents", "GetLogEvents", "FilterLogEvents")
     },
+    "cloudtrail": {"LookupEvents": anywhere("cloudtrail:LookupEvents")},
     "kms": {
         **{
             name: on(f"kms:{name}", "kms", "key/{KeyId}")

@@ -72,5 +72,6 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "release_refused": release_alerts.release_refused,
     "endpoint_changed": release_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,
+    "capacity_awaited": retraining_alerts.capacity_awaited,
     "failed": retraining_alerts.failed,
 }

@@ -99,10 +99,19 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
         "the endpoint was changed outside of Kedge" if followed else "the endpoint does not serve what Kedge released",
         (
             section("WHAT WAS FOUND", bullets(detail.get("reasons", []))),
-            f"Changed at {detail['changed_at']}." if "changed_at" in detail else "",
+            f"Changed at {detail['changed_at']}{changed_by(detail)}." if "changed_at" in detail else "",
+            ""
+            if "by" in detail
+            else "CloudTrail did not say by whom; its events come about 15 minutes late: look for UpdateEndpoint "
+            "and DeleteEndpoint in its event history.",
             "" if followed else "You are told once; Kedge looks again every hour.",
         ),
     )
+
+
+def changed_by(detail: Detail) -> str:
+    """By whom, where that is known."""
+    return f" by {detail['by']} ({detail['call']})" if "by" in detail else ""
 
 
 def canary_started(_model: str, detail: Detail) -> Message:
@@ -132,6 +141,12 @@ def decision_overtaken(_model: str, detail: Detail) -> Message:
 def capture_astray(_model: str, detail: Detail) -> Message:
     """A release serves whose captures the monitor does not see."""
     config = detail.get("endpoint_config", "")
+    # A config that Kedge made names its destination itself; one that a person made needs it.
+    destination = (
+        f", and a DataCaptureConfig that captures 100 % of input and output to {detail['destination']}"
+        if "destination" in detail
+        else ""
+    )
     return Message(
         f"package version {version(detail)} serves, but is not captured where it should be",
         (
@@ -139,7 +154,7 @@ def capture_astray(_model: str, detail: Detail) -> Message:
             section(
                 "WHAT TO DO",
                 f"An update makes new instances, which capture anew. Copy the endpoint config {config} under a new name, with the "
-                "instance count that runs now, then:\naws sagemaker update-endpoint --endpoint-name ENDPOINT "
+                f"instance count that runs now{destination}, then:\naws sagemaker update-endpoint --endpoint-name ENDPOINT "
                 "--endpoint-config-name COPY --no-retain-all-variant-properties\n"
                 "Requests that were not captured until then are not judged.",
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -141,6 +142,41 @@ MACHINES = {"kedge-retrain": "the retraining", "kedge-release": "the release"}
 ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "took too long and was ended"}
 
 
+def capacity_awaited(_model: str, detail: Detail) -> Message:
+    """SageMaker has no instance for a step, or a quota allows none."""
+    machine, cause = str(detail.get("machine", "")), str(detail.get("cause", ""))
+    return Message(
+        f"{MACHINES.get(machine, 'a run')} waits for {'a quota' if QUOTA.search(cause) else 'capacity'} "
+        f"at {detail.get('state', 'a step')}",
+        (
+            section("WHY", plain_failure(str(detail.get("error", "unknown")), cause)),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Kedge tries again for a day, after 5 minutes first and every hour at last, and writes again where it gave up. "
+                "Whatever serves, serves on. Nothing else works on the model meanwhile; to end the wait, stop the execution.",
+            ),
+            section("WHAT YOU CAN DO", shortage_remedy(cause)),
+            section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
+            run(detail),
+        ),
+    )
+
+
+QUOTA = re.compile(r"service limit '([^']+)'")
+
+
+def shortage_remedy(cause: str) -> str:
+    """What a person can do about a quota, or about instances that AWS has not; nothing where the cause is another."""
+    if found := QUOTA.search(cause):
+        return (
+            f"Ask for more of the quota '{found[1]}' at https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas "
+            "(in the model's region), or end what uses it."
+        )
+    if "CapacityError" in cause or "InsufficientInstanceCapacity" in cause or "ResourceLimitExceeded" in cause:
+        return "Choose another instance type in the model's YAML and deploy, or wait until AWS has instances again."
+    return ""
+
+
 def failed(model: str, detail: Detail) -> Message:
     """An execution broke."""
     machine, error = str(detail.get("machine", "")), str(detail.get("error", "unknown"))
@@ -152,6 +188,7 @@ def failed(model: str, detail: Detail) -> Message:
         (
             section("WHY", plain_failure(error, cause)),
             section("WHAT HAPPENS NEXT", RELEASE_NEXT if "release" in machine else retraining_next(model, detail)),
+            section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", "\n".join(link for link in links if link)),
             run(detail),
         ),

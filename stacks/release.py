@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
@@ -16,6 +17,7 @@ from kedge.model_config import ModelConfig
 from stacks.parts.access import (
     ALARMS,
     ISOLATED,
+    NO_RESOURCE_TYPE,
     allow,
     every_alarm,
     may_lend_key,
@@ -46,6 +48,7 @@ from stacks.storage import Storage
 
 START_SECONDS = 60
 SETTLE_SECONDS = 120
+RUNS = "jobs and scoring models are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 
@@ -180,6 +183,7 @@ class Release(cdk.Stack):
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "SETTLE_QUEUE_URL": self._settlements.queue_url,
                 "APPROVALS_QUEUE_URL": self._approvals.queue_url,
+                "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
             },
         )
         role = role_of(function)
@@ -195,22 +199,30 @@ class Release(cdk.Stack):
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
         # It lists what an earlier release has left: a listing is allowed on all alarms or on none.
         allow(role, "ListAlarms", ["cloudwatch:DescribeAlarms"], [every_alarm(self)], wildcard=ALARMS)
+        # Who changed or deleted an endpoint.
+        allow(role, "AskWho", ["cloudtrail:LookupEvents"], ["*"], wildcard=NO_RESOURCE_TYPE)
+        self._may_sweep(role)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         return function
+
+    def _may_sweep(self, role: iam.Role) -> None:
+        lists = [f"sagemaker:List{kind}" for kind in ("Models", "TrainingJobs", "TransformJobs")]
+        allow(role, "ListLeftovers", lists, ["*"], wildcard=NO_RESOURCE_TYPE)
+        jobs = sagemaker_arns(self, "training-job", "transform-job")
+        stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
+        allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
+        allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
+
+    def _machine_arn(self, name: str) -> str:
+        return self.format_arn(
+            service="states", resource="stateMachine", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+        )
 
     def _settle_what_ends(self, settle: lambda_.Function, machines: list[str], undelivered: sqs.Queue) -> None:
         """Every hour, and after every execution that has ended, whoever ended it."""
         consume(settle, self._settlements)
         bury_failures(settle, undelivered)
-        arns = [
-            self.format_arn(
-                service="states",
-                resource="stateMachine",
-                resource_name=machine,
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            )
-            for machine in machines
-        ]
+        arns = [self._machine_arn(machine) for machine in machines]
         ended = events.Rule(
             self,
             "Ended",

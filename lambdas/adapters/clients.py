@@ -55,3 +55,8 @@ def stepfunctions() -> Any:
 def glue() -> Any:
     """Glue."""
     return _client("glue")
+
+
+def cloudtrail() -> Any:
+    """CloudTrail."""
+    return _client("cloudtrail")

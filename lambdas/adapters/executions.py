@@ -14,6 +14,11 @@ def execution_arn(machine_arn: str, name: str) -> str:
     return f"{machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
+def machine_name(machine_arn: str) -> str:
+    """The name in a machine's ARN."""
+    return machine_arn.rpartition(":")[2]
+
+
 def machine_and_run(arn: str) -> tuple[str, str]:
     """The machine's and the execution's names in an execution's ARN."""
     *_, machine, run = arn.split(":")

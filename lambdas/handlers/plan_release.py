@@ -41,12 +41,13 @@ class Settings(Environment):
 
 
 class Request(BaseModel, frozen=True):
-    """One approved package to release."""
+    """One approved package to release; `mark` tells a later try of the same run apart, which had waited for capacity."""
 
     model: str
     run: str
     time: AwareDatetime
     package_arn: str
+    mark: str = ""
 
 
 @entry
@@ -63,7 +64,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if endpoint and endpoint.status != "InService":
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
     plan = plan_release(
-        config, package_version=package.version, package_arn=package.arn, run=request.run,
+        config, package_version=package.version, package_arn=package.arn, run=request.run + request.mark,
         serving=endpoint.fleet if endpoint else None,
     )  # fmt: skip
     try:

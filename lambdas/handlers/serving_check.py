@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kedge.errors import ChangedSinceGateError, UnknownPackageError
+from kedge.release_plan import capture_prefix
+from kedge.release_proof import Capture, judge_capture
 from kedge.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving
-from lambdas.adapters import agreements, artefacts, champions, clients, endpoints, model_registry, staged_baselines
+from lambdas.adapters import (
+    agreements,
+    artefacts,
+    champions,
+    clients,
+    endpoints,
+    model_registry,
+    staged_baselines,
+    trail,
+    windows,
+)
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.standing import Standing
-from lambdas.adapters.times import to_text
+from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.settled_release import Bench, champion_of, tell_once
 
 NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
+# The call comes before the endpoint is modified by it: an update takes half an hour, or longer. A deletion is noticed within the hour.
+AROUND, LOOK_BACK = timedelta(hours=3), timedelta(days=7)
 
 
 def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
@@ -31,13 +45,17 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
         champion_version=champion.package_version,
         served=served(endpoint, package),
     )
-    if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
+    if verdict.action == "FOLLOW" and package is not None:
         try:
-            follow(endpoint, package, champion, bench)
+            install_baseline(package, bench)
         except ChangedSinceGateError as error:
             verdict = replace(verdict, action="TELL", reasons=(verdict.reasons[0], f"it is not followed: {error}"))
     if verdict.action in ("FOLLOW", "TELL"):
         tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+    # After it is told: once the champion item has followed, nothing shows the change any more.
+    if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
+        tell_capture(endpoint, package, bench)
+        follow(endpoint, package, champion, bench)
     if verdict.state == AGREED and endpoint is not None:
         agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
         agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
@@ -61,6 +79,21 @@ def as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) ->
         now=bench.time,
     )
     return ServingVerdict("NONE", AGREED) if holds else None
+
+
+def tell_capture(endpoint: EndpointState, package: Package, bench: Bench) -> None:
+    """Tell where a config that somebody made captures elsewhere than Kedge looks, or not at all."""
+    uri = f"s3://{bench.desk.bucket}/{capture_prefix(bench.model, package.version)}"
+    proof = judge_capture(config="Kedge", planned=Capture(uri, True), found=endpoint.capture)
+    if proof.verdict == "ASTRAY":
+        detail = {
+            "package_arn": package.arn,
+            "package_version": package.version,
+            "endpoint_config": endpoint.endpoint_config,
+            "destination": uri,
+            "reasons": list(proof.reasons),
+        }
+        tell_once(f"capture#{endpoint.endpoint_config}", "capture_astray", detail, bench)
 
 
 def package_that_serves(endpoint: EndpointState | None, champion: Champion, bench: Bench) -> Package | None:
@@ -98,16 +131,8 @@ def served(endpoint: EndpointState | None, package: Package | None) -> Served | 
     )
 
 
-def follow(endpoint: EndpointState, package: Package, before: Champion, bench: Bench) -> None:
-    """Let the champion item name what serves, from when the endpoint was changed on."""
-    model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
-    champion = champion_of(
-        package,
-        before,
-        endpoint_config=endpoint.endpoint_config,
-        model_name=model.model_name,
-        since=endpoint.modified_at,
-    )
+def install_baseline(package: Package, bench: Bench) -> None:
+    """Put what the package is judged by where the monitor looks; it must be what passed the gate."""
     artefacts.require_unchanged(
         clients.s3(), package.artefact_uri, package.properties.get(model_registry.ARTEFACT_SHA256)
     )
@@ -119,6 +144,18 @@ def follow(endpoint: EndpointState, package: Package, before: Champion, bench: B
         model=bench.model,
         package_version=package.version,
     )
+
+
+def follow(endpoint: EndpointState, package: Package, before: Champion, bench: Bench) -> None:
+    """Let the champion item name what serves, from when the endpoint was changed on."""
+    model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
+    champion = champion_of(
+        package,
+        before,
+        endpoint_config=endpoint.endpoint_config,
+        model_name=model.model_name,
+        since=endpoint.modified_at,
+    )
     champions.replace(clients.dynamodb(), bench.desk.table, bench.model, champion, before=before)
 
 
@@ -128,4 +165,14 @@ def tell_change(verdict: ServingVerdict, champion: Champion, changed_at: datetim
     if changed_at is not None:
         detail["changed_at"] = to_text(changed_at)
     what = f"serving#{champion.endpoint_config}#{verdict.state}#{detail.get('changed_at', '')}"
-    tell_once(what, "endpoint_changed", detail, bench)
+    # CloudTrail is asked only where there is something to tell: it takes two questions a second.
+    if not windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, what):
+        tell_once(what, "endpoint_changed", detail | who(changed_at, bench), bench)
+
+
+def who(changed_at: datetime | None, bench: Bench) -> dict[str, str]:
+    """Who changed the endpoint, and when, where CloudTrail says it; nothing for a change of long ago."""
+    now = wall_clock()
+    since = max(changed_at - AROUND if changed_at else now - LOOK_BACK, now - LOOK_BACK)
+    change = trail.last_change(clients.cloudtrail(), bench.config.endpoint.name, since=since, until=now)
+    return {"by": change.by, "call": change.call, "changed_at": to_text(change.time)} if change else {}

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import MessagesUntoldError
+from kedge.retraining import run_prefix
 from lambdas.adapters import (
     canary_alarms,
     clients,
@@ -31,10 +32,13 @@ from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
+from lambdas.handlers.run_sweep import sweep_model, sweep_run
 from lambdas.handlers.serving_check import as_it_was, check_serving
 from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
 
+# UTC. The hour's tick in which a whole model is swept.
+SWEEP_HOUR = 3
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -47,6 +51,7 @@ class Settings(Environment):
     event_topic_arn: str
     settle_queue_url: str
     approvals_queue_url: str
+    retrain_machine_arn: str
 
 
 class Ended(BaseModel, frozen=True):
@@ -132,10 +137,21 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     tell_end(request.detail, bench)
     stands = standing.load(clients.dynamodb(), settings.state_table, bench.model)
     answer = bring_in_order(request, stands, bench, settings)
+    sweep(request, bench, settings)
     sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
     return {**answer, "told_again": sent}
+
+
+def sweep(request: Request, bench: Bench, settings: Settings) -> None:
+    """Remove what retrainings have left behind: after one that has ended, and once a day."""
+    if request.detail is not None:
+        machine, run = executions.machine_and_run(request.detail.executionArn)
+        if machine == executions.machine_name(settings.retrain_machine_arn):
+            sweep_run(run)
+    elif request.time.hour == SWEEP_HOUR:
+        sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)
 
 
 def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: Settings) -> dict[str, Any]:

@@ -36,8 +36,15 @@ OPERATIONS = {
     "describe_model": ("sagemaker:DescribeModel",),
     "describe_endpoint": ("sagemaker:DescribeEndpoint",),
     "describe_endpoint_config": ("sagemaker:DescribeEndpointConfig",),
+    "list_models": ("sagemaker:ListModels",),
+    "list_training_jobs": ("sagemaker:ListTrainingJobs",),
+    "list_transform_jobs": ("sagemaker:ListTransformJobs",),
+    "delete_model": ("sagemaker:DeleteModel",),
+    "stop_training_job": ("sagemaker:StopTrainingJob",),
+    "stop_transform_job": ("sagemaker:StopTransformJob",),
     "start_execution": ("states:StartExecution",),
     "describe_execution": ("states:DescribeExecution",),
+    "lookup_events": ("cloudtrail:LookupEvents",),
     "create_table": ("glue:CreateTable",),
     "start_query_execution": ("athena:StartQueryExecution",),
     "get_query_execution": ("athena:GetQueryExecution",),
@@ -60,6 +67,7 @@ CLIENTS = {
     "step_functions",
     "sfn",
     "glue",
+    "cloudtrail",
 }
 
 

@@ -97,6 +97,7 @@ PREFIXES_FROM_ELSEWHERE = {
 # Prefixes that a handler only writes into a request of somebody else's.
 PREFIXES_FOR_OTHERS = {
     "plan_release": {"capture": "the endpoint writes there, with its execution role"},
+    "settle": {"capture": "the mail says where a config of a person's own is to capture to"},
     "snapshot_data": {
         "trained": "the training job writes there, with its execution role",
         "scored": "the transform jobs write there, with theirs",

@@ -86,7 +86,21 @@ def test_the_longest_training_that_a_yaml_may_ask_for_fits_its_state_with_an_hou
 
 def test_the_retrain_machine_outlasts_all_its_states_each_at_its_longest():
     retrain = load("retrain.asl.json")
-    assert retrain["TimeoutSeconds"] >= sum(map(longest_seconds, retrain["States"].values()))
+    assert retrain["TimeoutSeconds"] >= sum(map(longest_seconds, retrain["States"].values())) + waited_seconds(retrain)
+
+
+@pytest.mark.parametrize("file", STACK_OF)
+def test_capacity_is_waited_for_a_day_in_growing_pauses_and_told_first(file):
+    machine = load(file)
+    verdicts, pauses = zip(*(pause.values() for pause in machine["States"]["Begin"]["Result"]["pauses"]), strict=True)
+    assert (verdicts[0], set(verdicts[1:-1]), verdicts[-1]) == ("TELL", {"WAIT"}, "GIVE_UP")
+    assert 86_400 <= sum(pauses) < machine["TimeoutSeconds"] - 12 * 3600
+    assert list(pauses[:-1]) == sorted(pauses[:-1])
+
+
+def waited_seconds(machine):
+    """What the machine waits for capacity at most."""
+    return sum(pause["seconds"] for pause in machine["States"]["Begin"]["Result"]["pauses"])
 
 
 def test_a_longer_training_is_refused_with_its_place_and_range():

@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
+from moto.cloudtrail.responses import CloudTrailResponse
 
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
@@ -100,6 +101,8 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
         monkeypatch.setenv(name, value)
     with mock_aws():
         clients._client.cache_clear()
+        # moto has no lookup of CloudTrail's events.
+        monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: '{"Events": []}', raising=False)
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         names = ("model", "item")
         boto3.client("dynamodb").create_table(

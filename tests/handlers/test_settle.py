@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
@@ -18,6 +19,7 @@ from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.models import load_models
 from lambdas.adapters.times import to_text
 from lambdas.adapters.under_way import ReleaseUnderWay
+from lambdas.handlers import run_sweep
 from lambdas.handlers.settle import handler
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
 from tests.handlers.champions import promote
@@ -531,3 +533,120 @@ def test_alarms_that_cannot_be_deleted_leave_the_note_for_the_next_hour(world, m
     assert left(world) == ["canary", "release"]
     hourly()
     assert (alarms(world), left(world), len(world.mails())) == ([], [], 1)
+
+
+RETRAINING = f"{MODEL}-performance-1-0a1b2c3d"
+RETRAIN_ARN = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:kedge-retrain:{RETRAINING}"
+OTHERS = [OLD, f"{MODEL}-performance-1-ffffffff-0", f"{MODEL}-by-hand", "hotel-prices-manual-1-0a1b2c3d-0"]
+
+
+def leftovers(world) -> None:
+    """Leave what a retraining leaves that was stopped while it scored, beside models of others."""
+    container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/m.tar.gz"}
+    for name in (f"{RETRAINING}-0", f"{RETRAINING}-champion-1", *OTHERS[1:]):
+        world.sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    world.sagemaker.create_transform_job(
+        TransformJobName=f"{RETRAINING}-challenger-0",
+        ModelName=f"{RETRAINING}-0",
+        TransformInput={"DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in"}}},
+        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    for job in sagemaker_backends[ACCOUNT][REGION].transform_jobs.values():
+        job.transform_job_status = "InProgress"
+
+
+def models_left(world) -> list[str]:
+    pages = world.sagemaker.get_paginator("list_models").paginate()
+    return sorted(model["ModelName"] for page in pages for model in page["Models"])
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "FAILED", "SUCCEEDED"])
+def test_what_a_retraining_left_is_swept_when_it_has_ended(world, monkeypatch, status):
+    promote(world)
+    world.serve(OLD)
+    leftovers(world)
+    stopped = []
+    monkeypatch.setattr(
+        clients.sagemaker(), "stop_transform_job", lambda **job: stopped.append(job["TransformJobName"])
+    )
+    hourly(detail={"executionArn": RETRAIN_ARN, "status": status, "input": json.dumps({"model": MODEL})})
+    assert models_left(world) == sorted(OTHERS)
+    assert stopped == [f"{RETRAINING}-challenger-0"]
+
+
+@pytest.mark.parametrize(("hour", "swept"), [(3, True), (4, False)])
+def test_once_a_day_all_is_swept_that_no_running_execution_owns(world, monkeypatch, hour, swept):
+    promote(world)
+    world.serve(OLD)
+    leftovers(world)
+    monkeypatch.setattr(clients.sagemaker(), "stop_transform_job", lambda **_: None)
+    running = OTHERS[1].removesuffix("-0")
+    monkeypatch.setattr(
+        run_sweep.executions, "status", lambda _client, arn: "RUNNING" if arn.endswith(running) else "ABORTED"
+    )
+    handler({"model": MODEL, "time": to_text(NOW.replace(hour=hour))}, CONTEXT)
+    assert (models_left(world) == sorted(OTHERS)) is swept
+
+
+def test_an_execution_of_a_persons_own_name_has_nothing_swept_that_begins_like_it(world, monkeypatch):
+    promote(world)
+    world.serve(OLD)
+    leftovers(world)
+    arn = RETRAIN_ARN.replace(RETRAINING, MODEL)
+    before = models_left(world)
+    hourly(detail={"executionArn": arn, "status": "ABORTED", "input": json.dumps({"model": MODEL})})
+    assert models_left(world) == before
+
+
+def test_a_followed_config_that_captures_nothing_is_told_with_what_to_do(world):
+    promote(world)
+    by_hand(world, world.register(properties=PROPERTIES))
+    world.freeze()
+    world.put("retraining/r/baseline/baseline.npz", world.read(f"baselines/{MODEL}/1.npz"))
+    for beside in ("reference.json", "slices.npz", "statistics.json", "constraints.json"):
+        world.put(f"retraining/r/baseline/{beside}", b"{}")
+    hourly()
+    ((_, body),) = [mail for mail in world.mails() if "is not captured where it should be" in mail[0]]
+    assert "the endpoint captures nothing, where Kedge says" in body
+    assert f"captures 100 % of input and output to s3://{BUCKET}/capture/{MODEL}/1" in " ".join(body.split())
+    assert champion(world).endpoint_config.endswith("by-hand")
+
+
+def trail_says(monkeypatch, *events: dict) -> None:
+    """Let CloudTrail hold these events."""
+    answer = json.dumps({"Events": list(events)})
+    monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: answer)
+
+
+def refuse_lookup(*_):
+    raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "LookupEvents")
+
+
+def trail_event(call: str, by: str, *, endpoint: str = MODEL, **record) -> dict:
+    found = {"requestParameters": {"endpointName": endpoint}, "userIdentity": {"arn": by}} | record
+    return {"EventName": call, "EventTime": NOW.timestamp(), "CloudTrailEvent": json.dumps(found)}
+
+
+def test_who_deleted_the_endpoint_is_told_where_cloudtrail_says_it(world, monkeypatch):
+    promote(world)
+    trail_says(
+        monkeypatch,
+        trail_event("DeleteEndpoint", "arn:refused", errorCode="AccessDenied"),
+        trail_event("DeleteEndpoint", "arn:another", endpoint="another"),
+        trail_event("DeleteEndpoint", "arn:aws:sts::1:assumed-role/ops/lisa", eventVersion="1"),
+    )
+    hourly()
+    ((_, body),) = world.mails()
+    assert f"Changed at {to_text(NOW)} by arn:aws:sts::1:assumed-role/ops/lisa (DeleteEndpoint)." in body
+
+
+@pytest.mark.parametrize("denied", [False, True])
+def test_where_cloudtrail_answers_nothing_or_denies_the_change_is_told_all_the_same(world, monkeypatch, denied):
+    promote(world)
+    if denied:
+        monkeypatch.setattr(clients.cloudtrail(), "get_paginator", refuse_lookup)
+    hourly()
+    ((_, body),) = world.mails()
+    assert "does not exist any more" in body
+    assert "CloudTrail did not say by whom" in body

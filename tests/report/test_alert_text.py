@@ -61,6 +61,14 @@ DETAILS = {
     "release_refused": {"run": RUN, "package_version": "2", "reasons": ["the artefact is another one"]},
     "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
     "baseline_switched": {"run": RUN, "package_version": "1", "endpoint": MODEL},
+    "capacity_awaited": {
+        "machine": "kedge-retrain",
+        "run": RUN,
+        "execution": f"arn:aws:states:eu-west-1:123456789012:execution:kedge-retrain:{RUN}",
+        "state": "TrainChallenger",
+        "error": "SageMaker.ResourceLimitExceededException",
+        "cause": "The account-level service limit 'ml.m5.large for training job usage' is 0 Instances",
+    },
     "failed": {
         "machine": "kedge-retrain",
         "run": RUN,
@@ -207,6 +215,18 @@ def test_a_failure_says_where_and_cuts_a_long_cause():
         in found.body
     )
     assert len(found.body) < 1500
+
+
+def test_a_wait_for_capacity_names_the_quota_or_another_instance_type_and_so_does_its_end():
+    found = mail("capacity_awaited")
+    assert found.subject == f"[Kedge] {MODEL}: kedge-retrain waits for a quota at TrainChallenger"
+    quota = "the quota 'ml.m5.large for training job usage' at https://console.aws.amazon.com/servicequotas"
+    assert quota in found.body
+    assert quota in mail("failed", cause=DETAILS["capacity_awaited"]["cause"]).body
+    found = mail("capacity_awaited", error="States.TaskFailed", cause="CapacityError: Unable to provision")
+    assert "waits for capacity" in found.subject
+    assert "another instance type" in found.body
+    assert "WHAT YOU CAN DO" not in mail("failed").body
 
 
 def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():

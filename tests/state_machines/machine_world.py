@@ -86,6 +86,7 @@ class FakeSageMaker:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self._refusals: list[tuple[str, str, str]] = []
         self.job_endings: list[str] = []
+        self.failure_reason = "AlgorithmError"
         self._jobs: dict[str, dict[str, Any]] = {}
         boto3._get_default_session().events.register("before-call.sagemaker", self._answer)
 
@@ -130,7 +131,8 @@ class FakeSageMaker:
             return _ok({})
         status = job["ending"] if now >= job["ends"] else "InProgress"
         artefact = {"S3ModelArtifacts": f"s3://bucket/{name}/model.tar.gz"}
-        return _ok({f"{field}Name": name, f"{field}Status": status, "ModelArtifacts": artefact, "CreationTime": now})
+        found = {f"{field}Name": name, f"{field}Status": status, "ModelArtifacts": artefact, "CreationTime": now}
+        return _ok(found | ({"FailureReason": self.failure_reason} if status == "Failed" else {}))
 
 
 class _Http:

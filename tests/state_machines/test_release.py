@@ -116,9 +116,34 @@ def test_a_call_that_is_refused_for_good_ends_the_run_told(machine, functions, s
 
 def test_a_first_endpoint_that_cannot_be_created_ends_the_run_told(machine, functions, sagemaker):
     functions.set(PlanRelease=plan(serving=False))
-    sagemaker.fail("CreateEndpoint", "ResourceLimitExceeded", times=99)
-    assert run(machine)["error"] == "SageMaker.ResourceLimitExceededException"
+    sagemaker.fail("CreateEndpoint", "ValidationException", times=99)
+    assert run(machine)["error"] == "SageMaker.SageMakerException"
     assert (functions.told(), machine.lease()) == (["failed"], None)
+
+
+@pytest.mark.parametrize(("operation", "serving"), [("CreateEndpoint", False), ("UpdateEndpoint", True)])
+def test_a_quota_is_waited_for_told_once_and_the_release_planned_anew(
+    machine, functions, sagemaker, operation, serving
+):
+    functions.set(PlanRelease=plan(serving=serving))
+    sagemaker.fail(operation, "ResourceLimitExceeded", times=5)
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert [event["mark"] for event in functions.named("PlanRelease")] == ["", "1", "2", "3", "4", "5"]
+    assert functions.told()[0] == "capacity_awaited"
+    assert functions.told().count("capacity_awaited") == 1
+    assert machine.lease() is None
+
+
+@pytest.mark.parametrize(("operation", "serving"), [("CreateEndpoint", False), ("UpdateEndpoint", True)])
+def test_a_quota_that_stays_is_given_up_after_a_day_told_and_settled(machine, functions, sagemaker, operation, serving):
+    functions.set(PlanRelease=plan(serving=serving))
+    sagemaker.fail(operation, "ResourceLimitExceeded", times=99)
+    ending = run(machine, hours=27)
+    assert (ending["status"], ending["error"]) == ("FAILED", "SageMaker.ResourceLimitExceededException")
+    assert functions.told() == ["capacity_awaited", "failed"]
+    assert functions.named("Tell")[-1]["detail"]["state"] == operation
+    assert (len(functions.named("Settle")), machine.lease()) == (1, None)
 
 
 def test_alarms_that_cannot_be_armed_stop_the_release_before_it_touches_the_endpoint(machine, functions, sagemaker):
@@ -155,7 +180,7 @@ def test_a_teller_that_fails_on_what_serves_already_fails_the_run(machine, funct
 
 def test_a_canary_that_never_settles_ends_with_the_machine(account, machine, functions):
     functions.set(WatchCanary={"verdict": "BAKING", "watch": {}})
-    assert run(machine, hours=13)["status"] == "TIMED_OUT"
+    assert run(machine, hours=38)["status"] == "TIMED_OUT"
     # The lease's holder runs no more, so that the next one may take it: lambdas/adapters/leases.py.
     (holder,) = {machine.lease()}
     assert machine.ending(holder)["status"] != "RUNNING"

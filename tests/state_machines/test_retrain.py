@@ -2,6 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from lambdas.adapters.times import from_text
+from offline.capacity import SHORT_OF_JOBS
 from tests.state_machines.function_answers import ROLE, RUN, gate, pinned, ready, registration, rejected
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
@@ -187,10 +189,39 @@ def test_transform_jobs_that_fail_end_the_run_and_delete_the_model(machine, func
 
 
 def test_the_other_transform_job_is_stopped_when_one_has_failed_for_good(machine, sagemaker):
-    sagemaker.fail("CreateTransformJob", "ResourceLimitExceeded", times=6, about="-challenger-")
+    sagemaker.fail("CreateTransformJob", "ValidationException", times=9, about="-challenger-")
     sagemaker.job_minutes = 60
-    assert run(machine)["error"] == "SageMaker.ResourceLimitExceededException"
+    assert run(machine)["error"] == "SageMaker.AmazonSageMakerException"
     assert sagemaker.named("StopTransformJob") == [{"TransformJobName": f"{RUN}-champion-0"}]
+
+
+@pytest.mark.parametrize("operation", ["CreateTrainingJob", "CreateTransformJob"])
+def test_a_quota_is_waited_for_and_told_once(machine, functions, sagemaker, operation):
+    sagemaker.fail(operation, "ResourceLimitExceeded", times=9, about=RUN)
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told().count("capacity_awaited") == 1
+    told = next(event for event in functions.named("Tell") if event["kind"] == "capacity_awaited")["detail"]
+    assert (told["machine"], told["error"]) == ("kedge-retrain", "SageMaker.ResourceLimitExceededException")
+    names = [request.get("TrainingJobName", request.get("TransformJobName")) for request in sagemaker.named(operation)]
+    assert len(set(names)) == len(names)
+    assert machine.lease() is None
+
+
+def test_a_lack_of_instances_is_waited_for_and_a_script_that_fails_is_not(machine, functions, sagemaker):
+    sagemaker.job_endings, sagemaker.failure_reason = ["Failed"] * 4, SHORT_OF_JOBS
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told().count("capacity_awaited") == 1
+
+
+def test_a_quota_that_stays_is_given_up_after_a_day_and_told(machine, functions, sagemaker):
+    sagemaker.fail("CreateTrainingJob", "ResourceLimitExceeded", times=99)
+    ending = run(machine, hours=26)
+    assert (ending["status"], ending["error"]) == ("FAILED", "SageMaker.ResourceLimitExceededException")
+    assert functions.told() == ["capacity_awaited", "failed"]
+    first, last = (event["time"] for event in functions.named("Tell"))
+    assert timedelta(hours=23) < from_text(last) - from_text(first) < timedelta(hours=25)
+    assert (functions.named("Tell")[-1]["detail"]["state"], machine.lease()) == ("TrainChallenger", None)
 
 
 @pytest.mark.parametrize("operation", ["CreateModel", "CreateModelPackage"])
