@@ -59,7 +59,9 @@ class ModelConfig(Section):
             raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
         for feature in self.features:
             if feature.renamed_from in self.feature_names:
-                raise ValueError(f"feature {feature.name} is renamed_from {feature.renamed_from}, which is a feature still")
+                raise ValueError(
+                    f"feature {feature.name} is renamed_from {feature.renamed_from}, which is a feature still"
+                )
         return self
 
     @model_validator(mode="after")

@@ -108,6 +108,8 @@ def test_tables_are_described_once_and_stay(world):
         "kedge_row_id",
         "kedge_time",
         "prediction",
+        "row_id",
+        "time",
     ]
 
 

@@ -95,7 +95,6 @@ def test_a_configuration_cannot_be_changed():
         ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
         ("prediction: {name: Label}", OWN.format("prediction has 'Label'")),
-        ("endpoint: {name: parcels, custom_attributes: [kedge_time]}", OWN.format("endpoint.custom_attributes has 'kedge_time'")),
         ("labels: {fields: [label]}", OWN.format("labels.fields has 'label'")),
         ("prediction: {probabilities: [items, p]}", "column names must be unique, these are not: items"),
     ],
@@ -107,6 +106,11 @@ def test_a_bad_value_names_field_value_and_what_is_allowed(extra, problem):
 @pytest.mark.parametrize("name", ["label", "LABEL", "kedge_hour", "Kedge_row_id"])
 def test_a_feature_with_a_name_that_kedge_keeps_for_itself_is_refused(name):
     assert refusal(YAML.replace("name: weight", f"name: {name}")) == [OWN.format(f"features has {name!r}")]
+
+
+def test_an_attribute_of_the_requests_is_not_called_as_a_column_of_kedges():
+    text = YAML.replace("endpoint: {", "endpoint: {custom_attributes: [kedge_time], ")
+    assert refusal(text) == [OWN.format("endpoint.custom_attributes has 'kedge_time'")]
 
 
 @pytest.mark.parametrize("name", ["hour", "time", "row_id", "event_id", "collected", "source", "field_x", "label_time"])
