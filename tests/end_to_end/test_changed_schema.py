@@ -39,7 +39,7 @@ labels: {classes: [CLASSES], label_horizon_days: 1}
 cadence: {profile: daily, judge: daily, window_days: 3}
 drift: {minimum_rows: 100}
 retraining: {paused: true}
-training: {minimum_rows: 300, permuted_rows: 0, hyperparameters: {trees: 20}}
+training: {minimum_rows: 300, permuted_rows: 0, holdout_fraction: 0.1, hyperparameters: {trees: 30, min_child_weight: 1}}
 gate: {minimum_holdout_rows: 50}
 canary: {traffic_fraction: 0.5, bake_minutes: 10, termination_wait_minutes: 0, minimum_requests: 2}
 """
@@ -57,7 +57,7 @@ AFTER = {
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 # From this day on boilers get hot.
 HOT_FROM = START + 3 * DAY
-ROWS_A_REQUEST, REQUESTS_A_DAY = 25, 4
+ROWS_A_REQUEST, REQUESTS_A_DAY = 50, 4
 COLUMNS = ("hour", "time", "row_id", "event_id", "temp", "noise")
 
 
