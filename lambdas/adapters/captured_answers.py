@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +37,7 @@ def load_captured_rows(
     return rows.filter(inside), Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
 
 
-def answers_of(rows: pa.Table, config: ModelConfig, classes: Sequence[str] | None = None) -> NDArray[np.float64]:
+def answers_of(rows: pa.Table, config: ModelConfig, classes: tuple[str, ...] | None = None) -> NDArray[np.float64]:
     """The answers as numbers, of several classes their codes (among these, where two packages' differ); NaN where one cannot be read."""
     if classes is None or config.problem != "multiclass_classification":
         classes = config.labels.classes if config.problem != "regression" else ()
