@@ -57,6 +57,11 @@ class ModelConfig(Section):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
+        for feature in self.features:
+            if feature.renamed_from in self.feature_names:
+                raise ValueError(
+                    f"feature {feature.name} is renamed_from {feature.renamed_from}, which is a feature still"
+                )
         return self
 
     @model_validator(mode="after")

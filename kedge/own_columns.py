@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 # Stands before each name. A YAML whose columns begin so is refused.
 PREFIX = "kedge_"
@@ -42,41 +41,42 @@ def name_before(name: str) -> str | None:
     return _BEFORE.get(name)
 
 
-def names_in_file(wanted: Iterable[str], in_file: Iterable[str]) -> dict[str, str]:
-    """What each wanted column is called in a stored file; one that the file lacks is left out.
+def names_in_file(wanted: Iterable[str], in_file: Sequence[str]) -> dict[str, str]:
+    """What each wanted column is called in a part of the predictions table; one that the file lacks is left out.
 
     >>> names_in_file(["kedge_time", "time"], ["kedge_row_id", "kedge_time", "time"])
     {'kedge_time': 'kedge_time', 'time': 'time'}
-    >>> names_in_file(["kedge_time", "x", "y"], ["row_id", "time", "x"])
+    >>> names_in_file(["kedge_time", "time", "x"], ["row_id", "time", "x"])
     {'kedge_time': 'time', 'x': 'x'}
     """
-    there = {*in_file}
-    older = ROW_ID not in there
-    found = {name: (name_before(name) or name) if older else name for name in wanted}
-    return {name: stored for name, stored in found.items() if stored in there}
+    stored = {name: theirs for theirs, name in zip(in_file, rows_named_now(in_file), strict=True)}
+    return {name: stored[name] for name in wanted if name in stored}
 
 
-def as_named_now(table: Any) -> Any:
-    """A stored table with our columns under their names of now.
+def rows_named_now(in_file: Iterable[str]) -> list[str]:
+    """The columns of a stored table of rows under our names of now; what is no column of ours keeps its name.
 
-    Parameters
-    ----------
-    table : Table
-        With all columns of its file.
-
-    >>> import pyarrow as pa
-    >>> as_named_now(pa.table({"row_id": ["a"], "field_refund": ["9"]})).column_names
-    ['kedge_row_id', 'kedge_field_refund']
+    >>> rows_named_now(["row_id", "time", "source"])
+    ['kedge_row_id', 'kedge_time', 'source']
     """
-    if ROW_ID in table.column_names or _BEFORE[ROW_ID] not in table.column_names:
-        return table
-    now = {before: name for name, before in _BEFORE.items()}
-    return table.rename_columns(
-        [
-            FIELD + name.removeprefix("field_") if name.startswith("field_") else now.get(name, name)
-            for name in table.column_names
-        ]
-    )
+    return _named_now([*in_file], (ROW_ID, EVENT_ID, TIME))
+
+
+def labels_named_now(in_file: Iterable[str]) -> list[str]:
+    """The columns of a stored table of labels under our names of now.
+
+    >>> labels_named_now(["row_id", "label", "collected", "field_refund"])
+    ['kedge_row_id', 'label', 'kedge_collected', 'kedge_field_refund']
+    """
+    names = _named_now([*in_file], (ROW_ID, COLLECTED, SOURCE))
+    return [FIELD + name.removeprefix("field_") if name.startswith("field_") else name for name in names]
+
+
+def _named_now(in_file: list[str], ours: tuple[str, ...]) -> list[str]:
+    if ROW_ID in in_file:
+        return in_file
+    now = {_BEFORE[name]: name for name in ours}
+    return [now.get(name, name) for name in in_file]
 
 
 def first_rows_names(in_file: Sequence[str], features: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from kedge.label_fold import in_schema, label_schema, waiting_schema
 from kedge.label_ledger import LabelLedger, decode_ledger, encode_ledger
-from kedge.own_columns import ROW_ID, as_named_now
+from kedge.own_columns import ROW_ID, labels_named_now
 from lambdas.adapters import objects
 
 
@@ -102,4 +102,4 @@ def _load(s3: Any, bucket: str, key: str, schema: pa.Schema) -> tuple[pa.Table, 
     if found is None:
         return schema.empty_table(), None
     table = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
-    return in_schema(as_named_now(table), schema), found[1]
+    return in_schema(table.rename_columns(labels_named_now(table.column_names)), schema), found[1]

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from kedge.capture_records import Quarantined
-from kedge.own_columns import as_named_now, names_in_file
+from kedge.own_columns import names_in_file, rows_named_now
 from lambdas.adapters import objects
 
 
@@ -43,9 +43,8 @@ def load_parts(s3: Any, bucket: str, keys: Iterable[str], columns: Sequence[str]
 
 
 def _read(file: Any, columns: Sequence[str] | None) -> pa.Table:
-    if columns is None:
-        return as_named_now(file.read(use_threads=False))
-    stored = names_in_file(columns, file.schema_arrow.names)
+    in_file = file.schema_arrow.names
+    stored = names_in_file(rows_named_now(in_file) if columns is None else columns, in_file)
     # Parquet gives the columns in the file's order.
     return file.read(columns=[*stored.values()], use_threads=False).select([*stored.values()]).rename_columns([*stored])
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.labelled_history import RowsOfSchema
 from kedge.model_config import ModelConfig
-from kedge.own_columns import LABEL, TIME, as_named_now, first_rows_names, name_in_first_rows
+from kedge.own_columns import LABEL, TIME, first_rows_names, name_in_first_rows, rows_named_now
 from kedge.training_rows import label_texts, typed_rows
 from lambdas.adapters import objects, package_schemas
 
@@ -56,7 +56,8 @@ def load_json(s3: Any, bucket: str, key: str) -> Any:
 
 def load_table(s3: Any, bucket: str, key: str) -> pa.Table:
     """Read one Parquet file of a snapshot."""
-    return as_named_now(pq.read_table(io.BytesIO(load_file(s3, bucket, key))))
+    table = pq.read_table(io.BytesIO(load_file(s3, bucket, key)))
+    return table.rename_columns(rows_named_now(table.column_names))
 
 
 def table_bytes(table: pa.Table) -> bytes:

@@ -36,6 +36,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.info("nothing to join: no package is deployed", model=request.model)
         return {}
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
+    if not {*request.columns} <= {*config.feature_names, *config.answer_columns}:
+        # What was asked for is of another package's schema: the next window is measured by this one's.
+        why = "another package, with other columns, became champion before its labels were joined"
+        unmeasured = request.unmeasured(why).model_dump(mode="json", exclude_none=True)
+        queues.send(clients.sqs(), settings.performance_queue_url, unmeasured)
+        return {}
     # An attempt's own: what one that was cut off, or that SQS delivers twice, leaves behind is read by nobody.
     run = f"{champion.package_version}-{context.aws_request_id}"
     try:

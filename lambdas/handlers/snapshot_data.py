@@ -144,15 +144,17 @@ def find_champion(config: ModelConfig, settings: Settings) -> Serving | None:
     """
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
     known = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    served = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config) if endpoint else None
+    named = (
+        endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config).model_name if endpoint else None
+    )
     if known is None:
-        return Serving(served.model_name, config) if served else None
+        return Serving(named, config) if named else None
     return Serving(
-        served.model_name if served else known.model_name,
+        named or known.model_name,
         package_schemas.load(clients.s3(), settings.data_bucket, config, known.baseline),
         known.package_version,
         known.training_end,
-        package_arn=None if served else known.package_arn,
+        package_arn=None if named else known.package_arn,
     )
 
 

@@ -158,6 +158,31 @@ def test_parts_are_read_as_one_table(s3):
     assert predictions.load_parts(s3, BUCKET, []) is None
 
 
+def test_parts_of_before_are_read_under_the_names_of_now_beside_features_that_have_theirs(s3):
+    predictions.save_part(s3, BUCKET, "p/1", pa.table({"row_id": ["a"], "event_id": ["e"], "time": [1], "x": [0.5]}))
+    predictions.save_part(
+        s3, BUCKET, "p/2", pa.table({"kedge_row_id": ["b"], "kedge_event_id": ["f"], "kedge_time": [2], "time": [9]})
+    )
+    rows = [{"kedge_row_id": "a", "kedge_time": 1, "time": None}, {"kedge_row_id": "b", "kedge_time": 2, "time": 9}]
+    assert (
+        predictions.load_parts(s3, BUCKET, ["p/1", "p/2"], ["kedge_row_id", "kedge_time", "time"]).to_pylist() == rows
+    )
+    assert predictions.load_parts(s3, BUCKET, ["p/1"]).column_names == [
+        "kedge_row_id",
+        "kedge_event_id",
+        "kedge_time",
+        "x",
+    ]
+
+
+def test_label_days_of_before_are_read_under_the_names_of_now(s3):
+    at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
+    before = pa.table({"row_id": ["a"], "label": ["1"], "collected": at, "source": ["k"], "field_sex": ["f"]})
+    put(s3, label_days.day_key("m", date(2016, 1, 9)), label_days.encode_labels(before))
+    found, _ = label_days.load_day(s3, BUCKET, "m", date(2016, 1, 9), fields=("sex",))
+    assert [*found.to_pylist()[0].values()] == ["a", "1", datetime(2016, 1, 9, tzinfo=UTC), "k", "f"]
+
+
 def test_label_files_are_listed_by_the_hour_of_their_collection(s3):
     for name in ("2016/01/01/04/a", "2016/01/01/05/a", "2016/01/03/09/b", "notadate", "2016/01/03/09/folder/"):
         put(s3, f"labels/m/{name}")

@@ -111,3 +111,22 @@ def test_a_model_that_is_gone_is_told_and_any_other_refusal_raised():
         refused("ValidationException")
     with pytest.raises(ClientError, match="AccessDenied"):
         refused("AccessDeniedException")
+
+
+def test_a_model_that_went_with_its_endpoint_is_copied_from_its_package():
+    sagemaker = boto3.client("sagemaker", region_name="eu-west-1")
+    facts = {"ModelPackageName": "m", "ModelPackageArn": PACKAGE, "CreationTime": 0, "ModelPackageStatus": "Completed"}
+    facts |= {"ModelPackageStatusDetails": {"ValidationStatuses": []}}
+    container = {"Image": "image:7", "ModelDataUrl": "s3://ours/model.tar.gz", "Environment": {"A": "1"}}
+    with Stubber(sagemaker) as stub:
+        stub.add_response("describe_model_package", {**facts, "InferenceSpecification": {"Containers": [container]}})
+        request = copied_model_request(sagemaker, SHOP, model_name="m-7", package_arn=PACKAGE)
+    assert request["Containers"] == [container]
+
+
+def test_a_package_that_is_gone_is_told_with_what_to_do():
+    sagemaker = boto3.client("sagemaker", region_name="eu-west-1")
+    with Stubber(sagemaker) as stub:
+        stub.add_client_error("describe_model_package", "ValidationException")
+        with pytest.raises(UnscorableChampionError, match="release a version of the group that exists"):
+            copied_model_request(sagemaker, SHOP, model_name="m-7", package_arn=PACKAGE)

@@ -108,10 +108,21 @@ def test_tables_are_described_once_and_stay(world):
         "kedge_row_id",
         "kedge_time",
         "prediction",
+        "row_id",
+        "time",
     ]
 
 
 def test_without_a_deployed_package_there_is_nothing_to_join(world):
     assert join_labels.handler(message(BODY), context(seconds=600)) == {}
     assert world.received("performance") == []
+    assert queries() == []
+
+
+def test_columns_of_a_champion_that_was_replaced_meanwhile_are_not_joined(world):
+    answered(world)
+    asked = message({**BODY, "columns": ["prediction", "a_feature_of_before"]})
+    assert join_labels.handler(asked, context(seconds=600)) == {}
+    (body,) = world.received("performance")
+    assert "another package, with other columns" in body["not_measured"]
     assert queries() == []

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from kedge import capture_lines, id_hashes
 from kedge.day_profile import DayProfile, encode_day
 from kedge.errors import DayContendedError, EncodingError
+from kedge.package_schema import encode_schema
 from lambdas.adapters import baselines, clients, days, row_objects, served
 from lambdas.handlers import day_folding
 from lambdas.handlers.day_folding import Place, fold_day
@@ -62,6 +63,17 @@ def table_of(world, key: str = KEY) -> pa.Table:
 
 def capture(world, bookings, **names) -> list[str]:
     return world.capture(bookings, scored(bookings, skill=0.8)[0], **names)
+
+
+def test_a_package_is_read_by_the_schema_that_it_was_released_with_whatever_the_yaml_says_now(world, bookings):
+    names = world.config.feature_names
+    world.config = world.config.model_copy(update={"features": world.config.features[:-2]})
+    world.put(f"baselines/{MODEL}/1/schema.json", encode_schema(world.config))
+    world.freeze()
+    capture(world, bookings)
+    totals = run()
+    assert (totals["RowsCaptured"], totals["RecordsQuarantined"]) == (bookings.num_rows, 0)
+    assert table_of(world).column_names[3:-1] == [*names[:-2]]
 
 
 def test_every_captured_row_is_counted_and_kept(world, bookings):

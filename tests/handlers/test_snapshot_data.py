@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lambdas.adapters import champions, windows
+from lambdas.adapters import champions, training_data, windows
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
 from lambdas.handlers.snapshot_data import handler
@@ -38,8 +38,8 @@ def run(time: datetime = NOW) -> dict:
     return json.loads(json.dumps(handler(event, CONTEXT)))
 
 
-def promote(world, training_end: datetime) -> None:
-    champion = Champion("arn:1", "1", "1", training_end, training_end, f"{MODEL}-v1-aaaa", f"{MODEL}-v1-aaaa")
+def promote(world, training_end: datetime, *, package_arn: str = "arn:1") -> None:
+    champion = Champion(package_arn, "1", "1", training_end, training_end, f"{MODEL}-v1-aaaa", f"{MODEL}-v1-aaaa")
     champions.save(world.dynamodb, TABLE, MODEL, champion)
 
 
@@ -103,6 +103,26 @@ def test_nanoseconds_of_pandas_are_no_fault(world):
     rows = rows.set_column(1, "timestamp", pc.add(moments, 7).cast(pa.timestamp("ns")))
     world.put(f"initial/{MODEL}/training.parquet", parquet(rows))
     assert run(datetime(2015, 10, 1, tzinfo=UTC))["verdict"] == "READY"
+
+
+def test_a_feature_that_is_called_timestamp_leaves_the_times_to_the_column_time(world, monkeypatch):
+    rows = first_rows().rename_columns({"id": "row_id", "timestamp": "time", "adr": "timestamp"})
+    features = [f.model_copy(update={"name": "timestamp"}) if f.name == "adr" else f for f in world.config.features]
+    config = world.config.model_copy(update={"features": tuple(features)})
+    world.put(f"initial/{MODEL}/training.parquet", parquet(rows))
+    found = training_data.load_initial_rows(world.s3, BUCKET, config, may_lack=False)
+    assert {"kedge_row_id", "kedge_time", "timestamp"} <= {*found.rows.column_names}
+
+
+def test_without_an_endpoint_the_package_that_was_promoted_last_is_the_champion(world):
+    promote(world, datetime(2015, 11, 5, tzinfo=UTC), package_arn=world.register())
+    bookings = load_bookings("2015-10-01", "2015-12-01")
+    answer(world, bookings)
+    publish_labels(world, bookings, until=NOW)
+    answered = run()
+    assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    assert answered["champion_model"]["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]
+    assert answered["champion_transform"]["TransformOutput"]["S3OutputPath"].endswith("/champion")
 
 
 def test_the_holdout_is_newer_than_what_either_model_learnt(world):

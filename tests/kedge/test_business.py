@@ -161,13 +161,20 @@ def fleet(rows, mean, seed):
 def test_a_canary_that_costs_the_business_goes_back(mean, verdict):
     asked = config("{name: revenue, column: adr, canary: true}")
     healthy = CanaryVerdict("HEALTHY", ("fine",))
-    found = judge_canary_figures(fleet(200, mean, 1), fleet(200, 100, 2), asked, healthy)
+    found = judge_canary_figures(fleet(200, mean, 1), fleet(200, 100, 2), asked, healthy, released=asked)
     assert found.verdict == verdict
     if verdict == "MISBEHAVING":
         assert found.reasons[0].startswith("revenue is 8")
 
 
+def test_a_figure_of_a_column_that_the_champion_does_not_have_is_not_compared():
+    asked = config("{name: revenue, column: adr, canary: true}")
+    healthy = CanaryVerdict("HEALTHY", ("fine",))
+    champion = fleet(200, 100, 2).rename_columns(["price", "prediction"])
+    assert judge_canary_figures(fleet(200, 50, 1), champion, asked, healthy, released=asked) == healthy
+
+
 def test_a_canary_that_misbehaves_already_keeps_its_reason():
     bad = CanaryVerdict("MISBEHAVING", ("its answers are no numbers",))
     asked = config("{name: revenue, column: adr, canary: true}")
-    assert judge_canary_figures(fleet(200, 50, 1), fleet(200, 100, 2), asked, bad) == bad
+    assert judge_canary_figures(fleet(200, 50, 1), fleet(200, 100, 2), asked, bad, released=asked) == bad

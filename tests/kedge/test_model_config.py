@@ -9,6 +9,10 @@ from kedge.model_config import parse_model_config
 from tests.builders import YAML, make_config
 
 MODELS = Path(__file__).parents[2] / "models"
+OWN = (
+    "{}: Kedge keeps the label, and columns of its own that begin with kedge_, under such names. "
+    "Give this column another name"
+)
 
 
 def refusal(text):
@@ -90,11 +94,34 @@ def test_a_configuration_cannot_be_changed():
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
         ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
+        ("prediction: {name: Label}", OWN.format("prediction has 'Label'")),
+        ("labels: {fields: [label]}", OWN.format("labels.fields has 'label'")),
         ("prediction: {probabilities: [items, p]}", "column names must be unique, these are not: items"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_field_value_and_what_is_allowed(extra, problem):
     assert refusal(YAML + extra) == [problem]
+
+
+@pytest.mark.parametrize("name", ["label", "LABEL", "kedge_hour", "Kedge_row_id"])
+def test_a_feature_with_a_name_that_kedge_keeps_for_itself_is_refused(name):
+    assert refusal(YAML.replace("name: weight", f"name: {name}")) == [OWN.format(f"features has {name!r}")]
+
+
+def test_an_attribute_of_the_requests_is_not_called_as_a_column_of_kedges():
+    text = YAML.replace("endpoint: {", "endpoint: {custom_attributes: [kedge_time], ")
+    assert refusal(text) == [OWN.format("endpoint.custom_attributes has 'kedge_time'")]
+
+
+@pytest.mark.parametrize("name", ["hour", "time", "row_id", "event_id", "collected", "source", "field_x", "label_time"])
+def test_a_feature_may_be_called_as_kedges_columns_once_were(name):
+    config = parse_model_config(YAML.replace("name: weight", f"name: {name}"), source="m")
+    assert name in config.feature_names
+
+
+def test_a_feature_is_not_renamed_from_one_that_is_still_there():
+    text = YAML.replace("name: weight,", "name: weight, renamed_from: items,")
+    assert refusal(text) == ["feature weight is renamed_from items, which is a feature still"]
 
 
 def test_a_field_without_a_near_one_comes_with_those_there_are():
