@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,18 +41,23 @@ def record_and_tell(
 ) -> None:
     """Write the timeline's entry, unless it was `entered` already, and send the message.
 
-    A topic that cannot be reached is no error: the message stays in the state table until it was sent.
+    A topic that cannot be reached is no error: the message stays in the state table until it was sent. One that stands there
+    already was being sent when its function died; it is sent once more, and says so.
     """
     event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
     body = json.dumps(event, sort_keys=True, default=str)
-    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
+    digest, repeated = hashlib.sha256(body.encode()).hexdigest()[:16], False
     for audience in alerts.AUDIENCES:
         item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
-        desk.dynamodb.put_item(TableName=desk.table, Item=item)
+        before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
+        repeated = repeated or "Attributes" in before
     if not entered:
         audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
-    for audience in alerts.AUDIENCES:
-        _send(desk, event, audience, digest)
+    if repeated:
+        event["detail"] = {**detail, "repeated": True}
+    # Forgotten together: whoever dies in between leaves what says that it is a repetition.
+    for audience in [audience for audience in alerts.AUDIENCES if _send(desk, event, audience)]:
+        _forget(desk, model, audience, digest)
 
 
 def tell_again(desk: Desk, *, model: str, now: datetime) -> tuple[int, int]:
@@ -69,12 +75,14 @@ def tell_again(desk: Desk, *, model: str, now: datetime) -> tuple[int, int]:
         if now - from_text(event["time"]) >= _GRACE:
             # It may have been sent just before the function died: a message twice is better than none, and says so.
             event["detail"]["repeated"] = True
-            went_out = _send(desk, event, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
+            went_out = _send(desk, event, item["audience"]["S"])
+            if went_out:
+                _forget(desk, model, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
             sent, left = sent + went_out, left + (not went_out)
     return sent, left
 
 
-def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> bool:
+def _send(desk: Desk, event: Mapping[str, Any], audience: str) -> bool:
     try:
         alerts.publish(
             desk.sns,
@@ -85,10 +93,14 @@ def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> b
             detail=event["detail"],
             audiences=(audience,),
         )
-        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(event["model"], audience, digest))
     except (ClientError, BotoCoreError):
         return False
     return True
+
+
+def _forget(desk: Desk, model: str, audience: str, digest: str) -> None:
+    with suppress(ClientError, BotoCoreError):  # it stays, and is sent once more
+        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, audience, digest))
 
 
 def _key(model: str, audience: str, digest: str) -> dict[str, dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
@@ -16,6 +17,7 @@ from kedge.errors import MessagesUntoldError
 from lambdas.adapters import (
     approvals,
     canary_alarms,
+    canary_traffic,
     clients,
     endpoints,
     executions,
@@ -28,6 +30,7 @@ from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_models
 from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.handlers.serving_check import check_serving
@@ -139,10 +142,11 @@ def bring_in_order(bench: Bench, settings: Settings) -> dict[str, Any]:
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    release = under_way.load(dynamodb, table, bench.model)
     if endpoint is not None and not endpoint.settled:
-        # Its alarms guard it, and the next hour settles it.
-        return {"verdict": "CHANGING"}
-    if (release := under_way.load(dynamodb, table, bench.model)) is not None:
+        # The next hour settles it.
+        return {"verdict": "CHANGING", "reasons": send_back(release, bench, now)}
+    if release is not None:
         settle_release(release, bench)
     canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
     verdict = check_serving(endpoint, bench)
@@ -150,6 +154,16 @@ def bring_in_order(bench: Bench, settings: Settings) -> dict[str, Any]:
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
     return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
+
+
+def send_back(release: ReleaseUnderWay | None, bench: Bench, now: datetime) -> list[str]:
+    """Put the gauge of a canary whose machine is gone as if it misbehaved: what nobody watches is not promoted."""
+    if release is None or release.previous_config is None:
+        return []
+    canary_traffic.put_gauge(
+        clients.cloudwatch(), model=bench.model, endpoint_config=release.endpoint_config, value=1, time=now
+    )
+    return [f"nobody watches the canary of version {release.package_version} any more: it goes back"]
 
 
 def tell_end(ended: Ended | None, bench: Bench) -> None:

@@ -92,3 +92,26 @@ def test_a_topic_that_still_refuses_keeps_the_message_for_the_next_hour(world):
     tell(world, desk(world, sns))
     assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=1)) == (0, 1)
     assert tell_again(desk(world, sns), model=MODEL, now=NOON + timedelta(hours=2)) == (1, 0)
+
+
+class DyingSns:
+    """SNS whose caller is killed after its message to programs went out."""
+
+    def __init__(self, sns) -> None:
+        self._sns = sns
+
+    def publish(self, **message):
+        answer = self._sns.publish(**message)
+        if message["TopicArn"].endswith("programs"):
+            raise KeyboardInterrupt
+        return answer
+
+
+def test_a_message_whose_teller_died_while_sending_is_sent_again_and_says_so(world):
+    with pytest.raises(KeyboardInterrupt):
+        tell(world, desk(world, DyingSns(boto3.client("sns"))))
+    tell(world, desk(world))
+    first, second = (body for _, body in world.mails())
+    assert "received this message before" not in first
+    assert "received this message before" in second
+    assert (untold(world), len(world.timeline())) == ([], 1)

@@ -221,7 +221,8 @@ class Walker:
         """A fault in a visited state from whose Catch the machine comes to a state that it visits only in trouble."""
         states = self.definitions[machine]
         for name in sorted(visited):
-            if any(target in _reached(states, rule["Next"], visited) for rule in states[name].get("Catch", ())):
+            rules = states[name].get("Catch", ()) if states[name]["Type"] == "Task" else ()
+            if any(target in _reached(states, rule["Next"], visited) for rule in rules):
                 return StateFault(machine, name, UNNAMED, times=ALWAYS)
         return None
 
