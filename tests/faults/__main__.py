@@ -1,4 +1,4 @@
-"""Walk everything: `make faults`. With WORDS, the cases whose name holds them; with --sample, some of each walk of each story."""
+"""Walk everything: `make faults`. With WORDS, the cases whose name holds them; with --sample, so many of each story."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,10 @@ class Walker:
                 machine: state_faults.states_of(world.account, machine)
                 for machine in {story.machine for story in STORIES}
             }
+            named = [story for story in STORIES if f"{story.name}:" in self.only] or STORIES
             for stage, go in STAGES.items():
                 go(world)
-                for story in STORIES:
+                for story in named:
                     if story.stage == stage:
                         self._walk_story(world, story)
             self.table.uncalled = sorted(handlers_of(world) - self._called)
@@ -154,12 +156,20 @@ class Walker:
             "memory": [Case("memory", story, (watched,)) for watched in self._unweighed(undisturbed)],
             "clock": [Case("clock", story, (Skew(by),)) for by in SKEWS],
         }
-        for name, cases in walks.items():
-            cases = [case for case in cases if self.only in f"{name}: {case}"]
-            if self.per_story is not None:
-                cases = self.draw.sample(cases, min(self.per_story, len(cases)))
-            for case in cases:
-                self._try(world, case)
+        wanted = [[case for case in cases if self.only in f"{name}: {case}"] for name, cases in walks.items()]
+        for case in self._chosen([cases for cases in wanted if cases]):
+            self._try(world, case)
+
+    def _chosen(self, walks: list[list[Case]]) -> Iterator[Case]:
+        """All cases, or so many of a story, each drawn from another walk as far as there are so many."""
+        if self.per_story is None:
+            yield from (case for cases in walks for case in cases)
+            return
+        for cases in walks:
+            self.draw.shuffle(cases)
+        self.draw.shuffle(walks)
+        rounds = (case for cases in zip_longest(*walks) for case in cases if case is not None)
+        yield from islice(rounds, self.per_story)
 
     def _try(self, world: World, case: Case) -> None:
         try:
