@@ -74,7 +74,8 @@ class Release(cdk.Stack):
             self,
             "Approvals",
             consumer_timeout_seconds=START_SECONDS,
-            attempts=10,
+            # Hours, not minutes: a person's decision outlives an outage of any service.
+            attempts=100,
         )
         self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         settle = self._settle()
@@ -196,6 +197,7 @@ class Release(cdk.Stack):
         may_use_key(role, self._storage.key)
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         may_read_metrics(role)
+        may_put_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
         # It lists what an earlier release has left: a listing is allowed on all alarms or on none.
         allow(role, "ListAlarms", ["cloudwatch:DescribeAlarms"], [every_alarm(self)], wildcard=ALARMS)

@@ -76,7 +76,7 @@ def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
         "DatapointsToAlarm": alarm.breaching_periods,
         "Threshold": alarm.threshold,
         "ComparisonOperator": alarm.comparison,
-        "TreatMissingData": "notBreaching",
+        "TreatMissingData": alarm.missing_data,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,22 +50,27 @@ def record_and_tell(
 ) -> None:
     """Write the timeline's entry, unless it was `entered` already, and send the message.
 
-    A topic that cannot be reached is no error: the message stays in the state table until it was sent. `when_kept` is
-    called in between, where it is certain that the message will be sent, and was not: who remembers there that it is told
-    neither loses nor doubles it. `name` is what the message is about; without one its content names it.
+    A topic that cannot be reached is no error: the message stays in the state table until it was sent. One that stands there
+    already was being sent when its function died; it is sent once more, and says so. `when_kept` is called in between, where
+    it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
+    it. `name` is what the message is about; without one its content names it.
     """
-    event = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
+    event: dict[str, Any] = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
     body = json.dumps(event, sort_keys=True, default=str)
-    digest = hashlib.sha256((name or body).encode()).hexdigest()[:16]
+    digest, repeated = hashlib.sha256((name or body).encode()).hexdigest()[:16], False
     if not entered:
         audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
     for audience in alerts.AUDIENCES:
         item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
-        desk.dynamodb.put_item(TableName=desk.table, Item=item)
+        before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
+        repeated = repeated or "Attributes" in before
     if when_kept is not None:
         when_kept()
-    for audience in alerts.AUDIENCES:
-        _send(desk, event, audience, digest)
+    if repeated:
+        event["detail"] = {**detail, "repeated": True}
+    # Forgotten together: whoever dies in between leaves what says that it is a repetition.
+    for audience in [audience for audience in alerts.AUDIENCES if _send(desk, event, audience)]:
+        _forget(desk, model, audience, digest)
 
 
 def tell_once(
@@ -100,12 +106,14 @@ def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[in
         if now - from_text(event["time"]) >= _GRACE:
             # It may have been sent just before the function died: a message twice is better than none, and says so.
             event["detail"]["repeated"] = True
-            went_out = _send(desk, event, item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
+            went_out = _send(desk, event, item["audience"]["S"])
+            if went_out:
+                _forget(desk, event["model"], item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
             sent, left = sent + went_out, left + (not went_out)
     return sent, left
 
 
-def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> bool:
+def _send(desk: Desk, event: Mapping[str, Any], audience: str) -> bool:
     try:
         alerts.publish(
             desk.sns,
@@ -116,10 +124,14 @@ def _send(desk: Desk, event: Mapping[str, Any], audience: str, digest: str) -> b
             detail=event["detail"],
             audiences=(audience,),
         )
-        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(event["model"], audience, digest))
     except (ClientError, BotoCoreError):
         return False
     return True
+
+
+def _forget(desk: Desk, model: str, audience: str, digest: str) -> None:
+    with suppress(ClientError, BotoCoreError):  # it stays, and is sent once more
+        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, audience, digest))
 
 
 def _key(model: str, audience: str, digest: str) -> dict[str, dict[str, str]]:

@@ -16,6 +16,7 @@ from kedge.errors import MessagesUntoldError
 from kedge.retraining import run_prefix
 from lambdas.adapters import (
     canary_alarms,
+    canary_traffic,
     clients,
     endpoints,
     executions,
@@ -30,6 +31,7 @@ from lambdas.adapters.models import load_models
 from lambdas.adapters.standing import Standing
 from lambdas.adapters.telling import Desk
 from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.handlers.run_sweep import sweep_model, sweep_run
@@ -163,8 +165,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         return {"verdict": "AT_WORK", "holder": holder}
     endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     if endpoint is not None and not endpoint.settled:
-        # Its alarms guard it, and the next hour settles it.
-        return {"verdict": "CHANGING"}
+        # The next hour settles it.
+        return {"verdict": "CHANGING", "reasons": send_back(stands.release, bench)}
     if stands.release is not None:
         settle_release(stands.release, bench)
     verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
@@ -175,6 +177,16 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": stands.waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
     return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
+
+
+def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:
+    """Put the gauge of a canary whose machine is gone as if it misbehaved: what nobody watches is not promoted."""
+    if release is None or release.previous_config is None:
+        return []
+    canary_traffic.put_gauge(
+        clients.cloudwatch(), model=bench.model, endpoint_config=release.endpoint_config, value=1, time=wall_clock()
+    )
+    return [f"nobody watches the canary of version {release.package_version} any more: it goes back"]
 
 
 def tell_end(ended: Ended | None, bench: Bench) -> None:

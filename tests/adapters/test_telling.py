@@ -151,3 +151,26 @@ def test_a_process_that_dies_at_any_call_loses_nothing_and_what_comes_twice_says
         if mortal.left > 0:
             return
     pytest.fail("it has more calls than this test walks")
+
+
+class DyingSns:
+    """SNS whose caller is killed after its message to programs went out."""
+
+    def __init__(self, sns) -> None:
+        self._sns = sns
+
+    def publish(self, **message):
+        answer = self._sns.publish(**message)
+        if message["TopicArn"].endswith("programs"):
+            raise KeyboardInterrupt
+        return answer
+
+
+def test_a_message_whose_teller_died_while_sending_is_sent_again_and_says_so(world):
+    with pytest.raises(KeyboardInterrupt):
+        tell(world, desk(world, DyingSns(boto3.client("sns"))))
+    tell(world, desk(world))
+    first, second = (body for _, body in world.mails())
+    assert "received this message before" not in first
+    assert "received this message before" in second
+    assert (untold(world), len(world.timeline())) == ([], 1)

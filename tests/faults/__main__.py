@@ -1,4 +1,4 @@
-"""Walk everything: `make faults`. With WORDS, the cases whose name holds them; with --sample, some of each walk of each story."""
+"""Walk everything: `make faults`. With WORDS, the cases whose name holds each of them; with --sample, so many of each story."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     walker = Walker(
-        per_story=given.sample, seed=given.seed, only=" ".join(given.words), tell=lambda line: print(line, flush=True)
+        per_story=given.sample, seed=given.seed, only=tuple(given.words), tell=lambda line: print(line, flush=True)
     )
     try:
         walker.walk()

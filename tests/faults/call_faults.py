@@ -132,7 +132,7 @@ class CallFaults:
         number = sum(known.handler == handler for known in self.invocations)
         invocation = Invocation(handler, number)
         self.invocations.append(invocation)
-        self._running.append((invocation, lambda: run(functions, function, payload)))
+        self._running.append((invocation, lambda: _elsewhere(run, functions, function, payload)))
         for fault in self.planned:
             if isinstance(fault, Watched) and (fault.handler, fault.invocation) == (handler, number):
                 self.fired.add(fault)
@@ -213,6 +213,16 @@ class CallFaults:
                     "ResponseMetadata": {"HTTPStatusCode": 400, "RequestId": "storm"},
                 }
                 raise ClientError(answer, operation)
+
+
+def _elsewhere(run: Any, functions: Functions, function: LambdaFunction, payload: bytes) -> Any:
+    """Run in a sandbox of its own: the one that is running takes no second event."""
+    key = (function.function_name, function.code_sha_256)
+    busy = functions._sandboxes.pop(key)
+    try:
+        return run(functions, function, payload)
+    finally:
+        functions._sandboxes[key] = busy
 
 
 def weigh(account: Account, function: LambdaFunction, event: Any) -> list[str]:

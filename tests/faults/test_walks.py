@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.stories import STORIES
 from tests.faults.walks import Table, Walker
 
-SEED, CASES_PER_WALK = 12, 1
+SEED, CASES_PER_STORY = 12, 3
 
 
 @pytest.fixture(scope="module")
 def walker() -> Walker:
-    walker = Walker(per_story=CASES_PER_WALK, seed=SEED)
+    walker = Walker(per_story=CASES_PER_STORY, seed=SEED)
     walker.walk()
     return walker
 
@@ -30,6 +31,10 @@ def test_of_a_sample_of_faults_nothing_is(kind, table):
     assert [what for found, what in table.findings() if found == kind] == []
 
 
-def test_every_walk_came_to_its_faults(table):
-    assert table.rows
-    assert all(row.tried for row in table.rows.values())
+def test_the_sample_came_to_its_faults(table):
+    assert sum(row.tried for row in table.rows.values()) > len(STORIES)
+
+
+def test_every_function_but_one_is_called_undisturbed(table):
+    # Its join needs a window of a quarter of a gigabyte.
+    assert table.uncalled == ["join_labels"]

@@ -10,12 +10,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from tests.faults import call_faults, state_faults
 from tests.faults.call_faults import CallFaults, Skew, Storm, Watched
 from tests.faults.forks import ForkFailedError, in_a_fork
+from tests.faults.said import is_said
 from tests.faults.state_faults import ALWAYS, STOPPED, TIMEOUT, UNNAMED, StateFault, StateFaults
 from tests.faults.stories import STAGES, STORIES, Findings, Story, play
 from tests.faults.world import World, open_world
@@ -58,11 +60,12 @@ class Row:
     tried: int = 0
     unreached: int = 0
     survived: int = 0
+    said: list[str] = field(default_factory=list)
     fell_short: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Table:
-    """What came of all walks; `tried, survived, lost, doubled, silent, apart`."""
+    """What came of all walks; `tried, survived, lost, doubled, silent, apart, said`."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = defaultdict(Row)
@@ -78,27 +81,34 @@ class Table:
         row.tried += 1
         row.survived += not played.findings
         for kind in KINDS:
-            row.fell_short[kind] += [f"{case}: {what}" for what in getattr(played.findings, kind)]
+            for found in (f"{case}: {what}" for what in getattr(played.findings, kind)):
+                (row.said if is_said(kind, found) else row.fell_short[kind]).append(found)
 
     def text(self) -> str:
         """The table, and every finding below it."""
-        lines = [f"{'walk':34} {'tried':>6} {'survived':>9} " + " ".join(f"{kind:>8}" for kind in KINDS)]
+        lines = [f"{'walk':34} {'tried':>6} {'survived':>9} " + " ".join(f"{kind:>8}" for kind in (*KINDS, "said"))]
         for walk, row in self.rows.items():
-            counts = (len({what.rpartition(": ")[0] for what in row.fell_short[kind]}) for kind in KINDS)
+            counts = [len(found) for found in (*(row.fell_short[kind] for kind in KINDS), row.said)]
             lines.append(f"{walk:34} {row.tried:6} {row.survived:9} " + " ".join(f"{count:8}" for count in counts))
         lines += [f"no story calls {function}" for function in self.uncalled]
         lines += [f"no case came to {state}" for state in self.unvisited]
         return "\n".join([*lines, "", *(f"{kind}: {what}" for kind, what in self.findings())])
 
     def findings(self) -> list[tuple[str, str]]:
-        """Everything that fell short, with its kind."""
+        """Everything that fell short and is not said to, with its kind."""
         return [(k, what) for row in self.rows.values() for k, found in row.fell_short.items() for what in found]
 
     def write(self, path: Path) -> None:
         """Keep it for whoever reads it later."""
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = {
-            walk: {"tried": row.tried, "unreached": row.unreached, "survived": row.survived, **row.fell_short}
+            walk: {
+                "tried": row.tried,
+                "unreached": row.unreached,
+                "survived": row.survived,
+                "said": row.said,
+                **row.fell_short,
+            }
             for walk, row in self.rows.items()
         }
         path.write_text(json.dumps(rows, indent=1))
@@ -108,7 +118,12 @@ class Walker:
     """Goes through the stages of one world, and plays the cases of each in forks."""
 
     def __init__(
-        self, *, per_story: int | None, seed: int = 0, only: str = "", tell: Callable[[str], None] = lambda _line: None
+        self,
+        *,
+        per_story: int | None,
+        seed: int = 0,
+        only: tuple[str, ...] = (),
+        tell: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.per_story, self.only, self.tell = per_story, only, tell
         self.draw = random.Random(seed)  # noqa: S311  # a sample, no secret
@@ -126,9 +141,10 @@ class Walker:
                 machine: state_faults.states_of(world.account, machine)
                 for machine in {story.machine for story in STORIES}
             }
+            named = [story for story in STORIES if story.name in self.only] or STORIES
             for stage, go in STAGES.items():
                 go(world)
-                for story in STORIES:
+                for story in named:
                     if story.stage == stage:
                         self._walk_story(world, story)
             self.table.uncalled = sorted(handlers_of(world) - self._called)
@@ -154,12 +170,23 @@ class Walker:
             "memory": [Case("memory", story, (watched,)) for watched in self._unweighed(undisturbed)],
             "clock": [Case("clock", story, (Skew(by),)) for by in SKEWS],
         }
-        for name, cases in walks.items():
-            cases = [case for case in cases if self.only in f"{name}: {case}"]
-            if self.per_story is not None:
-                cases = self.draw.sample(cases, min(self.per_story, len(cases)))
-            for case in cases:
-                self._try(world, case)
+        wanted = [
+            [case for case in cases if all(words in f"{name}: {case}" for words in self.only)]
+            for name, cases in walks.items()
+        ]
+        for case in self._chosen([cases for cases in wanted if cases]):
+            self._try(world, case)
+
+    def _chosen(self, walks: list[list[Case]]) -> Iterator[Case]:
+        """All cases, or so many of a story, each drawn from another walk as far as there are so many."""
+        if self.per_story is None:
+            yield from (case for cases in walks for case in cases)
+            return
+        for cases in walks:
+            self.draw.shuffle(cases)
+        self.draw.shuffle(walks)
+        rounds = (case for cases in zip_longest(*walks) for case in cases if case is not None)
+        yield from islice(rounds, self.per_story)
 
     def _try(self, world: World, case: Case) -> None:
         try:
@@ -221,7 +248,8 @@ class Walker:
         """A fault in a visited state from whose Catch the machine comes to a state that it visits only in trouble."""
         states = self.definitions[machine]
         for name in sorted(visited):
-            if any(target in _reached(states, rule["Next"], visited) for rule in states[name].get("Catch", ())):
+            rules = states[name].get("Catch", ()) if states[name]["Type"] == "Task" else ()
+            if any(target in _reached(states, rule["Next"], visited) for rule in rules):
                 return StateFault(machine, name, UNNAMED, times=ALWAYS)
         return None
 

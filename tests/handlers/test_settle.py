@@ -185,6 +185,23 @@ def test_while_the_endpoint_is_being_changed_its_alarms_stay(world):
     assert (alarms(world), left(world)) == ([ALARM], ["release"])
 
 
+def test_a_canary_whose_machine_is_gone_goes_back(world):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].endpoint_status = "Updating"
+    assert "it goes back" in hourly(detail=ended("ABORTED"))["reasons"][0]
+    assert world.gauge("CanaryMisbehaviour") == [1]
+
+
+def test_an_endpoint_that_is_changed_by_others_gets_no_gauge(world):
+    promote(world)
+    world.serve(OLD)
+    sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].endpoint_status = "Updating"
+    assert hourly()["reasons"] == []
+    assert world.gauge("CanaryMisbehaviour") == []
+
+
 def test_an_endpoint_that_broke_is_told_with_sagemakers_reason(world):
     released(world, previous=None)
     world.serve(NEW)

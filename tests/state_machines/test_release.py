@@ -253,6 +253,20 @@ def test_an_update_whose_answer_was_lost_is_watched_like_any_other(machine, func
     assert len(functions.named("Settle")) == 1
 
 
+@pytest.mark.parametrize("code", ["ValidationException", "ThrottlingException"])
+def test_the_looks_begin_before_a_fleet_whose_update_was_not_answered_can_bake(account, machine, sagemaker, code):
+    sagemaker.fail("UpdateEndpoint", code, times=99)
+    run(machine)
+    arn = f"{machine.arn.replace(':stateMachine:', ':execution:')}:hotel-3f2a"
+    events = machine.states.get_execution_history(executionArn=arn)["events"]
+    entered = {
+        e["stateEnteredEventDetails"]["name"]: e["timestamp"]
+        for e in reversed(events)
+        if "stateEnteredEventDetails" in e
+    }
+    assert entered["Bake"] - entered["UpdateEndpoint"] < timedelta(minutes=2)
+
+
 def test_nobody_who_can_be_told_is_no_reason_to_end_a_release(machine, functions):
     functions.set(Tell=RuntimeError("no mail today"))
     assert run(machine)["status"] == "SUCCEEDED"

@@ -1,0 +1,35 @@
+"""What falls short and is known to: each with its reason. A walk counts it, under "said", and does not fail for it."""
+
+from __future__ import annotations
+
+import re
+
+# By the kind, and by what the case and its finding say.
+SAID: tuple[tuple[str, str, str], ...] = (
+    (
+        "doubled",
+        r"(Tell\w+: .* after its effect|tell, run \d+: (killed|its answer)).*: told twice",
+        "a function that had told everything when its answer was lost tells once more, and does not know it",
+    ),
+    (
+        "apart",
+        r"kedge-retrain: .*: model .* was left",
+        "a scoring model whose deletion failed, or whose execution was stopped, is not yet swept",
+    ),
+    (
+        "lost",
+        r"WatchCanary: .* and then kedge-release: SendBackUnwatched: .*misbehaves, and serves",
+        "neither a look nor the gauge works for a whole bake: nothing is left that could send the canary back",
+    ),
+)
+
+
+def is_said(kind: str, finding: str) -> bool:
+    """Tell whether a finding, with its case before it, is one of those.
+
+    >>> is_said("apart", "a training: kedge-retrain: DeleteChallenger: States.Timeout before its effect: model m-0 was left")
+    True
+    >>> is_said("apart", "a training: kedge-retrain: DeleteChallenger: States.Timeout before its effect: item lease was left")
+    False
+    """
+    return any(kind == known and re.search(pattern, finding) for known, pattern, _ in SAID)
