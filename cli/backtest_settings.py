@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.backtest_options import Asked
+from cli.model_files import read_model
 from cli.refusals import BadInputError
-from kedge.model_config import ModelConfig, parse_model_config
+from kedge.model_config import ModelConfig
 from kedge.model_policies import Alerts, DriftPolicy, PerformancePolicy, RetrainingPolicy
 from kedge.model_sections import Endpoint, Feature, Labels, Prediction, Problem
 
@@ -28,7 +29,7 @@ class Setting:
 
 def model_of(path: Path, asked: Asked) -> ModelConfig:
     """One YAML, held against the options."""
-    model = parse_model_config(path.read_text(encoding="utf-8"), source=str(path))
+    model = read_model(path)
     if asked.problem and asked.problem != model.problem:
         raise BadInputError(f"{path} says {model.problem}, and --problem {asked.problem}: one of them is wrong")
     return model

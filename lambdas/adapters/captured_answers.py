@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kedge.canary import Unread
-from kedge.capture_records import TIME, parse_capture_files
+from kedge.capture_records import TIME, capture_batches, parse_capture_files
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
 from lambdas.adapters import inference_logs
@@ -28,12 +28,20 @@ def load_captured_rows(
     listed: dict[str, str] = {}
     for hour in _hours(since, until):
         listed |= inference_logs.list_day(s3, bucket, f"{prefix}/{hour:%Y/%m/%d/%H}/")
-    batch = parse_capture_files(inference_logs.read_files(s3, bucket, listed), config)
-    rows = batch.table
+    tables, reasons = [parse_capture_files([], config).table], Counter[str]()
+    for block in inference_logs.open_blocks(s3, bucket, listed):
+        reasons.update(line.reason for line in block.long)
+        for batch in capture_batches(((piece.key, piece.content) for piece in block.pieces), config):
+            tables.append(_between(batch.table, since, until))
+            reasons.update(record.reason for record in batch.quarantined)
+    return pa.concat_tables(tables), Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
+
+
+def _between(rows: pa.Table, since: datetime, until: datetime) -> pa.Table:
     moments, kind = rows.column(TIME), rows.schema.field(TIME).type
-    inside = pc.and_(pc.greater_equal(moments, pa.scalar(since, kind)), pc.less(moments, pa.scalar(until, kind)))
-    reasons = Counter(record.reason for record in batch.quarantined)
-    return rows.filter(inside), Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
+    return rows.filter(
+        pc.and_(pc.greater_equal(moments, pa.scalar(since, kind)), pc.less(moments, pa.scalar(until, kind)))
+    )
 
 
 def answers_of(rows: pa.Table, config: ModelConfig) -> NDArray[np.float64]:

@@ -139,7 +139,8 @@ def test_captures_from_an_hour_on_are_seen(s3, hour, found):
 
 def test_a_file_that_vanished_is_left_out(s3):
     put(s3, "a", b"1")
-    assert inference_logs.read_files(s3, BUCKET, ["a", "gone"]) == [("a", b"1")]
+    (block,) = inference_logs.open_blocks(s3, BUCKET, ["a", "gone"])
+    assert [(piece.key, piece.content) for piece in block.pieces] == [("a", b"1")]
 
 
 def test_parts_are_named_after_what_was_folded_whatever_its_order():
