@@ -56,7 +56,10 @@ def shipped(model: ModelConfig) -> ModelConfig:
     """The same model under the shipped policies."""
     own = model.performance
     kept = PerformancePolicy(quantile=own.quantile, cost_matrix=own.cost_matrix, cost_column=own.cost_column)
-    plain = tuple(Feature(name=f.name, kind=f.kind, dtype=f.dtype, watched=f.watched) for f in model.features)
+    plain = tuple(
+        Feature(name=f.name, kind=f.kind, dtype=f.dtype, watched=f.watched, sensitive=f.sensitive)
+        for f in model.features
+    )
     changes: dict[str, Any] = {
         "features": plain, "drift": DriftPolicy(), "performance": kept, "retraining": RetrainingPolicy(), "alerts": Alerts(),
     }  # fmt: skip
@@ -77,6 +80,8 @@ def _made_up(
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     watched = tuple(features) or (Feature(name="none", kind="categorical", watched=False),)
+    # Whoever has the rows before them may read their values.
+    watched = tuple(feature.model_copy(update={"sensitive": False}) for feature in watched)
     return ModelConfig(
         model=name, problem=problem, endpoint=Endpoint(name=name), features=watched,
         prediction=Prediction(name=answer or free), labels=Labels(classes=classes),

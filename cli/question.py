@@ -165,6 +165,8 @@ def _made_up(baseline: str, schema: InferredSchema, prediction: str | None) -> M
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in schema.features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     features = schema.features or infer_schema({"none": pa.array(["a"])}, apart=set()).features
+    # Whoever has the rows before them may read their values.
+    features = tuple(feature.model_copy(update={"sensitive": False}) for feature in features)
     return ModelConfig(
         model=name, endpoint=Endpoint(name=name), features=features, prediction=Prediction(name=prediction or free)
     )

@@ -42,6 +42,7 @@ class Feature(Section):
     psi_max: float | None = Field(default=None, gt=0)
     watched: bool = True
     baseline: BaselineSource | None = None
+    sensitive: bool | None = None
 
     @property
     def declared_dtype(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -77,5 +78,10 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig) -> pa.Table | N
         absent = ", ".join(_THEIRS.get(name, name) for name in error.columns)
         raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error
+        raise InitialRowsError(place=key, fault=f"cannot be read: {_without_values(error)}") from error
     return table
+
+
+def _without_values(error: Exception) -> str:
+    """Arrow's sentence without what it quotes of the rows: it goes to the mail and to the timeline."""
+    return re.sub(r"'[^']*'|\d{5,}", "...", str(error).partition("\n")[0].rstrip("."))[:200]

@@ -47,10 +47,10 @@ def _member(body: Any, searched_bytes: int) -> bytes | None:
     place = 0
     with gzip.GzipFile(fileobj=body) as archive:
         while True:
-            try:
-                member = tarfile.TarInfo.frombuf(archive.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
-            except tarfile.EOFHeaderError:
+            header = archive.read(tarfile.BLOCKSIZE)
+            if (header or place) and not header.strip(b"\0"):
                 return None
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
             size = 0 if member.type in _WITHOUT_CONTENT else member.size
             place += tarfile.BLOCKSIZE + size
             # Behind the header of a sparse file more of it may follow: no training job writes one.

@@ -73,7 +73,10 @@ LONG_VALUES = "column 'c' holds values of more than 1,048,576 bytes"
 FILES = {
     "line.csv": (lambda: b"x,c\n1,a\n2," + b"y" * (60 << 20), TOO_LONG),
     "header.csv": (lambda: b"y" * (60 << 20) + b"\n1\n", TOO_LONG),
-    "line.jsonl": (lambda: b'{"x": 1, "c": "a"}\n{"c": "' + b"y" * (60 << 20) + b'"}\n', "line 2 has more than 8,388,608 bytes"),
+    "line.jsonl": (
+        lambda: b'{"x": 1, "c": "a"}\n{"c": "' + b"y" * (60 << 20) + b'"}\n',
+        "line 2 has more than 8,388,608 bytes",
+    ),
     "bomb.csv.gz": (lambda: packed(60 << 20, b"x,c\n"), TOO_LONG),
     "bomb.jsonl.gz": (lambda: packed(60 << 20, b'{"x": '), "line 1 has more than 8,388,608 bytes"),
     "lists.jsonl": (lambda: b'{"x": 1}\n{"x": ' + b"[" * 99_999 + b"]" * 99_999 + b"}\n", TOO_DEEP),
