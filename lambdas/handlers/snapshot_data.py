@@ -13,7 +13,15 @@ from kedge.errors import InitialRowsError
 from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
 from kedge.permutation import permuted_rows
-from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
+from kedge.snapshot import (
+    Split,
+    file_entry,
+    refusal_reasons,
+    snapshot_manifest,
+    split_in_time,
+    unscorable_sentence,
+    without_unscorable,
+)
 from kedge.training_rows import column_description, scoring_payload, training_csv
 from lambdas.adapters import champions, clients, endpoints, metrics, training_data, training_jobs, windows
 from lambdas.adapters.answered_rows import load_answered_rows
@@ -74,11 +82,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         history.rows, holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
     )  # fmt: skip
+    split = without_unscorable(split, config)
     reasons = (*history.problems, *refusal_reasons(split, config))
     reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}
     logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
-                holdout_rows=split.holdout.num_rows, reasons=len(reasons))  # fmt: skip
+                holdout_rows=split.holdout.num_rows, unscorable_rows=split.unscorable, reasons=len(reasons))  # fmt: skip
     if reasons:
         return {"verdict": "REJECTED"} | answer
     snapshot = write(request, settings, config, split, manifest_facts(history, sources))
@@ -144,6 +153,7 @@ def write(
         training_data.save_file(s3, settings.data_bucket, f"{prefix}/{name}", content, kind)
     manifest = snapshot_manifest(
         model=request.model, run=request.run, **facts,
+        notes=[unscorable_sentence(split.unscorable)] if split.unscorable else [],
         files={name: file_entry(rows, content) for name, (rows, content, _) in contents.items()},
     )  # fmt: skip
     body = json.dumps(manifest, indent=1).encode()
@@ -156,6 +166,7 @@ def write(
         "manifest_uri": f"{base}/manifest.json",
         "train_rows": split.training.num_rows,
         "holdout_rows": split.holdout.num_rows,
+        "unscorable_rows": split.unscorable,
         "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
         "digest": manifest["digest"],
     }
