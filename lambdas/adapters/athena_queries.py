@@ -64,6 +64,7 @@ def run(sql: str, *, database: str, workgroup: str, remaining_seconds: Callable[
         wait = min(wait * 1.5, _POLL_SECONDS_MAX)
     if status["State"] != "SUCCEEDED":
         # What follows the code may quote a value; the query's own page in Athena has all of it.
-        code = _CODE.match(status.get("StateChangeReason", ""))
-        reason = code[0] if code else "Athena's history of the workgroup kedge says why"
+        said = status.get("StateChangeReason")
+        code = _CODE.match(said or "")
+        reason = code[0] if code else "see the query in Athena" if said else "no reason was given"
         raise JoinFailedError(query=query, state=status["State"], reason=reason)
