@@ -145,7 +145,8 @@ def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
         return None
     config = question.config
     classes = config.labels.classes if config.problem != "regression" else ()
-    return freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns)
+    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns)
+    return ruler.shown_as(config.features)
 
 
 def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator | None:

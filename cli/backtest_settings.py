@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.backtest_options import Asked
+from cli.model_files import read_model
 from cli.refusals import BadInputError
-from kedge.model_config import ModelConfig, parse_model_config
+from kedge.model_config import ModelConfig
 from kedge.model_policies import Alerts, DriftPolicy, PerformancePolicy, RetrainingPolicy
 from kedge.model_sections import Endpoint, Feature, Labels, Prediction, Problem
 
@@ -28,7 +29,7 @@ class Setting:
 
 def model_of(path: Path, asked: Asked) -> ModelConfig:
     """One YAML, held against the options."""
-    model = parse_model_config(path.read_text(encoding="utf-8"), source=str(path))
+    model = read_model(path)
     if asked.problem and asked.problem != model.problem:
         raise BadInputError(f"{path} says {model.problem}, and --problem {asked.problem}: one of them is wrong")
     return model
@@ -55,7 +56,10 @@ def shipped(model: ModelConfig) -> ModelConfig:
     """The same model under the shipped policies."""
     own = model.performance
     kept = PerformancePolicy(quantile=own.quantile, cost_matrix=own.cost_matrix, cost_column=own.cost_column)
-    plain = tuple(Feature(name=f.name, kind=f.kind, dtype=f.dtype, watched=f.watched) for f in model.features)
+    plain = tuple(
+        Feature(name=f.name, kind=f.kind, dtype=f.dtype, watched=f.watched, sensitive=f.sensitive)
+        for f in model.features
+    )
     changes: dict[str, Any] = {
         "features": plain, "drift": DriftPolicy(), "performance": kept, "retraining": RetrainingPolicy(), "alerts": Alerts(),
     }  # fmt: skip
@@ -76,6 +80,8 @@ def _made_up(
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     watched = tuple(features) or (Feature(name="none", kind="categorical", watched=False),)
+    # Whoever has the rows before them may read their values.
+    watched = tuple(feature.model_copy(update={"sensitive": False}) for feature in watched)
     return ModelConfig(
         model=name, problem=problem, endpoint=Endpoint(name=name), features=watched,
         prediction=Prediction(name=answer or free), labels=Labels(classes=classes),

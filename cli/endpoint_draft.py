@@ -11,10 +11,11 @@ from cli.deployment import Deployment
 from cli.inferred_schema import kind_of
 from cli.model_draft import ModelDraft, model_name
 from cli.refusals import BadInputError
+from kedge.capture_lines import Block
 from kedge.capture_payloads import input_rows
 from kedge.errors import UnreadableRecordError
 from kedge.model_sections import Feature
-from lambdas.adapters import endpoints, objects
+from lambdas.adapters import endpoints, inference_logs, objects, row_objects
 
 FILES_READ, ROWS_READ = 20, 5000
 REMEDY = "name the training rows (--data FILE) instead"
@@ -53,16 +54,17 @@ def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
     rows: list[Any] = []
     content_type = None
     for key in sorted(objects.list_objects(s3, bucket, prefix), reverse=True)[:FILES_READ]:
-        content, _ = objects.read(s3, bucket, key) or (b"", "")
-        for line in content.splitlines():
+        # The first stretch of a large file says enough.
+        block = next(inference_logs.open_blocks(s3, bucket, [key], row_objects.READ_AHEAD_BYTES), Block())
+        for line in (line for piece in block.pieces for line in piece.content.split(b"\n")):
             try:
                 rows += input_rows(line)
             except UnreadableRecordError:
                 continue
             given = json.loads(line)["captureData"]["endpointInput"].get("observedContentType", "")
-            content_type = "application/json" if "json" in given else "text/csv"
-        if len(rows) >= ROWS_READ:
-            break
+            content_type = "application/json" if "json" in str(given) else "text/csv"
+            if len(rows) >= ROWS_READ:
+                return rows[:ROWS_READ], content_type
     return rows, content_type
 
 

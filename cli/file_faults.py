@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from cli.json_rows import BrokenLineError
+from cli.row_formats import LINE_BYTES, LongValueError
 from cli.row_sources import NO_COLUMNS, RowSource
 
 PARQUET_MAGIC = b"PAR1"
@@ -24,6 +25,8 @@ def fault_of(source: RowSource, error: Exception, columns: list[str], *, is_parq
         start = bytes(opened.read(_SNIFFED_BYTES))
     if not start:
         return NO_COLUMNS
+    if isinstance(error, LongValueError):
+        return str(error)
     if is_parquet:
         return _parquet_fault(start, error)
     if start.startswith(PARQUET_MAGIC):
@@ -47,6 +50,8 @@ def _text_fault(error: Exception, columns: list[str]) -> str:
         number = int(found[1]) if found else len(columns)
         place = f"column {columns[number]!r}" if number < len(columns) else "its header"
         return f"{place} holds bytes that are not UTF-8; save it in UTF-8 (`iconv -f latin1 -t utf-8`)"
+    if "straddl" in words or "Empty CSV file or block" in words:
+        return f"a line has more than {LINE_BYTES:,} bytes, too many for a row; is a quote opened and never closed?"
     if "Expected" in words:
         return f"{words}: its lines have different numbers of values; quote values that hold commas or line ends"
     return words

@@ -8,7 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+# A line longer than a block is not read.
 BLOCK_BYTES = 8 * 1024 * 1024
+# Arrow makes a type of each level and dies of some ten thousands; a line with fewer brackets cannot be as deep.
+BRACKETS_MAX = 1000
 
 
 class BrokenLineError(ValueError):
@@ -17,25 +20,27 @@ class BrokenLineError(ValueError):
 
 def json_batches(stream: Any) -> Iterator[pa.RecordBatch]:
     """Batches of some megabytes of lines, each with the columns and types that its own lines have."""
-    line = 1
-    for block in _blocks(stream):
+    for block, line in _blocks(stream):
         _require_utf8(block, line)
         for batch in _parsed(block, line):
             if batch.num_rows:
                 yield batch
-        line += block.count(b"\n")
 
 
-def _blocks(stream: Any) -> Iterator[bytes]:
-    """Stretches of whole lines."""
-    rest = b""
+def _blocks(stream: Any) -> Iterator[tuple[bytes, int]]:
+    """Stretches of whole lines, each with the number of its first."""
+    rest, line = b"", 1
     while read := bytes(stream.read(BLOCK_BYTES)):
-        whole, newline, after = (rest + read).rpartition(b"\n")
-        rest = after
+        whole, newline, rest = (rest + read).rpartition(b"\n")
         if newline:
-            yield whole + newline
+            yield whole + newline, line
+            line += whole.count(b"\n") + 1
+        if len(rest) > BLOCK_BYTES:
+            raise BrokenLineError(
+                f"line {line} has more than {BLOCK_BYTES:,} bytes, too many for a row; write one row a line"
+            )
     if rest.strip():
-        yield rest + b"\n"
+        yield rest + b"\n", line
 
 
 def _require_utf8(block: bytes, first_line: int) -> None:
@@ -53,11 +58,21 @@ def _parsed(block: bytes, first_line: int) -> list[pa.RecordBatch]:
 
     options = arrow_json.ReadOptions(use_threads=False, block_size=max(len(block), 1))
     try:
+        if _may_be_deep(block):
+            raise pa.ArrowInvalid("nested too deep")
         table = arrow_json.read_json(pa.BufferReader(block), read_options=options)
     except pa.ArrowInvalid:
         table = pa.table(_as_text(block, first_line))
     batches: list[pa.RecordBatch] = table.to_batches()
     return batches
+
+
+def _may_be_deep(block: bytes) -> bool:
+    """Whether a line has more brackets than Arrow may be given; of flat rows it is known without looking at each."""
+    brackets = block.count(b"{") + block.count(b"[") - block.count(b"\n")
+    if brackets <= BRACKETS_MAX:
+        return False
+    return any(line.count(b"{") + line.count(b"[") > BRACKETS_MAX for line in block.split(b"\n"))
 
 
 def _as_text(block: bytes, first_line: int) -> dict[str, pa.Array]:
@@ -75,6 +90,8 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
         row = json.loads(line)
     except ValueError as error:
         raise BrokenLineError(f"line {number} is no JSON or cut short ({error}); write it again") from error
+    except RecursionError as error:
+        raise BrokenLineError(f"line {number} is nested too deep; write one flat object a line") from error
     if not isinstance(row, dict):
         raise BrokenLineError(f"line {number} is no JSON object; write one object a line")
     return row

@@ -28,7 +28,9 @@ def slice_files(
     """The parts "segments", "concept_drift" and "fairness" of the report's "performance"."""
     answer = next(column.name for column in frozen.columns if column.role == "prediction")
     classes = config.labels.classes if config.problem != "regression" else ()
-    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns)
+    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns).shown_as(
+        config.features
+    )
     before, now = (partial(_batches, rows, config, answer, label) for rows in (baseline, window))
     found = judge_slices(now, count_singles(ruler, before), config.segments, ruler=ruler, before=before).to_json()
     return found | _fairness(window, config, answer, label, ruler.by_column)

@@ -32,9 +32,18 @@ def read_model_files(place: Path) -> list[ModelFile]:
     return [_read(path, endpoints) for path in files]
 
 
+def read_model(path: Path) -> ModelConfig:
+    """Read one YAML, and no more of a file than a YAML may have."""
+    # Here, because a check without a YAML needs none of it.
+    from kedge.yaml_mapping import CHARACTERS_MAX
+
+    with path.open(encoding="utf-8") as file:
+        return parse_model_config(file.read(CHARACTERS_MAX + 1), source=str(path))
+
+
 def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
     try:
-        config = parse_model_config(path.read_text(encoding="utf-8"), source=str(path))
+        config = read_model(path)
     except ModelConfigError as error:
         return ModelFile(path, problem=str(error))
     except UnicodeDecodeError:

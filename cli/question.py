@@ -13,14 +13,15 @@ import pyarrow.compute as pc
 
 from cli.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of, value_type
 from cli.margin_column import has_margins, with_margin_column
+from cli.model_files import read_model
 from cli.row_files import RowFiles, UnreadableFileError, open_rows
 from cli.row_sources import NO_ROWS
 from cli.schema_faults import refuse_another_schema
 from cli.schema_notes import require_columns, schema_notes
 from kedge.columns import Column, cast_text, margin_columns
 from kedge.errors import UnreadableImportanceError
-from kedge.importance import parse_importance
-from kedge.model_config import ModelConfig, parse_model_config
+from kedge.importance import LARGEST_BYTES, parse_importance
+from kedge.model_config import ModelConfig
 from kedge.model_sections import Endpoint, Prediction, Problem
 
 # So many rows tell a column's kind; a column without a value among them is read on.
@@ -96,7 +97,7 @@ def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
 def _settled(asked: Asked, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:
     """The policy, the columns to watch, and the model's answer."""
     if asked.config is not None:
-        model = parse_model_config(asked.config.read_text(encoding="utf-8"), source=str(asked.config))
+        model = read_model(asked.config)
         both = {*before.schema.names} & {*now.schema.names}
         answer = asked.prediction or (model.prediction.name if model.prediction.name in both else None)
         model = model.model_copy(update={"problem": asked.problem}) if asked.problem else model
@@ -122,7 +123,9 @@ def open_sides(asked: Asked) -> tuple[RowFiles, RowFiles]:
 def read_importance(path: Path, features: Collection[str]) -> dict[str, float]:
     """How much of the model rests on each feature, from a JSON object of weights by column."""
     try:
-        return parse_importance(path.read_bytes(), features)
+        with path.open("rb") as file:
+            # A byte more than may be there shows that there is more.
+            return parse_importance(file.read(LARGEST_BYTES + 1), features)
     except UnreadableImportanceError as error:
         wanted = 'it must be a JSON object of weights by column: {"age": 0.4, ...}'
         raise UnreadableFileError(path=path, reason=f"{error.reason}; {wanted}") from error
@@ -162,6 +165,8 @@ def _made_up(baseline: str, schema: InferredSchema, prediction: str | None) -> M
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in schema.features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     features = schema.features or infer_schema({"none": pa.array(["a"])}, apart=set()).features
+    # Whoever has the rows before them may read their values.
+    features = tuple(feature.model_copy(update={"sensitive": False}) for feature in features)
     return ModelConfig(
         model=name, endpoint=Endpoint(name=name), features=features, prediction=Prediction(name=prediction or free)
     )

@@ -43,6 +43,12 @@ def in_a_sentence(command: str) -> Iterator[None]:
     except OSError as error:
         place = error.filename2 or error.filename
         _end(command, f"{place}: {error.strerror}" if place else str(error), error)
+    except MemoryError as error:
+        _end(
+            command,
+            "the rows do not fit into this machine's memory; name fewer columns (--config), or a part of the rows",
+            error,
+        )
     except Exception as error:
         # Only a command that talked to AWS has loaded botocore, and it costs half a second.
         botocore = sys.modules.get("botocore.exceptions")

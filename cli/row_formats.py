@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cli.json_rows import json_batches
 from cli.row_sources import RowSource
@@ -15,6 +16,13 @@ PARQUET, CSV, JSON = (".parquet", ".pq"), (".csv", ".csv.gz"), (".jsonl", ".ndjs
 ENDINGS = (*PARQUET, *CSV, *JSON)
 # Small enough for the processor's caches: larger ones cost a multiple.
 BATCH_ROWS = 131_072
+# A line of CSV that is longer is not read, and neither is a value of Parquet; of long values fewer rows are handed on at a time.
+LINE_BYTES = VALUE_BYTES_MAX = 1024 * 1024
+BATCH_BYTES = 256 * 1024 * 1024
+
+
+class LongValueError(ValueError):
+    """A value is too long for a row."""
 
 
 def is_parquet(name: str) -> bool:
@@ -37,7 +45,7 @@ def schema_of(source: RowSource) -> pa.Schema:
             return next(iter(json_batches(stream)), pa.RecordBatch.from_pylist([])).schema
         from pyarrow import csv  # each format's reader is imported where a file needs it
 
-        with csv.open_csv(stream) as reader:
+        with csv.open_csv(stream, csv.ReadOptions(block_size=LINE_BYTES)) as reader:
             return pa.schema([(name, pa.string()) for name in reader.schema.names])
 
 
@@ -53,7 +61,9 @@ def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_RO
     """The rows of some columns: text of Parquet as dictionaries, values of CSV as the text that they are."""
     if is_parquet(source.name):
         with _parquet(source, columns) as file:
-            yield from file.iter_batches(batch_rows, columns=columns, use_threads=False)
+            _refuse_long_values(file.metadata, columns)
+            for batch in file.iter_batches(batch_rows, columns=columns, use_threads=False):
+                yield from _bounded(batch)
         return
     with _text(source) as stream:
         if is_json(source.name):
@@ -65,8 +75,35 @@ def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_RO
         options = csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
         )
-        with csv.open_csv(stream, convert_options=options) as reader:
+        with csv.open_csv(stream, csv.ReadOptions(block_size=LINE_BYTES), convert_options=options) as reader:
             yield from reader
+
+
+def _refuse_long_values(metadata: Any, columns: list[str]) -> None:
+    """Refuse a file that says itself that its values are too long: a page of them is read in one go."""
+    for group in (metadata.row_group(place) for place in range(metadata.num_row_groups)):
+        for chunk in (group.column(place) for place in range(group.num_columns)):
+            if chunk.path_in_schema in columns and chunk.total_uncompressed_size > VALUE_BYTES_MAX * max(
+                chunk.num_values, 1
+            ):
+                raise LongValueError(_too_long(chunk.path_in_schema))
+
+
+def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The rows in as many batches as keep each below `BATCH_BYTES`, whatever its dictionaries hold."""
+    longest = 1
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_dictionary(column.type) and column.dictionary.nbytes * batch.num_rows > BATCH_BYTES:
+            found = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+            if found > VALUE_BYTES_MAX:
+                raise LongValueError(_too_long(name))
+            longest = max(longest, found)
+    rows = max(BATCH_BYTES // longest, 1)
+    yield from (batch.slice(start, rows) for start in range(0, max(batch.num_rows, 1), rows))
+
+
+def _too_long(column: str) -> str:
+    return f"column {column!r} holds values of more than {VALUE_BYTES_MAX:,} bytes, too many for a row; leave it out, or write its size"
 
 
 def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:

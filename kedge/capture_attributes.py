@@ -52,7 +52,7 @@ def _of_line(line: bytes, names: Sequence[str]) -> dict[str, tuple[str | None, .
         metadata = json.loads(line)["eventMetadata"]
         said = parse_attributes(metadata["customAttributes"])
         request = metadata.get("inferenceId") or metadata["eventId"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return {str(request): tuple(said.get(name) for name in names)}
 

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
-from kedge.capture_payloads import ANSWER, INPUT, decoded_text
+from kedge.capture_payloads import ANSWER, GZIP_MARK, INPUT, decoded_text
 from kedge.errors import UnreadableRecordError
 from kedge.model_config import ModelConfig
 
@@ -103,8 +103,12 @@ def _text(side: Any) -> tuple[Any, Any]:
 
 
 def _decoded(data: Any) -> str | None:
+    text = data.as_py() or ""
+    if text.startswith(GZIP_MARK):
+        # A thousand times as long once unzipped, perhaps: it is read by itself.
+        return None
     try:
-        return decoded_text(data.as_py() or "", INPUT)
+        return decoded_text(text, INPUT)
     except UnreadableRecordError:
         return None
 

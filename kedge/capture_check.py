@@ -31,7 +31,7 @@ class CaptureCheck:
         What hinders most of the unreadable: "no answer" or "no input" was captured, "answer" or "input" cannot be read, or
         "record".
     reason : str
-        Why one of them cannot be read, where that names no value.
+        Why one of them cannot be read.
     came : dict of str to dict
         Of one of those records by side: content type, encoding, and the shape of the first characters.
     expected, remedy : str
@@ -76,9 +76,7 @@ def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
     fault = faults.most_common(1)[0][0]
     line, reason = examples[fault]
     came = _came(line)
-    # The reasons of ids and times quote them; those of a side never quote it.
-    said = reason if fault in _SIDES.values() else ""
-    return CaptureCheck(records, faults.total(), fault, said, came, _expected(config), _remedy(fault, came))
+    return CaptureCheck(records, faults.total(), fault, reason, came, _expected(config), _remedy(fault, came))
 
 
 def shape_of(text: str) -> str:

@@ -30,7 +30,10 @@ _BINARY = {
     b"\x93NUMPY": "a NumPy array", b"\n#\xd7\xce": "RecordIO protobuf", b"PK\x03\x04": "a zip archive, as npz is",
     b"PAR1": "Parquet", b"\x80": "a pickle or another binary format",
 }  # fmt: skip
-_GZIP, _GZIP_BYTES_MAX = b"\x1f\x8b", 64 * 2**20
+# No request carries more as it stands, so none may carry more in gzip: a line of 8 kB could hold gigabytes.
+_GZIP, _GZIP_BYTES_MAX = b"\x1f\x8b", 8 * 2**20
+# What gzip begins with in BASE64.
+GZIP_MARK = base64.b64encode(b"\x1f\x8b\x08").decode()
 
 
 class Payload(NamedTuple):
@@ -117,7 +120,7 @@ def _storable(found: Any, text: str) -> Any:
 def _identifier(metadata: dict[str, Any], name: str) -> str:
     value = metadata.get(name)
     if not isinstance(value, str) or not value:
-        raise UnreadableRecordError(reason=f"{name} is {value!r}, not a text")
+        raise UnreadableRecordError(reason=f"{name} is not a text")
     return value
 
 
@@ -128,7 +131,7 @@ def _time(text: Any) -> datetime:
         time = datetime.fromisoformat(str(text))
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise UnreadableRecordError(reason=f"inferenceTime {text!r} is not a time") from error
+        raise UnreadableRecordError(reason="inferenceTime is not a time") from error
 
 
 def _payload(capture: dict[str, Any], side: str) -> Payload:
@@ -142,7 +145,7 @@ def _payload(capture: dict[str, Any], side: str) -> Payload:
         raise UnreadableRecordError(reason=f"no {side} in the record")
     encoding = block.get("encoding", "BASE64")
     if encoding not in ("CSV", "JSON", "BASE64"):
-        raise UnreadableRecordError(reason=f"{side} is {encoding}, neither CSV nor JSON")
+        raise UnreadableRecordError(reason=f"{side} is in an encoding that is neither CSV nor JSON nor BASE64")
     text = (decoded_text(block["data"], side) if encoding == "BASE64" else block["data"]).removeprefix("\ufeff")
     found = _read_text(text, _said(block.get("observedContentType"), encoding), side)
     if not found.rows:
@@ -176,7 +179,11 @@ def decoded_text(data: str, side: str) -> str:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
-    except (binascii.Error, ValueError, zlib.error) as error:
+    except zlib.error as error:
+        raise UnreadableRecordError(
+            reason=f"{side} is gzip that is damaged, or holds more than {_GZIP_BYTES_MAX:,} bytes"
+        ) from error
+    except (binascii.Error, ValueError) as error:
         raise UnreadableRecordError(reason=f"{side} is not text in BASE64") from error
     if "\0" in text:
         what = next((name for start, name in _BINARY.items() if content.startswith(start)), "no UTF-8")
@@ -188,7 +195,7 @@ def _unzipped(content: bytes) -> bytes:
     unzip = zlib.decompressobj(wbits=31)
     found = unzip.decompress(content, _GZIP_BYTES_MAX)
     if not unzip.eof:
-        raise zlib.error
+        raise zlib.error(f"more than {_GZIP_BYTES_MAX:,} bytes in gzip, or cut short")
     return found
 
 

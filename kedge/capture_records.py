@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.capture_blocks import plain_rows
-from kedge.capture_payloads import record_rows
+from kedge.capture_payloads import GZIP_MARK, record_rows
 from kedge.errors import UnreadableRecordError
 from kedge.model_config import ModelConfig
 from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
@@ -20,6 +20,9 @@ from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
 # Lines that Arrow reads at a time: fewer cost more to set up than to read by themselves, and a broken line has its whole block
 # read again in halves.
 _BLOCK_LINES, _BLOCK_LINES_MIN = 4096, 128
+# Rows are handed on once they are this large: what was zipped may be a thousand times the size of its lines.
+BATCH_BYTES = 64 * 1024 * 1024
+_GZIP_MARK = f'"{GZIP_MARK}'.encode()
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,15 @@ def parse_capture(content: bytes, config: ModelConfig, key: str) -> CaptureBatch
 
 
 def parse_capture_files(files: Iterable[tuple[str, bytes]], config: ModelConfig) -> CaptureBatch:
+    """Read the rows of capture objects at once, as `capture_batches` does bit by bit."""
+    batches = [*capture_batches(files, config)]
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.concat_tables([_schema(config).empty_table(), *(batch.table for batch in batches)]).combine_chunks()
+    return CaptureBatch(table, tuple(record for batch in batches for record in batch.quarantined))
+
+
+def capture_batches(files: Iterable[tuple[str, bytes]], config: ModelConfig) -> Iterator[CaptureBatch]:
     """Read the rows of capture objects; a broken line costs that line only, and nothing is raised.
 
     A request may hold several rows, input and output may be encoded differently, and either may be BASE64. The row id is the
@@ -92,10 +104,34 @@ def parse_capture_files(files: Iterable[tuple[str, bytes]], config: ModelConfig)
     ]
     tables: list[pa.Table] = []
     broken: list[Quarantined] = []
-    for start in range(0, len(lines), _BLOCK_LINES):
-        read, aside = _parse_block(lines[start : start + _BLOCK_LINES], config)
+    for some in _runs(lines):
+        read, aside = _parse_block(some, config)
         tables += read
         broken += aside
+        if sum(table.nbytes for table in tables) > BATCH_BYTES:
+            yield _batch(tables, broken, config)
+            tables, broken = [], []
+    if tables or broken:
+        yield _batch(tables, broken, config)
+
+
+def _runs(lines: list[_Line]) -> Iterator[list[_Line]]:
+    """Lines that are read in one go; one that holds gzip is read by itself."""
+    run: list[_Line] = []
+    for line in lines:
+        alone = _GZIP_MARK in line.text
+        if run and (alone or len(run) == _BLOCK_LINES):
+            yield run
+            run = []
+        if alone:
+            yield [line]
+        else:
+            run.append(line)
+    if run:
+        yield run
+
+
+def _batch(tables: list[pa.Table], broken: list[Quarantined], config: ModelConfig) -> CaptureBatch:
     table = (
         tables[0] if len(tables) == 1 else pa.concat_tables([_schema(config).empty_table(), *tables]).combine_chunks()
     )

@@ -11,6 +11,7 @@ from kedge.binning import Bins
 from kedge.cells import median, median_cell
 from kedge.column_statistics import Measured, measure_categorical, measure_numeric
 from kedge.columns import Column
+from kedge.shown_values import place_of
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class ColumnEvidence:
     ----------
     design_effect : float
         How many rows are worth one independent row, at least 1.
+    hidden : bool
+        Whether its values stay out of sentences (`kedge.shown_values`).
     """
 
     column: Column
@@ -28,6 +31,7 @@ class ColumnEvidence:
     before: ColumnCounts
     now: ColumnCounts
     design_effect: float = 1.0
+    hidden: bool = False
 
     def measure(self, *, minimum_rows: int, level: float) -> Measured | None:
         """Its statistics; None where the window has fewer than `minimum_rows` values, or the other side none."""
@@ -45,10 +49,19 @@ class ColumnEvidence:
 
 
 def _moved_number(evidence: ColumnEvidence) -> str:
+    if evidence.hidden:
+        return _moved_hidden(evidence)
     before, now = (_middle(counts, evidence) for counts in (evidence.before, evidence.now))
     if before == now:
         return f"the median stayed at {before}"
     return f"the median moved from {before} to {now}"
+
+
+def _moved_hidden(evidence: ColumnEvidence) -> str:
+    """Where the window's median lies among the baseline's rows: no value is told."""
+    healthy = evidence.before.cells
+    below = healthy[: median_cell(evidence.now.cells) + 1].sum() / healthy.sum()
+    return f"{below:.0%} of the baseline's values are at most the window's median"
 
 
 def _middle(counts: ColumnCounts, evidence: ColumnEvidence) -> str:
@@ -66,5 +79,7 @@ def _moved_level(evidence: ColumnEvidence) -> str:
     b, w = (counts.with_unseen / counts.with_unseen.sum() for counts in (evidence.before, evidence.now))
     most = int(np.argmax(np.abs(w - b)))
     name = evidence.bins.cell_name(most)
-    level = repr(name) if most < len(evidence.bins.levels) else name
-    return f"the share of {level} moved from {b[most]:.1%} to {w[most]:.1%}"
+    if most < len(evidence.bins.levels):
+        levels = len(evidence.bins.levels) + len(evidence.bins.rare)
+        name = place_of("level", most, levels) if evidence.hidden else repr(name)
+    return f"the share of {name} moved from {b[most]:.1%} to {w[most]:.1%}"

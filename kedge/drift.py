@@ -18,6 +18,7 @@ from kedge.model_config import ModelConfig
 from kedge.profile import Baseline, Profile
 from kedge.quality import QualityCheck
 from kedge.severity import Severity, worst
+from kedge.shown_values import hides_values
 
 __all__ = ["ColumnReport", "DriftReport", "judge_drift"]
 
@@ -177,10 +178,13 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     """
     policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
     effects = combined(baseline.design_effects, design_effects)
+    levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
+    # The classes of a prediction stand in the YAML.
+    levels |= {config.prediction.name: 0}
     evidence = [
         ColumnEvidence(
             column, baseline.bins[column.name], judged.own[column.name], baseline.column(window, column.name),
-            effects.get(column.name, 1.0),
+            effects.get(column.name, 1.0), hides_values(column.name, levels[column.name], config.features),
         )
         for column in baseline.columns
     ]  # fmt: skip
@@ -191,7 +195,7 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     return DriftReport(
         config.model, baseline.baseline, start, end, window.rows, revision, manifests_digest,
         found.columns, (*found.quality, *window_checks), performance,
-        histograms(judged, window), policy.minimum_rows,
+        histograms(judged, window, {feature.name for feature in config.features if feature.sensitive}), policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,
     )  # fmt: skip

@@ -84,9 +84,10 @@ class InitialRowsError(RefusedError):
 class HoldoutCountMismatchError(RefusedError):
     """A model did not answer each holdout row exactly once."""
 
-    def __init__(self, *, scored_by: str, expected: int, found: int, example: str) -> None:
+    def __init__(self, *, scored_by: str, expected: int, found: int, absent: int, repeated: int, unknown: int) -> None:
         super().__init__(
-            f"the {scored_by} answered {found} of {expected} holdout rows; for instance not once, or twice: {example}"
+            f"the {scored_by} gave {found} answers to {expected} holdout rows: {absent} rows have none, {repeated} have several, and "
+            f"{unknown} answers are to no row of the holdout"
         )
         self.scored_by, self.expected, self.found = scored_by, expected, found
 
@@ -94,8 +95,8 @@ class HoldoutCountMismatchError(RefusedError):
 class UnreadableAnswerError(RefusedError):
     """A batch transform's output holds a line that is not an id and a number."""
 
-    def __init__(self, *, key: str, line: str) -> None:
-        super().__init__(f"{key} holds the line {line[:80]!r}, which is not an id and a number")
+    def __init__(self, *, key: str, line: int) -> None:
+        super().__init__(f"line {line} of {key} is not an id and an answer")
         self.key, self.line = key, line
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from kedge.class_codes import class_codes
 from kedge.columns import cast_numbers, cast_text
+from kedge.model_sections import Feature
+from kedge.shown_values import hides_values, place_of
 
 Ints = NDArray[np.int64]
 BANDS, LEVELS = 10, 20
@@ -28,6 +31,13 @@ class Grouping:
     Behind the bands stands one group for what is missing; behind the levels one for every other level, then the
     missing.
 
+    Attributes
+    ----------
+    known : int
+        Levels of the column, those of the group "other" among them.
+    hidden : bool
+        Whether groups are told by their place instead of their values (`kedge.shown_values`).
+
     >>> Grouping("age", "numeric", edges=(25.0, 40.0)).names
     ('at most 25', '25 to 40', 'above 40', 'missing')
     >>> Grouping("sex", "categorical", levels=("f", "m")).names
@@ -38,10 +48,18 @@ class Grouping:
     kind: Literal["numeric", "categorical"]
     edges: tuple[float, ...] = ()
     levels: tuple[str, ...] = ()
+    known: int = 0
+    hidden: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Each group's name, in the order of the codes."""
+        if self.hidden:
+            word, groups, of = ("level", len(self.levels), self.levels_known)
+            if self.kind == "numeric":
+                word, groups, of = ("band", len(self.edges) + 1, len(self.edges) + 1)
+            told = tuple(place_of(word, place, of) for place in range(groups))
+            return (*told, *((OTHER, MISSING) if self.kind == "categorical" else (MISSING,)))
         if self.kind == "categorical":
             return (*self.levels, OTHER, MISSING)
         if not self.edges:
@@ -49,6 +67,19 @@ class Grouping:
         cuts = [f"{edge:.6g}" for edge in self.edges]
         between = [f"{low} to {high}" for low, high in pairwise(cuts)]
         return (f"at most {cuts[0]}", *between, f"above {cuts[-1]}", MISSING)
+
+    @property
+    def levels_known(self) -> int:
+        """Levels of the column, as far as they were counted."""
+        return max(self.known, len(self.levels))
+
+    def shown_as(self, features: Sequence[Feature]) -> Grouping:
+        """The same groups, told as the model's features let them be told.
+
+        >>> Grouping("sex", "categorical", levels=("f", "m")).shown_as([Feature(name="sex", kind="categorical", sensitive=True)]).names
+        ('level 1 of 2', 'level 2 of 2', 'other', 'missing')
+        """
+        return replace(self, hidden=hides_values(self.column, self.levels_known, features))
 
     @property
     def groups(self) -> int:
@@ -98,7 +129,7 @@ def freeze_grouping(
     if kind == "categorical":
         counts = pc.value_counts(cast_text(values).drop_null()).to_pylist()
         ordered = sorted(counts, key=lambda level: (-level["counts"], level["values"]))
-        return Grouping(column, kind, levels=tuple(level["values"] for level in ordered[:levels]))
+        return Grouping(column, kind, levels=tuple(level["values"] for level in ordered[:levels]), known=len(ordered))
     numbers = cast_numbers(values, "float64").values
     return Grouping(column, kind, edges=band_edges(numbers, bands))
 
@@ -131,13 +162,13 @@ def coarse_codes(grouping: Grouping, *, groups: int = 5) -> tuple[Ints, tuple[st
     ('at most 2', 'above 2', 'missing')
     """
     if grouping.kind == "categorical":
-        kept = Grouping(grouping.column, "categorical", levels=grouping.levels[: groups - 1])
+        kept = replace(grouping, levels=grouping.levels[: groups - 1])
         known = np.minimum(np.arange(len(grouping.levels) + 1), len(kept.levels))
     else:
         bands = len(grouping.edges) + 1
         known = np.arange(bands) * min(groups, bands) // bands
         last = np.flatnonzero(np.diff(known))
-        kept = Grouping(grouping.column, "numeric", edges=tuple(grouping.edges[i] for i in last))
+        kept = replace(grouping, edges=tuple(grouping.edges[i] for i in last))
     return np.append(known, kept.groups - 1).astype(np.int64), kept.names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from kedge.binning import Bins
 from kedge.profile import Baseline, ColumnCounts, Profile
+from kedge.shown_values import place_of
 
 Ints = NDArray[np.int64]
 BARS = 16
@@ -19,7 +21,7 @@ OUTER_QUANTILE = 0.005
 LARGEST_WHOLE = 2.0**52
 
 
-def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]:
+def histograms(baseline: Baseline, window: Profile, hidden: Collection[str] = ()) -> dict[str, dict[str, Any]]:
     """Bars of every column: `labels`, and the fractions of the valued rows in each on both sides.
 
     Columns without values on either side are left out.
@@ -29,6 +31,8 @@ def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]
     baseline : Baseline
     window : Profile
         Counted with it.
+    hidden : collection of str
+        Columns whose bars are numbered instead of named.
     """
     found = {}
     for column in baseline.columns:
@@ -36,8 +40,11 @@ def histograms(baseline: Baseline, window: Profile) -> dict[str, dict[str, Any]]
         if before.with_unseen.sum() and now.with_unseen.sum():
             bars = _numeric_bars if column.is_number else _level_bars
             labels, b, w = bars(baseline.bins[column.name], before, now)
+            kind = "bar" if column.is_number else "level"
             found[column.name] = {
-                "labels": labels,
+                "labels": [place_of(kind, i, len(labels)) for i in range(len(labels))]
+                if column.name in hidden
+                else labels,
                 "baseline": (b / max(b.sum(), 1)).round(6).tolist(),
                 "window": (w / max(w.sum(), 1)).round(6).tolist(),
             }

@@ -30,7 +30,7 @@ def holdout_groupings(holdout: pa.Table, config: ModelConfig) -> dict[str, Group
         feature.name: freeze_grouping(
             feature.name, "numeric" if feature.kind == "numeric" else "categorical", holdout.column(feature.name),
             bands=BANDS, levels=LEVELS,
-        )
+        ).shown_as(config.features)
         for feature in config.features
         if feature.name in named or feature.name in config.fairness.columns
     }  # fmt: skip

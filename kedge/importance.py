@@ -33,7 +33,7 @@ def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, floa
     {'lead_time': 0.75, 'adr': 0.25}
     """
     if len(content) > LARGEST_BYTES:
-        raise UnreadableImportanceError(reason=f"it has {len(content)} bytes, more than {LARGEST_BYTES}")
+        raise UnreadableImportanceError(reason=f"it has more than {LARGEST_BYTES:,} bytes")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -43,7 +43,7 @@ def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, floa
     weights = {name: weight for name, weight in document.items() if name in columns}
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _LARGEST:
-            raise UnreadableImportanceError(reason=f"the weight of {name!r} is {weight!r}, no finite number from 0 on")
+            raise UnreadableImportanceError(reason=f"the weight of {name!r} is no finite number from 0 on")
     found = shares(weights)
     if not found:
         raise UnreadableImportanceError(reason="it gives none of the model's features a weight")

@@ -43,6 +43,7 @@ class Feature(Section):
     watched: bool = True
     baseline: BaselineSource | None = None
     renamed_from: ColumnName | None = None
+    sensitive: bool | None = None
 
     @property
     def declared_dtype(self) -> str:

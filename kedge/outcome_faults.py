@@ -53,8 +53,13 @@ class OutcomeFaults:
             self.not_probabilities + other.not_probabilities,
         )
 
-    def sentences(self) -> tuple[str, ...]:
+    def sentences(self, *, quoted: bool = True) -> tuple[str, ...]:
         """What a person should know of it, a sentence for each fault that is there.
+
+        Parameters
+        ----------
+        quoted : bool
+            Whether some of the values are named: to whoever has the rows before them, never in what leaves the account.
 
         >>> OutcomeFaults(strange_labels=2, label_examples=("maybe",)).sentences()
         ("2 labels are none that the model knows, such as 'maybe': they count as not come",)
@@ -62,12 +67,12 @@ class OutcomeFaults:
         said = []
         if self.strange_labels:
             said.append(
-                f"{self.strange_labels} labels are none that the model knows, such as "
-                f"{_listed(self.label_examples)}: they count as not come"
+                f"{self.strange_labels} labels are none that the model knows{_such_as(self.label_examples, quoted)}: they "
+                "count as not come"
             )
         if self.strange_answers:
             said.append(
-                f"{self.strange_answers} answers cannot be read, such as {_listed(self.answer_examples)}: left out"
+                f"{self.strange_answers} answers cannot be read{_such_as(self.answer_examples, quoted)}: left out"
             )
         if self.not_probabilities:
             said.append(f"{self.not_probabilities} answers are not between 0 and 1, so no probabilities: left out")
@@ -78,5 +83,5 @@ def _some(words: set[str]) -> tuple[str, ...]:
     return tuple(sorted(words)[:EXAMPLES_SHOWN])
 
 
-def _listed(words: tuple[str, ...]) -> str:
-    return ", ".join(map(repr, words))
+def _such_as(words: tuple[str, ...], quoted: bool) -> str:
+    return f", such as {', '.join(map(repr, words))}" if quoted else ""

@@ -80,9 +80,9 @@ def permutation_importance(
     row_of = {row_id: row for row, row_id in enumerate(holdout.column(ROW_ID).to_pylist())}
     place_of = {str(place): place for place in range(len(config.feature_names))}
     asked = [(name, *name.split(_MARK, 1)) for name in permuted]
-    stranger = next((name for name, *of in asked if len(of) < 2 or of[0] not in place_of or of[1] not in row_of), None)
-    if stranger is not None:
-        raise UnreadableImportanceError(reason=f"an answer is to {stranger!r}, which is no shuffled row of the holdout")
+    strangers = sum(len(of) < 2 or of[0] not in place_of or of[1] not in row_of for _, *of in asked)
+    if strangers:
+        raise UnreadableImportanceError(reason=f"{strangers} answers are to no shuffled row of the holdout")
     places = np.array([place_of[place] for _, place, _ in asked], np.int64)
     rows = np.array([row_of[row_id] for *_, row_id in asked], np.int64)
     labels = label_column(holdout.column(LABEL), config.problem, config.labels.classes)

@@ -20,7 +20,7 @@ def encode_slices(counts: SliceCounts) -> bytes:
     ruler, names = counts.ruler, sorted(counts.tables)
     header = {
         "problem": ruler.problem,
-        "groupings": [asdict(grouping) for grouping in ruler.groupings],
+        "groupings": [{k: v for k, v in asdict(grouping).items() if k != "hidden"} for grouping in ruler.groupings],
         "edges": list(ruler.edges),
         "classes": ruler.classes,
         "tables": [list(name) for name in names],
@@ -37,7 +37,8 @@ def decode_slices(data: bytes) -> SliceCounts:
     """Read slice counts."""
     header, arrays = decode("slices", data)
     groupings = tuple(
-        Grouping(g["column"], g["kind"], tuple(g["edges"]), tuple(g["levels"])) for g in header["groupings"]
+        Grouping(g["column"], g["kind"], tuple(g["edges"]), tuple(g["levels"]), g.get("known", 0))
+        for g in header["groupings"]
     )
     ruler = SliceRuler(header["problem"], groupings, tuple(header["edges"]), header["classes"])
     names = [tuple(name) for name in header["tables"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kedge.cells import coarse_starts
 from kedge.class_codes import class_numbers
 from kedge.groupings import BANDS, LEVELS, Grouping
-from kedge.model_sections import Problem
+from kedge.model_sections import Feature, Problem
 from kedge.profile import Baseline
 
 Ints = NDArray[np.int64]
@@ -105,6 +105,11 @@ class SliceRuler:
         cells = apart * (len(self.edges) + 1) + np.searchsorted(np.array(self.edges), own, side="left")
         return np.where(known, cells, none).astype(np.int64), own
 
+    def shown_as(self, features: Sequence[Feature]) -> SliceRuler:
+        """The same groups of the features, told as these let them be told; the answer's own bands and classes are."""
+        own = self.groupings[-1]
+        return replace(self, groupings=(*(grouping.shown_as(features) for grouping in self.groupings[:-1]), own))
+
     @property
     def _apart(self) -> int:
         return self.classes if self.classes <= CLASSES_APART else 1
@@ -160,7 +165,8 @@ def grouping_of(baseline: Baseline, name: str) -> Grouping:
     bins = baseline.bins[name]
     if len(bins.edges):
         return Grouping(name, "numeric", edges=_edges(baseline, name, BANDS))
-    return Grouping(name, "categorical", levels=tuple(bins.levels[:LEVELS]))
+    known = len(bins.levels) + len(bins.rare)
+    return Grouping(name, "categorical", levels=tuple(bins.levels[:LEVELS]), known=known)
 
 
 def _edges(baseline: Baseline, name: str, cells: int) -> tuple[float, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kedge.errors import BaselineMismatchError
 from kedge.groupings import coarse_codes
+from kedge.model_sections import Feature
 from kedge.outcomes import Outcomes
 from kedge.slice_ruler import SliceRuler
 
@@ -61,6 +62,12 @@ class SliceCounts:
         if self.ruler != other.ruler or self.tables.keys() != other.tables.keys():
             raise BaselineMismatchError(expected=self.ruler.key(), found=other.ruler.key())
         return SliceCounts(self.ruler, {name: table + other.tables[name] for name, table in self.tables.items()})
+
+    def shown_as(self, features: Sequence[Feature]) -> SliceCounts:
+        """The same counts, with their groups told as the model's features let them be told."""
+        ruler = self.ruler.shown_as(features)
+        tables = {name: replace(table, names=group_names(ruler, name)) for name, table in self.tables.items()}
+        return SliceCounts(ruler, tables)
 
     @cached_property
     def total(self) -> SliceTable:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from kedge.model_config import ModelConfig
 from kedge.own_columns import LABEL, ROW_ID, TIME
+from kedge.training_rows import on_one_line
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,11 @@ class Slice:
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows, and the strictly newer holdout rows."""
+    """Training rows, and the strictly newer holdout rows; `unscorable` more were left out of these (`on_one_line`)."""
 
     training: pa.Table
     holdout: pa.Table
+    unscorable: int = 0
 
     @property
     def training_end(self) -> datetime | None:
@@ -125,6 +127,12 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
     return Split(rows.filter(pc.invert(newer)), rows.filter(newer))
 
 
+def without_unscorable(split: Split, config: ModelConfig) -> Split:
+    """Leave holdout rows out that no batch transform can take; they may still be learnt from later."""
+    holdout = on_one_line(split.holdout, config)
+    return Split(split.training, holdout, split.holdout.num_rows - holdout.num_rows)
+
+
 def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[str] = ()) -> tuple[str, ...]:
     """Say in sentences why no model should be trained on, or judged by, these rows; empty where nothing is wrong.
 
@@ -140,6 +148,8 @@ def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[st
     for name, rows in (("training", split.training), ("holdout", split.holdout)):
         if rows.num_rows:
             reasons += _label_reasons(name, rows, config)
+    if reasons and split.unscorable:
+        reasons.append(unscorable_sentence(split.unscorable))
     if split.training.num_rows:
         reasons += [
             f"feature {name} is missing in every training row"
@@ -147,6 +157,14 @@ def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[st
             if name not in lacking and split.training.column(name).null_count == split.training.num_rows
         ]
     return tuple(reasons)
+
+
+def unscorable_sentence(rows: int) -> str:
+    """Say why holdout rows were left out, and what to do."""
+    return (
+        f"{rows:,} holdout rows are left out: their id or a value holds a line break, and batch transform takes one row of CSV a line; "
+        "send values without line breaks, or use endpoint.content_type application/json"
+    )
 
 
 def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
@@ -166,6 +184,7 @@ def snapshot_manifest(
     label_horizon_days: float,
     files: Mapping[str, Mapping[str, Any]],
     sources: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Describe a snapshot so that anyone can check what was learnt from; `digest` names its content.
 
@@ -183,7 +202,7 @@ def snapshot_manifest(
         "slice": {"start": _instant(usable.start), "ripe_until": _instant(usable.ripe_until)},
         "files": {name: dict(entry) for name, entry in sorted(files.items())},
         "sources": sorted(sources),
-    }
+    } | ({"notes": list(notes)} if notes else {})
     return facts | {"digest": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}
 
 
@@ -196,13 +215,14 @@ def _too_few(name: str, rows: pa.Table, minimum: int) -> list[str]:
 def _label_reasons(name: str, rows: pa.Table, config: ModelConfig) -> list[str]:
     found = sorted(set(rows.column(LABEL).to_pylist()))
     if config.problem == "regression":
-        return [f"all {name} labels are {found[0]}"] if len(found) == 1 else []
+        return [f"all {name} labels are the same number"] if len(found) == 1 else []
     strange = [label for label in found if label not in config.labels.classes]
     if strange:
         known = ", ".join(config.labels.classes)
+        what = "value that is" if len(strange) == 1 else "different values that are"
         return [
-            f"the {name} labels hold {', '.join(strange[:5])}, which are not among the classes ({known}): send these labels again, "
-            "spelt as labels.classes of the model's YAML spells them"
+            f"the {name} labels hold {len(strange)} {what} none of the classes ({known}): send these labels again, spelt as "
+            "labels.classes of the model's YAML spells them"
         ]
     return [f"all {name} rows have the label {found[0]}"] if len(found) == 1 else []
 

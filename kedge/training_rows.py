@@ -20,6 +20,9 @@ from kedge.own_columns import LABEL, OF_CHAMPION, ROW_ID, TIME
 from kedge.package_schema import called_before
 from kedge.typed_columns import typed_column
 
+# Whatever some reader of lines ends one at: line feed, carriage return, Unicode's own marks, and NUL, which older CSV readers refuse.
+_LINE_BREAK = r"[\n\r\x00\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"
+
 
 @dataclass(frozen=True)
 class Schemas:
@@ -137,6 +140,29 @@ def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
         return _csv(_plain_rows(table))
     lines = [{"id": identity, "payload": {"features": values}} for identity, *values in _plain_rows(table)]
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
+
+
+def on_one_line(rows: pa.Table, config: ModelConfig) -> pa.Table:
+    r"""Keep the rows that batch transform can take: it splits CSV at every line break, in quotes too. JSON writes them as text.
+
+    Parameters
+    ----------
+    rows : Table
+        With `row_id` and the features of `config`, typed.
+
+    >>> from kedge.model_config import parse_model_config
+    >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: c, kind: categorical}]}", source="m.yaml")
+    >>> on_one_line(pa.table({"row_id": ["a", "b"], "c": ["x\ny", None]}), config).column("row_id").to_pylist()
+    ['b']
+    """
+    if config.endpoint.content_type != "text/csv":
+        return rows
+    broken = pa.array([False] * rows.num_rows, pa.bool_())
+    for name in (ROW_ID, *config.feature_names):
+        column = rows.column(name)
+        if pa.types.is_string(column.type):
+            broken = pc.or_(broken, pc.fill_null(pc.match_substring_regex(column, _LINE_BREAK), False))
+    return rows.filter(pc.invert(broken))
 
 
 def column_description(config: ModelConfig) -> dict[str, Any]:

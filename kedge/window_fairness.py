@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from kedge.fairness import ColumnFairness, judge_fairness
 from kedge.group_counts import GroupCounts, read_decisions
-from kedge.groupings import Grouping
+from kedge.groupings import Grouping, freeze_grouping
 from kedge.model_config import ModelConfig
-from kedge.sensitive_groups import count_sensitive
+from kedge.sensitive_groups import LEVELS_MAX, count_sensitive
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def fairness_of(rows: WindowRows, config: ModelConfig, known: Mapping[str, Group
     place = rows.table.column_names.index(rows.label)
     label = rows.table.column(place)
     believed = pc.if_else(pa.array(rows.ripe), label, pa.scalar(None, label.type))
+    # Groups of a column that is no feature are known by these rows alone; of many levels none is told by its name.
+    beside = [name for name in config.fairness.columns if name in rows.table.column_names and name not in known]
+    known = {**known} | {
+        name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX).shown_as(config.features)
+        for name in beside
+    }
     counts = group_counts(
         rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known
     )

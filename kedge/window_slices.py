@@ -40,6 +40,7 @@ def window_slices(
     """
     found: dict[str, Any] = {}
     if reference is not None:
+        reference = reference.shown_as(config.features)
         table = rows.table.filter(pa.array(rows.ripe))
         outcomes, faults = read_outcomes(table, rows.prediction, rows.label, config)
         kept = table.filter(pa.array(faults.kept))

@@ -13,8 +13,8 @@ from typing import Any
 
 from cli.deployment import MONITORING, RELEASE, RETRAINING, STORAGE, Deployment
 from cli.doctor.findings import Finding
-from cli.model_files import SUFFIX, read_model_files
-from kedge.model_config import ModelConfig, parse_model_config
+from cli.model_files import SUFFIX, read_model, read_model_files
+from kedge.model_config import ModelConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = re.compile(r"KedgeModels-\d+")
@@ -105,8 +105,7 @@ class Installation:
     def models(self) -> dict[str, ModelConfig]:
         """The models of the YAML files that can be followed."""
         files = [file.path for file in read_model_files(self.models_directory) if not file.problem]
-        texts = [(path, path.read_text(encoding="utf-8")) for path in files if path.suffix == SUFFIX]
-        configs = [parse_model_config(text, source=str(path)) for path, text in texts]
+        configs = [read_model(path) for path in files if path.suffix == SUFFIX]
         return {config.model: config for config in configs}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from kedge.errors import JoinFailedError, JoinUnfinishedError
 from kedge.label_join_sql import RUN, CatalogueTable
 
 _HIVE = "org.apache.hadoop.hive.ql.io"
+# What a reason begins with, such as HIVE_BAD_DATA.
+_CODE = re.compile(r"[A-Z]+(_[A-Z]+)+\b")
 _ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 _POLL_SECONDS, _POLL_SECONDS_MAX = 0.25, 5.0
 # What stopping a query and failing cleanly may take.
@@ -60,5 +63,8 @@ def run(sql: str, *, database: str, workgroup: str, remaining_seconds: Callable[
         time.sleep(wait)
         wait = min(wait * 1.5, _POLL_SECONDS_MAX)
     if status["State"] != "SUCCEEDED":
-        reason = status.get("StateChangeReason", "no reason was given")
+        # What follows the code may quote a value; the query's own page in Athena has all of it.
+        said = status.get("StateChangeReason")
+        code = _CODE.match(said or "")
+        reason = code[0] if code else "see the query in Athena" if said else "no reason was given"
         raise JoinFailedError(query=query, state=status["State"], reason=reason)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kedge.canary import AnswersRead, Unread
 from kedge.capture_lines import LINE_BYTES_MAX, Block, blocks
-from kedge.capture_records import parse_capture_files
+from kedge.capture_records import capture_batches, parse_capture_files
 from kedge.even_stretches import Stretch, even_stretches
 from kedge.model_config import ModelConfig
 from kedge.outcome_columns import answer_column
@@ -86,9 +86,9 @@ def load_sample(
             break
         content = _whole_lines(s3, bucket, stretch, sizes[stretch.key])
         read, left = read + len(content), left - (stretch.end - stretch.start)
-        batch = parse_capture_files([(stretch.key, content)], config)
-        tables.append(_inside(batch.table, since, until))
-        reasons.update(record.reason for record in batch.quarantined)
+        for batch in capture_batches([(stretch.key, content)], config):
+            tables.append(_inside(batch.table, since, until))
+            reasons.update(record.reason for record in batch.quarantined)
     rows = pa.concat_tables(tables or [parse_capture_files([], config).table])
     unread = Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
     return Sample(rows, unread, left > 0)
@@ -118,8 +118,9 @@ def read_on(
     for mark in sorted(marks.keys() - done, key=lambda mark: (mark != begun, marks[mark])):
         begun, place = mark, (place if mark == begun else 0)
         for block, end in _blocks(s3, bucket, marks[mark], place, listed[marks[mark]].size):
-            table = _inside(parse_capture_files(((p.key, p.content) for p in block.pieces), config).table, since, until)
-            rows, wrong = rows + len(table), wrong + int((~np.isfinite(answers_of(table, config))).sum())
+            for batch in capture_batches(((p.key, p.content) for p in block.pieces), config):
+                table = _inside(batch.table, since, until)
+                rows, wrong = rows + len(table), wrong + int((~np.isfinite(answers_of(table, config))).sum())
             place = end
             if not may_go_on():
                 behind = sum(listed[marks[other]].size for other in marks.keys() - done) - place

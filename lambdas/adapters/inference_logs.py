@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from lambdas.adapters import objects
+from kedge.capture_lines import Block, blocks
+from lambdas.adapters import objects, row_objects
 
 # A look at captures reads no more than this.
 _SAMPLED_OBJECTS, _SAMPLED_BYTES, _SAMPLED_LINES = 3, 4 * 2**20, 200
+
+
+# Whoever reads whole hours reads so much at a time.
+BLOCK_BYTES = 32 * 2**20
 
 
 class Captured(NamedTuple):
@@ -42,6 +48,12 @@ def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime 
 def captured_packages(s3: Any, bucket: str, model: str) -> list[str]:
     """Versions of all packages that have ever been captured."""
     return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, f"capture/{model}/")]
+
+
+def open_blocks(s3: Any, bucket: str, keys: Iterable[str], size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """The objects' lines in bounded blocks; an object that vanished meanwhile is left out, and the next run sees that it did."""
+    opened = ((key, row_objects.open_stretches(s3, bucket, key)) for key in keys)
+    return blocks(((key, found.content) for key, found in opened if found is not None), size)
 
 
 def sample_after(s3: Any, bucket: str, prefix: str, start: datetime) -> list[bytes]:

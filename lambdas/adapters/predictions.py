@@ -15,6 +15,10 @@ from kedge.capture_records import Quarantined
 from kedge.own_columns import names_in_file, rows_named_now
 from lambdas.adapters import objects
 
+# So much of a broken record is kept aside: its key and line say where it stands whole.
+QUARANTINED_CHARACTERS = 65_536
+_QUARANTINE_BYTES = 8 * 1024 * 1024
+
 
 def part_key(model: str, package_version: str, day: date, folded: Iterable[str]) -> str:
     """Name a part after all that its rows follow from: its objects, and the parts counted before."""
@@ -52,12 +56,16 @@ def _read(file: Any, columns: Sequence[str] | None) -> pa.Table:
 def quarantine(
     s3: Any, bucket: str, *, model: str, package_version: str, day: date, records: Sequence[Quarantined]
 ) -> None:
-    """Keep broken records aside with their reason; the same records go to the same key."""
-    lines = [
-        json.dumps({"key": r.key, "line": r.line, "reason": r.reason, "record": r.record}, sort_keys=True)
-        for r in records
-    ]
-    body = "\n".join(lines).encode()
-    digest = hashlib.sha256(body).hexdigest()[:16]
-    key = f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/x-ndjson")
+    """Keep broken records aside with their reason; the same records go to the same keys, some megabytes to each."""
+    lines, size = list[bytes](), 0
+    for place, r in enumerate(records, start=1):
+        # Written as JSON a record may be six times as long.
+        told = {"key": r.key, "line": r.line, "reason": r.reason, "record": r.record[:QUARANTINED_CHARACTERS]}
+        lines.append(json.dumps(told, sort_keys=True).encode())
+        size += len(lines[-1])
+        if size > _QUARANTINE_BYTES or place == len(records):
+            body = b"\n".join(lines)
+            digest = hashlib.sha256(body).hexdigest()[:16]
+            key = f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
+            s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/x-ndjson")
+            lines, size = [], 0

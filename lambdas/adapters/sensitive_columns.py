@@ -12,7 +12,7 @@ from kedge.label_join import join_labels
 from kedge.labelled_rows import with_fields
 from kedge.model_config import ModelConfig
 from kedge.own_columns import FIELD, ROW_ID
-from lambdas.adapters import days, label_days, objects
+from lambdas.adapters import days, inference_logs, label_days
 
 
 def with_sensitive(
@@ -31,7 +31,9 @@ def with_attributes(
     named = [name for name in _asked(config) if name in config.endpoint.custom_attributes]
     if named:
         captured = days.captured_keys(s3, bucket, config.model, first=since.date(), last=until.date())
-        contents = (answer[0] for key in captured if (answer := objects.read(s3, bucket, key)) is not None)
+        contents = (
+            piece.content for block in inference_logs.open_blocks(s3, bucket, captured) for piece in block.pieces
+        )
         row_ids = rows.column(ROW_ID).to_pylist()
         for name, values in values_of_rows(row_ids, attributes_by_request(contents, named), named).items():
             rows = rows.append_column(name, values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -97,8 +98,13 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
         absent = ", ".join(theirs)
         raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InitialRowsError(place=key, fault=f"cannot be read: {str(error).rstrip('.')}") from error
+        raise InitialRowsError(place=key, fault=f"cannot be read: {_without_values(error)}") from error
     return RowsOfSchema(table, answered)
+
+
+def _without_values(error: Exception) -> str:
+    """Arrow's sentence without what it quotes of the rows: it goes to the mail and to the timeline."""
+    return re.sub(r"'[^']*'|\d{5,}", "...", str(error).partition("\n")[0].rstrip("."))[:200]
 
 
 def _schema_of(table: pa.Table, config: ModelConfig) -> ModelConfig:
@@ -121,7 +127,7 @@ def _see_times(table: pa.Table, key: str) -> None:
         times.cast(pa.timestamp("us", "UTC"), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         fault = (
-            f"holds in its column {name_in_first_rows(TIME, (), ())} what is no time with a zone, such as "
-            f"{str(times.drop_null()[0])!r}; write timestamps in UTC, or text like 2026-03-01T23:30:00Z"
+            f"holds in its column {name_in_first_rows(TIME, (), ())} what is no time with a zone; write timestamps in UTC, or "
+            "text like 2026-03-01T23:30:00Z"
         )
         raise InitialRowsError(place=key, fault=fault) from error

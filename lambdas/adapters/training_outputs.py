@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import tarfile
+import zlib
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +15,15 @@ from kedge.importance import LARGEST_BYTES
 IMPORTANCE = "importance.json"
 # What lies behind so much of the unpacked archive is not looked for: plots and checkpoints may be of any size.
 SEARCHED_BYTES = 256 << 20
+_STRETCH_BYTES = 1 << 20
+_WITHOUT_CONTENT = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
 
 
 def load_importance(s3: Any, artefact_uri: str, *, searched_bytes: int = SEARCHED_BYTES) -> bytes | None:
@@ -27,17 +38,33 @@ def load_importance(s3: Any, artefact_uri: str, *, searched_bytes: int = SEARCHE
         raise
     try:
         return _member(body, searched_bytes)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise UnreadableImportanceError(reason="output.tar.gz is no complete archive") from error
 
 
 def _member(body: Any, searched_bytes: int) -> bytes | None:
-    with tarfile.open(fileobj=body, mode="r|gz") as archive:
-        for member in archive:
-            if member.offset_data + member.size > searched_bytes:
+    """Read headers alone until the file's own: `tarfile` would hold a name of 2 GB in memory, this reads no name but the header's."""
+    place = 0
+    with gzip.GzipFile(fileobj=body) as archive:
+        while True:
+            header = archive.read(tarfile.BLOCKSIZE)
+            if (header or place) and not header.strip(b"\0"):
+                return None
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+            size = 0 if member.type in _WITHOUT_CONTENT else member.size
+            place += tarfile.BLOCKSIZE + size
+            # Behind the header of a sparse file more of it may follow: no training job writes one.
+            if size < 0 or place > searched_bytes or member.issparse():
                 return None
             if member.isfile() and member.name.rpartition("/")[2] == IMPORTANCE:
-                content = archive.extractfile(member)
                 # A byte more than may be there shows that there is more.
-                return content.read(LARGEST_BYTES + 1) if content is not None else None
-    return None
+                return _whole(archive, min(size, LARGEST_BYTES + 1))
+            for start in range(0, size + -size % tarfile.BLOCKSIZE, _STRETCH_BYTES):
+                _whole(archive, min(size + -size % tarfile.BLOCKSIZE - start, _STRETCH_BYTES))
+
+
+def _whole(archive: gzip.GzipFile, size: int) -> bytes:
+    content = archive.read(size)
+    if len(content) < size:
+        raise EOFError
+    return content

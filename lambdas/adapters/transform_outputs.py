@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
@@ -40,46 +39,41 @@ def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig, *, perm
 def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[Answered]:
     """Read a joined output: `id,answer,probabilities` lines, or JSON objects with `id` and `SageMakerOutput`."""
     if config.endpoint.content_type == "text/csv":
-        return [_csv_answer(row, config, key) for row in csv.reader(io.StringIO(text)) if row]
-    return [_json_answer(line, config, key) for line in text.splitlines() if line.strip()]
+        rows = csv.reader(io.StringIO(text))
+        return [_csv_answer(row, config, (key, rows.line_num)) for row in rows if row]
+    # By line feeds alone: a value may hold other marks at which text can be split.
+    lines = enumerate(text.split("\n"), start=1)
+    return [_json_answer(line, config, (key, number)) for number, line in lines if line.strip()]
 
 
 def align_answers(answers: list[Answered], row_ids: list[str], *, scored_by: str) -> list[Answered]:
     """Put the answers into the holdout's order; each row must have been answered exactly once."""
-    by_id = {answer.row_id: answer for answer in answers}
-    wrong = next(_unpaired(answers, by_id, row_ids), None)
-    if wrong is not None:
-        raise HoldoutCountMismatchError(scored_by=scored_by, expected=len(row_ids), found=len(answers), example=wrong)
+    by_id, wanted = {answer.row_id: answer for answer in answers}, {*row_ids}
+    absent, unknown, repeated = len(wanted - by_id.keys()), len(by_id.keys() - wanted), len(answers) - len(by_id)
+    if absent or unknown or repeated:
+        raise HoldoutCountMismatchError(
+            scored_by=scored_by, expected=len(row_ids), found=len(answers), absent=absent, repeated=repeated,
+            unknown=unknown,
+        )  # fmt: skip
     return [by_id[row_id] for row_id in row_ids]
 
 
-def _unpaired(answers: list[Answered], by_id: dict[str, Answered], row_ids: list[str]) -> Iterator[str]:
-    if len(answers) != len(by_id):
-        seen: set[str] = set()
-        for row_id, *_ in answers:
-            if row_id in seen:
-                yield row_id
-            seen.add(row_id)
-    wanted = set(row_ids)
-    yield from (row_id for row_id in row_ids if row_id not in by_id)
-    yield from (row_id for row_id in by_id if row_id not in wanted)
-
-
-def _csv_answer(row: list[str], config: ModelConfig, key: str) -> Answered:
+def _csv_answer(row: list[str], config: ModelConfig, place: tuple[str, int]) -> Answered:
     try:
         # The job's output filter left the prediction and what belongs to it, and nothing else.
         row_id, *answer = row
         return _read(row_id, answer, 0, config)
-    except (ValueError, IndexError) as error:
-        raise UnreadableAnswerError(key=key, line=",".join(row)) from error
+    except (ValueError, IndexError):
+        # Nothing of what was raised is passed on: it quotes the answer.
+        raise UnreadableAnswerError(key=place[0], line=place[1]) from None
 
 
-def _json_answer(line: str, config: ModelConfig, key: str) -> Answered:
+def _json_answer(line: str, config: ModelConfig, place: tuple[str, int]) -> Answered:
     try:
         record = json.loads(line)
         return _read(str(record["id"]), record["SageMakerOutput"], config.prediction.field, config)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UnreadableAnswerError(key=key, line=line) from error
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        raise UnreadableAnswerError(key=place[0], line=place[1]) from None
 
 
 def _read(row_id: str, answer: Any, field: str | int, config: ModelConfig) -> Answered:

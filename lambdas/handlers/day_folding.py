@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from kedge.capture_lines import Block, blocks
-from kedge.capture_records import CaptureBatch, Quarantined, parse_capture_files
+from kedge.capture_records import CaptureBatch, Quarantined, capture_batches, parse_capture_files
 from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile, FoldPlan, batch_of, plan_fold
 from kedge.errors import DayContendedError
@@ -106,7 +106,10 @@ def count(place: Place, known: DayProfile, keys: list[str], ids: CountedIds) -> 
     etags = dict[str, str]()
     added = DayProfile()
     for block in blocks(_opened(place, keys, etags), BATCH_BYTES):
-        added = added.folded(_count_block(place, block, (*known.parts, *added.parts), etags, ids))
+        read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
+        for number, batch in enumerate(_batches(block, place.config)):
+            named = [*read, f"batch {number}"] if number else read
+            added = added.folded(_count_batch(place, batch, (*known.parts, *added.parts), named, ids))
     return replace(added, manifest=etags)
 
 
@@ -119,11 +122,10 @@ def _opened(place: Place, keys: list[str], etags: dict[str, str]) -> Iterator[tu
             yield key, found.content
 
 
-def _count_block(
-    place: Place, block: Block, parts: tuple[str, ...], etags: Mapping[str, str], ids: CountedIds
+def _count_batch(
+    place: Place, batch: CaptureBatch, parts: tuple[str, ...], read: list[str], ids: CountedIds
 ) -> DayProfile:
     s3, config = clients.s3(), place.config
-    batch = _parse(block, config)
     if batch.quarantined:
         predictions.quarantine(
             s3, place.bucket, model=config.model, package_version=place.package_version, day=place.day,
@@ -132,7 +134,6 @@ def _count_block(
     rows = ids.new_rows(batch.table, parts)
     part: tuple[str, ...] = ()
     if rows.num_rows:
-        read = (f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces)
         part = (predictions.part_key(config.model, place.package_version, place.day, [*read, *parts]),)
         ids.save(part[0], rows)
         predictions.save_part(s3, place.bucket, part[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
@@ -147,12 +148,15 @@ def _count_block(
     )
 
 
-def _parse(block: Block, config: ModelConfig) -> CaptureBatch:
-    """Read a block's records; lines are numbered in their object."""
-    found = parse_capture_files(((piece.key, piece.content) for piece in block.pieces), config)
+def _batches(block: Block, config: ModelConfig) -> Iterator[CaptureBatch]:
+    """Read a block's records, those that are set aside unread first; lines are numbered in their object."""
     before = {piece.key: piece.before for piece in block.pieces}
-    broken = (replace(record, line=record.line + before[record.key]) for record in found.quarantined)
-    long = (
-        Quarantined(line.key, line.number, line.reason, line.excerpt.decode("utf-8", "replace")) for line in block.long
-    )
-    return CaptureBatch(found.table, (*broken, *long))
+    if block.long:
+        long = (
+            Quarantined(line.key, line.number, line.reason, line.excerpt.decode("utf-8", "replace"))
+            for line in block.long
+        )
+        yield replace(parse_capture_files([], config), quarantined=tuple(long))
+    for found in capture_batches(((piece.key, piece.content) for piece in block.pieces), config):
+        broken = (replace(record, line=record.line + before[record.key]) for record in found.quarantined)
+        yield CaptureBatch(found.table, tuple(broken))

@@ -205,7 +205,7 @@ def judge(
         count_outcomes(outcomes, config), reference, config.performance,
         provisional_rows=int((rows.labelled & ~ripe).sum()), unlabelled_rows=faults.unlabelled,
         horizon_reason=horizon.reason,
-        notes=(*faults.sentences(), *rows.sentences(), *fold.sentences(days=LABEL_LOOK_BACK_DAYS)),
+        notes=(*faults.sentences(quoted=False), *rows.sentences(), *fold.sentences(days=LABEL_LOOK_BACK_DAYS)),
     )  # fmt: skip
 
 

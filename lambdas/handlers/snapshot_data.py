@@ -14,7 +14,15 @@ from kedge.labelled_history import LabelledHistory, labelled_history
 from kedge.model_config import ModelConfig
 from kedge.package_schema import encode_schema, same_schema
 from kedge.permutation import permuted_rows
-from kedge.snapshot import Split, file_entry, refusal_reasons, snapshot_manifest, split_in_time
+from kedge.snapshot import (
+    Split,
+    file_entry,
+    refusal_reasons,
+    snapshot_manifest,
+    split_in_time,
+    unscorable_sentence,
+    without_unscorable,
+)
 from kedge.training_rows import champion_rows, column_description, scoring_payload, training_csv
 from lambdas.adapters import (
     champions,
@@ -97,19 +105,25 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         history.rows, holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
     )  # fmt: skip
+    split = without_unscorable(split, config)
     reasons = (*history.problems, *refusal_reasons(split, config, lacking=history.lacking))
     reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}
     logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
-                holdout_rows=split.holdout.num_rows, reasons=len(reasons))  # fmt: skip
+                holdout_rows=split.holdout.num_rows, unscorable_rows=split.unscorable, reasons=len(reasons))  # fmt: skip
     if reasons:
         return {"verdict": "REJECTED"} | answer
     snapshot = write(request, settings, config, split, manifest_facts(history, sources), champion)
     return (
-        {"verdict": "READY", "snapshot": snapshot | {"notes": list(history.of_schemas)}}
+        {"verdict": "READY", "snapshot": snapshot | {"notes": [*history.of_schemas, *unscorable_notes(split)]}}
         | answer
         | jobs(request, settings, config, champion)
     )
+
+
+def unscorable_notes(split: Split) -> list[str]:
+    """What the manifest and the approver are told of rows that no batch transform can take."""
+    return [unscorable_sentence(split.unscorable)] if split.unscorable else []
 
 
 def gather(
@@ -195,6 +209,7 @@ def write(
         training_data.save_file(s3, settings.data_bucket, f"{prefix}/{name}", content, kind)
     manifest = snapshot_manifest(
         model=request.model, run=request.run, **facts,
+        notes=unscorable_notes(split),
         files={name: file_entry(rows, content) for name, (rows, content, _) in contents.items()},
     )  # fmt: skip
     body = json.dumps(manifest, indent=1).encode()
@@ -210,6 +225,7 @@ def write(
         "holdout_rows": split.holdout.num_rows,
         "holdout_start": held_out["first"],
         "holdout_end": held_out["last"],
+        "unscorable_rows": split.unscorable,
         "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
         "digest": manifest["digest"],
     }

@@ -142,6 +142,12 @@ def test_bytes_of_a_file_that_vanished_are_none(s3):
     assert [objects.read_range(s3, BUCKET, key, 1, 3) for key in ("a", "gone")] == [b"23", b""]
 
 
+def test_a_file_that_vanished_is_left_out(s3):
+    put(s3, "a", b"1")
+    (block,) = inference_logs.open_blocks(s3, BUCKET, ["a", "gone"])
+    assert [(piece.key, piece.content) for piece in block.pieces] == [("a", b"1")]
+
+
 def test_parts_are_named_after_what_was_folded_whatever_its_order():
     names = {predictions.part_key("m", "1", date(2016, 1, 3), folded) for folded in (["a 1", "b 2"], ["b 2", "a 1"])}
     names.add(predictions.part_key("m", "1", date(2016, 1, 3), ["a 1"]))

@@ -3,6 +3,9 @@
 import gzip
 import io
 import tarfile
+import tracemalloc
+import zlib
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -82,4 +85,46 @@ def test_a_file_too_large_is_read_no_further_than_needed_to_see_that(s3):
 def test_what_lies_behind_too_much_is_not_looked_for(s3):
     put(s3, archive(**{"checkpoint.bin": b"0" * 50_000, "importance.json": b"{}"}))
     assert load_importance(s3, ARTEFACT, searched_bytes=20_000) is None
+    assert load_importance(s3, ARTEFACT) == b"{}"
+
+
+class Endless:
+    """An archive that is made while it is read: its first member is a name of so many zeros."""
+
+    def __init__(self, name_bytes: int) -> None:
+        self.packer, self.left, self.packed = zlib.compressobj(1, wbits=31), name_bytes, 0
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = tarfile.GNUTYPE_LONGNAME, name_bytes
+        self.held = self.packer.compress(header.tobuf(tarfile.GNU_FORMAT))
+
+    def read(self, size: int = -1) -> bytes:
+        assert size > 0, "read whole"
+        while not self.held and self.left > 0:
+            self.held = self.packer.compress(bytes(min(self.left, 1 << 20)))
+            self.left -= 1 << 20
+        given, self.held = self.held[:size], self.held[size:]
+        return given
+
+
+def test_a_name_of_gigabytes_is_not_read():
+    body = Endless(2_500_000_000)
+    s3 = SimpleNamespace(get_object=lambda **_: {"Body": body})
+    tracemalloc.start()
+    try:
+        assert load_importance(s3, ARTEFACT) is None
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    assert body.left > 2_000_000_000
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_file_behind_a_long_name_is_found(s3, form):
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w:gz", format=form) as made:
+        for name in ("plots/" + "x" * 300, "importance.json"):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime = 2, 1.5
+            made.addfile(entry, io.BytesIO(b"{}"))
+    put(s3, sink.getvalue())
     assert load_importance(s3, ARTEFACT) == b"{}"

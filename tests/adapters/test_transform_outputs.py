@@ -1,5 +1,7 @@
 """Answers of two models join by id, whatever order they came in; anything unequal is refused."""
 
+import traceback
+
 import pytest
 
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
@@ -69,9 +71,12 @@ def plain(answers):
 
 
 @pytest.mark.parametrize(("config", "line"), [(CSV, "r1,high"), (CSV, "r1"), (JSON, "r1"), (JSON, '{"id": "r1"}')])
-def test_a_line_that_is_no_answer_is_named(config, line):
-    with pytest.raises(UnreadableAnswerError, match="r1"):
-        parse_answers(line + "\n", config, key="k")
+def test_a_line_that_is_no_answer_is_named_by_its_number_and_not_quoted(config, line):
+    good = "r0,0.5\n" if config is CSV else '{"id": "r0", "SageMakerOutput": {"predictions": [0.5]}}\n'
+    with pytest.raises(UnreadableAnswerError, match="line 2 of k") as raised:
+        parse_answers(good + line + "\n", config, key="k")
+    assert "r1" not in "".join(traceback.format_exception(raised.value)).partition("UnreadableAnswerError:")[2]
+    assert raised.value.__suppress_context__
 
 
 def test_answers_take_the_holdouts_order():
@@ -89,8 +94,9 @@ def test_answers_take_the_holdouts_order():
     ],
 )
 def test_unequal_counts_are_refused(answers):
-    with pytest.raises(HoldoutCountMismatchError, match="challenger"):
-        align_answers([Answered(*answer) for answer in answers], ["a", "b"], scored_by="challenger")
+    with pytest.raises(HoldoutCountMismatchError, match="the challenger gave") as raised:
+        align_answers([Answered(*answer) for answer in answers], ["a1b2c3", "b"], scored_by="challenger")
+    assert "a1b2c3" not in str(raised.value)
 
 
 def test_every_output_file_is_read_and_other_objects_are_not():

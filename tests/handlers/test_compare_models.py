@@ -60,7 +60,9 @@ def test_a_model_that_left_rows_out_is_not_judged(world):
     write_holdout(world)
     lines = world.read(f"{SCORED}/champion/input.csv.out").splitlines(keepends=True)
     world.put(f"{SCORED}/champion/input.csv.out", b"".join(lines[:-1]))
-    with pytest.raises(HoldoutCountMismatchError, match="champion answered 599 of 600"):
+    with pytest.raises(
+        HoldoutCountMismatchError, match="champion gave 599 answers to 600 holdout rows: 1 rows have none"
+    ):
         run()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,6 +26,8 @@ PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 DAY = date(2016, 1, 3)
 # Of the profiling, whatever its backlog.
 PROFILE_MIB_MAX = 600
+# Of a line of as many rows as a request can carry: each is a row of Python while it is read.
+UNPACKED_MIB_MAX = 1024
 # What the template gives the function that folds labels.
 MEASURE_MIB_MAX = 2048
 OBJECT_ROWS = 20_000
@@ -110,6 +115,30 @@ def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib
     assert found["answer"]["RecordsQuarantined"] == 3
     assert found["answer"]["RowsDuplicated"] == copies * 20_000
     assert found["mib"] < PROFILE_MIB_MAX
+
+
+@pytest.mark.parametrize("lines", [20, pytest.param(400, marks=pytest.mark.slow)])
+def test_what_unpacks_to_gigabytes_is_read_in_little_memory(world, lines):
+    captured(world, DAY, 1)
+    (key,) = world.keys("capture/")
+    record = json.loads(world.read(key))
+    side = record["captureData"]["endpointInput"]
+    commas = side["data"].count(",")
+    # Seven megabytes each: few rows of long values, and one line of as many rows as a request can carry.
+    wide, narrow = (b"x" * 100_000 + b"," * commas + b"\n") * 70, (b"," * commas + b"\n") * ((7 << 20) // (commas + 1))
+    packed = []
+    for n, rows in enumerate([wide] * (lines - 1) + [narrow]):
+        data = base64.b64encode(gzip.compress(rows, 1)).decode()
+        answers = ["0.5"] * rows.count(b"\n")
+        record["captureData"]["endpointInput"] = side | {"data": data, "encoding": "BASE64"}
+        record["captureData"]["endpointOutput"]["data"] = "\n".join(answers)
+        record["eventMetadata"] |= {"eventId": f"zip-{n}", "inferenceId": f"zip-{n}"}
+        packed.append(json.dumps(record))
+    world.put(key.replace(".jsonl", "-zip.jsonl"), "\n".join(packed).encode())
+    found = profile(DAY)
+    assert (found["error"], found["answer"]["RecordsQuarantined"]) == (None, 0)
+    assert found["answer"]["RowsCaptured"] == 1 + 70 * (lines - 1) + narrow.count(b"\n")
+    assert found["mib"] < UNPACKED_MIB_MAX, found
 
 
 @pytest.mark.parametrize("labels", [450_000, pytest.param(3_600_000, marks=pytest.mark.slow)])

@@ -14,7 +14,7 @@ from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
 from kedge.release_proof import LastWatch
-from lambdas.adapters import canary_watch, champions, clients, under_way
+from lambdas.adapters import canary_watch, champions, clients, staged_baselines, under_way
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.models import load_models
 from lambdas.adapters.times import to_text
@@ -28,6 +28,8 @@ from tests.handlers.monitor_world import monitor_world
 OLD, NEW, RUN = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbbbbbb", "release-1"
 # moto stamps what it makes with the machine's clock.
 NOW = datetime.now(UTC).replace(microsecond=0)
+# Far from the hour of the daily sweep.
+NOON = (NOW + timedelta(days=1)).replace(hour=12)
 ALARM = f"kedge-{NEW}-behaviour"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:kedge-release:{RUN}"
 PROPERTIES = {"kedge:training_end": "2016-02-01T00:00:00Z", "kedge:staged": "retraining/r/baseline"}
@@ -391,16 +393,16 @@ def calls() -> Iterator[list[str]]:
 def test_a_quiet_hour_costs_three_calls(world):
     promote(world)
     world.serve(OLD)
-    assert hourly()["verdict"] == "agreed"
+    assert hourly(time=to_text(NOON))["verdict"] == "agreed"
     with calls() as made:
         for hours in range(1, 24):
-            assert hourly(time=to_text(NOW + timedelta(hours=hours)))["verdict"] == "agreed"
-    assert sorted(made) == sorted(QUIET * 23)
+            assert hourly(time=to_text(NOON + timedelta(hours=hours)))["verdict"] == "agreed"
+    assert sorted(made) == sorted([*QUIET * 23, "sagemaker ListModels"])
 
 
 def test_a_model_that_was_never_deployed_costs_no_more(world):
     with calls() as made:
-        assert hourly()["verdict"] == "not deployed"
+        assert hourly(time=to_text(NOON))["verdict"] == "not deployed"
     assert sorted(made) == QUIET
 
 
@@ -618,11 +620,17 @@ def test_an_execution_of_a_persons_own_name_has_nothing_swept_that_begins_like_i
 
 def test_a_followed_config_that_captures_nothing_is_told_with_what_to_do(world):
     promote(world)
-    by_hand(world, world.register(properties=PROPERTIES))
     world.freeze()
-    world.put("retraining/r/baseline/baseline.npz", world.read(f"baselines/{MODEL}/1.npz"))
-    for beside in ("reference.json", "slices.npz", "statistics.json", "constraints.json"):
-        world.put(f"retraining/r/baseline/{beside}", b"{}")
+    beside = ("reference.json", "slices.npz", "statistics.json", "constraints.json")
+    files = {"baseline.npz": world.read(f"baselines/{MODEL}/1.npz")} | dict.fromkeys(beside, b"{}")
+    for name, content in files.items():
+        world.put(f"retraining/r/baseline/{name}", content)
+    wrote = world.s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=b"weights", ChecksumAlgorithm="SHA256")
+    digests = {
+        "kedge:artefact_sha256": wrote["ChecksumSHA256"],
+        "kedge:baseline_sha256": staged_baselines.digest(files),
+    }
+    by_hand(world, world.register(properties=PROPERTIES | digests))
     hourly()
     ((_, body),) = [mail for mail in world.mails() if "is not captured where it should be" in mail[0]]
     assert "the endpoint captures nothing, where Kedge says" in body

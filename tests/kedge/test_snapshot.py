@@ -18,6 +18,7 @@ from kedge.snapshot import (
     snapshot_manifest,
     snapshot_slice,
     split_in_time,
+    without_unscorable,
 )
 from kedge.training_rows import column_description, scoring_payload, training_csv, typed_rows
 
@@ -100,9 +101,7 @@ def test_a_single_class_is_refused():
 def test_a_label_outside_the_classes_is_refused():
     reasons = refusal_reasons(Split(make_rows(8, label=["0", "1", "2", "1"] * 2), make_rows(4)), CONFIG)
     (reason,) = reasons
-    assert reason.startswith(
-        "the training labels hold 2, which are not among the classes (0, 1): send these labels again"
-    )
+    assert reason.startswith("the training labels hold 1 value that is none of the classes (0, 1): send these labels")
 
 
 def test_a_feature_that_is_always_missing_is_refused():
@@ -150,3 +149,17 @@ def test_the_manifests_digest_follows_the_content_alone():
 
     assert digest(b"a", ["p", "q"]) == digest(b"a", ["q", "p"]) != digest(b"b", ["p", "q"])
     assert file_entry(rows, b"a")["first"] == "2016-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\x0b", "\x1e", "\x85", "\u2028", "\x00"])
+def test_a_value_with_a_line_break_keeps_its_row_out_of_a_holdout_in_csv_and_is_counted(mark):
+    yaml = "{{model: m, endpoint: {{name: e, content_type: {kind}}}, features: [{{name: c, kind: categorical}}]}}"
+    rows = pa.table({"row_id": ["a", f"b{mark}", "c"], "c": [f'x"{mark}y', "z", "ok"]})
+    found = {}
+    for kind in ("text/csv", "application/json"):
+        config = parse_model_config(yaml.format(kind=kind), source="m.yaml")
+        split = without_unscorable(Split(rows, rows), config)
+        found[kind] = split.training.num_rows, split.holdout.num_rows, split.unscorable
+        payload = scoring_payload(split.holdout, config).decode()
+        assert len(payload.splitlines()) == split.holdout.num_rows
+    assert found == {"text/csv": (3, 1, 2), "application/json": (3, 3, 0)}
