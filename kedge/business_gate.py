@@ -13,6 +13,7 @@ from kedge.business import figure_values
 from kedge.comparisons import by_how_much, change
 from kedge.gate import GateRow, Verdict
 from kedge.intervals import z_of
+from kedge.metric_names import Direction
 from kedge.model_config import ModelConfig
 from kedge.model_policies import BusinessFigure
 
@@ -60,7 +61,7 @@ def _gate_row(
     value, reach = float(gain.mean()), z_of(config.gate.confidence) * float(gain.std(ddof=1)) / math.sqrt(len(gain))
     worse = value + reach < 0
     before, after = (float(side[known].mean()) for side in (sides[1], sides[0]))
-    better = "higher" if figure.sign > 0 else "lower"
+    better: Direction = "higher" if figure.sign > 0 else "lower"
     reason = (
         f"{change(figure.name, before, after, better)} a prediction on the same {len(gain):,} rows: "
         f"{by_how_much(value, value - reach, value + reach)}; it must not be clearly worse"

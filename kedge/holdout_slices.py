@@ -12,6 +12,7 @@ from kedge.comparisons import change, in_words
 from kedge.fairness import ColumnFairness, Disparity
 from kedge.gate import GateRow
 from kedge.groupings import MISSING, OTHER, Grouping, freeze_grouping
+from kedge.metric_names import Direction
 from kedge.model_config import ModelConfig
 from kedge.paired_differences import Numbers
 from kedge.severity import Severity
@@ -93,7 +94,7 @@ def _row(column: str, found: Disparity, before: Disparity | None) -> GateRow:
     fairer = before is not None and sign * (e.value - before.estimate.value) > 0
     refused = found.severity is Severity.CRITICAL and not fairer
     words = e.name.replace("_", " ")
-    side = "higher" if sign > 0 else "lower"
+    side: Direction = "higher" if sign > 0 else "lower"
     value = (
         f"{words} of {column} {in_words(e.value)}"
         if before is None
