@@ -26,7 +26,8 @@ def label_losses(join: Mapping[str, Any], classes: tuple[str, ...]) -> dict[str,
     >>> label_losses({"labelled_rows": 900, "labels_unmatched": 40}, ())
     {}
     """
-    useful, found = int(join.get("labelled_rows", 0)), {}
+    found: dict[str, str] = {}
+    useful = int(join.get("labelled_rows", 0))
     many = max(LOST_MINIMUM, LOST_FRACTION * useful)
     unmatched, strange = int(join.get("labels_unmatched", 0)), int(join.get("labels_strange", 0))
     if unmatched >= many:

@@ -12,11 +12,28 @@ from lambdas.adapters import objects
 _READERS = 16
 # Entries of one second follow each other as one causes the next; a kind that is not here stands last.
 _IN_ORDER = (
-    "paused", "resumed", "performance_measured", "window_judged", "alert_sent", "labels_lost", "retraining_held",
-    "retraining_started", "data_rejected", "training_completed", "gate_failed", "gate_passed", "package_registered",
-    "rejected", "approved", "release_superseded", "canary_started", "baseline_switched", "canary_promoted",
-    "canary_rolled_back", "release_unproven",
-)  # fmt: skip
+    "paused",
+    "resumed",
+    "performance_measured",
+    "window_judged",
+    "alert_sent",
+    "labels_lost",
+    "retraining_held",
+    "retraining_started",
+    "data_rejected",
+    "training_completed",
+    "gate_failed",
+    "gate_passed",
+    "package_registered",
+    "rejected",
+    "approved",
+    "release_superseded",
+    "canary_started",
+    "baseline_switched",
+    "canary_promoted",
+    "canary_rolled_back",
+    "release_unproven",
+)
 
 
 def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:

@@ -45,9 +45,14 @@ def tell(report: DriftReport, key: str, desk: Desk) -> None:
         detail["reasons"] = [f"{report.rows:,} rows so far, {report.minimum_rows:,} are needed to judge drift"]
     # A window's message may come again, with other labels: it is one window, and one entry.
     audit.record(
-        clients.s3(), desk.place.bucket, model=desk.model, kind="window_judged", time=desk.time, detail=detail,
+        clients.s3(),
+        desk.place.bucket,
+        model=desk.model,
+        kind="window_judged",
+        time=desk.time,
+        detail=detail,
         name=f"{to_text(report.end)}#{report.revision}",
-    )  # fmt: skip
+    )
     tell_lost_labels(report, desk)
     window = alert_window(report, lasting(report, desk.place))
     detail |= {"on_drift": desk.place.config.retraining.on_drift}

@@ -182,10 +182,12 @@ def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_val
         rows=[row | {"champion": 67.5, "challenger": 43.8}],
         champion={"present": True, "package_version": "1"},
         snapshot={
-            "holdout_rows": 1616, "holdout_start": "2016-01-08T10:00:00Z", "holdout_end": "2016-02-01T09:00:00Z",
+            "holdout_rows": 1616,
+            "holdout_start": "2016-01-08T10:00:00Z",
+            "holdout_end": "2016-02-01T09:00:00Z",
         },
         trigger={"kind": "performance", "reasons": ["quality has been lost"], "live": live},
-    ).body  # fmt: skip
+    ).body
     assert "THE FIGURES\n- mae: champion (version 1) 67.5, challenger 43.8\n" in body
     assert "- holdout: 1,616 rows from 2016-01-08 to 2016-02-01, newer than all that was learnt\n" in body
     assert "- live: mae 67.54, limit 48.2 (CRITICAL), version 1 in the window 2016-01-18 to 2016-02-15\n" in body
@@ -333,9 +335,10 @@ def test_a_functions_error_is_told_without_its_stack():
 def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
     script = 'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback:\n File x.py\nValueError: no number"'
     job = {
-        "TrainingJobName": "run-0", "TrainingJobArn": "arn:aws:sagemaker:eu-west-1:1:training-job/run-0",
+        "TrainingJobName": "run-0",
+        "TrainingJobArn": "arn:aws:sagemaker:eu-west-1:1:training-job/run-0",
         "FailureReason": f'{script}\nCommand "python -m train", exit code: 1',
-    }  # fmt: skip
+    }
     body = mail("failed", cause=json.dumps(job)).body
     assert "WHY\nValueError: no number\n" in body
     assert "x.py" not in body
