@@ -106,12 +106,12 @@ def healthy(deployed):
 def served(deployed, healthy):
     """The champion's endpoint in service, with its capture on."""
     files = archive({"model.json": '{"mean": 0.5}', "code/inference.py": INFERENCE})
-    deployed.client("s3").put_object(Bucket=deployed.bucket, Key="retraining/model.tar.gz", Body=files)
-    role = next(e for e in deployed.installation.resources("AWS::IAM::Role") if "Workshop" in e.logical_id)
+    deployed.client("s3").put_object(Bucket=deployed.bucket, Key="artefacts/model.tar.gz", Body=files)
+    role = next(e for e in deployed.installation.resources("AWS::IAM::Role") if "Serving" in e.logical_id)
     arn = deployed.client("iam").get_role(RoleName=role.physical_id)["Role"]["Arn"]
     image = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1"
     container = {
-        "Image": image, "ModelDataUrl": f"s3://{deployed.bucket}/retraining/model.tar.gz",
+        "Image": image, "ModelDataUrl": f"s3://{deployed.bucket}/artefacts/model.tar.gz",
         "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
     }  # fmt: skip
     sagemaker = deployed.client("sagemaker")
