@@ -9,6 +9,8 @@ import pytest
 from tests.faults.stories import STORIES
 from tests.faults.walks import Table, Walker
 
+pytestmark = pytest.mark.slow
+
 SEED, CASES_PER_STORY = 12, 3
 
 
