@@ -84,10 +84,10 @@ class Plant:
 
     def first_rows(self) -> bytes:
         """What the engineers hand over first, long before anyone thinks of pressure."""
-        rows, labels = zip(*(self.row(START - DAY) for _ in range(600)), strict=True)
-        times = [START - 20 * DAY + place * HOUR / 2 for place in range(600)]
+        rows, labels = zip(*(self.row(START - DAY) for _ in range(1500)), strict=True)
+        times = [START - 20 * DAY + place * HOUR / 4 for place in range(1500)]
         table = pa.table(
-            {"id": [f"first-{n}" for n in range(600)], "timestamp": pa.array(times, pa.timestamp("us", "UTC"))}
+            {"id": [f"first-{n}" for n in range(1500)], "timestamp": pa.array(times, pa.timestamp("us", "UTC"))}
             | {name: [row[name] for row in rows] for name in COLUMNS}
             | {"label": list(labels)}
         )
@@ -143,6 +143,7 @@ class Plant:
 
     def approve(self, version: int) -> None:
         """Approve a package, and go on asking while it is released."""
+        assert not self.hotel.timeline("gate_failed", "data_rejected", "failed")
         self.hotel.approve(f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/boiler/{version}")
         serves = bool(self.hotel.item("champion"))
         for _ in range(36):
