@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.canary_reading import NOTHING_READ, AnswersRead
 from kedge.model_policies import CanaryPolicy
 from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
@@ -44,26 +45,6 @@ class Unread:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class AnswersRead:
-    """What all looks have read of the canary's captured answers.
-
-    Attributes
-    ----------
-    rows, wrong : int
-        Answers that were read for errors, and those of them that are no answers.
-    behind : int
-        Captured bytes that were not read for errors so far.
-    sampled : bool
-        Whether the answers that are compared are a sample.
-    """
-
-    rows: int = 0
-    wrong: int = 0
-    behind: int = 0
-    sampled: bool = False
-
-
 def judge_canary(
     canary: Floats,
     champion: Floats,
@@ -73,7 +54,7 @@ def judge_canary(
     bake_is_ending: bool,
     classes: bool = False,
     unread: tuple[Unread, Unread] = (Unread(), Unread()),
-    read: AnswersRead = AnswersRead(),
+    read: AnswersRead = NOTHING_READ,
 ) -> CanaryVerdict:
     """Compare the canary's captured answers with the champion's over the same minutes.
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from kedge.canary import AnswersRead
+from kedge.canary_reading import MARK_BYTES, NOTHING, AnswersRead, Reading
 from kedge.release_proof import LastWatch
-from lambdas.adapters.captured_answers import MARK_BYTES, NOTHING, Reading
 
 
 @dataclass(frozen=True)

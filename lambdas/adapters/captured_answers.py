@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kedge.canary import AnswersRead, Unread
+from kedge.canary import Unread
+from kedge.canary_reading import MARK_BYTES, AnswersRead, Reading
 from kedge.capture_lines import LINE_BYTES_MAX, Block, blocks
 from kedge.capture_records import capture_batches, parse_capture_files
 from kedge.even_stretches import Stretch, even_stretches
@@ -26,11 +27,10 @@ from lambdas.adapters.inference_logs import Captured
 
 # Of one fleet, at each look: thousands of answers, where some hundred show what sends a canary back.
 SAMPLE_BYTES, STRETCH_BYTES = 8 * 2**20, 2**18
-# Captures that are read for errors at a time, and the bytes of an object's mark among those that were read.
-_BLOCK_BYTES, MARK_BYTES = 4 * 2**20, 8
+# Captures that are read for errors at a time.
+_BLOCK_BYTES = 4 * 2**20
 
 
-NOTHING_READ = AnswersRead()
 # Of records that are longer than a stretch a sample takes more bytes, up to this.
 _LONG_SAMPLE_BYTES = 4 * SAMPLE_BYTES
 
@@ -45,22 +45,6 @@ class Sample:
     rows: pa.Table
     unread: Unread
     part: bool
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How far a canary's captures were read for errors: what was found, and the marks of the objects that are done.
-
-    `begun` is the mark of an object whose reading is to go on, and `place` how far it has come.
-    """
-
-    found: AnswersRead = NOTHING_READ
-    done: frozenset[bytes] = frozenset()
-    begun: bytes = b""
-    place: int = 0
-
-
-NOTHING = Reading()
 
 
 def list_fleet(s3: Any, bucket: str, prefix: str, *, since: datetime, until: datetime) -> dict[str, Captured]:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.business_canary import judge_canary_figures
 from kedge.canary import CanaryVerdict, judge_canary
+from kedge.canary_reading import NOTHING, Reading
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
@@ -24,7 +25,7 @@ from lambdas.adapters import (
     package_schemas,
 )
 from lambdas.adapters.canary_watch import CanaryWatch
-from lambdas.adapters.captured_answers import NOTHING, Reading, answers_of, list_fleet, load_sample, read_on
+from lambdas.adapters.captured_answers import answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
