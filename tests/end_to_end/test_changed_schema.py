@@ -41,7 +41,7 @@ drift: {minimum_rows: 100}
 retraining: {paused: true}
 training: {minimum_rows: 300, permuted_rows: 0, holdout_fraction: 0.1, hyperparameters: {trees: 30, min_child_weight: 1}}
 gate: {minimum_holdout_rows: 50}
-canary: {traffic_fraction: 0.5, bake_minutes: 10, termination_wait_minutes: 0, minimum_requests: 2}
+canary: {traffic_fraction: 0.5, bake_minutes: 10, termination_wait_minutes: 0, minimum_requests: 2, behaviour_effect_max: 0.9}
 """
 BEFORE = {
     "FEATURES": "  - {name: temp, kind: numeric}\n  - {name: noise, kind: numeric}",
@@ -73,7 +73,8 @@ class Plant:
     def row(self, now: datetime) -> tuple[dict[str, Any], str]:
         z = np.inf
         while z > (1 if now < HOT_FROM else 9):
-            hour, temp, pressure = int(self.random.integers(24)), self.random.normal(), self.random.normal()
+            hour, pressure = int(self.random.integers(24)), self.random.normal()
+            temp = self.random.normal() + (now >= HOT_FROM)
             kind = str(self.random.choice(["a", "b", "c"]))
             z = temp + 0.05 * (hour - 12) + {"a": -0.5, "b": 0.0, "c": 0.5}[kind] + 0.2 * pressure
         row = {
