@@ -234,7 +234,7 @@ def weigh(account: Account, function: LambdaFunction, event: Any) -> list[str]:
         with patch.dict(
             os.environ, variables | {"KEDGE_TEST_ENDPOINT": server.url, "POWERTOOLS_TRACE_DISABLED": "true"}
         ):
-            found = run_apart(handler, event)
+            found = run_apart(handler, event, code=account.functions._sandbox(function).package.root)
     finally:
         server.close()
     says = [f"{handler} fails in a process of its own: {found['error']}"] if found["error"] else []

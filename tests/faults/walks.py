@@ -209,7 +209,9 @@ class Walker:
             self.calls.begin(*(f for f in case.faults if not isinstance(f, StateFault)))
             lasts = [fault.lasts for fault in case.faults if isinstance(fault, Storm)]
             findings = play(case.story, world, lasts=max(lasts, default=timedelta()))
-            findings.apart += self.calls.overweight
+            if any(isinstance(fault, Watched) for fault in case.faults):
+                # It ran twice, so what it did is no matter: its memory is.
+                findings = Findings(apart=self.calls.overweight, visited=findings.visited)
             fired = all(fault in self.states.fired or fault in self.calls.fired for fault in case.faults)
             invocations = [] if case.faults else self.calls.invocations
             for invocation in invocations:

@@ -70,12 +70,12 @@ def _keep(key: FakeKey, content: bytes) -> None:
 _value = FakeKey.value
 
 
-def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600) -> dict[str, Any]:
-    """Run a handler as Lambda would; return its peak in MiB, CPU seconds, answer and error."""
+def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code: Path = ROOT) -> dict[str, Any]:
+    """Run a handler as Lambda would, from the repository or a function's own code; return its peak in MiB, CPU seconds, answer and error."""
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],
-        input=json.dumps(event), capture_output=True, text=True, check=True, cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"]},
+        input=json.dumps(event), capture_output=True, text=True, check=True, cwd=code,
+        env=os.environ | {"PYTHONPATH": str(code), "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"]},
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
