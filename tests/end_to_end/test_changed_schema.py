@@ -147,8 +147,8 @@ class Plant:
         assert not self.hotel.timeline("gate_failed", "data_rejected", "failed")
         self.hotel.approve(f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/boiler/{version}")
         serves = bool(self.hotel.item("champion"))
-        for _ in range(36):
-            self.hotel.wait(5 * MINUTE)
+        for _ in range(90):
+            self.hotel.wait(2 * MINUTE)
             if serves:
                 self.ask()
             if (champion := self.hotel.item("champion")) and champion["package_version"] == str(version):
