@@ -62,7 +62,7 @@ def test_labels_that_name_no_row_are_said():
     rows = labelled_rows(table, config, now=0.0, unmatched=3)
     assert rows.unmatched == 3
     assert rows.sentences()[0].startswith("3 labels collected of late name no row that was answered")
-    assert rows.coverage() == {"rows": 1, "labelled_rows": 0}
+    assert rows.coverage() == {"rows": 1, "labelled_rows": 0, "labels_strange": 0, "labels_unmatched": 3}
 
 
 def test_a_regressions_labels_are_of_one_class_and_must_be_numbers():
@@ -117,6 +117,7 @@ def test_coverage_tells_how_late_labels_come_and_how_old_the_newest_is():
     rows = joined(["a", "b", "c"], [0.1, 0.2, 0.3], {"a": ("1", 2 * DAY), "b": ("0", 6 * DAY)}, times=[0, DAY, DAY])
     assert rows.coverage() == {
         "rows": 3, "labelled_rows": 2, "label_delay_days": {"median": 3.5, "longest": 5.0}, "newest_label_days": 4.0,
+        "labels_strange": 0, "labels_unmatched": 0,
     }  # fmt: skip
 
 

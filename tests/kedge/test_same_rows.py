@@ -115,7 +115,7 @@ def test_a_baseline_frozen_from_any_of_them_counts_the_same(way):
 
 def test_capture_has_each_rows_own_time():
     rows = from_capture(ROWS)
-    assert count_rows(BASELINE, rows, times="time") == BASELINE.profile
+    assert count_rows(BASELINE, rows, times="kedge_time") == BASELINE.profile
 
 
 @settings(max_examples=15)

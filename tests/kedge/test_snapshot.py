@@ -154,7 +154,7 @@ def test_the_manifests_digest_follows_the_content_alone():
 @pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\x0b", "\x1e", "\x85", "\u2028", "\x00"])
 def test_a_value_with_a_line_break_keeps_its_row_out_of_a_holdout_in_csv_and_is_counted(mark):
     yaml = "{{model: m, endpoint: {{name: e, content_type: {kind}}}, features: [{{name: c, kind: categorical}}]}}"
-    rows = pa.table({"row_id": ["a", f"b{mark}", "c"], "c": [f'x"{mark}y', "z", "ok"]})
+    rows = pa.table({"kedge_row_id": ["a", f"b{mark}", "c"], "c": [f'x"{mark}y', "z", "ok"]})
     found = {}
     for kind in ("text/csv", "application/json"):
         config = parse_model_config(yaml.format(kind=kind), source="m.yaml")

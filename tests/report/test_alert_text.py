@@ -221,7 +221,7 @@ def test_a_failure_says_where_and_cuts_a_long_cause():
 
 def test_a_wait_for_capacity_names_the_quota_or_another_instance_type_and_so_does_its_end():
     found = mail("capacity_awaited")
-    assert found.subject == f"[Kedge] {MODEL}: kedge-retrain waits for a quota at TrainChallenger"
+    assert found.subject == f"[Kedge] {MODEL}: the retraining waits for a quota at TrainChallenger"
     quota = "the quota 'ml.m5.large for training job usage' at https://console.aws.amazon.com/servicequotas"
     assert quota in found.body
     assert quota in mail("failed", cause=DETAILS["capacity_awaited"]["cause"]).body
