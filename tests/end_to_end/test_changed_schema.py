@@ -41,7 +41,7 @@ drift: {minimum_rows: 100}
 retraining: {paused: true}
 training: {minimum_rows: 300, permuted_rows: 0, holdout_fraction: 0.1, hyperparameters: {trees: 30, min_child_weight: 1}}
 gate: {minimum_holdout_rows: 50}
-canary: {traffic_fraction: 0.5, bake_minutes: 10, termination_wait_minutes: 0, minimum_requests: 2, behaviour_effect_max: 0.9}
+canary: {traffic_fraction: 0.5, bake_minutes: 30, termination_wait_minutes: 0, minimum_requests: 2, behaviour_effect_max: 0.9}
 """
 BEFORE = {
     "FEATURES": "  - {name: temp, kind: numeric}\n  - {name: noise, kind: numeric}",
@@ -147,8 +147,8 @@ class Plant:
         assert not self.hotel.timeline("gate_failed", "data_rejected", "failed")
         self.hotel.approve(f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/boiler/{version}")
         serves = bool(self.hotel.item("champion"))
-        for _ in range(90):
-            self.hotel.wait(2 * MINUTE)
+        for _ in range(180):
+            self.hotel.wait(MINUTE)
             if serves:
                 self.ask()
             if (champion := self.hotel.item("champion")) and champion["package_version"] == str(version):
