@@ -148,11 +148,11 @@ def on_one_line(rows: pa.Table, config: ModelConfig) -> pa.Table:
     Parameters
     ----------
     rows : Table
-        With `row_id` and the features of `config`, typed.
+        With `kedge_row_id` and the features of `config`, typed.
 
     >>> from kedge.model_config import parse_model_config
     >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: c, kind: categorical}]}", source="m.yaml")
-    >>> on_one_line(pa.table({"row_id": ["a", "b"], "c": ["x\ny", None]}), config).column("row_id").to_pylist()
+    >>> on_one_line(pa.table({"kedge_row_id": ["a", "b"], "c": ["x\ny", None]}), config).column("kedge_row_id").to_pylist()
     ['b']
     """
     if config.endpoint.content_type != "text/csv":

@@ -65,8 +65,10 @@ def look(
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
-    config = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
-    check = check_captures(sample(config, champion, now, settings), config)
+    if not (lines := sample(config, champion, now, settings)):
+        return None
+    schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
+    check = check_captures(lines, schema)
     if not check.records:
         return None
 

@@ -103,7 +103,7 @@ def test_a_small_file_of_many_rows_is_counted_whole(tmp_path):
         for _ in range(40):
             zipped.write(b"1.5,a\n" * 100_000)
     code, words, peak = run("check", "--baseline", file, "--window", file)
-    assert (code, "4000000 rows" in words) == (0, True), words
+    assert (code, "4,000,000 rows" in words) == (0, True), words
     assert peak < MIB_MAX
 
 

@@ -188,7 +188,7 @@ def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
     run()
     notes = " ".join(report_of(world)["notes"])
     for sentence in (
-        "2 labels are none that the model knows, such as '7', 'perhaps'",
+        "2 labels are none that the model knows: they count as not come",
         "1 answers contradict a later one to the same id",
         "2 labels collected of late name no row that was answered",
         "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",

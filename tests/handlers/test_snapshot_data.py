@@ -83,7 +83,7 @@ def test_the_first_training_learns_from_the_users_rows(world):
         (lambda rows: rows.drop_columns(["id", "adr"]), "has no column id, adr."),
         (
             lambda rows: rows.set_column(1, "timestamp", pa.array(["2016-01-01 10:00"] * len(rows))),
-            "holds in its column timestamp what is no time with a zone, such as '2016-01-01 10:00'; write timestamps in UTC",
+            "holds in its column timestamp what is no time with a zone; write timestamps in UTC",
         ),
         (None, "cannot be read: "),
     ],

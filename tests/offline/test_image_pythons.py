@@ -41,7 +41,7 @@ def test_a_model_is_trained_served_and_scored_under_the_images_own_python(tmp_pa
             world.put(f"train/{path.name}", path.read_bytes())
         files = {path.name: path.read_text() for path in SOURCE.glob("*.py")}
         files |= {name: text + SAYS for name, text in files.items() if name.startswith(("train", "inference"))}
-        shop = Workshop(uri, world.put("source/sourcedir.tar.gz", archive(files)), world.role, None, ())
+        shop = Workshop(uri, world.put("source/sourcedir.tar.gz", archive(files)), world.role, world.role, None, ())
         places = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
         world.sagemaker.create_training_job(TrainingJobName="job-1", **training_job_request(config, shop, **places))
         world.pass_minutes(15)
