@@ -275,4 +275,4 @@ def test_what_no_row_had_yet_is_watched_from_the_next_package_on(story):
 def test_an_endpoint_that_was_deleted_leaves_the_champion_to_be_compared_with(story):
     gate = story.plant.gate(story.without_endpoint)
     assert gate["champion"] == "2"
-    assert story.plant.hotel.objects(f"retraining/boiler/{story.without_endpoint}/champion/")
+    assert story.plant.hotel.objects(f"scored/boiler/{story.without_endpoint}/champion/")

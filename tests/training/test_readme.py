@@ -27,7 +27,7 @@ features: [{{name: adr, kind: numeric}}, {{name: meal, kind: categorical}}]
 {rest}
 """
 THREE = "labels: {classes: [low, middle, high]}\nprediction: {probabilities: [p_low, p_middle, p_high]}"
-HOLDOUT = pa.table({"row_id": ["r1", "r2"], "adr": [120.0, 80.5], "meal": ["HB", "BB"]})
+HOLDOUT = pa.table({"kedge_row_id": ["r1", "r2"], "adr": [120.0, 80.5], "meal": ["HB", "BB"]})
 SAYS = """
 def input_fn(body, content_type):
     print('got', repr((body, content_type)), flush=True)
