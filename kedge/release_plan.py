@@ -12,13 +12,16 @@ from kedge.model_config import ModelConfig
 from kedge.model_policies import CanaryPolicy
 
 ALARM_PERIOD_SECONDS = 60
+# Minutes without any look after which nobody watches. A look comes every two minutes; one that runs into its timeout and is
+# tried again comes up to six late. The shortest bake is ten, and CloudWatch reads a few datapoints more than it evaluates.
+UNWATCHED_MINUTES = 6
 _PROVISIONING_SECONDS = 3600
 _SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
 
 
 @dataclass(frozen=True)
 class CanaryAlarm:
-    """One CloudWatch alarm that rolls the canary back; it fires at or above, or strictly above, its threshold."""
+    """One CloudWatch alarm that rolls the canary back, by CloudWatch's own words for the comparison and for missing data."""
 
     name: str
     reason: str
@@ -190,7 +193,7 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
 
     Errors are 0 or 1 a request, so their Average is the failed fraction; latency is in
     microseconds. A minute without traffic is not a breach: that the canary had traffic at all is
-    verified afterwards.
+    verified afterwards. Minutes without any look are one: a canary that nobody watches goes back.
 
     >>> from kedge.model_config import parse_model_config
     >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m")
@@ -221,5 +224,10 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             "Kedge", "CanaryMisbehaviour", gauge, "Maximum", reached, 1.0,
             # Said once it stays said: also of a canary whose new fleet does not bake yet, and that nobody looks at again.
             missing_data="ignore",
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-unwatched", "nobody watches the canary",
+            "Kedge", "CanaryLooks", gauge, "SampleCount", "LessThanThreshold", 1.0,
+            periods=UNWATCHED_MINUTES, breaching_periods=UNWATCHED_MINUTES, missing_data="breaching",
         ),
     )  # fmt: skip

@@ -199,8 +199,8 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             ),
             section(
                 "WHERE TO LOOK",
-                "An alarm sends a canary back. Which one rang, CloudWatch tells for 30 days (behaviour, client-errors, latency or "
-                "server-errors):\naws cloudwatch describe-alarm-history --alarm-name "
+                "An alarm sends a canary back. Which one rang, CloudWatch tells for 30 days (behaviour, client-errors, latency, "
+                "server-errors or unwatched):\naws cloudwatch describe-alarm-history --alarm-name "
                 f"kedge-{detail['endpoint_config']}-server-errors"
                 if "endpoint_config" in detail
                 else "",

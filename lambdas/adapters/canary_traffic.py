@@ -1,4 +1,4 @@
-"""A canary in CloudWatch: how much it was asked, and the gauge that its rollback alarm reads."""
+"""A canary in CloudWatch: how much it was asked, and what its rollback alarms read of the looks at it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,19 @@ def count_requests(
     return round(total)
 
 
-def put_gauge(cloudwatch: Any, *, model: str, endpoint_config: str, value: int, time: datetime) -> None:
+def put_gauge(cloudwatch: Any, *, model: str, endpoint_config: str, value: int) -> None:
     """Put the behaviour gauge of one canary: 1 sends it back."""
+    _put(cloudwatch, "CanaryMisbehaviour", model, endpoint_config, value)
+
+
+def put_look(cloudwatch: Any, *, model: str, endpoint_config: str) -> None:
+    """Put that somebody has looked: minutes without it send the canary back."""
+    _put(cloudwatch, "CanaryLooks", model, endpoint_config, 1)
+
+
+def _put(cloudwatch: Any, metric: str, model: str, endpoint_config: str, value: int) -> None:
     dimensions = [{"Name": "Model", "Value": model}, {"Name": "EndpointConfigName", "Value": endpoint_config}]
-    datum = {"MetricName": "CanaryMisbehaviour", "Dimensions": dimensions, "Timestamp": time, "Value": float(value)}
+    # Without a timestamp it counts from now. The look began minutes ago, longer where it was tried again: an alarm that reads
+    # the last few minutes alone would miss what is dated back.
+    datum = {"MetricName": metric, "Dimensions": dimensions, "Value": float(value)}
     cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[datum])

@@ -62,7 +62,7 @@ def endpoint_config_request(plan: ReleasePlan, *, bucket: str, kms_key_id: str |
 
 
 def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
-    """Ask for one rollback alarm; silence is not a breach."""
+    """Ask for one rollback alarm."""
     statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
     return {
         "AlarmName": alarm.name,

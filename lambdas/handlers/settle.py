@@ -183,9 +183,7 @@ def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:
     """Put the gauge of a canary whose machine is gone as if it misbehaved: what nobody watches is not promoted."""
     if release is None or release.previous_config is None:
         return []
-    canary_traffic.put_gauge(
-        clients.cloudwatch(), model=bench.model, endpoint_config=release.endpoint_config, value=1, time=wall_clock()
-    )
+    canary_traffic.put_gauge(clients.cloudwatch(), model=bench.model, endpoint_config=release.endpoint_config, value=1)
     return [f"nobody watches the canary of version {release.package_version} any more: it goes back"]
 
 

@@ -69,7 +69,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {"verdict": "SETTLED", "watch": {}}
     since = endpoint.baking_since(request.started)
     if since is None:
-        # The fleet is still being made, or the old one taken down: nobody compares anything.
+        # The fleet is still being made, or the old one taken down: there is nothing to compare.
+        watched(request)
         return {"verdict": "BAKING", "watch": {}}
     before = canary_watch.load(clients.dynamodb(), settings.state_table, request.model)
     before = before if before is not None and before.run == request.run else None
@@ -90,13 +91,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     )  # fmt: skip
     # The gauge first: whatever else fails, the alarm knows.
     canary_traffic.put_gauge(
-        clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge,
-        time=request.time,
-    )  # fmt: skip
+        clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge
+    )
+    watched(request)
     canary_watch.save(clients.dynamodb(), settings.state_table, request.model, seen)
     logger.info("watched", model=request.model, verdict=verdict.verdict, requests=requests, reasons=verdict.reasons)
     watch = {"verdict": verdict.verdict, "reasons": list(verdict.reasons), "requests": requests, "gauge": verdict.gauge}
     return {"verdict": "BAKING", "watch": watch}
+
+
+def watched(request: Request) -> None:
+    """Put that the canary is watched: without this, an alarm sends it back."""
+    canary_traffic.put_look(clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config)
 
 
 def taken_back(package_arn: str) -> str | None:

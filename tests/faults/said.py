@@ -16,11 +16,6 @@ SAID: tuple[tuple[str, str, str], ...] = (
         r"kedge-retrain: .*: model .* was left",
         "a scoring model whose deletion failed, or whose execution was stopped, is not yet swept",
     ),
-    (
-        "lost",
-        r"WatchCanary: .* and then kedge-release: SendBackUnwatched: .*misbehaves, and serves",
-        "neither a look nor the gauge works for a whole bake: nothing is left that could send the canary back",
-    ),
 )
 
 

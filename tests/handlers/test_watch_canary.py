@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from moto.cloudwatch.models import cloudwatch_backends
 
-from lambdas.adapters import captured_answers, clients
+from lambdas.adapters import captured_answers
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import from_text, to_text
@@ -67,18 +68,23 @@ def look(minutes: int, *, context=CONTEXT) -> dict:
     return watch_canary.handler(event, context)
 
 
+def put(metric: str) -> list[float]:
+    """What was put of a metric of this canary, in order."""
+    dimensions = {"Model": MODEL, "EndpointConfigName": NEW}
+    return [
+        datum.value
+        for datum in cloudwatch_backends[ACCOUNT][REGION].metric_data
+        if datum.name == metric and {d.name: d.value for d in datum.dimensions} == dimensions
+    ]
+
+
 def gauges() -> list[float]:
-    found = clients.cloudwatch().get_metric_statistics(
-        Namespace="Kedge", MetricName="CanaryMisbehaviour", StartTime=STARTED, EndTime=STARTED + timedelta(hours=2),
-        Dimensions=[{"Name": "Model", "Value": MODEL}, {"Name": "EndpointConfigName", "Value": NEW}], Period=60,
-        Statistics=["Maximum"],
-    )  # fmt: skip
-    return [point["Maximum"] for point in found["Datapoints"]]
+    return put("CanaryMisbehaviour")
 
 
 def test_a_settled_endpoint_is_not_watched(world):
     assert look(5) == {"verdict": "SETTLED", "watch": {}}
-    assert gauges() == []
+    assert gauges() == put("CanaryLooks") == []
 
 
 @pytest.mark.usefixtures("updating")
@@ -90,6 +96,7 @@ def test_like_answers_are_healthy(world):
     assert (answered["verdict"], answered["watch"]["verdict"]) == ("BAKING", "HEALTHY")
     assert "sample" not in answered["watch"]["reasons"][0]
     assert gauges() == [0.0]
+    assert put("CanaryLooks") == [1.0]
 
 
 @pytest.mark.usefixtures("updating")
@@ -135,11 +142,23 @@ def test_answers_that_came_as_html_are_compared_by_their_content(world):
     assert world.item("canary")["judged"] == {"N": "100"}
 
 
-def test_while_the_fleet_is_being_made_nothing_is_compared(world, monkeypatch):
+def test_while_the_fleet_is_being_made_nothing_is_compared_but_it_is_watched(world, monkeypatch):
     state = EndpointState(MODEL, "Updating", OLD, "AllTraffic", 2, "", (("Creating", STARTED),), None, STARTED)
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
     assert look(58) == {"verdict": "BAKING", "watch": {}}
     assert gauges() == []
+    assert put("CanaryLooks") == [1.0]
+
+
+@pytest.mark.usefixtures("updating")
+def test_a_look_whose_gauge_cannot_be_put_is_no_look(world, monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("CloudWatch is throttled")
+
+    monkeypatch.setattr(watch_canary.canary_traffic, "put_gauge", refuse)
+    with pytest.raises(RuntimeError):
+        look(20)
+    assert put("CanaryLooks") == []
 
 
 @pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
@@ -154,16 +173,13 @@ def test_a_canary_whose_approval_was_taken_back_goes_back(world, updating, statu
 
 
 def test_the_gauge_is_put_even_if_nothing_can_be_remembered(world, updating, monkeypatch):
-    put = []
-    monkeypatch.setattr(watch_canary.canary_traffic, "put_gauge", lambda *_, value, **__: put.append(value))
-
     def refuse(*_):
         raise RuntimeError("the table is throttled")
 
     monkeypatch.setattr(watch_canary.canary_watch, "save", refuse)
     with pytest.raises(RuntimeError):
         look(20)
-    assert put == [0]
+    assert gauges() == [0.0]
 
 
 @pytest.mark.usefixtures("updating")

@@ -80,6 +80,16 @@ def test_every_alarm_sees_only_the_canarys_fleet_and_fits_inside_the_bake():
         assert 1 <= alarm.breaching_periods <= alarm.periods
 
 
+def test_the_alarm_of_a_canary_that_nobody_watches_outlasts_a_late_look_and_fires_within_the_shortest_bake():
+    (alarm,) = [alarm for alarm in make_plan().alarms if alarm.missing_data == "breaching"]
+    silence = alarm.period_seconds * alarm.breaching_periods
+    bake_between_looks, timeout_of_a_look, pause_before_its_retry = 120, 120, 20
+    assert silence > bake_between_looks + timeout_of_a_look + pause_before_its_retry
+    # CloudWatch reads some datapoints more than it evaluates: two in the user guide's example.
+    assert silence + 2 * alarm.period_seconds < 600
+    assert alarm.breaching_periods == alarm.periods
+
+
 def test_error_alarms_can_fire_on_a_fraction_and_latency_is_in_microseconds():
     alarms = {alarm.metric: alarm for alarm in make_plan(make_config(latency_max_ms=250)).alarms}
     assert alarms["Invocation5XXErrors"].statistic == "Average"

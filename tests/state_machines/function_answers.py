@@ -76,14 +76,14 @@ def registration() -> Json:
     return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline"}
 
 
-def plan(*, serving: bool = True) -> Json:
+def plan(*, serving: bool = True, instances: int = 2, mark: str = "") -> Json:
     """Answer as plan_release does, for an endpoint that serves or for none."""
     made = plan_release(
         hotel(),
         package_version="3",
         package_arn=PACKAGE,
-        run=RUN,
-        serving=ServingFleet("AllTraffic", 2) if serving else None,
+        run=RUN + mark,
+        serving=ServingFleet("AllTraffic", instances) if serving else None,
     )
     answer = {
         "verdict": "UPDATE" if serving else "CREATE",

@@ -84,7 +84,7 @@ class FakeSageMaker:
     def __init__(self, account: Any, job_minutes: int = 10) -> None:
         self.account, self.job_minutes = account, job_minutes
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self._refusals: list[tuple[str, str, str]] = []
+        self._refusals: list[tuple[str, str, str, str]] = []
         self.job_endings: list[str] = []
         self.failure_reason = "AlgorithmError"
         self._jobs: dict[str, dict[str, Any]] = {}
@@ -94,18 +94,18 @@ class FakeSageMaker:
         """Return the requests of one operation."""
         return [request for called, request in self.calls if called == operation]
 
-    def fail(self, operation: str, code: str, times: int = 1, about: str = "") -> None:
+    def fail(self, operation: str, code: str, times: int = 1, about: str = "", saying: str = "") -> None:
         """Have the next calls of an operation fail, or the next of those about something."""
-        self._refusals += [(operation, code, about)] * times
+        self._refusals += [(operation, code, about, saying or f"{operation} was refused")] * times
 
     def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         request = json.loads(params["body"])
         self.calls.append((model.name, request))
         for refusal in self._refusals:
-            operation, code, about = refusal
+            operation, code, about, message = refusal
             if operation == model.name and about in params["body"].decode():
                 self._refusals.remove(refusal)
-                return _error(code, f"{operation} was refused")
+                return _error(code, message)
         if model.name.endswith("Job"):
             return self._job(model.name, request)
         arn = f"arn:aws:sagemaker:{self.account.region}:{self.account.account_id}"

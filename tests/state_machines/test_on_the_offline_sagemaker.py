@@ -87,8 +87,13 @@ def registered(world):
     return arn
 
 
-def release_answers(world, arn, *, serving):
-    planned = json.loads(json.dumps(plan(serving=serving)).replace("s3://bucket/", f"s3://{BUCKET}/"))
+def put_look(account, event):
+    dimensions = {"Model": "hotel", "EndpointConfigName": event["endpoint_config"]}
+    account.put_metric("Kedge", "CanaryLooks", 1, dimensions, "None")
+
+
+def release_answers(world, arn, *, serving, **fleet):
+    planned = json.loads(json.dumps(plan(serving=serving, **fleet)).replace("s3://bucket/", f"s3://{BUCKET}/"))
     planned["create_model"]["PrimaryContainer"] = {"ModelPackageName": arn}
 
     def watch(_event):
@@ -109,7 +114,10 @@ def test_a_canary_really_bakes_and_is_promoted(account, world):
     world.make_model("hotel-v2", mean=100)
     world.make_config("hotel-v2", "hotel-v2")
     world.make_endpoint("hotel", "hotel-v2")
-    functions = FakeFunctions(account, **release_answers(world, arn, serving=True))
+    answers = release_answers(world, arn, serving=True)
+    look = answers["WatchCanary"]
+    watch = {"WatchCanary": lambda event: put_look(account, event) or look(event)}
+    functions = FakeFunctions(account, **(answers | watch))
     ending = Machine(account, "release", functions).run(package_arn=arn)
     assert ending["status"] == "SUCCEEDED", ending.get("cause")
     assert functions.told() == ["canary_started"]
@@ -118,19 +126,47 @@ def test_a_canary_really_bakes_and_is_promoted(account, world):
     assert world.ask("1", "hotel")["Body"].read().decode().strip() == "8.0"
 
 
-def test_a_canary_that_became_impossible_after_its_plan_fails_told_and_moves_nothing(account, world):
+def test_a_canary_that_became_impossible_after_its_plan_is_planned_anew(account, world):
     """The plan has 1 of 2 instances; the fleet scaled in to one before the update."""
     arn = registered(world)
     world.make_model("hotel-v2", mean=100)
     world.make_config("hotel-v2", "hotel-v2", instances=1)
     world.make_endpoint("hotel", "hotel-v2")
-    functions = FakeFunctions(account, **release_answers(world, arn, serving=True))
-    machine = Machine(account, "release", functions)
-    assert machine.run(package_arn=arn)["status"] == "FAILED"
-    assert functions.told() == ["failed"]
-    assert "at most 50 percent of the instance count, which is 1" in functions.named("Tell")[0]["detail"]["cause"]
+    first, second = (
+        release_answers(world, arn, serving=True, **fleet) for fleet in ({}, {"instances": 1, "mark": "0-1"})
+    )
+    look = second["WatchCanary"]
+    second["WatchCanary"] = lambda event: put_look(account, event) or look(event)
+    functions = FakeFunctions(account, **(second | {"PlanRelease": [first["PlanRelease"], second["PlanRelease"]]}))
+    ending = Machine(account, "release", functions).run(package_arn=arn)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told() == ["canary_started"]
+    assert world.ask("1", "hotel")["Body"].read().decode().strip() == "8.0"
+
+
+@pytest.mark.parametrize("looks", [0, 3, 6])
+def test_a_canary_that_nobody_watches_any_more_goes_back_by_itself(account, world, looks):
+    """Neither a look nor the gauge works, from the first look on, while the fleet is made, or once it bakes."""
+    arn = registered(world)
+    world.make_model("hotel-v2", mean=100)
+    world.make_config("hotel-v2", "hotel-v2")
+    world.make_endpoint("hotel", "hotel-v2")
+    answers = release_answers(world, arn, serving=True)
+    watched = [{"verdict": "BAKING"}] * looks
+    look_of = answers["WatchCanary"]
+
+    def watch(event):
+        if not watched:
+            # A machine that goes on as if all were well, without any look.
+            return look_of({})
+        put_look(account, event)
+        return watched.pop()
+
+    functions = FakeFunctions(account, **(answers | {"WatchCanary": watch}))
+    assert Machine(account, "release", functions).run(package_arn=arn)["status"] == "SUCCEEDED"
     assert world.describe("hotel")["EndpointConfigName"] == "hotel-v2"
-    assert machine.lease() is None
+    shortest_bake = 10
+    assert len(functions.named("WatchCanary")) * 2 < looks * 2 + 6 + shortest_bake
 
 
 def test_a_canary_is_rolled_back_by_the_gauge_that_its_watcher_puts(account, world):
@@ -144,6 +180,7 @@ def test_a_canary_is_rolled_back_by_the_gauge_that_its_watcher_puts(account, wor
     def misbehaving(event):
         dimensions = {"Model": "hotel", "EndpointConfigName": event["endpoint_config"]}
         account.put_metric("Kedge", "CanaryMisbehaviour", 1, dimensions, "None")
+        put_look(account, event)
         return watch(event)
 
     functions = FakeFunctions(account, **(answers | {"WatchCanary": misbehaving}))

@@ -68,7 +68,7 @@ def test_alarms_are_put_as_planned(account, machine, functions):
 def test_the_canary_is_watched_every_two_minutes_until_it_has_settled(machine, functions):
     run(machine)
     times = [event["time"] for event in functions.named("WatchCanary")]
-    assert times == ["2016-01-01T00:02:00.000Z", "2016-01-01T00:04:00.000Z", "2016-01-01T00:06:00.000Z"]
+    assert times == ["2016-01-01T00:04:00.000Z", "2016-01-01T00:06:00.000Z", "2016-01-01T00:08:00.000Z"]
     assert {event["started"] for event in functions.named("WatchCanary")} == {"2016-01-01T00:00:00Z"}
 
 
@@ -144,6 +144,31 @@ def test_a_quota_that_stays_is_given_up_after_a_day_told_and_settled(machine, fu
     assert functions.told() == ["capacity_awaited", "failed"]
     assert functions.named("Tell")[-1]["detail"]["state"] == operation
     assert (len(functions.named("Settle")), machine.lease()) == (1, None)
+
+
+TOO_LARGE = "CanarySize of 1 must be at most 50 percent of the instance count, which is 1."
+
+
+def test_a_fleet_that_became_smaller_after_the_plan_is_planned_anew(machine, functions, sagemaker):
+    functions.set(PlanRelease=[plan(), plan(instances=1, mark="0-1")])
+    # The request and its retries; the next one has the new plan.
+    sagemaker.fail("UpdateEndpoint", "ValidationException", times=4, saying=TOO_LARGE)
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert [event["mark"] for event in functions.named("PlanRelease")] == ["", "0-1"]
+    assert sagemaker.named("UpdateEndpoint")[-1] == plan(instances=1, mark="0-1")["update"]
+    assert functions.told() == ["canary_started"]
+
+
+def test_a_fleet_that_never_fits_its_plan_is_told_after_three_plans_more(machine, functions, sagemaker):
+    sagemaker.fail("UpdateEndpoint", "ValidationException", times=99, saying=TOO_LARGE)
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "SageMaker.SageMakerException")
+    assert [event["mark"] for event in functions.named("PlanRelease")] == ["", "0-1", "0-2", "0-3"]
+    (told,) = functions.named("Tell")
+    assert (told["kind"], told["detail"]["state"]) == ("failed", "UpdateEndpoint")
+    assert TOO_LARGE in told["detail"]["cause"]
+    assert machine.lease() is None
 
 
 def test_alarms_that_cannot_be_armed_stop_the_release_before_it_touches_the_endpoint(machine, functions, sagemaker):
