@@ -66,10 +66,10 @@ class _UniqueKeys(yaml.SafeLoader):
     """YAML says that a field stands once; PyYAML would take the last and say nothing."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names: list[Any] = []
-        for key, _ in node.value:
-            name = key.value
-            if name in names and name != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"{name!r} is there twice", key.start_mark)
-            names.append(name)
+        names: set[str] = set()
+        # A list or a mapping as a key is refused by PyYAML.
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            names.add(key.value)
         return super().construct_mapping(node, deep)

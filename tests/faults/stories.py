@@ -128,6 +128,10 @@ def _arn(world: World, version: str) -> str:
     return arn
 
 
+# How a mail says that an execution did not come to its end.
+FAILED = ("failed", "was stopped", "took too long")
+
+
 def released(version: str, *, good: bool = True) -> Callable[[World, Before, Findings], None]:
     """It serves and people know, or what served before serves and people know why."""
 
@@ -140,7 +144,7 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
         ends = [
             news
             for news in findings.news
-            if ("started" not in news and f"version {version}" in news) or "failed" in news
+            if ("started" not in news and f"version {version}" in news) or any(word in news for word in FAILED)
         ]
         if not ends:
             findings.silent.append(f"version {version} was approved, {now} serves, and nobody was told how it ended")

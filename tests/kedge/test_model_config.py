@@ -143,6 +143,7 @@ def test_several_problems_are_all_told():
     [
         ("", "must be a mapping"), ("- a", "must be a mapping"), ("a: [", "not YAML"), ("a: \x00", "not YAML"),
         ("model: x", "endpoint is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
+        ("? [a, b]\n: 1", "unhashable key"),
         (YAML + "endpoint: {name: other}", "'endpoint' is there twice"), (YAML + "drift: {psi_max: 1, psi_max: 2}", "'psi_max' is there twice"),
     ],
 )  # fmt: skip

@@ -270,6 +270,16 @@ def test_a_canary_that_cannot_be_watched_is_sent_back_and_settled(account, machi
     assert machine.lease() is None
 
 
+def test_looks_that_hang_send_the_canary_back_before_the_shortest_bake_ends(account, machine, functions):
+    timed_out = type("Sandbox.Timedout", (Exception,), {})
+    functions.set(WatchCanary=timed_out("Task timed out after 120.00 seconds"), Settle=settled("ROLLED_BACK"))
+    assert run(machine)["status"] == "SUCCEEDED"
+    called = [name for name, _ in functions.events]
+    # Two looks of two and a half minutes, after a pause of two: six tries would be a quarter of an hour.
+    assert called[: called.index("Settle")].count("WatchCanary") == 2
+    assert set(gauge(account)) == {1.0}
+
+
 def test_an_update_whose_answer_was_lost_is_watched_like_any_other(machine, functions, sagemaker):
     sagemaker.fail("UpdateEndpoint", "ValidationException", times=99)
     functions.set(WatchCanary=[{"verdict": "BAKING", "watch": {}}, {"verdict": "SETTLED"}])
