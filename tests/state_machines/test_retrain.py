@@ -4,7 +4,16 @@ import pytest
 
 from lambdas.adapters.times import from_text
 from offline.capacity import SHORT_OF_JOBS
-from tests.state_machines.function_answers import ROLE, RUN, gate, pinned, ready, registration, rejected
+from tests.state_machines.function_answers import (
+    ROLE,
+    RUN,
+    earlier_training,
+    gate,
+    pinned,
+    ready,
+    registration,
+    rejected,
+)
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
@@ -107,6 +116,36 @@ def test_what_the_job_wrote_is_pinned_and_the_pinned_copy_is_what_is_scored_and_
     (asked,) = functions.named("BuildBaseline")
     assert (asked["artefact"], asked["trained_uri"]) == (pinned(), f"s3://bucket/{RUN}-0/model.tar.gz")
     assert asked["trigger"] == TRIGGER
+
+
+def test_the_one_that_pins_is_told_what_the_job_was_given_and_by_whom_it_was_trained(machine, functions):
+    run(machine)
+    (asked,) = functions.named("PinArtefact")
+    arn = f"{machine.arn.replace(':stateMachine:', ':execution:')}:{RUN}"
+    assert asked["uses"] == {"inputs": ready()["training_inputs"], "trained_by": RUN, "execution": arn}
+    assert functions.named("Tell")[0]["detail"]["reason"] == ""
+
+
+def test_a_training_that_an_earlier_run_has_paid_is_scored_and_registered_without_a_job(machine, functions, sagemaker):
+    earlier = earlier_training()
+    functions.set(SnapshotData=ready(training=earlier))
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert sagemaker.named("CreateTrainingJob") == []
+    (asked,) = functions.named("PinArtefact")
+    assert (asked["job"], asked["artefact_uri"]) == (earlier["job"], earlier["artefact_uri"])
+    assert asked["uses"]["trained_by"] == earlier["run"]
+    assert asked["uses"]["execution"].endswith(f":{RUN}")
+    assert sagemaker.named("CreateModel")[0]["PrimaryContainer"]["ModelDataUrl"] == pinned()["uri"]
+    assert len(sagemaker.named("CreateTransformJob")) == 2
+    told = functions.named("Tell")[0]
+    assert (told["kind"], told["detail"]["job"], told["detail"]["reason"]) == (
+        "training_completed",
+        earlier["job"],
+        earlier["reason"],
+    )
+    (asked,) = functions.named("BuildBaseline")
+    assert asked["trained_uri"] == earlier["artefact_uri"]
 
 
 def test_without_a_champion_the_challenger_is_scored_alone(machine, functions, sagemaker):
