@@ -119,7 +119,15 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         may_read(
-            role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "baselines", "artefacts"
+            role,
+            self._storage.data,
+            "initial",
+            "labels",
+            "labelled",
+            "predictions",
+            "profiles",
+            "baselines",
+            "artefacts",
         )
         may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")

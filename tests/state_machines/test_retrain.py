@@ -2,6 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from lambdas.adapters import artefacts, finished_trainings
+from lambdas.adapters.finished_trainings import FinishedTraining
 from lambdas.adapters.times import from_text
 from offline.capacity import SHORT_OF_JOBS
 from tests.state_machines.function_answers import (
@@ -146,6 +148,46 @@ def test_a_training_that_an_earlier_run_has_paid_is_scored_and_registered_withou
     )
     (asked,) = functions.named("BuildBaseline")
     assert asked["trained_uri"] == earlier["artefact_uri"]
+
+
+def test_a_run_that_fails_after_its_training_leaves_it_to_the_next(account, machine, functions, sagemaker):
+    s3, states, bucket, inputs = (
+        account.client("s3"),
+        account.client("stepfunctions"),
+        "bucket",
+        ready()["training_inputs"],
+    )
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": account.region})
+
+    def snapshot(_event):
+        found = finished_trainings.find(s3, states, bucket, model=MODEL, inputs=inputs)
+        known = (
+            {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run, "reason": "r"} if found else None
+        )
+        return ready(training=known)
+
+    def pin(event):
+        key = artefacts.pinned_key(MODEL, event["job"])
+        s3.put_object(Bucket=bucket, Key=key, Body=b"weights", ChecksumAlgorithm="SHA256")
+        sha256, uses = artefacts.digest(s3, bucket, key), event["uses"]
+        training = FinishedTraining(
+            inputs, uses["trained_by"], event["job"], event["artefact_uri"], sha256, uses["execution"]
+        )
+        finished_trainings.save(s3, bucket, MODEL, training)
+        return pinned(f"s3://{bucket}/{key}")
+
+    functions.set(SnapshotData=snapshot, PinArtefact=pin)
+    sagemaker.fail("CreateModel", "ValidationException", times=6, about="hotel-1-")
+    assert run(machine, run="hotel-1")["status"] == "FAILED"
+    assert run(machine, run="hotel-2")["status"] == "SUCCEEDED"
+    assert [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")] == ["hotel-1-0"]
+    scored = sagemaker.named("CreateModel")[-2]
+    assert (scored["ModelName"], scored["PrimaryContainer"]["ModelDataUrl"]) == (
+        "hotel-2-0",
+        f"s3://{bucket}/artefacts/hotel/hotel-1-0/model.tar.gz",
+    )
+    assert run(machine, run="hotel-3")["status"] == "SUCCEEDED"
+    assert [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")] == ["hotel-1-0", "hotel-3-0"]
 
 
 def test_without_a_champion_the_challenger_is_scored_alone(machine, functions, sagemaker):
