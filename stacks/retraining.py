@@ -118,11 +118,23 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "initial", "labels", "labelled", "predictions", "profiles", "baselines")
+        may_read(
+            role,
+            self._storage.data,
+            "initial",
+            "labels",
+            "labelled",
+            "predictions",
+            "profiles",
+            "baselines",
+            "artefacts",
+        )
         may_write(role, self._storage.data, "labelled", "retraining")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
+        # Whether the run that paid for a training failed after it.
+        may_see_executions(role, RETRAIN_MACHINE)
         allow(
             role,
             "SeeChampion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,20 @@ def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: 
         "EnableInterContainerTrafficEncryption": False,
         "Tags": tags_of(workshop),
     }
+
+
+def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
+    """One SHA-256 of what decides the model that a job makes: not where it reads and writes, for how long and on what machine.
+
+    Parameters
+    ----------
+    request
+        As `training_job_request` returns it; the source's name is the digest of what it holds.
+    rows
+        SHA-256 of each file that the job learns from, by name.
+    """
+    deciding = {name: request[name] for name in ("AlgorithmSpecification", "HyperParameters", "Environment")}
+    return hashlib.sha256(json.dumps([deciding, dict(rows)], sort_keys=True).encode()).hexdigest()
 
 
 def image_of(config: ModelConfig, images: Mapping[str, str]) -> str:

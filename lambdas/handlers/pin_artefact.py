@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lambdas.adapters import artefacts, clients
+from lambdas.adapters import artefacts, clients, finished_trainings
+from lambdas.adapters.finished_trainings import FinishedTraining
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
@@ -18,6 +19,14 @@ class Settings(Environment):
     data_bucket: str
 
 
+class Uses(BaseModel, frozen=True):
+    """What the job was given, the run that trained it, and the execution that goes on with it."""
+
+    inputs: str
+    trained_by: str
+    execution: str
+
+
 class Request(BaseModel, frozen=True):
     """A training job that has ended, and where SageMaker says that its artefact is."""
 
@@ -25,13 +34,20 @@ class Request(BaseModel, frozen=True):
     run: str
     job: str
     artefact_uri: str
+    uses: Uses | None = None
 
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Copy the artefact to where no job can write, and say its digest."""
+    """Copy the artefact to where no job can write, note that it is there, and say its digest."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     key = artefacts.pinned_key(request.model, request.job)
     sha256 = artefacts.pin(clients.s3(), settings.data_bucket, source_uri=request.artefact_uri, key=key)
+    # A machine that began before these were told does not say them.
+    if uses := request.uses:
+        training = FinishedTraining(
+            uses.inputs, uses.trained_by, request.job, request.artefact_uri, sha256, uses.execution
+        )
+        finished_trainings.save(clients.s3(), settings.data_bucket, request.model, training)
     logger.info("pinned", model=request.model, run=request.run, key=key, sha256=sha256)
     return {"uri": f"s3://{settings.data_bucket}/{key}", "sha256": sha256}

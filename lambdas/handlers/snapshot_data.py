@@ -28,6 +28,7 @@ from lambdas.adapters import (
     champions,
     clients,
     endpoints,
+    finished_trainings,
     metrics,
     package_schemas,
     training_data,
@@ -47,6 +48,8 @@ from lambdas.settings import Settings as Environment
 PARQUET = "application/vnd.apache.parquet"
 # What is here the challenger scores, all of it.
 SCORED = "holdout/input/"
+# What is here the training job gets, all of it.
+LEARNT = "train/"
 
 
 class Settings(Environment):
@@ -113,12 +116,32 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 holdout_rows=split.holdout.num_rows, unscorable_rows=split.unscorable, reasons=len(reasons))  # fmt: skip
     if reasons:
         return {"verdict": "REJECTED"} | answer
-    snapshot = write(request, settings, config, split, manifest_facts(history, sources), champion)
-    return (
-        {"verdict": "READY", "snapshot": snapshot | {"notes": [*history.of_schemas, *unscorable_notes(split)]}}
-        | answer
-        | jobs(request, settings, config, champion)
+    snapshot, learnt = write(request, settings, config, split, manifest_facts(history, sources), champion)
+    asked = jobs(request, settings, config, champion)
+    finished = finished_training(request, training_jobs.inputs_digest(asked["training_job"], learnt), settings)
+    notes = [*history.of_schemas, *unscorable_notes(split), *reuse_notes(finished)]
+    return {"verdict": "READY", "snapshot": snapshot | {"notes": notes}} | answer | asked | finished
+
+
+def finished_training(request: Request, inputs: str, settings: Settings) -> dict[str, Any]:
+    """The digest of what the training job gets, and the training of an earlier run that got the same and came to nothing."""
+    found = finished_trainings.find(
+        clients.s3(), clients.stepfunctions(), settings.data_bucket, model=request.model, inputs=inputs
     )
+    if found is None:
+        return {"training_inputs": inputs}
+    logger.info("training reused", model=request.model, run=request.run, job=found.job)
+    reason = (
+        f"the training of run {found.run} is reused: rows, parameters, script and image are the same, and that run failed or "
+        "was stopped after it"
+    )
+    training = {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run, "reason": reason}
+    return {"training_inputs": inputs, "training": training}
+
+
+def reuse_notes(finished: dict[str, Any]) -> list[str]:
+    """What the approver is told of a training that is not the run's own."""
+    return [finished["training"]["reason"]] if "training" in finished else []
 
 
 def unscorable_notes(split: Split) -> list[str]:
@@ -186,13 +209,13 @@ def write(
     split: Split,
     facts: dict[str, Any],
     champion: Serving | None,
-) -> dict[str, Any]:
-    """Write the snapshot's files, then the manifest that vouches for them."""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write the snapshot's files, then the manifest that vouches for them; also the digests of what the job learns from."""
     s3, prefix = clients.s3(), training_data.run_prefix(request.model, request.run)
     holdout, permuted = scored_key(config, "rows"), permuted_rows(split.holdout, config)
     contents = {
-        "train/train.csv": (split.training, training_csv(split.training), "text/csv"),
-        "train/columns.json": (None, json.dumps(column_description(config)).encode(), "application/json"),
+        f"{LEARNT}train.csv": (split.training, training_csv(split.training), "text/csv"),
+        f"{LEARNT}columns.json": (None, json.dumps(column_description(config)).encode(), "application/json"),
         "training.parquet": (split.training, training_data.table_bytes(split.training), PARQUET),
         holdout: (split.holdout, scoring_payload(split.holdout, config), config.endpoint.content_type),
         "holdout/truth.parquet": (split.holdout, training_data.table_bytes(split.holdout), PARQUET),
@@ -216,9 +239,10 @@ def write(
     training_data.save_file(s3, settings.data_bucket, f"{prefix}/manifest.json", body, "application/json")
     base = f"s3://{settings.data_bucket}/{prefix}"
     held_out = manifest["files"]["holdout/truth.parquet"]
-    return {
+    learnt = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(LEARNT)}
+    snapshot = {
         "prefix": prefix,
-        "train_uri": f"{base}/train/",
+        "train_uri": f"{base}/{LEARNT}",
         "holdout_uri": f"{base}/{holdout}",
         "manifest_uri": f"{base}/manifest.json",
         "train_rows": split.training.num_rows,
@@ -229,6 +253,7 @@ def write(
         "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
         "digest": manifest["digest"],
     }
+    return snapshot, learnt
 
 
 def champion_key(champion: Serving, config: ModelConfig) -> str:
@@ -261,7 +286,7 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
     )
     asked = {
         "training_job": training_jobs.training_job_request(
-            config, workshop, train_uri=f"{base}/train/", output_uri=trained
+            config, workshop, train_uri=f"{base}/{LEARNT}", output_uri=trained
         ),
         "challenger_model": training_jobs.challenger_model_request(config, workshop),
         "challenger_transform": training_jobs.transform_request(

@@ -21,13 +21,14 @@ def hotel() -> ModelConfig:
     return parse_model_config(text, source="hotel.yaml")
 
 
-def ready(*, champion: bool = True) -> Json:
-    """Answer as snapshot_data does when the rows will do."""
+def ready(*, champion: bool = True, training: Json | None = None) -> Json:
+    """Answer as snapshot_data does when the rows will do, perhaps with the training of an earlier run."""
     shop = Workshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
     holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
     answer = {
         "verdict": "READY",
         "reasons": [],
+        "training_inputs": "ab" * 32,
         "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
         "champion": {"present": False},
         "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
@@ -36,6 +37,8 @@ def ready(*, champion: bool = True) -> Json:
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
         ),
     }
+    if training:
+        answer["training"] = training
     if champion:
         copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
@@ -54,6 +57,17 @@ def ready(*, champion: bool = True) -> Json:
 def rejected() -> Json:
     """Answer as snapshot_data does when the rows will not do."""
     return {"verdict": "REJECTED", "reasons": ["12 rows, and 1,000 are needed"], "champion": {"present": False}}
+
+
+def earlier_training() -> Json:
+    """Answer as snapshot_data does of a training that an earlier run has paid."""
+    uri = "s3://bucket/hotel-1a2b-0/model.tar.gz"
+    return {
+        "job": "hotel-1a2b-0",
+        "artefact_uri": uri,
+        "run": "hotel-1a2b",
+        "reason": "the training of run hotel-1a2b is reused",
+    }
 
 
 def pinned(uri: str = "s3://bucket/artefacts/hotel/model.tar.gz") -> Json:

@@ -2,9 +2,20 @@ from datetime import timedelta
 
 import pytest
 
+from lambdas.adapters import artefacts, finished_trainings
+from lambdas.adapters.finished_trainings import FinishedTraining
 from lambdas.adapters.times import from_text
 from offline.capacity import SHORT_OF_JOBS
-from tests.state_machines.function_answers import ROLE, RUN, gate, pinned, ready, registration, rejected
+from tests.state_machines.function_answers import (
+    ROLE,
+    RUN,
+    earlier_training,
+    gate,
+    pinned,
+    ready,
+    registration,
+    rejected,
+)
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
@@ -107,6 +118,76 @@ def test_what_the_job_wrote_is_pinned_and_the_pinned_copy_is_what_is_scored_and_
     (asked,) = functions.named("BuildBaseline")
     assert (asked["artefact"], asked["trained_uri"]) == (pinned(), f"s3://bucket/{RUN}-0/model.tar.gz")
     assert asked["trigger"] == TRIGGER
+
+
+def test_the_one_that_pins_is_told_what_the_job_was_given_and_by_whom_it_was_trained(machine, functions):
+    run(machine)
+    (asked,) = functions.named("PinArtefact")
+    arn = f"{machine.arn.replace(':stateMachine:', ':execution:')}:{RUN}"
+    assert asked["uses"] == {"inputs": ready()["training_inputs"], "trained_by": RUN, "execution": arn}
+    assert functions.named("Tell")[0]["detail"]["reason"] == ""
+
+
+def test_a_training_that_an_earlier_run_has_paid_is_scored_and_registered_without_a_job(machine, functions, sagemaker):
+    earlier = earlier_training()
+    functions.set(SnapshotData=ready(training=earlier))
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert sagemaker.named("CreateTrainingJob") == []
+    (asked,) = functions.named("PinArtefact")
+    assert (asked["job"], asked["artefact_uri"]) == (earlier["job"], earlier["artefact_uri"])
+    assert asked["uses"]["trained_by"] == earlier["run"]
+    assert asked["uses"]["execution"].endswith(f":{RUN}")
+    assert sagemaker.named("CreateModel")[0]["PrimaryContainer"]["ModelDataUrl"] == pinned()["uri"]
+    assert len(sagemaker.named("CreateTransformJob")) == 2
+    told = functions.named("Tell")[0]
+    assert (told["kind"], told["detail"]["job"], told["detail"]["reason"]) == (
+        "training_completed",
+        earlier["job"],
+        earlier["reason"],
+    )
+    (asked,) = functions.named("BuildBaseline")
+    assert asked["trained_uri"] == earlier["artefact_uri"]
+
+
+def test_a_run_that_fails_after_its_training_leaves_it_to_the_next(account, machine, functions, sagemaker):
+    s3, states, bucket, inputs = (
+        account.client("s3"),
+        account.client("stepfunctions"),
+        "bucket",
+        ready()["training_inputs"],
+    )
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": account.region})
+
+    def snapshot(_event):
+        found = finished_trainings.find(s3, states, bucket, model=MODEL, inputs=inputs)
+        known = (
+            {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run, "reason": "r"} if found else None
+        )
+        return ready(training=known)
+
+    def pin(event):
+        key = artefacts.pinned_key(MODEL, event["job"])
+        s3.put_object(Bucket=bucket, Key=key, Body=b"weights", ChecksumAlgorithm="SHA256")
+        sha256, uses = artefacts.digest(s3, bucket, key), event["uses"]
+        training = FinishedTraining(
+            inputs, uses["trained_by"], event["job"], event["artefact_uri"], sha256, uses["execution"]
+        )
+        finished_trainings.save(s3, bucket, MODEL, training)
+        return pinned(f"s3://{bucket}/{key}")
+
+    functions.set(SnapshotData=snapshot, PinArtefact=pin)
+    sagemaker.fail("CreateModel", "ValidationException", times=6, about="hotel-1-")
+    assert run(machine, run="hotel-1")["status"] == "FAILED"
+    assert run(machine, run="hotel-2")["status"] == "SUCCEEDED"
+    assert [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")] == ["hotel-1-0"]
+    scored = sagemaker.named("CreateModel")[-2]
+    assert (scored["ModelName"], scored["PrimaryContainer"]["ModelDataUrl"]) == (
+        "hotel-2-0",
+        f"s3://{bucket}/artefacts/hotel/hotel-1-0/model.tar.gz",
+    )
+    assert run(machine, run="hotel-3")["status"] == "SUCCEEDED"
+    assert [job["TrainingJobName"] for job in sagemaker.named("CreateTrainingJob")] == ["hotel-1-0", "hotel-3-0"]
 
 
 def test_without_a_champion_the_challenger_is_scored_alone(machine, functions, sagemaker):
