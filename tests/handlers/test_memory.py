@@ -51,13 +51,12 @@ def captured(world, day: date, rows: int, *, name: str = "a", version: str = "1"
     bookings = load_bookings("2016-01-03", "2016-02-03").slice(0, 2_000)
     values = list(zip(*(bookings.column(f).to_pylist() for f in world.config.feature_names), strict=True))
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    templates = [capture_line("{id}", noon, row, score).replace("{id}", "\0") for row in values]
-    templates = [template.replace("\\u0000", "\0") for template in templates]
+    templates = [capture_line("{id}", noon, row, score).split("{id}") for row in values]
+    stem = f"{name}{day:%m%d}"
     prefix = f"capture/{MODEL}/{version}/{world.config.endpoint.name}/{world.config.endpoint.variant}/{day:%Y/%m/%d}"
     for start in range(0, rows, OBJECT_ROWS):
         lines = (
-            templates[n % len(templates)].replace("\0", f"{name}{day:%m%d}-{n:026d}")
-            for n in range(start, min(start + OBJECT_ROWS, rows))
+            f"{stem}-{n:026d}".join(templates[n % len(templates)]) for n in range(start, min(start + OBJECT_ROWS, rows))
         )
         put(f"{prefix}/{start // OBJECT_ROWS % 24:02d}/{name}{start:09d}.jsonl", "\n".join(lines).encode())
 
