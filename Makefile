@@ -6,7 +6,7 @@ export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
 # What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
 IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
-.PHONY: help install demo test faults check lint synth bench layers deploy lock clean
+.PHONY: help install demo test slow faults check lint synth bench layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,10 +25,13 @@ install: .venv/installed ## the virtual environment
 demo: install ## two years of hotel bookings through the whole loop, offline; writes build/demo/
 	$(BIN)/python -m demo
 
-test: install ## every test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: install ## every test but the slow ones
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
-faults: install ## every fault at every state and every call; `make test` walks a sample. Hours; writes build/faults.json
+slow: install ## the slow ones: long replays, full sizes, every image
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
+
+faults: install ## every fault at every state and every call; `make slow` walks a sample. Hours; writes build/faults.json
 	$(BIN)/python -m tests.faults
 
 lint: install
@@ -36,7 +39,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: test lint synth ## what CI runs
+check: test slow lint synth ## what CI runs
 
 synth: install ## templates into cdk.out/, with cdk-nag
 	$(BIN)/python app.py

@@ -124,6 +124,7 @@ def test_import_times_are_added_up_by_package():
     assert cold_start.own_times(told) == {"numpy": 0.0015, "Python's own": 0.0002}
 
 
+@pytest.mark.slow
 def test_labels_are_joined_whole_and_folded_on_both_histories(tmp_path):
     answers, labels = label_join.write_files(tmp_path, 500)
     found = label_join.measured(answers, labels, label_join.model())

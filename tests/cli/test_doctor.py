@@ -392,6 +392,7 @@ def test_an_endpoint_whose_capture_was_switched_off(served):
     assert changed.remedy.endswith("--endpoint-config-name v1")
 
 
+@pytest.mark.slow
 def test_a_champion_that_is_not_judged_any_more(served):
     served.account.clock.advance_to(served.account.clock.now + timedelta(days=15))
     found = served.fault("models")

@@ -11,8 +11,6 @@ import pytest
 from demo.bookings import REPLAY_FROM, Booking
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 
-pytestmark = pytest.mark.slow
-
 RAISES = """
 
 def predict_fn(rows, model):

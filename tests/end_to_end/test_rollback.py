@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from demo.bookings import REPLAY_FROM
 from tests.end_to_end.hotel import DAY, MINUTE, Hotel
-
-pytestmark = pytest.mark.slow
 
 LONGEST_RELEASE = timedelta(hours=4)
 

@@ -11,7 +11,7 @@ from tests.faults.walks import Table, Walker
 
 pytestmark = pytest.mark.slow
 
-SEED, CASES_PER_STORY = 12, 3
+SEED, CASES_PER_STORY = 12, 2
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ from kedge.errors import ModelConfigError
 from stacks.models import shard_of
 from tests.synthesised import ROOT
 
+pytestmark = pytest.mark.slow
+
 MODELS, STACKS = 1_000, 13
 RESOURCES_MAX = 450
 BYTES_MAX = 1_000_000
