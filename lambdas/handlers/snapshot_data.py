@@ -47,6 +47,8 @@ from lambdas.settings import Settings as Environment
 PARQUET = "application/vnd.apache.parquet"
 # What is here the challenger scores, all of it.
 SCORED = "holdout/input/"
+# The same rows with the features of the champion's own schema, where it has another. The scoring role reads both places.
+SCORED_BY_CHAMPION = "holdout/champion/"
 
 
 class Settings(Environment):
@@ -237,7 +239,7 @@ def champion_key(champion: Serving, config: ModelConfig) -> str:
     return (
         scored_key(config, "rows")
         if schema is None
-        else scored_key(schema, "rows").replace(SCORED, "holdout/champion/")
+        else scored_key(schema, "rows").replace(SCORED, SCORED_BY_CHAMPION)
     )
 
 

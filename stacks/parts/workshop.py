@@ -146,7 +146,7 @@ def _training_role(scope: Construct, *, storage: Storage, source: assets.Asset) 
 def _scoring_role(scope: Construct, *, storage: Storage) -> iam.Role:
     """Batch transforms: they read pinned models and the holdout's features, never its labels, and write answers."""
     role = _execution_role(scope, "ScoringExecutionRole", storage=storage, does="batch transforms")
-    may_read(role, storage.data, "artefacts", "retraining/*/holdout/input")
+    may_read(role, storage.data, "artefacts", "retraining/*/holdout/input", "retraining/*/holdout/champion")
     may_write(role, storage.data, "scored")
     return role
 
