@@ -94,7 +94,7 @@ def pause(
 
 def rollback(
     model: Model,
-    reason: Reason,
+    reason: Annotated[str, typer.Option(help="Why; the timeline keeps it.")],
     to: Annotated[
         str | None, typer.Option(help="Package version to serve again.", show_default="the champion's predecessor")
     ] = None,

@@ -50,6 +50,8 @@ PARQUET = "application/vnd.apache.parquet"
 SCORED = "holdout/input/"
 # What is here the training job gets, all of it.
 LEARNT = "train/"
+# The same rows with the features of the champion's own schema, where it has another. The scoring role reads both places.
+SCORED_BY_CHAMPION = "holdout/champion/"
 
 
 class Settings(Environment):
@@ -262,7 +264,7 @@ def champion_key(champion: Serving, config: ModelConfig) -> str:
     return (
         scored_key(config, "rows")
         if schema is None
-        else scored_key(schema, "rows").replace(SCORED, "holdout/champion/")
+        else scored_key(schema, "rows").replace(SCORED, SCORED_BY_CHAMPION)
     )
 
 

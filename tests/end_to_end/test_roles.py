@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.handlers import snapshot_data
 from offline.account import Account
 from tests.synthesised import assembly
 
@@ -23,6 +24,7 @@ DECIDES = (
     "retraining/{model}/run-1/train/train.csv",
     "retraining/{model}/run-1/training.parquet",
     "retraining/{model}/run-1/holdout/input/rows.csv",
+    "retraining/{model}/run-1/holdout/champion/rows.csv",
     "retraining/{model}/run-1/holdout/truth.parquet",
     "retraining/{model}/run-1/manifest.json",
     "retraining/{model}/run-1/gate.json",
@@ -102,6 +104,13 @@ def test_a_role_writes_only_what_its_own_kind_of_container_answers(deployed: Dep
 def test_no_job_and_no_endpoint_can_read_the_truth(deployed: Deployed, role: str) -> None:
     for key in (each.format(model=model) for each in TRUTH for model in (MINE, OTHER)):
         assert not deployed.may(f"{role}ExecutionRole", "s3", "get_object", Bucket=deployed.bucket, Key=key), key
+
+
+@pytest.mark.parametrize("place", [snapshot_data.SCORED, snapshot_data.SCORED_BY_CHAMPION])
+def test_a_transform_finds_and_reads_all_that_a_snapshot_has_scored(deployed: Deployed, place: str) -> None:
+    key = f"retraining/{MINE}/{RUN}/{place}rows.csv"
+    for operation, params in (("get_object", {"Key": key}), ("list_objects_v2", {"Prefix": key})):
+        assert deployed.may("ScoringExecutionRole", "s3", operation, Bucket=deployed.bucket, **params), operation
 
 
 def test_a_training_job_reads_no_other_models_artefacts_and_no_holdout(deployed: Deployed) -> None:
