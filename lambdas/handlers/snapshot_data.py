@@ -237,9 +237,7 @@ def champion_key(champion: Serving, config: ModelConfig) -> str:
     """The file of the holdout's rows that the champion scores: the challenger's own, unless it reads others."""
     schema = champion.schema_beside(config)
     return (
-        scored_key(config, "rows")
-        if schema is None
-        else scored_key(schema, "rows").replace(SCORED, SCORED_BY_CHAMPION)
+        scored_key(config, "rows") if schema is None else scored_key(schema, "rows").replace(SCORED, SCORED_BY_CHAMPION)
     )
 
 
