@@ -50,7 +50,13 @@ def rejected(model: str, detail: Detail) -> Message:
     if detail.get("releasing"):
         return Message(
             f"package version {version(detail)} was rejected while it is released",
-            (section("WHAT HAPPENS NEXT", "The release goes back by itself; you are told when it has."),),
+            (
+                section(
+                    "WHAT HAPPENS NEXT",
+                    "The release goes back by itself; in its last minutes that may come too late. You are told either way. Where it "
+                    f'serves all the same, go back with: kedge rollback {model} --reason "why"',
+                ),
+            ),
         )
     if not detail.get("serving"):
         return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
