@@ -1,4 +1,4 @@
-"""Whether a canary's answers behave like the champion's over the same minutes."""
+"""Whether a canary's answers behave like the champion's: over the same minutes, or just before where all traffic moves at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.canary_reading import NOTHING_READ, AnswersRead
+from kedge.canary_reading import NOTHING_READ, SAME_MINUTES, AnswersRead
 from kedge.model_policies import CanaryPolicy
 from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
@@ -23,7 +23,7 @@ EXACT_PRODUCT_MAX = 40_000
 class CanaryVerdict:
     """The verdict, with reasons, and how many of the canary's captured answers it rests on.
 
-    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's that were captured), or UNPROVEN (that
+    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's to compare it with), or UNPROVEN (that
     still, or too few requests, by the end of the bake).
     """
 
@@ -56,9 +56,9 @@ def judge_canary(
     unread: tuple[Unread, Unread] = (Unread(), Unread()),
     read: AnswersRead = NOTHING_READ,
 ) -> CanaryVerdict:
-    """Compare the canary's captured answers with the champion's over the same minutes.
+    """Compare the canary's captured answers with the champion's.
 
-    Both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
+    Over the same minutes both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
     two-sample Kolmogorov-Smirnov test on the answers needs no labels; of classes, which have no order, chi-square and
     total variation. A new model is meant to answer a little differently: only a difference that is both certain and
     large sends it back.
@@ -94,7 +94,7 @@ def judge_canary(
         if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
             means = f"; means {canary.mean():.3f} and {reference.mean():.3f}"
             reason = (
-                f"the canary's answers differ from the champion's over the same minutes: "
+                f"the canary's answers differ from the champion's {read.when}: "
                 f"{'total variation' if classes else 'KS'} {distance:.2f} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
             )
             return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
@@ -103,16 +103,11 @@ def judge_canary(
             "UNPROVEN",
             (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
         )
-    if not len(canary) or (unread[1].records and not len(reference)):
+    if not len(canary) or not len(reference):
         reason = _nothing_compared(len(canary), len(reference), unread, requests)
         return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
-    # Traffic that moves at once leaves the champion nothing to answer: then the canary's answers are only read.
-    how = (
-        "compared"
-        if len(reference)
-        else "read; the champion answered nothing over the same minutes to compare them with"
-    )
-    reasons = [f"{requests} requests, {rows} captured answers {how}"]
+    against = "" if read.when == SAME_MINUTES else f" with the champion's {read.when}"
+    reasons = [f"{requests} requests, {rows} captured answers compared{against}"]
     if read.sampled:
         reasons.append(f"they are an even sample; {judged} answers of the canary were read for errors")
     if read.behind:

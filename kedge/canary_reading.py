@@ -8,6 +8,9 @@ from dataclasses import dataclass
 MARK_BYTES = 8
 
 
+SAME_MINUTES = "over the same minutes"
+
+
 @dataclass(frozen=True)
 class AnswersRead:
     """What all looks have read of the canary's captured answers.
@@ -20,12 +23,15 @@ class AnswersRead:
         Captured bytes that were not read for errors so far.
     sampled : bool
         Whether the answers that are compared are a sample.
+    when : str
+        When the champion gave the answers that they are compared with.
     """
 
     rows: int = 0
     wrong: int = 0
     behind: int = 0
     sampled: bool = False
+    when: str = SAME_MINUTES
 
 
 NOTHING_READ = AnswersRead()

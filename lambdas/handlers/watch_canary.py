@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.business_canary import judge_canary_figures
 from kedge.canary import CanaryVerdict, judge_canary
-from kedge.canary_reading import NOTHING, Reading
+from kedge.canary_reading import NOTHING, SAME_MINUTES, Reading
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
@@ -25,7 +25,7 @@ from lambdas.adapters import (
     package_schemas,
 )
 from lambdas.adapters.canary_watch import CanaryWatch
-from lambdas.adapters.captured_answers import answers_of, list_fleet, load_sample, read_on
+from lambdas.adapters.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import to_text
@@ -142,6 +142,10 @@ def look(
         load_sample(s3, bucket, each, schema, since=since, until=request.time)
         for each, schema in zip(listed, schemas, strict=True)
     )
+    when = SAME_MINUTES
+    if not champion.rows.num_rows and not champion.unread.records:
+        # Traffic that moves at once leaves the champion nothing to answer in these minutes.
+        champion, when = answered_before(f"{prefixes[1]}/{fleet}", schemas[1], since, settings)
     read = read_on(
         s3, bucket, listed[0], schemas[0], read, since=request.started, until=request.time, may_go_on=may_go_on
     )
@@ -150,10 +154,24 @@ def look(
         answers_of(canary.rows, schemas[0], classes), answers_of(champion.rows, schemas[1], classes), config.canary,
         requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
         classes=config.problem == "multiclass_classification", unread=(canary.unread, champion.unread),
-        read=replace(read.found, sampled=canary.part or champion.part),
+        read=replace(read.found, sampled=canary.part or champion.part, when=when),
     )  # fmt: skip
     figures = judge_canary_figures(canary.rows, champion.rows, schemas[0], verdict, released=schemas[1])
     return figures, requests, read
+
+
+def answered_before(prefix: str, schema: ModelConfig, since: datetime, settings: Settings) -> tuple[Sample, str]:
+    """What the champion answered just before the traffic moved: in the hour before, or else in the day before."""
+
+    def sample(back: timedelta) -> Sample:
+        s3, bucket = clients.s3(), settings.data_bucket
+        listed = list_fleet(s3, bucket, prefix, since=since - back, until=since)
+        return load_sample(s3, bucket, listed, schema, since=since - back, until=since)
+
+    hour = sample(timedelta(hours=1))
+    if hour.rows.num_rows or hour.unread.records:
+        return hour, "in the hour before"
+    return sample(timedelta(days=1)), "in the day before"
 
 
 def schemas_of(request: Request, settings: Settings, config: ModelConfig) -> tuple[ModelConfig, ModelConfig]:

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,13 +37,15 @@ def updating(monkeypatch):
     monkeypatch.setattr(watch_canary.endpoints, "describe_endpoint", lambda *_: state)
 
 
-def capture(world, version: str, scores: Iterable[object], *, content_type: str = "text/csv") -> None:
+def capture(
+    world, version: str, scores: Iterable[object], *, content_type: str = "text/csv", start: datetime = STARTED
+) -> None:
     """Capture an answer every ten seconds under a package's prefix; only CSV's own type is not in BASE64."""
     payload = ",".join("1" for _ in world.config.features)
-    for hour in (12, 13):
+    for hour in (start.hour, start.hour + 1):
         lines = []
         for minute, score in enumerate(scores):
-            time = STARTED + timedelta(seconds=int(10 * minute))
+            time = start + timedelta(seconds=int(10 * minute))
             if time.hour == hour:
                 sides = {"endpointInput": payload, "endpointOutput": str(score)}
                 data = {
@@ -56,7 +58,7 @@ def capture(world, version: str, scores: Iterable[object], *, content_type: str 
                     data["endpointOutput"] |= came
                 meta = {"eventId": f"{version}-{minute}", "inferenceTime": to_text(time)}
                 lines.append(json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"}))
-        key = f"capture/{MODEL}/{version}/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/{hour}/f.jsonl"
+        key = f"capture/{MODEL}/{version}/{MODEL}/AllTraffic/{start:%Y/%m/%d}/{hour:02d}/f.jsonl"
         world.put(key, "\n".join(lines).encode())
 
 
@@ -107,6 +109,27 @@ def test_shifted_answers_raise_the_gauge_and_are_remembered(world):
     assert look(20)["watch"]["verdict"] == "MISBEHAVING"
     assert gauges() == [1.0]
     assert world.item("canary")["verdict"]["S"] == "MISBEHAVING"
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (STARTED - timedelta(minutes=30), "in the hour before"),
+        (STARTED - timedelta(minutes=30, days=1) + timedelta(hours=1), "in the day before"),
+    ],
+)
+@pytest.mark.usefixtures("updating")
+def test_where_all_traffic_moved_at_once_the_champions_answers_of_before_are_compared(world, start, said):
+    random = np.random.default_rng(1)
+    capture(world, "1", random.uniform(0.1, 0.9, 100), start=start)
+    capture(world, "2", random.uniform(0.1, 0.9, 100))
+    watch = look(20)["watch"]
+    assert watch["verdict"] == "HEALTHY"
+    assert said in watch["reasons"][0]
+    capture(world, "2", random.uniform(0.9, 1.0, 100))
+    watch = look(20)["watch"]
+    assert watch["verdict"] == "MISBEHAVING"
+    assert said in watch["reasons"][0]
 
 
 @pytest.mark.usefixtures("updating")

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kedge.canary import Unread, judge_canary
+from kedge.canary_reading import NOTHING_READ, AnswersRead
 from kedge.model_policies import CanaryPolicy
 
 
@@ -45,23 +46,32 @@ def test_a_canary_without_any_answer_is_unproven():
 ALL_READ = Unread()
 
 
-def judged(canary, champion, *, ending, unread=(ALL_READ, ALL_READ)):
-    return judge_canary(canary, champion, CanaryPolicy(), requests=200, bake_is_ending=ending, unread=unread)
+def judged(canary, champion, *, ending, unread=(ALL_READ, ALL_READ), read=NOTHING_READ):
+    policy = CanaryPolicy()
+    return judge_canary(canary, champion, policy, requests=200, bake_is_ending=ending, unread=unread, read=read)
 
 
 def test_a_canary_of_which_no_answer_was_read_is_never_healthy_and_unproven_when_the_bake_ends():
     none, some, lost = np.empty(0), answers(1, 200), Unread(9, "no endpointOutput in the record")
-    for canary, champion, unread in ((none, some, ALL_READ), (none, none, ALL_READ), (some, none, lost)):
+    for canary, champion, unread in (
+        (none, some, ALL_READ),
+        (none, none, ALL_READ),
+        (some, none, ALL_READ),
+        (some, none, lost),
+    ):
         early, last = (judged(canary, champion, ending=end, unread=(ALL_READ, unread)) for end in (False, True))
         assert (early.verdict, early.gauge, early.judged) == ("UNDECIDED", 0, 0)
         assert (last.verdict, last.gauge, last.judged) == ("UNPROVEN", 1, 0)
     assert judged(some, some, ending=True).judged == 200
 
 
-def test_where_all_traffic_moves_at_once_the_canary_is_read_alone_and_that_is_said():
-    found = judged(answers(1, 200), np.empty(0), ending=True)
+def test_where_all_traffic_moves_at_once_the_canary_is_compared_with_what_came_before_and_that_is_said():
+    before = AnswersRead(when="in the hour before")
+    found = judged(answers(1, 200), answers(2, 200), ending=True, read=before)
     assert (found.verdict, found.judged) == ("HEALTHY", 200)
-    assert "the champion answered nothing over the same minutes" in found.reasons[0]
+    assert found.reasons[0].endswith("200 captured answers compared with the champion's in the hour before")
+    found = judged(answers(1, 200, shift=2.0), answers(2, 200), ending=True, read=before)
+    assert "differ from the champion's in the hour before" in found.reasons[0]
 
 
 def test_an_unproven_canary_says_how_many_were_captured_and_what_came():
