@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from demo.results import Outcome, figures, report_page
+from report.alert_words import deciding_reasons
 
 WIDTH, LEFT, RIGHT = 1060, 190, 16
 AUC_TOP, AUC_HEIGHT = 16, 240
@@ -168,9 +169,7 @@ def summary(entry: dict[str, Any]) -> str:
     detail = entry["detail"]
     for name in ("subject", "reasons", "error"):
         if detail.get(name):
-            # The gate lists its conditions in order: the last is the comparison that decides.
-            decisive = -1 if entry["kind"] in ("gate_passed", "package_registered") else 0
-            return str(detail[name][decisive] if isinstance(detail[name], list) else detail[name])
+            return str(deciding_reasons(detail)[0] if name == "reasons" else detail[name])
     return f"package version {detail['package_version']}" if "package_version" in detail else ""
 
 

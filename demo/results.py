@@ -22,6 +22,7 @@ from kedge.own_columns import ROW_ID, TIME
 from kedge.profile_encoding import decode_profiles
 from kedge.training_rows import scoring_payload, typed_rows
 from offline.account import Account
+from report.alert_words import deciding_reasons
 
 SCORE_JOB = "static-model-on-everything"
 
@@ -201,8 +202,7 @@ def show(outcome: Outcome, console: Console, seconds: float, timing: list[tuple[
     shown = ("retraining_started", "retraining_held", "gate_passed", "gate_failed", "approved", "canary_promoted",
              "canary_rolled_back", "release_unproven", "data_rejected", "failed")  # fmt: skip
     for entry in outcome.kinds(*shown):
-        reasons = entry["detail"].get("reasons") or [entry["detail"].get("package_version", "")]
-        told = reasons[-1] if entry["kind"] == "gate_passed" else reasons[0]
+        told = (deciding_reasons(entry["detail"]) or [entry["detail"].get("package_version", "")])[0]
         console.print(f"{entry['time'][:16]}  [bold]{entry['kind']}[/bold]  {told}", highlight=False)
     found = figures(outcome)
     console.print(
