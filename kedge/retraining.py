@@ -124,6 +124,10 @@ def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
     return f"{run_prefix(model)}-{kind}-{attempt}-{digest}"
 
 
+# What `run_name` gives. A person may start an execution under any other name.
+RUN_NAME = r".+-[a-z_]+-\d+-[0-9a-f]{8}"
+
+
 def run_prefix(model: str) -> str:
     """How the names of a model's executions begin; those of a model with a long name may share it with another's."""
     return model[:24].rstrip("-")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from offline.sagemaker_endpoints import Endpoint
 
 PROVISION_SECONDS = (180, 360)
-SHIFT_SECONDS = (20, 60)
 ROLLBACK_SECONDS = (60, 180)
 # What an update does with the capture destination: ExcludeRetainedVariantProperties takes DataCaptureConfig, "(Not currently
 # supported.)". It may be ignored, so that RetainAllVariantProperties keeps the old one, or it may be honoured; and an

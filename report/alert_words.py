@@ -43,9 +43,9 @@ def deciding_reasons(detail: Mapping[str, Any]) -> list[str]:
     return reasons or [str(reason) for reason in detail.get("reasons", [])]
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, width: int = WIDTH) -> str:
     """Text of at most a few lines."""
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
+    return text if len(text) <= width else f"{text[:width]}..."
 
 
 def requested(detail: Mapping[str, Any]) -> str:

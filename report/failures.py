@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kedge import errors
+from report.alert_words import shortened
 
 WIDTH = 400  # of a sentence that a mail or a line of the history can hold
 # What SageMaker's containers and its own service write before the script's own words.
@@ -39,12 +40,12 @@ def plain_failure(error: str, cause: str) -> str:
     if "errorMessage" in answer:
         kind, said = str(answer.get("errorType", error)), _last_line(str(answer["errorMessage"]))
         said = _REQUEST_ID.sub("", said)
-        return shortened(said if hasattr(errors, kind) or kind in said else f"{kind}: {said}")
+        return shortened(said if hasattr(errors, kind) or kind in said else f"{kind}: {said}", WIDTH)
     if "FailureReason" in answer:
-        return shortened(_last_line(str(answer["FailureReason"])))
+        return shortened(_last_line(str(answer["FailureReason"])), WIDTH)
     if not cause.strip() or cause == "not given":
         return _ENDINGS.get(error, error)
-    return shortened(_last_line(cause))
+    return shortened(_last_line(cause), WIDTH)
 
 
 def log_link(cause: str) -> str:
@@ -59,11 +60,6 @@ def log_link(cause: str) -> str:
             console = f"https://{arn[3]}.console.aws.amazon.com/cloudwatch/home?region={arn[3]}"
             return f"{console}#logsV2:log-groups/log-group/{path}{stream}"
     return ""
-
-
-def shortened(text: str) -> str:
-    """Text of at most a few lines."""
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}..."
 
 
 def _answer(cause: str) -> dict[str, Any]:

@@ -29,11 +29,6 @@ def capture_prefix(model: str, package_version: str, *, endpoint: str, variant: 
     return f"capture/{model}/{package_version}/{endpoint}/{variant}/{day:%Y/%m/%d}/"
 
 
-def list_day(s3: Any, bucket: str, prefix: str) -> dict[str, str]:
-    """ETag of each capture object of a day, by key."""
-    return {key: found.etag for key, found in list_captured(s3, bucket, prefix).items()}
-
-
 def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime | None = None) -> dict[str, Captured]:
     """Each capture object of a day, by key; or those alone that were written since a moment."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-# How a run is named: kedge.retraining.run_name.
-_RUN = r".+-[a-z_]+-\d+-[0-9a-f]{8}"
+from kedge.retraining import RUN_NAME
+
 # SageMaker answers "could not find" with the first code, and "has ended already" with it too.
 _GONE = ("ValidationException", "ResourceNotFound")
 
@@ -18,7 +20,7 @@ def scoring_models(sagemaker: Any, name_part: str) -> dict[str, str]:
 
     The retrain machine names them `<run>-<attempt>` and `<run>-champion-<attempt>`.
     """
-    ours = re.compile(rf"({_RUN})(-champion)?-\d+")
+    ours = re.compile(rf"({RUN_NAME})(-champion)?-\d+")
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=name_part)
     found = ((item["ModelName"], ours.fullmatch(item["ModelName"])) for page in pages for item in page["Models"])
     return {name: match[1] for name, match in found if match and name.startswith(name_part)}
@@ -26,16 +28,13 @@ def scoring_models(sagemaker: Any, name_part: str) -> dict[str, str]:
 
 def is_run(name: str) -> bool:
     """Whether an execution was started by Kedge: what a person's begins like may be anything."""
-    return re.fullmatch(_RUN, name) is not None
+    return re.fullmatch(RUN_NAME, name) is not None
 
 
 def delete_model(sagemaker: Any, name: str) -> None:
     """Delete a model; one that is gone is no error."""
-    try:
+    with _whatever_is_gone():
         sagemaker.delete_model(ModelName=name)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in _GONE:
-            raise
 
 
 def stop_jobs(sagemaker: Any, run: str) -> list[str]:
@@ -45,11 +44,23 @@ def stop_jobs(sagemaker: Any, run: str) -> list[str]:
     for page in sagemaker.get_paginator("list_training_jobs").paginate(**asked):
         for name in (item["TrainingJobName"] for item in page["TrainingJobSummaries"]):
             if name.startswith(f"{run}-"):
-                sagemaker.stop_training_job(TrainingJobName=name)
-                stopped.append(name)
+                with _whatever_is_gone():
+                    sagemaker.stop_training_job(TrainingJobName=name)
+                    stopped.append(name)
     for page in sagemaker.get_paginator("list_transform_jobs").paginate(**asked):
         for name in (item["TransformJobName"] for item in page["TransformJobSummaries"]):
             if name.startswith(f"{run}-"):
-                sagemaker.stop_transform_job(TransformJobName=name)
-                stopped.append(name)
+                with _whatever_is_gone():
+                    sagemaker.stop_transform_job(TransformJobName=name)
+                    stopped.append(name)
     return stopped
+
+
+@contextmanager
+def _whatever_is_gone() -> Iterator[None]:
+    """Pass over what was deleted, or has ended, since it was listed."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters import alerts, audit, windows
+from lambdas.adapters import alerts, audit, clients, windows
 from lambdas.adapters.alerts import Topics
 from lambdas.adapters.state_items import Item
 from lambdas.adapters.times import from_text, to_text
@@ -35,6 +35,32 @@ class Desk:
     table: str
     bucket: str
     topics: Topics
+
+
+class TellingSettings(Protocol):
+    """What the environment of a function that tells holds."""
+
+    @property
+    def data_bucket(self) -> str:
+        """Where the timeline is."""
+
+    @property
+    def state_table(self) -> str:
+        """Where messages are kept."""
+
+    @property
+    def alert_topic_arn(self) -> str:
+        """Where people are told."""
+
+    @property
+    def event_topic_arn(self) -> str:
+        """Where programs are told."""
+
+
+def desk_of(settings: TellingSettings) -> Desk:
+    """The desk of a function: its environment, and its clients."""
+    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
+    return Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
 
 
 def record_and_tell(

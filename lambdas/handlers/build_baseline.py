@@ -158,7 +158,6 @@ def baseline_files(
     found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     documents = {
         "reference.json": reference_document(config, holdout, outcomes, reference),
-        package_schemas.NAME: json.loads(encode_schema(config)),
         "statistics.json": baseline_statistics(training, config),
         "constraints.json": baseline_constraints(training, config),
         "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
@@ -166,7 +165,12 @@ def baseline_files(
     }
     encoded = {name: json.dumps(document, sort_keys=True).encode() for name, document in documents.items()}
     slices = encode_slices(slice_reference(baseline, holdout, config))
-    return {"baseline.npz": encode_baseline(baseline), "slices.npz": slices} | encoded
+    whole = {
+        "baseline.npz": encode_baseline(baseline),
+        "slices.npz": slices,
+        package_schemas.NAME: encode_schema(config),
+    }
+    return whole | encoded
 
 
 def reference_document(

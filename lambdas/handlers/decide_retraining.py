@@ -19,9 +19,8 @@ from kedge.retraining import (
     run_name,
 )
 from lambdas.adapters import champions, clients, executions, leases, telling, windows
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
-from lambdas.adapters.telling import Desk
+from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -166,9 +165,7 @@ def note_start(decision: RetrainingDecision, request: Request, settings: Setting
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], request: Request, settings: Settings) -> None:
     """Write the timeline and tell people, unless they were told."""
-    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
-    telling.tell_once(desk, what, model=request.model, kind=kind, time=request.time, detail=detail)
+    telling.tell_once(desk_of(settings), what, model=request.model, kind=kind, time=request.time, detail=detail)
 
 
 def facts(decision: RetrainingDecision) -> dict[str, Any]:

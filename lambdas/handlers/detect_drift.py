@@ -7,15 +7,15 @@ from typing import Any
 from kedge.retraining import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import champions, clients, metrics, package_schemas, queues, reports, windows
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_model
+from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text
 from lambdas.adapters.windows import JudgedWindow
 from lambdas.handlers.entry import entry
 from lambdas.handlers.judged_window import Judged, judge_window
 from lambdas.handlers.logs import logger
 from lambdas.handlers.requests import JudgeRequest
-from lambdas.handlers.window_alerts import Desk, tell
+from lambdas.handlers.window_alerts import WindowDesk, tell
 from lambdas.handlers.window_facts import Place
 from lambdas.settings import Settings as Environment
 from report.drift_page import render_drift_page
@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     report = judged.report
     key = keep(judged, request, place)
     remember(judged, request, place)
-    tell(report, key, Desk(place, Topics(settings.alert_topic_arn, settings.event_topic_arn), request.time))
+    tell(report, key, WindowDesk(place, desk_of(settings), request.time))
     queues.send(clients.sqs(), settings.decision_queue_url, {"model": request.model, "time": to_text(request.time)})
     logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
     return {"severity": report.severity.value, "report_key": key}

@@ -23,10 +23,9 @@ from lambdas.adapters import (
     served,
     windows,
 )  # fmt: skip
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.handlers.day_folding import Folded, Place, fold_day, uncounted
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -169,15 +168,15 @@ def tell_uncounted(leaving: list[Place], request: ProfileRequest, settings: Sett
     if not news:
         return
     detail = {"days": {str(day): count for day, count in [*news.items()][-DAYS_TOLD_MAX:]}, "since": str(min(news))}
-    # A topic that refuses keeps the message, and keeps nothing from being counted.
-    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    desk = Desk(dynamodb, clients.s3(), clients.sns(), table, settings.data_bucket, topics)
 
     def remember() -> None:
         for day in news:
             windows.remember_told(dynamodb, table, model, told(day), now=request.time)
 
-    record_and_tell(desk, model=model, kind="rows_uncounted", time=request.time, detail=detail, when_kept=remember)
+    # A topic that refuses keeps the message, and keeps nothing from being counted.
+    record_and_tell(
+        desk_of(settings), model=model, kind="rows_uncounted", time=request.time, detail=detail, when_kept=remember
+    )
 
 
 def told(day: date) -> str:

@@ -26,10 +26,9 @@ from lambdas.adapters import (
     telling,
     under_way,
 )
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.models import load_models
 from lambdas.adapters.standing import Standing
-from lambdas.adapters.telling import Desk
+from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.entry import entry
@@ -119,12 +118,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return answer
 
 
-def desk_of(settings: Settings) -> Desk:
-    """Where messages are kept and sent."""
-    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    return Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
-
-
 def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
     """Settle the machine's own release, whose lease it still holds."""
     release = under_way.load(clients.dynamodb(), bench.desk.table, bench.model)
@@ -198,13 +191,6 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         "execution": ended.executionArn,
         "state": "its end",
         "error": ended.error or ended.status,
-        "cause": ended.cause or ENDINGS[ended.status],
+        "cause": ended.cause or "",
     }
     tell_once(f"failed#{run}", "failed", detail, bench)
-
-
-ENDINGS = {
-    "ABORTED": "a person stopped the execution",
-    "TIMED_OUT": "the execution took longer than its machine allows",
-    "FAILED": "the execution ended without a reason",
-}

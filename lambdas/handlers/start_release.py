@@ -23,11 +23,10 @@ from lambdas.adapters import (
     model_registry,
     under_way,
 )
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.approvals import Approval, Waiting
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import to_text, wall_clock
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -286,6 +285,4 @@ def tell_timeline(kind: str, request: Request, settings: Settings, config: Model
 
 def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write down and send what a person must know of a decision."""
-    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
-    record_and_tell(desk, model=config.model, kind=kind, time=request.time, detail=detail)
+    record_and_tell(desk_of(settings), model=config.model, kind=kind, time=request.time, detail=detail)

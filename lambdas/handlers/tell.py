@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from lambdas.adapters import audit, clients, windows
-from lambdas.adapters.alerts import Topics
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import to_text
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
@@ -52,8 +51,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             detail=request.detail,
         )
     else:
-        topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-        desk = Desk(clients.dynamodb(), clients.s3(), clients.sns(), settings.state_table, settings.data_bucket, topics)
         # The end of the execution is heard as well, and has nothing to add.
         ended = request.kind == "failed" and "run" in request.detail
         what = f"failed#{request.detail['run']}" if ended else ""
@@ -63,7 +60,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 windows.remember_told(clients.dynamodb(), settings.state_table, request.model, what, now=request.time)
 
         record_and_tell(
-            desk,
+            desk_of(settings),
             model=request.model,
             kind=request.kind,
             time=request.time,

@@ -11,11 +11,10 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.capture_check import CaptureCheck, check_captures
 from kedge.model_config import ModelConfig
 from lambdas.adapters import audit, capture_states, champions, clients, inference_logs, package_schemas, state_items
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.capture_states import CaptureState
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_models
-from lambdas.adapters.telling import Desk, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.settings import Settings as Environment
@@ -97,9 +96,7 @@ def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Set
 
 def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings, remember: Callable[[], object]) -> None:
     """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
-    s3, bucket = clients.s3(), settings.data_bucket
+    desk = desk_of(settings)
     sent = detail | {"subject": render_alert(KIND, model, now, detail).subject}
-    audit.record(s3, bucket, model=model, kind="alert_sent", time=now, detail=sent)
-    topics = Topics(settings.alert_topic_arn, settings.event_topic_arn)
-    desk = Desk(clients.dynamodb(), s3, clients.sns(), settings.state_table, bucket, topics)
+    audit.record(desk.s3, desk.bucket, model=model, kind="alert_sent", time=now, detail=sent)
     record_and_tell(desk, model=model, kind=KIND, time=now, detail=detail, entered=True, when_kept=remember)

@@ -16,7 +16,6 @@ from kedge.label_losses import label_losses
 from kedge.severity import Severity
 from kedge.sustained import sustained
 from lambdas.adapters import alert_episodes, audit, clients, telling, windows
-from lambdas.adapters.alerts import Topics
 from lambdas.adapters.times import to_text
 from lambdas.handlers.window_facts import Place
 from report.alert_text import render_alert
@@ -25,11 +24,11 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Desk:
+class WindowDesk:
     """Where a window's news goes, and when it was judged."""
 
     place: Place
-    topics: Topics
+    messages: telling.Desk
     time: datetime
 
     @property
@@ -38,7 +37,7 @@ class Desk:
         return self.place.config.model
 
 
-def tell(report: DriftReport, key: str, desk: Desk) -> None:
+def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
     """Write the timeline, and alert where the episode that the window stands in has news."""
     detail = timeline_detail(report, key)
     if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
@@ -61,7 +60,7 @@ def tell(report: DriftReport, key: str, desk: Desk) -> None:
         tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)
 
 
-def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: Desk) -> None:
+def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) -> None:
     """Take the window into the episode, then tell what is untold: a crash in between tells it with the next attempt."""
     dynamodb, place = clients.dynamodb(), desk.place
     for _ in range(ATTEMPTS):
@@ -87,14 +86,14 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: Desk) -> Non
     alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk, remember)
 
 
-def tell_once(what: str, detail: dict[str, Any], desk: Desk) -> None:
+def tell_once(what: str, detail: dict[str, Any], desk: WindowDesk) -> None:
     """Alert of something that is no episode, unless people have heard it."""
     dynamodb, table = clients.dynamodb(), desk.place.table
     if not windows.is_told(dynamodb, table, desk.model, what):
         alert(detail, desk, lambda: windows.remember_told(dynamodb, table, desk.model, what, now=desk.time))
 
 
-def alert(detail: dict[str, Any], desk: Desk, remember: Callable[[], object]) -> None:
+def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], object]) -> None:
     """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
     place, kind = desk.place, "window_judged"
     message = detail | {"report": f"s3://{place.bucket}/{detail['report_key'].replace('.json', '.html')}"}
@@ -102,9 +101,8 @@ def alert(detail: dict[str, Any], desk: Desk, remember: Callable[[], object]) ->
     kept = ("severity", "window", "report_key", "alarm_episode")
     sent = {"subject": subject} | {name: fact for name, fact in detail.items() if name in kept}
     audit.record(clients.s3(), place.bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
-    teller = telling.Desk(clients.dynamodb(), clients.s3(), clients.sns(), place.table, place.bucket, desk.topics)
     telling.record_and_tell(
-        teller, model=desk.model, kind=kind, time=desk.time, detail=message, entered=True, when_kept=remember
+        desk.messages, model=desk.model, kind=kind, time=desk.time, detail=message, entered=True, when_kept=remember
     )
 
 
@@ -159,15 +157,12 @@ def is_young(start: datetime, end: datetime, place: Place) -> bool:
     return end - start < timedelta(days=place.config.cadence.window_days)
 
 
-def tell_lost_labels(report: DriftReport, desk: Desk) -> None:
+def tell_lost_labels(report: DriftReport, desk: WindowDesk) -> None:
     """Tell once for a package where many of the labels that arrive match no row, or are no class."""
-    config, dynamodb, table = desk.place.config, clients.dynamodb(), desk.place.table
+    config = desk.place.config
     classes = () if config.problem == "regression" else config.labels.classes
     lost = label_losses((report.performance or {}).get("join", {}), classes)
-    what = f"labels#{report.baseline}#{'+'.join(lost)}"
-    if not lost or windows.is_told(dynamodb, table, desk.model, what):
-        return
-    detail = {"package_version": report.baseline, "reasons": list(lost.values())}
-    teller = telling.Desk(dynamodb, clients.s3(), clients.sns(), table, desk.place.bucket, desk.topics)
-    telling.record_and_tell(teller, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)
-    windows.remember_told(dynamodb, table, desk.model, what, now=desk.time)
+    if lost:
+        what = f"labels#{report.baseline}#{'+'.join(lost)}"
+        detail = {"package_version": report.baseline, "reasons": list(lost.values())}
+        telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)

@@ -126,7 +126,7 @@ def test_capture_objects_are_the_jsonl_of_a_day(s3):
     etag = put(s3, f"{prefix}05/a.jsonl")
     put(s3, f"{prefix}05/a.jsonl.tmp")
     put(s3, "capture/m/2/e/v/2016/01/04/00/b.jsonl")
-    assert inference_logs.list_day(s3, BUCKET, prefix) == {f"{prefix}05/a.jsonl": etag}
+    assert inference_logs.list_captured(s3, BUCKET, prefix) == {f"{prefix}05/a.jsonl": (etag, 1)}
 
 
 @pytest.mark.parametrize(("hour", "found"), [(4, True), (5, True), (6, False)])

@@ -159,3 +159,10 @@ def test_rows_parameters_script_and_image_are_inputs(attempts):
         digest(config, replace(SHOP, source_uri="s3://code/source-2.tar.gz")),
     ]
     assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize("note", [b"", b"[]", b"{", b'{"inputs": "x", "of": "a later version"}'])
+def test_a_note_that_cannot_be_read_is_no_note(attempts, note):
+    attempts.attempt("run-1", "FAILED")
+    attempts.world.put(f"artefacts/{MODEL}/finished_training.json", note)
+    assert "training" not in attempts.snapshot("run-2")

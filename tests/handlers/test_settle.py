@@ -594,6 +594,20 @@ def test_what_a_retraining_left_is_swept_when_it_has_ended(world, monkeypatch, s
     assert stopped == [f"{RETRAINING}-challenger-0"]
 
 
+def test_a_job_that_ends_by_itself_while_it_is_swept_is_no_error(world, monkeypatch):
+    promote(world)
+    world.serve(OLD)
+    leftovers(world)
+    ended = ClientError({"Error": {"Code": "ValidationException", "Message": "is in status Completed"}}, "Stop")
+
+    def stop(**_):
+        raise ended
+
+    monkeypatch.setattr(clients.sagemaker(), "stop_transform_job", stop)
+    hourly(detail={"executionArn": RETRAIN_ARN, "status": "ABORTED", "input": json.dumps({"model": MODEL})})
+    assert models_left(world) == sorted(OTHERS)
+
+
 @pytest.mark.parametrize(("hour", "swept"), [(3, True), (4, False)])
 def test_once_a_day_all_is_swept_that_no_running_execution_owns(world, monkeypatch, hour, swept):
     promote(world)
