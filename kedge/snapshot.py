@@ -127,9 +127,12 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
     return Split(rows.filter(pc.invert(newer)), rows.filter(newer))
 
 
-def without_unscorable(split: Split, config: ModelConfig) -> Split:
-    """Leave holdout rows out that no batch transform can take; they may still be learnt from later."""
-    holdout = on_one_line(split.holdout, config)
+def without_unscorable(split: Split, config: ModelConfig, champion: ModelConfig | None = None) -> Split:
+    """Leave holdout rows out that no batch transform can take, the champion's neither where it has another schema.
+
+    They may still be learnt from later.
+    """
+    holdout = on_one_line(split.holdout, config, champion)
     return Split(split.training, holdout, split.holdout.num_rows - holdout.num_rows)
 
 

@@ -142,23 +142,26 @@ def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
-def on_one_line(rows: pa.Table, config: ModelConfig) -> pa.Table:
+def on_one_line(rows: pa.Table, config: ModelConfig, champion: ModelConfig | None = None) -> pa.Table:
     r"""Keep the rows that batch transform can take: it splits CSV at every line break, in quotes too. JSON writes them as text.
 
     Parameters
     ----------
     rows : Table
         With `kedge_row_id` and the features of `config`, typed.
+    champion : ModelConfig, optional
+        The schema of the model that serves, where it scores the rows in one of its own.
 
     >>> from kedge.model_config import parse_model_config
     >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: c, kind: categorical}]}", source="m.yaml")
     >>> on_one_line(pa.table({"kedge_row_id": ["a", "b"], "c": ["x\ny", None]}), config).column("kedge_row_id").to_pylist()
     ['b']
     """
-    if config.endpoint.content_type != "text/csv":
-        return rows
+    names = [*config.feature_names] if config.endpoint.content_type == "text/csv" else []
+    if champion is not None and champion.endpoint.content_type == "text/csv":
+        names += _names_of(champion, rows)
     broken = pa.array([False] * rows.num_rows, pa.bool_())
-    for name in (ROW_ID, *config.feature_names):
+    for name in (ROW_ID, *names) if names else ():
         column = rows.column(name)
         if pa.types.is_string(column.type):
             broken = pc.or_(broken, pc.fill_null(pc.match_substring_regex(column, _LINE_BREAK), False))
@@ -186,8 +189,11 @@ def champion_rows(rows: pa.Table, champion: ModelConfig) -> pa.Table:
     >>> champion_rows(table, config).column_names
     ['kedge_row_id', 'adr']
     """
-    names = [name if (mine := OF_CHAMPION + name) not in rows.column_names else mine for name in champion.feature_names]
-    return rows.select([ROW_ID, *names]).rename_columns([ROW_ID, *champion.feature_names])
+    return rows.select([ROW_ID, *_names_of(champion, rows)]).rename_columns([ROW_ID, *champion.feature_names])
+
+
+def _names_of(champion: ModelConfig, rows: pa.Table) -> list[str]:
+    return [name if (mine := OF_CHAMPION + name) not in rows.column_names else mine for name in champion.feature_names]
 
 
 def _feature(table: pa.Table, name: str | None, feature: Feature) -> pa.Array:

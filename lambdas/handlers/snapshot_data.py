@@ -110,7 +110,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         history.rows, holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
     )  # fmt: skip
-    split = without_unscorable(split, config)
+    split = without_unscorable(split, config, champion.schema_beside(config) if champion else None)
     reasons = (*history.problems, *refusal_reasons(split, config, lacking=history.lacking))
     reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}

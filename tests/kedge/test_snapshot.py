@@ -20,7 +20,7 @@ from kedge.snapshot import (
     split_in_time,
     without_unscorable,
 )
-from kedge.training_rows import column_description, scoring_payload, training_csv, typed_rows
+from kedge.training_rows import champion_rows, column_description, scoring_payload, training_csv, typed_rows
 
 YAML = """
 model: hotel
@@ -163,3 +163,15 @@ def test_a_value_with_a_line_break_keeps_its_row_out_of_a_holdout_in_csv_and_is_
         payload = scoring_payload(split.holdout, config).decode()
         assert len(payload.splitlines()) == split.holdout.num_rows
     assert found == {"text/csv": (3, 1, 2), "application/json": (3, 3, 0)}
+
+
+@pytest.mark.parametrize(("content_type", "left"), [("text/csv", 1), ("application/json", 2)])
+def test_a_line_break_that_only_the_champion_reads_keeps_its_row_out_too(content_type, left):
+    yaml = "{{model: m, endpoint: {{name: e, content_type: {kind}}}, features: [{{name: {name}, kind: categorical}}]}}"
+    config = parse_model_config(yaml.format(kind="application/json", name="new"), source="m.yaml")
+    champion = parse_model_config(yaml.format(kind=content_type, name="old"), source="m.yaml")
+    rows = pa.table({"kedge_row_id": ["a", "b"], "new": ["x", "y"], "kedge_champion_old": ["x\ny", "z"]})
+    split = without_unscorable(Split(rows, rows), config, champion)
+    assert (split.holdout.num_rows, split.unscorable) == (left, 2 - left)
+    payload = scoring_payload(champion_rows(split.holdout, champion), champion).decode()
+    assert len(payload.splitlines()) == left
