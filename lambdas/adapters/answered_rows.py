@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from kedge.label_join import join_labels
@@ -25,17 +27,28 @@ def load_answered_rows(s3: Any, bucket: str, config: ModelConfig, *, since: date
     """Read the rows of `[since, until)`, whichever package answered them, with their labels."""
     first, last = since.date(), until.date()
     counted = days.counted_days(s3, bucket, config.model, first=first, last=last)
-    of_schema: dict[int, tuple[ModelConfig, list[str]]] = {}
-    for key in (key for keys in counted.values() for key in keys):
-        # Packages with the YAML's own schema share the YAML itself, and are read together.
-        answered = package_schemas.load(s3, bucket, config, key.split("/")[-2])
-        of_schema.setdefault(id(answered), (answered, []))[1].append(key)
     labels = [*label_days.load_days(s3, bucket, config.model, first=first, last=last, fields=())] if counted else []
     found, read = list[RowsOfSchema](), list[str]()
-    for answered, keys in of_schema.values():
-        parts = days.parts_of(s3, bucket, keys)
+    for answered, of_it in _by_schema(s3, bucket, config, chain.from_iterable(counted.values())):
+        parts = days.parts_of(s3, bucket, of_it)
         rows = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *answered.feature_names])
         if rows is not None:
             found.append(RowsOfSchema(join_labels(rows, labels, ()), answered))
             read += parts
     return AnsweredRows(tuple(found), tuple(read))
+
+
+def _by_schema(s3: Any, bucket: str, config: ModelConfig, keys: Iterable[str]) -> list[tuple[ModelConfig, list[str]]]:
+    """The days' keys by the schema that they were answered in: packages of one schema are read together."""
+    of_version: dict[str, list[str]] = {}
+    for key in keys:
+        of_version.setdefault(key.split("/")[-2], []).append(key)
+    found: list[tuple[ModelConfig, list[str]]] = []
+    for version, of_it in of_version.items():
+        schema = package_schemas.load(s3, bucket, config, version)
+        same = next((known for other, known in found if other == schema), None)
+        if same is None:
+            found.append((schema, of_it))
+        else:
+            same += of_it
+    return found
