@@ -12,11 +12,14 @@ from botocore.exceptions import ClientError
 
 from cli.deployment import Caller, Deployment
 from cli.refusals import BadInputError
-from kedge.errors import LeaseHeldError
+from kedge.errors import LeaseHeldError, UnknownPackageError
 from lambdas.adapters import audit, champions, executions, leases, model_registry, pauses, training_data
 from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.times import to_text
+
+
+OTHERS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,9 @@ def go_back(deployment: Deployment, model: str, reason: str, *, version: str | N
     holder = executions.execution_arn(machine, run)
     _take_lease(deployment, model, holder, caller)
     _write_down(deployment, model, package, caller, run, reason)
-    request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn}
+    # Every message of the release tells that it is a rollback, from where to where, and who wanted it why.
+    back = {"from": champion.package_version, "to": package.version, "by": caller.name, "reason": reason}
+    request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn, "rollback": back}
     executions.start(stepfunctions, machine, name=run, request=request)
     return GoneBack(run, package.version, champion.package_version)
 
@@ -128,16 +133,35 @@ def _earlier_package(
         arn = f"{champion.package_arn.rpartition('/')[0]}/{version}"
     if arn is None:
         served = champion.package_version
-        raise BadInputError(f"version {served} is the first that {model} has served; name another with --to VERSION")
+        others = _others(deployment, champion, but=served)
+        raise BadInputError(f"version {served} is the first that {model} has served; name another with --to VERSION{others}")
     if arn == champion.package_arn and serves:
         raise BadInputError(f"version {champion.package_version} of {model} serves already")
-    package = model_registry.describe_package(deployment.client("sagemaker"), arn)
+    but = champion.package_version if serves else ""
+    try:
+        package = model_registry.describe_package(deployment.client("sagemaker"), arn)
+    except UnknownPackageError as error:
+        raise BadInputError(
+            f"{model} has no version {arn.rpartition('/')[2]} in the registry{_others(deployment, champion, but=but)}"
+        ) from error
     if package.approval_status != "Approved":
         raise BadInputError(
             f"version {package.version} of {model} is {package.approval_status} in the registry; "
-            "approve it there, and it is released by that alone"
+            f"approve it there, and it is released by that alone{_others(deployment, champion, but=but)}"
         )
     return package
+
+
+def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
+    """The versions that can be gone back to, as the end of a refusal; nothing where the registry may not be listed."""
+    try:
+        group = champion.package_arn.split("/")[-2]
+        approved = model_registry.approved_versions(deployment.client("sagemaker"), group)
+    except ClientError:
+        return ""
+    versions = [version for version in approved if version != but]
+    shown = ", ".join(versions[:OTHERS_SHOWN]) + (f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN))
+    return f"; approved, and so to be had again: {shown}" if versions else "; no other version is approved"
 
 
 def _free_run(deployment: Deployment, package: Package, champion: Champion) -> str:

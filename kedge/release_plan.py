@@ -15,6 +15,14 @@ ALARM_PERIOD_SECONDS = 60
 # Minutes without any look after which nobody watches. A look comes every two minutes; one that runs into its timeout and is
 # tried again comes up to six late. The shortest bake is ten, and CloudWatch reads a few datapoints more than it evaluates.
 UNWATCHED_MINUTES = 6
+# The last part of each alarm's name, and what it says when it rings.
+ALARM_REASONS = {
+    "server-errors": "the canary fails requests",
+    "client-errors": "the canary refuses requests",
+    "latency": "the canary is slow",
+    "behaviour": "the canary answers differently, or was not tried enough",
+    "unwatched": "nobody watches the canary",
+}
 _PROVISIONING_SECONDS = 3600
 _SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
 
@@ -206,27 +214,27 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
     above, reached = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
     return (
         CanaryAlarm(
-            f"kedge-{endpoint_config}-server-errors", "the canary fails requests",
+            f"kedge-{endpoint_config}-server-errors", ALARM_REASONS["server-errors"],
             "AWS/SageMaker", "Invocation5XXErrors", fleet, "Average", above, policy.server_error_fraction_max,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-client-errors", "the canary refuses requests",
+            f"kedge-{endpoint_config}-client-errors", ALARM_REASONS["client-errors"],
             "AWS/SageMaker", "Invocation4XXErrors", fleet, "Average", above, policy.client_error_fraction_max,
             periods=3, breaching_periods=2,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-latency", "the canary is slow",
+            f"kedge-{endpoint_config}-latency", ALARM_REASONS["latency"],
             "AWS/SageMaker", "ModelLatency", fleet, "p90", above, policy.latency_max_ms * 1000,
             periods=3, breaching_periods=2,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-behaviour", "the canary answers differently, or was not tried enough",
+            f"kedge-{endpoint_config}-behaviour", ALARM_REASONS["behaviour"],
             "Kedge", "CanaryMisbehaviour", gauge, "Maximum", reached, 1.0,
             # Said once it stays said: also of a canary whose new fleet does not bake yet, and that nobody looks at again.
             missing_data="ignore",
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-unwatched", "nobody watches the canary",
+            f"kedge-{endpoint_config}-unwatched", ALARM_REASONS["unwatched"],
             "Kedge", "CanaryLooks", gauge, "SampleCount", "LessThanThreshold", 1.0,
             periods=UNWATCHED_MINUTES, breaching_periods=UNWATCHED_MINUTES, missing_data="breaching",
         ),

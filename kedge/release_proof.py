@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from kedge.comparisons import counted
+from kedge.rung_alarms import RungAlarm, rung_reasons
+from kedge.shortage import is_shortage
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN", "SHORT"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 
@@ -41,6 +44,7 @@ class ReleaseProof:
     """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
 
     UNCHANGED: the deployment never took effect. BROKEN: the endpoint ended in a status that it does not leave by itself.
+    SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known of the package, so it may be tried again.
     """
 
     verdict: ReleaseVerdict
@@ -56,6 +60,7 @@ def judge_release(
     watch: LastWatch | None,
     requests: int | None,
     minimum_requests: int,
+    rung: Sequence[RungAlarm] | None = (),
 ) -> ReleaseProof:
     """Judge a settled endpoint by the config that it serves.
 
@@ -70,13 +75,18 @@ def judge_release(
     requests : int or None
         Requests that the new fleet answered; None where the endpoint was created, for then there was no
         champion to try it against.
+    rung : sequence of RungAlarm or None
+        The rollback alarms that rang; None where that could not be read.
 
     >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
     >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
     'ROLLED_BACK'
     """
     if found != asked:
-        return _not_serving(asked, found, failure_reason, watch)
+        if is_shortage(failure_reason) and not requests and not rung:
+            # A fleet that answered, or rang an alarm, had its instances: an old reason may still stand there.
+            return ReleaseProof("SHORT", (_not_asked(asked, found, failure_reason),), False)
+        return _not_serving(asked, found, failure_reason, watch, rung)
     tried = "" if requests is None else f", which answered {counted(requests, 'request')}"
     if requests is not None and requests < minimum_requests:
         reason = (
@@ -126,9 +136,16 @@ def judge_capture(*, config: str, planned: Capture | None, found: Capture | None
     )
 
 
-def _not_serving(asked: str, found: str, failure_reason: str, watch: LastWatch | None) -> ReleaseProof:
+def _not_serving(
+    asked: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
+) -> ReleaseProof:
     verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
     # A look that could not decide yet is no reason to go back, whatever it saw.
     seen = watch.reasons if watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN") else ()
-    said = f": {failure_reason}" if failure_reason else "" if seen else ": SageMaker gave no reason"
-    return ReleaseProof(verdict, (*seen, f"the endpoint serves {found}, not {asked}{said}"), False)
+    alarms = rung_reasons(rung, otherwise=failure_reason)
+    said = failure_reason or ("" if seen or rung else "SageMaker gave no reason")
+    return ReleaseProof(verdict, (*seen, *alarms, _not_asked(asked, found, said)), False)
+
+
+def _not_asked(asked: str, found: str, said: str) -> str:
+    return f"the endpoint serves {found}, not {asked}{f': {said}' if said else ''}"

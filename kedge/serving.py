@@ -78,13 +78,14 @@ def judge_serving(
         )
     if served.endpoint_config != champion_config:
         return _changed(model, endpoint, champion_config, served)
-    if served.approval_status == "Rejected":
+    if served.approval_status in ("Rejected", "PendingManualApproval"):
+        stays = "" if served.approval_status == "Rejected" else "; to let it serve on, approve it again"
         return ServingVerdict(
             "TELL",
-            f"rejected {served.endpoint_config}",
+            f"{served.approval_status.lower()} {served.endpoint_config}",
             (
-                f"version {champion_version} of {model} is Rejected in the registry, and it serves",
-                f"to go back to the version before it: kedge rollback {model} --reason why",
+                f"version {champion_version} of {model} is {served.approval_status} in the registry, and it serves",
+                f"to go back to the version before it: kedge rollback {model} --reason why{stays}",
             ),
         )
     return ServingVerdict("NONE", AGREED)

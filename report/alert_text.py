@@ -62,6 +62,8 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "package_registered": release_alerts.package_registered,
     "approved": release_alerts.approved,
     "rejected": release_alerts.rejected,
+    "approval_taken_back": release_alerts.approval_taken_back,
+    "approved_absent": release_alerts.approved_absent,
     "decision_overtaken": release_alerts.decision_overtaken,
     "capture_astray": release_alerts.capture_astray,
     "canary_started": release_alerts.canary_started,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,22 +48,79 @@ def approved(_model: str, detail: Detail) -> Message:
 
 def rejected(model: str, detail: Detail) -> Message:
     """A rejection; of the package that serves it needs a person."""
+    return taken_back(model, detail, "was rejected")
+
+
+def approval_taken_back(model: str, detail: Detail) -> Message:
+    """A package that was approved waits for a decision again."""
+    return taken_back(model, detail, "waits for approval again")
+
+
+def taken_back(model: str, detail: Detail, what: str) -> Message:
+    """A decision against a version, by where that version is."""
+    said = section("WHO AND WHY", who_and_why(detail))
     if detail.get("releasing"):
         return Message(
-            f"package version {version(detail)} was rejected while it is released",
+            f"package version {version(detail)} {what} while it is released",
             (
+                said,
                 section(
                     "WHAT HAPPENS NEXT",
                     "The release goes back by itself; in its last minutes that may come too late. You are told either way. Where it "
-                    f'serves all the same, go back with: kedge rollback {model} --reason "why"',
+                    f"serves all the same, go back with: {rollback_command(model, detail)}",
                 ),
             ),
         )
     if not detail.get("serving"):
-        return Message(f"package version {version(detail)} was rejected", ("It will not be released.",))
+        return Message(f"package version {version(detail)} {what}", (said, "It will not be released."))
     return Message(
-        f"package version {version(detail)} was rejected while it serves",
-        (section("WHAT TO DO", f'To go back to the package before it:\nkedge rollback {model} --reason "why"'),),
+        f"package version {version(detail)} {what} while it serves",
+        (
+            said,
+            section("WHAT HAPPENS NEXT", "Nothing by itself: it serves on, and it is judged as before."),
+            section(
+                "WHAT TO DO",
+                f"{to_go_back(model, detail)}\nTo let it serve on, approve it in the registry: what serves is not released again.",
+            ),
+        ),
+    )
+
+
+def approved_absent(model: str, detail: Detail) -> Message:
+    """The champion is approved, and its endpoint is not there."""
+    return Message(
+        f"package version {version(detail)} is approved, but its endpoint does not exist",
+        (
+            section(
+                "WHAT WAS FOUND",
+                f"The version served at the endpoint {detail.get('endpoint', '')}, which was deleted. It was approved before, and its "
+                "package was changed now, perhaps by an approval given once more. That alone starts nothing: a change of a "
+                "description looks the same.",
+            ),
+            section("WHAT TO DO", f'To bring it back:\nkedge rollback {model} --to {version(detail)} --reason "why"'),
+        ),
+    )
+
+
+def who_and_why(detail: Detail) -> str:
+    """The person and the reason, as far as the registry knows them."""
+    found = [f"By {detail['by']}." if detail.get("by") else "", str(detail.get("reason") or "")]
+    return " ".join(part for part in found if part)
+
+
+def rollback_command(model: str, detail: Detail) -> str:
+    """The command that brings the version before this one back."""
+    to = f" --to {detail['previous_version']}" if detail.get("previous_version") else ""
+    return f'kedge rollback {model}{to} --reason "why"'
+
+
+def to_go_back(model: str, detail: Detail) -> str:
+    """What a person does about a version that serves and must not; there may be none before it."""
+    if detail.get("previous_version"):
+        return f"To go back to version {detail['previous_version']}:\n{rollback_command(model, detail)}"
+    return (
+        "No version served before it. To release another one, approve that; to answer nothing at all, delete the endpoint: aws sagemaker "
+        "delete-endpoint --endpoint-name ENDPOINT"
     )
 
 
@@ -123,8 +181,9 @@ def changed_by(detail: Detail) -> str:
 def canary_started(_model: str, detail: Detail) -> Message:
     """A canary bakes."""
     return Message(
-        f"the release of package version {version(detail)} started",
+        f"{release_name(detail)} started",
         (
+            going_back(detail),
             section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
             "Errors, latency and its answers are watched.",
             section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
@@ -169,35 +228,86 @@ def capture_astray(_model: str, detail: Detail) -> Message:
     )
 
 
-def canary_promoted(_model: str, detail: Detail) -> Message:
+def canary_promoted(model: str, detail: Detail) -> Message:
     """A release was proved."""
     return Message(
-        f"package version {version(detail)} serves now",
+        serves_now(detail),
         (
+            came_too_late(model, detail),
+            going_back(detail),
             "The canary was proved, and the endpoint serves it. It is judged against its own baseline from now on.",
             run(detail),
         ),
     )
 
 
-def baseline_switched(_model: str, detail: Detail) -> Message:
+def baseline_switched(model: str, detail: Detail) -> Message:
     """A first endpoint is in service; of later releases the canary tells."""
+    what = "It came back" if detail.get("rollback") else "It is the first"
     return Message(
-        f"package version {version(detail)} serves now",
+        serves_now(detail),
         (
-            f"It is the first: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
+            came_too_late(model, detail),
+            going_back(detail),
+            f"{what}: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
             "are judged from now on.",
             run(detail),
         ),
     )
 
 
+def serves_now(detail: Detail) -> str:
+    """The headline of a version that serves, also where a person had taken its approval back."""
+    late, back = detail.get("too_late"), detail.get("rollback") or {}
+    if late:
+        return f"package version {version(detail)} serves, although it is {late.get('approval_status', 'not approved')}"
+    again = f" again, in place of version {back['from']}" if back.get("from", back.get("to")) != back.get("to") else ""
+    return f"package version {version(detail)} serves{again or ' now'}"
+
+
+def came_too_late(model: str, detail: Detail) -> str:
+    """What a person decided in the last minutes of the bake, and the way back."""
+    late = detail.get("too_late")
+    if not late:
+        return ""
+    by = f" by {late['by']}" if late.get("by") else ""
+    why = f" ({late['reason']})" if late.get("reason") else ""
+    return section(
+        "THE DECISION CAME TOO LATE",
+        f"The version is {late.get('approval_status', 'not approved')} in the registry{by}{why}, but the endpoint had changed over already. "
+        f"Kedge does not go back by itself: that is a release of its own, which a person starts.\n{to_go_back(model, late)}",
+    )
+
+
+def release_name(detail: Detail) -> str:
+    """What is under way: a release, or a roll-back from one version to another."""
+    back = detail.get("rollback")
+    if not back:
+        return f"the release of package version {version(detail)}"
+    if back.get("from") == back.get("to"):
+        return f"the return of package version {back.get('to', '')}"
+    return f"the rollback from package version {back.get('from', '')} to {back.get('to', '')}"
+
+
+def going_back(detail: Detail) -> str:
+    """Who wanted the rollback, and why; nothing of a release that an approval started."""
+    back = detail.get("rollback")
+    if not back:
+        return ""
+    what = f"Version {back.get('to', '')} is to serve in place of version {back.get('from', '')}."
+    if back.get("from") == back.get("to"):
+        what = f"Version {back.get('to', '')} is to serve again."
+    return section("A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}")
+
+
 def canary_rolled_back(_model: str, detail: Detail) -> Message:
     """A canary misbehaved."""
+    back = f": {release_name(detail)} failed" if detail.get("rollback") else ""
     return Message(
-        f"the canary of package version {version(detail)} was rolled back",
+        f"the canary of package version {version(detail)} was rolled back{back}",
         (
             section("WHY", bullets(detail.get("reasons", []))),
+            going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
                 "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it is not to be "
@@ -205,9 +315,9 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             ),
             section(
                 "WHERE TO LOOK",
-                "An alarm sends a canary back. Which one rang, CloudWatch tells for 30 days (behaviour, client-errors, latency, "
-                "server-errors or unwatched):\naws cloudwatch describe-alarm-history --alarm-name "
-                f"kedge-{detail['endpoint_config']}-server-errors"
+                "CloudWatch keeps what its alarms did for weeks. There is one each for behaviour, client-errors, latency, "
+                "server-errors and unwatched:\naws cloudwatch describe-alarm-history --alarm-name "
+                f"kedge-{detail['endpoint_config']}-{rung_first(detail)}"
                 if "endpoint_config" in detail
                 else "",
             ),
@@ -216,12 +326,20 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
     )
 
 
+def rung_first(detail: Detail) -> str:
+    """The alarm that the reasons name first, by the last part of its name."""
+    found = (re.match(r"alarm ([a-z-]+) rang", str(reason)) for reason in detail.get("reasons", []))
+    return next((match[1] for match in found if match), "server-errors")
+
+
 def release_unproven(model: str, detail: Detail) -> Message:
     """A canary saw too little to be believed."""
     return Message(
-        f"the release of package version {version(detail)} could not be proved",
+        f"{release_name(detail)} could not be proved",
         (
+            came_too_late(model, detail),
             section("WHY", bullets(detail.get("reasons", []))),
+            going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
                 "Nothing by itself: "

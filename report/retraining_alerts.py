@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from kedge.shortage import is_shortage, quota_in
 from report.alert_words import (
     Message,
     bullets,
@@ -17,7 +17,7 @@ from report.alert_words import (
     section,
 )
 from report.failures import log_link, plain_failure
-from report.release_alerts import run
+from report.release_alerts import going_back, release_name, run
 
 Detail = Mapping[str, Any]
 
@@ -139,6 +139,13 @@ def gate_failed(model: str, detail: Detail) -> Message:
 
 
 MACHINES = {"kedge-retrain": "the retraining", "kedge-release": "the release"}
+
+
+def what_runs(machine: str, detail: Detail) -> str:
+    """The machine in a word; of a rollback from which version to which."""
+    return release_name(detail) if detail.get("rollback") else MACHINES.get(machine, "a run")
+
+
 ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "took too long and was ended"}
 
 
@@ -146,10 +153,11 @@ def capacity_awaited(_model: str, detail: Detail) -> Message:
     """SageMaker has no instance for a step, or a quota allows none."""
     machine, cause = str(detail.get("machine", "")), str(detail.get("cause", ""))
     return Message(
-        f"{MACHINES.get(machine, 'a run')} waits for {'a quota' if QUOTA.search(cause) else 'capacity'} "
+        f"{what_runs(machine, detail)} waits for {'a quota' if quota_in(cause) else 'capacity'} "
         f"at {detail.get('state', 'a step')}",
         (
             section("WHY", plain_failure(str(detail.get("error", "unknown")), cause)),
+            going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
                 "Kedge tries again for a day, after 5 minutes first and every hour at last, and writes again where it gave up. "
@@ -162,17 +170,14 @@ def capacity_awaited(_model: str, detail: Detail) -> Message:
     )
 
 
-QUOTA = re.compile(r"service limit '([^']+)'")
-
-
 def shortage_remedy(cause: str) -> str:
     """What a person can do about a quota, or about instances that AWS has not; nothing where the cause is another."""
-    if found := QUOTA.search(cause):
+    if quota := quota_in(cause):
         return (
-            f"Ask for more of the quota '{found[1]}' at https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas "
+            f"Ask for more of the quota '{quota}' at https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas "
             "(in the model's region), or end what uses it."
         )
-    if "CapacityError" in cause or "InsufficientInstanceCapacity" in cause or "ResourceLimitExceeded" in cause:
+    if is_shortage(cause):
         return "Choose another instance type in the model's YAML and deploy, or wait until AWS has instances again."
     return ""
 
@@ -184,9 +189,10 @@ def failed(model: str, detail: Detail) -> Message:
     ended = ENDED.get(error) or f"failed at {detail.get('state', 'a step')}"
     links = [log_link(cause), execution_link(str(detail.get("execution", "")))]
     return Message(
-        f"{MACHINES.get(machine, 'a run')} {ended}",
+        f"{what_runs(machine, detail)} {ended}",
         (
             section("WHY", plain_failure(error, cause)),
+            going_back(detail),
             section("WHAT HAPPENS NEXT", RELEASE_NEXT if "release" in machine else retraining_next(model, detail)),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", "\n".join(link for link in links if link)),

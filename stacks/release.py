@@ -205,6 +205,7 @@ class Release(cdk.Stack):
         allow(role, "AskWho", ["cloudtrail:LookupEvents"], ["*"], wildcard=NO_RESOURCE_TYPE)
         self._may_sweep(role)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
+        allow(role, "SeeWhichRang", ["cloudwatch:DescribeAlarmHistory"], [release_alarms(self)], wildcard=ALARMS)
         return function
 
     def _may_sweep(self, role: iam.Role) -> None:
@@ -263,6 +264,8 @@ class Release(cdk.Stack):
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)
+        # A first endpoint that found no instances: SageMaker takes nothing but its deletion.
+        allow(role, "DeleteFailedEndpoint", ["sagemaker:DeleteEndpoint"], endpoints, wildcard=FLEETS)
         makes = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint")
         may_tag_what_it_makes(role, makes, [models, configs, *endpoints], wildcard=FLEETS)
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
@@ -282,5 +285,6 @@ ARN_KIND = {
 STATE_CHANGE = events.EventPattern(
     source=["aws.sagemaker"],
     detail_type=["SageMaker Model Package State Change"],
-    detail={"ModelApprovalStatus": ["Approved", "Rejected"]},
+    # Pending too: an approval may be taken back. Of a package that is new, start_release knows nothing else, and does nothing.
+    detail={"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"]},
 )

@@ -1,10 +1,16 @@
-"""The alarms that guard one canary, and those that an earlier one has left."""
+"""The alarms that guard one canary: which rang, and those that an earlier one has left."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from kedge.rung_alarms import RungAlarm
 
 _LISTED = 100  # DescribeAlarms takes, and DeleteAlarms deletes, at most this many names
 
@@ -26,3 +32,28 @@ def left_over(cloudwatch: Any, model: str) -> list[str]:
     return [
         alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"] if ours.fullmatch(alarm["AlarmName"])
     ]
+
+
+def rung(
+    cloudwatch: Any, names: Iterable[str], *, since: datetime, until: datetime
+) -> tuple[RungAlarm, ...] | None:
+    """Each alarm's first step into ALARM between two times; None where CloudWatch does not say: it is only told beside the rest.
+
+    By their history, which outlives the alarms by weeks: one that rang is often OK again before anybody looks.
+    """
+    try:
+        found = [_first(cloudwatch, name, since, until) for name in names]
+    except (ClientError, BotoCoreError):
+        return None
+    return tuple(alarm for alarm in found if alarm is not None)
+
+
+def _first(cloudwatch: Any, name: str, since: datetime, until: datetime) -> RungAlarm | None:
+    pages = cloudwatch.get_paginator("describe_alarm_history").paginate(
+        AlarmName=name, HistoryItemType="StateUpdate", StartDate=since, EndDate=until, ScanBy="TimestampAscending"
+    )
+    for entry in (entry for page in pages for entry in page["AlarmHistoryItems"]):
+        state = json.loads(entry["HistoryData"]).get("newState", {})
+        if state.get("stateValue") == "ALARM":
+            return RungAlarm(name, entry["Timestamp"], state.get("stateReason", "CloudWatch gives no reason"))
+    return None

@@ -83,6 +83,15 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
     )
 
 
+def approved_versions(sagemaker: Any, group: str) -> list[str]:
+    """The versions of a group that are approved, newest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus="Approved", ModelPackageType="Versioned"
+    )
+    versions = [package["ModelPackageVersion"] for page in pages for package in page["ModelPackageSummaryList"]]
+    return [str(version) for version in sorted(versions, reverse=True)]
+
+
 def registration_request(config: ModelConfig, registration: Registration) -> dict[str, Any]:
     """Ask for a package that waits for a person's approval, with its evidence and its lineage."""
     quality = {"Statistics": _source(registration.quality), "Constraints": _source(registration.quality_limits)}

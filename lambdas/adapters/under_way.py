@@ -26,11 +26,13 @@ class ReleaseUnderWay:
     previous_config: str | None
     alarm_names: tuple[str, ...]
     planned_at: datetime
+    # Why a person goes back with it, and from which version; None of a release that an approval started.
+    rollback: Mapping[str, str] | None = None
 
 
 def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
     """Note what is about to be changed."""
-    item = {
+    item: dict[str, Any] = {
         **_key(model),
         "run": {"S": release.run},
         "package_arn": {"S": release.package_arn},
@@ -41,6 +43,8 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
     }
     if release.previous_config is not None:
         item["previous_config"] = {"S": release.previous_config}
+    if release.rollback is not None:
+        item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -61,6 +65,7 @@ def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
         previous_config=item["previous_config"]["S"] if "previous_config" in item else None,
         alarm_names=tuple(name["S"] for name in item["alarm_names"]["L"]),
         planned_at=from_text(item["planned_at"]["S"]),
+        rollback={name: value["S"] for name, value in item["rollback"]["M"].items()} if "rollback" in item else None,
     )
 
 

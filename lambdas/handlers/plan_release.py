@@ -40,6 +40,12 @@ class Settings(Environment):
     kms_key_id: str | None = None
 
 
+class Asked(BaseModel, frozen=True):
+    """The part of the execution's input that only a roll-back has."""
+
+    rollback: dict[str, str] | None = None
+
+
 class Request(BaseModel, frozen=True):
     """One approved package to release; `mark` tells a later try of the same run apart, which had waited for capacity."""
 
@@ -48,6 +54,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     package_arn: str
     mark: str = ""
+    request: Asked = Asked()
 
 
 @entry
@@ -117,6 +124,7 @@ def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str |
         previous_config=serving,
         alarm_names=tuple(alarm.name for alarm in plan.alarms),
         planned_at=request.time,
+        rollback=request.request.rollback,
     )
     under_way.save(clients.dynamodb(), settings.state_table, request.model, release)
 

@@ -65,14 +65,25 @@ class Ended(BaseModel, frozen=True):
     cause: str | None = None
 
     @property
-    def model(self) -> str | None:
-        """The model in the execution's input; None where a person started it with something else."""
+    def given(self) -> dict[str, Any]:
+        """The execution's input; nothing where it is no object."""
         try:
             given = json.loads(self.input or "null")
         except ValueError:
-            return None
-        model = given.get("model") if isinstance(given, dict) else None
+            return {}
+        return given if isinstance(given, dict) else {}
+
+    @property
+    def model(self) -> str | None:
+        """The model in the execution's input; None where a person started it with something else."""
+        model = self.given.get("model")
         return model if isinstance(model, str) else None
+
+    @property
+    def rollback(self) -> dict[str, Any]:
+        """What people are told of a roll-back; nothing of any other execution."""
+        rollback = self.given.get("rollback")
+        return {"rollback": rollback} if isinstance(rollback, dict) else {}
 
 
 class Request(BaseModel, frozen=True):
@@ -123,8 +134,14 @@ def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
     release = under_way.load(clients.dynamodb(), bench.desk.table, bench.model)
     if release is None or release.run != run:
         return {"verdict": "NOTHING", "reasons": ["nothing was changed"]}
-    proof = settle_release(release, bench)
-    return {"verdict": proof.verdict, "reasons": list(proof.reasons)}
+    proof = settle_release(release, bench, tried_again=True)
+    answer: dict[str, Any] = {"verdict": proof.verdict, "reasons": list(proof.reasons)}
+    if proof.verdict == "SHORT":
+        answer["shortage"] = "; ".join(proof.reasons)
+        if release.previous_config is None:
+            # It must go before the next try can make it again.
+            answer["failed_endpoint"] = bench.config.endpoint.name
+    return answer
 
 
 def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, Any]:
@@ -192,5 +209,5 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         "state": "its end",
         "error": ended.error or ended.status,
         "cause": ended.cause or "",
-    }
+    } | ended.rollback
     tell_once(f"failed#{run}", "failed", detail, bench)

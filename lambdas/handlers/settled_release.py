@@ -11,7 +11,9 @@ from typing import Any
 
 from kedge.errors import EndpointBusyError
 from kedge.model_config import ModelConfig
-from kedge.release_proof import ReleaseProof, judge_capture, judge_release
+from kedge.release_proof import ReleaseProof, ReleaseVerdict, judge_capture, judge_release
+from kedge.rung_alarms import RungAlarm
+from kedge.shortage import is_shortage
 from lambdas.adapters import (
     audit,
     canary_alarms,
@@ -47,17 +49,25 @@ class Bench:
         return self.config.model
 
 
-def settle_release(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
-    """Bring everything in line with what serves now; raises `EndpointBusyError` while the endpoint is being changed."""
+def settle_release(release: ReleaseUnderWay, bench: Bench, *, tried_again: bool = False) -> ReleaseProof:
+    """Bring everything in line with what serves now; raises `EndpointBusyError` while the endpoint is being changed.
+
+    `tried_again` says that a machine runs, which waits where no instances were found. It tells of that itself, and its note
+    stays until its next plan writes over it: an answer that was lost is given again.
+    """
     proof = prove(release, bench)
+    champion = None
     if proof.serving:
         champion = switch(release, bench)
         write_down(release, champion, bench)
         tell_astray_capture(release, bench)
-    tell(release, proof, bench)
+    waits = proof.verdict == "SHORT" and tried_again
+    if not waits:
+        tell(release, proof, champion, bench)
     canary_alarms.delete(clients.cloudwatch(), release.alarm_names)
     canary_watch.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
-    under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
+    if not waits:
+        under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
     logger.info("settled", model=bench.model, run=release.run, verdict=proof.verdict, reasons=proof.reasons)
     return proof
 
@@ -72,10 +82,14 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         raise EndpointBusyError(endpoint=name, status=endpoint.status)
     if endpoint.status != "InService":
         why = endpoint.failure_reason or "SageMaker gives no reason"
-        return ReleaseProof("BROKEN", (f"endpoint {name} is {endpoint.status}: {why}",), False)
+        # What this release made and never served may be made again; what served before it is left to a person.
+        made = release.previous_config is None and endpoint.endpoint_config == release.endpoint_config
+        verdict: ReleaseVerdict = "SHORT" if made and endpoint.status == "Failed" and is_shortage(why) else "BROKEN"
+        return ReleaseProof(verdict, (f"endpoint {name} is {endpoint.status}: {why}",), False)
     if endpoint.endpoint_config == release.previous_config and endpoint.modified_at < release.planned_at:
         return ReleaseProof("UNCHANGED", (f"endpoint {name} was not changed",), False)
     watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
+    back = endpoint.endpoint_config != release.endpoint_config
     return judge_release(
         asked=release.endpoint_config,
         found=endpoint.endpoint_config,
@@ -83,6 +97,14 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         watch=watch.last if watch and watch.run == release.run else None,
         requests=count_requests(release, endpoint, bench),
         minimum_requests=bench.config.canary.minimum_requests,
+        rung=which_rang(release, endpoint) if back else (),
+    )
+
+
+def which_rang(release: ReleaseUnderWay, endpoint: EndpointState) -> tuple[RungAlarm, ...] | None:
+    """The rollback alarms that rang before the endpoint was as it is."""
+    return canary_alarms.rung(
+        clients.cloudwatch(), release.alarm_names, since=release.planned_at, until=endpoint.modified_at
     )
 
 
@@ -169,14 +191,15 @@ def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench, *, ent
     telling.tell_once(bench.desk, what, model=bench.model, kind=kind, time=bench.time, detail=detail, entered=entered)
 
 
-def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
+def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | None, bench: Bench) -> None:
     """Tell how the release ended; a first endpoint had no canary, and what was never changed is told by its failure."""
+    late = too_late(champion) if champion is not None else {}
     if proof.verdict == "PROMOTED" and release.previous_config is None:
-        first = {**facts(release), "endpoint": bench.config.endpoint.name}
+        first = {**facts(release), **late, "endpoint": bench.config.endpoint.name}
         tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
         return
-    detail = {**facts(release), "reasons": list(proof.reasons)}
-    if proof.verdict == "BROKEN":
+    detail = {**facts(release), **late, "reasons": list(proof.reasons)}
+    if proof.verdict in ("BROKEN", "SHORT"):
         detail |= {"machine": "kedge-release", "state": "the endpoint", "error": "EndpointFailedError"}
         detail |= {"cause": "; ".join(proof.reasons)}
     kind = KINDS.get(proof.verdict)
@@ -184,7 +207,27 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
         return
     if proof.verdict == "UNPROVEN":
         detail["serving"] = proof.serving
-    tell_once(f"settled#{release.run}", kind, detail, bench)
+    # Of a machine that ended while it waited for instances its end is told; this is what it waited for.
+    what = "failed" if proof.verdict == "SHORT" else "settled"
+    tell_once(f"{what}#{release.run}", kind, detail, bench)
+
+
+def too_late(champion: Champion) -> dict[str, Any]:
+    """What a person decided against the version that serves now, in the last minutes of its bake; nothing where it is approved.
+
+    Read after the champion item names it: whoever decides later is answered by `start_release` that it serves.
+    """
+    package = model_registry.describe_package(clients.sagemaker(), champion.package_arn)
+    if package.approval_status == "Approved":
+        return {}
+    previous = (champion.previous_package_arn or "").rpartition("/")[2]
+    found = {
+        "approval_status": package.approval_status,
+        "by": package.approved_by,
+        "reason": package.approval_reason,
+        "previous_version": previous,
+    }
+    return {"too_late": {name: value for name, value in found.items() if value}}
 
 
 KINDS = {
@@ -192,15 +235,17 @@ KINDS = {
     "ROLLED_BACK": "canary_rolled_back",
     "UNPROVEN": "release_unproven",
     "BROKEN": "failed",
+    "SHORT": "failed",
 }
 
 
 def facts(release: ReleaseUnderWay) -> dict[str, Any]:
     """The release as the timeline tells it."""
-    found = {
+    found: dict[str, Any] = {
         "run": release.run,
         "package_arn": release.package_arn,
         "package_version": release.package_version,
         "endpoint_config": release.endpoint_config,
     }
+    found |= {"rollback": dict(release.rollback)} if release.rollback else {}
     return found | ({"previous_config": release.previous_config} if release.previous_config else {})

@@ -21,9 +21,11 @@ from lambdas.adapters import (
     executions,
     leases,
     model_registry,
+    telling,
     under_way,
 )
 from lambdas.adapters.approvals import Approval, Waiting
+from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.models import load_models
 from lambdas.adapters.telling import desk_of, record_and_tell
@@ -115,6 +117,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
         if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
             return hear_overtaken(request, settings, config, package)
+        changed = known.decided_at is None or (package.changed_at or request.time) > known.decided_at
+        if package.approval_status == "Approved" and changed and is_absent_champion(settings, config, package):
+            return hear_of_absent(request, settings, config, package)
         # A metadata stamp, or the same decision told twice.
         return {"verdict": "ALREADY_HEARD"}
     decided_at = package.changed_at or request.time
@@ -126,8 +131,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     answer: dict[str, Any] = {"verdict": "PENDING"}
     if package.approval_status == "Approved":
         answer = release(request, settings, config, package, decided)
-    if package.approval_status == "Rejected":
-        answer = hear_rejection(request, settings, config, package)
+    elif known.status == "Approved" or package.approval_status == "Rejected":
+        answer = hear_taken_back(request, settings, config, package)
     if answer["verdict"] != "WAITING":
         # However it was answered: what still waited would be answered again every hour.
         approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package.arn)
@@ -150,7 +155,7 @@ def release(
 
     While somebody else works on the model the package waits; of several, the one that was approved last.
     """
-    if is_serving(settings, config, package):
+    if serving_champion(settings, config, package) is not None:
         reasons = [f"version {package.version} serves already: nothing was changed"]
         tell_people("approved", request, settings, config, {**decision(package), "reasons": reasons})
         return {"verdict": "ALREADY_SERVING"}
@@ -221,20 +226,47 @@ def supersede(request: Request, settings: Settings, config: ModelConfig, *, olde
     return {"verdict": "SUPERSEDED", "newer": newer}
 
 
-def hear_rejection(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell of a rejection: a canary goes back by itself, what serves needs a person's rollback."""
+def hear_taken_back(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Tell of a rejection, or of an approval taken back: a canary goes back by itself, what serves needs a person's rollback."""
     dynamodb, table = clients.dynamodb(), settings.state_table
-    serving = is_serving(settings, config, package)
+    champion = serving_champion(settings, config, package)
     release = under_way.load(dynamodb, table, config.model)
     # A first endpoint has nothing to go back to: `settle` tells that what serves is rejected.
     canary = release is not None and release.package_arn == package.arn and release.previous_config is not None
-    releasing = canary and not serving
-    detail = {**decision(package), "serving": serving, "releasing": releasing}
-    if serving or releasing:
-        tell_people("rejected", request, settings, config, detail)
+    releasing = canary and champion is None
+    detail = {**decision(package), "serving": champion is not None, "releasing": releasing}
+    if champion is not None and champion.previous_package_arn:
+        detail["previous_version"] = champion.previous_package_arn.rpartition("/")[2]
+    elif releasing and (before := champions.load(dynamodb, table, config.model)) is not None:
+        detail["previous_version"] = before.package_version
+    kind = "rejected" if package.approval_status == "Rejected" else "approval_taken_back"
+    # An approval that is taken back is rare, and may be a slip of the hand: it is told wherever the package is.
+    if champion is not None or releasing or kind != "rejected":
+        tell_people(kind, request, settings, config, detail)
     else:
-        tell_timeline("rejected", request, settings, config, detail)
-    return {"verdict": "REJECTED", "serving": serving, "releasing": releasing}
+        tell_timeline(kind, request, settings, config, detail)
+    return {
+        "verdict": "REJECTED" if kind == "rejected" else "PENDING",
+        "serving": champion is not None,
+        "releasing": releasing,
+    }
+
+
+def hear_of_absent(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Tell how a champion whose endpoint was deleted comes back: its approval, given once more, looks like any change of the package.
+
+    A change of its description must start no instances, so nothing is released; a decision is told once.
+    """
+    what = f"absent#{package.version}#{to_text(package.changed_at or request.time)}"
+    telling.tell_once(
+        desk_of(settings),
+        what,
+        model=config.model,
+        kind="approved_absent",
+        time=request.time,
+        detail={**decision(package), "endpoint": config.endpoint.name},
+    )
+    return {"verdict": "ABSENT"}
 
 
 def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
@@ -258,13 +290,23 @@ def hear_overtaken(request: Request, settings: Settings, config: ModelConfig, pa
     return {"verdict": "OVERTAKEN"}
 
 
-def is_serving(settings: Settings, config: ModelConfig, package: Package) -> bool:
-    """Whether this package is the champion, and the endpoint really serves it."""
+def serving_champion(settings: Settings, config: ModelConfig, package: Package) -> Champion | None:
+    """The champion where it is this package, and the endpoint really serves it."""
+    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    if champion is None or champion.package_arn != package.arn:
+        return None
+    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    return champion if endpoint is not None and endpoint.endpoint_config == champion.endpoint_config else None
+
+
+def is_absent_champion(settings: Settings, config: ModelConfig, package: Package) -> bool:
+    """Whether this package is the champion of an endpoint that was deleted, and nobody is about to make it again."""
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     if champion is None or champion.package_arn != package.arn:
         return False
-    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
-    return endpoint is not None and endpoint.endpoint_config == champion.endpoint_config
+    if under_way.load(clients.dynamodb(), settings.state_table, config.model) is not None:
+        return False
+    return endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name) is None
 
 
 def decision(package: Package) -> dict[str, Any]:

@@ -28,13 +28,25 @@ class Settings(Environment):
     event_topic_arn: str
 
 
+class Asked(BaseModel, frozen=True):
+    """The part of the execution's input that people are told with each message: a roll-back's, from where to where and why."""
+
+    rollback: dict[str, str] | None = None
+
+
 class Request(BaseModel, frozen=True):
-    """Something that happened."""
+    """Something that happened, in an execution that a `request` started."""
 
     model: str
     kind: str
     time: AwareDatetime
     detail: dict[str, Any] = {}
+    request: Asked = Asked()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the timeline and people get."""
+        return self.detail | ({"rollback": self.request.rollback} if self.request.rollback else {})
 
 
 @entry
@@ -48,7 +60,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             model=request.model,
             kind=request.kind,
             time=request.time,
-            detail=request.detail,
+            detail=request.told,
         )
     else:
         # The end of the execution is heard as well, and has nothing to add.
@@ -64,7 +76,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             model=request.model,
             kind=request.kind,
             time=request.time,
-            detail=request.detail,
+            detail=request.told,
             entered=request.kind in ENTERED,
             when_kept=remember,
         )

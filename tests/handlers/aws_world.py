@@ -11,6 +11,8 @@ from typing import Any
 import boto3
 from moto import mock_aws
 from moto.cloudtrail.responses import CloudTrailResponse
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
@@ -103,6 +105,10 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
         clients._client.cache_clear()
         # moto has no lookup of CloudTrail's events.
         monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: '{"Events": []}', raising=False)
+        # Nor a history of alarms.
+        monkeypatch.setattr(
+            CloudWatchResponse, "describe_alarm_history", lambda _: ActionResult({"AlarmHistoryItems": []}), raising=False
+        )
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         names = ("model", "item")
         boto3.client("dynamodb").create_table(
