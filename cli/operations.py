@@ -18,7 +18,6 @@ from lambdas.adapters.champions import Champion
 from lambdas.adapters.model_registry import Package
 from lambdas.adapters.times import to_text
 
-
 OTHERS_SHOWN = 10
 
 
@@ -134,7 +133,9 @@ def _earlier_package(
     if arn is None:
         served = champion.package_version
         others = _others(deployment, champion, but=served)
-        raise BadInputError(f"version {served} is the first that {model} has served; name another with --to VERSION{others}")
+        raise BadInputError(
+            f"version {served} is the first that {model} has served; name another with --to VERSION{others}"
+        )
     if arn == champion.package_arn and serves:
         raise BadInputError(f"version {champion.package_version} of {model} serves already")
     but = champion.package_version if serves else ""
@@ -160,7 +161,9 @@ def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
     except ClientError:
         return ""
     versions = [version for version in approved if version != but]
-    shown = ", ".join(versions[:OTHERS_SHOWN]) + (f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN))
+    shown = ", ".join(versions[:OTHERS_SHOWN]) + (
+        f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN)
+    )
     return f"; approved, and so to be had again: {shown}" if versions else "; no other version is approved"
 
 

@@ -17,7 +17,7 @@ from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.core.exceptions import ServiceException
 
-from offline import alarm_notices
+from offline import alarm_history, alarm_notices
 from offline.alarm_rules import ALARM, INSUFFICIENT_DATA, OK
 from offline.alarm_watch import Watch
 from offline.metric_store import MINUTE, Key
@@ -89,6 +89,7 @@ class Alarms:
         self._plans: dict[str, _Plan] = {}
         self._callbacks: list[OnChange] = []
         self.quota = ALARMS_MAX
+        self.history = alarm_history.install(account)
 
     # For others ---------------------------------------------------------------------------------------------------
 
@@ -196,6 +197,7 @@ class Alarms:
     # What a change does -------------------------------------------------------------------------------------------
 
     def _tell(self, alarm: Any, previous: dict[str, Any]) -> None:
+        self.history.record(alarm.name, previous, alarm_notices.state(alarm))
         for callback in list(self._callbacks):
             callback(alarm.name, previous["value"], alarm.state_value)
         detail = alarm_notices.event_detail(alarm, previous)

@@ -27,6 +27,9 @@ SHORT_OF_ENDPOINTS = (
 )
 
 
+USED_UP = "The account-level service limit '{}' is used up. Please use AWS Service Quotas to request an increase for this quota."
+
+
 class ResourceLimitExceededError(SagemakerClientError):
     """More instances are asked for than the account may have."""
 
@@ -45,11 +48,11 @@ class Capacity:
     def __init__(self, account: Any) -> None:
         self.account = account
         self.shortage_fraction = 0.0
-        self._short = 0
+        self._short: list[str] = []
 
-    def run_short(self, times: int = 1) -> None:
-        """Have no instance for the next requests."""
-        self._short += times
+    def run_short(self, times: int = 1, *, quota: str = "") -> None:
+        """Have no instance for the next requests, or name the quota that others have used up meanwhile."""
+        self._short += [quota] * times
 
     def quota(self, use: str, instance_type: str) -> int:
         """Return how many instances of a type the account may have for one use."""
@@ -68,10 +71,15 @@ class Capacity:
 
     def found(self, name: str) -> bool:
         """Tell whether there is an instance for a job or a fleet that needs one now."""
+        return not self.shortage(name, "short")
+
+    def shortage(self, name: str, none_left: str) -> str:
+        """Say why there is no instance for a job or a fleet that needs one now; nothing where there is one."""
         if self._short:
-            self._short -= 1
-            return False
-        return not self.shortage_fraction or seeded(self.account, "capacity", name).random() >= self.shortage_fraction
+            quota = self._short.pop(0)
+            return f"ResourceLimitExceeded: {USED_UP.format(quota)}" if quota else none_left
+        short = self.shortage_fraction and seeded(self.account, "capacity", name).random() < self.shortage_fraction
+        return none_left if short else ""
 
 
 def install(account: Any) -> None:

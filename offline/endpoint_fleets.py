@@ -97,8 +97,8 @@ class Fleet:
 
     def check_health(self) -> str:
         """Wait until every container answers its ping; return why one does not, or nothing."""
-        if not self.account.capacity.found(f"{self.endpoint}/{self.config_name}"):
-            return SHORT_OF_ENDPOINTS
+        if short := self.account.capacity.shortage(f"{self.endpoint}/{self.config_name}", SHORT_OF_ENDPOINTS):
+            return str(short)
         for variant in self.variants:
             try:
                 variant.container.ping()

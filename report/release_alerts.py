@@ -297,14 +297,16 @@ def going_back(detail: Detail) -> str:
     what = f"Version {back.get('to', '')} is to serve in place of version {back.get('from', '')}."
     if back.get("from") == back.get("to"):
         what = f"Version {back.get('to', '')} is to serve again."
-    return section("A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}")
+    return section(
+        "A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}"
+    )
 
 
 def canary_rolled_back(_model: str, detail: Detail) -> Message:
     """A canary misbehaved."""
-    back = f": {release_name(detail)} failed" if detail.get("rollback") else ""
+    headline = f"the canary of package version {version(detail)} was rolled back"
     return Message(
-        f"the canary of package version {version(detail)} was rolled back{back}",
+        f"{release_name(detail)} failed: its canary went back" if detail.get("rollback") else headline,
         (
             section("WHY", bullets(detail.get("reasons", []))),
             going_back(detail),

@@ -34,9 +34,7 @@ def left_over(cloudwatch: Any, model: str) -> list[str]:
     ]
 
 
-def rung(
-    cloudwatch: Any, names: Iterable[str], *, since: datetime, until: datetime
-) -> tuple[RungAlarm, ...] | None:
+def rung(cloudwatch: Any, names: Iterable[str], *, since: datetime, until: datetime) -> tuple[RungAlarm, ...] | None:
     """Each alarm's first step into ALARM between two times; None where CloudWatch does not say: it is only told beside the rest.
 
     By their history, which outlives the alarms by weeks: one that rang is often OK again before anybody looks.

@@ -115,13 +115,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
     waits = waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
-        if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
-            return hear_overtaken(request, settings, config, package)
-        changed = known.decided_at is None or (package.changed_at or request.time) > known.decided_at
-        if package.approval_status == "Approved" and changed and is_absent_champion(settings, config, package):
-            return hear_of_absent(request, settings, config, package)
-        # A metadata stamp, or the same decision told twice.
-        return {"verdict": "ALREADY_HEARD"}
+        return hear_again(reading, request, settings, config, package, known)
     decided_at = package.changed_at or request.time
     decided = Approval(
         package.approval_status, known.approvals + (package.approval_status == "Approved" and not waits), decided_at
@@ -140,6 +134,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     # Remembered last: a crash before this line repeats the start, which its name makes harmless.
     approvals.save(clients.dynamodb(), settings.state_table, config.model, package.version, decided)
     return answer
+
+
+def hear_again(
+    reading: Reading, request: Request, settings: Settings, config: ModelConfig, package: Package, known: Approval
+) -> dict[str, Any]:
+    """Hear of a package whose status was acted on already: mostly a metadata stamp, or the same decision told twice."""
+    if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
+        return hear_overtaken(request, settings, config, package)
+    changed = known.decided_at is None or (package.changed_at or request.time) > known.decided_at
+    if package.approval_status == "Approved" and changed and is_absent_champion(settings, config, package):
+        return hear_of_absent(request, settings, config, package)
+    return {"verdict": "ALREADY_HEARD"}
 
 
 def release_name(package: Package, decided: Approval) -> str:

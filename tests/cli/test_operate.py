@@ -208,7 +208,9 @@ def test_a_rollback_releases_the_predecessor_once_and_writes_it_down(operator, p
     execution = operator.account.client("stepfunctions").describe_execution(
         executionArn=operator.runs("kedge-release")[run]["executionArn"]
     )
-    assert json.loads(execution["input"]).keys() == {"model", "run", "time", "package_arn"}
+    given = json.loads(execution["input"])
+    assert given.keys() == {"model", "run", "time", "package_arn", "rollback"}
+    assert given["rollback"] | {"by": ""} == {"from": "2", "to": "1", "by": "", "reason": "complaints"}
     assert json.loads(execution["input"])["package_arn"] == first
     (entry,) = operator.timeline("approved")
     assert entry["detail"] | {"by": ""} == {
@@ -237,12 +239,17 @@ def test_a_rollback_does_not_push_in_while_the_model_is_worked_on(operator, pack
 
 @pytest.mark.parametrize(
     ("to", "words"),
-    [("3", "is PendingManualApproval in the registry"), ("9", "does not know it")],
+    [
+        ("3", "is PendingManualApproval in the registry"),
+        ("9", f"{MODEL} has no version 9 in the registry; approved, and so to be had again: "),
+        ("newest", f"{MODEL} has no version newest in the registry; approved, and so to be had again: "),
+    ],
 )  # fmt: skip
 def test_only_another_approved_version_can_come_back(operator, packages, to, words):
     result = operator.types("rollback", MODEL, "--reason", "complaints", "--to", to)
     assert result.exit_code == 2
-    assert words in result.stderr
+    assert words in " ".join(result.stderr.split())
+    assert "so to be had again: 2, 1" in " ".join(result.stderr.split())
 
 
 def test_the_first_version_has_no_predecessor(operator, packages):

@@ -107,7 +107,10 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
         monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: '{"Events": []}', raising=False)
         # Nor a history of alarms.
         monkeypatch.setattr(
-            CloudWatchResponse, "describe_alarm_history", lambda _: ActionResult({"AlarmHistoryItems": []}), raising=False
+            CloudWatchResponse,
+            "describe_alarm_history",
+            lambda _: ActionResult({"AlarmHistoryItems": []}),
+            raising=False,
         )
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         names = ("model", "item")

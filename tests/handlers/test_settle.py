@@ -10,10 +10,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.cloudtrail.responses import CloudTrailResponse
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
 from kedge.release_proof import LastWatch
+from kedge.rung_alarms import NONE_KNOWN, UNKNOWN
 from lambdas.adapters import canary_watch, champions, clients, staged_baselines, under_way
 from lambdas.adapters.canary_watch import CanaryWatch
 from lambdas.adapters.models import load_models
@@ -689,3 +692,160 @@ def test_where_cloudtrail_answers_nothing_or_denies_the_change_is_told_all_the_s
     ((_, body),) = world.mails()
     assert "does not exist any more" in body
     assert "CloudTrail did not say by whom" in body
+
+
+SHORT_OF_INSTANCES = "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."
+
+
+def short(reason: str = SHORT_OF_INSTANCES, *, status: str = "InService") -> None:
+    endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL]
+    endpoint.endpoint_status, endpoint.failure_reason = status, reason
+
+
+def test_an_update_that_found_no_instances_is_left_to_its_machine_which_waits(world):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    short()
+    answer = at_the_end()
+    assert answer["verdict"] == "SHORT"
+    assert SHORT_OF_INSTANCES in answer["shortage"]
+    assert "failed_endpoint" not in answer
+    # The note stays: where this answer is lost, the next one is the same.
+    assert (world.mails(), alarms(world), left(world)) == ([], [], ["release"])
+    assert at_the_end() == answer
+
+
+def test_a_first_endpoint_that_found_no_instances_is_named_for_its_deletion(world):
+    released(world, previous=None)
+    world.serve(NEW)
+    short(status="Failed")
+    assert at_the_end()["failed_endpoint"] == MODEL
+
+
+@pytest.mark.parametrize("config", [NEW, OLD])
+def test_an_endpoint_that_served_before_or_that_another_made_is_never_named_for_deletion(world, config):
+    released(world, previous=OLD if config == NEW else None)
+    world.serve(config)
+    short(status="Failed")
+    answer = at_the_end()
+    assert (answer["verdict"], "failed_endpoint" in answer) == ("BROKEN", False)
+    ((_, body),) = world.mails()
+    assert "Choose another instance type" in body
+
+
+@pytest.mark.parametrize("told_by_machine", [False, True])
+def test_a_wait_for_instances_whose_machine_is_gone_is_told_once_and_settled(world, told_by_machine):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    short()
+    if told_by_machine:
+        hourly(detail=ended("ABORTED"))
+    hourly()
+    hourly()
+    ((subject, _),) = world.mails()
+    assert "the release" in subject
+    assert left(world) == []
+
+
+def rang(monkeypatch, kind: str, state: str = "ALARM", *, at: datetime = NOW - timedelta(minutes=5)) -> list[dict]:
+    """Let CloudWatch's history say that an alarm changed; return what it was asked."""
+    asked: list[dict] = []
+
+    def describe(response):
+        params = response._get_params()
+        asked.append(params)
+        data = {"newState": {"stateValue": state, "stateReason": "Threshold Crossed: 0.4 is above 0.05"}}
+        item = {
+            "AlarmName": params["AlarmName"], "Timestamp": at, "HistoryItemType": "StateUpdate", "HistoryData": json.dumps(data),
+        }  # fmt: skip
+        return ActionResult({"AlarmHistoryItems": [item] if params["AlarmName"].endswith(kind) else []})
+
+    monkeypatch.setattr(CloudWatchResponse, "describe_alarm_history", describe)
+    return asked
+
+
+def test_the_alarm_that_rang_is_named_with_its_sentence(world, monkeypatch):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    asked = rang(monkeypatch, "behaviour")
+    assert at_the_end()["verdict"] == "ROLLED_BACK"
+    ((_, body),) = world.mails()
+    words = " ".join(body.split())
+    assert f"alarm behaviour rang at {NOW - timedelta(minutes=5):%H:%M} UTC: the canary answers differently" in words
+    assert "Threshold Crossed: 0.4 is above 0.05" in words
+    assert f"describe-alarm-history --alarm-name {ALARM}" in words
+    assert [each["AlarmName"] for each in asked] == [ALARM]
+
+
+def test_an_alarm_that_only_became_ok_did_not_ring(world, monkeypatch):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    rang(monkeypatch, "behaviour", "OK")
+    assert NONE_KNOWN in at_the_end()["reasons"]
+
+
+def test_where_cloudwatch_does_not_answer_the_mail_says_so(world, monkeypatch):
+    promote(world)
+    released(world)
+    world.serve(OLD)
+    paginator = clients.cloudwatch().get_paginator
+
+    def denied(name):
+        if name == "describe_alarm_history":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeAlarmHistory")
+        return paginator(name)
+
+    monkeypatch.setattr(clients.cloudwatch(), "get_paginator", denied)
+    assert at_the_end()["verdict"] == "ROLLED_BACK"
+    ((_, body),) = world.mails()
+    assert UNKNOWN in body
+
+
+def decide(world, arn: str, status: str) -> None:
+    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+
+
+@pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
+@pytest.mark.parametrize(("watch", "requests"), [("HEALTHY", 50), ("UNPROVEN", 50)])
+def test_a_decision_that_came_too_late_is_told_with_the_exact_way_back(world, status, watch, requests):
+    promote(world, package_arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/7")
+    arn = released(world)
+    world.serve(NEW)
+    watched(world, watch)
+    answered_requests(requests)
+    decide(world, arn, status)
+    at_the_end()
+    ((_, body),) = world.mails()
+    words = " ".join(body.split())
+    assert "THE DECISION CAME TOO LATE" in words
+    assert f"The version is {status} in the registry" in words
+    assert f'kedge rollback {MODEL} --to 7 --reason "why"' in words
+
+
+def test_a_first_endpoint_that_was_rejected_meanwhile_has_no_version_to_go_back_to(world):
+    arn = released(world, previous=None)
+    world.serve(NEW)
+    decide(world, arn, "Rejected")
+    at_the_end()
+    ((subject, body),) = world.mails()
+    assert "serves, although it is Rejected" in subject
+    assert "No version served before it" in body
+
+
+def test_the_rollback_that_a_person_started_is_told_with_both_versions_and_the_reason(world):
+    promote(world)
+    released(world)
+    note = under_way.load(world.dynamodb, TABLE, MODEL)
+    back = {"from": "3", "to": "2", "by": "ann", "reason": "guests complain"}
+    under_way.save(world.dynamodb, TABLE, MODEL, replace(note, rollback=back))
+    world.serve(NEW)
+    watched(world, "HEALTHY")
+    answered_requests(50)
+    at_the_end()
+    ((subject, body),) = world.mails()
+    assert subject.endswith("package version 2 serves again, in place of version 3")
+    assert "Started by ann: guests complain" in " ".join(body.split())

@@ -8,6 +8,7 @@ import boto3
 import pytest
 import time_machine
 from moto.sagemaker.models import sagemaker_backends
+from moto.sns.models import sns_backends
 
 from kedge.errors import RegistryBehindError
 from lambdas.adapters import approvals, champions, under_way
@@ -344,3 +345,86 @@ def test_a_package_that_was_deleted_is_no_error_and_nothing_to_act_on(world):
     assert hear(deleted, ModelApprovalStatus="Approved")["verdict"] == "DELETED"
     assert executions() == []
     assert world.timeline() == []
+
+
+def bodies() -> list[str]:
+    sent = sns_backends[ACCOUNT][REGION].topics[f"arn:aws:sns:{REGION}:{ACCOUNT}:alert"].sent_notifications
+    return [" ".join(message.split()) for _, message, *_ in sent]
+
+
+def approved_before(world, **champion) -> str:
+    """A champion whose approval was acted on."""
+    arn = world.register()
+    promote(world, package_arn=arn)
+    champion_before = champions.load(world.dynamodb, TABLE, MODEL)
+    champions.save(world.dynamodb, TABLE, MODEL, replace(champion_before, **champion))
+    approvals.save(world.dynamodb, TABLE, MODEL, "1", Approval("Approved", 1, datetime(2016, 1, 1, tzinfo=UTC)))
+    return arn
+
+
+def test_a_champion_that_waits_for_approval_again_is_told_and_what_serves_stays(world):
+    arn = approved_before(world, previous_package_arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/7")
+    world.serve(champions.load(world.dynamodb, TABLE, MODEL).endpoint_config)
+    decide(world, arn, "PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus="PendingManualApproval")["serving"] is True
+    assert [entry["kind"] for entry in world.timeline()] == ["approval_taken_back"]
+    assert "it serves on" in bodies()[0]
+    assert f'kedge rollback {MODEL} --to 7 --reason "why"' in bodies()[0]
+    assert hear(arn, ModelApprovalStatus="PendingManualApproval")["verdict"] == "ALREADY_HEARD"
+    decide(world, arn, "Approved")
+    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_SERVING"
+    assert (executions(), len(bodies())) == ([], 2)
+
+
+def test_a_package_that_waits_for_its_first_decision_is_no_news(world):
+    arn = world.register(status="PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus="PendingManualApproval")["verdict"] == "ALREADY_HEARD"
+    assert (world.timeline(), bodies()) == ([], [])
+
+
+def test_an_approval_that_is_taken_back_before_its_release_is_told_and_waits_no_more(world):
+    arn = world.register()
+    hold_lease(world)
+    assert hear(arn)["verdict"] == "WAITING"
+    approvals.save(world.dynamodb, TABLE, MODEL, "1", Approval("Approved", 1))
+    decide(world, arn, "PendingManualApproval")
+    assert hear(arn, ModelApprovalStatus="PendingManualApproval")["serving"] is False
+    assert (world.item("waiting_release"), len(bodies())) == (None, 1)
+    assert "It will not be released" in bodies()[0]
+
+
+def test_a_champion_without_an_endpoint_that_is_approved_once_more_is_told_with_the_command_once(world):
+    arn = approved_before(world)
+    decide(world, arn, "Approved")
+    for _ in range(2):
+        assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ABSENT"
+    (body,) = bodies()
+    assert f'kedge rollback {MODEL} --to 1 --reason "why"' in body
+    assert executions() == []
+
+
+def test_a_champion_without_an_endpoint_whose_approval_is_told_twice_is_no_news(world):
+    arn = approved_before(world)
+    later = datetime(2099, 1, 1, tzinfo=UTC)
+    approvals.save(world.dynamodb, TABLE, MODEL, "1", Approval("Approved", 1, later))
+    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "ALREADY_HEARD"
+    assert bodies() == []
+
+
+def test_a_champion_without_an_endpoint_that_was_set_to_pending_and_approved_is_released(world):
+    arn = approved_before(world)
+    decide(world, arn, "PendingManualApproval")
+    hear(arn, ModelApprovalStatus="PendingManualApproval")
+    decide(world, arn, "Approved")
+    assert hear(arn, ModelApprovalStatus="Approved")["verdict"] == "STARTED"
+
+
+@pytest.mark.parametrize("status", ["Rejected", "PendingManualApproval"])
+def test_a_decision_against_a_canary_names_the_version_to_go_back_to(world, status):
+    promote(world)
+    arn = world.register()
+    note_release(world, arn, previous="the config before")
+    approvals.save(world.dynamodb, TABLE, MODEL, "1", Approval("Approved", 1))
+    decide(world, arn, status)
+    assert hear(arn, ModelApprovalStatus=status)["releasing"] is True
+    assert f'kedge rollback {MODEL} --to 1 --reason "why"' in bodies()[0]

@@ -51,6 +51,8 @@ DETAILS = {
     "package_registered": {"run": RUN, "package_arn": ARN, "reasons": ["AUC 0.77 against 0.69"]},
     "approved": {"run": RUN, "package_arn": ARN, "reasons": ["the package serves already: nothing was changed"]},
     "rejected": {"package_version": "2", "serving": True},
+    "approval_taken_back": {"package_version": "2", "serving": True, "previous_version": "1"},
+    "approved_absent": {"package_version": "2", "endpoint": MODEL},
     "decision_overtaken": {"package_version": "2", "reasons": ["the registry said PendingManualApproval"]},
     "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": ["it captures to /1"]},
     "canary_started": {"run": RUN, "package_version": "2", "traffic": "canary of 1 of 3 instances"},
@@ -379,3 +381,40 @@ def test_a_request_that_is_held_says_that_it_is_not_kept_and_gives_the_whole_com
 def test_the_mails_of_a_first_training_speak_of_no_champion():
     assert "champion" not in mail("retraining_started", trigger="initial", reasons=["the first"]).body
     assert "on a new one" in mail("package_registered").body
+
+
+BACK = {"from": "3", "to": "2", "by": "ann", "reason": "guests complain"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("canary_started", "the rollback from package version 3 to 2 started"),
+        ("canary_promoted", "package version 2 serves again, in place of version 3"),
+        ("canary_rolled_back", "the rollback from package version 3 to 2 failed: its canary went back"),
+        ("release_unproven", "the rollback from package version 3 to 2 could not be proved"),
+        ("failed", "the rollback from package version 3 to 2 failed at"),
+        ("capacity_awaited", "the rollback from package version 3 to 2 waits for"),
+    ],
+)
+def test_every_mail_of_a_rollback_says_from_where_to_where_who_and_why(kind, words):
+    told = mail(kind, rollback=BACK, machine="kedge-release")
+    assert words in told.subject
+    body = " ".join(told.body.split())
+    assert "Version 2 is to serve in place of version 3. Started by ann: guests complain" in body
+
+
+def test_a_version_that_is_brought_back_to_a_deleted_endpoint_goes_nowhere_else():
+    told = mail("baseline_switched", rollback=BACK | {"from": "2"})
+    assert "Version 2 is to serve again. Started by ann" in " ".join(told.body.split())
+    assert "It is the first" not in told.body
+
+
+def test_a_wait_at_the_endpoint_says_what_to_do():
+    cause = "the endpoint serves m-v1, not m-v2: Unable to provision (InsufficientInstanceCapacity)"
+    changes = {"machine": "kedge-release", "state": "the endpoint", "error": "InsufficientCapacity", "cause": cause}
+    told = mail("capacity_awaited", **changes)
+    assert "the release waits for capacity at the endpoint" in told.subject
+    assert "Choose another instance type" in told.body
+    assert "tries again for a day" in " ".join(told.body.split())
+    assert "Choose another instance type" in mail("failed", **changes).body

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -149,6 +150,79 @@ def test_a_quota_that_stays_is_given_up_after_a_day_told_and_settled(machine, fu
 TOO_LARGE = "CanarySize of 1 must be at most 50 percent of the instance count, which is 1."
 
 
+SHORT = settled("SHORT") | {"shortage": "the endpoint serves hotel-v2: InsufficientInstanceCapacity"}
+
+
+def test_an_accepted_update_that_finds_no_instances_is_waited_for_and_told_once(machine, functions, sagemaker):
+    functions.set(WatchCanary={"verdict": "SETTLED"}, Settle=[SHORT, SHORT, SHORT, settled("PROMOTED")])
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert [event["mark"] for event in functions.named("PlanRelease")] == ["", "1", "2", "3"]
+    assert functions.told() == ["canary_started", "capacity_awaited"]
+    told = functions.named("Tell")[1]["detail"]
+    assert (told["state"], told["cause"]) == ("the endpoint", SHORT["shortage"])
+    assert (len(sagemaker.named("UpdateEndpoint")), sagemaker.named("DeleteEndpoint")) == (4, [])
+    assert machine.lease() is None
+
+
+def test_a_first_endpoint_that_found_no_instances_is_deleted_before_it_is_made_again(machine, functions, sagemaker):
+    short = SHORT | {"failed_endpoint": "hotel"}
+    functions.set(PlanRelease=plan(serving=False), Settle=[short, settled("PROMOTED")])
+    sagemaker.fail("DeleteEndpoint", "InternalFailure")
+    assert run(machine)["status"] == "SUCCEEDED"
+    made = [name for name, _ in sagemaker.calls if name in ("CreateEndpoint", "DeleteEndpoint")]
+    assert made == ["CreateEndpoint", "DeleteEndpoint", "DeleteEndpoint", "CreateEndpoint"]
+    assert sagemaker.named("DeleteEndpoint")[0] == {"EndpointName": "hotel"}
+
+
+def test_an_endpoint_that_cannot_be_deleted_is_left_to_the_next_plan(machine, functions, sagemaker):
+    functions.set(PlanRelease=[plan(serving=False), BROKEN], Settle=SHORT | {"failed_endpoint": "hotel"})
+    sagemaker.fail("DeleteEndpoint", "ValidationException", times=99)
+    assert run(machine)["status"] == "FAILED"
+    assert functions.told() == ["capacity_awaited", "failed"]
+    assert machine.lease() is None
+
+
+def test_instances_that_never_come_are_given_up_after_a_day_and_told(machine, functions, sagemaker):
+    functions.set(WatchCanary={"verdict": "SETTLED"}, Settle=SHORT)
+    ending = run(machine, hours=48)
+    assert (ending["status"], ending["error"]) == ("FAILED", "InsufficientCapacity")
+    assert functions.told() == ["canary_started", "capacity_awaited", "failed"]
+    assert "InsufficientInstanceCapacity" in functions.named("Tell")[-1]["detail"]["cause"]
+    assert len(sagemaker.named("UpdateEndpoint")) == len(functions.named("PlanRelease")) > 24
+    assert machine.lease() is None
+
+
+def test_a_release_that_was_rejected_while_it_waited_ends_told_and_is_not_tried_for_ever(machine, functions):
+    """What the try before has left is still short of instances when the plan fails."""
+    functions.set(WatchCanary={"verdict": "SETTLED"}, PlanRelease=[plan(), BROKEN], Settle=SHORT)
+    assert run(machine)["status"] == "FAILED"
+    assert functions.told() == ["canary_started", "capacity_awaited", "failed"]
+    assert functions.named("Tell")[-1]["detail"]["state"] == "PlanRelease"
+
+
+def test_an_update_whose_answer_was_lost_and_that_found_no_instances_is_tried_again(machine, functions, sagemaker):
+    sagemaker.fail("UpdateEndpoint", "InternalFailure", times=99)
+    functions.set(WatchCanary={"verdict": "SETTLED"}, Settle=lambda _event: _mended(sagemaker))
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert functions.told() == ["failed", "capacity_awaited"]
+
+
+def _mended(sagemaker):
+    """The first try is short of instances; after it SageMaker answers again."""
+    first = len(sagemaker.named("CreateModel")) == 1
+    sagemaker._refusals.clear()
+    return SHORT if first else settled("PROMOTED")
+
+
+def test_every_message_and_the_plan_hear_of_the_rollback_that_the_execution_is(machine, functions):
+    back = {"from": "3", "to": "2", "by": "ann", "reason": "complaints"}
+    run(machine, rollback=back)
+    for name in ("PlanRelease", "Tell"):
+        assert {json.dumps(event["request"]["rollback"]) for event in functions.named(name)} == {json.dumps(back)}
+
+
 def test_a_fleet_that_became_smaller_after_the_plan_is_planned_anew(machine, functions, sagemaker):
     functions.set(PlanRelease=[plan(), plan(instances=1, mark="0-1")])
     # The request and its retries; the next one has the new plan.
@@ -205,7 +279,7 @@ def test_a_teller_that_fails_on_what_serves_already_fails_the_run(machine, funct
 
 def test_a_canary_that_never_settles_ends_with_the_machine(account, machine, functions):
     functions.set(WatchCanary={"verdict": "BAKING", "watch": {}})
-    assert run(machine, hours=38)["status"] == "TIMED_OUT"
+    assert run(machine, hours=65)["status"] == "TIMED_OUT"
     # The lease's holder runs no more, so that the next one may take it: lambdas/adapters/leases.py.
     (holder,) = {machine.lease()}
     assert machine.ending(holder)["status"] != "RUNNING"
