@@ -138,6 +138,7 @@ SAGEMAKER: dict[str, Needs] = {
     "DescribeModelPackage": _sagemaker("DescribeModelPackage", "model-package", "ModelPackageName"),
     "ListModelPackages": _list_packages,
     "AddTags": _sagemaker("AddTags", "", "ResourceArn"),
+    "DeleteTags": _sagemaker("DeleteTags", "", "ResourceArn"),
     "ListTags": _sagemaker("ListTags", "", "ResourceArn"),
     **{
         f"{verb}{kind}": _sagemaker(f"{verb}{kind}", resource, f"{kind}Name")

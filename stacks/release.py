@@ -203,6 +203,8 @@ class Release(cdk.Stack):
         allow(role, "ListAlarms", ["cloudwatch:DescribeAlarms"], [every_alarm(self)], wildcard=ALARMS)
         # Who changed or deleted an endpoint.
         allow(role, "AskWho", ["cloudtrail:LookupEvents"], ["*"], wildcard=NO_RESOURCE_TYPE)
+        # A first endpoint that serves loses the tag by which the machine may delete it.
+        allow(role, "MarkServed", ["sagemaker:DeleteTags"], endpoint_arns(self, self._models), wildcard=FLEETS)
         self._may_sweep(role)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         allow(role, "SeeWhichRang", ["cloudwatch:DescribeAlarmHistory"], [release_alarms(self)], wildcard=ALARMS)
@@ -265,7 +267,8 @@ class Release(cdk.Stack):
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)
         # A first endpoint that found no instances: SageMaker takes nothing but its deletion.
-        allow(role, "DeleteFailedEndpoint", ["sagemaker:DeleteEndpoint"], endpoints, wildcard=FLEETS)
+        delete = ["sagemaker:DeleteEndpoint"]
+        allow(role, "DeleteFailedEndpoint", delete, endpoints, wildcard=FLEETS, conditions=NEVER_SERVED)
         makes = ("CreateModel", "CreateEndpointConfig", "CreateEndpoint")
         may_tag_what_it_makes(role, makes, [models, configs, *endpoints], wildcard=FLEETS)
         packages, reads = sagemaker_arns(self, "model-package"), ["sagemaker:DescribeModelPackage"]
@@ -276,6 +279,8 @@ class Release(cdk.Stack):
         return machine
 
 
+# Nobody can tag an endpoint that exists: tags come with what is made, and `settle` takes this one away.
+NEVER_SERVED = {"StringEquals": {"aws:ResourceTag/kedge:not-served": "true"}}
 ARN_KIND = {
     "Model": "model",
     "ModelPackage": "model-package",

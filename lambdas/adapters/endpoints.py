@@ -93,6 +93,12 @@ def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
     )
 
 
+def take_tag(sagemaker: Any, name: str, tag: str) -> None:
+    """Take a tag from an endpoint; one that it has not is no error."""
+    arn = sagemaker.describe_endpoint(EndpointName=name)["EndpointArn"]
+    sagemaker.delete_tags(ResourceArn=arn, TagKeys=[tag])
+
+
 def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
     """Name the model of a config with one variant, and its capture destination."""
     answer = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)

@@ -6,6 +6,8 @@ from typing import Any
 
 from kedge.release_plan import CanaryAlarm, ReleasePlan, Rollout
 
+# The release machine may delete an endpoint that carries this tag; `settle` takes it away once the endpoint serves.
+NOT_SERVED = "kedge:not-served"
 # What clients send and containers answer, ten at most of each; a type with parameters (`; charset=utf-8`) counts as its bare type.
 # What is not listed arrives in BASE64, which loses nothing: so text/html, under which a toolkit answers any bytes, is not.
 CAPTURED_TYPES = {
@@ -104,8 +106,9 @@ def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
 
 
 def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
-    """Ask for the model's first endpoint."""
-    return {"EndpointName": plan.endpoint, "EndpointConfigName": plan.endpoint_config, "Tags": _tags(plan)}
+    """Ask for the model's first endpoint, marked as one that has not served yet."""
+    tags = [*_tags(plan), {"Key": NOT_SERVED, "Value": "true"}]
+    return {"EndpointName": plan.endpoint, "EndpointConfigName": plan.endpoint_config, "Tags": tags}
 
 
 def _traffic(how: Rollout) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from lambdas.adapters import (
     clients,
     endpoints,
     model_registry,
+    releases,
     telling,
     under_way,
 )
@@ -60,6 +61,9 @@ def settle_release(release: ReleaseUnderWay, bench: Bench, *, tried_again: bool 
     if proof.serving:
         champion = switch(release, bench)
         write_down(release, champion, bench)
+        if release.previous_config is None:
+            # From here on no machine may delete it.
+            endpoints.take_tag(clients.sagemaker(), bench.config.endpoint.name, releases.NOT_SERVED)
         tell_astray_capture(release, bench)
     waits = proof.verdict == "SHORT" and tried_again
     if not waits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -117,6 +118,10 @@ def test_a_challenger_that_raises_in_production_is_rolled_back(hotel, bookings, 
     assert released.took < timedelta(minutes=20), "errors send it back at once, not at the end of the bake"
     assert_the_champion_serves_untouched(released)
     assert_the_rollback_was_silent(released)
+    (mail,) = released.mails("was rolled back")
+    assert re.search(
+        r"alarm server-errors rang at \d\d:\d\d UTC: the canary fails requests \(Threshold Crossed:", " ".join(mail.body.split())
+    )
     assert hotel.send_for(5 * MINUTE, bookings, every=MINUTE, each=10) == 0
 
 
@@ -138,6 +143,23 @@ def test_a_canary_that_nobody_asks_is_not_believed(hotel, bookings, champion_pac
     assert released.after == released.before
     assert hotel.item("lease") is None
     assert len(released.mails(f"the release of package version {released.version} could not be proved")) == 1
+
+
+def test_an_update_that_finds_no_instances_minutes_after_it_was_accepted_is_tried_again(
+    hotel, bookings, champion_package
+):
+    hotel.account.capacity.run_short()
+    hotel.account.capacity.run_short(quota="ml.m5.large for endpoint usage")
+    released = Released(hotel, hotel.register(champion_package, ""), bookings)
+    (told,) = released.entries()
+    assert told["kind"] == "canary_promoted"
+    (mail,) = released.mails("the release waits for capacity at the endpoint")
+    assert "Choose another instance type" in mail.body
+    assert released.mails("was rolled back") == released.mails("the release failed") == []
+    started = hotel.timeline("canary_started")
+    assert [entry["detail"]["package_version"] for entry in started].count(released.version) == 1
+    assert hotel.alarms(f"kedge-{hotel.model}-v{released.version}-") == {}
+    assert hotel.item("release") is None
 
 
 def test_a_good_challenger_is_promoted_and_judged_by_windows_of_its_own(hotel, bookings, champion_package):

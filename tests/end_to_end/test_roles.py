@@ -257,6 +257,19 @@ def test_the_release_machine_changes_the_models_endpoints_and_no_others(deployed
     assert deployed.may(RELEASE, "cloudwatch", "put_metric_alarm", **alarm(f"kedge-{MINE}-v2-latency"))
 
 
+def test_the_release_machine_deletes_an_endpoint_only_until_it_serves(deployed: Deployed) -> None:
+    """MINE serves and has lost the tag; one that was just made has it."""
+
+    def may_delete(tags: dict[str, str]) -> bool:
+        account = deployed.account
+        arn = f"arn:aws:sagemaker:{account.region}:{account.account_id}:endpoint/{MINE}"
+        known = {f"aws:resourcetag/{key}": value for key, value in tags.items()}
+        return bool(account.iam.allows(deployed.role(RELEASE), "sagemaker:DeleteEndpoint", arn, known))
+
+    assert may_delete({"kedge:not-served": "true"})
+    assert not may_delete({"kedge:model": MINE})
+
+
 def alarm(name: str) -> dict[str, Any]:
     return {
         "AlarmName": name, "Namespace": "n", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1,

@@ -12,7 +12,8 @@ import numpy as np
 from tests.faults.standing import apart, counted, serving, told_twice
 from tests.faults.world import HOUR, MINUTE, SHIFTED, World, make_rows
 
-LONGEST = timedelta(hours=44)  # the retrain machine has a day and a half
+LONGEST = timedelta(hours=44)  # a fault may keep a machine so long
+REJECTED = 35 * MINUTE  # near the end of the bake
 ROUNDS = 2 * HOUR + 5 * MINUTE  # of the reconciler, which comes every hour
 
 
@@ -123,6 +124,28 @@ def start_by_hand(world: World) -> None:
     client.start_execution(stateMachineArn=arn, name="by-hand", input=json.dumps(given))
 
 
+def approve_short(version: str) -> Callable[[World], None]:
+    """A person approves a version, and SageMaker finds no instances for it, after it has accepted the call."""
+
+    def tell(world: World) -> None:
+        world.account.capacity.run_short()
+        world.approve(_arn(world, version))
+
+    return tell
+
+
+def approve_and_reject(version: str, *, after: timedelta) -> Callable[[World], None]:
+    """A person approves a version, and rejects it so much later."""
+
+    def tell(world: World) -> None:
+        world.approve(_arn(world, version))
+        until = world.now + after
+        world.traffic(until - world.now)
+        world.registry.update_model_package(ModelPackageArn=_arn(world, version), ModelApprovalStatus="Rejected")
+
+    return tell
+
+
 def _arn(world: World, version: str) -> str:
     (arn,) = (arn for arn in world.packages() if arn.endswith(f"/{version}"))
     return arn
@@ -152,6 +175,31 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
         written = [entry for entry in world.timeline(*kinds) if str(entry["detail"]["package_version"]) == version]
         if len(written) > 1:
             findings.doubled.append(f"{[entry['kind'] for entry in written]} in the timeline")
+
+    return judge
+
+
+def short(version: str) -> Callable[[World, Before, Findings], None]:
+    """As a release, and what stood in its way was told."""
+
+    def judge(world: World, before: Before, findings: Findings) -> None:
+        released(version)(world, before, findings)
+        if not any("waits for capacity" in news or any(word in news for word in FAILED) for news in findings.news):
+            findings.silent.append(f"there were no instances for version {version}, and people read {findings.news}")
+
+    return judge
+
+
+def rejected(version: str) -> Callable[[World, Before, Findings], None]:
+    """As a release; where the version serves all the same, people know that it is rejected."""
+
+    def judge(world: World, before: Before, findings: Findings) -> None:
+        released(version)(world, before, findings)
+        if serving(world) == version and not any(
+            f"version {version} serves, although" in news or f"version {version} was rejected while it serves" in news
+            for news in findings.news
+        ):
+            findings.silent.append(f"version {version} is rejected and serves, and people read {findings.news}")
 
     return judge
 
@@ -215,6 +263,9 @@ STORIES: tuple[Story, ...] = (
     Story("a refused training", "nothing new", "kedge-retrain", ask("manual"), trained),
     Story("a bad release", "the world turned", "kedge-release", approve("3"), released("3", good=False), thorough=True),
     Story("a release", "the world turned", "kedge-release", approve("2"), released("2"), thorough=True),
+    Story("a first release that is short", "first package", "kedge-release", approve_short("1"), short("1")),
+    Story("a release that is short", "the world turned", "kedge-release", approve_short("2"), short("2"), thorough=True),
+    Story("a rejected release", "the world turned", "kedge-release", approve_and_reject("2", after=REJECTED), rejected("2")),
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),

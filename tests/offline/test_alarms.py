@@ -460,3 +460,37 @@ def test_two_quiet_years_under_thirty_alarms_cost_seconds(account):
     _pass(account, days=60)
     assert time.perf_counter() - began < 2
     assert account.alarms.in_alarm(functions) == []
+
+
+def _history(account, **asked):
+    pages = account.client("cloudwatch").get_paginator("describe_alarm_history").paginate(**asked)
+    return [entry for page in pages for entry in page["AlarmHistoryItems"]]
+
+
+def test_the_history_tells_what_rang_and_when_also_after_the_alarm_is_ok_again_and_deleted(account):
+    _alarm(account, Period=60)
+    _alarm(account, "other", Period=60, MetricName="other")
+    _pass(account, minutes=2)
+    _put(account, 1)
+    _pass(account, minutes=1)
+    rang_at = account.clock.now
+    _pass(account, minutes=20)
+    account.client("cloudwatch").delete_alarms(AlarmNames=["a"])
+    entries = _history(account, AlarmName="a", HistoryItemType="StateUpdate", ScanBy="TimestampAscending")
+    states = [json.loads(entry["HistoryData"])["newState"]["stateValue"] for entry in entries]
+    assert states == [OK, ALARM, OK]
+    assert entries[1]["HistorySummary"] == "Alarm updated from OK to ALARM"
+    assert abs(entries[1]["Timestamp"] - rang_at) <= timedelta(minutes=2)
+    assert "Threshold Crossed" in json.loads(entries[1]["HistoryData"])["newState"]["stateReason"]
+    newest_first = _history(account, AlarmName="a")
+    assert [entry["Timestamp"] for entry in newest_first] == [entry["Timestamp"] for entry in reversed(entries)]
+    assert _history(account, AlarmName="a", StartDate=entries[2]["Timestamp"], MaxRecords=1) == entries[2:]
+    assert {entry["AlarmName"] for entry in _history(account)} == {"a", "other"}
+
+
+def test_the_history_is_kept_for_thirty_days(account):
+    _alarm(account, Period=60)
+    _pass(account, minutes=2)
+    assert _history(account, AlarmName="a")
+    _pass(account, days=31)
+    assert _history(account, AlarmName="a") == []

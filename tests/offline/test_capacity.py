@@ -109,3 +109,14 @@ def test_beyond_the_quota_no_alarm_is_made_and_a_changed_one_is_no_new_one(world
     with pytest.raises(ClientError) as raised:
         put("c")
     assert raised.value.response["Error"]["Code"] == "LimitExceeded"
+
+
+def test_a_quota_that_others_use_up_after_the_call_is_the_updates_failure(world):
+    world.make_endpoint()
+    world.make_config("config-2", "model-1")
+    world.account.capacity.run_short(quota="ml.m5.large for endpoint usage")
+    world.sagemaker.update_endpoint(EndpointName="bookings", EndpointConfigName="config-2")
+    world.pass_minutes(30)
+    described = world.describe()
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "config-1")
+    assert "service limit 'ml.m5.large for endpoint usage'" in described["FailureReason"]
