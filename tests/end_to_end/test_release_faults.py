@@ -120,7 +120,8 @@ def test_a_challenger_that_raises_in_production_is_rolled_back(hotel, bookings, 
     assert_the_rollback_was_silent(released)
     (mail,) = released.mails("was rolled back")
     assert re.search(
-        r"alarm server-errors rang at \d\d:\d\d UTC: the canary fails requests \(Threshold Crossed:", " ".join(mail.body.split())
+        r"alarm server-errors rang at \d\d:\d\d UTC: the canary fails requests \(Threshold Crossed:",
+        " ".join(mail.body.split()),
     )
     assert hotel.send_for(5 * MINUTE, bookings, every=MINUTE, each=10) == 0
 

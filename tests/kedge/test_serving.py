@@ -58,3 +58,10 @@ def test_a_rejected_version_that_serves_is_told_with_the_way_back():
     verdict = judged(serving(package_arn=PACKAGE, approval_status="Rejected", baseline_kept=True))
     assert verdict.action == "TELL"
     assert "kedge rollback hotel" in verdict.reasons[1]
+
+
+def test_a_version_that_waits_for_approval_again_is_told_with_both_ways():
+    verdict = judged(serving(package_arn=PACKAGE, approval_status="PendingManualApproval", baseline_kept=True))
+    assert verdict.action == "TELL"
+    assert "kedge rollback hotel" in verdict.reasons[1]
+    assert "approve it again" in verdict.reasons[1]

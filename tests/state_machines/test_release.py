@@ -165,6 +165,17 @@ def test_an_accepted_update_that_finds_no_instances_is_waited_for_and_told_once(
     assert machine.lease() is None
 
 
+def test_a_wait_that_nobody_could_be_told_of_is_told_at_its_next_pause(machine, functions):
+    refused = [RuntimeError("the topic is gone")] * 3  # with its two retries
+    functions.set(
+        WatchCanary={"verdict": "SETTLED"},
+        Settle=[SHORT, SHORT, SHORT, settled("PROMOTED")],
+        Tell=[{}, *refused, {}],
+    )
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert functions.told() == ["canary_started", *["capacity_awaited"] * 4]
+
+
 def test_a_first_endpoint_that_found_no_instances_is_deleted_before_it_is_made_again(machine, functions, sagemaker):
     short = SHORT | {"failed_endpoint": "hotel"}
     functions.set(PlanRelease=plan(serving=False), Settle=[short, settled("PROMOTED")])
