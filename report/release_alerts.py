@@ -159,8 +159,11 @@ def release_refused(model: str, detail: Detail) -> Message:
 def endpoint_changed(_model: str, detail: Detail) -> Message:
     """What serves is not what Kedge released last."""
     followed = detail.get("followed")
+    differs = "the endpoint does not serve what Kedge released"
+    if str(detail.get("state", "")).startswith(("rejected", "pendingmanualapproval")):
+        differs = "the version that serves is not approved any more"
     return Message(
-        "the endpoint was changed outside of Kedge" if followed else "the endpoint does not serve what Kedge released",
+        "the endpoint was changed outside of Kedge" if followed else differs,
         (
             section("WHAT WAS FOUND", bullets(detail.get("reasons", []))),
             f"Changed at {detail['changed_at']}{changed_by(detail)}." if "changed_at" in detail else "",
@@ -337,7 +340,7 @@ def rung_first(detail: Detail) -> str:
 def release_unproven(model: str, detail: Detail) -> Message:
     """A canary saw too little to be believed."""
     return Message(
-        f"{release_name(detail)} could not be proved",
+        serves_now(detail) if detail.get("too_late") else f"{release_name(detail)} could not be proved",
         (
             came_too_late(model, detail),
             section("WHY", bullets(detail.get("reasons", []))),

@@ -13,7 +13,6 @@ from tests.faults.standing import apart, counted, serving, told_twice
 from tests.faults.world import HOUR, MINUTE, SHIFTED, World, make_rows
 
 LONGEST = timedelta(hours=44)  # a fault may keep a machine so long
-REJECTED = 15 * MINUTE  # near the end of the bake, whose fleet takes minutes to be made
 ROUNDS = 2 * HOUR + 5 * MINUTE  # of the reconciler, which comes every hour
 
 
@@ -134,18 +133,6 @@ def approve_short(version: str) -> Callable[[World], None]:
     return tell
 
 
-def approve_and_reject(version: str, *, after: timedelta) -> Callable[[World], None]:
-    """A person approves a version, and rejects it so much later."""
-
-    def tell(world: World) -> None:
-        world.approve(_arn(world, version))
-        until = world.now + after
-        world.traffic(until - world.now)
-        world.registry.update_model_package(ModelPackageArn=_arn(world, version), ModelApprovalStatus="Rejected")
-
-    return tell
-
-
 def _arn(world: World, version: str) -> str:
     (arn,) = (arn for arn in world.packages() if arn.endswith(f"/{version}"))
     return arn
@@ -175,20 +162,6 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
         written = [entry for entry in world.timeline(*kinds) if str(entry["detail"]["package_version"]) == version]
         if len(written) > 1:
             findings.doubled.append(f"{[entry['kind'] for entry in written]} in the timeline")
-
-    return judge
-
-
-def rejected(version: str) -> Callable[[World, Before, Findings], None]:
-    """As a release; where the version serves all the same, people know that it is rejected."""
-
-    def judge(world: World, before: Before, findings: Findings) -> None:
-        released(version)(world, before, findings)
-        if serving(world) == version and not any(
-            f"version {version} serves, although" in news or f"version {version} was rejected while it serves" in news
-            for news in findings.news
-        ):
-            findings.silent.append(f"version {version} is rejected and serves, and people read {findings.news}")
 
     return judge
 
@@ -255,13 +228,6 @@ STORIES: tuple[Story, ...] = (
     Story("a first release that is short", "first package", "kedge-release", approve_short("1"), released("1")),
     Story(
         "a release that is short", "the world turned", "kedge-release", approve_short("2"), released("2"), thorough=True
-    ),
-    Story(
-        "a rejected release",
-        "the world turned",
-        "kedge-release",
-        approve_and_reject("2", after=REJECTED),
-        rejected("2"),
     ),
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),

@@ -418,3 +418,16 @@ def test_a_wait_at_the_endpoint_says_what_to_do():
     assert "Choose another instance type" in told.body
     assert "tries again for a day" in " ".join(told.body.split())
     assert "Choose another instance type" in mail("failed", **changes).body
+
+
+@pytest.mark.parametrize("kind", ["canary_promoted", "release_unproven"])
+def test_the_headline_says_that_a_version_serves_although_it_was_rejected(kind):
+    late = {"approval_status": "Rejected", "by": "ann", "previous_version": "1"}
+    told = mail(kind, too_late=late, serving=True)
+    assert told.subject.endswith("package version 2 serves, although it is Rejected")
+    assert f'kedge rollback {MODEL} --to 1 --reason "why"' in told.body
+
+
+def test_a_version_that_serves_unapproved_is_not_called_another_than_was_released():
+    told = mail("endpoint_changed", state="rejected m-v2")
+    assert "the version that serves is not approved any more" in told.subject
