@@ -11,7 +11,7 @@ def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_a
     assert rule["Properties"]["EventPattern"] == {
         "source": ["aws.sagemaker"],
         "detail-type": ["SageMaker Model Package State Change"],
-        "detail": {"ModelApprovalStatus": ["Approved", "Rejected"]},
+        "detail": {"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"]},
     }
     (target,) = rule["Properties"]["Targets"]
     assert "Arn" in target["DeadLetterConfig"]
