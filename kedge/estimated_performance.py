@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kedge.comparisons import figures
 from kedge.intervals import Estimate
 from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.performance_limits import LimitVerdict, is_absolute, judge_limit
@@ -143,4 +144,5 @@ def _believed(verdict: LimitVerdict, record: TrackRecord) -> LimitVerdict:
 
 
 def _said(estimate: Estimate) -> str:
-    return f"{estimate.name} was estimated as {estimate.value:.4g} ({estimate.low:.4g} to {estimate.high:.4g})"
+    value, low, high = figures(estimate.value, estimate.low, estimate.high)
+    return f"{estimate.name} was estimated as {value} ({low} to {high})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from kedge.comparisons import counted
+from kedge.comparisons import counted, figures
 from report.alert_words import Message, bullets, object_links, section
 
 # How the headline says what has become of an episode; of one that begins, the verdict is the news.
@@ -25,7 +25,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
     """Write what a window's verdict means."""
     window, performance = detail["window"], detail.get("performance") or {}
     where = (
-        f"Window {window['start'][:10]} to {window['end'][:10]}: {window['rows']:,} requests to package version "
+        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')} to package version "
         f"{detail['package_version']}."
     )
     return Message(
@@ -106,8 +106,9 @@ def judged_metric(performance: Mapping[str, Any]) -> str:
     judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
     for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
         before = performance.get("reference", {}).get(metric["name"])
-        was = f"{before['value']:.3g} -> " if before else ""
-        return f" ({metric['name']} {was}{metric['value']:.3g}, limit {metric['limit']:.3g})"
+        known = (before["value"],) if before else ()
+        *found, limit = figures(*known, metric["value"], metric["limit"])
+        return f" ({metric['name']} {' -> '.join(found)}, limit {limit})"
     return ""
 
 
