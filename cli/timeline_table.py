@@ -53,7 +53,13 @@ def in_words(entry: dict[str, Any]) -> str:
     if "cause" in detail:
         why = plain_failure(str(detail.get("error", "")), str(detail["cause"]))
         reasons = [f"at {detail['state']}: {why}" if "state" in detail else why]
-    return "; ".join([*_facts(detail, _FIRST), *reasons[: 1 if entry["kind"] == "gate_passed" else REASONS_SHOWN], *_facts(detail, _LAST)])
+    return "; ".join(
+        [
+            *_facts(detail, _FIRST),
+            *reasons[: 1 if entry["kind"] == "gate_passed" else REASONS_SHOWN],
+            *_facts(detail, _LAST),
+        ]
+    )
 
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kedge.comparisons import figures
+from kedge.comparisons import counted, figures
 from kedge.intervals import Estimate
 from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.performance_limits import LimitVerdict, is_absolute, judge_limit
@@ -110,7 +110,7 @@ def judge_estimate(
     if measured is not Severity.INSUFFICIENT_DATA:
         return replace(report, reasons=tuple(_said(widened[limit.metric]) for limit in judged))
     if rows < policy.minimum_rows:
-        few = f"{rows:,} answers, {policy.minimum_rows:,} are needed for an estimate"
+        few = f"{counted(rows, 'answer')}, {policy.minimum_rows:,} are needed for an estimate"
         return replace(report, severity=Severity.INSUFFICIENT_DATA, reasons=(few,))
     verdicts: dict[str, LimitVerdict] = {}
     for limit in judged:

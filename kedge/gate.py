@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.comparisons import by_how_much, change, figures, in_words
+from kedge.comparisons import by_how_much, change, counted, figures, in_words
 from kedge.intervals import z_of
 from kedge.metric_names import direction
 from kedge.model_policies import GATE_METRICS, GatePolicy
@@ -110,7 +110,7 @@ def _metric(policy: GatePolicy, problem: Problem) -> str:
 
 def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
     enough = len(labels) >= policy.minimum_holdout_rows
-    reason = f"the holdout has {len(labels):,} rows (at least {policy.minimum_holdout_rows:,} are needed)"
+    reason = f"the holdout has {counted(len(labels), 'row')} (at least {policy.minimum_holdout_rows:,} are needed)"
     if problem != "regression":
         _, counts = np.unique(labels, return_counts=True)
         enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
@@ -250,7 +250,7 @@ def _no_slice_worse(
 
 
 def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
-    """One row in place of a hundred that pass: how many slices were looked at, and which of them came nearest."""
+    """One row in place of a hundred that pass: how many slices were looked at, and which of them gained least or lost most."""
     if not found:
         return []
     nearest = min(found, key=lambda row: row.value)

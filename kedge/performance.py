@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.binary_counts import BinaryCounts
-from kedge.comparisons import in_words
+from kedge.comparisons import counted, in_words
 from kedge.intervals import Estimate
 from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts, measure
@@ -163,7 +163,7 @@ def _judge_limits(
 def _what_is_missing(window: OutcomeCounts, coverage: float, policy: PerformancePolicy) -> list[str]:
     missing = []
     if window.rows < policy.minimum_rows:
-        missing.append(f"{window.rows:,} ripe labelled rows, {policy.minimum_rows:,} are needed")
+        missing.append(f"{counted(window.rows, 'ripe labelled row')}, {policy.minimum_rows:,} are needed")
     elif isinstance(window, BinaryCounts) and min(window.positives, window.negatives) == 0:
         missing.append(f"{_rare_classes(window, policy)}: with one class alone nothing is judged")
     if window.rows and coverage < policy.coverage_min:

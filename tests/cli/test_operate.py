@@ -103,7 +103,9 @@ def test_the_history_says_where_and_why_an_execution_failed(operator):
 
 
 def test_of_a_passed_gate_and_its_package_the_history_says_each_its_own(operator):
-    rows = [{"verdict": "PASS", "reason": reason, "low": 0.1} for reason in ("auc 0.7 -> 0.8 (better)", "no slice lost")]
+    rows = [
+        {"verdict": "PASS", "reason": reason, "low": 0.1} for reason in ("auc 0.7 -> 0.8 (better)", "no slice lost")
+    ]
     arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/4"
     operator.happened("gate_passed", rows=rows, run="run-4")
     operator.happened("package_registered", rows=rows, package_arn=arn, run="run-4")
