@@ -37,8 +37,8 @@ class GoneBack:
 
 def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
     """Call the function that decides, as its schedule does; its answer says whether an execution started."""
-    if initial:
-        _see_first_rows(deployment, model)
+    if initial or not _has_champion(deployment, model):
+        _see_first_rows(deployment, model, unless_serving="" if initial else "no package of it serves yet, and ")
     caller = deployment.caller
     event = {
         "model": model,
@@ -49,7 +49,17 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
     return _call(deployment, deployment.decide_function, event)
 
 
-def _see_first_rows(deployment: Deployment, model: str) -> None:
+def _has_champion(deployment: Deployment, model: str) -> bool:
+    try:
+        return champions.load(deployment.client("dynamodb"), deployment.table, model) is not None
+    except ClientError as error:
+        # Who may not look may still ask.
+        if error.response["Error"]["Code"] == "AccessDeniedException":
+            return True
+        raise
+
+
+def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) -> None:
     """Refuse what would fail minutes later, and ring an alarm: a first training without rows."""
     key = training_data.initial_key(model)
     try:
@@ -58,8 +68,8 @@ def _see_first_rows(deployment: Deployment, model: str) -> None:
         # Who may not look (403) may still ask; the function looks for itself.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
             raise BadInputError(
-                f"s3://{deployment.bucket}/{key} is not there; is the model's name spelt as in models/? Upload the first "
-                "rows to that place, then ask again"
+                f"{model} has nothing to learn from: {unless_serving}s3://{deployment.bucket}/{key} is not there; is the "
+                "model's name spelt as in models/? Upload the first rows to that place, then ask again"
             ) from error
 
 

@@ -46,11 +46,21 @@ def in_words(entry: dict[str, Any]) -> str:
     detail = entry["detail"]
     if entry["kind"] == "baseline_switched":
         return "; ".join([f"version {detail.get('package_version', '')} serves", *_facts(detail, ("run",))])
+    if entry["kind"] == "package_registered":
+        # Why it passed stands with the gate, a line above.
+        (package,) = _facts(detail, ("package_version",)) or ("the package",)
+        return "; ".join([f"{package} waits for a person's decision", *_facts(detail, ("run",))])
     reasons = deciding_reasons(detail) or ([str(detail["reason"])] if detail.get("reason") else [])
     if "cause" in detail:
         why = plain_failure(str(detail.get("error", "")), str(detail["cause"]))
         reasons = [f"at {detail['state']}: {why}" if "state" in detail else why]
-    return "; ".join([*_facts(detail, _FIRST), *reasons[:REASONS_SHOWN], *_facts(detail, _LAST)])
+    return "; ".join(
+        [
+            *_facts(detail, _FIRST),
+            *reasons[: 1 if entry["kind"] == "gate_passed" else REASONS_SHOWN],
+            *_facts(detail, _LAST),
+        ]
+    )
 
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.columns import cast_numbers
+from kedge.comparisons import in_words
 from kedge.intervals import Estimate, mean_interval, z_of
 from kedge.model_config import ModelConfig
 from kedge.model_policies import BusinessFigure
@@ -173,7 +174,10 @@ def judge_figures(
         mean = sums.mean(figure.name, confidence)
         if mean is None or not math.isfinite(mean.value):
             continue
-        severity, reason = Severity.OK, f"{figure.name} is {mean.value:.4g} a prediction ({sums.total:.6g} in all)"
+        severity, reason = (
+            Severity.OK,
+            f"{figure.name} is {in_words(mean.value)} a prediction ({in_words(sums.total)} in all)",
+        )
         for limit in figure.limits:
             verdict = judge_limit(limit, mean, None, confidence=confidence)
             if verdict.severity > severity:

@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from kedge.business import figure_values
 from kedge.canary import CanaryVerdict
 from kedge.columns import cast_numbers
+from kedge.comparisons import figures, in_words
 from kedge.model_config import ModelConfig
 from kedge.model_policies import BusinessFigure, CanaryPolicy
 
@@ -64,7 +65,8 @@ def _loss(figure: BusinessFigure, canary: Floats, champion: Floats, policy: Cana
     p_value, effect = float(ndtr(-loss / error)), loss / spread
     if p_value >= policy.behaviour_p_value_min or effect <= policy.behaviour_effect_max:
         return ""
+    on_canary, on_champion = figures(float(canary.mean()), float(champion.mean()))
     return (
-        f"{figure.name} is {canary.mean():.4g} a prediction on the canary and {champion.mean():.4g} on the champion over "
-        f"the same minutes: worse by {effect:.2f} standard deviations against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+        f"{figure.name} is {on_canary} a prediction on the canary and {on_champion} on the champion over "
+        f"the same minutes: worse by {in_words(effect)} standard deviations against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.canary_reading import NOTHING_READ, SAME_MINUTES, AnswersRead
+from kedge.comparisons import counted, figures, in_words
 from kedge.model_policies import CanaryPolicy
 from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
@@ -86,30 +87,32 @@ def judge_canary(
     if read.wrong or invalid:
         wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
         what = "classes that the model's YAML names" if classes else "numbers"
-        return CanaryVerdict("MISBEHAVING", (f"{wrong} of {of} answers of the canary are not {what}",))
+        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of {of:,} answers of the canary are not {what}",))
     judged = max(read.rows, rows)
     reference = champion[np.isfinite(champion)]
     if len(canary) and len(reference):
         distance, p_value = (_total_variation if classes else _ks)(canary, reference)
         if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
-            means = f"; means {canary.mean():.3f} and {reference.mean():.3f}"
+            means = "; means " + " and ".join(figures(float(canary.mean()), float(reference.mean())))
             reason = (
                 f"the canary's answers differ from the champion's {read.when}: "
-                f"{'total variation' if classes else 'KS'} {distance:.2f} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+                f"{'total variation' if classes else 'KS'} {in_words(distance)} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
             )
             return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
             "UNPROVEN",
-            (f"the canary answered {requests} requests, {policy.minimum_requests} are needed to believe it",),
+            (
+                f"the canary answered {counted(requests, 'request')}, {policy.minimum_requests:,} are needed to believe it",
+            ),
         )
     if not len(canary) or not len(reference):
         reason = _nothing_compared(len(canary), len(reference), unread, requests)
         return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
     against = "" if read.when == SAME_MINUTES else f" with the champion's {read.when}"
-    reasons = [f"{requests} requests, {rows} captured answers compared{against}"]
+    reasons = [f"{counted(requests, 'request')}, {counted(rows, 'captured answer')} compared{against}"]
     if read.sampled:
-        reasons.append(f"they are an even sample; {judged} answers of the canary were read for errors")
+        reasons.append(f"they are an even sample; {judged:,} answers of the canary were read for errors")
     if read.behind:
         reasons.append(f"{read.behind / 2**20:.0f} MiB of the canary's captures were not read for errors so far")
     return CanaryVerdict("HEALTHY", ("; ".join(reasons),), judged)

@@ -11,7 +11,10 @@ from kedge.binning import Bins
 from kedge.cells import median, median_cell
 from kedge.column_statistics import Measured, measure_categorical, measure_numeric
 from kedge.columns import Column
+from kedge.comparisons import in_words, percent
 from kedge.shown_values import place_of
+
+_FIVE_DIGITS = 10_000
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,14 @@ def _middle(counts: ColumnCounts, evidence: ColumnEvidence) -> str:
     found = median(counts.cells, evidence.bins)
     place = median_cell(counts.cells)
     if healthy[place] or 0 < place < len(edges):
-        return f"{found:.4g}"
+        return _value(found)
     # The first edge lies just below the smallest value; a negative zero is none that people write.
-    return f"above {found:.4g}" if place else f"below {np.nextafter(found, np.inf) + 0.0:.4g}"
+    return f"above {_value(found)}" if place else f"below {_value(np.nextafter(found, np.inf))}"
+
+
+def _value(value: float) -> str:
+    """A value of the column's own; one of four digits may be a year, and takes no separator."""
+    return in_words(value) if abs(value) >= _FIVE_DIGITS else f"{value + 0.0:.4g}"
 
 
 def _moved_level(evidence: ColumnEvidence) -> str:
@@ -82,4 +90,4 @@ def _moved_level(evidence: ColumnEvidence) -> str:
     if most < len(evidence.bins.levels):
         levels = len(evidence.bins.levels) + len(evidence.bins.rare)
         name = place_of("level", most, levels) if evidence.hidden else repr(name)
-    return f"the share of {name} moved from {b[most]:.1%} to {w[most]:.1%}"
+    return f"the share of {name} moved from {percent(b[most])} to {percent(w[most])}"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, xlogy
 
+from kedge.comparisons import counted, figures
 from kedge.expected_outcomes import GroupOutcomes, group_outcomes
 from kedge.model_policies import SegmentPolicy
 from kedge.severity import Severity, worst
@@ -195,7 +196,8 @@ def _shift(found: GroupOutcomes, place: int, p_value: float, floor: float) -> Co
 
 
 def _sentence(shift: ConceptShift) -> str:
+    observed, expected = figures(shift.observed, shift.expected)
     return (
-        f"P(y given x) moved on {shift.group} ({shift.rows} rows): {shift.observed:.3g} came true where "
-        f"{shift.expected:.3g} was to be expected"
+        f"P(y given x) moved on {shift.group} ({counted(shift.rows, 'row')}): {observed} came true where "
+        f"{expected} was to be expected"
     )

@@ -14,6 +14,7 @@ from kedge.binning import Bins
 from kedge.column_drift import ColumnReport
 from kedge.column_evidence import ColumnEvidence
 from kedge.columns import Column
+from kedge.comparisons import figures, percent
 from kedge.model_config import ModelConfig
 from kedge.severity import Severity
 
@@ -71,9 +72,10 @@ class ConfidenceReport:
     def reason(self) -> str:
         """What became of it, in words."""
         margins, shares = self.measured["mean_margin"], self.measured["near_threshold_fraction"]
+        before, now = figures(*margins)
         return (
-            f"confidence: the mean margin moved from {margins[0]:.3f} to {margins[1]:.3f}, the share of answers "
-            f"within {NEAR_THRESHOLD:g} of another from {shares[0]:.1%} to {shares[1]:.1%}"
+            f"confidence: the mean margin moved from {before} to {now}, the share of answers within {NEAR_THRESHOLD:g} "
+            f"of another from {percent(shares[0])} to {percent(shares[1])}"
         )
 
     def to_json(self) -> dict[str, Any]:

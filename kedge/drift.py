@@ -10,6 +10,7 @@ from typing import Any
 from kedge.alert_budget import window_level
 from kedge.column_drift import ColumnReport
 from kedge.column_evidence import ColumnEvidence
+from kedge.comparisons import counted
 from kedge.confidence import ConfidenceReport, answer_confidence
 from kedge.design_effect import combined
 from kedge.drift_tests import judge_columns
@@ -100,7 +101,7 @@ class DriftReport:
                 *(c.reason for c in blind),
             )
         if self.rows < self.minimum_rows:
-            return (f"the window has {self.rows:,} rows, {self.minimum_rows:,} are needed to judge drift",)
+            return (f"the window has {counted(self.rows, 'row')}, {self.minimum_rows:,} are needed to judge drift",)
         return tuple(c.reason for c in blind)
 
     def judged_against(self, sources: Mapping[str, str], notes: Sequence[str] = ()) -> DriftReport:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kedge.column_statistics import Measured
+from kedge.comparisons import figures, in_words
 from kedge.model_policies import DriftPolicy
 from kedge.model_sections import Feature
 from kedge.severity import Severity
@@ -78,9 +79,9 @@ class DriftRule:
             What the effect is called: KS, or total variation.
         """
         limit = self.critical if severity is Severity.CRITICAL else self.warning
-        psi = f"PSI {measured.statistics['psi']:.2f}"
+        psi = f"PSI {in_words(measured.statistics['psi'])}"
         if self.by_psi:
-            return f"{psi} against a limit of {limit:g}"
+            return f"{psi} against a limit of {in_words(limit)}"
         repeats = f" at {measured.design_effect:.1f} rows to one" if measured.design_effect > 1 else ""
-        chance = f"({measured.effect_without_drift:.2f} without drift{repeats})"
-        return f"{effect} {measured.effect:.2f} {chance} against a limit of {limit:g}, {psi}"
+        found, chance, bound = figures(measured.effect, measured.effect_without_drift, limit)
+        return f"{effect} {found} ({chance} without drift{repeats}) against a limit of {bound}, {psi}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kedge.comparisons import counted, figures
 from kedge.intervals import Estimate
 from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.performance_limits import LimitVerdict, is_absolute, judge_limit
@@ -109,7 +110,7 @@ def judge_estimate(
     if measured is not Severity.INSUFFICIENT_DATA:
         return replace(report, reasons=tuple(_said(widened[limit.metric]) for limit in judged))
     if rows < policy.minimum_rows:
-        few = f"{rows:,} answers, {policy.minimum_rows:,} are needed for an estimate"
+        few = f"{counted(rows, 'answer')}, {policy.minimum_rows:,} are needed for an estimate"
         return replace(report, severity=Severity.INSUFFICIENT_DATA, reasons=(few,))
     verdicts: dict[str, LimitVerdict] = {}
     for limit in judged:
@@ -143,4 +144,5 @@ def _believed(verdict: LimitVerdict, record: TrackRecord) -> LimitVerdict:
 
 
 def _said(estimate: Estimate) -> str:
-    return f"{estimate.name} was estimated as {estimate.value:.4g} ({estimate.low:.4g} to {estimate.high:.4g})"
+    value, low, high = figures(estimate.value, estimate.low, estimate.high)
+    return f"{estimate.name} was estimated as {value} ({low} to {high})"

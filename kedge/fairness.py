@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kedge.comparisons import figures
 from kedge.group_counts import FAVOURABLE, GroupCounts
 from kedge.groupings import MISSING
 from kedge.intervals import Estimate, wilson_interval, z_of
@@ -182,7 +183,8 @@ def _reason(column: str, disparities: Sequence[Disparity]) -> str:
 def _said(disparity: Disparity) -> str:
     e, (one, other) = disparity.estimate, disparity.groups
     side = "at least" if e.name == "disparate_impact" else "at most"
+    value, low, high = figures(e.value, e.low, e.high)
     return (
-        f"{e.name.replace('_', ' ')} is {e.value:.3g} ({e.low:.3g} to {e.high:.3g}) between {one} and {other}; "
+        f"{e.name.replace('_', ' ')} is {value} ({low} to {high}) between {one} and {other}; "
         f"limit: {side} {disparity.limit:g}"
     )

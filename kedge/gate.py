@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kedge.comparisons import by_how_much, change, in_words
+from kedge.comparisons import by_how_much, change, counted, figures, in_words
 from kedge.intervals import z_of
 from kedge.metric_names import direction
 from kedge.model_policies import GATE_METRICS, GatePolicy
@@ -110,7 +110,7 @@ def _metric(policy: GatePolicy, problem: Problem) -> str:
 
 def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
     enough = len(labels) >= policy.minimum_holdout_rows
-    reason = f"the holdout has {len(labels):,} rows (at least {policy.minimum_holdout_rows:,} are needed)"
+    reason = f"the holdout has {counted(len(labels), 'row')} (at least {policy.minimum_holdout_rows:,} are needed)"
     if problem != "regression":
         _, counts = np.unique(labels, return_counts=True)
         enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
@@ -160,8 +160,9 @@ def _ranks_at_all(labels: Numbers, challenger: Numbers, policy: GatePolicy) -> G
     spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
     value, error = float(of_positive.mean()), math.sqrt(float(spread))
     low, high = value - z * error, value + z * error
+    found = figures(value, low, high)
     reason = (
-        f"auc {in_words(value)} ({in_words(low)} to {in_words(high)}) on {len(labels):,} holdout rows; no champion serves, "
+        f"auc {found[0]} ({found[1]} to {found[2]}) on {len(labels):,} holdout rows; no champion serves, "
         f"so it must be clearly above chance, {NO_ORDER:g}"
     )
     verdict: Verdict = "PASS" if low > NO_ORDER else "REFUSE"
@@ -249,11 +250,12 @@ def _no_slice_worse(
 
 
 def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
-    """One row in place of a hundred that pass: how many slices were looked at, and which of them came nearest."""
+    """One row in place of a hundred that pass: how many slices were looked at, and which of them gained least or lost most."""
     if not found:
         return []
     nearest = min(found, key=lambda row: row.value)
-    reason = f"no slice is clearly worse ({len(found)} compared); nearest to it: {nearest.reason}"
+    none = f"none of the {len(found)} slices is" if len(found) > 1 else "the slice is not"
+    reason = f"{none} clearly worse; the {'least gain' if nearest.value >= 0 else 'largest loss'}: {nearest.reason}"
     return [GateRow("slices", nearest.limit, nearest.value, "PASS", reason, nearest.low, nearest.high)]
 
 

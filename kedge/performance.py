@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.binary_counts import BinaryCounts
+from kedge.comparisons import counted, in_words
 from kedge.intervals import Estimate
 from kedge.model_policies import PerformanceLimit, PerformancePolicy
 from kedge.outcome_counts import OutcomeCounts, measure
@@ -162,7 +163,7 @@ def _judge_limits(
 def _what_is_missing(window: OutcomeCounts, coverage: float, policy: PerformancePolicy) -> list[str]:
     missing = []
     if window.rows < policy.minimum_rows:
-        missing.append(f"{window.rows:,} ripe labelled rows, {policy.minimum_rows:,} are needed")
+        missing.append(f"{counted(window.rows, 'ripe labelled row')}, {policy.minimum_rows:,} are needed")
     elif isinstance(window, BinaryCounts) and min(window.positives, window.negatives) == 0:
         missing.append(f"{_rare_classes(window, policy)}: with one class alone nothing is judged")
     if window.rows and coverage < policy.coverage_min:
@@ -193,7 +194,7 @@ def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]
     if found is None or found.high >= _NO_ORDER:
         return ()
     return (
-        f"auc of the reference is {found.value:.4g}, below one half: its answers speak for the other class; let the "
+        f"auc of the reference is {in_words(found.value)}, below one half: its answers speak for the other class; let the "
         "prediction be the probability of the last of labels.classes",
     )
 

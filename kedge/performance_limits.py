@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kedge.comparisons import change, in_words
+from kedge.comparisons import change, figures, in_words
 from kedge.intervals import Estimate, z_of
 from kedge.metric_names import direction
 from kedge.model_policies import PerformanceLimit
@@ -53,9 +53,9 @@ def bounds_of(limit: PerformanceLimit, expected: Estimate | None) -> Bounds:
     2.2
     """
     if limit.at_least is not None:
-        return Bounds(floor=limit.at_least, words=f"at least {limit.at_least:g}")
+        return Bounds(floor=limit.at_least, words=f"at least {in_words(limit.at_least)}")
     if limit.at_most is not None:
-        return Bounds(ceiling=limit.at_most, words=f"at most {limit.at_most:g}")
+        return Bounds(ceiling=limit.at_most, words=f"at most {in_words(limit.at_most)}")
     if expected is None:
         raise KeyError(limit.metric)
     return _relative_bounds(limit, expected)
@@ -91,9 +91,10 @@ def judge_limit(
     'CRITICAL'
     """
     bounds = bounds_of(limit, expected)
-    name, interval = measured.name, f"{in_words(measured.low)} to {in_words(measured.high)}"
+    value, low, high = figures(measured.value, measured.low, measured.high)
+    name, interval = measured.name, f"{low} to {high}"
     found = (
-        f"{name} {in_words(measured.value)} ({interval})"
+        f"{name} {value} ({interval})"
         if expected is None
         else f"{change(name, expected.value, measured.value, direction(name))}, interval {interval}"
     )

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import betainc, betaincinv
 
 from kedge.columns import Column
+from kedge.comparisons import percent
 from kedge.model_policies import DriftPolicy
 from kedge.profile import ColumnCounts
 from kedge.severity import Severity
@@ -180,8 +181,8 @@ def _rate_test(
     sides = (number / design_effect for number in (found[0], rows[0], found[1], rows[1]))
     limit = min(usual + allowance, 1.0)
     reason = (
-        f"{column}: {found[1]:,} of {rows[1]:,} rows ({value:.1%}) {_WORDS[check]}; the baseline has {usual:.1%}, the limit "
-        f"is {limit:.1%}"
+        f"{column}: {found[1]:,} of {rows[1]:,} rows ({percent(value)}) {_WORDS[check]}; the baseline has "
+        f"{percent(usual)}, the limit is {percent(limit)}"
     )
     p_value = rate_p_value(*sides, allowance=allowance)
     return QualityTest(check, column, found[1], value, limit, min(usual + 2 * allowance, 1.0), p_value, reason)
@@ -195,7 +196,7 @@ def _constant_test(
     if not rows or np.count_nonzero(before) < 2:
         return []
     usual = float(before.max() / before.sum())
-    reason = f"{alike}; in the baseline at most {usual:.1%} do"
+    reason = f"{alike}; in the baseline at most {percent(usual)} do"
     if most < rows or usual > NEARLY_CONSTANT:
         return [QualityTest("constant", column, most, most / rows, 1.0, 1.0, 1.0, reason)]
     size = float(before.sum()) / design_effect

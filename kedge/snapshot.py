@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.comparisons import counted
 from kedge.model_config import ModelConfig
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.training_rows import on_one_line
@@ -212,7 +213,7 @@ def snapshot_manifest(
 def _too_few(name: str, rows: pa.Table, minimum: int) -> list[str]:
     if rows.num_rows >= minimum:
         return []
-    return [f"{rows.num_rows:,} labelled {name} rows, and {minimum:,} are needed"]
+    return [f"{counted(rows.num_rows, f'labelled {name} row')}, and {minimum:,} are needed"]
 
 
 def _label_reasons(name: str, rows: pa.Table, config: ModelConfig) -> list[str]:

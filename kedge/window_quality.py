@@ -81,7 +81,7 @@ def _captured(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
     severity = _beyond(missed, facts.invocations, 1 - least)
     if not facts.requests and facts.invocations >= UNCAPTURED_CERTAIN:
         severity = Severity.CRITICAL
-    reason = f"{facts.requests} of {facts.invocations} requests of the last {in_words(facts.cadence)} were captured ({value:.0%})"
+    reason = f"{facts.requests:,} of {facts.invocations:,} requests of the last {in_words(facts.cadence)} were captured ({value:.0%})"
     return QualityCheck("captured", "", severity, value, least, reason)
 
 

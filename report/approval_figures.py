@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kedge.comparisons import in_words
+from kedge.comparisons import counted, figures
 
 
 def figure_lines(
@@ -26,18 +26,19 @@ def figure_lines(
     for row in rows:
         if "challenger" not in row or str(row["gate"]).startswith("slice"):
             continue
-        before = f"champion{version} {in_words(row['champion'])}, " if "champion" in row else "no champion serves, "
-        lines.append(f"{row['metric']}: {before}challenger {in_words(row['challenger'])}")
+        *before, after = figures(*([row["champion"]] if "champion" in row else []), row["challenger"])
+        serves = f"champion{version} {before[0]}" if before else "no champion serves"
+        lines.append(f"{row['metric']}: {serves}, challenger {after}")
     if "holdout_rows" in snapshot:
         days = ""
         if "holdout_start" in snapshot:
             first, last = _day(snapshot["holdout_start"]), _day(snapshot["holdout_end"])
             days = f" from {first} to {last}, newer than all that was learnt"
-        lines.append(f"holdout: {snapshot['holdout_rows']:,} rows{days}")
+        lines.append(f"holdout: {counted(snapshot['holdout_rows'], 'row')}{days}")
     if live:
         window = f"window {_day(live['start'])} to {_day(live['end'])}"
         lines += [
-            f"live: {metric['name']} {in_words(metric['value'])}, limit {in_words(metric['limit'])} "
+            f"live: {metric['name']} {', limit '.join(figures(metric['value'], metric['limit']))} "
             f"({metric['severity']}), version {live['package_version']} in the {window}"
             for metric in live["metrics"]
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kedge.comparisons import counted
 from report.alert_words import Message, bullets, section
 
 
@@ -14,17 +15,19 @@ def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
         f"{side}: content type {facts['content_type']}, encoding {facts['encoding']}, looks like {facts['shape']}"
         for side, facts in (detail.get("came") or {}).items()
     ]
-    counted = f"{detail['unread']} of {detail['records']} captured records that were looked at cannot be read."
+    looked = (
+        f"Kedge looked at {counted(detail['records'], 'captured record')} and cannot read {detail['unread']:,} of them."
+    )
     return Message(
         f"the captures of package version {detail['package_version']} cannot be read",
         (
-            f"{counted} The endpoint answers, but none of those requests is watched for drift or quality.",
+            f"{looked} The endpoint answers, but none of those requests is watched for drift or quality.",
             section("WHAT IS WRONG", " ".join((_FAULTS[str(detail["fault"])], str(detail.get("reason", "")))).strip()),
             section("WHAT CAME (9 stands for numbers, a for words)", bullets(came)),
             section("WHAT WAS EXPECTED", str(detail["expected"])),
-            section("HOW TO MEND IT", str(detail["remedy"])),
-            section("WHAT HAPPENS NEXT", "This is told once while it lasts. What was captured stays where it is; "
-                "records that were counted already are below quarantine/ with their reasons."),
+            section("HOW TO CORRECT IT", str(detail["remedy"])),
+            section("WHAT HAPPENS NEXT", "You are told this once while it lasts. What was captured stays where it is; "
+                "unreadable records of runs so far are below quarantine/, with their reasons."),
         ),
     )  # fmt: skip
 

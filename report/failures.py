@@ -44,7 +44,7 @@ def plain_failure(error: str, cause: str) -> str:
     if "FailureReason" in answer:
         return shortened(_last_line(str(answer["FailureReason"])), WIDTH)
     if not cause.strip() or cause == "not given":
-        return _ENDINGS.get(error, error)
+        return _ENDINGS.get(error, f"the step failed with {error} and gave no reason")
     return shortened(_last_line(cause), WIDTH)
 
 

@@ -23,8 +23,8 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                "See in the function's log (KedgeMonitoring, profile_logs) why it fails, and mend it. Then have the "
-                f"days counted, since {detail['since']}: docs/operations.md, Count old days, says how.",
+                "Look in the log of the function profile_logs (KedgeMonitoring) for why it fails, and correct that. Then have "
+                f"the days since {detail['since']} counted: docs/operations.md, Count old days, says how.",
             ),
         ),
     )
@@ -42,8 +42,8 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                "Send the labels again, mended, as new files: of two labels for one row the later one counts. README.md, "
-                "Send labels, says how they look.",
+                "Send the labels again, corrected, as new files: of two labels for one row the later one counts. README.md, "
+                "Send labels, says what they look like.",
             ),
             section("WHAT HAPPENS NEXT", "You are told this once for each package version that serves."),
         ),

@@ -23,21 +23,21 @@ Detail = Mapping[str, Any]
 
 TRIGGERS = {
     "performance": "quality is lost",
-    "estimate": "quality is estimated as lost and labels lag",
-    "drift": "drift is critical and labels lag",
-    "confidence": "the answers are critically less sure",
+    "estimate": "quality is estimated as lost, and labels are late",
+    "drift": "drift is critical, and labels are late",
+    "confidence": "the model is much less sure of its answers",
     "schedule": "it is due by the calendar",
     "manual": "a person asked",
     "initial": "the first training",
 }
-DECIDED_AGAIN = "It is decided again with every window, and starts once the reason is gone."
-HELD_NEXT = {"attempts": "Nothing by itself: a person must look."}
+DECIDED_AGAIN = "Kedge decides again with every window, and starts it once the reason is gone."
+HELD_NEXT = {"attempts": "Nothing by itself: a person must find out why."}
 HOLDS = {
     "paused": "a person has paused it",
     "attempts": "earlier attempts did not help",
     "cooldown": "the last one was too recent",
     "budget": "the month's budget is spent",
-    "no_new_labels": "there is too little new to learn from",
+    "no_new_labels": "there are too few new labels to learn from",
     "lease": "another execution works on the model",
 }
 
@@ -50,7 +50,7 @@ def retraining_started(_model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail["reasons"])),
             section(
                 "WHAT HAPPENS NEXT",
-                "A model is trained. On rows that it has not seen it is compared with the model that serves, or with a constant "
+                "Kedge trains a model. It compares it, on rows that it has not seen, with the model that serves, or with a constant "
                 "answer where none serves. You are asked to approve it only if it is better.",
             ),
             run(detail),
@@ -78,7 +78,7 @@ def retraining_held(model: str, detail: Detail) -> Message:
         (
             section("WHY", bullets(detail["reasons"])),
             section("WHAT HAPPENS NEXT", HELD_NEXT.get(detail["hold"], DECIDED_AGAIN)),
-            section("WHAT YOU CAN DO", f"To start it all the same:\n{retrain_command(model, detail)}")
+            section("WHAT YOU CAN DO", f"To start it anyway:\n{retrain_command(model, detail)}")
             if detail["hold"] != "lease"
             else "",
         ),
@@ -88,9 +88,9 @@ def retraining_held(model: str, detail: Detail) -> Message:
 def data_rejected(model: str, detail: Detail) -> Message:
     """The rows were no good."""
     again = (
-        f"Mend the rows, then request it again:\n{retrain_command(model, detail)}"
+        f"Correct the rows, then request it again:\n{retrain_command(model, detail)}"
         if requested(detail)
-        else "It is decided again with each window once the cooldown is over. Mend the rows before then."
+        else "Kedge decides again with each window once the cooldown is over. Correct the rows before then."
     )
     return Message(
         "the rows for a retraining were rejected",
@@ -122,7 +122,7 @@ def gate_failed(model: str, detail: Detail) -> Message:
     again = (
         f"Change the rows or the training, then request it again:\n{retrain_command(model, detail)}"
         if requested(detail)
-        else "Another attempt follows the cooldown, if one is still wanted."
+        else "After the cooldown Kedge tries again, if a retraining is still wanted."
     )
     return Message(
         headline,
@@ -160,8 +160,8 @@ def capacity_awaited(_model: str, detail: Detail) -> Message:
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
-                "Kedge tries again for a day, after 5 minutes first and every hour at last, and writes again where it gave up. "
-                "Whatever serves, serves on. Nothing else works on the model meanwhile; to end the wait, stop the execution.",
+                "Kedge tries again for a day, first after 5 minutes, later every hour. You get another mail if it gives up. "
+                "What serves goes on serving. Until then nothing else works on the model; to end the wait, stop the execution.",
             ),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
@@ -211,7 +211,7 @@ def retraining_next(model: str, detail: Detail) -> str:
     """Whether a failed retraining is tried again."""
     if requested(detail):
         return (
-            "Nothing was released, and it is not tried again by itself. Mend the cause, then request it again:\n"
+            "Nothing was released, and it is not tried again by itself. Correct the cause, then request it again:\n"
             f"{retrain_command(model, detail)}"
         )
-    return "Nothing was released. It is tried again with the next window that still wants it, retraining.attempts_maximum times at most."
+    return "Nothing was released. Kedge tries again with the next window that still calls for it, at most retraining.attempts_maximum times."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from kedge.comparisons import counted
+from kedge.comparisons import counted, figures
 from report.alert_words import Message, bullets, object_links, section
 
 # How the headline says what has become of an episode; of one that begins, the verdict is the news.
@@ -17,7 +17,7 @@ NEXT_ON_DRIFT = {
     "never": "Nothing by itself: this model is not retrained on drift.",
     "always": "Kedge decides now whether to retrain on this drift, and tells you.",
     "when_labels_lag": "Nothing by itself: drift alone is no loss. Kedge retrains when labels show a loss, or when "
-    "they stay out for long.",
+    "no labels come for a long time.",
 }
 
 
@@ -25,7 +25,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
     """Write what a window's verdict means."""
     window, performance = detail["window"], detail.get("performance") or {}
     where = (
-        f"Window {window['start'][:10]} to {window['end'][:10]}: {window['rows']:,} requests to package version "
+        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')} to package version "
         f"{detail['package_version']}."
     )
     return Message(
@@ -35,8 +35,11 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
             section("SINCE WHEN", since_when(detail)),
             section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
-            section("GROUPS TREATED UNLIKE", bullets(unlike(performance))),
-            section("WHAT MOVED", bullets(detail.get("reasons", []), rest="more in the report")),
+            section("GROUPS TREATED DIFFERENTLY", bullets(unlike(performance))),
+            section(
+                "WHY" if detail["severity"] == "INSUFFICIENT_DATA" else "WHAT MOVED",
+                bullets(detail.get("reasons", []), rest="more in the report"),
+            ),
             section("WHAT HAPPENS NEXT", what_next(detail, performance)),
             section("WHERE TO LOOK", object_links(detail["report"]) if "report" in detail else ""),
         ),
@@ -51,7 +54,7 @@ def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
         return "the monitor is blind: two windows in a row held no request"
     news = detail.get("alarm_episode", {}).get("news", "begins")
     if news == "ends":
-        return "is back to normal" + (", but for warnings" if detail["severity"] == "WARNING" else "")
+        return "is back to normal" + (", except for warnings" if detail["severity"] == "WARNING" else "")
     return NEWS[news] + verdict(detail, performance)
 
 
@@ -79,13 +82,13 @@ def since_when(detail: Mapping[str, Any]) -> str:
         return ""
     episode, end = detail["alarm_episode"], datetime.fromisoformat(detail["window"]["end"])
     since = datetime.fromisoformat(episode["since"])
-    lasted = f"since the window to {since:%Y-%m-%d}{ago(end - since)}"
+    lasted = f"the window that ended on {since:%Y-%m-%d}{ago(end - since)}"
     if episode["news"] == "ends":
-        return f"It had lasted {lasted}. No mail follows until the next alarm."
-    began = "It begins with this window." if end == since else f"It lasts {lasted}."
+        return f"It began with {lasted}, and is over. No mail follows until the next alarm."
+    began = "It begins with this window." if end == since else f"It has lasted since {lasted}."
     back = " It seemed over, but is back in rows that had alarmed before." if episode["news"] == "back" else ""
-    new = f"New: {fresh(episode['new'])}." if episode["new"] else "Nothing of it is new: this is a reminder."
-    again = f"You hear again when it becomes worse or ends, and every {episode['reminder_days']} days."
+    new = f"New: {fresh(episode['new'])}." if episode["new"] else "There is nothing new: this is a reminder."
+    again = f"The next mail comes when it becomes worse or ends, and a reminder every {counted(episode['reminder_days'], 'day')}."
     return f"{began}{back}\n{new}\n{again}"
 
 
@@ -98,7 +101,9 @@ def fresh(parts: Mapping[str, str]) -> str:
 def ago(time: timedelta) -> str:
     """How long ago, in days or hours; nothing where it is now."""
     hours = round(time.total_seconds() / 3600)
-    return f", {hours // 24} days ago" if hours >= 24 else f", {hours} hours ago" if hours else ""
+    if not hours:
+        return ""
+    return f", {counted(hours // 24, 'day')} ago" if hours >= 24 else f", {counted(hours, 'hour')} ago"
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
@@ -106,8 +111,9 @@ def judged_metric(performance: Mapping[str, Any]) -> str:
     judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
     for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
         before = performance.get("reference", {}).get(metric["name"])
-        was = f"{before['value']:.3g} -> " if before else ""
-        return f" ({metric['name']} {was}{metric['value']:.3g}, limit {metric['limit']:.3g})"
+        known = (before["value"],) if before else ()
+        *found, limit = figures(*known, metric["value"], metric["limit"])
+        return f" ({metric['name']} {' -> '.join(found)}, limit {limit})"
     return ""
 
 
@@ -146,7 +152,7 @@ def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """What Kedge does now without being asked."""
     if detail["severity"] == "INSUFFICIENT_DATA" and detail["window"]["rows"]:
         return (
-            "Windows go on being judged, and you hear of this no more while it lasts. Where the endpoint has little traffic, make "
+            "Kedge goes on judging each window, and sends no more mails about this while it lasts. Where the endpoint has little traffic, make "
             "cadence.window_days longer or drift.minimum_rows smaller in the model's YAML."
         )
     if detail["severity"] == "INSUFFICIENT_DATA":
@@ -154,7 +160,7 @@ def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
             "Nothing can be judged until requests are captured again. Is the endpoint called, and is Data Capture on?"
         )
     if detail.get("alarm_episode", {}).get("news") == "ends":
-        return "Windows go on being judged."
+        return "Kedge goes on judging each window."
     if performance.get("severity") == "CRITICAL":
-        return "Kedge decides now whether to retrain (cooldown, budget and new labels permitting), and tells you."
+        return "Kedge decides now whether to retrain (that depends on cooldown, budget and new labels), and tells you."
     return NEXT_ON_DRIFT[detail.get("on_drift", "when_labels_lag")]

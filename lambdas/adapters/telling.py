@@ -1,7 +1,8 @@
 """One way to tell: an entry in the timeline and a message to people and programs, kept until each of them was told.
 
 What is to be told is written into the state table (`untold#...`) before it is sent and taken away after it. Where SNS
-fails, or the function dies in between, the item stays, and `tell_again` sends it within the hour.
+fails, or the function dies in between, the item stays, and `tell_again` sends it within the hour. What went out is remembered
+(`told#message-...`): a caller whose answer was lost comes with the same message once more, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -77,26 +78,34 @@ def record_and_tell(
     """Write the timeline's entry, unless it was `entered` already, and send the message.
 
     A topic that cannot be reached is no error: the message stays in the state table until it was sent. One that stands there
-    already was being sent when its function died; it is sent once more, and says so. `when_kept` is called in between, where
+    already was being sent when its function died; it is sent once more, and says so. One that was told whole, with the same
+    time and the same words, is not told again. `when_kept` is called in between, where
     it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
     it. `name` is what the message is about; without one its content names it.
     """
     event: dict[str, Any] = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
     body = json.dumps(event, sort_keys=True, default=str)
-    digest, repeated = hashlib.sha256((name or body).encode()).hexdigest()[:16], False
+    digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
         audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
     for audience in alerts.AUDIENCES:
         item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
         repeated = repeated or "Attributes" in before
+    # Looked at behind the puts: another teller of the same sees them, or has been seen here.
+    if windows.is_told(desk.dynamodb, desk.table, model, whole):
+        _forget(desk, model, alerts.AUDIENCES, digest)
+        return
     if when_kept is not None:
         when_kept()
     if repeated:
         event["detail"] = {**detail, "repeated": True}
     # Forgotten together: whoever dies in between leaves what says that it is a repetition.
-    for audience in [audience for audience in alerts.AUDIENCES if _send(desk, event, audience)]:
-        _forget(desk, model, audience, digest)
+    sent = [audience for audience in alerts.AUDIENCES if _send(desk, event, audience)]
+    with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
+        if len(sent) == len(alerts.AUDIENCES):
+            windows.remember_told(desk.dynamodb, desk.table, model, whole, now=time)
+        _forget(desk, model, sent, digest)
 
 
 def tell_once(
@@ -134,7 +143,7 @@ def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[in
             event["detail"]["repeated"] = True
             went_out = _send(desk, event, item["audience"]["S"])
             if went_out:
-                _forget(desk, event["model"], item["audience"]["S"], item["item"]["S"].rpartition("#")[2])
+                _forget(desk, event["model"], [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
             sent, left = sent + went_out, left + (not went_out)
     return sent, left
 
@@ -155,9 +164,14 @@ def _send(desk: Desk, event: Mapping[str, Any], audience: str) -> bool:
     return True
 
 
-def _forget(desk: Desk, model: str, audience: str, digest: str) -> None:
+def _forget(desk: Desk, model: str, audiences: Iterable[str], digest: str) -> None:
     with suppress(ClientError, BotoCoreError):  # it stays, and is sent once more
-        desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, audience, digest))
+        for audience in audiences:
+            desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, audience, digest))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _key(model: str, audience: str, digest: str) -> dict[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from kedge.alert_episode import AlertWindow, as_told, follow_episode
 from kedge.alert_rules import alert_severity, newly_blind
 from kedge.alert_verdicts import alert_window
+from kedge.comparisons import counted
 from kedge.drift import DriftReport
 from kedge.errors import EpisodeContendedError
 from kedge.label_losses import label_losses
@@ -41,7 +42,7 @@ def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
     """Write the timeline, and alert where the episode that the window stands in has news."""
     detail = timeline_detail(report, key)
     if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
-        detail["reasons"] = [f"{report.rows:,} rows so far, {report.minimum_rows:,} are needed to judge drift"]
+        detail["reasons"] = [f"{counted(report.rows, 'row')} so far, {report.minimum_rows:,} are needed to judge drift"]
     # A window's message may come again, with other labels: it is one window, and one entry.
     audit.record(
         clients.s3(),

@@ -28,7 +28,7 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
     )
     role = role_of(function)
     may_write(role, storage.data, "audit")
-    may_use_state(role, storage.state, "PutItem", "DeleteItem")
+    may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)
     may_use_key(role, storage.key)
     return function

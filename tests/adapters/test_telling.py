@@ -174,3 +174,46 @@ def test_a_message_whose_teller_died_while_sending_is_sent_again_and_says_so(wor
     assert "received this message before" not in first
     assert "received this message before" in second
     assert (untold(world), len(world.timeline())) == ([], 1)
+
+
+def test_a_message_that_was_told_whole_is_not_told_again_to_a_caller_whose_answer_was_lost(world):
+    tell(world, desk(world))
+    tell(world, desk(world))
+    assert (len(world.mails()), len(world.received("programs")), untold(world)) == (1, 1, [])
+
+
+def test_the_same_words_of_another_time_are_another_message(world):
+    for hours in (0, 1):
+        record_and_tell(desk(world), model=MODEL, kind="failed", time=NOON + timedelta(hours=hours), detail=DETAIL)
+    assert [("received this message before" in body) for _, body in world.mails()] == [False, False]
+
+
+class Interrupted:
+    """A table at one of whose calls the same message is told by another one."""
+
+    def __init__(self, dynamodb, at_call: int, meanwhile) -> None:
+        self.dynamodb, self.left, self.meanwhile = dynamodb, at_call, meanwhile
+
+    def __getattr__(self, name):
+        call = getattr(self.dynamodb, name)
+
+        def made(**arguments):
+            self.left -= 1
+            if self.left == 0:
+                self.meanwhile()
+            return call(**arguments)
+
+        return made
+
+
+def test_of_two_tellers_of_one_message_at_most_one_does_not_say_that_it_may_come_twice(world):
+    for at_call in range(1, 20):
+        at, time = desk(world), NOON + timedelta(days=at_call)
+        message = {"model": MODEL, "kind": "failed", "time": time, "detail": DETAIL}
+        dynamodb = Interrupted(at.dynamodb, at_call, lambda at=at, message=message: record_and_tell(at, **message))
+        record_and_tell(replace(at, dynamodb=dynamodb), **message)
+        marked = ["received this message before" in body for _, body in world.mails()]
+        assert (marked.count(False) <= 1, len(marked) in (1, 2), untold(world)) == (True, True, []), at_call
+        if dynamodb.left > 0:
+            return
+    pytest.fail("it has more calls than this test walks")

@@ -102,6 +102,19 @@ def test_the_history_says_where_and_why_an_execution_failed(operator):
     assert "x.py" not in line
 
 
+def test_of_a_passed_gate_and_its_package_the_history_says_each_its_own(operator):
+    rows = [
+        {"verdict": "PASS", "reason": reason, "low": 0.1} for reason in ("auc 0.7 -> 0.8 (better)", "no slice lost")
+    ]
+    arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/4"
+    operator.happened("gate_passed", rows=rows, run="run-4")
+    operator.happened("package_registered", rows=rows, package_arn=arn, run="run-4")
+    passed, registered = operator.types("history", MODEL).output.splitlines()[-2:]
+    assert passed.rstrip().endswith("auc 0.7 -> 0.8 (better); run-4")
+    assert "version 4 waits for a person's decision; run-4" in registered
+    assert "auc" not in registered
+
+
 def test_the_history_as_json_is_the_entries_themselves(operator):
     operator.happened("rejected", package_version="7", by="ann")
     (entry,) = operator.timeline("rejected")
@@ -119,7 +132,19 @@ def test_a_model_without_history_comes_with_those_that_have_one(operator):
     assert "parcels" in result.stderr
 
 
+@pytest.mark.parametrize("initial", [(), ("--initial",)])
+def test_without_a_champion_a_training_needs_the_first_rows(operator, initial):
+    before = operator.runs("kedge-retrain")
+    refused = operator.types("retrain", MODEL, *initial, "--reason", "the first champion")
+    assert refused.exit_code == 2
+    assert f"s3://{operator.bucket}/initial/{MODEL}/training.parquet is not there" in refused.stderr
+    assert "Upload the first rows to that place" in refused.stderr
+    assert ("no package of it serves yet" in refused.stderr) == (not initial)
+    assert operator.runs("kedge-retrain") == before
+
+
 def test_a_retraining_starts_at_once_and_says_who_asked_and_why(operator):
+    operator.s3.put_object(Bucket=operator.bucket, Key=f"initial/{MODEL}/training.parquet", Body=b"")
     result = operator.types("retrain", MODEL, "--reason", "prices were changed")
     assert result.exit_code == 0, result.output
     (entry,) = operator.timeline("retraining_started")
@@ -129,14 +154,6 @@ def test_a_retraining_starts_at_once_and_says_who_asked_and_why(operator):
     assert entry["detail"]["reasons"][0].startswith("prices were changed (asked for by arn:aws:sts::")
     # The account's own time, not this machine's.
     assert entry["time"].startswith("2016-02-01T12")
-
-
-def test_a_first_training_needs_the_first_rows(operator):
-    before = operator.runs("kedge-retrain")
-    refused = operator.types("retrain", MODEL, "--initial", "--reason", "the first champion")
-    assert refused.exit_code == 2
-    assert f"s3://{operator.bucket}/initial/{MODEL}/training.parquet is not there" in refused.stderr
-    assert operator.runs("kedge-retrain") == before
 
 
 def test_a_second_request_is_not_kept_and_says_so_with_the_whole_command(operator):
@@ -172,7 +189,7 @@ def test_the_history_says_what_serves_and_who_rejected(operator):
 def test_an_unknown_model_is_not_retrained(operator):
     result = operator.types("retrain", "hotels", "--reason", "why not")
     assert result.exit_code == 2
-    assert "no model is called 'hotels'; the models are: hotel-cancellations" in result.stderr
+    assert "is the model's name spelt as in models/?" in result.stderr
 
 
 @pytest.mark.usefixtures("packages")

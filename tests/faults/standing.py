@@ -55,8 +55,9 @@ def _serving_apart(world: World) -> list[str]:
         found.append(f"the champion is {status} in the registry")
     if not world.objects(f"baselines/{world.model}/{champion['baseline']}.npz"):
         found.append(f"baseline {champion['baseline']} does not exist")
-    if not config["DataCaptureConfig"]["DestinationS3Uri"].endswith(f"/{version}"):
-        found.append(f"version {version} captures to {config['DataCaptureConfig']['DestinationS3Uri']}")
+    captured_to = config.get("DataCaptureConfig", {}).get("DestinationS3Uri", "nowhere")
+    if not captured_to.endswith(f"/{version}"):
+        found.append(f"version {version} captures to {captured_to}")
     return found
 
 

@@ -207,6 +207,12 @@ def a_monday(world: World) -> None:
     world.wait(6 * HOUR)
 
 
+def a_busy_monday(world: World) -> None:
+    """The same with so many rows that Athena joins them with their labels."""
+    world.serve(1, turned=True, each=4_000)
+    world.wait(6 * HOUR)
+
+
 def judged(world: World, before: Before, findings: Findings) -> None:
     """The champion serves on, and the week's verdict was told."""
     if serving(world) != before.serving:
@@ -232,6 +238,7 @@ STORIES: tuple[Story, ...] = (
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
+    Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
 
 

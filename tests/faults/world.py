@@ -85,13 +85,13 @@ class World(Hotel):
         lines = [booking.payload for booking in to_bookings(self.frame[:40], self.config.feature_names)]
         return ["\n".join(lines[start : start + 10]) for start in range(0, 40, 10)]
 
-    def serve(self, days: int, *, turned: bool = False) -> None:
-        """Days of requests of thirty rows every three hours, each with its labels."""
+    def serve(self, days: int, *, turned: bool = False, each: int = 30) -> None:
+        """Days of requests of thirty rows every three hours, or of `each`, and the labels of each."""
         begin = self.now
-        rows = make_rows(days * 8 * 30, begin, begin + days * DAY, turned=turned)
+        rows = make_rows(days * 8 * each, begin, begin + days * DAY, turned=turned)
         for number in range(days * 8):
             self.account.clock.advance_to(begin + (number + 1) * 3 * HOUR)
-            some, name = rows[number * 30 : number * 30 + 30], f"w{begin:%m%d}-{number}"
+            some, name = rows[number * each : (number + 1) * each], f"w{begin:%m%d}-{number}"
             self.ask_rows(some, name)
             self._label(some["label"].tolist(), name)
 

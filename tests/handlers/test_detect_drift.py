@@ -150,7 +150,7 @@ def test_the_end_is_told_and_the_mail_says_how_long_it_lasted(world, bookings):
     run(performance_key="reports/q.json")
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: is back to normal"
-    assert "It had lasted since the window to 2015-12-28, 7 days ago." in body
+    assert "It began with the window that ended on 2015-12-28, 7 days ago, and is over." in body
     assert told(world) == [("begins", "2015-12-28", ["measured quality"]), ("ends", "2015-12-28", [])]
 
 
@@ -342,7 +342,7 @@ def test_requests_that_were_not_captured_are_critical_and_start_no_retraining(wo
     assert (check["severity"], check["value"]) == ("CRITICAL", 0.0)
     ((subject, body),) = world.mails()
     assert "data quality is out of bounds" in subject
-    assert "0 of 5000 requests of the last week were captured (0%)" in body
+    assert "0 of 5,000 requests of the last week were captured (0%)" in body
     judged = windows.load_window(world.dynamodb, TABLE, MODEL, END)
     assert judged.verdict.drift is Severity.OK
 

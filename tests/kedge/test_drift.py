@@ -101,7 +101,7 @@ def test_a_column_without_values_is_insufficient_by_itself():
     report = judged(window)
     assert column_of(report, "weight").drift is Severity.INSUFFICIENT_DATA
     assert column_of(report, "weight").severity is Severity.CRITICAL
-    assert "weight: 1,000 of 1,000 rows (100.0%) have no value" in report.reasons[0]
+    assert "weight: 1,000 of 1,000 rows (100%) have no value" in report.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_the_psi_rule_is_the_raw_psi_against_its_limits_whatever_chance_says():
     assert column.drift is Severity.CRITICAL
     assert column.p_value_adjusted > 0.1
     assert column.smallest_detectable_effect is None
-    assert column.reason.startswith(f"weight: PSI {column.statistics['psi']:.2f} against a limit of 0.1;")
+    assert column.reason.startswith(f"weight: PSI {column.statistics['psi']:.3f} against a limit of 0.1;")
 
 
 def test_the_windows_level_is_its_share_of_the_alert_budget():

@@ -290,7 +290,7 @@ def test_where_labels_have_judged_an_estimate_has_no_verdict(measured):
         report = judged(value, record=past(0.0), measured=measured)
         assert report.severity is None
         assert "severity" not in report.to_json()
-        assert report.reasons == (f"auc was estimated as {value:.4g} ({value - 0.0196:.4g} to {value + 0.0196:.4g})",)
+        assert report.reasons == (f"auc was estimated as {value:.3g} ({value - 0.0196:.2g} to {value + 0.0196:.2g})",)
 
 
 def test_too_few_answers_estimate_nothing():

@@ -139,7 +139,7 @@ def test_a_challenger_that_mends_lost_calibration_passes_without_ranking_better(
     report = judge_challenger(labels, truth, truth * 0.3, GatePolicy())
     assert report.verdict == "PASS"
     assert "the champion's mean score is 0.28" in report.rows[-1].reason
-    assert "brier 0.3019 -> 0.1998 (better)" in report.rows[-1].reason
+    assert "brier 0.302 -> 0.2 (better)" in report.rows[-1].reason
     assert judge_challenger(labels, truth * 0.3, truth * 0.3, GatePolicy()).verdict == "REFUSE"
     assert judge_challenger(labels, rng.random(6_000), truth * 0.3, GatePolicy()).verdict == "REFUSE"
 

@@ -61,7 +61,7 @@ def test_a_fairer_challenger_may_replace_a_champion_that_is_worse():
     }
     (row,) = rows_of(table, make_config(FAIR), **answers)
     assert row.verdict == "PASS"
-    assert "0.1899 -> 0.5391 (better)" in row.reason
+    assert "0.19 -> 0.539 (better)" in row.reason
     (turned,) = rows_of(table, make_config(FAIR), challenger=answers["champion"], champion=answers["challenger"])
     assert turned.verdict == "REFUSE"
 

@@ -38,7 +38,7 @@ def test_broken_values_are_critical_at_any_window_size(check, column, value, wor
     found = check_of(report, check, column)
     assert found.severity is Severity.CRITICAL
     assert found.value == 0.5
-    assert f"{column}: {rows // 2} of {rows:,} rows (50.0%) {words}" in found.reason
+    assert f"{column}: {rows // 2} of {rows:,} rows (50%) {words}" in found.reason
     assert report.severity is Severity.CRITICAL
     assert found.reason in report.reasons
     assert next(c for c in report.columns if c.column.name == column).severity is Severity.CRITICAL
@@ -152,7 +152,7 @@ def test_rare_levels_are_not_said_to_be_one():
     (found,) = (test for test in tests if test.check == "constant")
     assert (
         found.reason
-        == "carrier: all 300 rows have levels that are rare in the baseline; in the baseline at most 50.0% do"
+        == "carrier: all 300 rows have levels that are rare in the baseline; in the baseline at most 50% do"
     )
 
 

@@ -228,7 +228,7 @@ def test_a_check_of_the_window_names_no_column():
     found = check_of(facts([1], cadence=DAY, requests=0, invocations=1000), "captured")
     assert found.to_json() == {
         "check": "captured", "severity": "CRITICAL", "value": 0.0, "limit": 0.9,
-        "reason": "0 of 1000 requests of the last day were captured (0%)",
+        "reason": "0 of 1,000 requests of the last day were captured (0%)",
     }  # fmt: skip
 
 

@@ -234,8 +234,8 @@ def test_a_wait_for_capacity_names_the_quota_or_another_instance_type_and_so_doe
 
 
 def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
-    assert "decided again with every window" in mail("retraining_held").body
-    assert "a person must look" in mail("retraining_held", hold="attempts").body
+    assert "decides again with every window" in mail("retraining_held").body
+    assert "a person must find out why" in mail("retraining_held", hold="attempts").body
 
 
 @pytest.mark.parametrize(("rows", "words"), [(0, "the monitor is blind"), (133, "too few requests")])
@@ -265,9 +265,17 @@ def episode(news, since="2016-01-18T00:00:00Z", **new):
 @pytest.mark.parametrize(
     ("news", "begins", "words"),
     [
-        ("begins", "2 columns", "It lasts since the window to 2016-01-18, 28 days ago.\nNew: adr (CRITICAL)."),
-        ("worse", "worse: 2 columns", "It lasts since the window to 2016-01-18, 28 days ago.\nNew: adr (CRITICAL)."),
-        ("lasts", "still: 2 columns", "28 days ago.\nNothing of it is new: this is a reminder."),
+        (
+            "begins",
+            "2 columns",
+            "It has lasted since the window that ended on 2016-01-18, 28 days ago.\nNew: adr (CRITICAL).",
+        ),
+        (
+            "worse",
+            "worse: 2 columns",
+            "It has lasted since the window that ended on 2016-01-18, 28 days ago.\nNew: adr (CRITICAL).",
+        ),
+        ("lasts", "still: 2 columns", "28 days ago.\nThere is nothing new: this is a reminder."),
         (
             "back",
             "again: 2 columns",
@@ -280,7 +288,7 @@ def test_a_mail_says_since_when_the_episode_lasts_and_what_is_new(news, begins, 
     found = mail("window_judged", alarm_episode=episode(news, **new))
     assert found.subject.startswith(f"[Kedge] {MODEL}: {begins} drifted")
     assert words in found.body
-    assert "You hear again when it becomes worse or ends, and every 28 days." in found.body
+    assert "The next mail comes when it becomes worse or ends, and a reminder every 28 days." in found.body
 
 
 def test_the_first_mail_of_an_episode_says_that_it_begins_and_names_three_parts():
@@ -293,19 +301,20 @@ def test_the_first_mail_of_an_episode_says_that_it_begins_and_names_three_parts(
 
 def test_an_hour_counts_where_windows_are_judged_hourly():
     body = mail("window_judged", alarm_episode=episode("worse", since="2016-02-14T21:00:00Z", x="CRITICAL")).body
-    assert "It lasts since the window to 2016-02-14, 3 hours ago." in body
+    assert "It has lasted since the window that ended on 2016-02-14, 3 hours ago." in body
 
 
 @pytest.mark.parametrize(
-    ("severity", "words"), [("OK", "back to normal"), ("WARNING", "back to normal, but for warnings")]
+    ("severity", "words"), [("OK", "back to normal"), ("WARNING", "back to normal, except for warnings")]
 )
 def test_the_last_mail_says_that_it_is_over(severity, words):
     found = mail("window_judged", severity=severity, alarm_episode=episode("ends"))
     assert found.subject == f"[Kedge] {MODEL}: is {words}"
     assert (
-        "It had lasted since the window to 2016-01-18, 28 days ago. No mail follows until the next alarm." in found.body
+        "It began with the window that ended on 2016-01-18, 28 days ago, and is over. No mail follows until the next alarm."
+        in found.body
     )
-    assert "You hear again" not in found.body
+    assert "The next mail" not in found.body
 
 
 UNKNOWN = {"severity": "INSUFFICIENT_DATA", "reasons": ["no labels yet"], "ripe_rows": 0}
@@ -352,10 +361,10 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
     [
         (
             "initial",
-            'not tried again by itself. Mend the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
+            'not tried again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
         ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
-        ("performance", "It is tried again with the next window that still wants it"),
+        ("performance", "Kedge tries again with the next window that still calls for it"),
     ],
 )
 def test_a_failed_retraining_says_whether_it_is_tried_again_and_nothing_of_a_champion(kind, words):
