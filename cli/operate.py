@@ -106,10 +106,8 @@ def rollback(
         from cli.operations import go_back
 
         gone = go_back(_deployment(region, endpoint_url), model, reason, version=to)
-    typer.echo(
-        f"{gone.run} releases version {gone.version} in place of version {gone.champion_version}; "
-        f"`kedge history {model}` tells how it goes"
-    )
+    how = "again" if gone.version == gone.champion_version else f"in place of version {gone.champion_version}"
+    typer.echo(f"{gone.run} releases version {gone.version} {how}; `kedge history {model}` tells how it goes")
     if gone.is_back:
         typer.echo(
             f"so that version {gone.champion_version} is not tried again, reject it in the registry once it no longer serves"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kedge.comparisons import counted
 from kedge.id_places import last_answers
 from kedge.label_join import seconds_of
 from kedge.labels import LabelHorizon, label_horizon
@@ -41,6 +42,8 @@ class LabelledRows:
         Days from answer to label; NaN where none has come.
     strange : int
         Labels that are no class, or no number: counted as not come.
+    newer : int
+        Labels of classes that the YAML names by now and the package does not know: counted as not come.
     unmatched : int
         Labels collected of late that name no row that was answered.
     repeated, conflicting : int
@@ -52,6 +55,7 @@ class LabelledRows:
     classes: NDArray[np.int64]
     delays_days: Floats
     strange: int = 0
+    newer: int = 0
     unmatched: int = 0
     repeated: int = 0
     conflicting: int = 0
@@ -91,6 +95,11 @@ class LabelledRows:
                 f"{self.unmatched} labels collected of late name no row that was answered: check their eventId, and whether every "
                 "request is captured"
             )
+        if self.newer:
+            said.append(
+                f"{counted(self.newer, 'label')} of classes that this package does not know, and the YAML names by now: quality "
+                "is measured without them, and the next package learns from them"
+            )
         return tuple(said)
 
     def coverage(self) -> dict[str, Any]:
@@ -102,6 +111,7 @@ class LabelledRows:
         """
         facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": int(self.labelled.sum())}
         facts |= {"labels_strange": self.strange, "labels_unmatched": self.unmatched}
+        facts |= {"labels_newer": self.newer} if self.newer else {}
         if not self.labelled.any():
             return facts
         delays = self.delays_days[self.labelled]
@@ -109,7 +119,9 @@ class LabelledRows:
         return facts | {"newest_label_days": float((self.ages_days[self.labelled] - delays).min())}
 
 
-def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatched: int) -> LabelledRows:
+def labelled_rows(
+    joined: pa.Table, config: ModelConfig, *, now: float, unmatched: int, classes: tuple[str, ...] = ()
+) -> LabelledRows:
     """Read answers that were joined with their labels: the last answer to each id, and the labels collected before now.
 
     Parameters
@@ -120,6 +132,8 @@ def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatche
         Seconds since the epoch.
     unmatched : int
         Labels of which the fold found no row.
+    classes : tuple of str
+        What the YAML names by now, where the package was released with other classes.
 
     >>> from kedge.model_config import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
@@ -137,6 +151,11 @@ def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatche
         joined, times = joined.take(pa.array(kept)), times[kept]
     joined = known_by(joined, now)
     truth = label_column(joined.column(LABEL), config.problem, config.labels.classes)
+    newer = (
+        truth.strange & label_column(joined.column(LABEL), config.problem, classes).known
+        if classes
+        else truth.strange & False
+    )
     codes = np.zeros(len(times), np.int64) if config.problem == "regression" else truth.values.astype(np.int64)
     delays = np.maximum(seconds_of(joined.column(COLLECTED)) - times, 0.0) / _DAY_SECONDS
     return LabelledRows(
@@ -144,7 +163,8 @@ def labelled_rows(joined: pa.Table, config: ModelConfig, *, now: float, unmatche
         ages_days=(now - times) / _DAY_SECONDS,
         classes=np.where(truth.known, codes, -1),
         delays_days=np.where(truth.known, delays, np.nan),
-        strange=int(truth.strange.sum()),
+        strange=int((truth.strange & ~newer).sum()),
+        newer=int(newer.sum()),
         unmatched=unmatched,
         repeated=repeated,
         conflicting=conflicting,

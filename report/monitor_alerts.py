@@ -45,6 +45,6 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
                 "Send the labels again, corrected, as new files: of two labels for one row the later one counts. README.md, "
                 "Send labels, says what they look like.",
             ),
-            section("WHAT HAPPENS NEXT", "You are told this once for each package version that serves."),
+            section("WHAT HAPPENS NEXT", "You are told this once, until another package version serves."),
         ),
     )

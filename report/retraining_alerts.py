@@ -78,11 +78,19 @@ def retraining_held(model: str, detail: Detail) -> Message:
         (
             section("WHY", bullets(detail["reasons"])),
             section("WHAT HAPPENS NEXT", HELD_NEXT.get(detail["hold"], DECIDED_AGAIN)),
-            section("WHAT YOU CAN DO", f"To start it anyway:\n{retrain_command(model, detail)}")
-            if detail["hold"] != "lease"
-            else "",
+            section("WHAT YOU CAN DO", way_on(model, detail)),
         ),
     )
+
+
+def way_on(model: str, detail: Detail) -> str:
+    """What a person may type where Kedge holds a retraining; nothing while another execution works on the model."""
+    if detail["hold"] == "lease":
+        return ""
+    start = f"To start it anyway:\n{retrain_command(model, detail)}"
+    if detail["hold"] != "paused":
+        return start
+    return f"To end the pause (one of the YAML ends with a deployment):\nkedge pause {model} --resume\n{start}"
 
 
 def data_rejected(model: str, detail: Detail) -> Message:
@@ -131,7 +139,7 @@ def gate_failed(model: str, detail: Detail) -> Message:
             section("WHAT PASSED", bullets(gate_reasons(detail, "PASS"))),
             section(
                 "WHAT HAPPENS NEXT",
-                f"{'The champion serves unchanged' if champion else 'Nothing was released'}. {again}",
+                f"Nothing was released. {again}",
             ),
             run(detail),
         ),

@@ -125,7 +125,13 @@ def quality(performance: Mapping[str, Any]) -> str:
     if performance["severity"] == "INSUFFICIENT_DATA":
         return f"Not known yet: {reasons}."
     answer = {"CRITICAL": "Yes", "WARNING": "Perhaps", "OK": "No"}[performance["severity"]]
-    return f"{answer}: {reasons}; {counted(performance['ripe_rows'], 'row')} with a label."
+    newer = performance.get("join", {}).get("labels_newer", 0)
+    without = (
+        f" {counted(newer, 'label')} of classes that this package does not know yet are not among them."
+        if newer
+        else ""
+    )
+    return f"{answer}: {reasons}; {counted(performance['ripe_rows'], 'row')} with a label.{without}"
 
 
 def estimated(performance: Mapping[str, Any]) -> str:

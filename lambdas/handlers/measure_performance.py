@@ -180,7 +180,13 @@ def measured_rows(
     joined = joined_rows(request, settings.data_bucket, config, champion, stretch.start)
     rows = None
     if joined is not None:
-        rows = labelled_rows(joined, config, now=request.time.timestamp(), unmatched=stretch.fold.unknown_lately)
+        rows = labelled_rows(
+            joined,
+            config,
+            now=request.time.timestamp(),
+            unmatched=stretch.fold.unknown_lately,
+            classes=() if config.problem == "regression" else load_model(config.model).labels.classes,
+        )
     if config.labels.label_horizon_days is not None:
         return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")
     learnt = (

@@ -162,8 +162,7 @@ def tell_lost_labels(report: DriftReport, desk: WindowDesk) -> None:
     """Tell once for a package where many of the labels that arrive match no row, or are no class."""
     config = desk.place.config
     classes = () if config.problem == "regression" else config.labels.classes
-    lost = label_losses((report.performance or {}).get("join", {}), classes)
-    if lost:
-        what = f"labels#{report.baseline}#{'+'.join(lost)}"
-        detail = {"package_version": report.baseline, "reasons": list(lost.values())}
+    for loss, reason in label_losses((report.performance or {}).get("join", {}), classes).items():
+        what = f"labels#{report.baseline}#{loss}"
+        detail = {"package_version": report.baseline, "reasons": [reason]}
         telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)

@@ -171,10 +171,17 @@ def test_a_second_request_is_not_kept_and_says_so_with_the_whole_command(operato
 
 def test_entries_of_one_second_stand_in_the_order_of_what_happened(operator):
     now = operator.account.clock.now
-    kinds = ["performance_measured", "window_judged", "alert_sent", "retraining_started", "data_rejected"]
+    kinds = [
+        "performance_measured",
+        "window_judged",
+        "alert_sent",
+        "retraining_started",
+        "retraining_held",
+        "data_rejected",
+    ]
     for kind in reversed(kinds):
         audit.record(operator.s3, operator.bucket, model="parcels", kind=kind, time=now, detail={})
-    found = json.loads(operator.types("history", "parcels", "--json", "--last", "5").stdout)
+    found = json.loads(operator.types("history", "parcels", "--json", "--last", "6").stdout)
     assert [entry["kind"] for entry in found] == kinds
 
 

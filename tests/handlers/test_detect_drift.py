@@ -297,6 +297,22 @@ def test_labels_that_match_nothing_are_told_once_for_a_package(world, bookings):
     assert world.mails() == []
 
 
+def test_another_loss_of_labels_is_told_without_the_one_that_was_told(world, bookings):
+    steady(world, bookings)
+    unmatched = {"labelled_rows": 3, "labels_unmatched": 1200, "labels_strange": 0}
+    for join in (
+        unmatched,
+        unmatched | {"labels_strange": 300},
+        unmatched | {"labels_unmatched": 0, "labels_strange": 300},
+    ):
+        world.put("reports/p.json", json.dumps(LOST | {"severity": "OK", "join": join}).encode())
+        run(performance_key="reports/p.json")
+    (_, first), (_, second) = world.mails()
+    assert "1,200 labels that came lately match no request" in first
+    assert "300 labels of the window's rows are none of the classes" in second
+    assert "match no request" not in second
+
+
 def test_a_model_that_is_not_deployed_is_not_judged(world):
     world.dynamodb.delete_item(TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "champion"}})
     assert run()["severity"] is None

@@ -56,6 +56,22 @@ def test_labels_of_unknown_classes_count_as_not_come_and_those_of_other_ids_not_
     assert not rows.labelled.any()
 
 
+def test_labels_of_a_class_that_the_yaml_names_by_now_are_told_apart_from_strange_ones():
+    config = make_config("multiclass_classification", ", labels: {classes: [low, high]}")
+    answered = pa.table(
+        {"kedge_row_id": ["a", "b", "c"], "kedge_time": at([0, 0, 0]), "prediction": ["low", "low", "high"]}
+    )
+    day = label_day({"a": ("middle", DAY), "b": ("mdidle", DAY), "c": ("high", DAY)})
+    table = join_labels(answered, [day], ())
+    rows = labelled_rows(table, config, now=10.0 * DAY, unmatched=0, classes=("low", "middle", "high"))
+    assert (rows.newer, rows.strange, rows.labelled.sum()) == (1, 1, 1)
+    assert rows.coverage()["labels_newer"] == 1
+    assert rows.sentences() == (
+        "1 label of classes that this package does not know, and the YAML names by now: quality is measured without them, and "
+        "the next package learns from them",
+    )
+
+
 def test_labels_that_name_no_row_are_said():
     config = make_config()
     table = join_labels(pa.table({"kedge_row_id": ["a"], "kedge_time": at([0]), "prediction": [0.1]}), [], ())

@@ -238,6 +238,27 @@ def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
     assert "a person must find out why" in mail("retraining_held", hold="attempts").body
 
 
+def test_a_paused_retraining_is_told_with_the_command_that_ends_the_pause():
+    command = f"kedge pause {MODEL} --resume"
+    assert command in mail("retraining_held", hold="paused").body
+    assert command not in mail("retraining_held").body
+
+
+def test_labels_of_a_class_that_the_package_does_not_know_stand_beside_its_quality():
+    told = mail("window_judged", performance=HOLDS | {"join": {"labels_newer": 668}}).body
+    assert (
+        "1,500 rows with a label. 668 labels of classes that this package does not know yet are not among them." in told
+    )
+    assert "not among them" not in mail("window_judged", performance=HOLDS).body
+
+
+def test_a_refusal_says_of_no_champion_that_it_serves():
+    # Its endpoint may have been deleted: it is compared all the same.
+    body = mail("gate_failed", champion="1").body
+    assert "Nothing was released. Another attempt follows" in body
+    assert "serves" not in body
+
+
 @pytest.mark.parametrize(("rows", "words"), [(0, "the monitor is blind"), (133, "too few requests")])
 def test_a_window_with_few_rows_is_not_called_blind(rows, words):
     found = mail("window_judged", severity="INSUFFICIENT_DATA", window=WINDOW["window"] | {"rows": rows})
