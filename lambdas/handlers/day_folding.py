@@ -22,6 +22,8 @@ from lambdas.adapters.inference_logs import Captured
 
 # This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
 BATCH_BYTES = 32 * 1024 * 1024
+# Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
+LARGE_BYTES = BATCH_BYTES
 ATTEMPTS = 5
 
 
@@ -90,9 +92,9 @@ def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folde
         if not has_time():
             return Folded(added, batches, is_whole=False)
         kept = DayProfile() if plan.rebuild else known
-        # What is too large for a batch comes last: however long it takes to read, it keeps no other object waiting.
+        # What is large comes last: however long it takes to read, it keeps no other object waiting.
         sizes = {key: listing[key].size for key in plan.keys}
-        keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > BATCH_BYTES)), BATCH_BYTES)
+        keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
         batch = count(place, kept, keys, ids)
         if days.save_day(s3, place.bucket, place.key, kept.folded(batch), etag=etag):
             added, batches, lost = added.folded(batch), batches + 1, 0
