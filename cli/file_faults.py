@@ -8,7 +8,7 @@ from cli.json_rows import BrokenLineError
 from cli.row_formats import LINE_BYTES, LongValueError
 from cli.row_sources import NO_COLUMNS, RowSource
 
-PARQUET_MAGIC = b"PAR1"
+PARQUET_MAGIC, ENCRYPTED_MAGIC = b"PAR1", b"PARE"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _GZIP = b"\x1f\x8b"
 _CUT_GZIP = re.compile("zlib|[Tt]runcated|inflate")
@@ -58,6 +58,8 @@ def _text_fault(error: Exception, columns: list[str]) -> str:
 
 
 def _parquet_fault(start: bytes, error: Exception) -> str:
+    if start.startswith(ENCRYPTED_MAGIC) or "encrypt" in first_line(error):
+        return "the Parquet file is encrypted; write it without Parquet's own encryption"
     if start.startswith(PARQUET_MAGIC):
         return f"the Parquet file is cut short or damaged; copy or write it again ({first_line(error)})"
     return "this is not Parquet; rename it after what it is (.csv), or write it again"

@@ -11,12 +11,22 @@ import pyarrow as pa
 
 from cli.file_faults import fault_of, first_line
 from cli.json_rows import BrokenLineError
-from cli.row_formats import BATCH_ROWS, ENDINGS, LongValueError, batches_of, is_json, is_parquet, row_count, schema_of
+from cli.row_formats import (
+    BATCH_ROWS,
+    ENDINGS,
+    LongValueError,
+    WrongRowCountError,
+    batches_of,
+    is_json,
+    is_parquet,
+    row_count,
+    schema_of,
+)
 from cli.row_sources import NO_COLUMNS, RowSource, UnreadableFileError, find_sources
 
 __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 
-_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError)
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,10 @@ class LongValueError(ValueError):
     """A value is too long for a row."""
 
 
+class WrongRowCountError(ValueError):
+    """A file holds another number of rows than it says."""
+
+
 def is_parquet(name: str) -> bool:
     """Whether a file of this name is read as Parquet."""
     return name.lower().endswith(PARQUET)
@@ -62,8 +66,12 @@ def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_RO
     if is_parquet(source.name):
         with _parquet(source, columns) as file:
             _refuse_long_values(file.metadata, columns)
+            rows, read = file.metadata.num_rows, 0
             for batch in file.iter_batches(batch_rows, columns=columns, use_threads=False):
+                read += batch.num_rows
                 yield from _bounded(batch)
+            if read != rows:
+                raise WrongRowCountError(f"it says that it has {rows:,} rows, and has {read:,}")
         return
     with _text(source) as stream:
         if is_json(source.name):

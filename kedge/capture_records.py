@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,13 @@ from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
 _BLOCK_LINES, _BLOCK_LINES_MIN = 4096, 128
 # Rows are handed on once they are this large: what was zipped may be a thousand times the size of its lines.
 BATCH_BYTES = 64 * 1024 * 1024
+# What a broken record takes beside its text.
+_BROKEN_BYTES = 512
+# An object that has more broken lines than this, and more broken than whole ones, holds no records: its rest is not read.
+BROKEN_MAX = 100_000
+REST_UNREAD = (
+    f"the rest of the object is not read: more than {BROKEN_MAX:,} of its lines are broken, and fewer are whole"
+)
 _GZIP_MARK = f'"{GZIP_MARK}'.encode()
 
 
@@ -57,6 +65,29 @@ class CaptureBatch:
         return dict(Counter(dict(zip(events[HOUR], events[f"{EVENT_ID}_count_distinct"], strict=True))) + broken)
 
 
+@dataclass
+class LineTally:
+    """How many lines of each object were read, how many of them are broken, and which objects are given up for it."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    given_up: set[str] = field(default_factory=set)
+
+    def take(self, keys: Iterable[str], aside: Iterable[Quarantined]) -> list[Quarantined]:
+        """Count lines and the broken ones among them; where an object is given up, say so in place of its further ones."""
+        self.read.update(keys)
+        kept = []
+        for record in aside:
+            if record.key in self.given_up:
+                continue
+            self.broken[record.key] += 1
+            kept.append(record)
+            if self.broken[record.key] > max(BROKEN_MAX, self.read[record.key] // 2):
+                self.given_up.add(record.key)
+                kept.append(Quarantined(record.key, record.line + 1, REST_UNREAD, ""))
+        return kept
+
+
 class _Line(NamedTuple):
     key: str
     number: int
@@ -84,7 +115,9 @@ def parse_capture_files(files: Iterable[tuple[str, bytes]], config: ModelConfig)
     return CaptureBatch(table, tuple(record for batch in batches for record in batch.quarantined))
 
 
-def capture_batches(files: Iterable[tuple[str, bytes]], config: ModelConfig) -> Iterator[CaptureBatch]:
+def capture_batches(
+    files: Iterable[tuple[str, bytes]], config: ModelConfig, tally: LineTally | None = None
+) -> Iterator[CaptureBatch]:
     """Read the rows of capture objects; a broken line costs that line only, and nothing is raised.
 
     A request may hold several rows, input and output may be encoded differently, and either may be BASE64. The row id is the
@@ -94,28 +127,37 @@ def capture_batches(files: Iterable[tuple[str, bytes]], config: ModelConfig) -> 
     ----------
     files : iterable of (key, content)
         Each key ends in `yyyy/mm/dd/hh/name`; the hour is the invocation's. A key without one leaves it to the record's time.
+    tally : LineTally
+        Of the objects' earlier lines, where these are not all.
     """
-    lines = [
-        _Line(key, number, hour, text)
-        for key, content in files
-        for hour in [_hour_of(key)]
-        for number, text in enumerate(content.split(b"\n"), start=1)
-        if text.strip()
-    ]
+    tally = tally or LineTally()
     tables: list[pa.Table] = []
     broken: list[Quarantined] = []
-    for some in _runs(lines):
+    held = 0
+    for some in _runs(_lines(files, tally)):
         read, aside = _parse_block(some, config)
         tables += read
-        broken += aside
-        if sum(table.nbytes for table in tables) > BATCH_BYTES:
+        broken += (kept := tally.take((line.key for line in some), aside))
+        held += sum(table.nbytes for table in read) + sum(len(record.record) + _BROKEN_BYTES for record in kept)
+        if held > BATCH_BYTES:
             yield _batch(tables, broken, config)
-            tables, broken = [], []
+            tables, broken, held = [], [], 0
     if tables or broken:
         yield _batch(tables, broken, config)
 
 
-def _runs(lines: list[_Line]) -> Iterator[list[_Line]]:
+def _lines(files: Iterable[tuple[str, bytes]], tally: LineTally) -> Iterator[_Line]:
+    """One line after the other: a list of all would take a hundred times the bytes of short ones."""
+    for key, content in files:
+        hour = _hour_of(key)
+        for number, text in enumerate(io.BytesIO(content), start=1):
+            if text.strip():
+                if key in tally.given_up:
+                    break
+                yield _Line(key, number, hour, text.removesuffix(b"\n"))
+
+
+def _runs(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
     """Lines that are read in one go; one that holds gzip is read by itself."""
     run: list[_Line] = []
     for line in lines:

@@ -10,13 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
 
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.labelled_history import RowsOfSchema
 from kedge.model_config import ModelConfig
 from kedge.own_columns import LABEL, TIME, first_rows_names, name_in_first_rows, rows_named_now
 from kedge.training_rows import label_texts, typed_rows
-from lambdas.adapters import objects, package_schemas
+from lambdas.adapters import objects, package_schemas, row_objects
+
+# Of a user's first rows, unpacked: what fits into the function that splits them, with its copies.
+INITIAL_VALUES_MAX, INITIAL_BYTES_MAX = 20_000_000, 256 * 2**20
+_INITIAL_BATCH_ROWS = 65_536
 
 
 def run_prefix(model: str, run: str) -> str:
@@ -84,11 +89,9 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
         Saying in the user's own names what the file lacks.
     """
     key = initial_key(config.model)
-    found = objects.read(s3, bucket, key)
-    if found is None:
-        return None
     try:
-        table = pq.read_table(io.BytesIO(found[0]))
+        with row_objects.open_object(s3, bucket, key) as opened:
+            table = _read_bounded(opened, key)
         table = table.rename_columns(first_rows_names(table.column_names, config.feature_names))
         _see_times(table, key)
         answered = _schema_of(table, config) if may_lack else None
@@ -97,9 +100,54 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
         theirs = (name_in_first_rows(name, (), config.feature_names) for name in error.columns)
         absent = ", ".join(theirs)
         raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except ClientError as error:
+        if objects.is_absent(error):
+            return None
+        raise
+    except (pa.ArrowException, OSError) as error:
+        # Arrow's own, of a damaged file, has no number; the network's has one, and is worth another attempt.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise InitialRowsError(place=key, fault=f"cannot be read: {_without_values(error)}") from error
     return RowsOfSchema(table, answered)
+
+
+def _read_bounded(opened: Any, key: str) -> pa.Table:
+    """All columns, one after the other: a page of one alone may unpack to two gigabytes, whatever the footer says."""
+    source = pa.PythonFile(opened, mode="r")
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        schema, rows, metadata = file.schema_arrow, file.metadata.num_rows, file.metadata
+    flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    with pq.ParquetFile(source, metadata=metadata, read_dictionary=flat, pre_buffer=False) as file:
+        _refuse_size(key, INITIAL_VALUES_MAX, rows * len(schema), "values (rows times columns)")
+        columns, size = dict[str, pa.ChunkedArray](), 0
+        for name in schema.names:
+            chunks = list[pa.Array]()
+            for batch in file.iter_batches(_INITIAL_BATCH_ROWS, columns=[name], use_threads=False):
+                size += _unpacked_bytes(batch.column(0))
+                _refuse_size(key, INITIAL_BYTES_MAX, size, "bytes unpacked")
+                chunks.append(batch.column(0).cast(schema.field(name).type))
+            columns[name] = pa.chunked_array(chunks, schema.field(name).type)
+            if len(columns[name]) != rows:
+                fault = f"is damaged: it says that it has {rows:,} rows, and a column has {len(columns[name]):,}"
+                raise InitialRowsError(place=key, fault=fault)
+    if len(columns) != len(schema):
+        raise InitialRowsError(place=key, fault="has several columns of one name")
+    return pa.table(columns)
+
+
+def _unpacked_bytes(values: pa.Array) -> int:
+    """What values take one by one: of text that many rows share, each row's."""
+    if not pa.types.is_dictionary(values.type):
+        return int(values.nbytes)
+    lengths = pc.binary_length(values.dictionary)
+    return int(values.nbytes + (pc.sum(lengths.take(values.indices).cast(pa.int64())).as_py() or 0))
+
+
+def _refuse_size(key: str, limit: int, found: int, unit: str) -> None:
+    if found > limit:
+        fault = f"has more than the {limit:,} {unit} that one function reads: leave out the oldest rows, and columns that are no features"
+        raise InitialRowsError(place=key, fault=fault)
 
 
 def _without_values(error: Exception) -> str:

@@ -6,14 +6,19 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
 from kedge.model_config import ModelConfig
+from lambdas.adapters import row_objects
 
 Answer = float | str
 # What a transform job's input begins with where its rows are shuffled ones.
 PERMUTED = "permuted"
+# A longer line is no id and answer; with JSON a row's own values stand beside it.
+ANSWER_BYTES_MAX = 8 * 2**20
 
 
 class Answered(NamedTuple):
@@ -24,26 +29,55 @@ class Answered(NamedTuple):
     probabilities: tuple[float, ...] = ()
 
 
-def load_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig, *, permuted: bool = False) -> list[Answered]:
-    """Read every answer under a transform job's output prefix, in the order of its files: to the holdout, or to its shuffled rows."""
-    answers = []
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix.rstrip("/") + "/"):
-        for entry in page.get("Contents", []):
-            name = entry["Key"].rpartition("/")[2]
-            if name.endswith(".out") and name.startswith(PERMUTED) is permuted:
-                body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-                answers += parse_answers(body.decode(), config, key=entry["Key"])
-    return answers
+def load_answers(
+    s3: Any, bucket: str, prefix: str, config: ModelConfig, *, rows: int, permuted: bool = False
+) -> list[Answered]:
+    """Read the answers under a transform job's output prefix, in the order of its files: to the holdout, or to its shuffled rows.
+
+    A script can answer whatever it likes: no more is read than twice as many answers as there are rows, which no holdout
+    can be aligned with.
+    """
+    return [*islice(_all_answers(s3, bucket, prefix, config, permuted=permuted), 2 * rows + 1)]
 
 
-def parse_answers(text: str, config: ModelConfig, *, key: str) -> list[Answered]:
+def _all_answers(s3: Any, bucket: str, prefix: str, config: ModelConfig, *, permuted: bool) -> Iterator[Answered]:
+    for key in row_objects.list_sizes(s3, bucket, prefix.rstrip("/") + "/"):
+        name = key.rpartition("/")[2]
+        if name.endswith(".out") and name.startswith(PERMUTED) is permuted:
+            with row_objects.open_object(s3, bucket, key) as opened:
+                yield from parse_answers(opened, config, key=key)
+
+
+def parse_answers(opened: io.BufferedIOBase, config: ModelConfig, *, key: str) -> Iterator[Answered]:
     """Read a joined output: `id,answer,probabilities` lines, or JSON objects with `id` and `SageMakerOutput`."""
+    lines = _lines(opened, key)
     if config.endpoint.content_type == "text/csv":
-        rows = csv.reader(io.StringIO(text))
-        return [_csv_answer(row, config, (key, rows.line_num)) for row in rows if row]
-    # By line feeds alone: a value may hold other marks at which text can be split.
-    lines = enumerate(text.split("\n"), start=1)
-    return [_json_answer(line, config, (key, number)) for number, line in lines if line.strip()]
+        rows = csv.reader(lines)
+        try:
+            for row in rows:
+                if row:
+                    yield _csv_answer(row, config, (key, rows.line_num))
+        except csv.Error:
+            raise UnreadableAnswerError(key=key, line=rows.line_num) from None
+        return
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _json_answer(line, config, (key, number))
+
+
+def _lines(opened: io.BufferedIOBase, key: str) -> Iterator[str]:
+    """By line feeds alone: a value may hold other marks at which text can be split."""
+    for number in count(1):
+        line = opened.readline(ANSWER_BYTES_MAX + 1)
+        if not line:
+            return
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise UnreadableAnswerError(key=key, line=number) from None
+        if len(line) > ANSWER_BYTES_MAX:
+            raise UnreadableAnswerError(key=key, line=number)
+        yield text
 
 
 def align_answers(answers: list[Answered], row_ids: list[str], *, scored_by: str) -> list[Answered]:

@@ -107,10 +107,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
     row_ids = truth.column(ROW_ID).to_pylist()
-    answers = transform_outputs.load_answers(s3, settings.data_bucket, scored, config)
+    answers = transform_outputs.load_answers(s3, settings.data_bucket, scored, config, rows=len(row_ids))
     aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
     holdout = with_answers(truth, aligned, config)
-    permuted = transform_outputs.load_answers(s3, settings.data_bucket, scored, config, permuted=True)
+    permuted = transform_outputs.load_answers(
+        s3, settings.data_bucket, scored, config, rows=len(row_ids), permuted=True
+    )
     importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
     files = baseline_files(config, request, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}

@@ -105,7 +105,7 @@ def answered(
     have is a wrong answer.
     """
     config, own = schemas
-    found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", own)
+    found = transform_outputs.load_answers(s3, bucket, f"{prefix}/{name}", own, rows=truth.num_rows)
     aligned = transform_outputs.align_answers(found, truth.column(ROW_ID).to_pylist(), scored_by=name)
     values = pa.array([answer.value for answer in aligned])
     return answer_column(values, config.problem, config.labels.classes).values

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import takewhile
 
 from kedge.capture_lines import Block, blocks
-from kedge.capture_records import CaptureBatch, Quarantined, capture_batches, parse_capture_files
+from kedge.capture_records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
 from kedge.class_margins import with_margins
 from kedge.day_profile import DayProfile, FoldPlan, batch_of, plan_fold
 from kedge.errors import DayContendedError
@@ -21,6 +22,8 @@ from lambdas.adapters.inference_logs import Captured
 
 # This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
 BATCH_BYTES = 32 * 1024 * 1024
+# Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
+LARGE_BYTES = BATCH_BYTES
 ATTEMPTS = 5
 
 
@@ -89,7 +92,9 @@ def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folde
         if not has_time():
             return Folded(added, batches, is_whole=False)
         kept = DayProfile() if plan.rebuild else known
-        keys = batch_of({key: listing[key].size for key in plan.keys}, BATCH_BYTES)
+        # What is large comes last: however long it takes to read, it keeps no other object waiting.
+        sizes = {key: listing[key].size for key in plan.keys}
+        keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
         batch = count(place, kept, keys, ids)
         if days.save_day(s3, place.bucket, place.key, kept.folded(batch), etag=etag):
             added, batches, lost = added.folded(batch), batches + 1, 0
@@ -103,23 +108,29 @@ def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folde
 
 def count(place: Place, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
     """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
-    etags = dict[str, str]()
+    etags, tally = dict[str, str](), LineTally()
     added = DayProfile()
-    for block in blocks(_opened(place, keys, etags), BATCH_BYTES):
+    for block in blocks(_opened(place, keys, etags, tally), BATCH_BYTES):
         read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
-        for number, batch in enumerate(_batches(block, place.config)):
+        for number, batch in enumerate(_batches(block, place.config, tally)):
             named = [*read, f"batch {number}"] if number else read
             added = added.folded(_count_batch(place, batch, (*known.parts, *added.parts), named, ids))
     return replace(added, manifest=etags)
 
 
-def _opened(place: Place, keys: list[str], etags: dict[str, str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _opened(
+    place: Place, keys: list[str], etags: dict[str, str], tally: LineTally
+) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
     for key in keys:
         found = row_objects.open_stretches(clients.s3(), place.bucket, key)
         if found is not None:
             etags[key] = found.etag
-            yield key, found.content
+            yield key, _while_wanted(key, found.content, tally)
+
+
+def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Iterator[bytes]:
+    return takewhile(lambda _: key not in tally.given_up, content)
 
 
 def _count_batch(
@@ -148,7 +159,7 @@ def _count_batch(
     )
 
 
-def _batches(block: Block, config: ModelConfig) -> Iterator[CaptureBatch]:
+def _batches(block: Block, config: ModelConfig, tally: LineTally) -> Iterator[CaptureBatch]:
     """Read a block's records, those that are set aside unread first; lines are numbered in their object."""
     before = {piece.key: piece.before for piece in block.pieces}
     if block.long:
@@ -157,6 +168,6 @@ def _batches(block: Block, config: ModelConfig) -> Iterator[CaptureBatch]:
             for line in block.long
         )
         yield replace(parse_capture_files([], config), quarantined=tuple(long))
-    for found in capture_batches(((piece.key, piece.content) for piece in block.pieces), config):
+    for found in capture_batches(((piece.key, piece.content) for piece in block.pieces), config, tally):
         broken = (replace(record, line=record.line + before[record.key]) for record in found.quarantined)
         yield CaptureBatch(found.table, tuple(broken))

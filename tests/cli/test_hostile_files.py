@@ -68,6 +68,19 @@ def in_parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def healthy() -> bytes:
+    return in_parquet(pa.table({"x": [1.0, 2.0] * 150, "c": ["a", "b"] * 150}))
+
+
+def saying_rows(said: int, lie: int) -> bytes:
+    """A file of 300 rows whose footer says another number, of two bytes too, for the one row group or for the whole file."""
+    whole, numbers = healthy(), [bytes([0x16, n << 1 & 127 | 128, n >> 6]) for n in (300, lie)]
+    place = -1
+    for _ in range(said):
+        place = whole.index(numbers[0], place + 1)
+    return whole[:place] + numbers[1] + whole[place + 3 :]
+
+
 TOO_LONG, TOO_DEEP = "a line has more than 1,048,576 bytes", "is nested too deep"
 LONG_VALUES = "column 'c' holds values of more than 1,048,576 bytes"
 FILES = {
@@ -82,6 +95,11 @@ FILES = {
     "lists.jsonl": (lambda: b'{"x": 1}\n{"x": ' + b"[" * 99_999 + b"]" * 99_999 + b"}\n", TOO_DEEP),
     "objects.jsonl": (lambda: b'{"z": ' + b'{"a":' * 99_999 + b"1" + b"}" * 99_999 + b"}\n", TOO_DEEP),
     "values.parquet": (lambda: in_parquet(long_values()), LONG_VALUES),
+    "rows.parquet": (lambda: saying_rows(1, 200), "it says that it has 200 rows, and has 300"),
+    "group.parquet": (lambda: saying_rows(5, 200), "it says that it has 300 rows, and has 200"),
+    "encrypted.parquet": (lambda: healthy()[:-4] + b"PARE", "the Parquet file is encrypted"),
+    "footer.parquet": (lambda: healthy()[:-8] + b"\xff" * 4 + b"PAR1", "is cut short or damaged"),
+    "cut.parquet": (lambda: healthy()[:-200], "is cut short or damaged"),
     "level.parquet": (lambda: in_parquet(one_long_level()), LONG_VALUES),
 }
 

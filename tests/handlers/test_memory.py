@@ -13,6 +13,7 @@ import pytest
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
 
+from kedge.capture_records import BROKEN_MAX
 from kedge.id_hashes import encode_hashes, hash_ids
 from lambdas.adapters import days
 from lambdas.adapters.counted_ids import hashes_key
@@ -101,7 +102,7 @@ def test_ids_that_are_known_take_little_memory(world, known):
     assert found["mib"] < PROFILE_MIB_MAX
 
 
-@pytest.mark.parametrize("mib", [90, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mib", [90, pytest.param(1024, marks=pytest.mark.slow)])
 def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib):
     captured(world, DAY, 20_000)
     (key,) = world.keys("capture/")
@@ -113,6 +114,18 @@ def test_one_large_object_and_hostile_lines_are_read_in_little_memory(world, mib
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 20_000)
     assert found["answer"]["RecordsQuarantined"] == 3
     assert found["answer"]["RowsDuplicated"] == copies * 20_000
+    assert found["mib"] < PROFILE_MIB_MAX
+
+
+@pytest.mark.parametrize("mib", [33, pytest.param(1024, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("line", "aside"), [(b"x\n", BROKEN_MAX + 2), (b"\n", 0), (b"\x00", 1)])
+def test_an_object_that_holds_no_records_costs_no_other_one_its_count(world, line, aside, mib):
+    captured(world, DAY, 20_000)
+    (key,) = world.keys("capture/")
+    put(key.replace("/a0", "/0a0"), line * ((mib << 20) // len(line)))
+    found = profile(DAY)
+    assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 20_000)
+    assert found["answer"]["RecordsQuarantined"] == aside
     assert found["mib"] < PROFILE_MIB_MAX
 
 

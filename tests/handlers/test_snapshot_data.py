@@ -97,6 +97,52 @@ def test_first_rows_that_cannot_be_read_are_rejected_in_the_users_own_names(worl
     assert "the columns id, timestamp (UTC), every feature of the YAML, and label" in reason
 
 
+def with_footer(content: bytes, change) -> bytes:
+    """A Parquet file with another footer."""
+    size = int.from_bytes(content[-8:-4], "little")
+    footer = change(content[-8 - size : -8])
+    return content[: -8 - size] + footer + len(footer).to_bytes(4, "little") + content[-4:]
+
+
+def saying_rows(rows: int):
+    """A footer of a file of 300 rows that says so many of the whole file: the first number behind the schema."""
+    said, lie = (bytes([0x16, *zigzag(number), 0x19]) for number in (300, rows))
+    return lambda footer: footer.replace(said, lie, 1)
+
+
+def zigzag(number: int) -> list[int]:
+    number, found = number << 1, []
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return [*found, number]
+
+
+def one_long_level() -> bytes:
+    rows = first_rows().slice(0, 300)
+    level = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["y" * (1 << 20)]))
+    return parquet(rows.append_column("note", level))
+
+
+@pytest.mark.parametrize(
+    ("hurt", "words"),
+    [
+        (lambda whole: with_footer(whole, saying_rows(2**40)), "has more than the 20,000,000 values"),
+        (lambda whole: with_footer(whole, saying_rows(10)), "is damaged: it says that it has 10 rows, and a column has 300"),
+        (lambda whole: whole[:-4] + b"PARE", "cannot be read: Could not read encrypted metadata"),
+        (lambda whole: whole[: len(whole) // 2], "cannot be read: "),
+        (lambda whole: whole[:40] + b"\xff" * 400 + whole[440:], "cannot be read: "),
+        (lambda _: one_long_level(), "has more than the 268,435,456 bytes unpacked"),
+        (lambda _: parquet(pa.concat_tables([first_rows()] * 400)), "has more than the 20,000,000 values"),
+    ],
+    ids=["2^40 rows", "10 rows", "encrypted", "cut", "holes", "one long level", "too many"],
+)  # fmt: skip
+def test_a_file_of_first_rows_that_lies_is_rejected_in_words(world, hurt, words):
+    world.put(f"initial/{MODEL}/training.parquet", hurt(parquet(first_rows().slice(0, 300))))
+    (reason,) = run()["reasons"]
+    assert reason.startswith(f"initial/{MODEL}/training.parquet {words}"), reason
+
+
 def test_nanoseconds_of_pandas_are_no_fault(world):
     rows = first_rows()
     moments = rows.column("timestamp").cast(pa.timestamp("ns")).cast(pa.int64())

@@ -1,6 +1,7 @@
 """Every block of training/README.md is true: the examples train and serve, the payloads are sent and read as they stand."""
 
 import ast
+import io
 import json
 import re
 
@@ -62,7 +63,7 @@ def lines_of(content_type, place):
 def read(content_type, answer, config):
     """What Kedge reads of one row's answer, after SageMaker has joined it to its id."""
     joined = f"r1,{answer}\n" if content_type == "text/csv" else f'{{"id": "r1", "SageMakerOutput": {answer}}}\n'
-    (found,) = parse_answers(joined, config, key="out")
+    (found,) = parse_answers(io.BytesIO(joined.encode()), config, key="out")
     return found.value, found.probabilities
 
 
@@ -138,7 +139,7 @@ def test_a_transform_sends_what_the_readme_shows_and_the_answers_are_read(world,
     else:
         assert len(bodies) == 2
         assert bodies[0].strip() == shown.strip()
-    answers = parse_answers(world.read(f"{name}/scored/rows.out").decode(), config, key="out")
+    answers = [*parse_answers(io.BytesIO(world.read(f"{name}/scored/rows.out")), config, key="out")]
     assert [answer.row_id for answer in answers] == ["r1", "r2"]
     assert 1 > answers[0].value > answers[1].value > 0
 
