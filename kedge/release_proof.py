@@ -7,7 +7,7 @@ from typing import Literal
 
 from kedge.comparisons import counted
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN"]
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 
@@ -40,7 +40,8 @@ class CaptureProof:
 class ReleaseProof:
     """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
 
-    UNCHANGED: the deployment never took effect. BROKEN: the endpoint ended in a status that it does not leave by itself.
+    UNCHANGED: the deployment never took effect. OVERTAKEN: somebody else put another config into service. BROKEN: the endpoint
+    ended in a status that it does not leave by itself.
     """
 
     verdict: ReleaseVerdict
@@ -51,6 +52,7 @@ class ReleaseProof:
 def judge_release(
     *,
     asked: str,
+    before: str | None,
     found: str,
     failure_reason: str,
     watch: LastWatch | None,
@@ -67,14 +69,19 @@ def judge_release(
     ----------
     asked, found : str
         Names of the endpoint config that was asked for, and of the one that serves.
+    before : str or None
+        The config that served when the release began; None where no endpoint existed.
     requests : int or None
         Requests that the new fleet answered; None where the endpoint was created, for then there was no
         champion to try it against.
 
     >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
-    >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
+    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", **serving).verdict
     'ROLLED_BACK'
     """
+    if found not in (asked, before):
+        reason = f"the endpoint serves {found}: somebody else put it into service while this release of {asked} was under way"
+        return ReleaseProof("OVERTAKEN", (reason,), False)
     if found != asked:
         return _not_serving(asked, found, failure_reason, watch)
     tried = "" if requests is None else f", which answered {counted(requests, 'request')}"

@@ -102,7 +102,11 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
     """What serves is not what Kedge released last."""
     followed = detail.get("followed")
     return Message(
-        "the endpoint was changed outside of Kedge" if followed else "the endpoint does not serve what Kedge released",
+        "the endpoint was changed outside of Kedge"
+        if followed
+        else "a rejected version serves"
+        if str(detail.get("state", "")).startswith("rejected")
+        else "the endpoint does not serve what Kedge released",
         (
             section("WHAT WAS FOUND", bullets(detail.get("reasons", []))),
             f"Changed at {detail['changed_at']}{changed_by(detail)}." if "changed_at" in detail else "",
@@ -185,8 +189,12 @@ def baseline_switched(_model: str, detail: Detail) -> Message:
     return Message(
         f"package version {version(detail)} serves now",
         (
-            f"It is the first: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
-            "are judged from now on.",
+            f"Version {detail['replaces']} served before, and the endpoint {detail.get('endpoint', '')} was gone when this release "
+            "began: somebody had deleted it. It was made anew, so there was no canary to try this version against; it is judged "
+            "from now on. CloudTrail's event history tells who called DeleteEndpoint."
+            if "replaces" in detail
+            else f"It is the first: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its "
+            "windows are judged from now on.",
             run(detail),
         ),
     )
@@ -229,6 +237,8 @@ def release_unproven(model: str, detail: Detail) -> Message:
                     "the endpoint serves this version, and it is judged from now on. To go back: kedge rollback "
                     f'{model} --reason "why".'
                     if detail.get("serving")
+                    else "what serves now is told apart. To release this version, reject and then approve it."
+                    if detail.get("overtaken")
                     else "the champion serves untouched. To try once more when there is more traffic, reject and then "
                     "approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
                     "compared, mend first what could not be read: docs/operations.md says how."

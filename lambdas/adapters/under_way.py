@@ -17,7 +17,10 @@ from lambdas.adapters.times import from_text, to_text
 
 @dataclass(frozen=True)
 class ReleaseUnderWay:
-    """What one release is about to change; without a previous config it creates the endpoint."""
+    """What one release is about to change; without a previous config it creates the endpoint.
+
+    `replaces` is the version that was the champion when it was planned.
+    """
 
     run: str
     package_arn: str
@@ -26,6 +29,7 @@ class ReleaseUnderWay:
     previous_config: str | None
     alarm_names: tuple[str, ...]
     planned_at: datetime
+    replaces: str | None = None
 
 
 def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
@@ -41,6 +45,8 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
     }
     if release.previous_config is not None:
         item["previous_config"] = {"S": release.previous_config}
+    if release.replaces is not None:
+        item["replaces"] = {"S": release.replaces}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -61,6 +67,7 @@ def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
         previous_config=item["previous_config"]["S"] if "previous_config" in item else None,
         alarm_names=tuple(name["S"] for name in item["alarm_names"]["L"]),
         planned_at=from_text(item["planned_at"]["S"]),
+        replaces=item["replaces"]["S"] if "replaces" in item else None,
     )
 
 

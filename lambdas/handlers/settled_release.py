@@ -78,6 +78,7 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
     watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
     return judge_release(
         asked=release.endpoint_config,
+        before=release.previous_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,
         watch=watch.last if watch and watch.run == release.run else None,
@@ -173,6 +174,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
     """Tell how the release ended; a first endpoint had no canary, and what was never changed is told by its failure."""
     if proof.verdict == "PROMOTED" and release.previous_config is None:
         first = {**facts(release), "endpoint": bench.config.endpoint.name}
+        if release.replaces is not None:
+            first["replaces"] = release.replaces
         tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
         return
     detail = {**facts(release), "reasons": list(proof.reasons)}
@@ -182,8 +185,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, bench: Bench) -> None:
     kind = KINDS.get(proof.verdict)
     if kind is None:
         return
-    if proof.verdict == "UNPROVEN":
-        detail["serving"] = proof.serving
+    if proof.verdict in ("UNPROVEN", "OVERTAKEN"):
+        detail |= {"serving": proof.serving, "overtaken": proof.verdict == "OVERTAKEN"}
     tell_once(f"settled#{release.run}", kind, detail, bench)
 
 
@@ -191,6 +194,7 @@ KINDS = {
     "PROMOTED": "canary_promoted",
     "ROLLED_BACK": "canary_rolled_back",
     "UNPROVEN": "release_unproven",
+    "OVERTAKEN": "release_unproven",
     "BROKEN": "failed",
 }
 

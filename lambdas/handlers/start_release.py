@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
 from kedge.approval_order import Reading, is_decided_anew, judge_reading
-from kedge.errors import LeaseHeldError, RegistryBehindError, UnknownPackageError
+from kedge.errors import EndpointVariantsError, LeaseHeldError, RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import (
     approvals,
@@ -263,7 +263,11 @@ def is_serving(settings: Settings, config: ModelConfig, package: Package) -> boo
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     if champion is None or champion.package_arn != package.arn:
         return False
-    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    try:
+        endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    except EndpointVariantsError:
+        # Of several none is the champion; the release that is asked for tells so.
+        return False
     return endpoint is not None and endpoint.endpoint_config == champion.endpoint_config
 
 
