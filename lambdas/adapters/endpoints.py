@@ -57,10 +57,10 @@ class ServedModel:
         return self.capture.destination if self.capture and self.capture.running else None
 
     def capture_prefix(self, bucket: str) -> str | None:
-        """The capture destination as a prefix of our bucket; None where nothing is captured under its `capture/`."""
+        """The capture destination as a prefix of our bucket; None where nothing is captured there."""
         start = f"s3://{bucket}/"
         uri = self.capture_uri or ""
-        return uri.removeprefix(start).strip("/") if uri.startswith(f"{start}capture/") else None
+        return uri.removeprefix(start).strip("/") if uri.startswith(start) else None
 
 
 def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:

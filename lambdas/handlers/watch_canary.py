@@ -169,7 +169,8 @@ def champions_captures(request: Request, settings: Settings) -> str:
     Then the answers of the last champion are compared, as far as they are young enough.
     """
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
-    if (found := served.capture_prefix(settings.data_bucket)) is not None:
+    found = served.capture_prefix(settings.data_bucket) or ""
+    if found.startswith("capture/"):
         return found
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
     return capture_prefix(request.model, champion.package_version if champion else "none")
