@@ -10,7 +10,7 @@ from kedge.comparisons import counted
 from kedge.rung_alarms import RungAlarm, rung_reasons
 from kedge.shortage import is_shortage
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "BROKEN", "SHORT"]
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 
@@ -43,7 +43,8 @@ class CaptureProof:
 class ReleaseProof:
     """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
 
-    UNCHANGED: the deployment never took effect. BROKEN: the endpoint ended in a status that it does not leave by itself.
+    UNCHANGED: the deployment never took effect. OVERTAKEN: somebody else put another config into service. BROKEN: the endpoint
+    ended in a status that it does not leave by itself.
     SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known of the package, so it may be tried again.
     """
 
@@ -55,6 +56,7 @@ class ReleaseProof:
 def judge_release(
     *,
     asked: str,
+    before: str | None,
     found: str,
     failure_reason: str,
     watch: LastWatch | None,
@@ -72,6 +74,8 @@ def judge_release(
     ----------
     asked, found : str
         Names of the endpoint config that was asked for, and of the one that serves.
+    before : str or None
+        The config that served when the release began; None where no endpoint existed.
     requests : int or None
         Requests that the new fleet answered; None where the endpoint was created, for then there was no
         champion to try it against.
@@ -79,9 +83,12 @@ def judge_release(
         The rollback alarms that rang; None where that could not be read.
 
     >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
-    >>> judge_release(asked="m-v2", found="m-v1", **serving).verdict
+    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", **serving).verdict
     'ROLLED_BACK'
     """
+    if found not in (asked, before):
+        reason = f"the endpoint serves {found}: somebody else put it into service while this release of {asked} was under way"
+        return ReleaseProof("OVERTAKEN", (reason,), False)
     if found != asked:
         if is_shortage(failure_reason) and not requests and not rung:
             # A fleet that answered, or rang an alarm, had its instances: an old reason may still stand there.

@@ -91,6 +91,25 @@ def judge_serving(
     return ServingVerdict("NONE", AGREED)
 
 
+def several_variants(found: str, *, endpoint: str, champion_config: str) -> ServingVerdict:
+    """Tell of an endpoint that serves several variants, none of which Kedge knows as its own; `found` says which."""
+    return ServingVerdict(
+        "TELL", "several variants", (f"{found}: its answers are not judged", put_back(endpoint, champion_config))
+    )
+
+
+def put_back(endpoint: str, config: str) -> str:
+    """Say how the config that Kedge released last serves again, at once and without a canary.
+
+    >>> put_back("e", "m-v1")[-27:]
+    '--endpoint-config-name m-v1'
+    """
+    return (
+        "to put Kedge's last release back at once, without a canary: aws sagemaker update-endpoint "
+        f"--endpoint-name {endpoint} --endpoint-config-name {config}"
+    )
+
+
 def _changed(model: str, endpoint: str, expected: str, served: Served) -> ServingVerdict:
     found = f"endpoint {endpoint} serves {served.endpoint_config}; Kedge's last release was {expected}"
     if served.package_arn is not None and served.baseline_kept:
@@ -105,7 +124,8 @@ def _changed(model: str, endpoint: str, expected: str, served: Served) -> Servin
         (
             found,
             f"its model was not made from a version of {model} that Kedge has a baseline for: its answers are not judged",
-            f"to put Kedge's version back: kedge rollback {model} --to VERSION --reason why",
+            put_back(endpoint, expected),
+            f"to release a version with a canary: kedge rollback {model} --to VERSION --reason why",
         ),
     )
 

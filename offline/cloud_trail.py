@@ -28,6 +28,7 @@ class TrailEvent:
     role_arn: str
     operation: str
     endpoint: str
+    config: str | None
     allowed: bool
 
     def to_json(self, number: int, region: str) -> dict[str, Any]:
@@ -38,7 +39,8 @@ class TrailEvent:
             "eventName": self.operation,
             "awsRegion": region,
             "userIdentity": {"type": "AssumedRole", "arn": self.role_arn},
-            "requestParameters": {"endpointName": self.endpoint},
+            "requestParameters": {"endpointName": self.endpoint}
+            | ({"endpointConfigName": self.config} if self.config else {}),
         } | ({} if self.allowed else {"errorCode": "AccessDenied"})
         return {
             "EventId": f"{number:032x}",
@@ -63,7 +65,8 @@ class Trail:
         """Note a call, if it is one on an endpoint."""
         if service == "sagemaker" and operation in RECORDED:
             endpoint = str(params.get("EndpointName", ""))
-            self.events.append(TrailEvent(self.account.clock.now, role_arn, operation, endpoint, allowed))
+            config = params.get("EndpointConfigName")
+            self.events.append(TrailEvent(self.account.clock.now, role_arn, operation, endpoint, config, allowed))
 
     def lookup(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer LookupEvents."""

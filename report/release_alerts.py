@@ -252,7 +252,11 @@ def baseline_switched(model: str, detail: Detail) -> Message:
         (
             came_too_late(model, detail),
             going_back(detail),
-            f"{what}: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
+            f"Version {detail['replaces']} served before, and the endpoint {detail.get('endpoint', '')} was gone when this release "
+            "began: somebody had deleted it. It was made anew, so there was no canary to try this version against; it is judged "
+            "from now on. CloudTrail's event history tells who called DeleteEndpoint."
+            if "replaces" in detail
+            else f"{what}: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
             "are judged from now on.",
             run(detail),
         ),
@@ -352,6 +356,8 @@ def release_unproven(model: str, detail: Detail) -> Message:
                     "the endpoint serves this version, and it is judged from now on. To go back: kedge rollback "
                     f'{model} --reason "why".'
                     if detail.get("serving")
+                    else "what serves now is told apart. To release this version, reject and then approve it."
+                    if detail.get("overtaken")
                     else "the champion serves untouched. To try once more when there is more traffic, reject and then "
                     "approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
                     "compared, mend first what could not be read: docs/operations.md says how."

@@ -9,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-_CHANGES = ("UpdateEndpoint", "DeleteEndpoint")
 # An account with more such events in the time is not searched further: LookupEvents takes two requests a second.
 _PAGES = 4
 
@@ -23,18 +22,26 @@ class EndpointChange:
     time: datetime
 
 
-def last_change(cloudtrail: Any, endpoint: str, *, since: datetime, until: datetime) -> EndpointChange | None:
-    """The newest change of an endpoint; None where CloudTrail does not say, or may not be asked: it is only told beside the rest."""
+def last_change(
+    cloudtrail: Any, endpoint: str, config: str | None, *, since: datetime, until: datetime
+) -> EndpointChange | None:
+    """The newest call that put this config into service, or deleted the endpoint where no config serves.
+
+    Any other call is not the change: the newest one may have been our own, while a person's is not in CloudTrail yet. None
+    where CloudTrail does not say, or may not be asked: it is only told beside the rest.
+    """
+    asked = {"endpointName": endpoint} | ({"endpointConfigName": config} if config else {})
+    calls = ("UpdateEndpoint", "CreateEndpoint") if config else ("DeleteEndpoint",)
     try:
-        found = [
-            change for call in _CHANGES for change in _changes(cloudtrail, call, endpoint, since=since, until=until)
-        ]
+        found = [change for call in calls for change in _changes(cloudtrail, call, asked, since=since, until=until)]
     except (ClientError, BotoCoreError):
         return None
     return max(found, key=lambda change: change.time, default=None)
 
 
-def _changes(cloudtrail: Any, call: str, endpoint: str, *, since: datetime, until: datetime) -> list[EndpointChange]:
+def _changes(
+    cloudtrail: Any, call: str, asked: dict[str, str], *, since: datetime, until: datetime
+) -> list[EndpointChange]:
     # By the call's name and not by the resource's: which resources an event names differs from service to service.
     pages = cloudtrail.get_paginator("lookup_events").paginate(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
@@ -43,8 +50,8 @@ def _changes(cloudtrail: Any, call: str, endpoint: str, *, since: datetime, unti
     found = []
     for event in (event for page in pages for event in page.get("Events", [])):
         record = json.loads(event["CloudTrailEvent"])
-        asked = record.get("requestParameters") or {}
-        if asked.get("endpointName") == endpoint and event["EventName"] == call and not record.get("errorCode"):
+        is_it = asked.items() <= (record.get("requestParameters") or {}).items()
+        if is_it and event["EventName"] == call and not record.get("errorCode"):
             by = (record.get("userIdentity") or {}).get("arn") or event.get("Username", "unknown")
             found.append(EndpointChange(call, by, event["EventTime"]))
     return found

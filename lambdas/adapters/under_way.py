@@ -17,7 +17,10 @@ from lambdas.adapters.times import from_text, to_text
 
 @dataclass(frozen=True)
 class ReleaseUnderWay:
-    """What one release is about to change; without a previous config it creates the endpoint."""
+    """What one release is about to change; without a previous config it creates the endpoint.
+
+    `replaces` is the version that was the champion when it was planned.
+    """
 
     run: str
     package_arn: str
@@ -28,6 +31,7 @@ class ReleaseUnderWay:
     planned_at: datetime
     # Why a person goes back with it, and from which version; None of a release that an approval started.
     rollback: Mapping[str, str] | None = None
+    replaces: str | None = None
 
 
 def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
@@ -45,6 +49,8 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
         item["previous_config"] = {"S": release.previous_config}
     if release.rollback is not None:
         item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
+    if release.replaces is not None:
+        item["replaces"] = {"S": release.replaces}
     dynamodb.put_item(TableName=table, Item=item)
 
 
@@ -66,6 +72,7 @@ def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
         alarm_names=tuple(name["S"] for name in item["alarm_names"]["L"]),
         planned_at=from_text(item["planned_at"]["S"]),
         rollback={name: value["S"] for name, value in item["rollback"]["M"].items()} if "rollback" in item else None,
+        replaces=item["replaces"]["S"] if "replaces" in item else None,
     )
 
 

@@ -82,7 +82,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except ChangedSinceGateError as error:
         # Nothing was touched: what serves goes on serving, and a person must hear of this.
         return {"verdict": "REFUSED", "package_version": package.version, "reasons": [str(error)]}
-    note(request, settings, plan, serving)
+    note(request, settings, plan, serving, replaces=champion.package_version if champion else None)
     logger.info(
         "planned",
         model=request.model,
@@ -114,7 +114,7 @@ def introduce(request: Request, settings: Settings, package: Package) -> None:
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
 
 
-def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str | None) -> None:
+def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str | None, *, replaces: str | None) -> None:
     """Note what is about to be changed before it is changed: whoever finds the note can bring the release to an end."""
     release = ReleaseUnderWay(
         run=request.run,
@@ -125,6 +125,7 @@ def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str |
         alarm_names=tuple(alarm.name for alarm in plan.alarms),
         planned_at=request.time,
         rollback=request.request.rollback,
+        replaces=replaces,
     )
     under_way.save(clients.dynamodb(), settings.state_table, request.model, release)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from kedge.errors import ChangedSinceGateError, UnknownPackageError
+from kedge.errors import ChangedSinceGateError, EndpointVariantsError, UnknownPackageError
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import Capture, judge_capture
-from kedge.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving
+from kedge.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving, several_variants
 from lambdas.adapters import (
     agreements,
     artefacts,
@@ -32,8 +32,11 @@ NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
 AROUND, LOOK_BACK = timedelta(hours=3), timedelta(days=7)
 
 
-def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdict:
-    """Judge what serves; a model that was never deployed has nothing to disagree with."""
+def check_serving(endpoint: EndpointState | None, agreement: Agreement | None, bench: Bench) -> ServingVerdict:
+    """Judge what serves; a model that was never deployed has nothing to disagree with.
+
+    `agreement` is the last look that found nothing to tell.
+    """
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
         return NOT_DEPLOYED
@@ -51,7 +54,7 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
         except ChangedSinceGateError as error:
             verdict = replace(verdict, action="TELL", reasons=(verdict.reasons[0], f"it is not followed: {error}"))
     if verdict.action in ("FOLLOW", "TELL"):
-        tell_change(verdict, champion, endpoint.modified_at if endpoint else None, bench)
+        tell_change(verdict, champion, endpoint, agreement, bench)
     # After it is told: once the champion item has followed, nothing shows the change any more.
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
         tell_capture(endpoint, package, bench)
@@ -59,6 +62,17 @@ def check_serving(endpoint: EndpointState | None, bench: Bench) -> ServingVerdic
     if verdict.state == AGREED and endpoint is not None:
         agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
         agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
+    return verdict
+
+
+def check_variants(error: EndpointVariantsError, stands: Standing, bench: Bench) -> ServingVerdict:
+    """Judge an endpoint that serves several variants: Kedge knows none of them as its own."""
+    if stands.champion is None:
+        return NOT_DEPLOYED
+    verdict = several_variants(
+        str(error), endpoint=bench.config.endpoint.name, champion_config=stands.champion.endpoint_config
+    )
+    tell_change(verdict, stands.champion, None, stands.agreement, bench)
     return verdict
 
 
@@ -159,20 +173,31 @@ def follow(endpoint: EndpointState, package: Package, before: Champion, bench: B
     champions.replace(clients.dynamodb(), bench.desk.table, bench.model, champion, before=before)
 
 
-def tell_change(verdict: ServingVerdict, champion: Champion, changed_at: datetime | None, bench: Bench) -> None:
-    """Tell of a disagreement once while it lasts: the champion, the state and the time of the change name it."""
+def tell_change(
+    verdict: ServingVerdict,
+    champion: Champion,
+    endpoint: EndpointState | None,
+    agreement: Agreement | None,
+    bench: Bench,
+) -> None:
+    """Tell of a disagreement once while it lasts: the champion, the state and the time of the change name it.
+
+    An endpoint that is gone has no such time; the last one that was in order has, and one that comes back has another.
+    """
     detail = {"reasons": list(verdict.reasons), "state": verdict.state, "followed": verdict.action == "FOLLOW"}
-    if changed_at is not None:
-        detail["changed_at"] = to_text(changed_at)
-    what = f"serving#{champion.endpoint_config}#{verdict.state}#{detail.get('changed_at', '')}"
+    if endpoint is not None:
+        detail["changed_at"] = to_text(endpoint.modified_at)
+    since = detail.get("changed_at") or (to_text(agreement.modified_at) if agreement else "")
+    what = f"serving#{champion.endpoint_config}#{verdict.state}#{since}"
     # CloudTrail is asked only where there is something to tell: it takes two questions a second.
     if not windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, what):
-        tell_once(what, "endpoint_changed", detail | who(changed_at, bench), bench)
+        tell_once(what, "endpoint_changed", detail | who(endpoint, bench), bench)
 
 
-def who(changed_at: datetime | None, bench: Bench) -> dict[str, str]:
+def who(endpoint: EndpointState | None, bench: Bench) -> dict[str, str]:
     """Who changed the endpoint, and when, where CloudTrail says it; nothing for a change of long ago."""
-    now = wall_clock()
+    now, changed_at = wall_clock(), endpoint.modified_at if endpoint else None
     since = max(changed_at - AROUND if changed_at else now - LOOK_BACK, now - LOOK_BACK)
-    change = trail.last_change(clients.cloudtrail(), bench.config.endpoint.name, since=since, until=now)
+    config = endpoint.endpoint_config if endpoint else None
+    change = trail.last_change(clients.cloudtrail(), bench.config.endpoint.name, config, since=since, until=now)
     return {"by": change.by, "call": change.call, "changed_at": to_text(change.time)} if change else {}

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.errors import MessagesUntoldError
+from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.retraining import run_prefix
 from lambdas.adapters import (
     canary_alarms,
@@ -34,7 +34,7 @@ from lambdas.adapters.under_way import ReleaseUnderWay
 from lambdas.handlers.entry import entry
 from lambdas.handlers.logs import logger
 from lambdas.handlers.run_sweep import sweep_model, sweep_run
-from lambdas.handlers.serving_check import as_it_was, check_serving
+from lambdas.handlers.serving_check import as_it_was, check_serving, check_variants
 from lambdas.handlers.settled_release import Bench, settle_release, tell_once
 from lambdas.settings import Settings as Environment
 
@@ -173,7 +173,12 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
-    endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    try:
+        endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+    except EndpointVariantsError as error:
+        # Everything else rests on one variant: until a person has made one of them, this is all that can be said.
+        several = check_variants(error, stands, bench)
+        return {"verdict": several.state, "reasons": list(several.reasons)}
     if endpoint is not None and not endpoint.settled:
         # The next hour settles it.
         return {"verdict": "CHANGING", "reasons": send_back(stands.release, bench)}
@@ -182,7 +187,7 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
     if verdict is None:
         canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
-        verdict = check_serving(endpoint, bench)
+        verdict = check_serving(endpoint, stands.agreement, bench)
     if stands.waiting is not None:
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": stands.waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)

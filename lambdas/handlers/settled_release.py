@@ -96,6 +96,7 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
     back = endpoint.endpoint_config != release.endpoint_config
     return judge_release(
         asked=release.endpoint_config,
+        before=release.previous_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,
         watch=watch.last if watch and watch.run == release.run else None,
@@ -200,6 +201,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | Non
     late = too_late(champion) if champion is not None else {}
     if proof.verdict == "PROMOTED" and release.previous_config is None:
         first = {**facts(release), **late, "endpoint": bench.config.endpoint.name}
+        if release.replaces is not None:
+            first["replaces"] = release.replaces
         tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
         return
     detail = {**facts(release), **late, "reasons": list(proof.reasons)}
@@ -209,8 +212,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | Non
     kind = KINDS.get(proof.verdict)
     if kind is None:
         return
-    if proof.verdict == "UNPROVEN":
-        detail["serving"] = proof.serving
+    if proof.verdict in ("UNPROVEN", "OVERTAKEN"):
+        detail |= {"serving": proof.serving, "overtaken": proof.verdict == "OVERTAKEN"}
     # Of a machine that ended while it waited for instances its end is told; this is what it waited for.
     what = "failed" if proof.verdict == "SHORT" else "settled"
     tell_once(f"{what}#{release.run}", kind, detail, bench)
@@ -238,6 +241,7 @@ KINDS = {
     "PROMOTED": "canary_promoted",
     "ROLLED_BACK": "canary_rolled_back",
     "UNPROVEN": "release_unproven",
+    "OVERTAKEN": "release_unproven",
     "BROKEN": "failed",
     "SHORT": "failed",
 }

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
 from kedge.approval_order import Reading, is_decided_anew, judge_reading
-from kedge.errors import LeaseHeldError, RegistryBehindError, UnknownPackageError
+from kedge.errors import EndpointVariantsError, LeaseHeldError, RegistryBehindError, UnknownPackageError
 from kedge.model_config import ModelConfig
 from lambdas.adapters import (
     approvals,
@@ -301,7 +301,11 @@ def serving_champion(settings: Settings, config: ModelConfig, package: Package) 
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     if champion is None or champion.package_arn != package.arn:
         return None
-    endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    try:
+        endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
+    except EndpointVariantsError:
+        # Of several none is the champion; the release that is asked for tells so.
+        return None
     return champion if endpoint is not None and endpoint.endpoint_config == champion.endpoint_config else None
 
 
@@ -312,7 +316,10 @@ def is_absent_champion(settings: Settings, config: ModelConfig, package: Package
         return False
     if under_way.load(clients.dynamodb(), settings.state_table, config.model) is not None:
         return False
-    return endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name) is None
+    try:
+        return endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name) is None
+    except EndpointVariantsError:
+        return False
 
 
 def decision(package: Package) -> dict[str, Any]:

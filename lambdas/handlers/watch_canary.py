@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.business_canary import judge_canary_figures
 from kedge.canary import CanaryVerdict, judge_canary
 from kedge.canary_reading import NOTHING, SAME_MINUTES, Reading
+from kedge.errors import UnknownPackageError
 from kedge.model_config import ModelConfig
 from kedge.release_plan import capture_prefix
 from kedge.release_proof import LastWatch
@@ -107,7 +108,10 @@ def watched(request: Request) -> None:
 
 def taken_back(package_arn: str) -> str | None:
     """Say so where the approval that this release rests on is no more: a person's newest word counts."""
-    package = model_registry.describe_package(clients.sagemaker(), package_arn)
+    try:
+        package = model_registry.describe_package(clients.sagemaker(), package_arn)
+    except UnknownPackageError:
+        return f"version {package_arn.rpartition('/')[2]} was deleted in the registry: the canary goes back"
     if package.approval_status == "Approved":
         return None
     by = f" by {package.approved_by}" if package.approved_by else ""
@@ -129,9 +133,8 @@ def look(
         clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, endpoint_config=request.endpoint_config,
         start=since, end=request.time,
     )  # fmt: skip
-    served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
-    prefixes = (capture_prefix(request.model, request.package_version), served.capture_prefix(settings.data_bucket))
     s3, bucket, fleet = clients.s3(), settings.data_bucket, f"{endpoint.name}/{endpoint.variant}"
+    prefixes = (capture_prefix(request.model, request.package_version), champions_captures(request, settings))
     # The canary's errors count from the release on: when the last traffic moves, the bake's clock starts anew.
     begins, schemas = (request.started, since), schemas_of(request, settings, config)
     listed = [
@@ -158,6 +161,19 @@ def look(
     )  # fmt: skip
     figures = judge_canary_figures(canary.rows, champion.rows, schemas[0], verdict, released=schemas[1])
     return figures, requests, read
+
+
+def champions_captures(request: Request, settings: Settings) -> str:
+    """Where the champion's answers are: what a person put into service may capture nothing, or where Kedge does not look.
+
+    Then the answers of the last champion are compared, as far as they are young enough.
+    """
+    served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
+    found = served.capture_prefix(settings.data_bucket) or ""
+    if found.startswith("capture/"):
+        return found
+    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    return capture_prefix(request.model, champion.package_version if champion else "none")
 
 
 def answered_before(prefix: str, schema: ModelConfig, since: datetime, settings: Settings) -> tuple[Sample, str]:

@@ -146,6 +146,31 @@ def test_a_first_endpoint_is_told_once_and_without_a_canary(world):
     assert "canary" not in body
 
 
+def test_an_endpoint_that_was_made_anew_is_not_said_to_be_the_first(world):
+    promote(world)
+    released(world, previous=None)
+    note = under_way.load(world.dynamodb, TABLE, MODEL)
+    under_way.save(world.dynamodb, TABLE, MODEL, replace(note, replaces="1"))
+    world.serve(NEW)
+    at_the_end()
+    ((_, body),) = world.mails()
+    assert "Version 1 served before" in body
+    assert "somebody had deleted it" in " ".join(body.split())
+    assert "It is the first" not in body
+
+
+def test_a_config_that_somebody_else_put_into_service_meanwhile_is_no_canary_that_went_back(world):
+    promote(world)
+    released(world)
+    config = by_hand(world, None)
+    answer = at_the_end()
+    assert (answer["verdict"], champion(world).endpoint_config) == ("OVERTAKEN", OLD)
+    assert (world.kinds(), alarms(world), left(world)) == (["release_unproven"], [], [])
+    ((_, body),) = world.mails()
+    assert f"serves {config}: somebody else put it into service" in " ".join(body.split())
+    assert "untouched" not in body
+
+
 @pytest.mark.parametrize(("watch", "verdict"), [("MISBEHAVING", "ROLLED_BACK"), ("UNPROVEN", "UNPROVEN")])
 def test_a_canary_that_went_back_leaves_the_champion(world, watch, verdict):
     promote(world)
@@ -317,6 +342,29 @@ def test_a_deleted_endpoint_is_told_once(world):
     ((subject, body),) = world.mails()
     assert "does not serve what Kedge released" in subject
     assert "does not exist any more" in body
+
+
+def test_an_endpoint_that_came_back_and_is_deleted_again_is_told_again(world):
+    promote(world, package_arn=world.register(properties=PROPERTIES))
+    for _ in range(2):
+        world.serve(OLD)
+        assert hourly()["verdict"] == "agreed"
+        world.sagemaker.delete_endpoint(EndpointName=MODEL)
+        world.sagemaker.delete_endpoint_config(EndpointConfigName=OLD)
+        world.sagemaker.delete_model(ModelName=OLD)
+        assert [hourly()["verdict"] for _ in range(2)] == ["absent", "absent"]
+    assert len(world.mails()) == 2
+
+
+def test_an_endpoint_with_several_variants_is_told_once_and_all_else_is_settled(world):
+    promote(world)
+    world.serve(OLD)
+    (backend,) = [found for _, found in sagemaker_backends[ACCOUNT][REGION].endpoints.items()]
+    backend.production_variants = [{**backend.production_variants[0], "VariantName": name} for name in ("A", "B")]
+    assert [hourly()["verdict"] for _ in range(2)] == ["several variants", "several variants"]
+    ((subject, body),) = world.mails()
+    assert "does not serve what Kedge released" in subject
+    assert f"--endpoint-config-name {OLD}" in " ".join(body.split())
 
 
 def by_hand(world, package: str | None) -> str:
@@ -681,6 +729,22 @@ def test_who_deleted_the_endpoint_is_told_where_cloudtrail_says_it(world, monkey
     hourly()
     ((_, body),) = world.mails()
     assert f"Changed at {to_text(NOW)} by arn:aws:sts::1:assumed-role/ops/lisa (DeleteEndpoint)." in body
+
+
+@pytest.mark.parametrize("call", ["UpdateEndpoint", "DeleteEndpoint"])
+def test_a_call_that_did_not_make_the_change_is_not_blamed_for_it(world, monkeypatch, call):
+    promote(world)
+    config = by_hand(world, None) if call == "UpdateEndpoint" else None
+    ours = {"endpointName": MODEL, "endpointConfigName": NEW}
+    theirs = {"endpointName": MODEL} | ({"endpointConfigName": config} if config else {})
+    trail_says(
+        monkeypatch,
+        trail_event("UpdateEndpoint", "arn:kedge", requestParameters=ours),
+        trail_event(call, "arn:lisa", requestParameters=theirs),
+    )
+    hourly()
+    ((_, body),) = world.mails()
+    assert f"by arn:lisa ({call})" in body
 
 
 @pytest.mark.parametrize("denied", [False, True])

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 
+from kedge.release_proof import Capture
 from lambdas.adapters import captured_answers
 from lambdas.adapters.endpoints import EndpointState
 from lambdas.adapters.models import load_model
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
-from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, aws_world
+from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world
+from tests.handlers.champions import promote
 
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
 OLD, NEW = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbb"
@@ -193,6 +195,29 @@ def test_a_canary_whose_approval_was_taken_back_goes_back(world, updating, statu
     watch = look(20)["watch"]
     assert (watch["verdict"], watch["gauge"]) == ("MISBEHAVING", 1)
     assert f"is {status} in the registry" in watch["reasons"][0]
+
+
+@pytest.mark.usefixtures("world", "updating")
+def test_a_canary_whose_package_was_deleted_goes_back(monkeypatch):
+    monkeypatch.setattr("tests.handlers.test_watch_canary.PACKAGE", PACKAGE.replace("/1", "/99"))
+    watch = look(20)["watch"]
+    assert (watch["verdict"], watch["gauge"]) == ("MISBEHAVING", 1)
+    assert "was deleted in the registry" in watch["reasons"][0]
+
+
+@pytest.mark.parametrize("destination", ["elsewhere", None])
+def test_where_what_serves_is_not_captured_the_last_champions_answers_are_compared(
+    world, updating, monkeypatch, destination
+):
+    found = Capture(f"s3://{BUCKET}/{destination}", True) if destination else None
+    monkeypatch.setattr(
+        watch_canary.endpoints, "describe_served_model", lambda *_: watch_canary.endpoints.ServedModel("alien", found)
+    )
+    promote(world)
+    capture(world, "1", np.linspace(0.1, 0.9, 100), start=STARTED - timedelta(minutes=30))
+    capture(world, "2", np.linspace(0.1, 0.9, 100))
+    watch = look(20)["watch"]
+    assert (watch["verdict"], "in the hour before" in watch["reasons"][0]) == ("HEALTHY", True)
 
 
 def test_the_gauge_is_put_even_if_nothing_can_be_remembered(world, updating, monkeypatch):

@@ -17,6 +17,7 @@ TIMEOUT = "The deployment exceeded its maximum execution timeout."
 def judge(**changes) -> ReleaseProof:
     facts = {
         "asked": "m-v2",
+        "before": "m-v1",
         "found": "m-v2",
         "failure_reason": "",
         "watch": LastWatch("HEALTHY", (), 150),
@@ -28,6 +29,11 @@ def judge(**changes) -> ReleaseProof:
 
 def test_a_config_that_serves_and_was_tried_is_promoted():
     assert judge().verdict == "PROMOTED"
+
+
+def test_a_config_that_is_neither_old_nor_new_is_somebody_elses():
+    proof = judge(found="by-hand")
+    assert (proof.verdict, proof.serving) == ("OVERTAKEN", False)
 
 
 def test_a_silent_rollback_is_recognised_by_the_config_alone():

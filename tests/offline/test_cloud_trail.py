@@ -36,7 +36,9 @@ def test_a_call_on_an_endpoint_is_found_a_quarter_of_an_hour_later_with_who_made
     assert lookup(account) == []
     account.clock.advance_to(START + timedelta(minutes=16))
     ((name, record),) = lookup(account)
-    assert (name, record["requestParameters"]) == ("CreateEndpoint", {"endpointName": "e"})
+    asked = record["requestParameters"]
+    assert (name, asked["endpointName"]) == ("CreateEndpoint", "e")
+    assert asked["endpointConfigName"] == world.sagemaker.describe_endpoint(EndpointName="e")["EndpointConfigName"]
     assert record["userIdentity"]["arn"] == roles.ADMINISTRATOR
     assert lookup(account, **by_name("DeleteEndpoint")) == []
     assert lookup(account, EndTime=START - timedelta(minutes=1)) == []
