@@ -13,10 +13,10 @@ from benchmarks import data
 from benchmarks.judging import frozen, model
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.capture_records import parse_capture_files
-from kedge.model_config import ModelConfig
+from kedge.capture.records import parse_capture_files
+from kedge.config.model import ModelConfig
 from kedge.own_columns import HOUR
-from kedge.profile import count_rows_by_hour
+from kedge.profile.counting import count_rows_by_hour
 
 COMMAND = "python -m benchmarks capture"
 ROWS_PER_SECOND_MIN = 100_000
@@ -53,9 +53,12 @@ def captured(config: ModelConfig, *, rows: int) -> list[tuple[str, bytes]]:
     lines = [_line(row, values, answer) for row, (values, answer) in enumerate(zip(features, answers, strict=True))]
     starts = range(0, rows, OBJECT_ROWS)
     return [
-        (f"capture/bench/1/bench/AllTraffic/2026/01/01/{hour % 24:02}/{hour}.jsonl", "\n".join(lines[s : s + OBJECT_ROWS]).encode())
+        (
+            f"capture/bench/1/bench/AllTraffic/2026/01/01/{hour % 24:02}/{hour}.jsonl",
+            "\n".join(lines[s : s + OBJECT_ROWS]).encode(),
+        )
         for hour, s in enumerate(starts)
-    ]  # fmt: skip
+    ]
 
 
 def _line(row: int, values: tuple[object, ...], answer: float) -> str:

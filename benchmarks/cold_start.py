@@ -109,9 +109,11 @@ def invoke(environment: Mapping[str, str], *, events: int) -> list[float]:
     with RuntimeApi([load_event("message_judge")] * events) as api:
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603  # the runtime client with our handler
-            [*_python(), "-m", "awslambdaric", HANDLER], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            [*_python(), "-m", "awslambdaric", HANDLER],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env={**environment, "AWS_LAMBDA_RUNTIME_API": api.address},
-        )  # fmt: skip
+        )
         api.finished.wait(_PATIENCE_SECONDS)
         process.kill()
         _, errors = process.communicate()

@@ -17,9 +17,9 @@ from benchmarks.judging import frozen
 from benchmarks.measure import Spent, run
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.baseline import Baseline
-from kedge.counting import count_batches
-from kedge.profile_encoding import decode_baseline, encode_baseline
+from kedge.profile.baseline import Baseline
+from kedge.profile.counting import count_batches
+from kedge.profile.encoding import decode_baseline, encode_baseline
 
 COMMAND = "python -m benchmarks counting"
 RATIO_MAX, PEAK_MIB_MAX = 3.0, 400.0

@@ -25,8 +25,8 @@ from benchmarks.measure import ROOT
 from benchmarks.peers import SILENCE, environment
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.estimation import fit_estimator
-from kedge.outcomes import Outcomes
+from kedge.estimation.estimators import fit_estimator
+from kedge.outcomes.outcomes import Outcomes
 
 BOOKINGS = ROOT / "demo" / "data" / "hotel_bookings.parquet"
 METRICS = ("auc", "accuracy", "f1")
@@ -97,13 +97,20 @@ def write_shifted(place: Path, *, sets: int) -> None:
     for seed in range(sets):
         rng = np.random.default_rng(seed)
         inputs, labels = make_classification(
-            40_000, 10, n_informative=6, flip_y=0.1, class_sep=0.6 + 0.1 * (seed % 3), weights=[0.5 + 0.1 * (seed % 4)],
+            40_000,
+            10,
+            n_informative=6,
+            flip_y=0.1,
+            class_sep=0.6 + 0.1 * (seed % 3),
+            weights=[0.5 + 0.1 * (seed % 4)],
             random_state=seed,
-        )  # fmt: skip
+        )
         model = (
-            HistGradientBoostingClassifier(random_state=0), LogisticRegression(), GaussianNB(),
+            HistGradientBoostingClassifier(random_state=0),
+            LogisticRegression(),
+            GaussianNB(),
             RandomForestClassifier(60, min_samples_leaf=5, random_state=0),
-        )[seed % 4]  # fmt: skip
+        )[seed % 4]
         scores = model.fit(inputs[:4_000], labels[:4_000]).predict_proba(inputs)[:, 1]
         taught = np.arange(4_000, 4_000 + (1_000, 4_000)[seed // 4 % 2])
         picked = [_picked(inputs[:, seed % 10], taught[-1] + 1, step, rng) for step in np.linspace(-0.8, 0.8, 10)]
@@ -154,9 +161,13 @@ def _realised(scores: Floats, labels: Ints) -> list[float]:
 def _estimated_by_peer(python: Path | None, place: Path) -> str:
     """Let NannyML estimate every folder; why not, where it fails."""
     done = subprocess.run(  # noqa: S603  # the peer's own environment
-        [str(python), str(_PEER), str(place)], capture_output=True, text=True, timeout=_PEER_SECONDS, check=False,
+        [str(python), str(_PEER), str(place)],
+        capture_output=True,
+        text=True,
+        timeout=_PEER_SECONDS,
+        check=False,
         env={**os.environ, **SILENCE},
-    )  # fmt: skip
+    )
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it failed"])[-1]
 
 

@@ -25,10 +25,13 @@ from scipy.special import betaincinv
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
 from benchmarks.simulated_rows import SCENARIOS, SHIFTED, Scenario, config_of, table_of
-from kedge.design_effect import block_codes, design_effects
-from kedge.drift import DriftReport, judge_drift
-from kedge.model_config import ModelConfig
-from kedge.profile import Baseline, Profile, columns_of, count_rows_by_hour, freeze_baseline
+from kedge.columns.casting import columns_of
+from kedge.config.model import ModelConfig
+from kedge.drift.report import DriftReport, judge_drift
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.design_effect import block_codes, design_effects
+from kedge.profile.freezing import freeze_baseline
 from kedge.severity import Severity
 
 Rng = np.random.Generator

@@ -15,11 +15,13 @@ import numpy as np
 from benchmarks import data
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.columns import Column
-from kedge.drift import judge_drift
-from kedge.model_config import ModelConfig
-from kedge.model_sections import Endpoint, Feature, Prediction
-from kedge.profile import Baseline, count_rows, freeze_baseline
+from kedge.columns.casting import Column
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Endpoint, Feature, Prediction
+from kedge.drift.report import judge_drift
+from kedge.profile.baseline import Baseline
+from kedge.profile.counting import count_rows
+from kedge.profile.freezing import freeze_baseline
 
 COMMAND = "python -m benchmarks judging"
 JUDGING_MS_MAX = 20.0
@@ -44,12 +46,24 @@ def section(work: Path, scale: Scale) -> Section:
     return Section(
         "Judging",
         [
-            Figure(f"all statistics of {len(data.COLUMNS)} columns from two profiles", judged, "CPU ms", COMMAND, JUDGING_MS_MAX),
+            Figure(
+                f"all statistics of {len(data.COLUMNS)} columns from two profiles",
+                judged,
+                "CPU ms",
+                COMMAND,
+                JUDGING_MS_MAX,
+            ),
             Figure("adding two days", one, "CPU ms", COMMAND),
             Figure(f"a window of {DAYS} days, added up", thirty, "CPU ms", COMMAND),
-            Figure(f"the window of {DAYS} days against {DAYS} sums", thirty / (DAYS * one), "times", COMMAND, SUMS_RATIO_MAX),
+            Figure(
+                f"the window of {DAYS} days against {DAYS} sums",
+                thirty / (DAYS * one),
+                "times",
+                COMMAND,
+                SUMS_RATIO_MAX,
+            ),
         ],
-    )  # fmt: skip
+    )
 
 
 def model() -> ModelConfig:
@@ -57,8 +71,11 @@ def model() -> ModelConfig:
     features = [Feature(name=name, kind="numeric") for name in data.NUMERIC]
     features += [Feature(name=name, kind="categorical") for name in data.CATEGORICAL]
     return ModelConfig(
-        model="bench", endpoint=Endpoint(name="bench"), features=tuple(features), prediction=Prediction(name=data.PREDICTION)
-    )  # fmt: skip
+        model="bench",
+        endpoint=Endpoint(name="bench"),
+        features=tuple(features),
+        prediction=Prediction(name=data.PREDICTION),
+    )
 
 
 def columns() -> tuple[Column, ...]:

@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 from moto import mock_aws
 
-from kedge.day_profile import DayProfile, encode_day
-from kedge.fold_report import FoldReport
-from kedge.model_config import ModelConfig
-from kedge.model_sections import Endpoint, Feature
-from lambdas.adapters import clients, days, predictions
-from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Endpoint, Feature
+from kedge.labels.fold import FoldReport
+from kedge.profile.day import DayProfile, encode_day
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import days, predictions
+from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
 
 DAY_LABELS, HOURS = 20_000, 24
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -22,16 +22,16 @@ from benchmarks.label_history import DAY_LABELS, LabelHistory, fake_aws
 from benchmarks.measure import Spent, run
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from cli.processor import prefer_what_is_fast
+from cli.lean_start import prefer_what_is_fast
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Endpoint, Feature
 from kedge.intervals import Estimate
-from kedge.label_join import join_labels
-from kedge.labelled_rows import TRUTH, labelled_rows
-from kedge.model_config import ModelConfig
-from kedge.model_sections import Endpoint, Feature
-from kedge.outcome_counts import count_outcomes, measure
-from kedge.outcomes import read_outcomes
+from kedge.labels.join import join_labels
+from kedge.labels.labelled_rows import TRUTH, labelled_rows
+from kedge.outcomes.counts import count_outcomes, measure
+from kedge.outcomes.outcomes import read_outcomes
 from lambdas.adapters import clients
-from lambdas.adapters.label_days import encode_labels
+from lambdas.adapters.bucket.label_days import encode_labels
 
 COMMAND = "python -m benchmarks label_join"
 RATIO_MAX, PEAK_MIB_MAX, INCREMENT_RATIO_MAX = 3.0, 1024.0, 1.1

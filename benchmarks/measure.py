@@ -43,9 +43,15 @@ def run(command: Sequence[str], *, environment: Mapping[str, str] | None = None)
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "spent.json"
         done = subprocess.run(  # noqa: S603  # the benchmarks' own commands
-            [sys.executable, "-I", "-S", "-c", _BETWEEN, str(told), *command], cwd=ROOT, check=False, text=True, errors="replace",
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})},
-        )  # fmt: skip
+            [sys.executable, "-I", "-S", "-c", _BETWEEN, str(told), *command],
+            cwd=ROOT,
+            check=False,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+        )
         cpu, wall, peak, code = json.loads(told.read_text())
     return Spent(cpu, wall, peak / _MIB, code, done.stdout)
 

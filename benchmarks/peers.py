@@ -104,9 +104,13 @@ def _uv(arguments: list[str]) -> str:
     """Run uv; its last line where it fails."""
     try:
         done = subprocess.run(  # noqa: S603  # uv, from our own environment
-            [str(_UV), *arguments], capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False,
+            [str(_UV), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+            check=False,
             env={**os.environ, "VIRTUAL_ENV": ""},
-        )  # fmt: skip
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["uv failed"])[-1]
@@ -132,14 +136,20 @@ def _ratios(peer: str, ours: Spent, later: Spent, bare: Spent) -> list[Figure]:
         Figure(f"{peer}, the fastest, best of {_TIMES} runs", later.cpu_seconds, "CPU s", COMMAND),
         Figure(f"the same without byte-code, best of {_TIMES}", bare.cpu_seconds, "CPU s", COMMAND),
         Figure(
-            f"kedge check against {peer} as its installer leaves it", ours.cpu_seconds / bare.cpu_seconds,
-            "times its CPU", COMMAND, RATIO_MAX,
+            f"kedge check against {peer} as its installer leaves it",
+            ours.cpu_seconds / bare.cpu_seconds,
+            "times its CPU",
+            COMMAND,
+            RATIO_MAX,
         ),
         Figure(
-            f"kedge check against {peer} with byte-code", ours.cpu_seconds / later.cpu_seconds,
-            "times its CPU", COMMAND, RATIO_MAX,
+            f"kedge check against {peer} with byte-code",
+            ours.cpu_seconds / later.cpu_seconds,
+            "times its CPU",
+            COMMAND,
+            RATIO_MAX,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _last_line(spent: Spent | None) -> str:

@@ -13,7 +13,8 @@ import pyarrow as pa
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from kedge.model_config import ModelConfig, parse_model_config
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
 
 Rng = np.random.Generator
 Rows = Callable[[Rng, int], dict[str, Any]]

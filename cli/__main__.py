@@ -4,8 +4,7 @@ import os
 import sys
 from contextlib import suppress
 
-from cli.lean_imports import import_lean
-from cli.processor import prefer_what_is_fast
+from cli.lean_start import import_lean, prefer_what_is_fast
 
 # Those that do nothing but count and judge; the others may use what is left out.
 COUNTING = ("check", "backtest")

@@ -134,7 +134,7 @@ def _emptied(directory: Path | None) -> Path:
 
 
 def _synthesised(models: Path, assembly: Path) -> Path:
-    from cli.model_files import read_model_files
+    from cli.models import read_model_files
 
     if not models.is_dir():
         raise BadInputError(f"{models}: there is no such folder")

@@ -5,18 +5,21 @@ from __future__ import annotations
 import typer
 
 from cli.account import deploy, serve
-from cli.backtest import backtest
-from cli.check import check
+from cli.backtest.command import backtest
+from cli.check.command import check
 from cli.doctor.command import doctor
-from cli.init import init
+from cli.drafts.command import init
 from cli.models import validate
-from cli.operate import history, pause, reconcile, retrain, rollback
+from cli.operator.commands import history, pause, reconcile, retrain, rollback
 from cli.smoke.command import smoke
 
 app = typer.Typer(
-    name="kedge", no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False,
+    name="kedge",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
     help="Watches models on SageMaker: drift, quality, retraining, release.",
-)  # fmt: skip
+)
 account = typer.Typer(no_args_is_help=True, help="The offline account: AWS in one process.")
 models = typer.Typer(no_args_is_help=True, help="The watched models' YAML files.")
 

@@ -45,8 +45,12 @@ def _bar() -> Any:
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     shown = Bar(
-        SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} values read"),
-        TimeElapsedColumn(), console=Console(stderr=True), transient=True,
-    )  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.completed:,.0f} values read"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
     shown.start()
     return shown

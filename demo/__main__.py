@@ -19,9 +19,9 @@ from demo.first_champion import release_first_champion
 from demo.page import write_page
 from demo.replay import Replay
 from demo.timing import Timing
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from offline.account import Account
-from offline.processes import processes_of
+from offline.containers.processes import processes_of
 
 MODEL_FILE = Path("models/hotel-cancellations.yaml")
 OUT = Path("build/demo")
@@ -85,9 +85,14 @@ def data_bucket(account: Account) -> str:
 def replay_progress(console: Console) -> Progress:
     """One line: how far, which day, and the latest thing that happened."""
     return Progress(
-        BarColumn(30), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(), TextColumn("{task.fields[day]}"),
-        TextColumn("[cyan]{task.fields[news]}"), console=console, refresh_per_second=2,
-    )  # fmt: skip
+        BarColumn(30),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[day]}"),
+        TextColumn("[cyan]{task.fields[news]}"),
+        console=console,
+        refresh_per_second=2,
+    )
 
 
 if __name__ == "__main__":

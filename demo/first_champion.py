@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from demo.bookings import CHAMPION_FROM, REPLAY_FROM, training_rows
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 from offline.account import Account
 
 PATIENCE = timedelta(hours=10)

@@ -49,15 +49,24 @@ class Axis:
 def write_page(outcome: Outcome, out: Path) -> None:
     """Render build/demo/index.html."""
     environment = Environment(
-        loader=FileSystemLoader([Path(__file__).parent, Path("report/templates")]), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader([Path(__file__).parent, Path("report/templates")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     times = outcome.predictions["time"]
     axis = Axis(times.min().to_pydatetime(), times.max().to_pydatetime())
     page = environment.get_template("page.html").render(
-        width=WIDTH, left=LEFT, figures=figures(outcome), auc=auc_chart(outcome, axis), lanes=lanes(outcome, axis),
-        heat=heat_map(outcome, axis), events=events(outcome), months=month_ticks(outcome, axis),
-    )  # fmt: skip
+        width=WIDTH,
+        left=LEFT,
+        figures=figures(outcome),
+        auc=auc_chart(outcome, axis),
+        lanes=lanes(outcome, axis),
+        heat=heat_map(outcome, axis),
+        events=events(outcome),
+        months=month_ticks(outcome, axis),
+    )
     (out / "index.html").write_text(page, encoding="utf-8")
 
 
@@ -75,21 +84,31 @@ def auc_chart(outcome: Outcome, axis: Axis) -> dict[str, Any]:
 
     series = []
     for name, label, colour in (
-        ("managed", "managed by Kedge", "var(--sea)"), ("static", "never retrained", "var(--critical)"),
-    ):  # fmt: skip
+        ("managed", "managed by Kedge", "var(--sea)"),
+        ("static", "never retrained", "var(--critical)"),
+    ):
         points = [
-            {"x": axis.x(middle(row["month"])), "y": y(row[name]),
-             "title": f"{row['month']}: {label} {row[name]:.3f} ({row['rows']:,} bookings)"}
+            {
+                "x": axis.x(middle(row["month"])),
+                "y": y(row[name]),
+                "title": f"{row['month']}: {label} {row[name]:.3f} ({row['rows']:,} bookings)",
+            }
             for row in outcome.months.to_dict(orient="records")
-        ]  # fmt: skip
+        ]
         series.append({"label": label, "colour": colour, "points": points})
     ticks = [{"y": y(value / 100), "label": f"{value / 100:.2f}"} for value in range(50, 96, 5)]
     promotions = [
         {"x": axis.x(parse(e["time"])), "label": f"v{e['detail'].get('package_version', '')}"}
         for e in outcome.kinds("canary_promoted")
     ]
-    return {"height": AUC_TOP + AUC_HEIGHT + 24, "bottom": AUC_TOP + AUC_HEIGHT, "top": AUC_TOP, "series": series,
-            "ticks": ticks, "promotions": promotions}  # fmt: skip
+    return {
+        "height": AUC_TOP + AUC_HEIGHT + 24,
+        "bottom": AUC_TOP + AUC_HEIGHT,
+        "top": AUC_TOP,
+        "series": series,
+        "ticks": ticks,
+        "promotions": promotions,
+    }
 
 
 def middle(month: str) -> datetime:
@@ -111,10 +130,15 @@ def lanes(outcome: Outcome, axis: Axis) -> dict[str, Any]:
     rows = []
     for index, (name, kinds, colour) in enumerate(LANES):
         marks = [
-            {"x": axis.x(parse(e["time"])), "colour": "var(--critical)" if e["kind"] in BAD else colour,
-             "title": f"{e['time'][:16]} {e['kind']}: {summary(e)}", "hollow": e["kind"] == "canary_started" or over(e)}
-            for e in outcome.kinds(*kinds) if axis.first <= parse(e["time"]) <= axis.last
-        ]  # fmt: skip
+            {
+                "x": axis.x(parse(e["time"])),
+                "colour": "var(--critical)" if e["kind"] in BAD else colour,
+                "title": f"{e['time'][:16]} {e['kind']}: {summary(e)}",
+                "hollow": e["kind"] == "canary_started" or over(e),
+            }
+            for e in outcome.kinds(*kinds)
+            if axis.first <= parse(e["time"]) <= axis.last
+        ]
         bars = episodes(outcome, axis) if name == "alerts" else []
         rows.append({"name": name, "y": index * LANE_HEIGHT + 14, "marks": marks, "bars": bars})
     return {"height": len(LANES) * LANE_HEIGHT + 6, "rows": rows}
@@ -155,13 +179,21 @@ def heat_map(outcome: Outcome, axis: Axis) -> dict[str, Any]:
             if column is not None and column["effect"] is not None:
                 end = parse(entry["detail"]["window"]["end"])
                 cells.append(
-                    {"x": max(axis.x(end) - cell, LEFT), "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
-                     "href": report_page(entry),
-                     "title": f"{name}, window to {end:%Y-%m-%d}: effect {column['effect']:.2f}, PSI {column['psi']:.2f}"}
-                )  # fmt: skip
+                    {
+                        "x": max(axis.x(end) - cell, LEFT),
+                        "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
+                        "href": report_page(entry),
+                        "title": f"{name}, window to {end:%Y-%m-%d}: effect {column['effect']:.2f}, PSI {column['psi']:.2f}",
+                    }
+                )
         rows.append({"name": name, "y": index * (CELL_HEIGHT + 2), "cells": cells})
-    return {"height": len(names) * (CELL_HEIGHT + 2) + 24, "cell": cell, "cell_height": CELL_HEIGHT, "rows": rows,
-            "bottom": len(names) * (CELL_HEIGHT + 2)}  # fmt: skip
+    return {
+        "height": len(names) * (CELL_HEIGHT + 2) + 24,
+        "cell": cell,
+        "cell_height": CELL_HEIGHT,
+        "rows": rows,
+        "bottom": len(names) * (CELL_HEIGHT + 2),
+    }
 
 
 def summary(entry: dict[str, Any]) -> str:
@@ -178,7 +210,13 @@ def events(outcome: Outcome) -> list[dict[str, Any]]:
     quiet = {"performance_measured", "training_completed"}
     pages = {e["detail"]["report_key"]: report_page(e) for e in outcome.kinds("window_judged")}
     return [
-        {"time": e["time"][:16].replace("T", " "), "kind": e["kind"], "bad": e["kind"] in BAD,
-         "summary": summary(e), "href": pages.get(e["detail"].get("report_key", ""), "")}
-        for e in outcome.timeline if e["kind"] not in quiet and e["kind"] != "window_judged"
-    ]  # fmt: skip
+        {
+            "time": e["time"][:16].replace("T", " "),
+            "kind": e["kind"],
+            "bad": e["kind"] in BAD,
+            "summary": summary(e),
+            "href": pages.get(e["detail"].get("report_key", ""), ""),
+        }
+        for e in outcome.timeline
+        if e["kind"] not in quiet and e["kind"] != "window_judged"
+    ]

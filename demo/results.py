@@ -17,10 +17,10 @@ from sklearn.metrics import roc_auc_score
 
 from demo.bookings import REPLAY_FROM
 from demo.replay import Replay
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 from kedge.own_columns import ROW_ID, TIME
-from kedge.profile_encoding import decode_profiles
-from kedge.training_rows import scoring_payload, typed_rows
+from kedge.profile.encoding import decode_profiles
+from kedge.retraining.rows import scoring_payload, typed_rows
 from offline.account import Account
 from report.alert_words import deciding_reasons
 
@@ -109,9 +109,8 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     first = sagemaker.describe_model_package(ModelPackageName=packages[0]["ModelPackageArn"])
     role = next(r["Arn"] for r in account.client("iam").list_roles()["Roles"] if "Scoring" in r["RoleName"])
     sagemaker.create_model(
-        ModelName=SCORE_JOB, ExecutionRoleArn=role,
-        PrimaryContainer={"ModelPackageName": first["ModelPackageArn"]},
-    )  # fmt: skip
+        ModelName=SCORE_JOB, ExecutionRoleArn=role, PrimaryContainer={"ModelPackageName": first["ModelPackageArn"]}
+    )
     sagemaker.create_transform_job(
         TransformJobName=SCORE_JOB,
         ModelName=SCORE_JOB,
@@ -199,8 +198,18 @@ def write_summary(outcome: Outcome, out: Path, *, loop_seconds: float, timing: l
 
 def show(outcome: Outcome, console: Console, seconds: float, timing: list[tuple[str, float]]) -> None:
     """Print the story, the figures, and where the time went."""
-    shown = ("retraining_started", "retraining_held", "gate_passed", "gate_failed", "approved", "canary_promoted",
-             "canary_rolled_back", "release_unproven", "data_rejected", "failed")  # fmt: skip
+    shown = (
+        "retraining_started",
+        "retraining_held",
+        "gate_passed",
+        "gate_failed",
+        "approved",
+        "canary_promoted",
+        "canary_rolled_back",
+        "release_unproven",
+        "data_rejected",
+        "failed",
+    )
     for entry in outcome.kinds(*shown):
         told = (deciding_reasons(entry["detail"]) or [entry["detail"].get("package_version", "")])[0]
         console.print(f"{entry['time'][:16]}  [bold]{entry['kind']}[/bold]  {told}", highlight=False)

@@ -8,9 +8,9 @@ from time import perf_counter
 from typing import Any
 
 from offline.account import Account
-from offline.lambda_runtime import Functions
-from offline.training_run import TrainingRun
-from offline.transform_run import TransformRun
+from offline.functions.runtime import Functions
+from offline.sagemaker.training_run import TrainingRun
+from offline.sagemaker.transform_run import TransformRun
 
 
 class Stopwatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kedge.metric_names import Direction
+from kedge.config.metrics import Direction
 
 _THOUSAND, _SMALL, _SMALLEST = 1000, 0.1, 1e-6
 # Beyond this many further digits two values are told as equal.

@@ -31,12 +31,12 @@ from offline.calls import Call
 from offline.clock import Clock
 
 if TYPE_CHECKING:
-    from offline.capacity import Capacity
     from offline.cloud_trail import Trail
-    from offline.iam import Guard
-    from offline.lambda_events import FunctionEvents
-    from offline.lambda_runtime import Functions
-    from offline.stacks import Stacks
+    from offline.cloudformation.stacks import Stacks
+    from offline.functions.events import FunctionEvents
+    from offline.functions.runtime import Functions
+    from offline.iam.guard import Guard
+    from offline.sagemaker.capacity import Capacity
 
 # Each extends one service; the order is that in which one may lean on another.
 MODULES = (
@@ -75,7 +75,7 @@ MOTO_SETTINGS = {
 class Account:
     """The account: enter it to start it, leave it to give the process back as it was."""
 
-    # Set by the module that knows how: offline.lambda_runtime, offline.events, offline.metrics, ...
+    # Set by the module that knows how: offline.functions.runtime, offline.delivery.events, offline.metrics.cloudwatch, ...
     functions: Functions
     function_events: FunctionEvents
     iam: Guard
@@ -191,7 +191,7 @@ class Account:
 
     def deploy(self, assembly: Path, **parameters: str) -> dict[str, dict[str, str]]:
         """Create every stack of a CDK cloud assembly, or update it, in order; return each stack's outputs."""
-        from offline.cloudformation import deploy
+        from offline.cloudformation.deployment import deploy
 
         return deploy(self, Path(assembly), parameters)
 

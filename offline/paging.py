@@ -123,7 +123,7 @@ def _cut(parsed: Any, model: Any, context: Any, **_: Any) -> None:
         _paging.cut(parsed, model, context)
 
 
-# Sessions copy this list when they are made, as in `offline.iam`.
+# Sessions copy this list when they are made, as in `offline.iam.guard`.
 BUILTIN_HANDLERS += [("provide-client-params", _ask), ("before-call", _go_on), ("after-call", _cut)]
 
 

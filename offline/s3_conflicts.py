@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from moto.s3.exceptions import PreconditionFailed, S3ClientError
 from moto.s3.responses import S3Response
 
-from offline.sagemaker_api import seeded
+from offline.sagemaker.api import seeded
 
 if TYPE_CHECKING:
     from offline.account import Account

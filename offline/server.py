@@ -21,7 +21,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from offline.template_check import DeployError
+from offline.cloudformation.template_check import DeployError
 
 HOST = "127.0.0.1"
 CLOCK_PATH, ACCOUNT_PATH = "/_kedge/clock", "/_kedge/account"

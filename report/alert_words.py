@@ -52,7 +52,7 @@ def requested(detail: Mapping[str, Any]) -> str:
     """The kind of a person's own request, `manual` or `initial`; empty where Kedge decided, or it is not known."""
     trigger = detail.get("trigger")
     kind = trigger.get("kind") if isinstance(trigger, Mapping) else trigger
-    # A run's name ends with its kind, its attempt and its digest: kedge.retraining.run_name.
+    # A run's name ends with its kind, its attempt and its digest: kedge.retraining.decision.run_name.
     kind = kind or (str(detail.get("run", "")).rsplit("-", 3)[-3:] or [""])[0]
     return str(kind) if kind in ("manual", "initial") else ""
 

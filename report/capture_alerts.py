@@ -26,10 +26,13 @@ def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
             section("WHAT CAME (9 stands for numbers, a for words)", bullets(came)),
             section("WHAT WAS EXPECTED", str(detail["expected"])),
             section("HOW TO CORRECT IT", str(detail["remedy"])),
-            section("WHAT HAPPENS NEXT", "You are told this once while it lasts. What was captured stays where it is; "
-                "unreadable records of runs so far are below quarantine/, with their reasons."),
+            section(
+                "WHAT HAPPENS NEXT",
+                "You are told this once while it lasts. What was captured stays where it is; "
+                "unreadable records of runs so far are below quarantine/, with their reasons.",
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 _FAULTS = {

@@ -22,9 +22,19 @@ def histogram_svg(name: str, bars: Mapping[str, Any]) -> Markup:
         '<line x1="0" x2="{}" y1="{}" y2="{}"/><text x="0" y="{}">{}</text>'
         '<text x="{}" y="{}" text-anchor="end">{}</text></svg>'
     ).format(
-        WIDTH, HEIGHT, name, drawn, WIDTH, HEIGHT - FLOOR, HEIGHT - FLOOR, HEIGHT - 3, first,
-        WIDTH, HEIGHT - 3, last if len(pairs) > 1 else "",
-    )  # fmt: skip
+        WIDTH,
+        HEIGHT,
+        name,
+        drawn,
+        WIDTH,
+        HEIGHT - FLOOR,
+        HEIGHT - FLOOR,
+        HEIGHT - 3,
+        first,
+        WIDTH,
+        HEIGHT - 3,
+        last if len(pairs) > 1 else "",
+    )
 
 
 def _pair(left: float, step: float, tallest: float, label: str, baseline: float, window: float) -> Markup:

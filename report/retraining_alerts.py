@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kedge.shortage import is_shortage, quota_in
+from kedge.release.shortage import is_shortage, quota_in
 from report.alert_words import (
     Message,
     bullets,

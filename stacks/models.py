@@ -10,8 +10,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
-from kedge.model_config import ModelConfig
 from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
 from stacks.parts.naming import synthesizer

@@ -8,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 from stacks.joining import Joining
 from stacks.parts.access import (
     may_list,
@@ -137,9 +137,17 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         # Captures: for the groups of sensitive custom attributes, which are kept nowhere else.
         may_read(
-            role, self._storage.data,
-            "labels", "labelled", "predictions", "profiles", "baselines", "reports", "capture", "athena",
-        )  # fmt: skip
+            role,
+            self._storage.data,
+            "labels",
+            "labelled",
+            "predictions",
+            "profiles",
+            "baselines",
+            "reports",
+            "capture",
+            "athena",
+        )
         may_write(role, self._storage.data, "labelled", "reports", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_send(role, self.drifts, self.joining.joins)

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 from stacks.parts.access import (
     ALARMS,
     ISOLATED,

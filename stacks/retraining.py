@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kedge.drift import DriftReport, judge_drift
-from kedge.model_config import ModelConfig, parse_model_config
-from kedge.profile import Baseline, columns_of, count_rows, freeze_baseline
+from kedge.columns.casting import columns_of
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
+from kedge.drift.report import DriftReport, judge_drift
+from kedge.profile.baseline import Baseline
+from kedge.profile.counting import count_rows
+from kedge.profile.freezing import freeze_baseline
 
 START, END = datetime(2016, 1, 4, tzinfo=UTC), datetime(2016, 1, 11, tzinfo=UTC)
 YAML = """

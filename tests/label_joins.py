@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from kedge.label_fold import label_schema
-from kedge.label_join_sql import answers_schema, joined_schema
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
+from kedge.labels.fold import label_schema
+from kedge.labels.join_sql import answers_schema, joined_schema
 
 Labels = Mapping[date, Sequence[Mapping[str, Any]]]
 

@@ -18,9 +18,12 @@ def export(work: Path) -> None:
     _write(work / "nannyml car loan", reference, known, score="y_pred_proba", label="repaid")
     reference, analysis, targets = nml.load_us_census_ma_employment_data()
     _write(
-        work / "nannyml census employment", reference, analysis.merge(targets, on="id"), score="predicted_probability",
+        work / "nannyml census employment",
+        reference,
+        analysis.merge(targets, on="id"),
+        score="predicted_probability",
         label="employed",
-    )  # fmt: skip
+    )
 
 
 def estimate(folder: Path) -> None:
@@ -29,9 +32,13 @@ def estimate(folder: Path) -> None:
     for side in (reference, rows):
         side["decided"] = (side["score"] >= 0.5).astype(int)
     estimator = nml.CBPE(
-        metrics=list(METRICS.values()), y_pred_proba="score", y_pred="decided", y_true="label",
-        problem_type="classification_binary", chunk_number=1,
-    )  # fmt: skip
+        metrics=list(METRICS.values()),
+        y_pred_proba="score",
+        y_pred="decided",
+        y_true="label",
+        problem_type="classification_binary",
+        chunk_number=1,
+    )
     estimator.fit(reference)
     found = []
     for _, chunk in rows.groupby("chunk"):

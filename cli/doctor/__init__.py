@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cli.doctor.findings import Finding, Verdict
 
 if TYPE_CHECKING:
-    from cli.deployment import Deployment
-    from cli.doctor.installation import Check, Installation
+    from cli.doctor.checks.installation import Check, Installation
+    from cli.operator.deployment import Deployment
 
 __all__ = ["Finding", "Verdict", "examine"]
 
@@ -22,8 +22,8 @@ def examine(deployment: Deployment, models: Path, *, only: Collection[str] = ())
     A check that AWS refuses to answer is a finding of its own, and does not stop the others. Without valid credentials
     there is but the first finding.
     """
-    from cli.doctor.checks import CHECKS
-    from cli.doctor.installation import Installation
+    from cli.doctor.checks.installation import Installation
+    from cli.doctor.every_check import CHECKS
 
     installation = Installation(deployment, models)
     findings: list[Finding] = []

@@ -12,7 +12,7 @@ import typer
 
 from cli.doctor.findings import Verdict, exit_code
 from cli.models import DIRECTORY as MODELS
-from cli.operate import EndpointUrl, Region
+from cli.operator.commands import EndpointUrl, Region
 from cli.refusals import in_a_sentence
 
 
@@ -43,9 +43,9 @@ def doctor(
     It changes nothing: each function is invoked with an empty event, which it answers at once.
     """
     with in_a_sentence("doctor"):
-        from cli.deployment import Deployment
         from cli.doctor import examine
         from cli.doctor.checklist import print_checklist
+        from cli.operator.deployment import Deployment
 
         findings = examine(Deployment(region=region, endpoint_url=endpoint_url, profile=profile), models)
     if as_json:

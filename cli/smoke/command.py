@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.models import DIRECTORY as MODELS
-from cli.operate import EndpointUrl, Region
+from cli.operator.commands import EndpointUrl, Region
 from cli.refusals import BadInputError, in_a_sentence
 from cli.written_files import write_all
 
 if TYPE_CHECKING:
     from cli.smoke.cleaning import Removed
+    from cli.smoke.every_step import Step
     from cli.smoke.run import Result
-    from cli.smoke.steps import Step
     from cli.smoke.world import Smoke
 
 PLAN = """\
@@ -61,7 +61,7 @@ def smoke(  # noqa: PLR0913  # each is an option of the command line
         if prepare:
             _prepare(models)
             return
-        from cli.deployment import Deployment
+        from cli.operator.deployment import Deployment
         from cli.smoke.run import chosen_steps
         from cli.smoke.waiting import Waiting
         from cli.smoke.world import Smoke
@@ -102,8 +102,8 @@ def _prepare(models: Path) -> None:
 def _ask(world: Smoke, *, keep: bool, yes: bool, afresh: bool) -> None:
     """Say what will be made, refuse what could not go well, and ask."""
     from cli.smoke.leftovers import find_all
-    from cli.smoke.preflight import prove
     from cli.smoke.proof import NotProvedError
+    from cli.smoke.steps.preflight import prove
 
     try:
         prove(world)
@@ -179,6 +179,7 @@ def _write(path: Path | None, results: list[Result], removed: list[Removed]) -> 
     if path is None:
         return
     document: dict[str, Any] = {
-        "steps": [asdict(result) for result in results], "removed": [asdict(thing) for thing in removed]
-    }  # fmt: skip
+        "steps": [asdict(result) for result in results],
+        "removed": [asdict(thing) for thing in removed],
+    }
     write_all({path: json.dumps(document, indent=2) + "\n"})

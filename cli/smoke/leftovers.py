@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cli.deployment import RELEASE, RETRAINING
-from cli.smoke.alert_path import topics_of
+from cli.operator.deployment import RELEASE, RETRAINING
 from cli.smoke.listener import QUEUE
 from cli.smoke.model import MODEL
 from cli.smoke.packages import packages
+from cli.smoke.steps.alert_path import topics_of
 from cli.smoke.world import Smoke
-from lambdas.adapters import objects
+from lambdas.adapters.bucket import objects
 
 DATABASE = "kedge"  # stacks/joining.py
 QUERIES, MANIFEST = "athena/queries/", "-manifest.csv"
@@ -77,8 +77,11 @@ def serving_parts(smoke: Smoke) -> Iterator[Leftover]:
         for page in client.get_paginator(call).paginate(NameContains=MODEL):
             for name in (found[f"{kind}Name"] for found in page[many]):
                 if name.startswith(f"{MODEL}-"):
-                    yield Leftover("endpoint config" if many != "Models" else "model", name,
-                                   partial(delete, **{f"{kind}Name": name}))  # fmt: skip
+                    yield Leftover(
+                        "endpoint config" if many != "Models" else "model",
+                        name,
+                        partial(delete, **{f"{kind}Name": name}),
+                    )
 
 
 def alarms(smoke: Smoke) -> Iterator[Leftover]:
@@ -131,9 +134,12 @@ def items(smoke: Smoke) -> Iterator[Leftover]:
     """Items of the state table."""
     client, table = smoke.client("dynamodb"), smoke.deployment.table
     pages = client.get_paginator("query").paginate(
-        TableName=table, ConsistentRead=True, KeyConditionExpression="#model = :model",
-        ExpressionAttributeNames={"#model": "model"}, ExpressionAttributeValues={":model": {"S": MODEL}},
-    )  # fmt: skip
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="#model = :model",
+        ExpressionAttributeNames={"#model": "model"},
+        ExpressionAttributeValues={":model": {"S": MODEL}},
+    )
     for item in (found for page in pages for found in page["Items"]):
         key = {"model": item["model"], "item": item["item"]}
         yield Leftover("item", item["item"]["S"], partial(client.delete_item, TableName=table, Key=key))

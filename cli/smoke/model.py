@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kedge.model_config import ModelConfig, parse_model_config
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
 
 DEFINITION = Path(__file__).with_name("kedge-smoke.yaml")
 MODEL = DEFINITION.stem
@@ -55,7 +56,7 @@ def training_parquet(rows: list[Row], *, until: datetime) -> bytes:
     """The rows as a user hands over the first ones, spread evenly over the days before `until`."""
     import pyarrow as pa
 
-    from lambdas.adapters.training_data import table_bytes
+    from lambdas.adapters.training.training_data import table_bytes
 
     step = timedelta(days=TRAINING_DAYS) / len(rows)
     times = [until - step * (len(rows) - place) for place in range(len(rows))]

@@ -10,8 +10,8 @@ from typing import Any
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError
 from cli.smoke.world import Smoke
-from lambdas.adapters.artefacts import pinned_key
-from lambdas.adapters.model_registry import ARTEFACT_SHA256
+from lambdas.adapters.release.model_registry import ARTEFACT_SHA256
+from lambdas.adapters.training.artefacts import pinned_key
 
 PENDING = "PendingManualApproval"
 ENDS = ("canary_promoted", "baseline_switched", "canary_rolled_back", "release_unproven", "failed")
@@ -70,9 +70,10 @@ def released(smoke: Smoke, arn: str, *, expected: str, meanwhile: Callable[[], o
     approved = smoke.waiting.until(lambda: smoke.timeline("approved", version=version), minutes=HEARD_MINUTES)
     if not approved:
         raise NotProvedError(
-            "the approval was never heard", arn=arn,
+            "the approval was never heard",
+            arn=arn,
             remedy="look at the queue Approvals and its dead letters, and at the log of start_release",
-        )  # fmt: skip
+        )
     run = approved[-1]["detail"]["run"]
 
     def ended() -> bool:
@@ -85,9 +86,10 @@ def released(smoke: Smoke, arn: str, *, expected: str, meanwhile: Callable[[], o
     if not over or expected not in [entry["kind"] for entry in ends]:
         said = "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends) or "nothing was told of its end"
         raise NotProvedError(
-            f"{expected} was expected, and {said}", arn=execution,
+            f"{expected} was expected, and {said}",
+            arn=execution,
             remedy="open the execution in the Step Functions console, and the endpoint's log in CloudWatch",
-        )  # fmt: skip
+        )
     return execution
 
 

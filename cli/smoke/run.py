@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.refusals import BadInputError
+from cli.smoke.every_step import STEPS, Step
 from cli.smoke.proof import NotProvedError, Verdict
-from cli.smoke.steps import STEPS, Step
 from cli.smoke.world import Smoke
 from kedge.errors import KedgeError
 

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from botocore.exceptions import ClientError
 
-from cli.deployment import RELEASE, RETRAINING, Deployment
+from cli.operator.deployment import RELEASE, RETRAINING, Deployment
 from cli.smoke.listener import Listener
 from cli.smoke.model import MODEL, Row, draw_rows, label_lines, load_definition
 from cli.smoke.proof import NotProvedError
 from cli.smoke.waiting import Waiting
-from lambdas.adapters import champions, executions
-from lambdas.adapters.champions import Champion
-from lambdas.adapters.timeline import load_timeline
+from lambdas.adapters import executions
+from lambdas.adapters.bucket.timeline import load_timeline
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 
 
 class Smoke:

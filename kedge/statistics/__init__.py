@@ -7,16 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kedge.arrays import Counts
 from kedge.statistics.hellinger import hellinger_distance
 from kedge.statistics.jensen_shannon import jensen_shannon_distance
 from kedge.statistics.kullback_leibler import kullback_leibler_divergence
 from kedge.statistics.psi import psi, psi_bias_corrected
 from kedge.statistics.total_variation import total_variation_distance
-
-Counts = NDArray[np.int64]
 
 DISTANCES: Mapping[str, Callable[[Counts, Counts], float]] = {
     "psi": psi,

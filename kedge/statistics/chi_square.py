@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc, chdtri
 
+from kedge.arrays import Counts
 from kedge.statistics.pooling import Contingency
-
-Counts = NDArray[np.int64]
 
 
 def chi_square(baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> tuple[float, float]:
@@ -24,6 +21,7 @@ def chi_square(baseline: Counts, window: Counts, *, design_effect: float = 1.0) 
     pool that expects fewer all the same counts as if it expected so many, which errs on the quiet side. For ordered
     values prefer `ks_statistic`. An empty sample raises `EmptySampleError`.
 
+    >>> import numpy as np
     >>> statistic, p_value = chi_square(np.array([50, 50]), np.array([30, 70]))
     >>> round(statistic, 3), round(p_value, 4)
     (8.333, 0.0039)

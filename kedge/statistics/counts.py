@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kedge.arrays import Counts, Floats
 from kedge.errors import EmptySampleError
-
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def proportions(baseline: Counts, window: Counts, *, pseudo_count: float = 0.0) -> tuple[Floats, Floats]:

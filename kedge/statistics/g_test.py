@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc, rel_entr
 
+from kedge.arrays import Counts
 from kedge.statistics.pooling import Contingency
-
-Counts = NDArray[np.int64]
 
 
 def g_test(baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> tuple[float, float]:

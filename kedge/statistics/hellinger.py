@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
 
 
 def hellinger_distance(baseline: Counts, window: Counts) -> float:

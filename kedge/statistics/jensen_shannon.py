@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
+from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
 
 
 def jensen_shannon_distance(baseline: Counts, window: Counts) -> float:
@@ -19,6 +16,7 @@ def jensen_shannon_distance(baseline: Counts, window: Counts) -> float:
     Lin (1991), IEEE Trans. Inf. Theory 37, 145; its root is a metric (Endres and Schindelin 2003). Blind to the
     order of cells. Finite without pseudo-counts. An empty sample raises `EmptySampleError`.
 
+    >>> import numpy as np
     >>> jensen_shannon_distance(np.array([1, 0]), np.array([0, 1]))
     1.0
 

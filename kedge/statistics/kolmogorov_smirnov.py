@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import kolmogi, kolmogorov, smirnov
 
+from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
 
-Counts = NDArray[np.int64]
 MEAN_OF_KOLMOGOROV = math.sqrt(math.pi / 2) * math.log(2)
 # Smirnov's exact sum has as many terms as there are rows: beyond this, its expansion is as good and costs nothing.
 EXACT_ROWS_MAX = 1000

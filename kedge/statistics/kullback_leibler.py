@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
+from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
 
 
 def kullback_leibler_divergence(baseline: Counts, window: Counts, *, pseudo_count: float = 0.5) -> float:
@@ -17,6 +14,7 @@ def kullback_leibler_divergence(baseline: Counts, window: Counts, *, pseudo_coun
     Kullback and Leibler (1951), Ann. Math. Stat. 22, 79. Not symmetric and unbounded; `psi` is its symmetric form,
     `jensen_shannon_distance` its bounded one. An empty sample raises `EmptySampleError`.
 
+    >>> import numpy as np
     >>> round(kullback_leibler_divergence(np.array([500, 500]), np.array([600, 400])), 4)
     0.0201
 

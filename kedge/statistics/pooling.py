@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kedge.arrays import Counts, Floats
 from kedge.statistics.counts import proportions
 
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 MINIMUM_EXPECTED_ROWS = 5.0
 # Knuth's multiplier: positions in an order that has nothing to do with what is counted there.
 _SCATTER = np.uint64(2654435761)

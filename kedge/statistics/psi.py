@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
 
 
 def psi(baseline: Counts, window: Counts, *, pseudo_count: float = 0.5) -> float:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from kedge.arrays import Counts, Floats
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def total_variation_distance(baseline: Counts, window: Counts) -> float:

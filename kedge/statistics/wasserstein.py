@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kedge.arrays import Counts, Floats
 from kedge.statistics.counts import proportions
-
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def wasserstein_distance(baseline: Counts, window: Counts, edges: Floats, means: tuple[Floats, Floats]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lambdas.adapters import row_objects
+from lambdas.adapters.bucket import row_objects
 
 # Below a join's own prefix.
 _ANSWERS, _LABELS, _JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"

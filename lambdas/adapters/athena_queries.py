@@ -10,7 +10,7 @@ from typing import Any
 import awswrangler as wr
 
 from kedge.errors import JoinFailedError, JoinUnfinishedError
-from kedge.label_join_sql import RUN, CatalogueTable
+from kedge.labels.join_sql import RUN, CatalogueTable
 
 _HIVE = "org.apache.hadoop.hive.ql.io"
 # What a reason begins with, such as HIVE_BAD_DATA.

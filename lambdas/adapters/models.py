@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
 from kedge.errors import UnknownModelError
-from kedge.model_config import ModelConfig, parse_model_config
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
 

@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters import alerts, audit, clients, windows
+from lambdas.adapters import alerts, clients
 from lambdas.adapters.alerts import Topics
-from lambdas.adapters.state_items import Item
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.state import windows
+from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.times import from_text, to_text
 
 # Whoever is telling it just now needs no help.
@@ -87,7 +89,7 @@ def record_and_tell(
     body = json.dumps(event, sort_keys=True, default=str)
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
-        audit.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
+        timeline.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
     for audience in alerts.AUDIENCES:
         item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")

@@ -12,40 +12,35 @@ import numpy as np
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, Json
 
-from kedge.baseline_effects import with_design_effects
-from kedge.business import encode_figures, window_figures
-from kedge.class_margins import countable, with_margins
+from kedge.columns.casting import columns_of
+from kedge.columns.margins import countable, with_margins
+from kedge.config.metrics import DIRECTIONS
+from kedge.config.model import ModelConfig
+from kedge.config.package_schema import encode_schema
+from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
-from kedge.estimation import fit_estimator
-from kedge.importance import parse_importance
-from kedge.metric_names import DIRECTIONS
-from kedge.model_config import ModelConfig
-from kedge.monitor_files import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
-from kedge.outcome_counts import OutcomeCounts, count_outcomes, decode_counts, measure
-from kedge.outcomes import Outcomes, read_outcomes
+from kedge.estimation.estimators import fit_estimator
+from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
+from kedge.outcomes.counts import OutcomeCounts, count_outcomes, decode_counts, measure
+from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.own_columns import LABEL, ROW_ID, TIME
-from kedge.package_schema import encode_schema
-from kedge.performance import limits_of
-from kedge.permutation import permutation_importance
-from kedge.profile import columns_of, freeze_baseline
-from kedge.profile_encoding import encode_baseline
-from kedge.slice_encoding import encode_slices
-from kedge.slice_reference import slice_reference
-from lambdas.adapters import (
-    clients,
-    model_registry,
-    package_schemas,
-    staged_baselines,
-    training_data,
-    training_jobs,
-    training_outputs,
-    transform_outputs,
-)
-from lambdas.adapters.model_registry import Registration, StagedFile
+from kedge.performance.business import encode_figures, window_figures
+from kedge.performance.window import limits_of
+from kedge.profile.design_effect import with_design_effects
+from kedge.profile.encoding import encode_baseline
+from kedge.profile.freezing import freeze_baseline
+from kedge.retraining.permutation import permutation_importance
+from kedge.slices.counts import slice_reference
+from kedge.slices.encoding import encode_slices
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import package_schemas
 from lambdas.adapters.models import load_model
-from lambdas.adapters.transform_outputs import Answered
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.adapters.release import model_registry, staged_baselines
+from lambdas.adapters.release.model_registry import Registration, StagedFile
+from lambdas.adapters.training import training_data, training_jobs, training_outputs, transform_outputs
+from lambdas.adapters.training.transform_outputs import Answered
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from report.approval_figures import figure_lines
 

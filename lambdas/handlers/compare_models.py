@@ -10,18 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.business_gate import business_rows
-from kedge.gate import GateReport, judge_challenger
-from kedge.holdout_slices import fairness_rows, holdout_groupings, holdout_slices
-from kedge.model_config import ModelConfig
-from kedge.outcome_columns import answer_column, label_column
+from kedge.config.model import ModelConfig
+from kedge.gate.business import business_rows
+from kedge.gate.challenger import GateReport, judge_challenger
+from kedge.gate.groups import fairness_rows, holdout_groupings, holdout_slices
+from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
-from kedge.paired_differences import Numbers
-from lambdas.adapters import audit, clients, package_schemas, training_data, transform_outputs
+from kedge.performance.paired import Numbers
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import package_schemas, timeline
+from lambdas.adapters.bucket.sensitive_columns import with_sensitive
 from lambdas.adapters.models import load_model
-from lambdas.adapters.sensitive_columns import with_sensitive
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.adapters.training import training_data, transform_outputs
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -60,7 +62,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
     kind = "gate_passed" if report.verdict == "PASS" else "gate_failed"
     detail = {"run": request.run, "champion": request.champion.package_version, "report_key": key, **answer}
-    audit.record(s3, settings.data_bucket, model=request.model, kind=kind, time=request.time, detail=detail)
+    timeline.record(s3, settings.data_bucket, model=request.model, kind=kind, time=request.time, detail=detail)
     logger.info("compared", model=request.model, run=request.run, verdict=report.verdict)
     return answer | {"report_key": key}
 
@@ -80,10 +82,14 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     labels = label_column(truth.column(LABEL), config.problem, config.labels.classes).values
     groupings = holdout_groupings(truth, config)
     found = judge_challenger(
-        labels, answers["challenger"], answers.get("champion"), config.gate, problem=config.problem,
+        labels,
+        answers["challenger"],
+        answers.get("champion"),
+        config.gate,
+        problem=config.problem,
         slices=holdout_slices(truth, groupings),
         learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
-    )  # fmt: skip
+    )
     seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time)
     figures = business_rows(seen, answers, labels.astype(np.int64), config)
     return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from kedge.config.model import ModelConfig
 from kedge.errors import LeaseHeldError
-from kedge.model_config import ModelConfig
-from kedge.retraining import (
+from kedge.retraining.decision import (
     RetrainingDecision,
     RetrainingStart,
     RetrainingState,
@@ -18,14 +18,15 @@ from kedge.retraining import (
     requested_retraining,
     run_name,
 )
-from lambdas.adapters import champions, clients, executions, leases, telling, windows
+from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.models import load_model
+from lambdas.adapters.state import champions, leases, windows
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import StageRequest
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.requests import StageRequest
 
 FAILED = ("FAILED", "TIMED_OUT", "ABORTED")
 # As long as Step Functions remembers an execution that has ended.

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedge.retraining import WindowVerdict
+from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import champions, clients, metrics, package_schemas, queues, reports, windows
+from lambdas.adapters import clients, metrics, queues
+from lambdas.adapters.bucket import package_schemas, reports
 from lambdas.adapters.models import load_model
+from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state.windows import JudgedWindow
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text
-from lambdas.adapters.windows import JudgedWindow
-from lambdas.handlers.entry import entry
-from lambdas.handlers.judged_window import Judged, judge_window
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import JudgeRequest
-from lambdas.handlers.window_alerts import WindowDesk, tell
-from lambdas.handlers.window_facts import Place
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.judge_window import Judged, Place, judge_window
+from lambdas.steps.requests import JudgeRequest
+from lambdas.steps.tell_window import WindowDesk, tell
 from report.drift_page import render_drift_page
 
 
@@ -63,9 +64,11 @@ def keep(judged: Judged, request: JudgeRequest, place: Place) -> str:
     reports.save_page(s3, place.bucket, key.replace(".json", ".html"), render_drift_page(report.to_page()))
     faults = sum(check.severity >= Severity.WARNING for check in report.quality)
     values = {
-        "DriftSeverity": report.severity.rank, "ColumnsDrifted": len(report.drifted), "WindowRows": report.rows,
+        "DriftSeverity": report.severity.rank,
+        "ColumnsDrifted": len(report.drifted),
+        "WindowRows": report.rows,
         "QualityChecksFailed": faults,
-    }  # fmt: skip
+    }
     metrics.put(clients.cloudwatch(), model=report.model, values=values, time=request.time)
     return key
 
@@ -79,7 +82,12 @@ def remember(judged: Judged, request: JudgeRequest, place: Place) -> None:
     measured = (report.performance or {}).get("metrics", [])
     live = tuple(metric for metric in measured if "limit" in metric)
     window = JudgedWindow(
-        verdict, place.package_version, report.manifests_digest, report.revision, request.new_labelled_rows,
-        judged.new_rows_by_hour, live,
-    )  # fmt: skip
+        verdict,
+        place.package_version,
+        report.manifests_digest,
+        report.revision,
+        request.new_labelled_rows,
+        judged.new_rows_by_hour,
+        live,
+    )
     windows.save_window(clients.dynamodb(), place.table, report.model, window)

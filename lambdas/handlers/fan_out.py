@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.model_config import ModelConfig
-from lambdas.adapters import champions, clients, queues
-from lambdas.adapters.champions import Champion
+from kedge.config.model import ModelConfig
+from lambdas.adapters import clients, queues
 from lambdas.adapters.models import load_models
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.times import to_text
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kedge.label_join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
-from kedge.model_config import ModelConfig
-from lambdas.adapters import athena_joins, athena_queries, champions, clients, days, label_days, package_schemas, queues
-from lambdas.adapters.champions import Champion
+from kedge.config.model import ModelConfig
+from kedge.labels.join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
+from lambdas.adapters import athena_joins, athena_queries, clients, queues
+from lambdas.adapters.bucket import days, label_days, package_schemas
 from lambdas.adapters.models import load_model
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import JoinRequest, failure, receives
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.requests import JoinRequest, failure, receives
 
 
 class Settings(Environment):
@@ -76,9 +78,14 @@ def join(
     s3, bucket, start, end = clients.s3(), settings.data_bucket, request.start, request.window.end
     asked = athena_joins.days_of(start, end)
     parts = days.parts_of_package(
-        s3, bucket, model=config.model, package_version=champion.package_version, baseline=champion.baseline,
-        first=asked[0], last=asked[-1],
-    )  # fmt: skip
+        s3,
+        bucket,
+        model=config.model,
+        package_version=champion.package_version,
+        baseline=champion.baseline,
+        first=asked[0],
+        last=asked[-1],
+    )
     labels = label_days.day_keys(s3, bucket, config.model, first=asked[0], last=asked[-1])
     prefix, schema = athena_joins.run_prefix(config.model, run), joined_schema(config, request.columns)
     athena_joins.save_inputs(s3, bucket, prefix, answers=parts, labels=labels, schema=schema)
@@ -90,6 +97,8 @@ def join(
         select = join_sql(*tables, database=settings.athena_database, run=run, start=start, end=end)
         athena_queries.run(
             unload_sql(select, athena_joins.locations(bucket, config.model, run)[2]),
-            database=settings.athena_database, workgroup=settings.athena_workgroup, remaining_seconds=remaining_seconds,
-        )  # fmt: skip
+            database=settings.athena_database,
+            workgroup=settings.athena_workgroup,
+            remaining_seconds=remaining_seconds,
+        )
     return {"answer_parts": len(parts), "label_days": len(labels)}

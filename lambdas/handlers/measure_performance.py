@@ -9,38 +9,29 @@ from typing import Any
 
 import numpy as np
 
+from kedge.config.metrics import DIRECTIONS
+from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
-from kedge.fold_report import FoldReport
-from kedge.labelled_rows import TRUTH, LabelledRows, labelled_rows
-from kedge.labels import LabelHorizon, performance_start
-from kedge.metric_names import DIRECTIONS
-from kedge.model_config import ModelConfig
-from kedge.outcome_counts import OutcomeCounts, count_outcomes
-from kedge.outcomes import read_outcomes
-from kedge.performance import PerformanceReport, judge_performance
-from kedge.window_fairness import WindowRows
-from kedge.window_slices import window_slices
-from lambdas.adapters import (
-    audit,
-    baselines,
-    champions,
-    clients,
-    metrics,
-    package_schemas,
-    queues,
-    reports,
-    sensitive_columns,
-    windows,
-)  # fmt: skip
-from lambdas.adapters.champions import Champion
+from kedge.labels.fold import FoldReport
+from kedge.labels.horizon import LabelHorizon, performance_start
+from kedge.labels.labelled_rows import TRUTH, LabelledRows, labelled_rows
+from kedge.outcomes.counts import OutcomeCounts, count_outcomes
+from kedge.outcomes.outcomes import read_outcomes
+from kedge.performance.window import PerformanceReport, judge_performance
+from kedge.slices.fairness import WindowRows
+from kedge.slices.judgement import window_slices
+from lambdas.adapters import clients, metrics, queues
+from lambdas.adapters.bucket import baselines, package_schemas, reports, sensitive_columns, timeline
 from lambdas.adapters.models import load_model
-from lambdas.handlers.entry import entry
-from lambdas.handlers.label_folding import LABEL_LOOK_BACK_DAYS, fold_labels
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import CADENCES, JudgeRequest, failure, receives
-from lambdas.handlers.unlabelled_quality import MeasuredWindow, beside_labels
-from lambdas.handlers.window_join import joined_rows, measured_columns, needs_athena
+from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state.champions import Champion
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.estimate_window import MeasuredWindow, beside_labels
+from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
+from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
+from lambdas.steps.requests import CADENCES, JudgeRequest, failure, receives
 
 # Labels are folded until this much of the run's time is left: the window is to be measured in it.
 MEASURE_SECONDS = 300
@@ -140,7 +131,7 @@ def measure(
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
     tell(request, stretch.fold.gauges() | gauges(document))
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
-    audit.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
+    timeline.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 
@@ -208,11 +199,14 @@ def judge(
     ripe = rows.ripe(horizon.days)
     outcomes, faults = read_outcomes(rows.table.filter(ripe), config.prediction.name, TRUTH, config)
     return judge_performance(
-        count_outcomes(outcomes, config), reference, config.performance,
-        provisional_rows=int((rows.labelled & ~ripe).sum()), unlabelled_rows=faults.unlabelled,
+        count_outcomes(outcomes, config),
+        reference,
+        config.performance,
+        provisional_rows=int((rows.labelled & ~ripe).sum()),
+        unlabelled_rows=faults.unlabelled,
         horizon_reason=horizon.reason,
         notes=(*faults.sentences(quoted=False), *rows.sentences(), *fold.sentences(days=LABEL_LOOK_BACK_DAYS)),
-    )  # fmt: skip
+    )
 
 
 def slices(
@@ -228,9 +222,12 @@ def slices(
     reference = baselines.load_slices(s3, bucket, config.model, champion.baseline)
     before = reports.window_prefix(config.model, champion.baseline, end - CADENCES[config.cadence.judge])
     return window_slices(
-        WindowRows(rows.table, config.prediction.name, TRUTH, rows.ripe(horizon.days)), reference, config,
-        start=request.window.start, previous=reports.load_json(s3, bucket, f"{before}/performance.json"),
-    )  # fmt: skip
+        WindowRows(rows.table, config.prediction.name, TRUTH, rows.ripe(horizon.days)),
+        reference,
+        config,
+        start=request.window.start,
+        previous=reports.load_json(s3, bucket, f"{before}/performance.json"),
+    )
 
 
 def newer_than_training(rows: LabelledRows, horizon: LabelHorizon, champion: Champion, now: datetime) -> int:

@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lambdas.adapters import artefacts, clients, finished_trainings
-from lambdas.adapters.finished_trainings import FinishedTraining
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.adapters import clients
+from lambdas.adapters.training import artefacts, finished_trainings
+from lambdas.adapters.training.finished_trainings import FinishedTraining
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 

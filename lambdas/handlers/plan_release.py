@@ -7,27 +7,20 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.config.model import ModelConfig
 from kedge.errors import ChangedSinceGateError, EndpointBusyError, UnknownPackageError
-from kedge.model_config import ModelConfig
-from kedge.release_plan import ReleasePlan, plan_release
-from lambdas.adapters import (
-    artefacts,
-    champions,
-    clients,
-    endpoints,
-    model_registry,
-    releases,
-    served,
-    staged_baselines,
-    under_way,
-)
-from lambdas.adapters.endpoints import EndpointState
-from lambdas.adapters.model_registry import Package
+from kedge.release.plan import ReleasePlan, plan_release
+from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
+from lambdas.adapters.release import endpoints, model_registry, releases, staged_baselines
+from lambdas.adapters.release.endpoints import EndpointState
+from lambdas.adapters.release.model_registry import Package
+from lambdas.adapters.state import champions, served, under_way
+from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.times import to_text
-from lambdas.adapters.under_way import ReleaseUnderWay
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.adapters.training import artefacts
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -71,9 +64,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if endpoint and endpoint.status != "InService":
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
     plan = plan_release(
-        config, package_version=package.version, package_arn=package.arn, run=request.run + request.mark,
+        config,
+        package_version=package.version,
+        package_arn=package.arn,
+        run=request.run + request.mark,
         serving=endpoint.fleet if endpoint else None,
-    )  # fmt: skip
+    )
     try:
         artefacts.require_unchanged(
             clients.s3(), package.artefact_uri, package.properties.get(model_registry.ARTEFACT_SHA256)
@@ -108,9 +104,13 @@ def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
 def introduce(request: Request, settings: Settings, package: Package) -> None:
     """Let the monitor count what the package will answer, from its first request on: it needs its baseline for that."""
     staged_baselines.install(
-        clients.s3(), settings.data_bucket, staged=package.properties[model_registry.STAGED],
-        sha256=package.properties.get(model_registry.BASELINE_SHA256), model=request.model, package_version=package.version,
-    )  # fmt: skip
+        clients.s3(),
+        settings.data_bucket,
+        staged=package.properties[model_registry.STAGED],
+        sha256=package.properties.get(model_registry.BASELINE_SHA256),
+        model=request.model,
+        package_version=package.version,
+    )
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
 
 

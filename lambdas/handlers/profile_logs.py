@@ -7,30 +7,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from kedge.config.model import ModelConfig
 from kedge.errors import BaselineAbsentError
-from kedge.look_back import LookBack, look_back
-from kedge.model_config import ModelConfig
-from kedge.profile import Baseline
-from lambdas.adapters import (
-    baselines,
-    champions,
-    clients,
-    inference_logs,
-    metrics,
-    package_schemas,
-    progress,
-    queues,
-    served,
-    windows,
-)  # fmt: skip
-from lambdas.adapters.champions import Champion
+from kedge.profile.baseline import Baseline
+from kedge.profile.look_back import LookBack, look_back
+from lambdas.adapters import clients, metrics, queues
+from lambdas.adapters.bucket import baselines, inference_logs, package_schemas
 from lambdas.adapters.models import load_model
+from lambdas.adapters.state import champions, progress, served, windows
+from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
-from lambdas.handlers.day_folding import Folded, Place, fold_day, uncounted
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import ProfileRequest
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.day_folding import Folded, Place, fold_day, uncounted
+from lambdas.steps.requests import ProfileRequest
 
 # A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
 RESERVE_SECONDS = 120
@@ -92,9 +83,11 @@ def view_of(request: ProfileRequest, settings: Settings, champion: Champion | No
     """The days to look at; before any run has completed, those since the champion began to answer."""
     completed = progress.load_profiled(clients.dynamodb(), settings.state_table, request.model)
     return look_back(
-        request.time.date(), completed=completed.date() if completed else None,
-        begun=champion.promoted_at.date() if champion else None, since=request.since,
-    )  # fmt: skip
+        request.time.date(),
+        completed=completed.date() if completed else None,
+        begun=champion.promoted_at.date() if champion else None,
+        since=request.since,
+    )
 
 
 def places_of(days: Iterable[date], settings: Settings, packages: list[Package], view: LookBack) -> list[Place]:

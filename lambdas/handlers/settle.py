@@ -13,30 +13,21 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
-from kedge.retraining import run_prefix
-from lambdas.adapters import (
-    canary_alarms,
-    canary_traffic,
-    clients,
-    endpoints,
-    executions,
-    leases,
-    queues,
-    standing,
-    telling,
-    under_way,
-)
+from kedge.retraining.decision import run_prefix
+from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.models import load_models
-from lambdas.adapters.standing import Standing
+from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
+from lambdas.adapters.state import leases, standing, under_way
+from lambdas.adapters.state.standing import Standing
+from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.adapters.under_way import ReleaseUnderWay
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
-from lambdas.handlers.run_sweep import sweep_model, sweep_run
-from lambdas.handlers.serving_check import as_it_was, check_serving, check_variants
-from lambdas.handlers.settled_release import Bench, settle_release, tell_once
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.run_sweep import sweep_model, sweep_run
+from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
+from lambdas.steps.settled_release import Bench, settle_release, tell_once
 
 # UTC. The hour's tick in which a whole model is swept.
 SWEEP_HOUR = 3

@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Json
 
+from kedge.config.model import ModelConfig
+from kedge.config.package_schema import encode_schema, same_schema
 from kedge.errors import InitialRowsError
-from kedge.labelled_history import LabelledHistory, labelled_history
-from kedge.model_config import ModelConfig
-from kedge.package_schema import encode_schema, same_schema
-from kedge.permutation import permuted_rows
-from kedge.snapshot import (
+from kedge.retraining.labelled_history import LabelledHistory, labelled_history
+from kedge.retraining.permutation import permuted_rows
+from kedge.retraining.rows import champion_rows, column_description, scoring_payload, training_csv
+from kedge.retraining.snapshot import (
     Split,
     file_entry,
     refusal_reasons,
@@ -23,27 +24,20 @@ from kedge.snapshot import (
     unscorable_sentence,
     without_unscorable,
 )
-from kedge.training_rows import champion_rows, column_description, scoring_payload, training_csv
-from lambdas.adapters import (
-    champions,
-    clients,
-    endpoints,
-    finished_trainings,
-    metrics,
-    package_schemas,
-    training_data,
-    training_jobs,
-    windows,
-)
-from lambdas.adapters.answered_rows import load_answered_rows
+from lambdas.adapters import clients, metrics
+from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
-from lambdas.adapters.served_models import copied_model_request
-from lambdas.adapters.training_jobs import Workshop
-from lambdas.adapters.transform_outputs import PERMUTED
-from lambdas.handlers.entry import entry
-from lambdas.handlers.label_folding import fold_labels
-from lambdas.handlers.logs import logger
+from lambdas.adapters.release import endpoints
+from lambdas.adapters.state import champions, windows
+from lambdas.adapters.training import finished_trainings, training_data, training_jobs
+from lambdas.adapters.training.served_models import copied_model_request
+from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.transform_outputs import PERMUTED
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.fold_labels import fold_labels
 
 PARQUET = "application/vnd.apache.parquet"
 # What is here the challenger scores, all of it.
@@ -107,15 +101,23 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # The same file fails again: a person must mend it, and no attempt is to be repeated.
         return {"verdict": "REJECTED", "reasons": [str(error)], "champion": describe(champion)}
     split = split_in_time(
-        history.rows, holdout_fraction=config.training.holdout_fraction,
+        history.rows,
+        holdout_fraction=config.training.holdout_fraction,
         champion_training_end=champion.training_end if champion else None,
-    )  # fmt: skip
+    )
     split = without_unscorable(split, config, champion.schema_beside(config) if champion else None)
     reasons = (*history.problems, *refusal_reasons(split, config, lacking=history.lacking))
     reasons = (*reasons, *history.left_out) if reasons else ()
     answer = {"reasons": list(reasons), "champion": describe(champion)}
-    logger.info("split", model=request.model, run=request.run, training_rows=split.training.num_rows,
-                holdout_rows=split.holdout.num_rows, unscorable_rows=split.unscorable, reasons=len(reasons))  # fmt: skip
+    logger.info(
+        "split",
+        model=request.model,
+        run=request.run,
+        training_rows=split.training.num_rows,
+        holdout_rows=split.holdout.num_rows,
+        unscorable_rows=split.unscorable,
+        reasons=len(reasons),
+    )
     if reasons:
         return {"verdict": "REJECTED"} | answer
     snapshot, learnt = write(request, settings, config, split, manifest_facts(history, sources), champion)
@@ -165,9 +167,13 @@ def gather(
     answered = load_answered_rows(s3, bucket, config, since=since, until=request.time)
     initial = training_data.load_initial_rows(s3, bucket, config, may_lack=champion is not None)
     history = labelled_history(
-        answered.rows, initial, config, now=request.time, known_horizon_days=learnt,
+        answered.rows,
+        initial,
+        config,
+        now=request.time,
+        known_horizon_days=learnt,
         champion=champion.schema_beside(config) if champion else None,
-    )  # fmt: skip
+    )
     return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
 
 
@@ -233,10 +239,12 @@ def write(
     for name, (_, content, kind) in contents.items():
         training_data.save_file(s3, settings.data_bucket, f"{prefix}/{name}", content, kind)
     manifest = snapshot_manifest(
-        model=request.model, run=request.run, **facts,
+        model=request.model,
+        run=request.run,
+        **facts,
         notes=unscorable_notes(split),
         files={name: file_entry(rows, content) for name, (rows, content, _) in contents.items()},
-    )  # fmt: skip
+    )
     body = json.dumps(manifest, indent=1).encode()
     training_data.save_file(s3, settings.data_bucket, f"{prefix}/manifest.json", body, "application/json")
     base = f"s3://{settings.data_bucket}/{prefix}"
@@ -298,7 +306,10 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
             clients.sagemaker(), workshop, model_name=champion.model_name, package_arn=champion.package_arn
         )
         asked["champion_transform"] = training_jobs.transform_request(
-            champion.config, workshop, model_name=f"{request.run}-champion",
-            input_uri=f"{base}/{champion_key(champion, config)}", output_uri=f"{scored}/champion",
-        )  # fmt: skip
+            champion.config,
+            workshop,
+            model_name=f"{request.run}-champion",
+            input_uri=f"{base}/{champion_key(champion, config)}",
+            output_uri=f"{scored}/champion",
+        )
     return asked

@@ -9,29 +9,21 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
-from kedge.approval_order import Reading, is_decided_anew, judge_reading
+from kedge.config.model import ModelConfig
 from kedge.errors import EndpointVariantsError, LeaseHeldError, RegistryBehindError, UnknownPackageError
-from kedge.model_config import ModelConfig
-from lambdas.adapters import (
-    approvals,
-    audit,
-    champions,
-    clients,
-    endpoints,
-    executions,
-    leases,
-    model_registry,
-    telling,
-    under_way,
-)
-from lambdas.adapters.approvals import Approval, Waiting
-from lambdas.adapters.champions import Champion
-from lambdas.adapters.model_registry import Package
+from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
+from lambdas.adapters import clients, executions, telling
+from lambdas.adapters.bucket import timeline
 from lambdas.adapters.models import load_models
+from lambdas.adapters.release import endpoints, model_registry
+from lambdas.adapters.release.model_registry import Package
+from lambdas.adapters.state import approvals, champions, leases, under_way
+from lambdas.adapters.state.approvals import Approval, Waiting
+from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import to_text, wall_clock
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 
@@ -335,7 +327,7 @@ def decision(package: Package) -> dict[str, Any]:
 
 def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write a person's decision into the timeline."""
-    audit.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
+    timeline.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
 
 
 def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:

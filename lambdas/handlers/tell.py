@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from lambdas.adapters import audit, clients, windows
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import to_text
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
@@ -54,7 +56,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     if request.kind in QUIET:
-        audit.record(
+        timeline.record(
             clients.s3(),
             settings.data_bucket,
             model=request.model,

@@ -9,29 +9,23 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.business_canary import judge_canary_figures
-from kedge.canary import CanaryVerdict, judge_canary
-from kedge.canary_reading import NOTHING, SAME_MINUTES, Reading
+from kedge.config.model import ModelConfig
 from kedge.errors import UnknownPackageError
-from kedge.model_config import ModelConfig
-from kedge.release_plan import capture_prefix
-from kedge.release_proof import LastWatch
-from lambdas.adapters import (
-    canary_traffic,
-    canary_watch,
-    champions,
-    clients,
-    endpoints,
-    model_registry,
-    package_schemas,
-)
-from lambdas.adapters.canary_watch import CanaryWatch
-from lambdas.adapters.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
-from lambdas.adapters.endpoints import EndpointState
+from kedge.release.canary import CanaryVerdict, judge_canary, judge_canary_figures
+from kedge.release.canary_reading import NOTHING, SAME_MINUTES, Reading
+from kedge.release.plan import capture_prefix
+from kedge.release.proof import LastWatch
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.models import load_model
+from lambdas.adapters.release import canary_traffic, endpoints, model_registry
+from lambdas.adapters.release.endpoints import EndpointState
+from lambdas.adapters.state import canary_watch, champions
+from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.adapters.times import to_text
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 
 # The last look must leave the alarm two of its periods to be evaluated within the bake.
@@ -86,10 +80,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
     judged = max(verdict.judged, before.last.judged if before else 0)
     seen = CanaryWatch(
-        run=request.run, package_version=request.package_version, endpoint_config=request.endpoint_config,
-        requests=requests, seen_at=to_text(request.time),
-        last=LastWatch(verdict.verdict, verdict.reasons, judged), reading=read,
-    )  # fmt: skip
+        run=request.run,
+        package_version=request.package_version,
+        endpoint_config=request.endpoint_config,
+        requests=requests,
+        seen_at=to_text(request.time),
+        last=LastWatch(verdict.verdict, verdict.reasons, judged),
+        reading=read,
+    )
     # The gauge first: whatever else fails, the alarm knows.
     canary_traffic.put_gauge(
         clients.cloudwatch(), model=request.model, endpoint_config=request.endpoint_config, value=verdict.gauge
@@ -130,9 +128,13 @@ def look(
     """Compare a sample of both fleets' answers since the bake began, and read all of the canary's that are new for errors."""
     bake_ends = since + timedelta(minutes=config.canary.bake_minutes)
     requests = canary_traffic.count_requests(
-        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, endpoint_config=request.endpoint_config,
-        start=since, end=request.time,
-    )  # fmt: skip
+        clients.cloudwatch(),
+        endpoint=endpoint.name,
+        variant=endpoint.variant,
+        endpoint_config=request.endpoint_config,
+        start=since,
+        end=request.time,
+    )
     s3, bucket, fleet = clients.s3(), settings.data_bucket, f"{endpoint.name}/{endpoint.variant}"
     prefixes = (capture_prefix(request.model, request.package_version), champions_captures(request, settings))
     # The canary's errors count from the release on: when the last traffic moves, the bake's clock starts anew.
@@ -154,11 +156,15 @@ def look(
     )
     classes = tuple(dict.fromkeys(name for schema in reversed(schemas) for name in schema.labels.classes))
     verdict = judge_canary(
-        answers_of(canary.rows, schemas[0], classes), answers_of(champion.rows, schemas[1], classes), config.canary,
-        requests=requests, bake_is_ending=request.time >= bake_ends - LAST_LOOK,
-        classes=config.problem == "multiclass_classification", unread=(canary.unread, champion.unread),
+        answers_of(canary.rows, schemas[0], classes),
+        answers_of(champion.rows, schemas[1], classes),
+        config.canary,
+        requests=requests,
+        bake_is_ending=request.time >= bake_ends - LAST_LOOK,
+        classes=config.problem == "multiclass_classification",
+        unread=(canary.unread, champion.unread),
         read=replace(read.found, sampled=canary.part or champion.part, when=when),
-    )  # fmt: skip
+    )
     figures = judge_canary_figures(canary.rows, champion.rows, schemas[0], verdict, released=schemas[1])
     return figures, requests, read
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.capture_check import CaptureCheck, check_captures
-from kedge.model_config import ModelConfig
-from lambdas.adapters import audit, capture_states, champions, clients, inference_logs, package_schemas, state_items
-from lambdas.adapters.capture_states import CaptureState
-from lambdas.adapters.champions import Champion
+from kedge.capture.check import CaptureCheck, check_captures
+from kedge.config.model import ModelConfig
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
 from lambdas.adapters.models import load_models
+from lambdas.adapters.state import capture_states, champions, state_items
+from lambdas.adapters.state.capture_states import CaptureState
+from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from report.alert_text import render_alert
 
@@ -98,5 +100,5 @@ def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings, 
     """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
     desk = desk_of(settings)
     sent = detail | {"subject": render_alert(KIND, model, now, detail).subject}
-    audit.record(desk.s3, desk.bucket, model=model, kind="alert_sent", time=now, detail=sent)
+    timeline.record(desk.s3, desk.bucket, model=model, kind="alert_sent", time=now, detail=sent)
     record_and_tell(desk, model=model, kind=KIND, time=now, detail=detail, entered=True, when_kept=remember)

@@ -7,14 +7,16 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.model_config import ModelConfig
-from lambdas.adapters import champions, clients, inference_logs, metrics, windows
-from lambdas.adapters.champions import Champion
+from kedge.config.model import ModelConfig
+from lambdas.adapters import clients, metrics
+from lambdas.adapters.bucket import inference_logs
 from lambdas.adapters.models import load_models
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import logger
-from lambdas.handlers.requests import CADENCES
+from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state.champions import Champion
+from lambdas.entry import entry
+from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.requests import CADENCES
 
 # Capture files are minutes late: the stretch that is compared ended this long ago.
 CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=12)

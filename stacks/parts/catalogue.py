@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
-from kedge.model_config import ModelConfig, parse_model_config
 
 
 def load_models(directory: Path) -> list[ModelConfig]:

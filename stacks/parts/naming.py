@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 
 RETRAIN_MACHINE = "kedge-retrain"
 RELEASE_MACHINE = "kedge-release"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kedge.model_config import ModelConfig
+from kedge.config.model import ModelConfig
 
 
 def watch_hours(models: Sequence[ModelConfig]) -> int:

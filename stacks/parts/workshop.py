@@ -16,9 +16,9 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Training
 from kedge.errors import ModelConfigError
-from kedge.model_config import ModelConfig
-from kedge.model_sections import Training
 from stacks.parts.access import (
     NO_RESOURCE_TYPE,
     allow,

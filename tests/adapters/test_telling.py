@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.adapters import standing
 from lambdas.adapters.alerts import Topics
+from lambdas.adapters.state import standing
 from lambdas.adapters.telling import Desk, record_and_tell, tell_again, tell_once
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lambdas.handlers.entry import entry
-from lambdas.handlers.logs import tracer
+from lambdas.entry import entry
+from lambdas.logs import tracer
 from tests.architecture.source_imports import sources
 from tests.synthesised import functions
 

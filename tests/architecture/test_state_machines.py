@@ -3,8 +3,8 @@ import re
 import pytest
 
 from kedge import errors
-from kedge.model_config import parse_model_config
-from kedge.model_sections import TRAINING_SECONDS_MAX
+from kedge.config.reading import parse_model_config
+from kedge.config.sections import TRAINING_SECONDS_MAX
 from tests.architecture.state_machine_files import DEFINITIONS, STACK_OF, asked_names, load, named_errors, states
 from tests.synthesised import resources
 

@@ -12,7 +12,7 @@ from benchmarks import capture, cold_start, data, judging, label_join, measure, 
 from benchmarks.results import Figure, Section, write
 from benchmarks.runtime_api import RuntimeApi
 from benchmarks.scale import Scale
-from kedge.capture_records import parse_capture_files
+from kedge.capture.records import parse_capture_files
 
 TINY = Scale.tiny()
 

@@ -24,8 +24,13 @@ def kedge(*arguments, **variables):
     """A command in a process of its own, as a person types it."""
     return subprocess.run(
         [sys.executable, "-m", "cli", *map(str, arguments)],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)} | variables, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -35,12 +40,35 @@ def served(tmp_path):
     models.mkdir()
     shutil.copy(MODELS / "hotel-cancellations.yaml", models)
     serving = subprocess.Popen(
-        [sys.executable, "-m", "cli", "account", "serve", "--port", "0", "--start", "2016-01-04T02:00:00Z", "--speed", "0",
-         "--directory", str(tmp_path / "account"), "--models", str(models)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "AWS_PROFILE": "mine",
-             "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "cli",
+            "account",
+            "serve",
+            "--port",
+            "0",
+            "--start",
+            "2016-01-04T02:00:00Z",
+            "--speed",
+            "0",
+            "--directory",
+            str(tmp_path / "account"),
+            "--models",
+            str(models),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ
+        | {
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(ROOT),
+            "AWS_PROFILE": "mine",
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        },
+    )
     try:
         shown = []
         for line in iter(serving.stdout.readline, ""):
@@ -64,8 +92,9 @@ def test_the_deployed_account_answers_takes_changes_and_is_closed(served):
         assert json.loads(answer.read())["now"] == "2016-01-04T02:00:00Z"
     asked = kedge("history", "hotel-cancellations", "--endpoint-url", url)
     assert (asked.returncode, asked.stderr) == (
-        2, "kedge history: nothing has happened to 'hotel-cancellations'; models with a timeline: none\n",
-    )  # fmt: skip
+        2,
+        "kedge history: nothing has happened to 'hotel-cancellations'; models with a timeline: none\n",
+    )
 
     keys = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "region_name": "eu-west-1"}
     s3 = boto3.client("s3", endpoint_url=url, **keys)

@@ -10,19 +10,19 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from cli.deployment import Deployment
 from cli.doctor import Verdict, examine
 from cli.doctor.checklist import print_checklist
-from cli.doctor.checks import CHECKS
+from cli.doctor.checks.installation import Installation
+from cli.doctor.checks.models import activity, judgement
+from cli.doctor.every_check import CHECKS
 from cli.doctor.findings import ok
-from cli.doctor.installation import Installation
-from cli.doctor.models import activity, judgement
 from cli.main import app
+from cli.operator.deployment import Deployment
 from cli.smoke.model import DEFINITION
-from kedge.model_config import parse_model_config
-from kedge.retraining import RetrainingStart
-from lambdas.adapters import champions
-from lambdas.adapters.champions import Champion
+from kedge.config.reading import parse_model_config
+from kedge.retraining.decision import RetrainingStart
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 from offline.account import Account
 from tests.offline.sagemaker_world import INFERENCE, archive
 from tests.synthesised import assembly, example_models
@@ -72,16 +72,21 @@ class Deployed:
 
     def config(self, name, *, capture=True):
         variant = {
-            "VariantName": "AllTraffic", "ModelName": "scorer", "InstanceType": "ml.m5.large", "InitialInstanceCount": 2,
-        }  # fmt: skip
+            "VariantName": "AllTraffic",
+            "ModelName": "scorer",
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 2,
+        }
         self.client("sagemaker").create_endpoint_config(
-            EndpointConfigName=name, ProductionVariants=[variant],
+            EndpointConfigName=name,
+            ProductionVariants=[variant],
             DataCaptureConfig={
-                "EnableCapture": capture, "InitialSamplingPercentage": 100,
+                "EnableCapture": capture,
+                "InitialSamplingPercentage": 100,
                 "DestinationS3Uri": f"s3://{self.bucket}/capture/{MODEL}/1",
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
             },
-        )  # fmt: skip
+        )
         return name
 
 
@@ -111,9 +116,10 @@ def served(deployed, healthy):
     arn = deployed.client("iam").get_role(RoleName=role.physical_id)["Role"]["Arn"]
     image = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.7-1"
     container = {
-        "Image": image, "ModelDataUrl": f"s3://{deployed.bucket}/artefacts/model.tar.gz",
+        "Image": image,
+        "ModelDataUrl": f"s3://{deployed.bucket}/artefacts/model.tar.gz",
         "Environment": {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"},
-    }  # fmt: skip
+    }
     sagemaker = deployed.client("sagemaker")
     sagemaker.create_model(ModelName="scorer", PrimaryContainer=container, ExecutionRoleArn=arn)
     sagemaker.create_endpoint(EndpointName=MODEL, EndpointConfigName=deployed.config("v1"))
@@ -146,9 +152,14 @@ def test_the_json_is_every_finding_of_every_check(healthy):
 
 def test_looking_raises_no_alarm_and_writes_nothing(deployed, healthy):
     errors = deployed.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda", MetricName="Errors", StartTime=START, EndTime=START + timedelta(days=2), Period=86400,
-        Statistics=["Sum"], Dimensions=[{"Name": "FunctionName", "Value": deployed.name("AWS::Lambda::Function", "Tell")}],
-    )  # fmt: skip
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        StartTime=START,
+        EndTime=START + timedelta(days=2),
+        Period=86400,
+        Statistics=["Sum"],
+        Dimensions=[{"Name": "FunctionName", "Value": deployed.name("AWS::Lambda::Function", "Tell")}],
+    )
     assert [point["Sum"] for point in errors["Datapoints"]] == [0.0]
     assert "Contents" not in deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)
     assert not list(deployed.account.mail_directory.glob("*.eml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.processor import prefer_what_is_fast
+from cli.lean_start import prefer_what_is_fast
 
 ROOT = Path(__file__).parents[2]
 ZEN_4 = "vendor_id : AuthenticAMD\ncpu family : 25\nflags : fpu avx512f avx512_vbmi2 avx512_bitalg\n\nprocessor : 1\n"
@@ -28,8 +28,8 @@ def run(program, **environment):
 
 def test_counting_needs_neither_pandas_nor_numpys_compilers_nor_a_template_engine():
     program = (
-        "import json, sys\nfrom cli.lean_imports import import_lean\nimport_lean()\n"
-        "import cli.main, cli.question, cli.two_files, cli.verdict_table, pyarrow as pa\npa.array(['a'])\n"
+        "import json, sys\nfrom cli.lean_start import import_lean\nimport_lean()\n"
+        "import cli.main, cli.check.question, cli.check.judge, cli.check.table, pyarrow as pa\npa.array(['a'])\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     unwanted = {"pandas", "numpy.f2py", "numpy.testing", "jinja2", "boto3", "rich.console", "scipy.stats", "yaml"}
@@ -38,7 +38,7 @@ def test_counting_needs_neither_pandas_nor_numpys_compilers_nor_a_template_engin
 
 def test_what_was_left_out_can_still_be_imported():
     program = (
-        "import json\nfrom cli.lean_imports import import_lean\nimport_lean()\nimport numpy as np, pandas, scipy.special\n"
+        "import json\nfrom cli.lean_start import import_lean\nimport_lean()\nimport numpy as np, pandas, scipy.special\n"
         "print(json.dumps([np.testing.__name__, np.random.default_rng(0).integers(1), float(scipy.special.ndtr(0)),"
         " len(pandas.DataFrame({'x': [1]}))], default=int))"
     )
@@ -70,7 +70,7 @@ def test_a_switch_that_the_person_has_set_stays(tmp_path, monkeypatch):
 
 def test_numpy_takes_the_switch_without_a_warning():
     program = (
-        "import json, warnings\nwarnings.simplefilter('error')\nfrom cli.processor import prefer_what_is_fast\n"
+        "import json, warnings\nwarnings.simplefilter('error')\nfrom cli.lean_start import prefer_what_is_fast\n"
         "prefer_what_is_fast()\nimport numpy as np\nprint(json.dumps(np.sort(np.array([3.0, 1.0, 2.0])).tolist()))"
     )
     assert run(program) == [1.0, 2.0, 3.0]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from cli.refusals import BadInputError
-from cli.smoke.alert_path import prove as prove_alert_path
+from cli.smoke.every_step import STEPS, Step
 from cli.smoke.model import DEFINITION, MODEL, Row, draw_rows, load_definition
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.run import chosen_steps, take
-from cli.smoke.steps import STEPS, Step
+from cli.smoke.steps.alert_path import prove as prove_alert_path
 from cli.smoke.waiting import Waiting
 
 
@@ -57,8 +57,11 @@ def test_steps_that_need_a_failed_one_are_skipped_and_others_go_on():
         Step("bad", bad), Step("next", good, needs=("bad",)), Step("later", good, needs=("next",)), Step("other", good)
     )
     assert {name: result.verdict for name, result in found.items()} == {
-        "bad": "FAIL", "next": "SKIPPED", "later": "SKIPPED", "other": "PASS"
-    }  # fmt: skip
+        "bad": "FAIL",
+        "next": "SKIPPED",
+        "later": "SKIPPED",
+        "other": "PASS",
+    }
     assert (found["next"].cause, found["later"].cause) == ("bad did not pass", "next did not pass")
     assert found["other"].seconds == 90
 

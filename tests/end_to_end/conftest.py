@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from demo.bookings import CHAMPION_FROM, REPLAY_FROM, load_frame
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import Hotel
 from tests.synthesised import ROOT, assembly

@@ -17,8 +17,8 @@ import numpy as np
 
 from demo.bookings import Booking, to_bookings
 from demo.first_champion import function_name, release_first_champion
-from kedge.model_config import ModelConfig
-from kedge.profile_encoding import decode_profiles
+from kedge.config.model import ModelConfig
+from kedge.profile.encoding import decode_profiles
 from offline.account import Account
 from offline.calls import Call
 
@@ -155,10 +155,14 @@ class Hotel:
     def metric(self, namespace: str, name: str, statistic: str, **dimensions: str) -> list[float]:
         """A metric's values over the last two days, by five minutes."""
         answer = self.account.client("cloudwatch").get_metric_statistics(
-            Namespace=namespace, MetricName=name, Statistics=[statistic], Period=300,
+            Namespace=namespace,
+            MetricName=name,
+            Statistics=[statistic],
+            Period=300,
             Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-            StartTime=self.now - 2 * DAY, EndTime=self.now,
-        )  # fmt: skip
+            StartTime=self.now - 2 * DAY,
+            EndTime=self.now,
+        )
         return [point[statistic] for point in sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])]
 
     def calls_of(self, action: str) -> list[Call]:
@@ -191,9 +195,12 @@ class Hotel:
         pinned = {"kedge:artefact_sha256": wrote["ChecksumSHA256"]}
         specification = described["InferenceSpecification"]
         specification["Containers"] = [
-            {"Image": container["Image"], "Environment": container["Environment"],
-             "ModelDataUrl": f"s3://{self.bucket}/{changed}"}
-        ]  # fmt: skip
+            {
+                "Image": container["Image"],
+                "Environment": container["Environment"],
+                "ModelDataUrl": f"s3://{self.bucket}/{changed}",
+            }
+        ]
         answer = self.registry.create_model_package(
             ModelPackageGroupName=self.config.package_group,
             ModelApprovalStatus="PendingManualApproval",

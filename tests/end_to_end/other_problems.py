@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from app import build_app
 from demo.bookings import Booking
 from demo.replay import Replay
-from kedge.model_config import parse_model_config
-from kedge.profile_encoding import decode_baseline
+from kedge.config.reading import parse_model_config
+from kedge.profile.encoding import decode_baseline
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, Hotel
 

@@ -90,8 +90,11 @@ def test_a_broken_capture_line_is_kept_aside_with_its_reason_and_counted(hotel):
     found = hotel.day(day)
     assert found["rows_by_hour"] == {5: 1}
     assert found["quarantined"] == 2
-    aside = [json.loads(line) for body in hotel.objects(f"quarantine/{hotel.model}/1/{day:%Y-%m-%d}/").values()
-             for line in body.splitlines()]  # fmt: skip
+    aside = [
+        json.loads(line)
+        for body in hotel.objects(f"quarantine/{hotel.model}/1/{day:%Y-%m-%d}/").values()
+        for line in body.splitlines()
+    ]
     assert [entry["record"] for entry in aside] == broken
     assert [entry["line"] for entry in aside] == [1, 3]
     assert all(entry["reason"] for entry in aside)
@@ -111,11 +114,16 @@ def test_an_approval_that_is_delivered_twice_is_released_once(hotel):
     hotel.approve(package)
     hotel.wait(MINUTE)
     event = {
-        "version": "0", "id": "5cf1b3c0-0b61-4f9e-9f0a-2b1c0f1d2e3f", "source": "aws.sagemaker",
-        "detail-type": "SageMaker Model Package State Change", "account": hotel.account.account_id,
-        "region": hotel.account.region, "time": f"{hotel.now:%Y-%m-%dT%H:%M:%SZ}", "resources": [package],
+        "version": "0",
+        "id": "5cf1b3c0-0b61-4f9e-9f0a-2b1c0f1d2e3f",
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Package State Change",
+        "account": hotel.account.account_id,
+        "region": hotel.account.region,
+        "time": f"{hotel.now:%Y-%m-%dT%H:%M:%SZ}",
+        "resources": [package],
         "detail": {"ModelPackageArn": package, "ModelApprovalStatus": "Approved"},
-    }  # fmt: skip
+    }
     url = hotel.queue_url("start_release")
     for _ in range(3):
         hotel.account.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps(event))
@@ -144,8 +152,11 @@ def test_a_judgement_that_is_delivered_again_alerts_once_and_retrains_once(hotel
     replay.run(wrong, until, lambda _day: None)
     hotel.wait(3 * HOUR)
     last = hotel.timeline("window_judged")[-1]
-    body = {"model": hotel.model, "time": last["time"],
-            "window": {name: last["detail"]["window"][name] for name in ("start", "end")}}  # fmt: skip
+    body = {
+        "model": hotel.model,
+        "time": last["time"],
+        "window": {name: last["detail"]["window"][name] for name in ("start", "end")},
+    }
     for _ in range(3):
         for consumer in ("measure_performance", "detect_drift"):
             url = hotel.queue_url(consumer)

@@ -17,8 +17,8 @@ import pytest
 
 from app import build_app
 from demo.first_champion import function_name
-from kedge.model_config import parse_model_config
-from kedge.profile_encoding import decode_baseline
+from kedge.config.reading import parse_model_config
+from kedge.profile.encoding import decode_baseline
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 
@@ -78,9 +78,15 @@ class Plant:
             kind = str(self.random.choice(["a", "b", "c"]))
             z = temp + 0.05 * (hour - 12) + {"a": -0.5, "b": 0.0, "c": 0.5}[kind] + 0.2 * pressure
         row = {
-            "hour": hour, "time": float(self.random.normal()), "row_id": float(self.random.uniform()), "event_id": kind,
-            "temp": float(temp), "temperature": float(temp), "noise": float(self.random.normal()), "pressure": float(pressure),
-        }  # fmt: skip
+            "hour": hour,
+            "time": float(self.random.normal()),
+            "row_id": float(self.random.uniform()),
+            "event_id": kind,
+            "temp": float(temp),
+            "temperature": float(temp),
+            "noise": float(self.random.normal()),
+            "pressure": float(pressure),
+        }
         return row, "low" if z < 0 else "high" if z > 1 else "mid"
 
     def first_rows(self) -> bytes:
@@ -101,9 +107,12 @@ class Plant:
         name, now = f"ask-{self.sent}", self.hotel.now
         rows, labels = zip(*(self.row(now) for _ in range(ROWS_A_REQUEST)), strict=True)
         self.hotel.runtime.invoke_endpoint(
-            EndpointName="boiler", ContentType="application/json", Accept="application/json", InferenceId=name,
+            EndpointName="boiler",
+            ContentType="application/json",
+            Accept="application/json",
+            InferenceId=name,
             Body=json.dumps({"instances": rows}),
-        )  # fmt: skip
+        )
         self.untold += [(f"{name}/{place}", now, label) for place, label in enumerate(labels)]
 
     def live(self, until: datetime) -> None:

@@ -36,10 +36,13 @@ def test_every_metric_of_every_window_is_scikit_learns_on_the_same_rows(watched)
         assert entry["detail"]["ripe_rows"] == len(truth)
         paid = truth != 0
         expected = {
-            "mae": sk.mean_absolute_error(truth, answers), "rmse": sk.root_mean_squared_error(truth, answers),
-            "r2": sk.r2_score(truth, answers), "quantile_loss": sk.mean_pinball_loss(truth, answers, alpha=0.5),
-            "mape": sk.mean_absolute_percentage_error(truth[paid], answers[paid]), "bias": (answers - truth).mean(),
-        }  # fmt: skip
+            "mae": sk.mean_absolute_error(truth, answers),
+            "rmse": sk.root_mean_squared_error(truth, answers),
+            "r2": sk.r2_score(truth, answers),
+            "quantile_loss": sk.mean_pinball_loss(truth, answers, alpha=0.5),
+            "mape": sk.mean_absolute_percentage_error(truth[paid], answers[paid]),
+            "bias": (answers - truth).mean(),
+        }
         found = {metric["name"]: metric["value"] for metric in entry["detail"]["metrics"]}
         assert found == pytest.approx(expected, rel=1e-9)
     assert not paid.all(), "nights for nothing are among the rows"

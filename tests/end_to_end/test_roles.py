@@ -197,9 +197,12 @@ class Fleet:
     def make(self, name: str, tags: dict[str, str]) -> None:
         container = {"Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/i:1", "ModelDataUrl": self.uri}
         self.sagemaker.create_model(
-            ModelName=name, ExecutionRoleArn=self.role, PrimaryContainer=container, EnableNetworkIsolation=True,
+            ModelName=name,
+            ExecutionRoleArn=self.role,
+            PrimaryContainer=container,
+            EnableNetworkIsolation=True,
             Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +275,15 @@ def test_the_release_machine_deletes_an_endpoint_only_until_it_serves(deployed: 
 
 def alarm(name: str) -> dict[str, Any]:
     return {
-        "AlarmName": name, "Namespace": "n", "MetricName": "m", "Period": 60, "EvaluationPeriods": 1, "Threshold": 1,
-        "Statistic": "Sum", "ComparisonOperator": "GreaterThanThreshold",
-    }  # fmt: skip
+        "AlarmName": name,
+        "Namespace": "n",
+        "MetricName": "m",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1,
+        "Statistic": "Sum",
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
 
 
 def test_no_role_of_kedge_can_approve(deployed: Deployed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app import build_app
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, HOUR, Hotel
 from tests.synthesised import ROOT
@@ -55,9 +55,12 @@ def test_its_json_answers_are_captured_and_counted(hotel):
     rows = json.loads(chosen.to_json(orient="records"))
     for number, row in enumerate(rows):
         answer = hotel.runtime.invoke_endpoint(
-            EndpointName=hotel.endpoint, ContentType=JSON, Accept=JSON, InferenceId=f"guest-{number}",
+            EndpointName=hotel.endpoint,
+            ContentType=JSON,
+            Accept=JSON,
+            InferenceId=f"guest-{number}",
             Body=json.dumps({"instances": [row]}),
-        )  # fmt: skip
+        )
         assert answer["ContentType"].partition(";")[0] == JSON
         (score,) = json.loads(answer["Body"].read())["predictions"]
         assert 0 < score < 1

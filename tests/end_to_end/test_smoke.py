@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cli.smoke.steps import STEPS
+from cli.smoke.every_step import STEPS
 
 pytestmark = pytest.mark.slow
 
@@ -39,9 +39,24 @@ class Served:
         out = self.directory / "smoke.json"
         out.unlink(missing_ok=True)
         done = subprocess.run(
-            [sys.executable, "-m", "cli", "smoke", "--models", str(self.directory / "models"), "--json", str(out), *options],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "cli",
+                "smoke",
+                "--models",
+                str(self.directory / "models"),
+                "--json",
+                str(out),
+                *options,
+            ],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
         return done, json.loads(out.read_text()) if out.exists() else {}
 
     def advance(self, seconds: int) -> None:
@@ -56,7 +71,9 @@ class Served:
         buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
         versions = [s3.list_object_versions(Bucket=bucket) for bucket in buckets]
         return {
-            "objects": [v["Key"] for listed in versions for v in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ()))],
+            "objects": [
+                v["Key"] for listed in versions for v in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ()))
+            ],
             "items": dynamodb.scan(TableName=table)["Items"],
             "endpoints": [e["EndpointName"] for e in sagemaker.list_endpoints()["Endpoints"]],
             "configs": [c["EndpointConfigName"] for c in sagemaker.list_endpoint_configs()["EndpointConfigs"]],
@@ -66,7 +83,7 @@ class Served:
             "queues": sorted(sqs.list_queues()["QueueUrls"]),
             "subscriptions": [s["SubscriptionArn"] for s in self.client("sns").list_subscriptions()["Subscriptions"]],
             "tables": [t["Name"] for t in glue.get_tables(DatabaseName="kedge")["TableList"]],
-        }  # fmt: skip
+        }
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +94,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     inherited = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run(prepared, cwd=ROOT, env=inherited, check=True, capture_output=True)
     serving = subprocess.Popen(
-        [sys.executable, "-m", "cli", "account", "serve", "--port", "0", "--speed", "0", "--models", str(models),
-         "--start", "2026-11-02T22:40:00Z", "--directory", str(directory / "account")],
-        cwd=ROOT, env=inherited, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "cli",
+            "account",
+            "serve",
+            "--port",
+            "0",
+            "--speed",
+            "0",
+            "--models",
+            str(models),
+            "--start",
+            "2026-11-02T22:40:00Z",
+            "--directory",
+            str(directory / "account"),
+        ],
+        cwd=ROOT,
+        env=inherited,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         exports = next(line for line in iter(serving.stdout.readline, "") if line.startswith("export "))
         yield Served(directory, inherited | dict(pair.split("=", 1) for pair in exports.split()[1:]))
@@ -110,8 +145,16 @@ def test_every_step_passes_over_http_and_nothing_is_left_behind(served):
     assert all(step["arn"] and step["cause"] for step in document["steps"])
     assert done.returncode == 0, done.stdout + done.stderr
     assert {thing["kind"] for thing in document["removed"]} >= {
-        "endpoint", "endpoint config", "model", "package version", "objects", "item", "table", "subscription", "queue"
-    }  # fmt: skip
+        "endpoint",
+        "endpoint config",
+        "model",
+        "package version",
+        "objects",
+        "item",
+        "table",
+        "subscription",
+        "queue",
+    }
     assert [thing for thing in document["removed"] if not thing["gone"]] == []
     served.advance(7200)  # whatever still lay in a queue has run
     assert served.listing() == before
@@ -122,10 +165,24 @@ def test_every_step_passes_over_http_and_nothing_is_left_behind(served):
 def test_ctrl_c_removes_what_was_made_so_far(served):
     before, out = served.listing(), served.directory / "stopped.json"
     running = subprocess.Popen(
-        [sys.executable, "-m", "cli", "smoke", "--yes", "--from", "first-champion", "--json", str(out),
-         "--models", str(served.directory / "models")],
-        cwd=ROOT, env=served.environment, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "cli",
+            "smoke",
+            "--yes",
+            "--from",
+            "first-champion",
+            "--json",
+            str(out),
+            "--models",
+            str(served.directory / "models"),
+        ],
+        cwd=ROOT,
+        env=served.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
         next(line for line in iter(running.stdout.readline, "") if line.startswith("first-champion:"))
         while not served.client("sagemaker").list_training_jobs(StatusEquals="InProgress")["TrainingJobSummaries"]:
@@ -137,8 +194,9 @@ def test_ctrl_c_removes_what_was_made_so_far(served):
     document = json.loads(out.read_text())
     assert running.returncode == 1
     assert verdicts(document) == {
-        "first-champion": "FAIL", **dict.fromkeys(NAMES[NAMES.index("approval") :], "SKIPPED")
-    }  # fmt: skip
+        "first-champion": "FAIL",
+        **dict.fromkeys(NAMES[NAMES.index("approval") :], "SKIPPED"),
+    }
     assert document["steps"][0]["cause"] == "interrupted"
     assert {thing["kind"] for thing in document["removed"]} >= {"execution", "objects", "item"}
     assert [thing for thing in document["removed"] if not thing["gone"]] == []
@@ -156,8 +214,11 @@ def test_a_broken_function_is_named_and_what_needs_it_is_skipped(served):
     found = {step["step"]: step for step in document["steps"]}
     assert done.returncode == 1
     assert verdicts(document) == {
-        **dict.fromkeys(NAMES, "SKIPPED"), "preflight": "PASS", "functions": "FAIL", "alert-path": "PASS"
-    }  # fmt: skip
+        **dict.fromkeys(NAMES, "SKIPPED"),
+        "preflight": "PASS",
+        "functions": "FAIL",
+        "alert-path": "PASS",
+    }
     assert found["functions"]["arn"] == name
     assert "absent" in found["functions"]["cause"]
     assert f"aws logs tail /aws/lambda/{name}" in found["functions"]["remedy"]

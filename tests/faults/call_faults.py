@@ -21,8 +21,8 @@ from moto.awslambda.models import LambdaFunction
 from moto.core.botocore_stubber import BotocoreStubber
 
 from offline.account import Account
-from offline.lambda_errors import FunctionError
-from offline.lambda_runtime import Functions
+from offline.functions.errors import FunctionError
+from offline.functions.runtime import Functions
 from tests.handlers.memory_watch import run_apart
 
 READS = ("Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet")

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from offline.account import Account
-from offline.containers import Container
-from offline.processes import Processes
+from offline.containers.containers import Container
+from offline.containers.processes import Processes
 
 
 def remember_scripts(account: Account, directory: Path) -> None:

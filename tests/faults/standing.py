@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from kedge.profile_encoding import decode_profiles
+from kedge.profile.encoding import decode_profiles
 from tests.faults.world import World
 
 # Items that say that something is under way, and must be gone when nothing is.

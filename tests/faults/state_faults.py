@@ -15,7 +15,7 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 from offline.account import Account
-from offline.step_functions_errors import error_named
+from offline.step_functions.errors import error_named
 
 UNNAMED, TIMEOUT, STOPPED = "NobodyNamedThisError", "States.Timeout", "stopped by a person"
 LONG = 10**8  # seconds that no state may take

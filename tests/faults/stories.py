@@ -60,9 +60,11 @@ def play(story: Story, world: World, *, lasts: timedelta = timedelta()) -> Findi
     """Tell a story, let what `lasts` end and the reconciler come round, and look at everything."""
     began = world.now
     before = Before(
-        serving(world), frozenset(world.packages()), len(world.mails()),
+        serving(world),
+        frozenset(world.packages()),
+        len(world.mails()),
         frozenset(e["executionArn"] for e in world.executions(story.machine)),
-    )  # fmt: skip
+    )
     story.tell(world)
     wait_for_end(world, story, before)
     world.account.clock.advance_to(max(world.now, began + lasts))

@@ -16,9 +16,9 @@ import pandas as pd
 from app import build_app
 from demo.bookings import to_bookings
 from demo.first_champion import function_name
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from offline.account import Account
-from offline.lambda_errors import FunctionError
+from offline.functions.errors import FunctionError
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
 from tests.faults.remembered import remember_scripts
 

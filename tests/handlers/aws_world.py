@@ -23,9 +23,12 @@ BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/jobs"
 IMAGES = '{"xgboost 3.2-0": "image:1"}'
 CONTEXT = SimpleNamespace(
-    function_name="f", memory_limit_in_mb=512, aws_request_id="1", get_remaining_time_in_millis=lambda: 600_000,
-    invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
-)  # fmt: skip
+    function_name="f",
+    memory_limit_in_mb=512,
+    aws_request_id="1",
+    get_remaining_time_in_millis=lambda: 600_000,
+    invoked_function_arn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f",
+)
 
 
 class World:
@@ -63,16 +66,22 @@ class World:
         container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
         self.sagemaker.create_model(ModelName=config_name, PrimaryContainer=container, ExecutionRoleArn=ROLE)
         production = {
-            "VariantName": variant, "ModelName": config_name, "InstanceType": "ml.m5.large",
-            "InitialInstanceCount": 2, "InitialVariantWeight": 1.0,
-        }  # fmt: skip
+            "VariantName": variant,
+            "ModelName": config_name,
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 2,
+            "InitialVariantWeight": 1.0,
+        }
         self.sagemaker.create_endpoint_config(
-            EndpointConfigName=config_name, ProductionVariants=[production],
+            EndpointConfigName=config_name,
+            ProductionVariants=[production],
             DataCaptureConfig={
-                "EnableCapture": True, "InitialSamplingPercentage": 100, "DestinationS3Uri": f"s3://{BUCKET}/{capture}",
+                "EnableCapture": True,
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": f"s3://{BUCKET}/{capture}",
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
             },
-        )  # fmt: skip
+        )
         self.sagemaker.create_endpoint(EndpointName=self.config.endpoint.name, EndpointConfigName=config_name)
 
     def register(self, *, status: str = "Approved", properties: dict[str, str] | None = None) -> str:
@@ -82,13 +91,15 @@ class World:
             self.sagemaker.create_model_package_group(ModelPackageGroupName=MODEL)
         container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}
         answer = self.sagemaker.create_model_package(
-            ModelPackageGroupName=MODEL, ModelApprovalStatus=status,
+            ModelPackageGroupName=MODEL,
+            ModelApprovalStatus=status,
             InferenceSpecification={
-                "Containers": [container], "SupportedContentTypes": ["text/csv"],
-                "SupportedResponseMIMETypes": ["text/csv"]
+                "Containers": [container],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
             },
             **({"CustomerMetadataProperties": properties} if properties else {}),
-        )  # fmt: skip
+        )
         return answer["ModelPackageArn"]
 
 
@@ -96,9 +107,14 @@ class World:
 def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
     """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items."""
     variables = {
-        "AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-        "POWERTOOLS_TRACE_DISABLED": "true", "DATA_BUCKET": BUCKET, "STATE_TABLE": TABLE, **environment,
-    }  # fmt: skip
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "DATA_BUCKET": BUCKET,
+        "STATE_TABLE": TABLE,
+        **environment,
+    }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -115,10 +131,11 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         names = ("model", "item")
         boto3.client("dynamodb").create_table(
-            TableName=TABLE, BillingMode="PAY_PER_REQUEST",
+            TableName=TABLE,
+            BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
-        )  # fmt: skip
+        )
         stop = paging.start(2)
         try:
             yield World()

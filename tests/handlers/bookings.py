@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kedge.day_profile import DayProfile, encode_day
+from kedge.profile.day import DayProfile, encode_day
 from tests.handlers.aws_world import MODEL, World
 
 DATA = Path(__file__).parents[2] / "demo" / "data" / "hotel_bookings.parquet"

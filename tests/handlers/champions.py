@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from lambdas.adapters import champions
-from lambdas.adapters.champions import Champion
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 from tests.handlers.aws_world import MODEL, TABLE, World
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kedge.training_rows import typed_rows
+from kedge.retraining.rows import typed_rows
 from tests.handlers.aws_world import MODEL, World
 
 RUN = "run-1"

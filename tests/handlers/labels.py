@@ -11,11 +11,11 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kedge.day_profile import DayProfile, encode_day
-from kedge.fold_report import FoldReport
-from kedge.model_config import ModelConfig
-from lambdas.adapters import days, label_days
-from lambdas.handlers.label_folding import fold_labels
+from kedge.config.model import ModelConfig
+from kedge.labels.fold import FoldReport
+from kedge.profile.day import DayProfile, encode_day
+from lambdas.adapters.bucket import days, label_days
+from lambdas.steps.fold_labels import fold_labels
 from tests.handlers.aws_world import BUCKET, MODEL, World
 
 NOW = datetime(2016, 3, 1, 2, tzinfo=UTC)

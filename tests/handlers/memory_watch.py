@@ -74,8 +74,12 @@ def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code
     """Run a handler as Lambda would, from the repository or a function's own code; return its peak in MiB, CPU seconds, answer and error."""
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],
-        input=json.dumps(event), capture_output=True, text=True, check=True, cwd=code,
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=code,
         env=os.environ | {"PYTHONPATH": str(code), "AWS_ENDPOINT_URL": os.environ["KEDGE_TEST_ENDPOINT"]},
-    )  # fmt: skip
+    )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -19,15 +19,17 @@ import pyarrow.parquet as pq
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.stepfunctions.models import stepfunctions_backends
 
-from kedge.binary_counts import count_binary
-from kedge.columns import columns_of
-from kedge.day_profile import DayProfile, encode_day
-from kedge.estimation import fit_estimator
-from kedge.outcomes import Outcomes
-from kedge.profile import count_rows_by_hour, freeze_baseline
-from kedge.profile_encoding import decode_baseline, encode_baseline
-from lambdas.adapters import champions, days
-from lambdas.adapters.champions import Champion
+from kedge.columns.casting import columns_of
+from kedge.estimation.estimators import fit_estimator
+from kedge.outcomes.binary import count_binary
+from kedge.outcomes.outcomes import Outcomes
+from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.day import DayProfile, encode_day
+from kedge.profile.encoding import decode_baseline, encode_baseline
+from kedge.profile.freezing import freeze_baseline
+from lambdas.adapters.bucket import days
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 from tests.handlers.aws_world import ACCOUNT, BUCKET, MODEL, REGION, ROLE, TABLE, World, aws_world
 from tests.handlers.bookings import load_bookings
 

@@ -8,9 +8,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from kedge.outcome_counts import decode_counts
-from kedge.profile_encoding import decode_baseline
-from kedge.slice_encoding import decode_slices
+from kedge.outcomes.counts import decode_counts
+from kedge.profile.encoding import decode_baseline
+from kedge.slices.encoding import decode_slices
 from lambdas.handlers.build_baseline import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, aws_world
 from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, SCORED, write_holdout

@@ -12,13 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from kedge.day_profile import DayProfile, encode_day
 from kedge.errors import EpisodeContendedError
-from kedge.retraining import WindowVerdict
+from kedge.profile.day import DayProfile, encode_day
+from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import alert_episodes, days, served, windows
+from lambdas.adapters.bucket import days
 from lambdas.adapters.models import load_model
-from lambdas.adapters.windows import JudgedWindow
+from lambdas.adapters.state import alert_episodes, served, windows
+from lambdas.adapters.state.windows import JudgedWindow
 from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT
@@ -337,10 +338,14 @@ def invoked(world, count: int, *, hours_before_end: int = 5) -> None:
     world.cloudwatch.put_metric_data(
         Namespace="AWS/SageMaker",
         MetricData=[
-            {"MetricName": "Invocations", "Dimensions": dimensions, "Value": float(count),
-             "Timestamp": END - timedelta(hours=hours_before_end)}
+            {
+                "MetricName": "Invocations",
+                "Dimensions": dimensions,
+                "Value": float(count),
+                "Timestamp": END - timedelta(hours=hours_before_end),
+            }
         ],
-    )  # fmt: skip
+    )
 
 
 def counted_requests(world, day: str, requests: dict[int, int], *, version: str = "1", **facts) -> None:

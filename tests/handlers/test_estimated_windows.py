@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kedge.severity import Severity
-from lambdas.adapters import windows
+from lambdas.adapters.state import windows
 from lambdas.handlers.detect_drift import handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings

@@ -4,11 +4,11 @@ import boto3
 import pytest
 from moto.moto_api import state_manager
 
-from kedge.day_profile import DayProfile, encode_day
 from kedge.errors import JoinFailedError, JoinUnfinishedError
+from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import athena_queries, clients
 from lambdas.handlers import join_labels
-from lambdas.handlers.requests import JoinRequest, JudgeRequest
+from lambdas.steps.requests import JoinRequest, JudgeRequest
 from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
 
 WINDOW = {"start": "2016-01-04T00:00:00Z", "end": "2016-01-05T00:00:00Z"}
@@ -45,9 +45,12 @@ def polls():
 
 def context(*, seconds):
     return SimpleNamespace(
-        function_name="f", memory_limit_in_mb=512, aws_request_id="r1", invoked_function_arn="arn:aws:lambda:f",
+        function_name="f",
+        memory_limit_in_mb=512,
+        aws_request_id="r1",
+        invoked_function_arn="arn:aws:lambda:f",
         get_remaining_time_in_millis=lambda: seconds * 1000,
-    )  # fmt: skip
+    )
 
 
 def answered(world):

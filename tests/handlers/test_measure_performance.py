@@ -8,10 +8,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from kedge.errors import LabelsUnfoldedError
-from lambdas.adapters import clients, metrics, windows
-from lambdas.handlers import label_folding, measure_performance
+from lambdas.adapters import clients, metrics
+from lambdas.adapters.state import windows
+from lambdas.handlers import measure_performance
 from lambdas.handlers.measure_performance import gauges, handler
-from lambdas.handlers.requests import JudgeRequest
+from lambdas.steps import fold_labels as label_folding
+from lambdas.steps.requests import JudgeRequest
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
 from tests.handlers.labels import record, upload

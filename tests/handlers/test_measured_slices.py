@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from kedge.outcome_counts import count_outcomes
-from kedge.outcomes import read_outcomes
-from kedge.profile_encoding import decode_baseline
-from kedge.slice_encoding import encode_slices
-from kedge.slice_reference import slice_reference
-from lambdas.adapters import champions
+from kedge.outcomes.counts import count_outcomes
+from kedge.outcomes.outcomes import read_outcomes
+from kedge.profile.encoding import decode_baseline
+from kedge.slices.counts import slice_reference
+from kedge.slices.encoding import encode_slices
+from lambdas.adapters.state import champions
 from lambdas.handlers.measure_performance import Settings, measure, stretch_of
-from lambdas.handlers.requests import JudgeRequest
+from lambdas.steps.requests import JudgeRequest
 from tests.handlers.bookings import load_bookings, publish_labels
 from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, monitor_world, scored
 
@@ -43,11 +43,13 @@ def bookings():
 
 
 def with_fairness(config, *, attributes=(), fields=(), columns=()):
-    return config.model_copy(update={
-        "endpoint": config.endpoint.model_copy(update={"custom_attributes": attributes}),
-        "labels": config.labels.model_copy(update={"fields": fields}),
-        "fairness": config.fairness.model_copy(update={"columns": columns, "minimum_group_rows": 50}),
-    })  # fmt: skip
+    return config.model_copy(
+        update={
+            "endpoint": config.endpoint.model_copy(update={"custom_attributes": attributes}),
+            "labels": config.labels.model_copy(update={"fields": fields}),
+            "fairness": config.fairness.model_copy(update={"columns": columns, "minimum_group_rows": 50}),
+        }
+    )
 
 
 def measured(world, config):
@@ -95,8 +97,8 @@ def test_without_the_champions_slices_there_is_no_such_part(world, bookings):
 
 def capture_attributes(world, bookings, values):
     """Leave captured requests with attributes, counted by the days that are there."""
-    from kedge.day_profile import DayProfile, encode_day
-    from lambdas.adapters import days
+    from kedge.profile.day import DayProfile, encode_day
+    from lambdas.adapters.bucket import days
 
     lines = [
         json.dumps({"eventMetadata": {"eventId": "e", "inferenceId": str(row), "customAttributes": [f"group={value}"]}})

@@ -13,10 +13,10 @@ import pytest
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import sagemaker_backends
 
-from kedge.capture_records import BROKEN_MAX
-from kedge.id_hashes import encode_hashes, hash_ids
-from lambdas.adapters import days
-from lambdas.adapters.counted_ids import hashes_key
+from kedge.capture.id_hashes import encode_hashes, hash_ids
+from kedge.capture.records import BROKEN_MAX
+from lambdas.adapters.bucket import days
+from lambdas.adapters.bucket.counted_ids import hashes_key
 from tests.handlers.aws_world import ACCOUNT, REGION
 from tests.handlers.bookings import load_bookings
 from tests.handlers.memory_watch import endpoint, run_apart

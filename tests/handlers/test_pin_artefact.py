@@ -7,7 +7,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from lambdas.adapters import artefacts
+from lambdas.adapters.training import artefacts
 from lambdas.handlers.pin_artefact import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kedge.errors import EndpointVariantNameError, UnknownPackageError
-from lambdas.adapters import served
+from lambdas.adapters.state import served
 from lambdas.adapters.times import from_text
 from lambdas.handlers import build_baseline
 from lambdas.handlers.plan_release import handler

@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from kedge import capture_lines, id_hashes
-from kedge.day_profile import DayProfile, encode_day
+from kedge.capture import id_hashes
+from kedge.capture import lines as capture_lines
+from kedge.config.package_schema import encode_schema
 from kedge.errors import DayContendedError, EncodingError
-from kedge.package_schema import encode_schema
-from lambdas.adapters import baselines, clients, days, row_objects, served
-from lambdas.handlers import day_folding
-from lambdas.handlers.day_folding import Place, fold_day
+from kedge.profile.day import DayProfile, encode_day
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import baselines, days, row_objects
+from lambdas.adapters.state import served
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
+from lambdas.steps import day_folding
+from lambdas.steps.day_folding import Place, fold_day
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings

@@ -7,9 +7,10 @@ import boto3
 import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 
-from kedge.model_config import ModelConfig
-from lambdas.adapters import clients, finished_trainings, training_jobs
-from lambdas.adapters.training_jobs import Workshop
+from kedge.config.model import ModelConfig
+from lambdas.adapters import clients
+from lambdas.adapters.training import finished_trainings, training_jobs
+from lambdas.adapters.training.training_jobs import Workshop
 from lambdas.handlers import pin_artefact, snapshot_data
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, IMAGES, MODEL, REGION, ROLE, aws_world
 from tests.handlers.bookings import load_bookings

@@ -15,15 +15,17 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
-from kedge.release_proof import LastWatch
-from kedge.rung_alarms import NONE_KNOWN, UNKNOWN
-from lambdas.adapters import canary_watch, champions, clients, staged_baselines, under_way
-from lambdas.adapters.canary_watch import CanaryWatch
+from kedge.release.proof import LastWatch
+from kedge.release.rung_alarms import NONE_KNOWN, UNKNOWN
+from lambdas.adapters import clients
 from lambdas.adapters.models import load_models
+from lambdas.adapters.release import staged_baselines
+from lambdas.adapters.state import canary_watch, champions, under_way
+from lambdas.adapters.state.canary_watch import CanaryWatch
+from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.times import to_text
-from lambdas.adapters.under_way import ReleaseUnderWay
-from lambdas.handlers import run_sweep
 from lambdas.handlers.settle import handler
+from lambdas.steps import run_sweep
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
 from tests.handlers.champions import promote
 from tests.handlers.monitor_world import monitor_world
@@ -825,8 +827,11 @@ def rang(monkeypatch, kind: str, state: str = "ALARM", *, at: datetime = NOW - t
         asked.append(params)
         data = {"newState": {"stateValue": state, "stateReason": "Threshold Crossed: 0.4 is above 0.05"}}
         item = {
-            "AlarmName": params["AlarmName"], "Timestamp": at, "HistoryItemType": "StateUpdate", "HistoryData": json.dumps(data),
-        }  # fmt: skip
+            "AlarmName": params["AlarmName"],
+            "Timestamp": at,
+            "HistoryItemType": "StateUpdate",
+            "HistoryData": json.dumps(data),
+        }
         return ActionResult({"AlarmHistoryItems": [item] if params["AlarmName"].endswith(kind) else []})
 
     monkeypatch.setattr(CloudWatchResponse, "describe_alarm_history", describe)

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from lambdas.adapters import champions, training_data, windows
-from lambdas.adapters.champions import Champion
 from lambdas.adapters.models import load_model
+from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.training import training_data
 from lambdas.handlers.snapshot_data import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.bookings import answer, load_bookings, publish_labels
@@ -26,9 +27,12 @@ TRAINER = ROLE.replace("jobs", "training")
 @pytest.fixture
 def world(monkeypatch):
     environment = {
-        "TRAINING_IMAGES": IMAGES, "TRAINING_SOURCE_URI": "s3://code/source.tar.gz", "TRAINING_ROLE_ARN": TRAINER,
-        "SCORING_ROLE_ARN": ROLE, "KMS_KEY_ID": "key",
-    }  # fmt: skip
+        "TRAINING_IMAGES": IMAGES,
+        "TRAINING_SOURCE_URI": "s3://code/source.tar.gz",
+        "TRAINING_ROLE_ARN": TRAINER,
+        "SCORING_ROLE_ARN": ROLE,
+        "KMS_KEY_ID": "key",
+    }
     with aws_world(monkeypatch, **environment) as world:
         yield world
 

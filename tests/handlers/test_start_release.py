@@ -11,9 +11,9 @@ from moto.sagemaker.models import sagemaker_backends
 from moto.sns.models import sns_backends
 
 from kedge.errors import RegistryBehindError
-from lambdas.adapters import approvals, champions, under_way
-from lambdas.adapters.approvals import Approval, Waiting
-from lambdas.adapters.under_way import ReleaseUnderWay
+from lambdas.adapters.state import approvals, champions, under_way
+from lambdas.adapters.state.approvals import Approval, Waiting
+from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers.start_release import handler
 from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
@@ -36,9 +36,11 @@ def world(monkeypatch):
 
 def hear(arn: str, *, time: str = "2016-02-11T12:00:00Z", deliveries: int = 1, **detail: object) -> dict:
     event = {
-        "source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change", "time": time,
+        "source": "aws.sagemaker",
+        "detail-type": "SageMaker Model Package State Change",
+        "time": time,
         "detail": {"ModelPackageArn": arn, **detail},
-    }  # fmt: skip
+    }
     record = {"body": json.dumps(event), "attributes": {"ApproximateReceiveCount": str(deliveries)}}
     return handler({"Records": [record]}, CONTEXT)
 
@@ -120,9 +122,11 @@ def test_an_approval_after_a_rejection_is_a_new_release(world):
 def heard_at(world, time):
     """Let the decision that was heard last be of this time."""
     world.dynamodb.update_item(
-        TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "approval#1"}},
-        UpdateExpression="SET decided_at = :time", ExpressionAttributeValues={":time": {"S": time}},
-    )  # fmt: skip
+        TableName=TABLE,
+        Key={"model": {"S": MODEL}, "item": {"S": "approval#1"}},
+        UpdateExpression="SET decided_at = :time",
+        ExpressionAttributeValues={":time": {"S": time}},
+    )
 
 
 @pytest.mark.parametrize("between", ["Rejected", "PendingManualApproval"])

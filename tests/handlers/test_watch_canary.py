@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 
-from kedge.release_proof import Capture
-from lambdas.adapters import captured_answers
-from lambdas.adapters.endpoints import EndpointState
+from kedge.release.proof import Capture
+from lambdas.adapters.bucket import captured_answers
 from lambdas.adapters.models import load_model
+from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world
@@ -66,9 +66,15 @@ def capture(
 
 def look(minutes: int, *, context=CONTEXT) -> dict:
     event = {
-        "model": MODEL, "run": "release-1", "package_arn": PACKAGE, "time": to_text(STARTED + timedelta(minutes=minutes)),
-        "package_version": "2", "endpoint_config": NEW, "previous_config": OLD, "started": to_text(STARTED),
-    }  # fmt: skip
+        "model": MODEL,
+        "run": "release-1",
+        "package_arn": PACKAGE,
+        "time": to_text(STARTED + timedelta(minutes=minutes)),
+        "package_version": "2",
+        "endpoint_config": NEW,
+        "previous_config": OLD,
+        "started": to_text(STARTED),
+    }
     return watch_canary.handler(event, context)
 
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.retraining import WindowVerdict
+from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters import windows
-from lambdas.adapters.windows import JudgedWindow
+from lambdas.adapters.state import windows
+from lambdas.adapters.state.windows import JudgedWindow
 from lambdas.handlers.watch_monitor import handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kedge.columns import Column
-from kedge.outcomes import Outcomes
-from kedge.profile import freeze_baseline
-from kedge.slice_counting import Batches
-from kedge.slice_ruler import SliceRuler, freeze_ruler
+from kedge.columns.casting import Column
+from kedge.outcomes.outcomes import Outcomes
+from kedge.profile.freezing import freeze_baseline
+from kedge.slices.counts import Batches
+from kedge.slices.ruler import SliceRuler, freeze_ruler
 
 COLUMNS = (
     Column("weight", "feature", "numeric", "float64"),

@@ -9,7 +9,7 @@ import pytest
 
 from app import build_app
 from offline.account import Account
-from offline.cloudformation import DeployError
+from offline.cloudformation.deployment import DeployError
 from tests.synthesised import assembly, example_models
 
 MODEL = "hotel-cancellations"

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.adapters import objects
+from lambdas.adapters.bucket import objects
 from offline.account import Account
 
 BUCKET, WRITES = "data", 400

@@ -10,9 +10,17 @@ from tests.report.test_drift_page import Page, shown
 def window(number, *, drift="OK", loss=None, alert=False, action="NONE", auc=None):
     start, end = (f"2016-01-{1 + 7 * n:02}T00:00:00Z" for n in (number, number + 1))
     found = {
-        "start": start, "end": end, "rows": 1234, "severity": drift, "drift": drift, "loss": loss, "alert": alert,
-        "action": action, "drifted": [], "reasons": [f"reason {number}", "another"],
-    }  # fmt: skip
+        "start": start,
+        "end": end,
+        "rows": 1234,
+        "severity": drift,
+        "drift": drift,
+        "loss": loss,
+        "alert": alert,
+        "action": action,
+        "drifted": [],
+        "reasons": [f"reason {number}", "another"],
+    }
     if auc is None:
         return found
     metric = {"name": "auc", "value": auc, "low": auc - 0.02, "high": auc + 0.02, "limit": 0.7, "severity": "OK"}
@@ -23,9 +31,16 @@ def window(number, *, drift="OK", loss=None, alert=False, action="NONE", auc=Non
 
 def totals(**more):
     return {
-        "windows": 3, "alerts": 1, "alert_episodes": 1, "messages": 2, "drift_alerts": 1, "retrainings": 1, "retrainings_held": 0,
-        "cost_usd": 2.5, **more,
-    }  # fmt: skip
+        "windows": 3,
+        "alerts": 1,
+        "alert_episodes": 1,
+        "messages": 2,
+        "drift_alerts": 1,
+        "retrainings": 1,
+        "retrainings_held": 0,
+        "cost_usd": 2.5,
+        **more,
+    }
 
 
 LABELLED = {"losses": 1, "missed_losses": 0, "false_alerts": 0, "drift_missed_losses": 1, "drift_false_alerts": 0}
@@ -33,30 +48,48 @@ LABELLED = {"losses": 1, "missed_losses": 0, "false_alerts": 0, "drift_missed_lo
 
 def make_document(*, labelled=True):
     windows = [
-        window(0, auc=0.8, loss=False), window(1), window(2, drift="CRITICAL", loss=True, alert=True, action="START", auc=0.6)
-    ]  # fmt: skip
+        window(0, auc=0.8, loss=False),
+        window(1),
+        window(2, drift="CRITICAL", loss=True, alert=True, action="START", auc=0.6),
+    ]
     counts = totals(**(LABELLED if labelled else {}))
     compared = [
         {"severity": w["severity"], "drift": w["drift"], "alert": w["alert"], "action": w["action"]} for w in windows
     ]
     threshold = {
-        "rule": "effect", "field": "drift.effect_max", "threshold": 0.2, "messages": 0, "alerts": 1, "drift_alerts": 0,
-        "drift_missed_losses": 1, "drift_false_alerts": 0,
-    }  # fmt: skip
+        "rule": "effect",
+        "field": "drift.effect_max",
+        "threshold": 0.2,
+        "messages": 0,
+        "alerts": 1,
+        "drift_alerts": 0,
+        "drift_missed_losses": 1,
+        "drift_false_alerts": 0,
+    }
     return {
         "settings": {
-            "name": "default", "model": "parcels", "problem": "binary_classification", "baseline_until": "2016-01-01T00:00:00Z",
-            "window": "7d", "retraining_cost_usd": 2.5, "assumptions": ["nothing is trained"],
+            "name": "default",
+            "model": "parcels",
+            "problem": "binary_classification",
+            "baseline_until": "2016-01-01T00:00:00Z",
+            "window": "7d",
+            "retraining_cost_usd": 2.5,
+            "assumptions": ["nothing is trained"],
         },
-        "windows": windows, "totals": counts,
+        "windows": windows,
+        "totals": counts,
         "comparison": [{"name": name, "totals": counts, "windows": compared} for name in ("default", "psi")],
         "proposal": {
-            "alerts_per_year": 1.0, "years": 0.06, "alerts_allowed": 0, "thresholds": [threshold],
+            "alerts_per_year": 1.0,
+            "years": 0.06,
+            "alerts_allowed": 0,
+            "thresholds": [threshold],
             "considered": [threshold | {"threshold": 0.1}, threshold],
         },
         "baseline": {"start": "2015-01-01T00:00:00Z", "end": "2016-01-01T00:00:00Z", "rows": 9876},
-        "rest": {"rows": 0}, "notes": ["id is not judged: an identifier"],
-    }  # fmt: skip
+        "rest": {"rows": 0},
+        "notes": ["id is not judged: an identifier"],
+    }
 
 
 def test_a_page_is_well_formed_and_loads_nothing():

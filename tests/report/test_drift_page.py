@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from kedge.binary_counts import count_binary
-from kedge.model_policies import PerformancePolicy
-from kedge.performance import judge_performance
-from kedge.quality import QualityCheck
+from kedge.config.policies import PerformancePolicy
+from kedge.drift.column_quality import QualityCheck
+from kedge.outcomes.binary import count_binary
+from kedge.performance.window import judge_performance
 from kedge.severity import Severity
 from report.drift_page import render_drift_page
 from tests.builders import judged, make_baseline, make_config, make_window
@@ -121,13 +121,27 @@ def test_an_estimate_its_record_and_the_business_stand_beside_the_metrics():
         "truth": 0.69,
     }
     revenue = {
-        "name": "<revenue>", "value": 81.5, "low": 80.0, "high": 83.0, "total": 81500.0, "rows": 1000, "severity": "OK",
-        "reason": "", "unit": "EUR", "reference": 90.25,
-    }  # fmt: skip
+        "name": "<revenue>",
+        "value": 81.5,
+        "low": 80.0,
+        "high": 83.0,
+        "total": 81500.0,
+        "rows": 1000,
+        "severity": "OK",
+        "reason": "",
+        "unit": "EUR",
+        "reference": 90.25,
+    }
     performance |= {
-        "estimate": {"severity": "WARNING", "reasons": ["quality may be lost"], "rows": 900, "metrics": [auc], "record": [known]},
+        "estimate": {
+            "severity": "WARNING",
+            "reasons": ["quality may be lost"],
+            "rows": 900,
+            "metrics": [auc],
+            "record": [known],
+        },
         "business": [revenue],
-    }  # fmt: skip
+    }
     page = render_drift_page(judged(make_window(rows=1000)).to_page() | {"performance": performance})
     text = shown(page)
     for words in ("0.7123", "0.25", "0.8400", "0.6900", "2015-12-29", "90.25", "EUR", "quality may be lost"):
@@ -164,23 +178,56 @@ def test_segments_moved_concepts_and_unlike_groups_stand_in_tables():
     }
     rate = {"value": 0.2, "low": 0.1, "high": 0.3}
     slices = {
-        "segments": [{
-            "group": "meal=BB & adr=at most 5", "severity": "CRITICAL", "rows": 440, "rows_fraction": 0.22, "metric": "auc",
-            "value": 0.61, "low": 0.58, "high": 0.64, "rest": 0.8,
-        }],
-        "concept_drift": {"severity": "WARNING", "shifts": [{
-            "where": "segment", "group": "meal=BB", "severity": "WARNING", "rows": 300, "observed": 0.41, "expected": 0.25,
-            "shift": 0.16, "low": 0.1, "high": 0.22, "since": "2016-01-04T00:00:00Z",
-        }]},
-        "fairness": {"severity": "CRITICAL", "columns": [{
-            "column": "sex", "severity": "CRITICAL", "reason": "sex: disparate impact is 0.5", "metrics": [metric],
-            "groups": [{"group": "<f>", "rows": 500, "selection_rate": rate}, {"group": "x", "rows": 3}],
-        }]},
-    }  # fmt: skip
+        "segments": [
+            {
+                "group": "meal=BB & adr=at most 5",
+                "severity": "CRITICAL",
+                "rows": 440,
+                "rows_fraction": 0.22,
+                "metric": "auc",
+                "value": 0.61,
+                "low": 0.58,
+                "high": 0.64,
+                "rest": 0.8,
+            }
+        ],
+        "concept_drift": {
+            "severity": "WARNING",
+            "shifts": [
+                {
+                    "where": "segment",
+                    "group": "meal=BB",
+                    "severity": "WARNING",
+                    "rows": 300,
+                    "observed": 0.41,
+                    "expected": 0.25,
+                    "shift": 0.16,
+                    "low": 0.1,
+                    "high": 0.22,
+                    "since": "2016-01-04T00:00:00Z",
+                }
+            ],
+        },
+        "fairness": {
+            "severity": "CRITICAL",
+            "columns": [
+                {
+                    "column": "sex",
+                    "severity": "CRITICAL",
+                    "reason": "sex: disparate impact is 0.5",
+                    "metrics": [metric],
+                    "groups": [{"group": "<f>", "rows": 500, "selection_rate": rate}, {"group": "x", "rows": 3}],
+                }
+            ],
+        },
+    }
     performance = judge_performance(
-        *[count_binary(np.linspace(0, 1, 400), np.arange(400) % 2, threshold=0.5)] * 2, PerformancePolicy(),
-        provisional_rows=0, unlabelled_rows=0, horizon_reason="given",
-    ).to_json()  # fmt: skip
+        *[count_binary(np.linspace(0, 1, 400), np.arange(400) % 2, threshold=0.5)] * 2,
+        PerformancePolicy(),
+        provisional_rows=0,
+        unlabelled_rows=0,
+        horizon_reason="given",
+    ).to_json()
     page = render_drift_page({**judged(make_window()).to_json(), "performance": performance | slices})
     text = shown(page)
     for words in (

@@ -1,8 +1,8 @@
 import pyarrow.parquet as pq
 import pytest
 
+from kedge.config.sections import Training
 from kedge.errors import ModelConfigError
-from kedge.model_sections import Training
 from stacks.parts.catalogue import load_models
 from stacks.parts.workshop import framework_images, refuse_downloads, require_scripts
 from tests.synthesised import ROOT, example_models

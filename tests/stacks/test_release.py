@@ -1,7 +1,7 @@
 import aws_cdk as cdk
 import pytest
 
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from stacks.parts.naming import NAMED_ENDPOINTS, endpoint_arns
 from tests.synthesised import resources
 

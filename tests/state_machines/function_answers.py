@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from kedge.model_config import ModelConfig, parse_model_config
-from kedge.release_plan import ServingFleet, plan_release
-from lambdas.adapters import model_registry, releases, training_jobs
-from lambdas.adapters.model_registry import Registration, StagedFile
-from lambdas.adapters.training_jobs import Workshop
+from kedge.config.model import ModelConfig
+from kedge.config.reading import parse_model_config
+from kedge.release.plan import ServingFleet, plan_release
+from lambdas.adapters.release import model_registry, releases
+from lambdas.adapters.release.model_registry import Registration, StagedFile
+from lambdas.adapters.training import training_jobs
+from lambdas.adapters.training.training_jobs import Workshop
 
 ROLE = "arn:aws:iam::123456789012:role/workshop"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/k"

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from kedge.errors import EndpointBusyError
-from lambdas.adapters import model_registry
+from lambdas.adapters.release import model_registry
 from tests.offline.sagemaker_world import BUCKET, INFERENCE, TRAIN, World, archive
 from tests.state_machines.function_answers import KEY, RUN, gate, hotel, pinned, plan, ready, registration, settled
 from tests.state_machines.machine_world import FakeFunctions, Machine

@@ -291,7 +291,7 @@ def test_a_teller_that_fails_on_what_serves_already_fails_the_run(machine, funct
 def test_a_canary_that_never_settles_ends_with_the_machine(account, machine, functions):
     functions.set(WatchCanary={"verdict": "BAKING", "watch": {}})
     assert run(machine, hours=65)["status"] == "TIMED_OUT"
-    # The lease's holder runs no more, so that the next one may take it: lambdas/adapters/leases.py.
+    # The lease's holder runs no more, so that the next one may take it: lambdas/adapters/state/leases.py.
     (holder,) = {machine.lease()}
     assert machine.ending(holder)["status"] != "RUNNING"
 

@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from lambdas.adapters import artefacts, finished_trainings
-from lambdas.adapters.finished_trainings import FinishedTraining
 from lambdas.adapters.times import from_text
-from offline.capacity import SHORT_OF_JOBS
+from lambdas.adapters.training import artefacts, finished_trainings
+from lambdas.adapters.training.finished_trainings import FinishedTraining
+from offline.sagemaker.capacity import SHORT_OF_JOBS
 from tests.state_machines.function_answers import (
     ROLE,
     RUN,

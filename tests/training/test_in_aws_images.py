@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kedge.model_config import parse_model_config
+from kedge.config.reading import parse_model_config
 from tests.training.test_script_mode import COLUMNS, write_channel
 from tests.training.toolkit import IMAGES, Container, can_isolate
 

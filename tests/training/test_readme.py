@@ -8,11 +8,16 @@ import re
 import pyarrow as pa
 import pytest
 
+from kedge.config.reading import parse_model_config
 from kedge.errors import UnreadableAnswerError
-from kedge.model_config import parse_model_config
-from kedge.training_rows import scoring_payload
-from lambdas.adapters.training_jobs import Workshop, challenger_model_request, training_job_request, transform_request
-from lambdas.adapters.transform_outputs import parse_answers
+from kedge.retraining.rows import scoring_payload
+from lambdas.adapters.training.training_jobs import (
+    Workshop,
+    challenger_model_request,
+    training_job_request,
+    transform_request,
+)
+from lambdas.adapters.training.transform_outputs import parse_answers
 from offline.account import Account
 from stacks.parts.workshop import SOURCE
 from tests.architecture.test_language_level import in_training

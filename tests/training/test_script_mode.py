@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kedge.importance import parse_importance
+from kedge.drift.importance import parse_importance
 
 TRAINING = Path(__file__).parents[2] / "training"
 FEATURES = [

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from kedge.importance import parse_importance
+from kedge.drift.importance import parse_importance
 from tests.training.test_script_mode import COLUMNS, TRAINING, write_channel
 
 SEVERAL = COLUMNS | {"problem": "multiclass_classification", "classes": ["came", "left, early", "never"]}

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kedge.model_config import ModelConfig
-from lambdas.adapters.training_jobs import Workshop, serving_environment, training_job_request
+from kedge.config.model import ModelConfig
+from lambdas.adapters.training.training_jobs import Workshop, serving_environment, training_job_request
 from stacks.parts.workshop import pack_training_source
 
 BUILD = Path(__file__).parents[2] / "build" / "toolkit"
@@ -150,9 +150,13 @@ class Container:
 
     def _run(self, *arguments: object, environment: Mapping[str, str], standard_input: str = "") -> str:
         own = {
-            "PATH": f"{self._python.parent}:/usr/bin:/bin", "HOME": str(self.root), "SAGEMAKER_BASE_DIR": str(self.root),
-            "PIP_TARGET": str(self._site), "PYTHONPATH": str(self._site), "AWS_DEFAULT_REGION": "eu-west-1",
-        }  # fmt: skip
+            "PATH": f"{self._python.parent}:/usr/bin:/bin",
+            "HOME": str(self.root),
+            "SAGEMAKER_BASE_DIR": str(self.root),
+            "PIP_TARGET": str(self._site),
+            "PYTHONPATH": str(self._site),
+            "AWS_DEFAULT_REGION": "eu-west-1",
+        }
         given = {name: value.replace(ML, str(self.root)) for name, value in environment.items()}
         command = [
             *(["unshare", "-rn"] if can_isolate() else []),

@@ -1,0 +1,92 @@
+"""A history judged and replayed under every setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cli.backtest.counts import Before, count_baseline, count_windows, empty_window
+from cli.backtest.question import Question
+from cli.backtest.seasons import count_seasons
+from kedge.backtest.proposal import Sounding, sound_window
+from kedge.backtest.replay import Replay, replay
+from kedge.backtest.window import HistoryWindow, JudgedWindow, judge_window, measure_window
+from kedge.columns.times import at
+from kedge.config.policies import PerformancePolicy
+from kedge.estimation.report import WindowEstimates, estimate_history
+from kedge.outcomes.counts import OutcomeCounts
+from kedge.profile.baseline import Baseline
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What was found: each setting's replay by its name, and what proposals of thresholds rest on."""
+
+    baseline: Baseline
+    reference: OutcomeCounts | None
+    replays: Mapping[str, Replay]
+    soundings: tuple[Sounding, ...]
+
+
+def run(question: Question) -> Backtest:
+    """Judge every window under every setting, then walk through each setting's windows in the order of time."""
+    before = count_baseline(question)
+    baseline, reference = before.baseline, before.reference
+    seasons = count_seasons(question, baseline)
+    judged: dict[str, dict[int, JudgedWindow]] = {setting.name: {} for setting in question.settings}
+    soundings: dict[int, Sounding] = {}
+    estimates: dict[int, WindowEstimates | None] = {}
+    main = question.settings[0].name
+    for code, window in _windows(question, before):
+        estimates[code] = window.estimates
+        # Settings mostly share what counts as a loss, and measuring costs more than judging drift.
+        policies = {setting.config.performance for setting in question.settings}
+        measured = {policy: measure_window(reference, window, policy) for policy in policies}
+        for setting in question.settings:
+            judged[setting.name][code] = judge_window(
+                baseline,
+                window,
+                setting.config,
+                performance=measured[setting.config.performance],
+                earlier=seasons.get((setting.name, code)),
+                slices=before.slices,
+            )
+        loss = judged[main][code].measured
+        earlier = seasons.get((main, code))
+        soundings[code] = sound_window(baseline, window, question.config, performance=loss, earlier=earlier)
+    if before.estimator is not None and reference is not None:
+        for setting in question.settings:
+            _add_estimates(judged[setting.name], estimates, reference, setting.config.performance)
+    since, cost = at(question.history.grid.start), question.asked.retraining_cost_usd
+    replays = {
+        setting.name: replay(_in_order(judged[setting.name]), setting.config, since=since, retraining_cost_usd=cost)
+        for setting in question.settings
+    }
+    return Backtest(baseline, reference, replays, tuple(_in_order(soundings)))
+
+
+def _windows(question: Question, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+    """Every window, those without rows too."""
+    found = set()
+    for code, window in count_windows(question, before):
+        found.add(code)
+        yield code, window
+    for code in set(range(question.history.windows)) - found:
+        yield code, empty_window(question, before.baseline, code)
+
+
+def _in_order(found: Mapping[int, Any]) -> list[Any]:
+    return [found[code] for code in sorted(found)]
+
+
+def _add_estimates(
+    judged: dict[int, JudgedWindow],
+    estimates: Mapping[int, WindowEstimates | None],
+    reference: OutcomeCounts,
+    policy: PerformancePolicy,
+) -> None:
+    windows = _in_order(judged)
+    reports = estimate_history(_in_order(estimates), [window.performance for window in windows], reference, policy)
+    for code, window, report in zip(sorted(judged), windows, reports, strict=True):
+        judged[code] = replace(window, estimate=report)

@@ -1,0 +1,131 @@
+"""A backtest as tables in the terminal: what the policy would have done, window by window, and beside other settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_COLOURS = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "INSUFFICIENT_DATA": "dim"}
+_LOSS = {True: "[bold red]lost[/]", False: "holds", None: "[dim]not measured[/]"}
+_ACTIONS = {"START": "[bold]retrain[/]", "HOLD": "held", "NONE": ""}
+WORDS_MAX = 70
+PIPED_WIDTH = 150  # a log has no width of its own
+
+
+def print_backtest(document: dict[str, Any]) -> None:
+    """Print the windows, the settings side by side, the proposal, the notes, and the totals last."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(_windows(document))
+    console.print()
+    console.print(_comparison(document))
+    for sentence in proposal_sentences(document["proposal"]):
+        console.print(f"- {escape(sentence)}", soft_wrap=True)
+    for note in document["notes"]:
+        console.print(f"[dim]{escape(note)}[/dim]", soft_wrap=True)
+    console.print(escape(totals_sentence(document)), soft_wrap=True)
+
+
+def proposal_sentences(proposal: dict[str, Any]) -> list[str]:
+    """What is proposed, in words."""
+    wished = f"for {proposal['alerts_per_year']:g} a year of messages about drift where quality holds"
+    return [
+        f"{wished}, {proposal['alerts_allowed']} in this history: {found['field']}: {found['threshold']:g} under "
+        f"drift.rule: {found['rule']} tells of drift {_counted(found['messages'], 'time')} where nothing is known to be lost; it "
+        f"alerts in {_counted(found['drift_alerts'], 'window')}, "
+        f"{found['drift_false_alerts']} of them known to have lost nothing, and misses "
+        f"{_counted(found['drift_missed_losses'], 'lost window')}"
+        for found in proposal["thresholds"]
+    ]
+
+
+def totals_sentence(document: dict[str, Any]) -> str:
+    """The main setting's totals, in words."""
+    totals = document["totals"]
+    told = (
+        f"{document['settings']['name']}: {_counted(totals['windows'], 'window')}, {_counted(totals['alerts'], 'alert')} "
+        f"in {_counted(totals['alert_episodes'], 'episode')} ({_counted(totals['messages'], 'message')}), "
+        f"{_counted(totals['retrainings'], 'retraining')} for "
+        f"{totals['cost_usd']:.2f} USD"
+    )
+    if "losses" not in totals:
+        return told
+    lost, false = _counted(totals["losses"], "window"), _counted(totals["false_alerts"], "alert")
+    return f"{told}, {lost} lost, {false} without a loss"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _windows(document: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="dim")
+    for title in ("from", "to"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    for title in ("drift", "quality", "alert", "action"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("why", overflow="ellipsis", no_wrap=True, max_width=WORDS_MAX)
+    shown = 10 if all(w["start"].endswith("T00:00:00Z") for w in document["windows"]) else 16
+    for window in document["windows"]:
+        table.add_row(
+            window["start"][:shown],
+            window["end"][:shown],
+            str(window["rows"]),
+            _coloured(window["drift"]),
+            _quality(window),
+            _alert(window),
+            _ACTIONS[window["action"]],
+            escape(window["reasons"][0] if window["reasons"] else ""),
+        )
+    return table
+
+
+def _alert(window: dict[str, Any]) -> str:
+    """Whether it alarms, and what people would have been told with it."""
+    told = window.get("told", "")
+    return f"alert, {told}" if window["alert"] and told else "alert" if window["alert"] else told
+
+
+def _quality(window: dict[str, Any]) -> str:
+    """What the labels say, else what the answers let expect."""
+    estimated = window.get("performance", {}).get("estimate", {}).get("severity")
+    if window["loss"] is None and estimated in ("OK", "WARNING", "CRITICAL"):
+        return f"[dim]estimated[/] {_coloured(estimated)}"
+    return _LOSS[window["loss"]]
+
+
+def _comparison(document: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="dim")
+    table.add_column("setting", no_wrap=True)
+    labelled = "losses" in document["totals"]
+    fields = {
+        "alerts": "alerts",
+        "alert_episodes": "episodes",
+        "messages": "messages",
+        "retrainings": "retrainings",
+        "cost_usd": "USD",
+    }
+    if labelled:
+        fields |= {
+            "losses": "lost",
+            "missed_losses": "missed",
+            "false_alerts": "false alerts",
+            "drift_missed_losses": "missed by drift",
+            "drift_false_alerts": "drift without loss",
+        }
+    for title in fields.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    for compared in document["comparison"]:
+        totals = compared["totals"]
+        cells = [f"{totals[name]:.2f}" if name == "cost_usd" else str(totals[name]) for name in fields]
+        table.add_row(escape(compared["name"]), *cells)
+    return table
+
+
+def _coloured(severity: str) -> str:
+    return f"[{_COLOURS[severity]}]{severity}[/]"

@@ -1,0 +1,1 @@
+"""`kedge check`: `question` settles what is compared, `judge` compares it, `table` shows it."""

@@ -1,0 +1,65 @@
+"""Where the model of two labelled files fails, and whom it treats less alike: read a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from cli.rows.files import RowFiles
+from kedge.config.model import ModelConfig
+from kedge.outcomes.outcomes import Outcomes, read_outcomes
+from kedge.profile.baseline import Baseline
+from kedge.slices.counts import count_singles
+from kedge.slices.fairness import added_groups, group_counts, judge_fairness
+from kedge.slices.group_counts import GroupCounts
+from kedge.slices.groupings import Grouping
+from kedge.slices.judgement import fairness_json, judge_slices
+from kedge.slices.ruler import freeze_ruler
+
+
+def slice_files(
+    baseline: RowFiles, window: RowFiles, config: ModelConfig, frozen: Baseline, label: str
+) -> dict[str, Any]:
+    """The parts "segments", "concept_drift" and "fairness" of the report's "performance"."""
+    answer = next(column.name for column in frozen.columns if column.role == "prediction")
+    classes = config.labels.classes if config.problem != "regression" else ()
+    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns).shown_as(
+        config.features
+    )
+    before, now = (partial(_batches, rows, config, answer, label) for rows in (baseline, window))
+    found = judge_slices(now, count_singles(ruler, before), config.segments, ruler=ruler, before=before).to_json()
+    return found | _fairness(window, config, answer, label, ruler.by_column)
+
+
+def absent_sensitive(window: RowFiles, config: ModelConfig) -> tuple[str, ...]:
+    """A sentence for each sensitive column of the YAML that the window lacks."""
+    return tuple(
+        f"fairness is not judged for {name}: {window.path} has no such column"
+        for name in config.fairness.columns
+        if name not in window.schema.names
+    )
+
+
+def _batches(
+    rows: RowFiles, config: ModelConfig, answer: str, label: str, names: tuple[str, ...]
+) -> Iterator[tuple[Mapping[str, Any], Outcomes]]:
+    probabilities = (name for name in config.prediction.probabilities if name in rows.schema.names)
+    for batch in rows.batches([*dict.fromkeys((answer, label, *probabilities, *names))]):
+        table = pa.Table.from_batches([batch])
+        outcomes, faults = read_outcomes(table, answer, label, config)
+        kept = table if faults.kept.all() else table.filter(pa.array(faults.kept))
+        yield {name: kept.column(name) for name in names}, outcomes
+
+
+def _fairness(
+    window: RowFiles, config: ModelConfig, answer: str, label: str, known: Mapping[str, Grouping]
+) -> dict[str, Any]:
+    names = [name for name in config.fairness.columns if name in window.schema.names]
+    totals: dict[str, GroupCounts] = {}
+    for batch in window.batches([*dict.fromkeys((answer, label, *names))]) if names else ():
+        table = pa.Table.from_batches([batch])
+        totals = added_groups(totals, group_counts(table, answer, label, config, known))
+    return fairness_json(judge_fairness(list(totals.values()), config.fairness)) if totals else {}

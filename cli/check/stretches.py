@@ -1,0 +1,115 @@
+"""Consecutive stretches of a file's rows counted coarsely, for what their differences say of how far rows repeat each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.bins import Bins
+from kedge.profile.coarse_cells import coarse_starts
+from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.design_effect import BLOCKS, design_effects
+from kedge.profile.row_order import RowOrder
+
+# Rows that are enough for the estimate: of longer files every so many-th row is looked at.
+STRETCHED_ROWS = 25_000
+# Rows of a stretch whose order is looked at.
+_LOOKED_AT = 64
+# Levels beyond these share one cell: stretches have few rows of each.
+_LEVELS = 50
+# Of a column that rows are sorted by, whole stretches are alike; of a flag that is rarely set and stands last, they are not.
+_SORTED_EFFECT = 4.0
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How many rows are worth one independent row, by column, and the columns that the rows are sorted by."""
+
+    design_effects: dict[str, float]
+    sorted_by: tuple[str, ...] = ()
+
+
+def coarse_ruler(frozen: Baseline) -> Baseline:
+    """A ruler of about ten cells a number and fifty levels a category, without any rows yet."""
+    bins = {column.name: _coarse(frozen, column.name) for column in frozen.columns}
+    ruler = replace(frozen, bins=bins, importance={}, design_effects={})
+    return replace(ruler, profile=Profile(frozen.baseline, 0, np.zeros(ruler.width, np.int64)))
+
+
+class Stretches:
+    """Batches of rows in their order, as at least `BLOCKS` stretches of equal length once there are rows for them."""
+
+    def __init__(self, ruler: Baseline, *, total_rows: int | None, times: Any = None) -> None:
+        self._ruler, self._times = ruler, times
+        self._step = max(1, (total_rows or 0) // STRETCHED_ROWS)
+        # A power of two, so that where stretches end does not depend on where batches do.
+        self._seen, self._length = 0, 1
+        self._counted: dict[int, Profile] = {}
+        self._order = RowOrder(ruler.columns)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count the next rows."""
+        first = -self._seen % self._step
+        rows = np.arange(first, batch.num_rows, self._step)
+        numbers = (self._seen + rows) // self._step
+        self._seen += batch.num_rows
+        if not len(rows):
+            return
+        while numbers[-1] // self._length >= 2 * BLOCKS:
+            self._merge()
+        chosen = batch if self._step == 1 else batch.take(pa.array(rows))
+        self._look_at_the_order(chosen, numbers)
+        found = count_rows_by_hour(
+            self._ruler, pa.Table.from_batches([chosen]), numbers // self._length, times=self._times
+        )
+        for stretch, profile in found.items():
+            self._put(self._counted, stretch, profile)
+
+    @property
+    def profiles(self) -> list[Profile]:
+        """One profile a stretch, in the order of the rows."""
+        return [self._counted[stretch] for stretch in sorted(self._counted)]
+
+    def repetition(self, baseline: list[Profile]) -> Repetition:
+        """Design effect of each column for whole rows, where `baseline` are the stretches that say how cells are pooled.
+
+        The order of sorted rows tells nothing of the columns that they are sorted by, and of the others only what
+        neighbouring stretches differ by.
+        """
+        ruler = replace(self._ruler, profile=reduce(add, baseline, self._ruler.profile))
+        sampled = design_effects(ruler, self.profiles)
+        keys = tuple(name for name in self._order.sorted_columns if sampled[name] > _SORTED_EFFECT)
+        if keys:
+            sampled = design_effects(ruler, self.profiles, trending=True) | dict.fromkeys(keys, 1.0)
+        # Of every step-th row the excess over independence is a step-th of all rows'.
+        return Repetition({name: 1 + self._step * (effect - 1) for name, effect in sampled.items()}, keys)
+
+    def _look_at_the_order(self, chosen: pa.RecordBatch, numbers: Any) -> None:
+        # The longer the file, the fewer of its rows: sorted ones are sorted however many are left out.
+        every = max(1, self._length // _LOOKED_AT)
+        self._order.add(chosen if every == 1 else chosen.take(pa.array(np.flatnonzero(numbers % every == 0))))
+
+    def _merge(self) -> None:
+        merged: dict[int, Profile] = {}
+        for stretch, profile in self._counted.items():
+            self._put(merged, stretch // 2, profile)
+        self._counted, self._length = merged, 2 * self._length
+
+    @staticmethod
+    def _put(counted: dict[int, Profile], stretch: int, profile: Profile) -> None:
+        counted[stretch] = counted[stretch] + profile if stretch in counted else profile
+
+
+def _coarse(frozen: Baseline, name: str) -> Bins:
+    bins = frozen.bins[name]
+    if not len(bins.edges):
+        return Bins(levels=bins.levels[:_LEVELS])
+    starts = coarse_starts(frozen.column(frozen.profile, name).cells)[1:]
+    # The range's ends stay, for the ruler says what lies outside it.
+    return Bins(edges=np.unique(np.concatenate([bins.edges[:1], bins.edges[starts - 1], bins.edges[-1:]])))

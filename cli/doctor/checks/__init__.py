@@ -1,0 +1,1 @@
+"""One check a file; `every_check` lists them."""

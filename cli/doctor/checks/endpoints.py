@@ -1,0 +1,101 @@
+"""Whether each champion's endpoint is in service, serves that champion, and captures where Kedge looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.doctor.checks.installation import Installation
+from cli.doctor.findings import Finding, failed, ok, warning
+from kedge.config.model import ModelConfig
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
+
+
+def check(installation: Installation) -> Iterator[Finding]:
+    """Describe the endpoint of each model that has a champion."""
+    if not installation.stacks:
+        return
+    dynamodb, sagemaker = installation.client("dynamodb"), installation.client("sagemaker")
+    for name, config in installation.models.items():
+        champion = champions.load(dynamodb, installation.deployment.table, name)
+        if champion is not None:
+            yield from state(config, champion, _described(sagemaker, config), bucket=installation.deployment.bucket)
+
+
+def state(
+    config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any] | None, *, bucket: str
+) -> Iterator[Finding]:
+    """What is wrong with the endpoint, most urgent first."""
+    name, bring_back = (
+        config.endpoint.name,
+        f"kedge rollback {config.model} --to {champion.package_version} --reason WHY",
+    )
+    if endpoint is None:
+        remedy = (
+            f"aws sagemaker create-endpoint --endpoint-name {name} --endpoint-config-name {champion.endpoint_config}: "
+            "the config of the champion is kept"
+        )
+        yield failed(name, f"the endpoint is gone, and version {champion.package_version} should serve there", remedy)
+        return
+    arn, status = endpoint["EndpointArn"], endpoint["EndpointStatus"]
+    if status in ("Creating", "Updating", "SystemUpdating", "RollingBack"):
+        yield warning(
+            arn, f"the endpoint is being changed: {status}", f"wait; kedge history {config.model} tells of it"
+        )
+        return
+    if status != "InService":
+        remedy = f"SageMaker console > Inference > Endpoints > {name}; then release again: {bring_back}"
+        yield failed(arn, f"the endpoint is {status}: {endpoint.get('FailureReason', 'no reason was given')}", remedy)
+        return
+    yield from _serves(config, champion, endpoint)
+    yield capture(config, champion, endpoint, bucket=bucket)
+
+
+def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]) -> Iterator[Finding]:
+    arn, serving = endpoint["EndpointArn"], endpoint["EndpointConfigName"]
+    variants = [variant["VariantName"] for variant in endpoint["ProductionVariants"]]
+    if variants != [config.endpoint.variant]:
+        reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {config.endpoint.variant}"
+        yield failed(arn, reason, f"set endpoint.variant in {config.model}.yaml, then make deploy")
+    elif serving != champion.endpoint_config:
+        yield warning(
+            arn,
+            f"it serves the config {serving}, and the champion is {champion.endpoint_config}: it was not Kedge that changed it",
+            f"aws sagemaker update-endpoint --endpoint-name {endpoint['EndpointName']} "
+            f"--endpoint-config-name {champion.endpoint_config}",
+        )
+    else:
+        yield ok(arn, f"in service with {serving}")
+
+
+def capture(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any], *, bucket: str) -> Finding:
+    """Whether the requests are captured, all of them, and below the prefix that profile_logs reads."""
+    arn, found = endpoint["EndpointArn"], endpoint.get("DataCaptureConfig") or {}
+    wanted = f"s3://{bucket}/capture/{config.model}/{champion.package_version}"
+    remedy = (
+        f"aws sagemaker update-endpoint --endpoint-name {endpoint['EndpointName']} "
+        f"--endpoint-config-name {champion.endpoint_config}: that config captures"
+    )
+    if not found.get("EnableCapture") or found.get("CaptureStatus", "Started") != "Started":
+        return failed(arn, "Data Capture is off, so Kedge sees no request", remedy)
+    if found["DestinationS3Uri"].rstrip("/") != wanted:
+        return failed(arn, f"it captures into {found['DestinationS3Uri']}, and Kedge looks into {wanted}", remedy)
+    if found.get("CurrentSamplingPercentage", 100) < 100:
+        return warning(
+            arn, f"it captures {found['CurrentSamplingPercentage']} % of the requests, and Kedge counts all", remedy
+        )
+    return ok(arn, f"captures into {wanted}")
+
+
+def _described(sagemaker: Any, config: ModelConfig) -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = sagemaker.describe_endpoint(EndpointName=config.endpoint.name)
+    except ClientError as error:
+        # SageMaker says "could not find" with this code; nothing else can be wrong with a valid name.
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+    return found

@@ -1,0 +1,80 @@
+"""Whether the YAML files and the deployment name the same models, and whether each served model is still judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from cli.doctor.checks.installation import Installation
+from cli.doctor.findings import Finding, failed, ok, warning
+from cli.smoke.model import MODEL as SMOKE
+from kedge.config.model import ModelConfig
+from kedge.retraining.decision import RetrainingStart
+from lambdas.adapters.state import champions, progress, windows
+from lambdas.adapters.state.champions import Champion
+from lambdas.steps.requests import CADENCES
+
+GROUP = "AWS::SageMaker::ModelPackageGroup"
+# From here on the model's own alarm rings too: stacks/models.py.
+JUDGEMENT_AGE_CADENCES_MAX = 2
+
+
+def check(installation: Installation) -> Iterator[Finding]:
+    """Compare the two lists, then look at each model's champion and its last judgement."""
+    for problem in installation.model_files_problems:
+        yield failed("models", problem, "kedge models validate")
+    deployed = [group.physical_id.rpartition("/")[2] for group in installation.resources(GROUP)]
+    if not installation.stacks:
+        return
+    yield from same_models(deployed, list(installation.models))
+    dynamodb, table = installation.client("dynamodb"), installation.deployment.table
+    for name, config in installation.models.items():
+        if config.package_group in deployed:
+            champion = champions.load(dynamodb, table, name)
+            judged = windows.newest_end(dynamodb, table, name)
+            found = judgement(config, champion, judged, installation.now)
+            starts = windows.load_starts(dynamodb, table, name)
+            last = max(starts.values(), key=lambda start: start.time, default=None)
+            lately = activity(progress.load_profiled(dynamodb, table, name), last)
+            yield replace(found, reason=f"{found.reason}; {lately}") if champion else found
+
+
+def activity(profiled: datetime | None, started: RetrainingStart | None) -> str:
+    """When captures were last counted to the end, and when a retraining last began."""
+    counted = (
+        f"captures were last counted at {profiled:%Y-%m-%d %H:%M} UTC" if profiled else "no capture was counted yet"
+    )
+    if started is None:
+        return f"{counted}; no retraining was started yet"
+    return f"{counted}; the last retraining began at {started.time:%Y-%m-%d %H:%M} UTC ({started.kind})"
+
+
+def same_models(deployed: list[str], described: list[str]) -> Iterator[Finding]:
+    """Models that are deployed without a YAML, and the other way round."""
+    for name in sorted({*described} - {*deployed}):
+        yield warning(name, f"{name}.yaml is there, and the model is not deployed", "make deploy")
+    for name in sorted({*deployed} - {*described}):
+        remedy = f"bring {name}.yaml back, or make deploy to have the model's alarms removed"
+        yield warning(name, f"the model is deployed, and the folder of the YAML files has no {name}.yaml", remedy)
+
+
+def judgement(config: ModelConfig, champion: Champion | None, judged: datetime | None, now: datetime) -> Finding:
+    """Whether the model was judged lately, counted in its own cadence."""
+    name = config.model
+    if champion is None:
+        remedy = (
+            "kedge smoke, if you want to prove the deployment"
+            if name == SMOKE
+            else f'kedge retrain {name} --initial --reason "the first champion", once its rows are at '
+            f"initial/{name}/training.parquet"
+        )
+        return warning(name, "no package serves yet, so there is nothing to watch", remedy)
+    last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)
+    age = (now - last) / CADENCES[config.cadence.judge]
+    told = f"version {champion.package_version} serves since {champion.promoted_at:%Y-%m-%d %H:%M} UTC"
+    window = f"the last judged window ends at {judged:%Y-%m-%d %H:%M} UTC" if judged else "no window was judged yet"
+    if age >= JUDGEMENT_AGE_CADENCES_MAX:
+        remedy = "look at the queues, the schedules and the functions above; kedge history " + name
+        return failed(name, f"not judged for {age:.1f} of its cadences ({config.cadence.judge}): {window}", remedy)
+    return ok(name, f"{told}; {window}")

@@ -1,0 +1,90 @@
+"""Whether the account's quotas leave room for what the models' YAML files ask for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from cli.doctor.checks.installation import Installation
+from cli.doctor.findings import Finding, failed, ok, unknown, warning
+from kedge.config.model import ModelConfig
+
+# Each of the six queues is polled by up to five invocations at once, and a schedule and a machine add to them. A new
+# account has a quota of 10.
+CONCURRENCY_WANTED = 40
+
+
+@dataclass(frozen=True)
+class Need:
+    """How many a quota must allow for Kedge to work at all, and to work at its best."""
+
+    service: str
+    quota: str
+    least: int
+    best: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota as it stands."""
+
+    code: str
+    value: float
+
+
+def check(installation: Installation) -> Iterator[Finding]:
+    """Hold each need against Service Quotas. CloudWatch has no quota on the number of alarms."""
+    needs = needed(list(installation.models.values()))
+    for service in dict.fromkeys(need.service for need in needs):
+        quotas = _quotas(installation, service)
+        for need in needs:
+            if need.service == service:
+                yield verdict(need, quotas.get(need.quota), region=installation.region)
+
+
+def needed(models: Iterable[ModelConfig]) -> list[Need]:
+    """What these models need: fleets with a second one during a release, a training job, two batch transforms."""
+    fleets: dict[str, list[int]] = defaultdict(list)
+    training: Counter[str] = Counter()
+    for model in models:
+        fleets[model.endpoint.instance_type].append(model.endpoint.instance_count)
+        training[model.training.instance_type] += 1
+    needs = [Need("lambda", "Concurrent executions", 1, CONCURRENCY_WANTED, "six queues and the schedules")]
+    for kind, counts in sorted(fleets.items()):
+        serving = sum(counts)
+        why = f"{serving} serve, and a release needs its fleet twice"
+        needs.append(Need("sagemaker", f"{kind} for endpoint usage", serving + max(counts), serving + max(counts), why))
+    for kind in sorted(training):
+        needs.append(Need("sagemaker", f"{kind} for training job usage", 1, 1, "a retraining trains on one"))
+        why = "challenger and champion are scored at the same time"
+        needs.append(Need("sagemaker", f"{kind} for transform job usage", 1, 2, why))
+    return needs
+
+
+def verdict(need: Need, quota: Quota | None, *, region: str) -> Finding:
+    """Whether the quota covers the need."""
+    console = f"https://{region}.console.aws.amazon.com/servicequotas/home/services/{need.service}/quotas"
+    if quota is None:
+        return unknown(need.quota, f"Service Quotas lists no such quota of {need.service}", f"look for it at {console}")
+    value = int(quota.value)
+    remedy = (
+        f"aws service-quotas request-service-quota-increase --region {region} --service-code {need.service} "
+        f"--quota-code {quota.code} --desired-value {need.best}"
+    )
+    if value < need.least:
+        return failed(need.quota, f"the quota is {value}, and {need.least} are needed: {need.why}", remedy)
+    if value < need.best:
+        return warning(need.quota, f"the quota is {value}, and {need.best} are better: {need.why}", remedy)
+    return ok(need.quota, f"the quota is {value}, and {need.best} are needed")
+
+
+def _quotas(installation: Installation, service: str) -> Mapping[str, Quota]:
+    client = installation.client("service-quotas")
+    found: dict[str, Quota] = {}
+    # The account's own values win over AWS's defaults; a quota that was never changed may have a default alone.
+    for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
+        for page in client.get_paginator(operation).paginate(ServiceCode=service):
+            found |= {quota["QuotaName"]: Quota(quota["QuotaCode"], quota["Value"]) for quota in page["Quotas"]}
+    return found

@@ -1,0 +1,38 @@
+"""Every check, in the order in which a person mends: what comes first is often the cause of what comes later."""
+
+from __future__ import annotations
+
+from cli.doctor.checks import (
+    alarms,
+    bootstrap,
+    credentials,
+    endpoints,
+    executions,
+    functions,
+    keys,
+    models,
+    queues,
+    quotas,
+    roles,
+    schedules,
+    stacks,
+    subscriptions,
+)
+from cli.doctor.checks.installation import Check
+
+CHECKS: dict[str, Check] = {
+    "credentials": credentials.check,
+    "bootstrap": bootstrap.check,
+    "stacks": stacks.check,
+    "quotas": quotas.check,
+    "roles": roles.check,
+    "keys": keys.check,
+    "subscriptions": subscriptions.check,
+    "functions": functions.check,
+    "schedules": schedules.check,
+    "queues": queues.check,
+    "alarms": alarms.check,
+    "models": models.check,
+    "endpoints": endpoints.check,
+    "executions": executions.check,
+}

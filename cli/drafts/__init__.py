@@ -1,0 +1,1 @@
+"""`kedge init`: a model's YAML drafted from rows or from an endpoint."""

@@ -1,0 +1,78 @@
+"""The text of a new model's YAML: what is known of it, and in comments what a person must look at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from cli.refusals import BadInputError
+from kedge.config.reading import parse_model_config
+from kedge.config.sections import Feature, Problem
+
+_MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
+
+
+@dataclass(frozen=True)
+class ModelDraft:
+    """What is known of a model that is to be watched."""
+
+    name: str
+    features: tuple[Feature, ...]
+    endpoint: Mapping[str, Any]
+    problem: Problem = "binary_classification"
+    classes: tuple[str, ...] = ("0", "1")
+    prediction: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_yaml(self, *, source: str) -> str:
+        """Write it down; what the configuration would refuse is refused here, with the same words."""
+        lines = [f"model: {_scalar(self.name)}", f"problem: {self.problem}", "endpoint:"]
+        lines += [f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items()]
+        if self.prediction:
+            lines += ["prediction:", *(f"  {key}: {_scalar(value)}" for key, value in self.prediction.items())]
+        if self.classes != ("0", "1"):
+            order = "  # the positive class stands last" if len(self.classes) == 2 else ""
+            lines += ["labels:", f"  classes: {_flow(list(self.classes))}{order}"]
+        lines += [f"# {note}" for note in self.notes]
+        lines += ["features:  # in the payload's order", *(f"  - {_feature(feature)}" for feature in self.features)]
+        text = "\n".join(lines) + "\n"
+        parse_model_config(text, source=source)
+        return text
+
+
+def model_name(wanted: str) -> str:
+    """A name that models may have, from a file's or an endpoint's."""
+    return _cut(wanted, _MODEL_CHARACTERS)
+
+
+def endpoint_name(wanted: str) -> str:
+    """A name that endpoints may have."""
+    return _cut(wanted, _ENDPOINT_CHARACTERS)
+
+
+def _cut(wanted: str, characters: int) -> str:
+    name = re.sub("[^a-zA-Z0-9]+", "-", wanted).strip("-")[:characters].strip("-")
+    if not name:
+        raise BadInputError(f"no name can be made of {wanted!r}; say one with --name")
+    return name
+
+
+def _feature(feature: Feature) -> str:
+    return _flow(
+        {key: value for key, value in feature.model_dump().items() if key in ("name", "kind", "dtype") and value}
+    )
+
+
+def _flow(value: Any) -> str:
+    return str(
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    ).strip()
+
+
+def _scalar(value: Any) -> str:
+    # A bare scalar is dumped with a document's end behind it.
+    return str(yaml.safe_dump(value, width=10_000, allow_unicode=True)).removesuffix("...\n").strip()

@@ -1,0 +1,90 @@
+"""A model's draft from the endpoint that serves it, and from what Data Capture wrote of its requests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+from cli.drafts.draft import ModelDraft, model_name
+from cli.operator.deployment import Deployment
+from cli.refusals import BadInputError
+from cli.rows.inferred_schema import kind_of
+from kedge.capture.lines import Block
+from kedge.capture.payloads import input_rows
+from kedge.config.sections import Feature
+from kedge.errors import UnreadableRecordError
+from lambdas.adapters.bucket import inference_logs, objects, row_objects
+from lambdas.adapters.release import endpoints
+
+FILES_READ, ROWS_READ = 20, 5000
+REMEDY = "name the training rows (--data FILE) instead"
+
+
+def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | None = None) -> ModelDraft:
+    """Describe the endpoint, and infer the features from its newest captured requests."""
+    sagemaker = deployment.client("sagemaker")
+    state = endpoints.describe_endpoint(sagemaker, endpoint)
+    if state is None:
+        raise BadInputError(f"no endpoint is called {endpoint!r} in this account and region")
+    uri = endpoints.describe_served_model(sagemaker, state.endpoint_config).capture_uri
+    if uri is None:
+        raise BadInputError(f"endpoint {endpoint} captures nothing, so its features are not known; {REMEDY}")
+    rows, content_type = _captured(deployment.client("s3"), f"{uri.rstrip('/')}/{endpoint}/{state.variant}/")
+    names, columns = _columns(rows, uri)
+    variant = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)["ProductionVariants"][0]
+    facts = {
+        "name": endpoint,
+        "variant": state.variant,
+        "instance_type": variant.get("InstanceType"),
+        "instance_count": variant.get("InitialInstanceCount"),
+        "content_type": content_type,
+    }
+    notes = [f"inferred from {len(rows)} captured requests: check the kinds"]
+    if names is None:
+        notes.append("the payload has no names, so these say the place")
+        names = [f"feature_{place}" for place in range(len(columns))]
+    return ModelDraft(
+        name=model_name(name or endpoint),
+        endpoint={key: value for key, value in facts.items() if value},
+        features=tuple(Feature(name=n, kind=kind_of(v)) for n, v in zip(names, columns, strict=True)),
+        notes=tuple(notes),
+    )
+
+
+def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
+    """Rows of the newest capture files below `place`, and their content type where Kedge can ask for it."""
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    rows: list[Any] = []
+    content_type = None
+    for key in sorted(objects.list_objects(s3, bucket, prefix), reverse=True)[:FILES_READ]:
+        # The first stretch of a large file says enough.
+        block = next(inference_logs.open_blocks(s3, bucket, [key], row_objects.READ_AHEAD_BYTES), Block())
+        for line in (line for piece in block.pieces for line in piece.content.split(b"\n")):
+            try:
+                rows += input_rows(line)
+            except UnreadableRecordError:
+                continue
+            given = json.loads(line)["captureData"]["endpointInput"].get("observedContentType", "")
+            content_type = "application/json" if "json" in str(given) else "text/csv"
+            if len(rows) >= ROWS_READ:
+                return rows[:ROWS_READ], content_type
+    return rows, content_type
+
+
+def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
+    """The rows' names where they have some, and a column of text per place or name."""
+    if not rows:
+        raise BadInputError(f"below {uri} is no captured request that is CSV or JSON; {REMEDY}")
+    first = rows[0]
+    alike = [row for row in rows if type(row) is type(first) and len(row) == len(first)]
+    if not isinstance(first, dict | list) or len(alike) < len(rows):
+        raise BadInputError(f"the requests below {uri} are not all rows of the same length; {REMEDY}")
+    if isinstance(first, list):
+        return None, [_text(row[place] for row in rows) for place in range(len(first))]
+    return list(first), [_text(row.get(name) for row in rows) for name in first]
+
+
+def _text(values: Any) -> Any:
+    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string())

@@ -1,0 +1,92 @@
+"""A model's draft from its training rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cli.drafts.draft import ModelDraft, endpoint_name, model_name
+from cli.refusals import BadInputError
+from cli.rows.files import open_rows
+from cli.rows.inferred_schema import infer_schema
+from cli.rows.sources import NO_ROWS
+from kedge.columns.casting import cast_text, is_number, plain_array
+from kedge.config.sections import Feature, Prediction, Problem
+
+CLASSES_MAX = 20
+ANSWER = Prediction().name
+_INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"
+
+
+def draft_from_rows(
+    data: Path, *, label: str | None, apart: set[str], endpoint: str | None, name: str | None
+) -> ModelDraft:
+    """Read the columns' names, kinds and types; identifiers and times are left out and told."""
+    rows = open_rows(data)
+    for column in sorted({*apart, *([label] if label else [])} - {*rows.schema.names}):
+        raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(rows.schema.names)}")
+    table = rows.read(rows.schema.names)
+    if not table.num_rows:
+        raise BadInputError(f"{data}: {NO_ROWS}")
+    schema = infer_schema(
+        dict(zip(table.column_names, table.columns, strict=True)),
+        apart={*apart, *([label] if label else [])},
+        declared=rows.schema,
+    )
+    if not schema.features:
+        raise BadInputError(
+            f"{data}: no column can be a feature: {'; '.join(schema.left_out.values()) or 'none is left'}"
+        )
+    if ANSWER in {feature.name for feature in schema.features}:
+        raise BadInputError(
+            f"{data}: column {ANSWER!r} is what Kedge calls the model's answer; --drop it, or rename it"
+        )
+    notes = [f"{column} is left out: {reason}" for column, reason in schema.left_out.items()]
+    problem, classes = _problem(table.column(label)) if label else ("binary_classification", ("0", "1"))
+    if label is None:
+        notes.append("no --label was named: if one of these columns is the truth, take it out; the problem is a guess")
+    called = name or endpoint or data.resolve().name.partition(".")[0]
+    return ModelDraft(
+        name=model_name(called),
+        endpoint={"name": endpoint_name(endpoint or called)},
+        problem=problem,
+        classes=classes,
+        features=tuple(_typed(feature, table.column(feature.name)) for feature in schema.features),
+        notes=tuple(notes),
+    )
+
+
+def _typed(feature: Feature, values: Any) -> Feature:
+    """The feature with whole numbers declared, where there is nothing but those: missing ones make them floats in pandas."""
+    array = plain_array(values)
+    if feature.kind != "numeric" or feature.dtype is not None:
+        return feature
+    whole = pa.types.is_integer(array.type)
+    if pa.types.is_string(array.type):
+        whole = pc.all(pc.match_substring_regex(array, _INTEGERS_OF_TEXT)).as_py() is True and not array.null_count
+    return feature.model_copy(update={"dtype": "int64"}) if whole else feature
+
+
+def _problem(values: Any) -> tuple[Problem, tuple[str, ...]]:
+    """What is predicted, and its classes: two values, few, or numbers."""
+    words = sorted(word for word in pc.unique(cast_text(plain_array(values))).to_pylist() if word is not None)
+    if len(words) < 2:
+        raise BadInputError(
+            f"the label has {len(words)} different values, so there is nothing to learn; is it the right column?"
+        )
+    if len(words) == 2:
+        lowered = {word.lower().removesuffix(".0") for word in words}
+        return "binary_classification", ("0", "1") if lowered in ({"0", "1"}, {"false", "true"}) else tuple(words)
+    if len(words) <= CLASSES_MAX and not pa.types.is_floating(values.type):
+        return "multiclass_classification", tuple(words)
+    if (
+        not is_number(values.type)
+        and not pc.all(pc.match_substring_regex(plain_array(values), r"^[-+.0-9eE]*$")).as_py()
+    ):
+        raise BadInputError(
+            f"the label has {len(words)} different texts, more than the {CLASSES_MAX} that classes may have"
+        )
+    return "regression", ("0", "1")

@@ -1,0 +1,143 @@
+"""An operator's day: what happened to a model, and a person's word in it (retrain, pause, go back)."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.refusals import BadInputError, in_a_sentence
+
+if TYPE_CHECKING:
+    from cli.operator.deployment import Deployment
+
+Model = Annotated[str, typer.Argument(help="The model's name, as its YAML has it.")]
+EndpointUrl = Annotated[
+    str | None, typer.Option(help="Where AWS answers, such as `kedge account serve`.", show_default="AWS itself")
+]
+Region = Annotated[str | None, typer.Option(help="AWS region of the deployment.", show_default="AWS_REGION")]
+Reason = Annotated[str, typer.Option(help="Why; the timeline and the mails repeat it.")]
+
+
+def history(
+    model: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the entries as a JSON list.")] = False,
+    last: Annotated[int | None, typer.Option(min=1, help="Only the newest entries.", show_default="all")] = None,
+    bucket: Annotated[str | None, typer.Option(help="The data bucket.", show_default="the deployment's")] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Show what happened to a model and why, oldest first."""
+    with in_a_sentence("history"):
+        from cli.operator.timeline import print_timeline
+        from lambdas.adapters.bucket.timeline import load_timeline, models_with_timeline
+
+        deployment = _deployment(region, endpoint_url)
+        s3, place = deployment.client("s3"), bucket or deployment.bucket
+        entries = load_timeline(s3, place, model, last=last)
+        if not entries:
+            known = ", ".join(models_with_timeline(s3, place)) or "none"
+            raise BadInputError(f"nothing has happened to {model!r}; models with a timeline: {known}")
+    if as_json:
+        typer.echo(json.dumps(entries, indent=2))
+    else:
+        print_timeline(entries)
+
+
+def retrain(
+    model: Model,
+    reason: Reason,
+    initial: Annotated[
+        bool, typer.Option("--initial", help="The first training, from the bucket's initial/MODEL/training.parquet.")
+    ] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Start a retraining now; a person's wish is not held by cooldown, budget or pause."""
+    with in_a_sentence("retrain"):
+        from cli.operator.operations import ask_for_retraining
+
+        answer = ask_for_retraining(_deployment(region, endpoint_url), model, reason, initial=initial)
+        if answer["action"] != "START":
+            again = f"kedge retrain {model}{' --initial' if initial else ''} --reason {shlex.quote(reason)}"
+            raise BadInputError(
+                f"not started: {'; '.join(answer['reasons'][1:]) or answer['reasons'][0]}. The request is not kept: when that "
+                f"has ended (`kedge history {model}` tells), type it again: {again}"
+            )
+    typer.echo(f"started {answer['run']}; `kedge history {model}` tells how it goes")
+
+
+def pause(
+    model: Model,
+    reason: Annotated[str | None, typer.Option(help="Why; every retraining that is held repeats it.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Let automatic retraining go on.")] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Hold a model's automatic retraining, or let it go on; judging and alerts go on either way."""
+    with in_a_sentence("pause"):
+        from cli.operator.operations import pause_retraining, resume_retraining
+
+        if (reason is None) == (not resume):
+            raise BadInputError("say either --reason WHY, or --resume")
+        deployment = _deployment(region, endpoint_url)
+        if reason is None:
+            before = resume_retraining(deployment, model)
+            told = f"{model} retrains again; it was paused: {before}" if before else f"{model} was not paused"
+        else:
+            pause_retraining(deployment, model, reason)
+            told = f"{model} is not retrained by itself until `kedge pause {model} --resume`"
+    typer.echo(told)
+
+
+def rollback(
+    model: Model,
+    reason: Annotated[str, typer.Option(help="Why; the timeline keeps it.")],
+    to: Annotated[
+        str | None, typer.Option(help="Package version to serve again.", show_default="the champion's predecessor")
+    ] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Release an earlier, still approved package again: as a canary, verified, like every release."""
+    with in_a_sentence("rollback"):
+        from cli.operator.operations import go_back
+
+        gone = go_back(_deployment(region, endpoint_url), model, reason, version=to)
+    how = "again" if gone.version == gone.champion_version else f"in place of version {gone.champion_version}"
+    typer.echo(f"{gone.run} releases version {gone.version} {how}; `kedge history {model}` tells how it goes")
+    if gone.is_back:
+        typer.echo(
+            f"so that version {gone.champion_version} is not tried again, reject it in the registry once it no longer serves"
+        )
+
+
+# What `settle` found, in a sentence.
+FOUND = {
+    "agreed": "the endpoint serves the champion; nothing was left to do",
+    "not deployed": "no package serves yet",
+    "changing": "the endpoint is being changed; it is settled when that has ended",
+    "CHANGING": "the endpoint is being changed; it is settled when that has ended",
+    "UNKNOWN_MODEL": "no deployed YAML describes a model of this name",
+}
+
+
+def reconcile(model: Model, endpoint_url: EndpointUrl = None, region: Region = None) -> None:
+    """Bring a model in order now: what serves, the champion, alarms, messages and waiting releases agree again."""
+    with in_a_sentence("reconcile"):
+        from cli.operator.operations import settle_now
+
+        answer = settle_now(_deployment(region, endpoint_url), model)
+        if answer["verdict"] == "UNKNOWN_MODEL":
+            raise BadInputError(f"{FOUND['UNKNOWN_MODEL']}: {model!r}; is it spelt as in models/?")
+    found = f"{answer['holder']} works on it; it settles the model at its end" if "holder" in answer else ""
+    said = found or FOUND.get(answer["verdict"]) or "; ".join(answer.get("reasons", [])) or answer["verdict"]
+    typer.echo(f"{model}: {said}")
+
+
+def _deployment(region: str | None, endpoint_url: str | None) -> Deployment:
+    from cli.operator.deployment import Deployment
+
+    return Deployment(region=region, endpoint_url=endpoint_url)

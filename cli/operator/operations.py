@@ -1,0 +1,220 @@
+"""What an operator's commands do to the deployed system, through the same adapters as its functions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.operator.deployment import Caller, Deployment
+from cli.refusals import BadInputError
+from kedge.errors import LeaseHeldError, UnknownPackageError
+from lambdas.adapters import executions
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.release import model_registry
+from lambdas.adapters.release.model_registry import Package
+from lambdas.adapters.state import champions, leases, pauses
+from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.times import to_text
+from lambdas.adapters.training import training_data
+
+OTHERS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class GoneBack:
+    """The release that brings an earlier package back."""
+
+    run: str
+    version: str
+    champion_version: str
+
+    @property
+    def is_back(self) -> bool:
+        """Whether the version is an older one than what serves: registry versions are numbers that grow."""
+        return int(self.version) < int(self.champion_version)
+
+
+def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
+    """Call the function that decides, as its schedule does; its answer says whether an execution started."""
+    if initial or not _has_champion(deployment, model):
+        _see_first_rows(deployment, model, unless_serving="" if initial else "no package of it serves yet, and ")
+    caller = deployment.caller
+    event = {
+        "model": model,
+        "time": to_text(caller.time),
+        "trigger": "initial" if initial else "manual",
+        "reason": f"{reason} (asked for by {caller.name})",
+    }
+    return _call(deployment, deployment.decide_function, event)
+
+
+def _has_champion(deployment: Deployment, model: str) -> bool:
+    try:
+        return champions.load(deployment.client("dynamodb"), deployment.table, model) is not None
+    except ClientError as error:
+        # Who may not look may still ask.
+        if error.response["Error"]["Code"] == "AccessDeniedException":
+            return True
+        raise
+
+
+def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) -> None:
+    """Refuse what would fail minutes later, and ring an alarm: a first training without rows."""
+    key = training_data.initial_key(model)
+    try:
+        deployment.client("s3").head_object(Bucket=deployment.bucket, Key=key)
+    except ClientError as error:
+        # Who may not look (403) may still ask; the function looks for itself.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+            raise BadInputError(
+                f"{model} has nothing to learn from: {unless_serving}s3://{deployment.bucket}/{key} is not there; is the "
+                "model's name spelt as in models/? Upload the first rows to that place, then ask again"
+            ) from error
+
+
+def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:
+    """Call the function that settles, as its hour does; its answer says what it found."""
+    return _call(deployment, deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
+
+
+def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    called = deployment.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    answer: dict[str, Any] = json.loads(called["Payload"].read())
+    if "FunctionError" in called:
+        raise BadInputError(str(answer.get("errorMessage", answer)))
+    return answer
+
+
+def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
+    """Leave the pause where every decision looks for it, and write it down."""
+    _champion(deployment, model)
+    caller, dynamodb = deployment.caller, deployment.client("dynamodb")
+    pauses.save(dynamodb, deployment.table, model, reason=f"{reason} ({caller.name})", by=caller.name, now=caller.time)
+    _record(deployment, model, "paused", {"by": caller.name, "reason": reason})
+
+
+def resume_retraining(deployment: Deployment, model: str) -> str | None:
+    """Take the pause away and write that down; why there was one, or None."""
+    before = pauses.remove(deployment.client("dynamodb"), deployment.table, model)
+    if before is not None:
+        _record(deployment, model, "resumed", {"by": deployment.caller.name, "reason": f"it was paused: {before}"})
+    return before
+
+
+def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
+    s3, time = deployment.client("s3"), deployment.caller.time
+    timeline.record(s3, deployment.bucket, model=model, kind=kind, time=time, detail=detail)
+
+
+def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
+    """Start the release of an approved package again: under the lease, written down, and named after its cause."""
+    _champion(deployment, model)
+    # What was left undone is settled first: a release begins with the truth, and may change who the champion is.
+    serves = settle_now(deployment, model)["verdict"] == "agreed"
+    champion = _champion(deployment, model)
+    package = _earlier_package(deployment, model, champion, version, serves=serves)
+    run = _free_run(deployment, package, champion)
+    caller, machine = deployment.caller, deployment.release_machine
+    stepfunctions = deployment.client("stepfunctions")
+    holder = executions.execution_arn(machine, run)
+    _take_lease(deployment, model, holder, caller)
+    _write_down(deployment, model, package, caller, run, reason)
+    # Every message of the release tells that it is a rollback, from where to where, and who wanted it why.
+    back = {"from": champion.package_version, "to": package.version, "by": caller.name, "reason": reason}
+    request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn, "rollback": back}
+    executions.start(stepfunctions, machine, name=run, request=request)
+    return GoneBack(run, package.version, champion.package_version)
+
+
+def _champion(deployment: Deployment, model: str) -> Champion:
+    champion = champions.load(deployment.client("dynamodb"), deployment.table, model)
+    if champion is None:
+        raise BadInputError(f"no package of {model!r} serves yet; is the name spelt as in models/?")
+    return champion
+
+
+def _earlier_package(
+    deployment: Deployment, model: str, champion: Champion, version: str | None, *, serves: bool
+) -> Package:
+    arn = champion.previous_package_arn
+    if version is not None:
+        arn = f"{champion.package_arn.rpartition('/')[0]}/{version}"
+    if arn is None:
+        served = champion.package_version
+        others = _others(deployment, champion, but=served)
+        raise BadInputError(
+            f"version {served} is the first that {model} has served; name another with --to VERSION{others}"
+        )
+    if arn == champion.package_arn and serves:
+        raise BadInputError(f"version {champion.package_version} of {model} serves already")
+    but = champion.package_version if serves else ""
+    try:
+        package = model_registry.describe_package(deployment.client("sagemaker"), arn)
+    except UnknownPackageError as error:
+        raise BadInputError(
+            f"{model} has no version {arn.rpartition('/')[2]} in the registry{_others(deployment, champion, but=but)}"
+        ) from error
+    if package.approval_status != "Approved":
+        raise BadInputError(
+            f"version {package.version} of {model} is {package.approval_status} in the registry; "
+            f"approve it there, and it is released by that alone{_others(deployment, champion, but=but)}"
+        )
+    return package
+
+
+def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
+    """The versions that can be gone back to, as the end of a refusal; nothing where the registry may not be listed."""
+    try:
+        group = champion.package_arn.split("/")[-2]
+        approved = model_registry.approved_versions(deployment.client("sagemaker"), group)
+    except ClientError:
+        return ""
+    versions = [version for version in approved if version != but]
+    shown = ", ".join(versions[:OTHERS_SHOWN]) + (
+        f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN)
+    )
+    return f"; approved, and so to be had again: {shown}" if versions else "; no other version is approved"
+
+
+def _free_run(deployment: Deployment, package: Package, champion: Champion) -> str:
+    """A name that says what replaces what, so that two operators start one release; the next one after an end."""
+    stepfunctions, attempt = deployment.client("stepfunctions"), 0
+    while True:
+        cause = f"{package.arn}#{champion.endpoint_config}#{attempt}"
+        run = f"{package.group}-v{package.version}-rollback-{hashlib.sha256(cause.encode()).hexdigest()[:12]}"
+        status = executions.status(stepfunctions, executions.execution_arn(deployment.release_machine, run))
+        if status == "RUNNING":
+            raise BadInputError(f"{run} is already on its way to version {package.version}")
+        if status is None:
+            return run
+        attempt += 1
+
+
+def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller) -> None:
+    dynamodb, stepfunctions = deployment.client("dynamodb"), deployment.client("stepfunctions")
+    try:
+        leases.take(
+            dynamodb, stepfunctions, deployment.table, model=model, purpose="rollback", holder=holder, now=caller.time
+        )
+    except LeaseHeldError as error:
+        raise BadInputError(
+            f"{model} is being worked on by {error.holder}; try again when that has ended, or end it with "
+            f"`aws stepfunctions stop-execution --execution-arn {error.holder}`"
+        ) from error
+
+
+def _write_down(deployment: Deployment, model: str, package: Package, caller: Caller, run: str, reason: str) -> None:
+    """Write the person's decision into the timeline before anything moves."""
+    detail = {
+        "package_arn": package.arn,
+        "package_version": package.version,
+        "by": caller.name,
+        "reason": f"rollback: {reason}",
+        "run": run,
+    }
+    _record(deployment, model, "approved", detail)

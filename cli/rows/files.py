@@ -1,0 +1,166 @@
+"""Rows of Parquet, CSV and JSON lines, from files, folders and S3: a batch at a time and only the columns asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from cli.rows.faults import fault_of, first_line
+from cli.rows.formats import (
+    BATCH_ROWS,
+    ENDINGS,
+    LongValueError,
+    WrongRowCountError,
+    batches_of,
+    is_json,
+    is_parquet,
+    row_count,
+    schema_of,
+)
+from cli.rows.json_lines import BrokenLineError
+from cli.rows.sources import NO_COLUMNS, RowSource, UnreadableFileError, find_sources
+
+__all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
+
+_FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
+
+
+@dataclass(frozen=True)
+class DerivedColumn:
+    """A column that no file has: what a batch of its sources becomes with it."""
+
+    name: str
+    sources: tuple[str, ...]
+    add: Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class RowFiles:
+    """The rows of one file, of a folder, or of a prefix in S3; values of CSV stay text until they are cast.
+
+    `told` hears of each batch that is read: the file's name and the batch's rows, counted once a column.
+    """
+
+    path: str
+    sources: tuple[RowSource, ...]
+    schema: pa.Schema
+    told: Callable[[str, int], None] = lambda _name, _values: None
+    held: tuple[pa.RecordBatch, ...] | None = None
+    derived: DerivedColumn | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    @cached_property
+    def total_rows(self) -> int | None:
+        """Rows in all, where every file says so itself."""
+        counts = [row_count(source) for source in self.sources]
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    def read(self, columns: list[str]) -> pa.Table:
+        """All rows of some columns."""
+        return self._joined(columns, self.batches(columns))
+
+    def head(self, columns: list[str], rows: int) -> pa.Table:
+        """The first rows of some columns, or a few more."""
+        return self._joined(columns, _first(self.batches(columns), rows))
+
+    def kept(self, rows: int) -> RowFiles:
+        """The same rows, held in memory if there are no more than these: whoever reads them again reads no file."""
+        if (self.total_rows or 0) > rows:
+            return self
+        found, seen = [], 0
+        for batch in self.batches(self.schema.names):
+            found.append(batch)
+            seen += batch.num_rows
+            if seen > rows:
+                return self
+        return replace(self, held=tuple(found))
+
+    def batches(self, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """The rows of some columns, in the order of the files."""
+        if self.derived is None or self.derived.name not in columns:
+            yield from self._written(columns, batch_rows)
+            return
+        others = [name for name in columns if name != self.derived.name]
+        for batch in self._written([*dict.fromkeys([*others, *self.derived.sources])], batch_rows):
+            yield self.derived.add(batch).select(columns)
+
+    def _written(self, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        """Columns that the files have."""
+        if self.held is not None:
+            yield from (batch.select(columns) for batch in self.held)
+            return
+        for source in self.sources:
+            try:
+                for batch in batches_of(source, columns, batch_rows):
+                    self.told(source.name, batch.num_rows * len(columns))
+                    yield batch.select(columns)
+            except KeyError as error:
+                reason = f"{first_line(error)}, as in {self.sources[0].name}"
+                raise UnreadableFileError(path=source.name, reason=reason) from error
+            except _FAULTS as error:
+                raise _unreadable(source, error) from error
+
+    def _joined(self, columns: list[str], batches: Iterable[pa.RecordBatch]) -> pa.Table:
+        found = [pa.Table.from_batches([batch]) for batch in batches]
+        if not found:
+            return pa.schema([self.schema.field(name) for name in columns]).empty_table()
+        try:
+            return pa.concat_tables(found, promote_options="permissive").combine_chunks()
+        except pa.ArrowTypeError:
+            # Numbers in one file, words in another: both are text until they are cast.
+            text = pa.schema([(name, pa.string()) for name in columns])
+            return pa.concat_tables([table.cast(text) for table in found]).combine_chunks()
+
+
+def open_rows(path: Path | str) -> RowFiles:
+    """Find the files behind a path and their columns; whatever cannot be read is an `UnreadableFileError`."""
+    place = str(path)
+    sources = find_sources(place, ENDINGS)
+    if not sources:
+        reason = "no file of rows is there; names must end in " + ", ".join(ENDINGS)
+        raise UnreadableFileError(path=place, reason=reason)
+    first = sources[0]
+    try:
+        schema = schema_of(first)
+    except _FAULTS as error:
+        raise _unreadable(first, error) from error
+    _refuse_odd_columns(first, schema)
+    return RowFiles(place, sources, schema)
+
+
+def _first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        rows -= batch.num_rows
+        if rows <= 0:
+            return
+
+
+def _refuse_odd_columns(source: RowSource, schema: pa.Schema) -> None:
+    if not len(schema):
+        raise UnreadableFileError(path=source.name, reason=NO_COLUMNS)
+    is_text = not is_parquet(source.name) and not is_json(source.name)
+    if is_text and len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
+        reason = f"its values are separated by {odd!r}; write it with commas, or as Parquet"
+        raise UnreadableFileError(path=source.name, reason=reason)
+    doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if doubled:
+        reason = f"several columns are called {', '.join(doubled)}; rename them"
+        raise UnreadableFileError(path=source.name, reason=reason)
+
+
+def _unreadable(source: RowSource, error: Exception) -> UnreadableFileError:
+    try:
+        names = schema_of(source).names
+    except _FAULTS:
+        names = []
+    reason = fault_of(source, error, names, is_parquet=is_parquet(source.name))
+    return UnreadableFileError(path=source.name, reason=reason)

@@ -1,0 +1,156 @@
+"""Measured quality of two sides of rows that hold the model's answers beside the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cli.check.quality import estimate_files
+from cli.rows.files import RowFiles, UnreadableFileError
+from kedge.columns.casting import Column, plain_array
+from kedge.columns.class_codes import EXAMPLES_SHOWN, distinct_words
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Problem
+from kedge.outcomes.counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
+from kedge.outcomes.outcomes import OUTSIDE_FRACTION_MAX, OutcomeFaults, infer_classes, infer_problem, read_outcomes
+from kedge.performance.window import judge_performance
+
+# So many rows tell a probability from a class and from an amount.
+HEAD_ROWS = 100_000
+# More different labels than this are no classes that a person would name.
+CLASSES_MAX = 1_000
+
+
+class UnlabelledFileError(UnreadableFileError):
+    """The baseline's labels cannot be compared with its answers."""
+
+
+def judge_files(
+    baseline: RowFiles, window: RowFiles, config: ModelConfig, columns: tuple[Column, ...], label: str | None
+) -> tuple[dict[str, Any] | None, str]:
+    """The report's "performance", with the baseline's rows as the reference; or None, and why there is none."""
+    prediction = next((column.name for column in columns if column.role == "prediction"), None)
+    if label is None:
+        return None, ""
+    if prediction is None:
+        return None, "quality is not judged: name the column with the model's answers (--prediction)"
+    try:
+        before, _ = _counted(baseline, config, prediction, label)
+    except UnlabelledFileError as error:
+        return None, f"quality is not judged: {error}"
+    # A label that was understood in the baseline and is not any more is a fault of the window.
+    labelled = label in window.schema.names
+    now, faults = _counted(window, config, prediction, label) if labelled else (no_outcomes(config), OutcomeFaults())
+    report = judge_performance(
+        now,
+        before,
+        config.performance,
+        provisional_rows=0,
+        unlabelled_rows=faults.unlabelled,
+        horizon_reason="every labelled row of the file counts as ripe",
+        notes=faults.sentences(),
+    )
+    return report.to_json() | estimate_files(baseline, window, config, prediction, label, before, report), ""
+
+
+def with_outcome(
+    config: ModelConfig, baseline: RowFiles, window: RowFiles, prediction: str, label: str, *, problem: Problem | None
+) -> ModelConfig:
+    """A made-up model's kind of problem and classes, from the rows themselves; `problem` where it is asked for."""
+    head = baseline.head([prediction, label], HEAD_ROWS)
+    answers, truth = head.column(prediction), head.column(label)
+    kind = problem or infer_problem(answers, truth)
+    if kind == "multiclass_classification":
+        refuse_strange_classes(baseline.path, head, prediction, label)
+        # A class that only the window has is one that the model gets wrong, not a label to be passed over.
+        answers, truth = (_distinct((baseline, window), name) for name in (prediction, label))
+    classes = infer_classes(kind, answers, truth)
+    labels = config.labels.model_copy(update={"classes": classes} if classes else {})
+    return config.model_copy(update={"problem": kind, "labels": labels})
+
+
+def _distinct(sides: tuple[RowFiles, ...], name: str) -> Any:
+    found = pa.chunked_array([], pa.string())
+    for side in [side for side in sides if name in side.schema.names]:
+        for batch in side.batches([name]):
+            words = pc.unique(plain_array(batch.column(name))).cast(pa.string())
+            found = pa.chunked_array([pc.unique(pa.concat_arrays([*found.chunks, words]))])
+            if len(found) > CLASSES_MAX:
+                raise UnreadableFileError(path=side.path, reason=too_many_classes(name))
+    return found
+
+
+def refuse_strange_classes(path: str, head: pa.Table, prediction: str, label: str) -> None:
+    """Refuse rows of several classes whose answers are no class that any label has: compared, all would be wrong."""
+    answers, labels = (distinct_words(head.column(name)) for name in (prediction, label))
+    if answers and labels and not {*answers} & {*labels}:
+        said, known = (", ".join(map(repr, words[:EXAMPLES_SHOWN])) for words in (answers, labels))
+        reason = (
+            f"no answer in column {prediction!r} ({said}, ...) is one of the {len(labels)} classes of {label!r} ({known}"
+            f"{', ...' if len(labels) > EXAMPLES_SHOWN else ''}); write the class that was answered, or, of two classes, the "
+            "positive one's probability as 0.25"
+        )
+        raise UnreadableFileError(path=path, reason=reason)
+
+
+def too_many_classes(name: str) -> str:
+    """What to do about a column that holds no classes."""
+    return (
+        f"column {name!r} holds more than {CLASSES_MAX:,} different values, too many for classes; "
+        "say what the model predicts (--problem regression), or name another column"
+    )
+
+
+def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> tuple[OutcomeCounts, OutcomeFaults]:
+    """Labelled answers, a batch at a time, and what could not be read."""
+    counts, faults = no_outcomes(config), OutcomeFaults()
+    for batch in rows.batches(_columns(rows, config, prediction, label)):
+        outcomes, found = read_outcomes(pa.Table.from_batches([batch]), prediction, label, config)
+        counts, faults = add_counts(counts, count_outcomes(outcomes, config)), faults + found
+    refuse_strangers(rows.path, config, prediction, label, faults)
+    return counts, faults
+
+
+def _columns(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> list[str]:
+    wished = [*config.prediction.probabilities, *filter(None, [config.performance.cost_column])]
+    return list(dict.fromkeys([prediction, label, *(name for name in wished if name in rows.schema.names)]))
+
+
+def refuse_strangers(path: str, config: ModelConfig, prediction: str, label: str, faults: OutcomeFaults) -> None:
+    """Refuse rows whose labels are all unknown, or whose answers are no probabilities where such are wanted."""
+    labelled = int(faults.kept.sum())
+    if faults.strange_answers > faults.strange_labels and not labelled:
+        reason = (
+            f"column {prediction!r} holds {faults.answer_examples[0]!r} in {faults.strange_answers} rows, which is no answer "
+            f"to a {config.problem.replace('_', ' ')}; mend what writes it, or name another column (--prediction)"
+        )
+        raise UnreadableFileError(path=path, reason=reason)
+    if faults.strange_labels and not labelled:
+        raise UnlabelledFileError(path=path, reason=_strange_label(config, label, faults))
+    if faults.not_probabilities > OUTSIDE_FRACTION_MAX * (labelled + faults.not_probabilities):
+        reason = (
+            f"column {prediction!r} has values outside 0 to 1, so they are no probabilities to compare with a label; "
+            "write the probability, or say what the model predicts (--problem)"
+        )
+        raise UnreadableFileError(path=path, reason=reason)
+
+
+def class_notes(problem: Problem, classes: tuple[str, ...], label: str) -> list[str]:
+    """Which of two classes was taken for the positive one, where 0 and 1 do not say so."""
+    if problem != "binary_classification" or {*classes} <= {"0", "1"}:
+        return []
+    return [
+        f"column {label!r}: {classes[-1]!r} is taken for the positive class, {classes[0]!r} for the other; "
+        "labels.classes in a YAML (--config) says it otherwise"
+    ]
+
+
+def _strange_label(config: ModelConfig, label: str, faults: OutcomeFaults) -> str:
+    found = f"column {label!r} holds {faults.label_examples[0]!r} in {faults.strange_labels} rows"
+    if config.problem == "regression":
+        return f"{found}, which is no number; mend what writes it, or say what the model predicts (--problem)"
+    known = " and ".join(map(repr, config.labels.classes))
+    hint = "name the column's own, the one that is predicted last, under labels.classes in a YAML (--config)"
+    return f"{found}, and the classes are {known}; {hint}"

@@ -1,0 +1,71 @@
+"""Where rows are: files, the files of a folder, and objects in S3; opened for Arrow, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kedge.errors import RefusedError
+
+S3 = "s3://"
+NO_ROWS = "it has no rows; see to what writes it, or name another file"
+NO_COLUMNS = "the file is empty, it has neither columns nor rows; see to what writes it, or name another file"
+
+
+class UnreadableFileError(RefusedError):
+    """A file cannot be read as rows."""
+
+    def __init__(self, *, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
+@dataclass(frozen=True)
+class RowSource:
+    """One file or object: its name as it is told to people, its bytes, and how Arrow opens it."""
+
+    name: str
+    size: int
+    open: Callable[[], Any]
+
+
+def find_sources(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
+    """Every file or object behind a path, a folder or an `s3://` address whose name ends in one of these, by name."""
+    if place.startswith(S3):
+        return _in_s3(place, endings)
+    path = Path(place)
+    if not path.exists():
+        raise UnreadableFileError(path=place, reason="there is no such file or folder")
+    # A single file is taken at its word; what stands beside rows in a folder is not.
+    found = [file for file in sorted(path.rglob("*")) if not file.name.startswith((".", "_"))]
+    files = found if path.is_dir() else [path]
+    named = [file for file in files if file.is_file() and file.name.lower().endswith(tuple(endings))]
+    return tuple(RowSource(str(f), f.stat().st_size, partial(pa.OSFile, str(f), "r")) for f in named)
+
+
+def _in_s3(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
+    # Here, because boto3 takes longer to import than a file to judge.
+    from lambdas.adapters import clients
+    from lambdas.adapters.bucket.row_objects import list_sizes, open_object
+
+    bucket, _, prefix = place.removeprefix(S3).partition("/")
+    if not bucket:
+        raise UnreadableFileError(path=place, reason="it names no bucket; write s3://bucket/prefix")
+    s3 = clients.s3()
+    sizes = list_sizes(s3, bucket, prefix)
+    folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    # A prefix is no folder: s3://b/day=1 must not find what is below day=10.
+    keys = [key for key in sorted(sizes) if key == prefix or key.startswith(folder)]
+    if not keys:
+        raise UnreadableFileError(path=place, reason="there is no such object or prefix")
+    named = [key for key in keys if key.lower().endswith(tuple(endings))]
+
+    def opened(key: str) -> Any:
+        return pa.PythonFile(open_object(s3, bucket, key), mode="r")
+
+    return tuple(RowSource(f"{S3}{bucket}/{key}", sizes[key], partial(opened, key)) for key in named)

@@ -1,0 +1,66 @@
+"""Step 10: Athena joins the same rows as the function."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cli.operator.deployment import MONITORING
+from cli.smoke.model import MODEL
+from cli.smoke.proof import NotProvedError, Proof
+from cli.smoke.steps.capture import CAPTURE_MINUTES, QUEUE_MINUTES, count_rows, measure
+from cli.smoke.world import Smoke
+from kedge.own_columns import ROW_ID
+from lambdas.adapters import athena_joins
+from lambdas.adapters.bucket import objects
+from lambdas.adapters.times import to_text
+from lambdas.steps.join_window import joined_in_memory, measured_columns
+
+REQUESTS = 60
+
+
+def prove(smoke: Smoke) -> Proof:
+    """Have the champion's window joined by Athena, and compare it row by row with the join in memory."""
+    champion, s3 = smoke.serving(), smoke.client("s3")
+    names = smoke.ask(REQUESTS)
+    smoke.waiting.pause(CAPTURE_MINUTES / 3 * 60)  # captures come up to ten minutes late
+    count_rows(smoke, champion, names)
+    measure(smoke, champion, names)
+    start, end = champion.promoted_at, smoke.now + timedelta(minutes=1)
+    known = set(objects.list_folders(s3, smoke.bucket, f"athena/{MODEL}/"))
+    url = smoke.send(
+        MONITORING,
+        "Joins",
+        {
+            "model": MODEL,
+            "time": to_text(end),
+            "window": {"start": to_text(start), "end": to_text(end)},
+            "start": to_text(start),
+            "columns": measured_columns(smoke.config),
+        },
+    )
+
+    def joined() -> str | None:
+        """The new join's prefix, once the message has come back to be measured."""
+        new = [p for p in objects.list_folders(s3, smoke.bucket, f"athena/{MODEL}/") if p not in known]
+        return next((p for p in new if objects.list_objects(s3, smoke.bucket, f"{p}joined/")), None)
+
+    prefix = smoke.waiting.until(joined, minutes=QUEUE_MINUTES)
+    if prefix is None:
+        raise NotProvedError(
+            "Athena joined nothing",
+            arn=url,
+            remedy="look at the log of join_labels, and at the queries of the workgroup `kedge` in the Athena console",
+        )
+    there = athena_joins.load_joined(s3, smoke.bucket, prefix).sort_by(ROW_ID)
+    here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
+    here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)
+    if here.cast(there.schema) != there:
+        raise NotProvedError(
+            f"Athena joined {there.num_rows} rows, the function {here.num_rows}, and they are not the same",
+            arn=f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/",
+            remedy="keep both and report it: this is a fault of Kedge",
+        )
+    return Proof(
+        f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/",
+        f"the {there.num_rows} rows that Athena joined are those of the function, labels included",
+    )

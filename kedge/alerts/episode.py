@@ -1,0 +1,245 @@
+"""When people hear of windows that alarm: as an episode begins, becomes worse, lasts long, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from kedge.config.policies import Alerts
+from kedge.severity import Severity, worst
+
+Kind = Literal["begins", "worse", "lasts", "back", "ends"]
+
+
+@dataclass(frozen=True)
+class AlertWindow:
+    """What one judged window says, part by part.
+
+    Attributes
+    ----------
+    package : str
+        The package version that answered it.
+    verdicts : mapping of str to Severity
+        Of each column and of quality, in words that a person reads; INSUFFICIENT_DATA where a part could not be judged.
+    """
+
+    start: datetime
+    end: datetime
+    package: str
+    verdicts: Mapping[str, Severity]
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of its parts; INSUFFICIENT_DATA only if none was judged."""
+        return worst(self.verdicts.values())
+
+    def alarms(self, policy: Alerts) -> dict[str, Severity]:
+        """The parts that are as bad as the YAML asks for."""
+        return {name: found for name, found in self.verdicts.items() if found >= Severity(policy.severity_from)}
+
+
+@dataclass(frozen=True)
+class News:
+    """What people are told of an episode with one window.
+
+    Attributes
+    ----------
+    fresh : tuple of str
+        The parts that were not yet in the episode at their severity.
+    """
+
+    kind: Kind
+    fresh: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A part that alarms, or has alarmed in the episode.
+
+    Attributes
+    ----------
+    severity : Severity
+        As people know it; OK once it has been better in other rows.
+    last : datetime
+        End of the last window in which it alarmed so.
+    """
+
+    severity: Severity
+    last: datetime
+
+
+@dataclass(frozen=True)
+class AlertEpisode:
+    """A model's latest episode of alarms; every time is a window's, none the clock's.
+
+    Attributes
+    ----------
+    first_start, since : datetime
+        Start and end of its first window that alarmed.
+    package : str
+        The package version that answered the last of them.
+    alarms : mapping of str to Alarm
+        Every part that has alarmed in it.
+    until : datetime
+        End of the newest window that has been taken in.
+    told : datetime
+        End of the window with which people last heard of it.
+    ended : datetime or None
+        End of the window that was back to normal; None while the episode lasts.
+    resumed : bool
+        Whether it came back after its end, in rows that had alarmed before.
+    untold : News or None
+        What was decided and may not have reached people yet.
+    """
+
+    first_start: datetime
+    since: datetime
+    package: str
+    alarms: Mapping[str, Alarm]
+    until: datetime
+    told: datetime
+    ended: datetime | None = None
+    resumed: bool = False
+    untold: News | None = None
+
+    @property
+    def last(self) -> datetime:
+        """End of the last window that alarmed."""
+        return max(alarm.last for alarm in self.alarms.values())
+
+
+def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Alerts) -> AlertEpisode | None:
+    """Take a judged window into the model's latest episode; what people should hear is its `untold`.
+
+    An episode begins with a window that alarms, and ends with one in which all that had alarmed is back to normal: a part
+    that is still a WARNING keeps it open, or a value at its limit would begin and end one with each window. It becomes
+    worse when a part alarms that had not yet, or not as badly, or that had been back to normal in a window of other rows.
+    While it lasts people are reminded every `alerts.reminder_days`. A window in which nothing could be judged changes
+    nothing, and a part that alarmed and cannot be judged any more keeps its episode open too.
+
+    Alarms that come back within a window's length are seen in the same rows: the episode goes on as if it had not ended,
+    and from then on it ends only with a window that shares no row with the last that alarmed, or a value at its limit would
+    be told twice a window. The same window again changes nothing. An older one, judged late, can add to an episode that lasts.
+
+    >>> from datetime import UTC
+    >>> week, first = timedelta(days=7), datetime(2016, 1, 4, tzinfo=UTC)
+    >>> verdicts = ["CRITICAL", "CRITICAL", "INSUFFICIENT_DATA", "OK", "OK"]
+    >>> episode, told = None, []
+    >>> for number, verdict in enumerate(verdicts):
+    ...     end = first + number * week
+    ...     window = AlertWindow(end - week, end, "1", {"column adr": Severity(verdict)})
+    ...     episode = follow_episode(episode, window, Alerts())
+    ...     told.append(episode.untold and episode.untold.kind)
+    ...     episode = as_told(episode)
+    >>> told
+    ['begins', None, None, 'ends', None]
+
+    Parameters
+    ----------
+    episode : AlertEpisode, optional
+        As it was after the window before; None where the model has never alarmed.
+    """
+    if window.severity is Severity.INSUFFICIENT_DATA:
+        return episode
+    alarms = window.alarms(policy)
+    if episode is not None and window.end < episode.until:
+        return _judged_late(episode, window, alarms)
+    if not alarms:
+        return None if episode is None else _quiet(episode, window)
+    if episode is None or (episode.ended is not None and window.start >= episode.last):
+        known = {name: Alarm(severity, window.end) for name, severity in alarms.items()}
+        return AlertEpisode(
+            window.start,
+            window.end,
+            window.package,
+            known,
+            window.end,
+            window.end,
+            untold=News("begins", tuple(alarms)),
+        )
+    return _alarming(episode, window, alarms, timedelta(days=policy.reminder_days))
+
+
+def as_told(episode: AlertEpisode) -> AlertEpisode:
+    """The episode once people have heard what was untold."""
+    return replace(episode, untold=None)
+
+
+def _alarming(
+    episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Severity], reminder: timedelta
+) -> AlertEpisode:
+    """The episode with one more window that alarms."""
+    fresh, back = _fresh(episode, alarms), episode.ended is not None
+    news = None
+    if fresh or back:
+        news = News("back" if back else "worse", fresh)
+    elif window.end - episode.told >= reminder:
+        news = News("lasts")
+    found = replace(
+        episode,
+        package=window.package,
+        alarms=_known(episode, window, alarms),
+        ended=None,
+        resumed=episode.resumed or back,
+    )
+    return _with_news(found, window, news)
+
+
+def _quiet(episode: AlertEpisode, window: AlertWindow) -> AlertEpisode:
+    """The episode with one more window that does not alarm."""
+    lasting = [name for name, alarm in episode.alarms.items() if alarm.severity > Severity.OK]
+    lingers = any(window.verdicts.get(name) is Severity.WARNING for name in lasting)
+    episode = replace(episode, alarms=_known(episode, window, {}))
+    unknown = [window.verdicts.get(name) is Severity.INSUFFICIENT_DATA for name in lasting]
+    # What another package did wrong need not be seen again, but something of it must be.
+    unsure = any(unknown) and (window.package == episode.package or all(unknown))
+    if episode.ended is not None or lingers or unsure or (episode.resumed and window.start < episode.last):
+        return _with_news(episode, window, None)
+    return _with_news(replace(episode, ended=window.end), window, News("ends"))
+
+
+def _judged_late(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Severity]) -> AlertEpisode:
+    """The episode with an older window, which neither ends it nor belongs to one that is over."""
+    if not alarms or episode.ended is not None or window.end < episode.first_start:
+        return episode
+    known = episode.alarms
+    fresh = tuple(name for name in _fresh(episode, alarms) if name not in known or window.end > known[name].last)
+    since, first = min(episode.since, window.end), min(episode.first_start, window.start)
+    added = {name: Alarm(alarms[name], window.end) for name in fresh}
+    found = replace(episode, since=since, first_start=first, alarms={**known, **added})
+    return replace(found, untold=_both(found.untold, News("worse", fresh))) if fresh else found
+
+
+def _fresh(episode: AlertEpisode, alarms: Mapping[str, Severity]) -> tuple[str, ...]:
+    known = episode.alarms
+    return tuple(name for name, severity in alarms.items() if name not in known or severity > known[name].severity)
+
+
+def _known(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Severity]) -> dict[str, Alarm]:
+    """The parts after one more window: one that it finds better is better once no row is left in which it was worse."""
+    found = dict(episode.alarms)
+    for name, alarm in found.items():
+        lasts = window.verdicts.get(name) in (Severity.INSUFFICIENT_DATA, Severity.WARNING)
+        if not lasts and window.start >= alarm.last:
+            found[name] = Alarm(Severity.OK, alarm.last)
+    for name, severity in alarms.items():
+        if name not in found or severity >= found[name].severity:
+            found[name] = Alarm(severity, window.end)
+    return found
+
+
+def _with_news(episode: AlertEpisode, window: AlertWindow, news: News | None) -> AlertEpisode:
+    """The episode with its newest window, and what people should hear with it."""
+    told = episode.told if news is None else window.end
+    return replace(episode, until=window.end, told=told, untold=_both(episode.untold, news))
+
+
+def _both(untold: News | None, news: News | None) -> News | None:
+    """What is left to tell: that an episode began is not lost because it has become worse meanwhile."""
+    if untold is None or news is None:
+        return untold or news
+    if news.kind in ("worse", "lasts"):
+        return News(untold.kind, tuple(dict.fromkeys((*untold.fresh, *news.fresh))))
+    return news

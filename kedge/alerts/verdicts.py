@@ -1,0 +1,80 @@
+"""When a judged window is worth a person's attention, and each part that can alarm in words that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kedge.alerts.episode import AlertWindow
+from kedge.drift.report import DriftReport
+from kedge.severity import Severity, worst
+
+
+def alert_severity(drift: Severity, performance: Severity | None, *others: Severity | None) -> Severity:
+    """The worst of drift, measured quality, estimated quality and fairness; None where one of them is not known.
+
+    An estimate can add to the others and take nothing from them.
+
+    >>> alert_severity(Severity.OK, Severity.CRITICAL).value, alert_severity(Severity.WARNING, None).value
+    ('CRITICAL', 'WARNING')
+    """
+    return worst(severity for severity in (drift, performance, *others) if severity is not None)
+
+
+def newly_blind(blind: Sequence[bool]) -> bool:
+    """Whether this is the second window in a row in which nothing could be judged: that is said once.
+
+    Parameters
+    ----------
+    blind : sequence of bool
+        Of this window and the two before it, the newest first; a window that is not there was not blind.
+
+    >>> newly_blind([True, True, False]), newly_blind([True, True, True]), newly_blind([True])
+    (True, False, False)
+    """
+    return list(blind[:2]) == [True, True] and True not in blind[2:3]
+
+
+_UNKNOWN = Severity.INSUFFICIENT_DATA
+
+
+def alert_window(report: DriftReport, quality: Severity | None) -> AlertWindow:
+    """What a report says part by part: its columns, the window's data quality, and how good the answers are.
+
+    Parameters
+    ----------
+    quality : Severity, optional
+        What the labels say, once a loss has lasted as long as the YAML asks for; None where none were joined.
+    """
+    of_answers = answer_verdicts(
+        measured=quality, estimated=report.estimated, unequal=report.unequal, less_confident=report.less_confident
+    )
+    return AlertWindow(report.start, report.end, report.baseline, {**data_verdicts(report), **of_answers})
+
+
+def data_verdicts(report: DriftReport) -> dict[str, Severity]:
+    """The verdicts on the rows: of each column, and of what the window as a whole lacks."""
+    parts = {f"column {column.column.name}": column.severity for column in report.columns}
+    # A check of the window that found nothing does not make a blind window OK.
+    return parts | {
+        f"data quality ({check.check})": check.severity
+        for check in report.quality
+        if not check.column and check.severity >= Severity.WARNING
+    }
+
+
+def answer_verdicts(
+    *,
+    measured: Severity | None,
+    estimated: Severity | None,
+    unequal: Severity | None,
+    less_confident: Severity | None,
+) -> dict[str, Severity]:
+    """The verdicts on the answers; None where nothing is known."""
+    judged = measured not in (None, _UNKNOWN)
+    return {
+        "measured quality": measured or _UNKNOWN,
+        # It speaks only where the labels do not.
+        "estimated quality": estimated or (Severity.OK if judged else _UNKNOWN),
+        "equal treatment": unequal or _UNKNOWN,
+        "confidence of the answers": less_confident or _UNKNOWN,
+    }

@@ -1,0 +1,129 @@
+"""Many plain records at once: one row in CSV, one answer in CSV, in BASE64 or not, read by Arrow in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+from numpy.typing import NDArray
+
+from kedge.capture.payloads import ANSWER, GZIP_MARK, INPUT, decoded_text
+from kedge.config.model import ModelConfig
+from kedge.errors import UnreadableRecordError
+
+_SIDE = pa.struct([("data", pa.string()), ("encoding", pa.string()), ("observedContentType", pa.string())])
+_RECORD = pa.schema(
+    [
+        ("captureData", pa.struct([("endpointInput", _SIDE), ("endpointOutput", _SIDE)])),
+        (
+            "eventMetadata",
+            pa.struct([("eventId", pa.string()), ("inferenceId", pa.string()), ("inferenceTime", pa.string())]),
+        ),
+    ]
+)
+# A payload that holds one of these, or begins as JSON or a page does, is no single plain row: it is read by itself.
+_ODD = r'["\r\n\x00\x{feff}]|^\s*[\[{<]'
+# An answer's value that begins so is none: it is refused by itself.
+_NO_ANSWER = r"(^|,)\s*[\[{<]"
+# Where no header says CSV, an answer of words is looked at by itself, as libsvm is.
+_NUMBERS, _LIBSVM = r"^[-+]?[0-9][-+0-9.eE,]*$", " [0-9]+:"
+
+
+def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]] | None:
+    """Read the plain records among these lines, or None where one of them is not even JSON of the usual types.
+
+    Returns
+    -------
+    tuple of ndarray of bool, shape (n_lines,), and list of Array
+        Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities...` of those.
+    """
+    field = config.prediction.field
+    content = b"\n".join(lines)
+    try:
+        content.decode("utf-8")
+        options = pa.json.ParseOptions(explicit_schema=_RECORD, unexpected_field_behavior="ignore")
+        reading = pa.json.ReadOptions(use_threads=False, block_size=len(content) + 1)
+        table = pa.json.read_json(pa.BufferReader(content), reading, options)
+        # Two records on one line would shift every line behind them.
+        if table.num_rows != len(lines) or not isinstance(field, int) or field < 0:
+            return None
+        return _read(table, field, config)
+    except (pa.ArrowInvalid, UnicodeDecodeError):
+        return None
+
+
+def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]]:
+    capture, metadata = table.column(0).combine_chunks(), table.column(1).combine_chunks()
+    (data, data_said), (answer, answer_said) = (_text(pc.struct_field(capture, name)) for name in (INPUT, ANSWER))
+    event = pc.struct_field(metadata, "eventId")
+    plain = pc.equal(pc.count_substring(data, ","), len(config.features) - 1)
+    for condition in (
+        pc.or_(data_said, pc.invert(pc.match_substring_regex(data, _LIBSVM))),
+        pc.or_(answer_said, pc.match_substring_regex(answer, _NUMBERS)),
+        pc.greater_equal(pc.count_substring(answer, ","), field + len(config.prediction.probabilities)),
+        pc.invert(pc.match_substring_regex(data, _ODD)),
+        pc.invert(pc.match_substring_regex(answer, _ODD)),
+        pc.invert(pc.match_substring_regex(answer, _NO_ANSWER)),
+        pc.greater(pc.utf8_length(data), 0),
+        pc.greater(pc.utf8_length(answer), 0),
+        pc.greater(pc.utf8_length(event), 0),
+        pc.is_valid(pc.struct_field(metadata, "inferenceTime")),
+        pc.not_equal(pc.fill_null(pc.struct_field(metadata, "inferenceId"), "-"), ""),
+    ):
+        plain = pc.and_(plain, condition)
+    plain = pc.fill_null(plain, False)
+    data, answer, metadata = data.filter(plain), answer.filter(plain), metadata.filter(plain)
+    event, name, moment = (pc.struct_field(metadata, part) for part in ("eventId", "inferenceId", "inferenceTime"))
+    row_id = pc.coalesce(name, event)
+    # A time that Arrow cannot read makes the whole block be read record by record.
+    time = moment.cast(pa.timestamp("us", "UTC"))
+    parts = pc.split_pattern(answer, ",")
+    answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
+    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers]
+
+
+def _text(side: Any) -> tuple[Any, Any]:
+    """The text of one side, null where it is not plain, and whether its header says that it is CSV."""
+    data, encoding, kind = (pc.struct_field(side, name) for name in ("data", "encoding", "observedContentType"))
+    kind = pc.list_element(pc.split_pattern(pc.fill_null(kind, ""), ";", max_splits=1), 0)
+    by_json = pc.match_substring(kind, "json", ignore_case=True)
+    mine = pc.and_not(pc.fill_null(pc.is_in(encoding, pa.array(["CSV", "BASE64"])), False), by_json)
+    data = pc.if_else(mine, data, None)
+    in_base64 = pc.fill_null(pc.equal(encoding, "BASE64"), False)
+    if pc.any(in_base64).as_py():
+        data = pc.replace_with_mask(data, in_base64, pa.array(map(_decoded, data.filter(in_base64)), pa.string()))
+    bare = pc.and_not(pc.equal(pc.utf8_trim_whitespace(kind), ""), in_base64)
+    said = pc.or_(pc.match_substring(kind, "csv", ignore_case=True), bare)
+    return pc.utf8_rtrim(data, "\n"), said
+
+
+def _decoded(data: Any) -> str | None:
+    text = data.as_py() or ""
+    if text.startswith(GZIP_MARK):
+        # A thousand times as long once unzipped, perhaps: it is read by itself.
+        return None
+    try:
+        return decoded_text(text, INPUT)
+    except UnreadableRecordError:
+        return None
+
+
+def _csv_columns(data: Any, config: ModelConfig) -> list[Any]:
+    names = [str(i) for i in range(len(config.features))]
+    if not len(data):
+        return [pa.array([], pa.string()) for _ in names]
+    content = "\n".join(data.to_pylist()).encode()
+    table = pa.csv.read_csv(
+        pa.BufferReader(content),
+        pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(content) + 1),
+        pa.csv.ParseOptions(quote_char=False, ignore_empty_lines=False),
+        pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+    )
+    if table.num_rows != len(data):
+        raise pa.ArrowInvalid("rows were lost")
+    return [column.combine_chunks() for column in table.columns]

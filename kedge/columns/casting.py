@@ -1,0 +1,201 @@
+"""Columns as they are declared, and values cast to what was declared before anything is counted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kedge.config.model import ModelConfig
+from kedge.errors import UncountableColumnError
+
+# What spreadsheets, pandas and R write where there is no value.
+MISSING_WORDS = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "NaT")
+# Arrow reads these; what is left may still be a number with blanks around it, or a boolean.
+_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|Inf|INF|infinity|Infinity)$"
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
+
+Kind = Literal["numeric", "categorical", "boolean", "timestamp"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One watched column: a feature of the payload, or the prediction.
+
+    >>> Column("paid", "feature", "boolean", "string").counted_as
+    'categorical'
+    """
+
+    name: str
+    role: Literal["feature", "prediction"]
+    kind: Kind
+    dtype: str
+
+    @property
+    def counted_as(self) -> Literal["numeric", "categorical"]:
+        """What its counts are: a timestamp is a number, its age in days, and a boolean a category of two levels."""
+        return "numeric" if self.is_number else "categorical"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is cut at edges."""
+        return self.kind in ("numeric", "timestamp")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A numeric column after casting.
+
+    Attributes
+    ----------
+    values : ndarray of float, shape (n_rows,)
+        In the declared precision; NaN where missing or unparsable.
+    unparsable : ndarray of bool, shape (n_rows,)
+        Where there is text that is no number.
+    """
+
+    values: NDArray[np.float64]
+    unparsable: NDArray[np.bool_]
+
+    @cached_property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which rows have no value."""
+        return np.isnan(self.values) & ~self.unparsable
+
+
+def columns_of(config: ModelConfig) -> tuple[Column, ...]:
+    """The columns that a model's YAML has watched: its features, its prediction, and of several classes its margin."""
+    features = tuple(Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features if f.watched)
+    kind: Kind = "categorical" if config.problem == "multiclass_classification" else "numeric"
+    dtype = "float64" if kind == "numeric" else "string"
+    return (*features, Column(config.prediction.name, "prediction", kind, dtype), *margin_columns(config))
+
+
+def margin_columns(config: ModelConfig) -> tuple[Column, ...]:
+    """The derived column of `kedge.columns.margins`, for models that have one."""
+    return (Column(config.margin_column, "prediction", "numeric", "float64"),) if config.margin_column else ()
+
+
+def cast_numbers(values: Any, dtype: str) -> Numbers:
+    """Cast text or numbers to a declared numeric dtype.
+
+    A float32 that went through CSV must land in the cell it came from, so both sides are rounded to the declared
+    precision first.
+
+    Parameters
+    ----------
+    values : Array or ChunkedArray
+        Text, numbers or booleans, with nulls.
+    dtype : str
+        "float64", "float32" or "int64".
+
+    >>> numbers = cast_numbers(pa.array(["1.5", "", "x", " true"]), "float64")
+    >>> numbers.values.tolist()[::3], numbers.missing.tolist(), numbers.unparsable.tolist()
+    ([1.5, 1.0], [False, True, False, False], [False, False, True, False])
+    """
+    array = plain_array(values)
+    unparsable: NDArray[np.bool_] = np.broadcast_to(np.False_, len(array))
+    if is_number(array.type):
+        floats = _floats(array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False))
+    else:
+        floats, unparsable = _parse(text_array(array))
+    if dtype == "float32":
+        with np.errstate(over="ignore"):
+            floats = floats.astype(np.float32).astype(np.float64)
+    return Numbers(floats, unparsable)
+
+
+def cast_text(values: Any) -> Any:
+    """Text of a categorical column as a plain Arrow string array; what spells "no value" becomes null.
+
+    >>> cast_text(pa.array(["a", "", None])).to_pylist()
+    ['a', None, None]
+    """
+    array = text_array(values)
+    # Without values, is_in has nothing to compare and answers null.
+    return pc.if_else(pc.is_in(array, _MISSING_ARRAY), pa.scalar(None, pa.string()), array)
+
+
+def text_array(values: Any) -> Any:
+    """One plain array of strings from anything that Arrow can write as text.
+
+    Raises
+    ------
+    UncountableColumnError
+        If it is bytes that are no UTF-8, or a nested type.
+
+    >>> text_array(pa.array([1.0, 2.5, None])).to_pylist()
+    ['1', '2.5', None]
+    """
+    array = plain_array(values)
+    try:
+        return array if pa.types.is_string(array.type) else array.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UncountableColumnError(kind=str(array.type)) from error
+
+
+def plain_array(values: Any) -> Any:
+    """One array without dictionary from an array or a chunked one.
+
+    >>> plain_array(pa.chunked_array([["a"], ["b"]])).to_pylist()
+    ['a', 'b']
+    """
+    array = one_array(values)
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def one_array(values: Any) -> Any:
+    """One array, with its dictionary if it has one, from an array or a chunked one.
+
+    >>> one_array(pa.chunked_array([["a"], ["b"]])).to_pylist()
+    ['a', 'b']
+    """
+    if isinstance(values, pa.ChunkedArray):
+        return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    return values
+
+
+def is_number(kind: Any) -> bool:
+    """Whether Arrow holds values of this type as numbers, booleans or nothing at all.
+
+    >>> is_number(pa.int8()), is_number(pa.bool_()), is_number(pa.string())
+    (True, True, False)
+    """
+    types = pa.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_null(kind))
+
+
+def _floats(array: Any) -> NDArray[np.float64]:
+    return np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
+
+
+def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Numbers from text, NaN where there is none, and which of those are not words for "no value"."""
+    unparsable = np.zeros(len(array), bool)
+    try:
+        return _floats(array.cast(pa.float64())), unparsable
+    except pa.ArrowInvalid:
+        plain = pc.fill_null(pc.match_substring_regex(array, _NUMBER), False)
+        values = np.array(_floats(pc.if_else(plain, array, pa.scalar(None, pa.string())).cast(pa.float64())))
+        absent = pc.or_(pc.is_null(array), pc.is_in(array, _MISSING_ARRAY))
+        odd = np.flatnonzero(pc.invert(pc.or_(plain, absent)).to_numpy(zero_copy_only=False))
+        values[odd] = [_number(text) for text in array.take(pa.array(odd)).to_pylist()]
+        unparsable[odd] = np.isnan(values[odd])
+        return values, unparsable
+
+
+def _number(text: str) -> float:
+    trimmed = text.strip()
+    if re.match(_NUMBER, trimmed, re.ASCII):
+        return float(trimmed)
+    return _BOOLEANS.get(trimmed.lower(), np.nan)
+
+
+_MISSING_ARRAY = pa.array(MISSING_WORDS)

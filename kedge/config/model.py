@@ -1,0 +1,182 @@
+"""A watched model as its YAML describes it: everything that a data scientist tunes."""
+
+from __future__ import annotations
+
+import difflib
+
+from pydantic import Field, model_validator
+
+from kedge.config.metrics import known_metrics
+from kedge.config.policies import (
+    GATE_METRICS,
+    Alerts,
+    BusinessFigure,
+    CanaryPolicy,
+    DriftPolicy,
+    FairnessPolicy,
+    GatePolicy,
+    PerformancePolicy,
+    QualityPolicy,
+    RetrainingPolicy,
+    SegmentPolicy,
+)
+from kedge.config.sections import Cadence, Endpoint, Feature, Labels, Name, Prediction, Problem, Section, Training
+
+
+class ModelConfig(Section):
+    """One watched model."""
+
+    model: Name
+    problem: Problem = "binary_classification"
+    endpoint: Endpoint
+    features: tuple[Feature, ...] = Field(min_length=1)
+    prediction: Prediction = Field(default_factory=Prediction)
+    cadence: Cadence = Field(default_factory=Cadence)
+    drift: DriftPolicy = Field(default_factory=DriftPolicy)
+    quality: QualityPolicy = Field(default_factory=QualityPolicy)
+    labels: Labels = Field(default_factory=Labels)
+    performance: PerformancePolicy = Field(default_factory=PerformancePolicy)
+    retraining: RetrainingPolicy = Field(default_factory=RetrainingPolicy)
+    training: Training = Field(default_factory=Training)
+    gate: GatePolicy = Field(default_factory=GatePolicy)
+    canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
+    alerts: Alerts = Field(default_factory=Alerts)
+    segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
+    fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
+    business: tuple[BusinessFigure, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> ModelConfig:
+        names = [feature.name for feature in self.features] + [*self.answer_columns]
+        names += [self.margin_column] if self.margin_column else []
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"column names must be unique, these are not: {', '.join(doubled)}")
+        for feature in self.features:
+            if feature.renamed_from in self.feature_names:
+                raise ValueError(
+                    f"feature {feature.name} is renamed_from {feature.renamed_from}, which is a feature still"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _classes_fit_the_problem(self) -> ModelConfig:
+        classes = self.labels.classes
+        if len(set(classes)) < len(classes) or len(classes) < 2:
+            raise ValueError(f"labels.classes is {list(classes)}: at least two different ones are needed")
+        if self.problem == "binary_classification" and len(classes) != 2:
+            raise ValueError(
+                f"labels.classes is {list(classes)}: binary_classification has two, the one predicted last"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sliced_columns_are_somewhere(self) -> ModelConfig:
+        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        for name in (*self.fairness.columns, *self.fairness.bands):
+            if name not in known:
+                raise ValueError(
+                    f"fairness.columns names {name!r}, which is neither a feature, nor among endpoint.custom_attributes, nor "
+                    f"among labels.fields{_meant(name, known)}"
+                )
+        for name in self.segments.columns or ():
+            if name not in self.feature_names:
+                raise ValueError(
+                    f"segments.columns names {name!r}, which is no feature{_meant(name, self.feature_names)}"
+                )
+        if self.problem == "regression" and self.fairness.columns and self.fairness.threshold is None:
+            raise ValueError("fairness.threshold is required: from which answer on a regression decides favourably")
+        favourable = self.fairness.favourable
+        if favourable is not None and favourable not in self.labels.classes:
+            raise ValueError(f"fairness.favourable is {favourable!r}; the classes are {', '.join(self.labels.classes)}")
+        return self
+
+    @model_validator(mode="after")
+    def _business_columns_are_somewhere(self) -> ModelConfig:
+        known = (*self.feature_names, self.prediction.name, *self.endpoint.custom_attributes)
+        for figure in self.business:
+            name, place = figure.column or figure.label_field or "", known if figure.column else self.labels.fields
+            if name not in place:
+                where = "no column of the requests" if figure.column else "not among labels.fields"
+                raise ValueError(f"business.{figure.name} names {name!r}, which is {where}{_meant(name, place)}")
+            if figure.canary and name in self.endpoint.custom_attributes:
+                raise ValueError(f"business.{figure.name}.canary: a canary is watched by its columns, not by {name!r}")
+            if figure.over != "all" and self.problem != "binary_classification":
+                raise ValueError(f"business.{figure.name}.over is {figure.over}: only binary_classification decides")
+        doubled = {f.name for f in self.business if [g.name for g in self.business].count(f.name) > 1}
+        if doubled:
+            raise ValueError(f"business has {', '.join(sorted(doubled))} twice")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_fit_the_problem(self) -> ModelConfig:
+        known = known_metrics(self.problem, self.labels.classes)
+        for limit in self.performance.limits:
+            if limit.metric not in known:
+                near = difflib.get_close_matches(limit.metric, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(known)}"
+                raise ValueError(f"performance.limits has {limit.metric!r}, no metric of {self.problem}; {hint}")
+        if self.gate.metric is not None and self.gate.metric not in GATE_METRICS[self.problem]:
+            allowed = ", ".join(GATE_METRICS[self.problem])
+            raise ValueError(f"gate.metric is {self.gate.metric!r}: a gate of {self.problem} has {allowed}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_cost_column_is_somewhere(self) -> ModelConfig:
+        name = self.performance.cost_column
+        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        if name is not None and name not in known:
+            raise ValueError(
+                f"performance.cost_column is {name!r}: no feature, not in endpoint.custom_attributes and not among "
+                f"labels.fields{_meant(name, known)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _costs_fit_the_classes(self) -> ModelConfig:
+        matrix, size = self.performance.cost_matrix, len(self.labels.classes)
+        if matrix and self.problem == "regression":
+            raise ValueError("performance.cost_matrix is for classes: a regression has performance.cost_column")
+        if matrix and [len(row) for row in matrix] != [size] * size:
+            raise ValueError(
+                f"performance.cost_matrix needs {size} rows of {size} numbers: a row for each class that came true, "
+                "a number for each class answered, in the order of labels.classes"
+            )
+        if matrix and self.performance.cost_column:
+            raise ValueError("performance.cost_matrix and performance.cost_column are both there: one says the cost")
+        if self.prediction.probabilities and len(self.prediction.probabilities) != size:
+            raise ValueError(
+                f"prediction.probabilities names {len(self.prediction.probabilities)} columns for {size} classes"
+            )
+        return self
+
+    @property
+    def answer_columns(self) -> tuple[str, ...]:
+        """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
+        return (self.prediction.name, *self.prediction.probabilities)
+
+    @property
+    def margin_column(self) -> str | None:
+        """What is derived from the probabilities of several classes, and watched; two classes have it in their one score."""
+        several = self.problem == "multiclass_classification" and self.prediction.probabilities
+        return f"{self.prediction.name}_margin" if several else None
+
+    @property
+    def business_columns(self) -> tuple[str, ...]:
+        """Where the business figures' values stand: columns of the requests, or fields of the label records."""
+        return tuple(dict.fromkeys(f.column or f.label_field or "" for f in self.business))
+
+    @property
+    def package_group(self) -> str:
+        """The model package group in the registry."""
+        return self.model
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The payload's columns, in order."""
+        return tuple(feature.name for feature in self.features)
+
+
+def _meant(name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,129 @@
+"""The schema that a package was released with: how its rows and answers are read and judged, whatever the YAML says by now."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Feature
+from kedge.errors import EncodingError
+
+VERSION = 1
+# What these say of a model is its schema; all other sections are policies, which a person may change at any time.
+_SCHEMA = ("model", "problem", "endpoint", "features", "prediction", "labels")
+
+
+def encode_schema(config: ModelConfig) -> bytes:
+    """Write down what a package is released with."""
+    return json.dumps({"version": VERSION, "config": config.model_dump(mode="json")}, sort_keys=True).encode()
+
+
+def decode_schema(content: bytes) -> ModelConfig:
+    """Read what `encode_schema` wrote; policies that this version does not know are left out.
+
+    Raises
+    ------
+    EncodingError
+        It is no schema, or one of another version.
+    """
+    try:
+        document = json.loads(content)
+        version, sections = document["version"], dict(document["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable("no complete file of Kedge's") from error
+    if version != VERSION:
+        raise _unreadable(f"a schema of version {version}")
+    for kept in (sections, {name: sections[name] for name in _SCHEMA if name in sections}):
+        try:
+            return ModelConfig.model_validate_json(json.dumps(kept))
+        except ValidationError as error:
+            fault = error
+    raise _unreadable("a schema that this version of Kedge does not understand") from fault
+
+
+def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
+    """The YAML as it judges a package: the package's own schema, and today's policies as far as they fit it.
+
+    A feature that is what it was has today's limits. A section that does not fit (it names a column or a class that the package
+    does not have) is the one that the package was released with.
+
+    Parameters
+    ----------
+    current : ModelConfig
+        What the YAML says now.
+    kept : ModelConfig
+        What it said when the package was trained.
+    """
+    if same_schema(current, kept):
+        return current
+    now = {feature.name: feature for feature in current.features}
+    found: dict[str, Any] = {
+        "model": current.model,
+        "problem": kept.problem,
+        "endpoint": current.endpoint.model_copy(update={"content_type": kept.endpoint.content_type}),
+        "features": tuple(
+            now[f.name] if f.name in now and _column(now[f.name]) == _column(f) else f for f in kept.features
+        ),
+        "prediction": kept.prediction,
+        "labels": current.labels.model_copy(update={"classes": kept.labels.classes}),
+    }
+    for name in ModelConfig.model_fields.keys() - found.keys():
+        fitting = (
+            fits for side in (current, kept) if (fits := {**found, name: getattr(side, name)}) and _is_valid(fits)
+        )
+        found = next(fitting, found)
+    return ModelConfig.model_validate(found)
+
+
+def same_schema(one: ModelConfig, other: ModelConfig) -> bool:
+    """Whether both read rows and answers in the same way."""
+    return _facts(one) == _facts(other)
+
+
+def called_before(name: str, *configs: ModelConfig) -> tuple[str, ...]:
+    """A feature's names in other schemas, by `renamed_from`: the nearest first.
+
+    >>> from kedge.config.model import Endpoint
+    >>> features = (Feature(name="price", kind="numeric", renamed_from="adr"),)
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=features)
+    >>> called_before("price", config), called_before("adr", config)
+    (('adr',), ('price',))
+    """
+    pairs = {(f.name, f.renamed_from) for config in configs for f in config.features if f.renamed_from}
+    found = [name]
+    for known in found:
+        for pair in sorted(pairs):
+            found += [other for other in pair if known in pair and other not in found]
+    return tuple(found[1:])
+
+
+def _is_valid(sections: dict[str, Any]) -> bool:
+    try:
+        ModelConfig.model_validate(sections)
+    except ValidationError:
+        return False
+    return True
+
+
+def _facts(config: ModelConfig) -> tuple[Any, ...]:
+    answer = config.prediction
+    return (
+        config.problem,
+        tuple((feature.name, _column(feature)) for feature in config.features),
+        (answer.name, answer.field, answer.probabilities),
+        config.labels.classes,
+        config.endpoint.content_type,
+    )
+
+
+def _column(feature: Feature) -> tuple[str, str]:
+    return feature.kind, feature.declared_dtype
+
+
+def _unreadable(found: str) -> EncodingError:
+    return EncodingError(
+        what="schema (baselines/<model>/<package>/schema.json)", found=found, expected=f"a schema of version {VERSION}"
+    )

@@ -1,0 +1,221 @@
+"""The parts of a model's YAML that decide: what is drift, loss and harm, and what is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Problem, Section
+
+# The first is the one that is judged where the YAML names none.
+GATE_METRICS: Mapping[Problem, tuple[str, ...]] = {
+    "binary_classification": ("auc", "brier", "log_loss"),
+    "multiclass_classification": ("accuracy",),
+    "regression": ("mae",),
+}
+
+
+class DriftPolicy(Section):
+    """When drift alarms: the rule and its limits; a column's own `effect_max` or `psi_max` overrides the critical one."""
+
+    rule: Literal["effect", "sensitive", "psi"] = "effect"
+    alert_budget_per_year: float = Field(default=1.0, gt=0)
+    effect_warning: Fraction | None = None
+    effect_max: Fraction | None = None
+    psi_warning: float = Field(default=0.1, gt=0)
+    psi_max: float = Field(default=0.25, gt=0)
+    missing_fraction_increase_max: Fraction = 0.05
+    unseen_fraction_max: Fraction = 0.01
+    unparsable_fraction_max: Fraction = 0.001
+    out_of_range_fraction_max: Fraction = 0.05
+    minimum_rows: int = Field(default=200, ge=1)
+    baseline: BaselineSource = "training"
+    trailing_days: int = Field(default=28, ge=1, le=365)
+    earlier_weeks: int = Field(default=4, ge=1, le=52)
+
+    @property
+    def effect_floors(self) -> tuple[float, float]:
+        """Effect beyond chance from which on drift is a WARNING, and CRITICAL: the rule's own where the YAML gives none."""
+        warning, critical = (0.02, 0.05) if self.rule == "sensitive" else (0.05, 0.10)
+        critical = critical if self.effect_max is None else self.effect_max
+        return min(warning if self.effect_warning is None else self.effect_warning, critical), critical
+
+
+class QualityPolicy(Section):
+    """What a window as a whole may look like: its volume, its age, and what became of its requests."""
+
+    duplicate_fraction_max: Fraction = 0.01
+    unreadable_fraction_max: Fraction = 0.01
+    captured_fraction_min: Fraction = 0.9
+    volume_ratio_max: float = Field(default=2.0, gt=1)
+    volume_weeks: int = Field(default=8, ge=3, le=26)
+
+
+class PerformanceLimit(Section):
+    """What one metric must hold: a number of its own, or a distance from the champion's reference."""
+
+    metric: str
+    tolerance: float | None = Field(default=None, ge=0)
+    ratio: float | None = Field(default=None, gt=0)
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_of_four(self) -> PerformanceLimit:
+        given = [name for name in ("tolerance", "ratio", "at_least", "at_most") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"performance.limits of {self.metric} has {' and '.join(given) or 'no limit'}: "
+                "exactly one of tolerance, ratio, at_least, at_most is asked for"
+            )
+        return self
+
+
+class PerformancePolicy(Section):
+    """When measured quality counts as lost against the champion's out-of-sample reference."""
+
+    limits: tuple[PerformanceLimit, ...] = ()
+    confidence: Confidence = 0.95
+    coverage_min: Fraction = 0.5
+    minimum_rows: int = Field(default=100, ge=1)
+    minimum_per_class: int = Field(default=10, ge=1)
+    breaches: int = Field(default=1, ge=1)
+    of_windows: int = Field(default=1, ge=1)
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    cost_matrix: tuple[tuple[float, ...], ...] = ()
+    cost_column: str | None = None
+
+    @model_validator(mode="after")
+    def _breaches_fit_the_windows(self) -> PerformancePolicy:
+        if self.breaches > self.of_windows:
+            raise ValueError(
+                f"performance.breaches is {self.breaches} of performance.of_windows {self.of_windows}: "
+                "more windows cannot breach than are looked at"
+            )
+        return self
+
+
+class RetrainingPolicy(Section):
+    """When a retraining starts, and how often at most."""
+
+    on_performance: bool = True
+    on_drift: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
+    on_estimate: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
+    on_confidence: Literal["when_labels_lag", "always", "never"] = "never"
+    every_days: Days | None = None
+    persistence_windows: int = Field(default=1, ge=1)
+    cooldown_days: int = Field(default=14, ge=0, le=3650)
+    maximum_per_month: int = Field(default=2, ge=1)
+    attempts_maximum: int = Field(default=3, ge=1)
+    labels_lag_days: Days = 45
+    min_new_labelled_rows: int = Field(default=500, ge=1)
+    paused: bool = False
+
+
+class GatePolicy(Section):
+    """What a challenger must show on the holdout."""
+
+    metric: Literal["auc", "brier", "log_loss", "accuracy", "mae"] | None = None
+    minimum_effect: float = Field(default=0.01, ge=0)
+    calibration_max: Fraction = 0.10
+    confidence: Confidence = 0.95
+    minimum_holdout_rows: int = Field(default=200, ge=1)
+
+
+class CanaryPolicy(Section):
+    """How a release is tried before it is believed."""
+
+    traffic_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    bake_minutes: int = Field(default=45, ge=10, le=60)
+    termination_wait_minutes: int = Field(default=10, ge=0, le=60)
+    minimum_requests: int = Field(default=100, ge=1)
+    server_error_fraction_max: Fraction = 0.01
+    client_error_fraction_max: Fraction = 0.05
+    latency_max_ms: float = Field(default=1000, gt=0)
+    behaviour_p_value_min: Fraction = 0.0001
+    behaviour_effect_max: Fraction = 0.3
+
+
+class Alerts(Section):
+    """From which severity on a person hears of a window, and how often while it stays so."""
+
+    severity_from: Literal["WARNING", "CRITICAL"] = "CRITICAL"
+    reminder_days: int = Field(default=28, ge=1, le=365)
+
+
+class SegmentPolicy(Section):
+    """Which slices are looked at for the worst, and when P(y given x) counts as moved on one."""
+
+    columns: tuple[str, ...] | None = None
+    minimum_rows: int = Field(default=200, ge=10)
+    minimum_per_class: int = Field(default=30, ge=5)
+    p_value_min: Fraction = 0.01
+    effect_min: Fraction = 0.05
+    gap_min: Fraction | None = None
+    pair_columns: int = Field(default=5, ge=0, le=20)
+    shown: int = Field(default=10, ge=1)
+
+
+class FairnessPolicy(Section):
+    """Groups that should be treated alike, and how unequal they may be."""
+
+    columns: tuple[str, ...] = ()
+    bands: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    favourable: str | None = None
+    threshold: float | None = None
+    minimum_group_rows: int = Field(default=100, ge=10)
+    confidence: Confidence = 0.95
+    disparate_impact_min: Fraction | None = 0.8
+    demographic_parity_difference_max: Fraction | None = None
+    equal_opportunity_difference_max: Fraction | None = None
+
+
+class BusinessFigure(Section):
+    """A value per prediction or per label: what the model is worth in the business's own unit."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,39}$", examples=["revenue"])]
+    column: str | None = None
+    label_field: str | None = None
+    over: Literal[
+        "all",
+        "decided_positive",
+        "decided_negative",
+        "true_positive",
+        "false_positive",
+        "true_negative",
+        "false_negative",
+    ] = "all"
+    better: Literal["higher", "lower"] = "higher"
+    unit: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
+    gate: bool = False
+    canary: bool = False
+
+    @property
+    def needs_label(self) -> bool:
+        """Whether a row's contribution is known only with its label."""
+        return self.label_field is not None or self.over.startswith(("true", "false"))
+
+    @property
+    def sign(self) -> float:
+        """What a difference is multiplied with so that more is better."""
+        return 1.0 if self.better == "higher" else -1.0
+
+    @property
+    def limits(self) -> tuple[PerformanceLimit, ...]:
+        """Its bounds, as a metric's are written."""
+        bounds = ({"at_least": self.at_least}, {"at_most": self.at_most})
+        return tuple(PerformanceLimit(metric=self.name, **b) for b in bounds if None not in b.values())
+
+    @model_validator(mode="after")
+    def _can_be_known(self) -> BusinessFigure:
+        if (self.column is None) == (self.label_field is None):
+            raise ValueError(f"business.{self.name} needs either column or label_field")
+        if self.gate and self.over == "all":
+            raise ValueError(f"business.{self.name}.gate: over is all, and both models answer the same rows")
+        if self.canary and self.needs_label:
+            raise ValueError(f"business.{self.name}.canary: its value waits for labels, and a canary cannot")
+        return self

@@ -1,0 +1,160 @@
+"""A model's YAML read: each field stands once, and what is wrong is one sentence with its place."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from kedge.config.model import ModelConfig
+from kedge.errors import ModelConfigError
+from kedge.own_columns import PREFIX, is_own
+
+# The YAML of a model with a thousand features has some hundred thousand characters. Aliases are counted as what they stand for, and a
+# value that is longer than the longest is none that Kedge knows: Python would take minutes to read it as a number.
+CHARACTERS_MAX, VALUE_CHARACTERS_MAX = 1 << 20, 4096
+
+
+class NotAMappingError(ValueError):
+    """The text is no YAML, or no mapping of fields."""
+
+
+def read_mapping(text: str) -> dict[str, Any]:
+    """Read a YAML text whose top is a mapping, of at most `CHARACTERS_MAX` characters with its aliases written out.
+
+    Raises
+    ------
+    NotAMappingError
+        In the words of a sentence about a file.
+
+    >>> read_mapping("model: parcels")
+    {'model': 'parcels'}
+    >>> read_mapping("- parcels")
+    Traceback (most recent call last):
+    kedge.config.reading.NotAMappingError: the file must be a mapping of fields
+    """
+    if len(text) > CHARACTERS_MAX:
+        raise NotAMappingError(f"the file has more than the {CHARACTERS_MAX:,} characters that are read")
+    try:
+        loader = _UniqueKeys(text)
+        node = loader.get_single_node()
+        if node is not None and _characters(node, {}) > CHARACTERS_MAX:
+            raise NotAMappingError(
+                f"with its aliases written out the file has more than the {CHARACTERS_MAX:,} characters that are read, or a "
+                "value refers to itself"
+            )
+        data = loader.construct_document(node) if node is not None else None
+    except NotAMappingError:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise NotAMappingError(f"not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise NotAMappingError("the file must be a mapping of fields")
+    return data
+
+
+def _characters(node: yaml.Node, known: dict[int, int]) -> int:
+    """Characters of a value with its aliases written out; of one that holds itself more than may be."""
+    if isinstance(node, yaml.ScalarNode):
+        if len(node.value) > VALUE_CHARACTERS_MAX:
+            raise NotAMappingError(f"a value has more than the {VALUE_CHARACTERS_MAX:,} characters that are read")
+        return 1 + len(node.value)
+    if id(node) not in known:
+        known[id(node)] = CHARACTERS_MAX + 1
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = min(1 + sum(_characters(part, known) for part in parts), CHARACTERS_MAX + 1)
+    return known[id(node)]
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML says that a field stands once; PyYAML would take the last and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names: set[str] = set()
+        # A list or a mapping as a key is refused by PyYAML.
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is there twice", key.start_mark)
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse_model_config(text: str, *, source: str) -> ModelConfig:
+    """Read one model's YAML.
+
+    Raises
+    ------
+    ModelConfigError
+        Naming the file, the field, the value and what would be allowed; a misspelt field
+        comes with the one that was probably meant.
+    """
+    try:
+        data = read_mapping(text)
+    except NotAMappingError as error:
+        raise ModelConfigError(source=source, problems=[str(error)]) from error
+    try:
+        # JSON mode lets a YAML list fill a tuple and an integer a float while staying strict.
+        config = ModelConfig.model_validate_json(_as_json(data))
+    except ValidationError as error:
+        raise ModelConfigError(source=source, problems=[_sentence(e) for e in error.errors()]) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelConfigError(source=source, problems=["a value refers to itself, or is nested too deep"]) from error
+    if problems := _own_names(config):
+        raise ModelConfigError(source=source, problems=problems)
+    return config
+
+
+def _own_names(config: ModelConfig) -> list[str]:
+    """Columns whose names only Kedge may give; files that are compared without a YAML may hold any."""
+    places = {
+        "features": config.feature_names,
+        "prediction": config.answer_columns,
+        "endpoint.custom_attributes": config.endpoint.custom_attributes,
+        "labels.fields": config.labels.fields,
+    }
+    return [
+        f"{place} has {name!r}: Kedge keeps the label, and columns of its own that begin with {PREFIX}, under such names. "
+        "Give this column another name"
+        for place, names in places.items()
+        for name in names
+        if is_own(name)
+    ]
+
+
+def _as_json(data: dict[str, Any]) -> str:
+    return json.dumps(data, default=str)
+
+
+def _sentence(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        section: Any = ModelConfig
+        known = list(_fields_at(section, error["loc"][:-1]))
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"{place} is not a field" + (
+            f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(known)}"
+        )
+    if error["type"] == "missing":
+        return f"{place} is required"
+    if error["type"] == "string_pattern_mismatch":
+        examples = _fields_at(ModelConfig, error["loc"][:-1])[error["loc"][-1]].examples
+        if examples:
+            return f"{place} is {error['input']!r}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
+    if error["type"] == "value_error":
+        # Our own sentence says it all; the input would be the whole file.
+        return str(error["msg"]).removeprefix("Value error, ")
+    return f"{place} is {error['input']!r}: {error['msg']}"
+
+
+def _fields_at(section: type[BaseModel], path: tuple[str | int, ...]) -> Mapping[str, Any]:
+    for part in path:
+        if isinstance(part, int):
+            continue
+        annotation: Any = section.model_fields[part].annotation
+        inner = [a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type)]
+        section = next(a for a in inner if issubclass(a, BaseModel))
+    return section.model_fields

@@ -1,0 +1,139 @@
+"""The parts of a model's YAML that say what the model is: its columns, its endpoint, its labels, its training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kedge.config.id_times import id_time_pattern
+
+Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$", examples=["hotel-cancellations"])]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Confidence = Annotated[float, Field(gt=0, lt=1)]
+# Ten years: what is longer is a slip of the keyboard, and more than a date can be moved by.
+Days = Annotated[int, Field(ge=1, le=3650)]
+ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
+# The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
+TRAINING_SECONDS_MAX = 39_600
+Problem = Literal["binary_classification", "multiclass_classification", "regression"]
+BaselineSource = Literal["training", "trailing", "same_hours"]
+# Images with Python 3.12, which AWS patches until May and July 2027.
+XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
+SKLEARN = {"framework_version": "1.9-0", "entry_point": "train_sklearn.py"}
+
+
+class Section(BaseModel):
+    """A part of the YAML: unknown fields are refused, and nothing is converted."""
+
+    # Built when it is first used: most programs use few sections.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True, allow_inf_nan=False)
+
+
+class Feature(Section):
+    """One column of the payload, in the payload's order."""
+
+    name: ColumnName
+    kind: Literal["numeric", "categorical", "boolean", "timestamp"]
+    dtype: Literal["float64", "float32", "int64", "string"] | None = None
+    effect_max: Fraction | None = None
+    psi_max: float | None = Field(default=None, gt=0)
+    watched: bool = True
+    baseline: BaselineSource | None = None
+    renamed_from: ColumnName | None = None
+    sensitive: bool | None = None
+
+    @property
+    def declared_dtype(self) -> str:
+        """The dtype both sides are cast to before counting."""
+        return self.dtype or ("float64" if self.kind in ("numeric", "timestamp") else "string")
+
+
+class Prediction(Section):
+    """Where the answer stands in the output, and how it becomes a class."""
+
+    name: ColumnName = "prediction"
+    field: str | int = 0
+    threshold: Fraction = 0.5
+    probabilities: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_field_is_a_place(self) -> Prediction:
+        if (isinstance(self.field, int) and self.field < 0) or not str(self.field).strip():
+            raise ValueError(
+                f"prediction.field is {self.field!r}: the answer's place, counted from 0, or its name in a JSON object"
+            )
+        return self
+
+
+class Endpoint(Section):
+    """The SageMaker endpoint that serves the model."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["hotel-cancellations"])]
+    variant: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])] = (
+        "AllTraffic"
+    )
+    instance_type: InstanceType = "ml.m5.large"
+    instance_count: int = Field(default=2, ge=1, le=10_000)
+    content_type: Literal["text/csv", "application/json"] = "text/csv"
+    custom_attributes: tuple[str, ...] = ()
+
+
+class Cadence(Section):
+    """How often logs are counted and judged, and over which slice."""
+
+    profile: Literal["hourly", "daily"] = "hourly"
+    judge: Literal["hourly", "daily", "weekly"] = "daily"
+    window_days: int = Field(default=7, ge=1, le=90)
+
+
+class Labels(Section):
+    """The late truth: where its value stands and when it is complete."""
+
+    label_horizon_days: float | None = Field(default=None, ge=0, le=400)
+    horizon_quantile: Annotated[float, Field(gt=0, le=1)] = 0.95
+    classes: tuple[str, ...] = ("0", "1")
+    fields: tuple[str, ...] = ()
+    id_time_format: str | None = None
+    athena_from_bytes: int = Field(default=256 * 1024**2, ge=0)
+
+    @model_validator(mode="after")
+    def _ids_begin_with_a_date(self) -> Labels:
+        if self.id_time_format is not None:
+            try:
+                id_time_pattern(self.id_time_format)
+            except ValueError as error:
+                raise ValueError(f"labels.id_time_format is {self.id_time_format!r}: {error}") from error
+        return self
+
+
+class Training(Section):
+    """The training job and the rows that it sees."""
+
+    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = XGBOOST[
+        "entry_point"
+    ]
+    framework: Literal["xgboost", "sklearn"] = "xgboost"
+    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["3.2-0"])] = XGBOOST["framework_version"]
+    image: str | None = None
+    instance_type: InstanceType = "ml.m5.xlarge"
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
+    window_days: Days = 365
+    holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    minimum_rows: int = Field(default=1000, ge=1)
+    permuted_rows: int = Field(default=200, ge=0, le=100_000)
+    hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_and_script_follow_the_framework(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("framework") == "sklearn":
+            return {**SKLEARN, **given}
+        return given
+
+    @property
+    def framework_image(self) -> str:
+        """The name of the framework's image, such as `xgboost 3.2-0`: synth finds its URI."""
+        return f"{self.framework} {self.framework_version}"

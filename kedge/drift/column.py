@@ -1,0 +1,240 @@
+"""One column's drift: its statistics, whether they are beyond chance and beyond the limits, and the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.columns.casting import Column
+from kedge.comparisons import figures, in_words
+from kedge.config.policies import DriftPolicy
+from kedge.config.sections import Feature
+from kedge.drift.evidence import ColumnEvidence, Measured
+from kedge.profile.baseline import ColumnCounts
+from kedge.severity import Severity
+
+
+@dataclass(frozen=True)
+class DriftRule:
+    """One column's limits.
+
+    Attributes
+    ----------
+    by_psi : bool
+        Whether the limits are on the PSI as it stands, without a test; else on the effect beyond what no drift would show, and the
+        p-value must be below the level too: it alone would call every large window drifted, the effect alone every small one.
+    warning, critical : float
+    """
+
+    by_psi: bool
+    warning: float
+    critical: float
+
+    @classmethod
+    def of(cls, policy: DriftPolicy, feature: Feature | None = None) -> DriftRule:
+        """The model's rule with a feature's own limit for CRITICAL; where that is below the one for WARNING, both are it.
+
+        >>> DriftRule.of(DriftPolicy(rule="sensitive"), Feature(name="x", kind="numeric", effect_max=0.01))
+        DriftRule(by_psi=False, warning=0.01, critical=0.01)
+        """
+        by_psi = policy.rule == "psi"
+        warning, critical = (policy.psi_warning, policy.psi_max) if by_psi else policy.effect_floors
+        own = None if feature is None else feature.psi_max if by_psi else feature.effect_max
+        critical = critical if own is None else own
+        return cls(by_psi, min(warning, critical), critical)
+
+    def severity(self, measured: Measured, p_value_adjusted: float, level: float) -> Severity:
+        """OK, WARNING or CRITICAL.
+
+        Parameters
+        ----------
+        p_value_adjusted : float
+            Corrected over every test of the run.
+        level : float
+            Probability with which a window may alarm where nothing has drifted.
+        """
+        if self.by_psi:
+            psi = measured.statistics["psi"]
+            return Severity.CRITICAL if psi > self.critical else Severity.WARNING if psi > self.warning else Severity.OK
+        beyond = measured.effect - measured.effect_without_drift
+        if p_value_adjusted >= level or beyond < self.warning:
+            return Severity.OK
+        return Severity.CRITICAL if beyond >= self.critical else Severity.WARNING
+
+    def smallest_detectable(self, measured: Measured) -> float | None:
+        """The effect from which on this window would certainly have been called drifted; None under the PSI rule.
+
+        Parameters
+        ----------
+        measured : Measured
+            Its `certain_effect` for the level that the smallest p-value of the run must pass.
+        """
+        if self.by_psi:
+            return None
+        return min(max(measured.certain_effect, measured.effect_without_drift + self.warning), 1.0)
+
+    def words(self, measured: Measured, severity: Severity, *, effect: str) -> str:
+        """What was measured against which limit.
+
+        Parameters
+        ----------
+        effect : str
+            What the effect is called: KS, or total variation.
+        """
+        limit = self.critical if severity is Severity.CRITICAL else self.warning
+        psi = f"PSI {in_words(measured.statistics['psi'])}"
+        if self.by_psi:
+            return f"{psi} against a limit of {in_words(limit)}"
+        repeats = f" at {measured.design_effect:.1f} rows to one" if measured.design_effect > 1 else ""
+        found, chance, bound = figures(measured.effect, measured.effect_without_drift, limit)
+        return f"{effect} {found} ({chance} without drift{repeats}) against a limit of {bound}, {psi}"
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """One column's verdict.
+
+    Attributes
+    ----------
+    severity : Severity
+        The worst of the tests that ran, data quality among them.
+    drift : Severity
+        That of the drift test alone.
+    statistics : mapping of str to float
+        By DESIGN.md's names; what does not apply is absent.
+    p_value_adjusted : float
+        Of KS or chi-square under the design effect, Holm-corrected over every test of the run.
+    effect : float
+        KS statistic of a numeric column, total variation of a categorical one, 0 to 1.
+    effect_without_drift : float
+        What these sizes show on average when nothing has moved.
+    smallest_detectable_effect : float
+        The smallest effect that this window would certainly have called drift; absent where a rule asks for no certainty.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    rows_needed : int
+        Rows with a value that are needed; absent where there are enough.
+    importance : float
+        Share of the model that rests on the feature, 0 to 1; absent where nothing is known, and of the prediction.
+    against : str
+        What it was judged against where that is not the training data.
+    """
+
+    column: Column
+    severity: Severity
+    drift: Severity
+    rows: int
+    reason: str
+    statistics: Mapping[str, float]
+    p_value_adjusted: float | None = None
+    effect: float | None = None
+    effect_without_drift: float | None = None
+    smallest_detectable_effect: float | None = None
+    design_effect: float | None = None
+    rows_needed: int | None = None
+    missing_fraction: float = 0.0
+    unseen_fraction: float | None = None
+    out_of_range_fraction: float | None = None
+    unparsable_fraction: float | None = None
+    importance: float | None = None
+    against: str | None = None
+
+    @property
+    def relevance(self) -> float:
+        """What ranks a column: its effect beyond chance times its importance, which is 1 where nothing is known of it."""
+        beyond = max((self.effect or 0.0) - (self.effect_without_drift or 0.0), 0.0)
+        return beyond * (1.0 if self.importance is None else self.importance)
+
+    def to_json(self) -> dict[str, Any]:
+        """As DESIGN.md's report holds it under "columns"; what does not apply is absent."""
+        facts: dict[str, Any] = {
+            "name": self.column.name,
+            "role": self.column.role,
+            "kind": self.column.counted_as,
+            "severity": self.severity.value,
+            "reason": self.reason,
+            "statistics": dict(self.statistics),
+            "rows": self.rows,
+        }
+        optional = (
+            "p_value_adjusted",
+            "effect",
+            "effect_without_drift",
+            "smallest_detectable_effect",
+            "design_effect",
+            "rows_needed",
+            "missing_fraction",
+            "unseen_fraction",
+            "out_of_range_fraction",
+            "unparsable_fraction",
+            "importance",
+            "against",
+        )
+        return facts | {name: getattr(self, name) for name in optional if getattr(self, name) is not None}
+
+
+def judge_column(
+    evidence: ColumnEvidence,
+    measured: Measured | None,
+    rule: DriftRule,
+    *,
+    level: float,
+    minimum_rows: int,
+    p_value_adjusted: float = 1.0,
+) -> ColumnReport:
+    """Judge a column by its rule.
+
+    Parameters
+    ----------
+    measured : Measured, optional
+        None where there were too few rows to measure anything.
+    level : float
+        Probability with which the window may alarm where nothing has drifted.
+    minimum_rows : int
+        Rows with a value that are asked for.
+    p_value_adjusted : float
+        Corrected over every test of the run.
+    """
+    column, now = evidence.column, evidence.now
+    if measured is None:
+        return _unmeasured(evidence, minimum_rows)
+    severity = rule.severity(measured, p_value_adjusted, level)
+    effect = "KS" if column.is_number else "total variation"
+    return ColumnReport(
+        column,
+        severity,
+        severity,
+        now.rows,
+        f"{column.name}: {rule.words(measured, severity, effect=effect)}; {evidence.moved}",
+        measured.statistics,
+        p_value_adjusted,
+        measured.effect,
+        measured.effect_without_drift,
+        rule.smallest_detectable(measured),
+        measured.design_effect,
+        **_fractions(column, now),
+    )
+
+
+def _unmeasured(evidence: ColumnEvidence, minimum_rows: int) -> ColumnReport:
+    column, now, nothing = evidence.column, evidence.now, Severity.INSUFFICIENT_DATA
+    found = int(now.with_unseen.sum())
+    needed = minimum_rows if found < minimum_rows else None
+    why = f"{found} rows have a value, {minimum_rows} are needed to judge drift"
+    if needed is None:
+        why = "no row of the baseline has a value, so there is nothing to judge drift against"
+    return ColumnReport(
+        column, nothing, nothing, now.rows, f"{column.name}: {why}", {}, rows_needed=needed, **_fractions(column, now)
+    )
+
+
+def _fractions(column: Column, counts: ColumnCounts) -> dict[str, Any]:
+    rows = max(counts.rows, 1)
+    fractions = {"missing_fraction": counts.missing / rows}
+    if not column.is_number:
+        return fractions | {"unseen_fraction": counts.unseen / rows}
+    return fractions | {
+        "out_of_range_fraction": counts.out_of_range / rows,
+        "unparsable_fraction": (counts.unparsable + counts.infinite) / rows,
+    }

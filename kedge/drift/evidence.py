@@ -1,0 +1,221 @@
+"""One column on both sides: every statistic from its counts, what chance alone would show, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kedge.arrays import Ints
+from kedge.columns.casting import Column
+from kedge.columns.shown_values import place_of
+from kedge.comparisons import in_words, percent
+from kedge.profile.baseline import ColumnCounts
+from kedge.profile.bins import Bins
+from kedge.profile.coarse_cells import coarse_starts, coarsen, median, median_cell
+from kedge.statistics import DISTANCES
+from kedge.statistics.chi_square import chi_square, total_variation_certain
+from kedge.statistics.g_test import g_test
+from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_p_value, ks_statistic, ks_without_drift
+from kedge.statistics.total_variation import total_variation_without_drift
+from kedge.statistics.wasserstein import wasserstein_distance
+
+NEIGHBOURHOODS = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one column shows; nothing is judged yet.
+
+    Attributes
+    ----------
+    statistics : mapping of str to float
+        By DESIGN.md's names, of the rows as if they were independent; what does not apply is absent.
+    p_value : float
+        Of KS or chi-square, under the design effect, not corrected for the other tests.
+    effect : float
+        KS statistic or total variation, 0 to 1.
+    effect_without_drift : float
+        What these sizes show on average when nothing has moved, under the design effect.
+    certain_effect : float
+        The effect at and beyond which the p-value is certainly below the level asked for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    """
+
+    statistics: Mapping[str, float]
+    p_value: float
+    effect: float
+    effect_without_drift: float
+    certain_effect: float
+    design_effect: float
+
+
+def measure_numeric(
+    bins: Bins, before: ColumnCounts, now: ColumnCounts, *, level: float, design_effect: float = 1.0
+) -> Measured:
+    """Measure a numeric column: KS and Wasserstein on the fine cells, the others on ten neighbourhoods.
+
+    Parameters
+    ----------
+    before, now : ColumnCounts
+        Rows per cell of `bins`, neither of them empty.
+    level : float
+        The p-value that `certain_effect` is for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    """
+    starts = _with_ends(coarse_starts(before.cells, cells=NEIGHBOURHOODS), before.cells, now.cells)
+    b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
+    rows = int(before.cells.sum()), int(now.cells.sum())
+    worth = rows[0] / design_effect, rows[1] / design_effect
+    statistic = ks_statistic(before.cells, now.cells)
+    p_value = ks_p_value(statistic, *rows)
+    statistics = {name: function(b, w) for name, function in DISTANCES.items()} | {
+        "ks_statistic": statistic,
+        "ks_p_value": p_value,
+        "wasserstein_distance": wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means)),
+    }
+    # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
+    by_cells = total_variation_without_drift(before.cells, now.cells, design_effect=design_effect)
+    return Measured(
+        # Values near the largest float are too far apart for a distance.
+        {name: value for name, value in statistics.items() if np.isfinite(value)},
+        ks_p_value(statistic, *worth),
+        statistic,
+        min(ks_without_drift(*worth), by_cells),
+        ks_critical(level, *worth),
+        design_effect,
+    )
+
+
+def _with_ends(starts: Ints, before: Ints, now: Ints) -> Ints:
+    """The neighbourhoods with one more on either side where the window has rows outside of all that the baseline holds.
+
+    Ten equal neighbourhoods take such rows in at their ends. Of a column of few values each neighbourhood is a value, and one
+    that was never there is none of them.
+
+    >>> _with_ends(np.array([0]), np.array([0, 9, 0]), np.array([0, 1, 8])).tolist()
+    [0, 2]
+    """
+    if len(starts) == NEIGHBOURHOODS:
+        return starts
+    used = np.flatnonzero(before)
+    first, behind = int(used[0]), int(used[-1]) + 1
+    low = [first] if now[:first].any() else []
+    high = [behind] if now[behind:].any() else []
+    inner = starts[(starts > first) | (starts == 0)]
+    return np.unique(np.concatenate([inner, low, high])).astype(np.int64)
+
+
+def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect: float = 1.0) -> Measured:
+    """Measure a categorical column.
+
+    Parameters
+    ----------
+    before, now : ndarray of int, shape (n_levels,)
+        Rows per level, the unseen among them, neither of them empty.
+    level : float
+        The p-value that `certain_effect` is for.
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+
+    >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80]), level=0.05).effect, 6)
+    0.3
+    """
+    statistics = {name: function(before, now) for name, function in DISTANCES.items()}
+    for name, test in (("chi_square", chi_square), ("g_test", g_test)):
+        statistics[f"{name}_statistic"], statistics[f"{name}_p_value"] = test(before, now)
+    used = int(np.count_nonzero(before + now))
+    worth = float(before.sum()) / design_effect, float(now.sum()) / design_effect
+    p_value = statistics["chi_square_p_value"]
+    if design_effect > 1:
+        _, p_value = chi_square(before, now, design_effect=design_effect)
+    return Measured(
+        statistics,
+        p_value,
+        statistics["total_variation_distance"],
+        total_variation_without_drift(before, now, design_effect=design_effect),
+        total_variation_certain(used, level, *worth),
+        design_effect,
+    )
+
+
+_FIVE_DIGITS = 10_000
+
+
+@dataclass(frozen=True)
+class ColumnEvidence:
+    """Counts of one column, of what it is judged against and of the window.
+
+    Attributes
+    ----------
+    design_effect : float
+        How many rows are worth one independent row, at least 1.
+    hidden : bool
+        Whether its values stay out of sentences (`kedge.columns.shown_values`).
+    """
+
+    column: Column
+    bins: Bins
+    before: ColumnCounts
+    now: ColumnCounts
+    design_effect: float = 1.0
+    hidden: bool = False
+
+    def measure(self, *, minimum_rows: int, level: float) -> Measured | None:
+        """Its statistics; None where the window has fewer than `minimum_rows` values, or the other side none."""
+        sides = self.before.with_unseen, self.now.with_unseen
+        if int(sides[1].sum()) < minimum_rows or not sides[0].sum():
+            return None
+        if self.column.is_number:
+            return measure_numeric(self.bins, self.before, self.now, level=level, design_effect=self.design_effect)
+        return measure_categorical(*sides, level=level, design_effect=self.design_effect)
+
+    @property
+    def moved(self) -> str:
+        """What moved most, in words."""
+        return _moved_number(self) if self.column.is_number else _moved_level(self)
+
+
+def _moved_number(evidence: ColumnEvidence) -> str:
+    if evidence.hidden:
+        return _moved_hidden(evidence)
+    before, now = (_middle(counts, evidence) for counts in (evidence.before, evidence.now))
+    if before == now:
+        return f"the median stayed at {before}"
+    return f"the median moved from {before} to {now}"
+
+
+def _moved_hidden(evidence: ColumnEvidence) -> str:
+    """Where the window's median lies among the baseline's rows: no value is told."""
+    healthy = evidence.before.cells
+    below = healthy[: median_cell(evidence.now.cells) + 1].sum() / healthy.sum()
+    return f"{below:.0%} of the baseline's values are at most the window's median"
+
+
+def _middle(counts: ColumnCounts, evidence: ColumnEvidence) -> str:
+    """The median in words: of what lies outside of the baseline's values nobody knows how far."""
+    edges, healthy = evidence.bins.edges, evidence.before.cells
+    found = median(counts.cells, evidence.bins)
+    place = median_cell(counts.cells)
+    if healthy[place] or 0 < place < len(edges):
+        return _value(found)
+    # The first edge lies just below the smallest value; a negative zero is none that people write.
+    return f"above {_value(found)}" if place else f"below {_value(np.nextafter(found, np.inf))}"
+
+
+def _value(value: float) -> str:
+    """A value of the column's own; one of four digits may be a year, and takes no separator."""
+    return in_words(value) if abs(value) >= _FIVE_DIGITS else f"{value + 0.0:.4g}"
+
+
+def _moved_level(evidence: ColumnEvidence) -> str:
+    b, w = (counts.with_unseen / counts.with_unseen.sum() for counts in (evidence.before, evidence.now))
+    most = int(np.argmax(np.abs(w - b)))
+    name = evidence.bins.cell_name(most)
+    if most < len(evidence.bins.levels):
+        levels = len(evidence.bins.levels) + len(evidence.bins.rare)
+        name = place_of("level", most, levels) if evidence.hidden else repr(name)
+    return f"the share of {name} moved from {percent(b[most])} to {percent(w[most])}"

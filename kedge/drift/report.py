@@ -1,0 +1,219 @@
+"""One window judged against its baseline: data drift, prediction drift and data quality, with the reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from kedge.columns.shown_values import hides_values
+from kedge.comparisons import counted
+from kedge.config.model import ModelConfig
+from kedge.drift.alert_budget import window_level
+from kedge.drift.column import ColumnReport
+from kedge.drift.column_quality import QualityCheck
+from kedge.drift.confidence import ConfidenceReport, answer_confidence
+from kedge.drift.evidence import ColumnEvidence
+from kedge.drift.histograms import histograms
+from kedge.drift.judge import judge_columns
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.design_effect import combined
+from kedge.severity import Severity, worst
+
+__all__ = ["ColumnReport", "DriftReport", "judge_drift"]
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A judged window."""
+
+    model: str
+    baseline: str
+    start: datetime
+    end: datetime
+    rows: int
+    revision: int
+    manifests_digest: str
+    columns: tuple[ColumnReport, ...]
+    quality: tuple[QualityCheck, ...]
+    performance: Mapping[str, Any] | None = None
+    histograms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    minimum_rows: int = 1
+    notes: tuple[str, ...] = ()
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    confidence: ConfidenceReport | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of the tests that ran; a quality check that found nothing does not make a blind window OK."""
+        found = [check.severity for check in self.quality if check.severity >= Severity.WARNING]
+        return worst([self.columns_severity, *found, *([self.less_confident] if self.less_confident else [])])
+
+    @property
+    def less_confident(self) -> Severity | None:
+        """How far the answers' confidence has fallen; None where they have none."""
+        return self.confidence.severity if self.confidence is not None else None
+
+    @property
+    def measured(self) -> Severity | None:
+        """What the labels say; None where none were joined."""
+        return Severity(self.performance["severity"]) if self.performance else None
+
+    @property
+    def unequal(self) -> Severity | None:
+        """How unlike groups of people are treated; None where the YAML names no sensitive column."""
+        fairness = (self.performance or {}).get("fairness")
+        return Severity(fairness["severity"]) if fairness else None
+
+    @property
+    def estimated(self) -> Severity | None:
+        """What the answers let expect where the labels judge nothing; else None."""
+        severity = (self.performance or {}).get("estimate", {}).get("severity")
+        return Severity(severity) if severity is not None else None
+
+    @property
+    def columns_severity(self) -> Severity:
+        """The worst of what the columns hold: what a retraining can mend, and whether anything was there to judge."""
+        return worst(column.severity for column in self.columns)
+
+    @property
+    def drifted(self) -> tuple[ColumnReport, ...]:
+        """Columns whose distribution moved, the worst first; of these the most relevant, its effect times its importance."""
+        found = [c for c in self.columns if c.drift >= Severity.WARNING]
+        return tuple(sorted(found, key=lambda c: (-c.drift.rank, -c.relevance, -(c.effect or 0.0))))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why, worst first; where nothing moved, that."""
+        weight = {c.column.name: c.importance or 0.0 for c in self.columns}
+        found = sorted(self.quality, key=lambda q: -weight.get(q.column, 1.0))
+        told = [(q.severity, q.reason) for q in found if q.severity >= Severity.WARNING]
+        told += [(c.drift, c.reason) for c in self.drifted]
+        if self.confidence is not None and self.confidence.severity >= Severity.WARNING:
+            told.append((self.confidence.severity, self.confidence.reason))
+        if told:
+            return tuple(reason for _, reason in sorted(told, key=lambda reason: -reason[0].rank))
+        blind = [c for c in self.columns if c.drift is Severity.INSUFFICIENT_DATA]
+        if len(blind) < len(self.columns):
+            return (
+                f"no column of {len(self.columns) - len(blind)} moved beyond its limits",
+                *(c.reason for c in blind),
+            )
+        if self.rows < self.minimum_rows:
+            return (f"the window has {counted(self.rows, 'row')}, {self.minimum_rows:,} are needed to judge drift",)
+        return tuple(c.reason for c in blind)
+
+    def judged_against(self, sources: Mapping[str, str], notes: Sequence[str] = ()) -> DriftReport:
+        """The report with the columns marked that were judged against something else than the training data.
+
+        Parameters
+        ----------
+        sources : mapping of str to str
+            What each of them was judged against.
+        notes : sequence of str
+            Columns that should have been, in words.
+        """
+        columns = tuple(replace(c, against=sources.get(c.column.name)) for c in self.columns)
+        return replace(self, columns=columns, notes=tuple(notes))
+
+    def to_json(self) -> dict[str, Any]:
+        """DESIGN.md's report."""
+        report: dict[str, Any] = {
+            "model": self.model,
+            "baseline": self.baseline,
+            "window": {"start": _iso(self.start), "end": _iso(self.end), "rows": self.rows},
+            "revision": self.revision,
+            "manifests_digest": self.manifests_digest,
+            "severity": self.severity.value,
+            "reasons": list(self.reasons),
+            "decision": dict(self.decision),
+            "columns": [column.to_json() for column in self.columns],
+            "quality": [check.to_json() for check in self.quality],
+        }
+        report |= {"notes": list(self.notes)} if self.notes else {}
+        report |= {"confidence": self.confidence.to_json()} if self.confidence is not None else {}
+        return report | ({"performance": dict(self.performance)} if self.performance is not None else {})
+
+    def to_page(self) -> dict[str, Any]:
+        """The report with the histograms that its page shows."""
+        return self.to_json() | {"histograms": {name: dict(bars) for name, bars in self.histograms.items()}}
+
+
+def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, and most callers have few
+    baseline: Baseline,
+    window: Profile,
+    config: ModelConfig,
+    *,
+    start: datetime,
+    end: datetime,
+    revision: int = 1,
+    manifests_digest: str = "",
+    performance: Mapping[str, Any] | None = None,
+    window_checks: Sequence[QualityCheck] = (),
+    before: Profile | None = None,
+    design_effects: Mapping[str, float] | None = None,
+) -> DriftReport:
+    """Judge a window: data drift on the features, prediction drift on the answers, and data quality.
+
+    A column has moved when its p-value, Holm-corrected over every test of the run, is below the window's share of the alert
+    budget (`window_level`) *and* its effect is beyond what these sizes show without drift by a floor. The p-value alone would
+    call every large window drifted, the effect alone every small one. With `drift.rule: psi` the field's limits on the raw
+    PSI decide instead. What breaks a column's data (missing, type, range, unseen levels) is tested in the same family.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    window : Profile
+        The sum of the window's hours, cut with the same baseline.
+    performance : mapping, optional
+        What the labels say of the same window, to travel with the report.
+    window_checks : sequence of QualityCheck
+        What is known of the window as a whole: its volume, its age, what became of its requests.
+    before : Profile, optional
+        What drift is judged against, cut with the same baseline; else the baseline's own rows. Quality is always judged
+        against those, or what is broken for long would become the rule.
+    design_effects : mapping of str to float, optional
+        How many of the window's rows are worth one independent row, by column (`kedge.profile.design_effect`). The larger of it and the
+        baseline's own divides both sides' sizes.
+    """
+    policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
+    effects = combined(baseline.design_effects, design_effects)
+    levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
+    # The classes of a prediction stand in the YAML.
+    levels |= {config.prediction.name: 0}
+    evidence = [
+        ColumnEvidence(
+            column,
+            baseline.bins[column.name],
+            judged.own[column.name],
+            baseline.column(window, column.name),
+            effects.get(column.name, 1.0),
+            hides_values(column.name, levels[column.name], config.features),
+        )
+        for column in baseline.columns
+    ]
+    level = window_level(policy.alert_budget_per_year, end - start)
+    confidence = answer_confidence(evidence, config)
+    watched = [one for one in evidence if one.column.name != config.margin_column]
+    found = judge_columns(baseline, watched, config, level=level, derived=[confidence.margin] if confidence else [])
+    return DriftReport(
+        config.model,
+        baseline.baseline,
+        start,
+        end,
+        window.rows,
+        revision,
+        manifests_digest,
+        found.columns,
+        (*found.quality, *window_checks),
+        performance,
+        histograms(judged, window, {feature.name for feature in config.features if feature.sensitive}),
+        policy.minimum_rows,
+        decision={"rule": policy.rule, "level": level, "tests": found.tests},
+        confidence=confidence.judged(found.derived[0]) if confidence else None,
+    )
+
+
+def _iso(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,264 @@
+"""Whether a challenger may be proposed: paired on the same holdout rows, with a minimum effect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kedge.arrays import Bools
+from kedge.comparisons import by_how_much, change, counted, figures, in_words
+from kedge.config.metrics import direction
+from kedge.config.policies import GATE_METRICS, GatePolicy
+from kedge.config.sections import Problem
+from kedge.intervals import z_of
+from kedge.performance.paired import Numbers, improvement, metric_value, placements, row_losses
+
+Verdict = Literal["PASS", "REFUSE"]
+# The AUC of answers that know nothing.
+NO_ORDER = 0.5
+SLICE_MINIMUM_ROWS, SLICE_MINIMUM_PER_CLASS = 100, 50
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One requirement: what was asked, what was found, and the verdict in words.
+
+    Where both models were measured by a metric, `metric` names it, and `champion` and `challenger` are its values.
+    """
+
+    gate: str
+    limit: float
+    value: float
+    verdict: Verdict
+    reason: str
+    low: float | None = None
+    high: float | None = None
+    metric: str | None = None
+    champion: float | None = None
+    challenger: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As DESIGN.md's gate row; what does not apply is absent."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """PASS only if every row passes."""
+
+    rows: tuple[GateRow, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst row's verdict."""
+        return "PASS" if all(row.verdict == "PASS" for row in self.rows) else "REFUSE"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why it was refused, or by how much it passed: what was measured before the formalities."""
+        refused = tuple(row.reason for row in self.rows if row.verdict == "REFUSE")
+        return refused or tuple(row.reason for row in sorted(self.rows, key=lambda row: row.low is None))
+
+
+def judge_challenger(
+    labels: Numbers,
+    challenger: Numbers,
+    champion: Numbers | None,
+    policy: GatePolicy,
+    *,
+    problem: Problem = "binary_classification",
+    slices: Mapping[str, Bools] | None = None,
+    learnt: Numbers | None = None,
+) -> GateReport:
+    """Judge a challenger on the holdout that both models scored.
+
+    It passes when there are enough rows, every answer can be one, it is better than the champion beyond chance
+    (the interval of the paired difference is above zero) and by at least the minimum effect, and no slice is worse
+    beyond chance (Bonferroni over the slices). Without a champion it must beat what can be said without looking at a row: an
+    AUC of 0.5, or the most frequent class or the median of the labels that it has learnt from. Where the champion's
+    probabilities have come off the real rate, a challenger that mends that without ranking worse is enough.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_rows,)
+        1 for the positive class and 0 for the other | codes of classes | numbers.
+    challenger, champion : ndarray, shape (n_rows,)
+        Scores | codes of classes, negative for none of them | numbers; `champion` is None for a first package.
+    slices : mapping of str to ndarray of bool, shape (n_rows,), optional
+        Named groups of rows; those with fewer than 100 rows, or 50 of one of two classes, are passed over.
+    learnt : ndarray, shape (n_training_rows,), optional
+        Labels of the training rows, written as `labels`; the holdout's own, which no model could know, where it is absent.
+    """
+    rows = [_enough_rows(labels, policy, problem), _answers_are_possible(challenger, problem)]
+    if all(row.verdict == "PASS" for row in rows):
+        if champion is None:
+            rows.append(_beats_chance(labels, challenger, labels if learnt is None else learnt, policy, problem))
+        else:
+            rows.append(_beats_champion(labels, challenger, champion, policy, problem))
+            rows.extend(_no_slice_worse(labels, challenger, champion, policy, problem, slices or {}))
+    return GateReport(tuple(rows))
+
+
+def _metric(policy: GatePolicy, problem: Problem) -> str:
+    return policy.metric or GATE_METRICS[problem][0]
+
+
+def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
+    enough = len(labels) >= policy.minimum_holdout_rows
+    reason = f"the holdout has {counted(len(labels), 'row')} (at least {policy.minimum_holdout_rows:,} are needed)"
+    if problem != "regression":
+        _, counts = np.unique(labels, return_counts=True)
+        enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
+        reason += f", {int((labels == 1).sum()):,} of them positive" if len(counts) <= 2 else ""
+    return GateRow("holdout_rows", policy.minimum_holdout_rows, len(labels), "PASS" if enough else "REFUSE", reason)
+
+
+def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
+    possible, words = {
+        "binary_classification": ((answers >= 0) & (answers <= 1), "between 0 and 1"),
+        "multiclass_classification": (answers >= 0, "among the model's classes"),
+        "regression": (np.isfinite(answers), "numbers"),
+    }[problem]
+    bad = int((~possible).sum())
+    reason = (
+        f"{bad:,} of {len(answers):,} answers of the challenger are not {words}"
+        if bad
+        else f"all {len(answers):,} answers of the challenger are {words}"
+    )
+    return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
+
+
+def _beats_chance(
+    labels: Numbers, challenger: Numbers, learnt: Numbers, policy: GatePolicy, problem: Problem
+) -> GateRow:
+    """Better than what can be said without looking: 0.5 of AUC, the most frequent class, the median."""
+    if problem == "binary_classification":
+        return _ranks_at_all(labels, challenger, policy)
+    metric, z = _metric(policy, problem), z_of(policy.confidence)
+    known, counts = np.unique(learnt, return_counts=True)
+    constant = np.full(len(labels), known[counts.argmax()] if problem != "regression" else np.median(learnt))
+    value, error = improvement(metric, labels, challenger, constant)
+    low, high = value - z * error, value + z * error
+    before, after = (metric_value(metric, labels, answers) for answers in (constant, challenger))
+    reason = (
+        f"{change(metric, before, after, direction(metric))}, from one constant answer to the challenger, on "
+        f"{len(labels):,} holdout rows: {by_how_much(value, low, high)}; no champion serves, so it must be clearly better "
+        "than a constant"
+    )
+    verdict: Verdict = "PASS" if low > 0 else "REFUSE"
+    return GateRow(f"{metric}_beyond_chance", 0.0, value, verdict, reason, low, high, metric, challenger=after)
+
+
+def _ranks_at_all(labels: Numbers, challenger: Numbers, policy: GatePolicy) -> GateRow:
+    z, positive, scores = z_of(policy.confidence), labels == 1, np.asarray(challenger, np.float64)
+    of_positive, of_negative = placements(scores[positive], scores[~positive])
+    spread = np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)
+    value, error = float(of_positive.mean()), math.sqrt(float(spread))
+    low, high = value - z * error, value + z * error
+    found = figures(value, low, high)
+    reason = (
+        f"auc {found[0]} ({found[1]} to {found[2]}) on {len(labels):,} holdout rows; no champion serves, "
+        f"so it must be clearly above chance, {NO_ORDER:g}"
+    )
+    verdict: Verdict = "PASS" if low > NO_ORDER else "REFUSE"
+    return GateRow("auc_above_chance", NO_ORDER, value, verdict, reason, low, high, "auc", challenger=value)
+
+
+def _beats_champion(
+    labels: Numbers, challenger: Numbers, champion: Numbers, policy: GatePolicy, problem: Problem
+) -> GateRow:
+    metric, z = _metric(policy, problem), z_of(policy.confidence)
+    value, error = improvement(metric, labels, challenger, champion)
+    asked = _minimum_effect(metric, labels, champion, policy)
+    low, high = value - z * error, value + z * error
+    passes = low > 0 and value >= asked
+    before, after = (metric_value(metric, labels, answers) for answers in (champion, challenger))
+    reason = (
+        f"{change(metric, before, after, direction(metric))} on the same {len(labels):,} holdout rows: "
+        f"{by_how_much(value, low, high)}; it must be clearly better, and by at least {in_words(asked)}"
+    )
+    if not passes and problem == "binary_classification":
+        mended = _mends_calibration(labels, challenger, champion, policy)
+        passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
+    verdict: Verdict = "PASS" if passes else "REFUSE"
+    return GateRow(f"{metric}_improvement", asked, value, verdict, reason, low, high, metric, before, after)
+
+
+def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:
+    """In the metric's unit; an error has the champion's own as its unit."""
+    scale = float(row_losses(metric, labels, champion).mean()) if metric == "mae" else 1.0
+    return policy.minimum_effect * scale
+
+
+def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, policy: GatePolicy) -> str:
+    """In words that the challenger's probabilities fit where the champion's do not; empty where that is not so."""
+    z = z_of(policy.confidence)
+    off, left = champion - labels, float((challenger - labels).mean())
+    mean, error = float(off.mean()), float(off.std(ddof=1)) / math.sqrt(len(off))
+    if abs(mean) - z * error <= policy.calibration_max or abs(left) > policy.calibration_max:
+        return ""
+    brier, brier_error = improvement("brier", labels, challenger, champion)
+    auc, auc_error = improvement("auc", labels, challenger, champion)
+    if brier - z * brier_error <= 0 or auc - z * auc_error < -policy.minimum_effect:
+        return ""
+    values = {
+        name: change(
+            name, metric_value(name, labels, champion), metric_value(name, labels, challenger), direction(name)
+        )
+        for name in ("brier", "auc")
+    }
+    return (
+        f"it passes, because it mends the probabilities: the champion's mean score is {in_words(abs(mean))} too "
+        f"{'high' if mean > 0 else 'low'}, beyond {policy.calibration_max:g}, the challenger's {in_words(abs(left))}; "
+        f"{values['brier']}, {values['auc']}"
+    )
+
+
+def _no_slice_worse(
+    labels: Numbers,
+    challenger: Numbers,
+    champion: Numbers,
+    policy: GatePolicy,
+    problem: Problem,
+    slices: Mapping[str, Bools],
+) -> list[GateRow]:
+    large = {name: rows for name, rows in slices.items() if _is_large(labels[rows], problem)}
+    metric = _metric(policy, problem)
+    least = _minimum_effect(metric, labels, champion, policy)
+    found = []
+    for name, rows in large.items():
+        z = z_of(1 - (1 - policy.confidence) / len(large))
+        value, error = improvement(metric, labels[rows], challenger[rows], champion[rows])
+        low, high = value - z * error, value + z * error
+        worse = high < -least
+        before, after = (metric_value(metric, labels[rows], given[rows]) for given in (champion, challenger))
+        reason = (
+            f"on {name}, {change(metric, before, after, direction(metric))} on {int(rows.sum()):,} rows: "
+            f"{by_how_much(value, low, high)}"
+        )
+        if worse:
+            reason += f"; no slice may be clearly worse by more than {in_words(least)}"
+        verdict: Verdict = "REFUSE" if worse else "PASS"
+        found.append(GateRow(f"slice {name}", -least, value, verdict, reason, low, high, metric, before, after))
+    refused = [row for row in found if row.verdict == "REFUSE"]
+    return refused or _no_slice_lost(found)
+
+
+def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
+    """One row in place of a hundred that pass: how many slices were looked at, and which of them gained least or lost most."""
+    if not found:
+        return []
+    nearest = min(found, key=lambda row: row.value)
+    none = f"none of the {len(found)} slices is" if len(found) > 1 else "the slice is not"
+    reason = f"{none} clearly worse; the {'least gain' if nearest.value >= 0 else 'largest loss'}: {nearest.reason}"
+    return [GateRow("slices", nearest.limit, nearest.value, "PASS", reason, nearest.low, nearest.high)]
+
+
+def _is_large(labels: Numbers, problem: Problem) -> bool:
+    if problem == "binary_classification":
+        return min(int((labels == 1).sum()), int((labels == 0).sum())) >= SLICE_MINIMUM_PER_CLASS
+    return len(labels) >= SLICE_MINIMUM_ROWS

@@ -1,0 +1,224 @@
+"""The join of answers with labels as Athena runs it: the tables that it reads, and its SQL."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from kedge.capture.typed_rows import typed_predictions
+from kedge.config.model import ModelConfig
+from kedge.errors import ColumnsAlikeError
+from kedge.labels.fold import label_schema
+from kedge.own_columns import COLLECTED, EVENT_ID, ROW_ID, SOURCE, TIME, name_before
+
+# The tables' partition column: one join's inputs are one partition, and no row of another join is ever looked at.
+RUN = "kedge_run"
+_GLUE_TYPES = {pa.string(): "string", pa.float64(): "double", pa.float32(): "float"}
+
+
+@dataclass(frozen=True)
+class CatalogueTable:
+    """A table as the Glue catalogue describes it.
+
+    Attributes
+    ----------
+    name : str
+        Says model and kind; its end is a digest of the rest, so that a table never changes: another shape is another table.
+    location : str
+        Where a join's list of objects stands, with `${kedge_run}` for the join.
+    columns : tuple of (str, str)
+        Names as the Parquet files have them, and Glue's types; last those in `before`.
+    before : mapping of str to str
+        What files of earlier versions call our own columns. Athena looks a column up by name: the other one is null.
+    """
+
+    name: str
+    location: str
+    columns: tuple[tuple[str, str], ...]
+    before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The columns that a join reads, under their names of now."""
+        return tuple(name for name, _ in self.columns[: len(self.columns) - len(self.before)])
+
+    def value(self, name: str, alias: str = "") -> str:
+        """A column in SQL, whichever version wrote the file.
+
+        >>> table = CatalogueTable("t", "s3://b/", (("kedge_time", "timestamp"), ("time", "timestamp")), {"kedge_time": "time"})
+        >>> table.value("kedge_time", "a.")
+        'coalesce(a."kedge_time", a."time")'
+        """
+        if name not in self.before:
+            return alias + quoted(name)
+        return f"coalesce({alias}{quoted(name)}, {alias}{quoted(self.before[name])})"
+
+
+def answers_schema(config: ModelConfig) -> pa.Schema:
+    """Columns of the predictions table's parts, as they are written.
+
+    >>> from kedge.config.model import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> answers_schema(config).names
+    ['kedge_row_id', 'kedge_event_id', 'kedge_time', 'x', 'prediction']
+    """
+    nothing = pa.table({name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns)})
+    identifiers = {ROW_ID: pa.string(), EVENT_ID: pa.string(), TIME: pa.timestamp("us", "UTC")}
+    for name, kind in identifiers.items():
+        nothing = nothing.append_column(name, pa.array([], kind))
+    return typed_predictions(nothing, config, tuple(identifiers)).schema
+
+
+def joined_schema(config: ModelConfig, columns: Sequence[str]) -> pa.Schema:
+    """Columns of the joined table: the answers' own, these of theirs, then what is known of the label; null where none came.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Features, the prediction or its probabilities.
+
+    >>> from kedge.config.model import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> joined_schema(config, ["prediction"]).names
+    ['kedge_row_id', 'kedge_time', 'prediction', 'label', 'kedge_collected']
+    """
+    answers = answers_schema(config)
+    return pa.schema([*(answers.field(name) for name in (ROW_ID, TIME, *columns)), *list(_labels_read(config))[1:]])
+
+
+def answers_table(config: ModelConfig, columns: Sequence[str], *, location: str) -> CatalogueTable:
+    """The predictions table's part that a join reads.
+
+    Raises
+    ------
+    ColumnsAlikeError
+        Athena would not tell two of the files' columns apart.
+    """
+    schema = answers_schema(config)
+    read = pa.schema([schema.field(name) for name in (ROW_ID, TIME, *columns)])
+    return _table(config, "answers", read, schema.names, location)
+
+
+def labels_table(config: ModelConfig, *, location: str) -> CatalogueTable:
+    """The labels' part that a join reads.
+
+    Raises
+    ------
+    ColumnsAlikeError
+        Athena would not tell two of the files' columns apart.
+    """
+    return _table(config, "labels", _labels_read(config), label_schema(config.labels.fields).names, location)
+
+
+def join_sql(
+    answers: CatalogueTable, labels: CatalogueTable, *, database: str, run: str, start: datetime, end: datetime
+) -> str:
+    """Athena's SELECT of the answers of `[start, end)` with their labels, one row an answer; of two labels the last collected.
+
+    The columns are those of `joined_schema`, named `c0`, `c1`, ... in its order: Athena writes names in lower case and lets none
+    be there twice. It sees times by the millisecond. Of labels collected at once that of the later day counts.
+
+    Parameters
+    ----------
+    run : str
+        The join whose lists of objects are read.
+
+    >>> at = datetime(2016, 1, 4, tzinfo=UTC)
+    >>> answers = CatalogueTable("m_answers", "s3://b/", (("kedge_row_id", "string"), ("x", "double")))
+    >>> labels = CatalogueTable("m_labels", "s3://b/", (("kedge_row_id", "string"), ("label", "string")))
+    >>> print(join_sql(answers, labels, database="kedge", run="3-a", start=at, end=at))
+    SELECT a."kedge_row_id" AS c0, a."x" AS c1, l."label" AS c2
+    FROM "kedge"."m_answers" AS a
+    LEFT JOIN (
+      SELECT "kedge_row_id" AS "kedge_row_id", "label" AS "label",
+        row_number() OVER (PARTITION BY "kedge_row_id" ORDER BY "kedge_collected" DESC, "$path" DESC) AS place
+      FROM "kedge"."m_labels" WHERE "kedge_run" = '3-a'
+    ) AS l ON l."kedge_row_id" = a."kedge_row_id" AND l.place = 1
+    WHERE a."kedge_run" = '3-a'
+      AND a."kedge_time" >= TIMESTAMP '2016-01-04 00:00:00.000000' AND a."kedge_time" < TIMESTAMP '2016-01-04 00:00:00.000000'
+    """
+    of_labels = [f"{labels.value(name)} AS {quoted(name)}" for name in labels.read]
+    columns = [
+        *(answers.value(name, "a.") for name in answers.read),
+        *(f"l.{quoted(name)}" for name in labels.read[1:]),
+    ]
+    selected = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
+    order = f'PARTITION BY {labels.value(ROW_ID)} ORDER BY {labels.value(COLLECTED)} DESC, "$path" DESC'
+    time = answers.value(TIME, "a.")
+    this_run = f'"{RUN}" = {literal(run)}'
+    # Every name is quoted and every text is a literal: what a YAML says cannot become SQL.
+    return (
+        f"SELECT {selected}\n"  # noqa: S608
+        f"FROM {quoted(database)}.{quoted(answers.name)} AS a\n"
+        f"LEFT JOIN (\n"
+        f"  SELECT {', '.join(of_labels)},\n"
+        f"    row_number() OVER ({order}) AS place\n"
+        f"  FROM {quoted(database)}.{quoted(labels.name)} WHERE {this_run}\n"
+        f") AS l ON l.{quoted(ROW_ID)} = {answers.value(ROW_ID, 'a.')} AND l.place = 1\n"
+        f"WHERE a.{this_run}\n"
+        f"  AND {time} >= {_moment(start)} AND {time} < {_moment(end)}"
+    )
+
+
+def unload_sql(select: str, target: str) -> str:
+    """Athena's UNLOAD of a SELECT into Parquet files below an address where nothing is yet.
+
+    >>> unload_sql("SELECT 1 AS c0", "s3://b/p/")
+    "UNLOAD (SELECT 1 AS c0) TO 's3://b/p/' WITH (format = 'PARQUET', compression = 'SNAPPY')"
+    """
+    return f"UNLOAD ({select}) TO {literal(target)} WITH (format = 'PARQUET', compression = 'SNAPPY')"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it, whatever is in it.
+
+    >>> quoted('3" pipe')
+    '"3"" pipe"'
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, whatever is in it.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _labels_read(config: ModelConfig) -> pa.Schema:
+    return pa.schema([column for column in label_schema(config.labels.fields) if column.name != SOURCE])
+
+
+def _table(config: ModelConfig, kind: str, read: pa.Schema, in_files: Iterable[str], location: str) -> CatalogueTable:
+    _check_told_apart(config.model, read.names, [RUN, *in_files])
+    # Where a column of the model has such a name, no earlier version can have written a file.
+    taken = {name.lower() for name in in_files}
+    before = {n: older for n in read.names if (older := name_before(n)) is not None and older.lower() not in taken}
+    columns = tuple(
+        (name, _glue_type(read.field(now).type))
+        for name, now in [*((n, n) for n in read.names), *((o, n) for n, o in before.items())]
+    )
+    digest = hashlib.sha256(repr((config.model, location, columns)).encode()).hexdigest()[:12]
+    name = f"{config.model.lower().replace('-', '_')}_{kind}_{digest}"
+    return CatalogueTable(name, location, columns, before)
+
+
+def _check_told_apart(model: str, read: Iterable[str], in_files: Sequence[str]) -> None:
+    lower = [name.lower() for name in in_files]
+    alike = sorted({name for name in read if lower.count(name.lower()) > 1})
+    if alike:
+        raise ColumnsAlikeError(model=model, columns=alike)
+
+
+def _glue_type(kind: pa.DataType) -> str:
+    return "timestamp" if pa.types.is_timestamp(kind) else _GLUE_TYPES[kind]
+
+
+def _moment(time: datetime) -> str:
+    return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

@@ -1,0 +1,192 @@
+"""A stretch of a model's answers joined with what is known of their labels so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kedge.arrays import Bools, Floats
+from kedge.comparisons import counted
+from kedge.config.model import ModelConfig
+from kedge.labels.horizon import LabelHorizon, label_horizon
+from kedge.labels.join import last_answers, seconds_of
+from kedge.outcomes.columns import label_column
+from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, TIME
+
+TRUTH = LABEL
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Answers of one stretch of time with what is known of their labels.
+
+    Attributes
+    ----------
+    table : Table
+        A row for each id: `kedge_row_id`, the columns that were asked for, the label's text under `label`, null where none came, and the
+        extra fields of its record under their own names.
+    ages_days : ndarray of float, shape (n_rows,)
+        Days from answer to now.
+    classes : ndarray of int, shape (n_rows,)
+        Code of the class that came true (of a regression 0), -1 where no label came that can be read.
+    delays_days : ndarray of float, shape (n_rows,)
+        Days from answer to label; NaN where none has come.
+    strange : int
+        Labels that are no class, or no number: counted as not come.
+    newer : int
+        Labels of classes that the YAML names by now and the package does not know: counted as not come.
+    unmatched : int
+        Labels collected of late that name no row that was answered.
+    repeated, conflicting : int
+        Answers to an id that was answered again later, and those of them that differ from the last, which counts.
+    """
+
+    table: pa.Table
+    ages_days: Floats
+    classes: NDArray[np.int64]
+    delays_days: Floats
+    strange: int = 0
+    newer: int = 0
+    unmatched: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Ids that were answered."""
+        return int(self.table.num_rows)
+
+    @property
+    def labelled(self) -> Bools:
+        """Rows whose label has come."""
+        return self.classes >= 0
+
+    def horizon(self, quantile: float, names: Sequence[str] = ()) -> LabelHorizon:
+        """The horizon that these rows teach."""
+        rows = self.labelled
+        return label_horizon(
+            self.delays_days[rows], self.ages_days[rows], self.classes[rows], quantile=quantile, names=names
+        )
+
+    def ripe(self, horizon_days: float | None) -> Bools:
+        """Rows old enough for their label to be believed to be in; none while the horizon is not known."""
+        return self.ages_days >= (np.inf if horizon_days is None else horizon_days)
+
+    def sentences(self) -> tuple[str, ...]:
+        """What a reader should know of the join.
+
+        >>> LabelledRows(pa.table({}), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), repeated=2, conflicting=1).sentences()
+        ('1 answers contradict a later one to the same id: the last one counts',)
+        """
+        said = []
+        if self.conflicting:
+            said.append(f"{self.conflicting} answers contradict a later one to the same id: the last one counts")
+        if self.unmatched:
+            said.append(
+                f"{self.unmatched} labels collected of late name no row that was answered: check their eventId, and whether every "
+                "request is captured"
+            )
+        if self.newer:
+            said.append(
+                f"{counted(self.newer, 'label')} of classes that this package does not know, and the YAML names by now: quality "
+                "is measured without them, and the next package learns from them"
+            )
+        return tuple(said)
+
+    def coverage(self) -> dict[str, Any]:
+        """Rows, those with a label, the days that labels took, and how old the newest one is; what does not apply is absent.
+
+        >>> rows = LabelledRows(pa.table({"x": [1, 2]}), np.array([9.0, 5.0]), np.array([1, -1]), np.array([2.0, np.nan]))
+        >>> sorted(rows.coverage())
+        ['label_delay_days', 'labelled_rows', 'labels_strange', 'labels_unmatched', 'newest_label_days', 'rows']
+        """
+        facts: dict[str, Any] = {"rows": self.rows, "labelled_rows": int(self.labelled.sum())}
+        facts |= {"labels_strange": self.strange, "labels_unmatched": self.unmatched}
+        facts |= {"labels_newer": self.newer} if self.newer else {}
+        if not self.labelled.any():
+            return facts
+        delays = self.delays_days[self.labelled]
+        facts["label_delay_days"] = {"median": float(np.median(delays)), "longest": float(delays.max())}
+        return facts | {"newest_label_days": float((self.ages_days[self.labelled] - delays).min())}
+
+
+def labelled_rows(
+    joined: pa.Table, config: ModelConfig, *, now: float, unmatched: int, classes: tuple[str, ...] = ()
+) -> LabelledRows:
+    """Read answers that were joined with their labels: the last answer to each id, and the labels collected before now.
+
+    Parameters
+    ----------
+    joined : Table
+        As `join_labels` returns it, with the answers under the prediction's name.
+    now : float
+        Seconds since the epoch.
+    unmatched : int
+        Labels of which the fold found no row.
+    classes : tuple of str
+        What the YAML names by now, where the package was released with other classes.
+
+    >>> from kedge.config.model import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> at = pa.array([0, 0, 86_400], pa.timestamp("s", "UTC"))
+    >>> joined = pa.table({"kedge_row_id": ["a", "b", "a"], "kedge_time": at, "prediction": [0.2, 0.9, 0.4],
+    ...                    "label": ["1", None, "1"], "kedge_collected": pa.array([172_800, None, 172_800], pa.timestamp("s", "UTC"))})
+    >>> rows = labelled_rows(joined, config, now=259_200.0, unmatched=0)
+    >>> rows.classes.tolist(), rows.delays_days.tolist()[1], rows.ages_days.tolist(), rows.conflicting
+    ([-1, 1], 1.0, [3.0, 2.0], 1)
+    """
+    times = seconds_of(joined.column(TIME))
+    kept, conflicting = last_answers(joined.column(ROW_ID), times, joined.column(config.prediction.name))
+    repeated = joined.num_rows - len(kept)
+    if repeated:
+        joined, times = joined.take(pa.array(kept)), times[kept]
+    joined = known_by(joined, now)
+    truth = label_column(joined.column(LABEL), config.problem, config.labels.classes)
+    newer = (
+        truth.strange & label_column(joined.column(LABEL), config.problem, classes).known
+        if classes
+        else truth.strange & False
+    )
+    codes = np.zeros(len(times), np.int64) if config.problem == "regression" else truth.values.astype(np.int64)
+    delays = np.maximum(seconds_of(joined.column(COLLECTED)) - times, 0.0) / _DAY_SECONDS
+    return LabelledRows(
+        table=with_fields(joined.drop_columns([TIME, COLLECTED]), config),
+        ages_days=(now - times) / _DAY_SECONDS,
+        classes=np.where(truth.known, codes, -1),
+        delays_days=np.where(truth.known, delays, np.nan),
+        strange=int((truth.strange & ~newer).sum()),
+        newer=int(newer.sum()),
+        unmatched=unmatched,
+        repeated=repeated,
+        conflicting=conflicting,
+    )
+
+
+def known_by(joined: pa.Table, now: float) -> pa.Table:
+    """The joined rows without the labels that were not collected before now: a run for an earlier time knows no later ones."""
+    later = seconds_of(joined.column(COLLECTED)) >= now
+    if not later.any():
+        return joined
+    early = pa.array(~later)
+    for name in (LABEL, COLLECTED, *(each for each in joined.column_names if each.startswith(FIELD))):
+        place = joined.schema.get_field_index(name)
+        column = pc.if_else(early, joined.column(place), pa.scalar(None, joined.schema.field(place).type))
+        joined = joined.set_column(place, name, column)
+    return joined
+
+
+def with_fields(joined: pa.Table, config: ModelConfig) -> pa.Table:
+    """The extra fields of the label records under their own names, but for those that the requests have too."""
+    taken = {*joined.column_names, *config.endpoint.custom_attributes}
+    for name in config.labels.fields:
+        column, place = joined.column(FIELD + name), joined.schema.get_field_index(FIELD + name)
+        joined = joined.remove_column(place)
+        joined = joined if name in taken else joined.append_column(name, column)
+    return joined

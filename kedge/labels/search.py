@@ -1,0 +1,156 @@
+"""The days on which labels' rows were answered, found by opening as few days as will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kedge.arrays import Bools, Ints
+from kedge.labels.fold import HINT, SEARCHED
+from kedge.own_columns import COLLECTED, ROW_ID
+
+# Rows are counted up to two days late, so these days can still gain some: today and the two before it.
+LATE_DAYS = 2
+# For so many days a label may come before its row is counted.
+PATIENCE_DAYS = 3
+_EPOCH = date(1970, 1, 1)
+_NEVER = -(2**31)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where labels belong.
+
+    Attributes
+    ----------
+    days : ndarray of int, shape (n_labels,)
+        Days since 1970 of the row that has the label's id; `nowhere` tells those without.
+    searched : ndarray of bool, shape (n_labels,)
+        Labels for which every day of the search has been looked at.
+    opened : int
+        Days whose ids were read.
+    """
+
+    days: Ints
+    searched: Bools
+    opened: int
+
+    @property
+    def nowhere(self) -> Bools:
+        """Labels whose id no day has."""
+        return np.asarray(self.days == _NEVER)
+
+    def by_day(self) -> Iterable[tuple[date, Bools]]:
+        """Each day that gains labels, with which ones."""
+        for day in np.unique(self.days[~self.nowhere]).tolist():
+            yield _day(day), self.days == day
+
+
+def find_rows(
+    waiting: pa.Table,
+    answered: Callable[[date], Any],
+    days_since: Callable[[date], Iterable[date]],
+    *,
+    now: datetime,
+    limit_days: int,
+) -> Found:
+    """Look for the rows that labels belong to, opening as few days as will do.
+
+    A label with a hint is looked for on that day alone. One without is looked for from the day after its collection backwards,
+    newest first, until all are found, and from then on only on the days that can still gain rows. So is one whose hint was wrong:
+    its day lies too far back to gain the row, or its patience has ended.
+
+    Parameters
+    ----------
+    waiting : Table
+        As `waiting_schema` says, each id once.
+    answered : callable
+        The ids that were answered on a day.
+    days_since : callable
+        Those days from a day on, on which anything was answered.
+    limit_days : int
+        How long before its collection a label's row may have been answered.
+
+    >>> from kedge.labels.fold import waiting_labels
+    >>> records = pa.table({"kedge_row_id": ["a"], "label": ["1"], "inference_time": pa.nulls(1, pa.string())})
+    >>> at = datetime(2016, 1, 9)
+    >>> waiting = waiting_labels(records, collected=at, source="k", fields=[], id_time_format=None)
+    >>> ids = {date(2016, 1, 8): pa.array(["b"]), date(2016, 1, 4): pa.array(["a"]), date(2016, 1, 2): pa.array(["c"])}
+    >>> found = find_rows(waiting, ids.get, lambda first: list(ids), now=at, limit_days=30)
+    >>> [day.isoformat() for day, _ in found.by_day()], found.opened
+    (['2016-01-04'], 2)
+    """
+    search = _Search(waiting, answered, days_since)
+    today, collected = _number(now.date()), _numbers(waiting.column(COLLECTED))
+    hint, searched = _numbers(waiting.column(HINT)), waiting.column(SEARCHED).to_numpy()
+    # Wherever a clock or a time zone is wrong, a label may seem to come before its row.
+    first, last = collected - limit_days, collected + 1
+    hinted, late = ~searched & (hint != _NEVER), np.int64(today - LATE_DAYS)
+    search.look(hinted, hint, lambda day: hint == day)
+    free = ~searched & (hint == _NEVER)
+    search.look(free, first, lambda day: (first <= day) & (day <= last))
+    search.look(searched, np.full(len(hint), late), lambda day: np.full(len(hint), day >= late))
+    can_gain = (hint >= late) & (hint <= today + 1)
+    wrong = ~searched & ~free & (~can_gain | given_up(waiting, now))
+    search.look(wrong, first, lambda day: (first <= day) & (day <= last))
+    return Found(search.found, searched | free | wrong, search.opened)
+
+
+def given_up(waiting: pa.Table, now: datetime) -> Bools:
+    """Labels that were collected too long ago for their row still to be counted."""
+    oldest = pa.scalar(now - timedelta(days=PATIENCE_DAYS), pa.timestamp("us", "UTC"))
+    return np.asarray(pc.less(waiting.column(COLLECTED), oldest).to_numpy())
+
+
+def search_days(horizon_days: float | None, *, at_least: int, at_most: int) -> int:
+    """How far a label is looked for before its collection: twice the label horizon where that is known, else as far as at all.
+
+    >>> search_days(21.5, at_least=30, at_most=400), search_days(None, at_least=30, at_most=400)
+    (43, 400)
+    """
+    return at_most if horizon_days is None else int(min(max(np.ceil(2 * horizon_days), at_least), at_most))
+
+
+class _Search:
+    """Labels that are looked for, day by day."""
+
+    def __init__(
+        self, waiting: pa.Table, answered: Callable[[date], Any], days_since: Callable[[date], Iterable[date]]
+    ) -> None:
+        self.ids = waiting.column(ROW_ID).combine_chunks()
+        self.answered, self.days_since = answered, days_since
+        self.found, self.opened = np.full(waiting.num_rows, _NEVER, np.int64), 0
+
+    def look(self, which: Bools, first: Ints, wanted: Callable[[int], Bools]) -> None:
+        """Look for some labels, none of which can be before its first day; open each day on which one that is still missing may be."""
+        missing = which & (self.found == _NEVER)
+        if not missing.any():
+            return
+        for day in sorted(map(_number, self.days_since(_day(max(int(first[missing].min()), 0)))), reverse=True):
+            asked = np.flatnonzero(missing & wanted(day))
+            if len(asked):
+                self.opened += 1
+                there = pc.index_in(self.answered(_day(day)), value_set=self.ids.take(pa.array(asked)))
+                self.found[asked[there.drop_null().to_numpy()]] = day
+                missing = which & (self.found == _NEVER)
+                if not missing.any():
+                    return
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+def _numbers(column: Any) -> Ints:
+    days = column.cast(pa.date32()).cast(pa.int32()).fill_null(_NEVER)
+    return np.asarray(days.to_numpy(), np.int64)
+
+
+def _day(number: int) -> date:
+    return _EPOCH + timedelta(days=number)

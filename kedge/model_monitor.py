@@ -1,0 +1,260 @@
+"""Model Monitor's files: a baseline's statistics and constraints, and a judged window's statistics and violations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kedge.arrays import Floats
+from kedge.columns.ages import ages_in_days
+from kedge.columns.casting import Column
+from kedge.config.model import ModelConfig
+from kedge.config.policies import PerformanceLimit
+from kedge.config.sections import Feature, Problem
+from kedge.drift.column import ColumnReport, DriftRule
+from kedge.drift.column_quality import QualityCheck
+from kedge.drift.report import DriftReport
+from kedge.intervals import Estimate
+from kedge.own_columns import TIME
+from kedge.performance.limits import bounds_of, is_absolute
+from kedge.profile.baseline import Baseline, ColumnCounts, Profile
+from kedge.profile.bins import Bins
+from kedge.severity import Severity
+
+
+def baseline_statistics(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:
+    """Describe the training rows as Model Monitor's statistics.json does (schema version 0).
+
+    Parameters
+    ----------
+    rows : Table
+        The training rows, with the features of `config`.
+    """
+    features = [_feature_statistics(_values(rows, feature), feature) for feature in config.features]
+    return {"version": 0, "dataset": {"item_count": rows.num_rows}, "features": features}
+
+
+def baseline_constraints(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:
+    """Suggest Model Monitor's constraints.json from the training rows: types, completeness, levels, signs."""
+    features = [_feature_constraints(_values(rows, feature), feature) for feature in config.features]
+    settings = {
+        "evaluate_constraints": "Enabled",
+        "emit_metrics": "Enabled",
+        "datatype_check_threshold": 1.0,
+        "domain_content_threshold": 1.0,
+        "distribution_constraints": {
+            "perform_comparison": "Enabled",
+            "comparison_threshold": config.drift.effect_floors[1],
+            "comparison_method": "Robust",
+        },
+    }
+    return {"version": 0, "features": features, "monitoring_config": settings}
+
+
+def quality_statistics(metrics: Mapping[str, Estimate], *, rows: int, problem: Problem) -> dict[str, Any]:
+    """Describe the holdout's metrics as Model Monitor's model quality statistics do."""
+    found = {
+        name: {"value": metric.value, "standard_deviation": metric.standard_error} for name, metric in metrics.items()
+    }
+    return {"version": 0.0, "dataset": {"item_count": rows}, f"{problem}_metrics": found}
+
+
+def quality_constraints(
+    metrics: Mapping[str, Estimate], limits: Iterable[PerformanceLimit], *, problem: Problem
+) -> dict[str, Any]:
+    """The limits that quality is judged by, as Model Monitor's constraints write them.
+
+    Model Monitor knows one threshold a metric: of a limit to both sides the ceiling is written.
+
+    >>> limits = [PerformanceLimit(metric="auc", tolerance=0.25)]
+    >>> made = quality_constraints({"auc": Estimate("auc", 0.75, 0.01, 0.73, 0.77)}, limits, problem="regression")
+    >>> made["regression_constraints"]["auc"]
+    {'threshold': 0.5, 'comparison_operator': 'LessThanThreshold'}
+    """
+    written = {}
+    for limit in limits:
+        if limit.metric not in metrics and not is_absolute(limit):
+            continue
+        bounds = bounds_of(limit, metrics.get(limit.metric))
+        from_above = math.isfinite(bounds.ceiling)
+        written[limit.metric] = {
+            "threshold": bounds.ceiling if from_above else bounds.floor,
+            "comparison_operator": "GreaterThanThreshold" if from_above else "LessThanThreshold",
+        }
+    return {"version": 0.0, f"{problem}_constraints": written}
+
+
+def _values(rows: pa.Table, feature: Feature) -> Any:
+    """A feature's values; of a timestamp its ages in days, as they are counted."""
+    if feature.kind != "timestamp":
+        return rows.column(feature.name)
+    column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
+    ages = ages_in_days(rows, column, TIME if TIME in rows.column_names else None).values
+    return pa.array(ages, mask=np.isnan(ages))
+
+
+def _inferred_type(feature: Feature) -> str:
+    if feature.kind in ("categorical", "boolean"):
+        return "String"
+    return "Integral" if feature.declared_dtype == "int64" else "Fractional"
+
+
+def _feature_statistics(column: pa.ChunkedArray, feature: Feature) -> dict[str, Any]:
+    common = {"num_present": len(column) - column.null_count, "num_missing": column.null_count}
+    described: dict[str, Any] = {"name": feature.name, "inferred_type": _inferred_type(feature)}
+    if feature.kind in ("categorical", "boolean"):
+        counts = pc.value_counts(column.drop_null()).to_pylist()
+        buckets = sorted(({"value": c["values"], "count": c["counts"]} for c in counts), key=lambda b: b["value"])
+        detail = {"distinct_count": len(buckets), "distribution": {"categorical": {"buckets": buckets}}}
+        return described | {"string_statistics": {"common": common} | detail}
+    values = column.drop_null().cast(pa.float64()).to_numpy()
+    return described | {"numerical_statistics": {"common": common} | (_moments(values) if len(values) else {})}
+
+
+def _moments(values: np.ndarray[Any, Any]) -> dict[str, Any]:
+    return {
+        "mean": float(values.mean()),
+        "sum": float(values.sum()),
+        "std_dev": float(values.std()),
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }
+
+
+def _feature_constraints(column: pa.ChunkedArray, feature: Feature) -> dict[str, Any]:
+    complete = (len(column) - column.null_count) / max(len(column), 1)
+    described: dict[str, Any] = {
+        "name": feature.name,
+        "inferred_type": _inferred_type(feature),
+        "completeness": complete,
+    }
+    present = column.drop_null()
+    if feature.kind in ("categorical", "boolean"):
+        return described | {"string_constraints": {"domains": sorted(pc.unique(present).to_pylist())}}
+    positive = len(present) == 0 or pc.min(present).as_py() >= 0
+    return described | {"num_constraints": {"is_non_negative": positive}}
+
+
+BUCKETS = 10  # as Model Monitor materialises a distribution
+_CHECKS = {
+    "missing": ("completeness_check", "Completeness requirement is not met.", "of data is complete"),
+    "type": ("data_type_check", "Data type match requirement is not met.", "of data is a finite number"),
+    "unseen": ("categorical_values_check", "Categorical values requirement is not met.", "of values are known to the baseline"),
+}  # fmt: skip
+
+
+def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:
+    """Describe a window as Model Monitor's statistics.json does (schema version 0), from counts alone.
+
+    A number's mean and sum are exact to the grid of its cells' sums; spread and range are those of its cells' means, a little
+    inside the values' own. Moments of an age are in days. The schema's sketch is left out, for there is none; the buckets
+    are counted.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    window : Profile
+        Counted with it.
+    """
+    features = [
+        _column_statistics(column, baseline.bins[column.name], baseline.column(window, column.name))
+        for column in baseline.columns
+    ]
+    return {"version": 0, "dataset": {"item_count": window.rows}, "features": features}
+
+
+def constraint_violations(report: DriftReport, config: ModelConfig) -> dict[str, Any]:
+    """What of a window is a WARNING or worse, as Model Monitor's constraint_violations.json names it.
+
+    Only the checks that Model Monitor knows, and a column without a value in any row is a missing column too: of the whole
+    window's volume, its age and its requests the report speaks.
+    Descriptions are worded as Model Monitor words them, for there are pipelines that take them apart.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        That the window was judged by.
+    """
+    found = [_quality_violation(check) for check in report.quality if check.severity >= Severity.WARNING]
+    found += _missing_columns(report)
+    features = {feature.name: feature for feature in config.features}
+    found += [
+        _drift_violation(column, DriftRule.of(config.drift, features.get(column.column.name)))
+        for column in report.drifted
+    ]
+    return {"violations": [violation for violation in found if violation is not None]}
+
+
+def _quality_violation(check: QualityCheck) -> dict[str, str] | None:
+    if check.check not in _CHECKS:
+        return None
+    kind, failed, of_what = _CHECKS[check.check]
+    match, observed = 100 * (1 - check.limit), 100 * (1 - check.value)
+    words = f"{failed} Expected match: {match:.6g}%. Observed: Only {observed:.6g}% {of_what}."
+    return {"feature_name": check.column, "constraint_check_type": kind, "description": words}
+
+
+def _missing_columns(report: DriftReport) -> list[dict[str, str]]:
+    """Columns of which the window holds nothing, although the baseline's rows let expect it."""
+    absent = [
+        c.column for c in report.quality if c.check == "missing" and c.value == 1 and c.severity >= Severity.WARNING
+    ]
+    there = len(report.columns) - len(absent)
+    words = (
+        f"There are missing columns in current dataset. Number of columns in current dataset: {there}, "
+        f"Number of columns in baseline constraints: {len(report.columns)}"
+    )
+    return [
+        {"feature_name": name, "constraint_check_type": "missing_column_check", "description": words} for name in absent
+    ]
+
+
+def _drift_violation(column: ColumnReport, rule: DriftRule) -> dict[str, str]:
+    """What the rule looks at against the limit that made it what it is."""
+    beyond = max((column.effect or 0.0) - (column.effect_without_drift or 0.0), 0.0)
+    distance = column.statistics["psi"] if rule.by_psi else beyond
+    threshold = rule.critical if column.drift is Severity.CRITICAL else rule.warning
+    words = f"Baseline drift distance: {distance:.6g} exceeds threshold: {threshold:.6g}"
+    return {"feature_name": column.column.name, "constraint_check_type": "baseline_drift_check", "description": words}
+
+
+def _column_statistics(column: Column, bins: Bins, counts: ColumnCounts) -> dict[str, Any]:
+    broken = counts.missing + counts.unparsable + counts.infinite
+    common = {"num_present": counts.rows - broken, "num_missing": broken}
+    described: dict[str, Any] = {"name": column.name}
+    if not column.is_number:
+        buckets = [{"value": bins.cell_name(i), "count": int(n)} for i, n in enumerate(counts.with_unseen) if n]
+        detail = {"distinct_count": len(buckets), "distribution": {"categorical": {"buckets": buckets}}}
+        return described | {"inferred_type": "String", "string_statistics": {"common": common} | detail}
+    kind = "Integral" if column.dtype == "int64" else "Fractional"
+    used = counts.cells > 0
+    moments = _counted_moments(counts.means[used], counts.cells[used]) if used.any() else {}
+    return described | {"inferred_type": kind, "numerical_statistics": {"common": common} | moments}
+
+
+def _counted_moments(values: Floats, rows: NDArray[np.int64]) -> dict[str, Any]:
+    mean = float(np.average(values, weights=rows))
+    low, high = float(values.min()), float(values.max())
+    return {
+        "mean": mean,
+        "sum": mean * int(rows.sum()),
+        "std_dev": float(np.sqrt(np.average((values - mean) ** 2, weights=rows))),
+        "min": low,
+        "max": high,
+        "distribution": {"kll": {"buckets": _buckets(values, rows, low, high)}},
+    }
+
+
+def _buckets(values: Floats, rows: NDArray[np.int64], low: float, high: float) -> list[dict[str, float]]:
+    """Of equal width, the last one closed."""
+    counts, edges = np.histogram(values, bins=BUCKETS, range=(low, high), weights=rows)
+    return [
+        {"lower_bound": float(a), "upper_bound": float(b), "count": float(n)}
+        for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)
+    ]

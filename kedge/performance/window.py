@@ -1,0 +1,230 @@
+"""Measured quality of a window, from counts that add, against the champion's own reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.comparisons import counted, in_words
+from kedge.config.policies import PerformanceLimit, PerformancePolicy
+from kedge.intervals import Estimate
+from kedge.outcomes.binary import BinaryCounts
+from kedge.outcomes.counts import OutcomeCounts, measure
+from kedge.performance.limits import DECISION_LIMITS, DEFAULT_LIMITS, LimitVerdict, is_absolute, judge_limit
+from kedge.severity import Severity, worst
+
+# Means over all rows, and what is known of the rows that are there: a rare class does not make them uncertain.
+_NEEDS_NO_CLASS = {"accuracy", "brier", "log_loss", "calibration_in_the_large", "base_rate", "cost_per_thousand"}
+# The AUC of answers that know nothing.
+_NO_ORDER = 0.5
+_ONLY_THE_LEVEL = (
+    "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
+)
+
+
+@dataclass(frozen=True)
+class PerformanceReport:
+    """What the labels say of one window."""
+
+    severity: Severity
+    reasons: tuple[str, ...]
+    metrics: dict[str, Estimate]
+    reference: dict[str, Estimate]
+    verdicts: dict[str, LimitVerdict]
+    coverage_fraction: float
+    ripe_rows: int
+    provisional_rows: int
+    horizon_reason: str
+    problem: str
+    classes: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As DESIGN.md's report holds it under "performance"; what does not apply is absent."""
+        document = {
+            "severity": self.severity.value,
+            "reasons": list(self.reasons),
+            "problem": self.problem,
+            "reference": {name: {"value": e.value, "low": e.low, "high": e.high} for name, e in self.reference.items()},
+            "metrics": [self._row(estimate) for estimate in self.metrics.values()],
+            "coverage_fraction": self.coverage_fraction,
+            "ripe_rows": self.ripe_rows,
+            "provisional_rows": self.provisional_rows,
+            "label_horizon": self.horizon_reason,
+        }
+        optional = {"classes": self.classes, "notes": list(self.notes)}
+        return document | {name: value for name, value in optional.items() if value}
+
+    def _row(self, estimate: Estimate) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "name": estimate.name,
+            "value": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+        }
+        verdict = self.verdicts.get(estimate.name)
+        return row | ({"limit": verdict.limit, "severity": verdict.severity.value} if verdict else {})
+
+
+def not_measured(reason: str) -> dict[str, Any]:
+    """The document of a window whose labels have not been looked at, and why.
+
+    >>> not_measured("no time was left")["reasons"]
+    ['performance was not measured: no time was left']
+    """
+    said = f"performance was not measured: {reason}"
+    horizon = "the labels have not been looked at"
+    return PerformanceReport(
+        Severity.INSUFFICIENT_DATA, (said,), {}, {}, {}, 0.0, 0, 0, horizon, problem="", classes={}
+    ).to_json()
+
+
+def judge_performance(
+    window: OutcomeCounts,
+    reference: OutcomeCounts,
+    policy: PerformancePolicy,
+    *,
+    provisional_rows: int,
+    unlabelled_rows: int,
+    horizon_reason: str,
+    notes: Sequence[str] = (),
+) -> PerformanceReport:
+    """Judge a window's ripe rows against the champion's out-of-sample reference.
+
+    Each limit is judged on its own (`performance_limits.judge_limit`); the worst verdict is the window's. Nothing is
+    judged with too few ripe rows, with labels for too few of them, or with labels of one class alone; a metric that
+    compares classes is not judged with too few rows of one.
+
+    Parameters
+    ----------
+    window : BinaryCounts, ClassCounts or ErrorCounts
+        Ripe labelled rows.
+    reference : of the same kind
+        Holdout rows of the champion: rows it has not trained on.
+    provisional_rows : int
+        Labelled rows younger than the horizon: shown, not judged.
+    unlabelled_rows : int
+        Rows older than the horizon whose label has not come.
+    notes : sequence of str
+        What else a reader should know of these rows: `OutcomeFaults.sentences`.
+    """
+    coverage = window.rows / max(window.rows + unlabelled_rows, 1)
+    measured, expected = measure(window, policy), measure(reference, policy)
+    missing = _what_is_missing(window, coverage, policy)
+    verdicts: dict[str, LimitVerdict] = {}
+    if not missing:
+        verdicts, missing = _judge_limits(window, reference, policy, measured, expected)
+    severity = worst(verdict.severity for verdict in verdicts.values())
+    return PerformanceReport(
+        severity,
+        _reasons(verdicts, severity, missing),
+        measured,
+        expected,
+        verdicts,
+        coverage,
+        window.rows,
+        provisional_rows,
+        horizon_reason,
+        window.problem,
+        window.by_class,
+        (*_what_is_undefined(window), *answers_against_labels(expected), *notes),
+    )
+
+
+def limits_of(
+    window: OutcomeCounts, reference: OutcomeCounts, policy: PerformancePolicy
+) -> tuple[PerformanceLimit, ...]:
+    """The policy's limits, else the defaults of the kind of problem; AUC gives way where answers are classes.
+
+    >>> nothing = BinaryCounts()
+    >>> [limit.metric for limit in limits_of(nothing, nothing, PerformancePolicy())]
+    ['balanced_accuracy']
+    """
+    if policy.limits:
+        return policy.limits
+    if any(isinstance(side, BinaryCounts) and side.decisions_only for side in (window, reference)):
+        return DECISION_LIMITS
+    return DEFAULT_LIMITS[window.problem]
+
+
+def _judge_limits(
+    window: OutcomeCounts,
+    reference: OutcomeCounts,
+    policy: PerformancePolicy,
+    measured: Mapping[str, Estimate],
+    expected: Mapping[str, Estimate],
+) -> tuple[dict[str, LimitVerdict], list[str]]:
+    verdicts: dict[str, LimitVerdict] = {}
+    missing = []
+    rare = _rare_classes(window, policy)
+    for limit in limits_of(window, reference, policy):
+        name = limit.metric
+        if name not in measured or (name not in expected and not is_absolute(limit)):
+            side = "window" if name not in measured else "reference"
+            missing.append(f"{name} is not judged: it is undefined on the {side}")
+        elif rare and name not in _NEEDS_NO_CLASS:
+            missing.append(f"{name} is not judged: {rare}")
+        else:
+            verdict = judge_limit(limit, measured[name], expected.get(name), confidence=policy.confidence)
+            # Of two limits on one metric the worse one speaks.
+            verdicts[name] = max(verdicts.get(name, verdict), verdict, key=lambda v: v.severity)
+    return verdicts, missing
+
+
+def _what_is_missing(window: OutcomeCounts, coverage: float, policy: PerformancePolicy) -> list[str]:
+    missing = []
+    if window.rows < policy.minimum_rows:
+        missing.append(f"{counted(window.rows, 'ripe labelled row')}, {policy.minimum_rows:,} are needed")
+    elif isinstance(window, BinaryCounts) and min(window.positives, window.negatives) == 0:
+        missing.append(f"{_rare_classes(window, policy)}: with one class alone nothing is judged")
+    if window.rows and coverage < policy.coverage_min:
+        missing.append(f"labels are in for {coverage:.0%} of the ripe rows, {policy.coverage_min:.0%} are needed")
+    return missing
+
+
+def _what_is_undefined(window: OutcomeCounts) -> list[str]:
+    said = []
+    if window.rows and isinstance(window, BinaryCounts) and window.decisions_only:
+        said.append(
+            "the answers are classes, not probabilities: only decisions are measured; AUC, average precision, Brier, "
+            "log loss and calibration are undefined"
+        )
+    only = [name for name, rows in window.by_class.items() if rows == window.rows]
+    if window.rows and only:
+        said.append(f"every label is of one class, {only[0]}: AUC, and whatever else compares classes, is undefined")
+    return said
+
+
+def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]:
+    """A sentence where the answers of the reference order its labels the wrong way round: then a loss looks like a gain.
+
+    >>> answers_against_labels({"auc": Estimate("auc", 0.3, 0.05, 0.2, 0.4)})[0][:45]
+    'auc of the reference is 0.3, below one half: '
+    """
+    found = reference.get("auc")
+    if found is None or found.high >= _NO_ORDER:
+        return ()
+    return (
+        f"auc of the reference is {in_words(found.value)}, below one half: its answers speak for the other class; let the "
+        "prediction be the probability of the last of labels.classes",
+    )
+
+
+def _rare_classes(window: OutcomeCounts, policy: PerformancePolicy) -> str:
+    if not isinstance(window, BinaryCounts) or min(window.positives, window.negatives) >= policy.minimum_per_class:
+        return ""
+    return (
+        f"{window.positives} positive and {window.negatives} negative ripe rows, "
+        f"{policy.minimum_per_class} of each are needed"
+    )
+
+
+def _reasons(verdicts: Mapping[str, LimitVerdict], severity: Severity, missing: Sequence[str]) -> tuple[str, ...]:
+    """The worst first; of what holds, only the first where nothing is worse."""
+    ordered = sorted(verdicts.values(), key=lambda verdict: -verdict.severity.rank)
+    told = [verdict.reason for verdict in ordered if verdict.severity > Severity.OK or severity is Severity.OK]
+    found = {name: verdict.severity for name, verdict in verdicts.items()}
+    if (found.get("auc"), found.get("calibration_in_the_large")) == (Severity.OK, Severity.CRITICAL):
+        told.append(_ONLY_THE_LEVEL)
+    return (*(told if severity > Severity.OK else told[:1]), *missing)

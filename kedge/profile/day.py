@@ -1,0 +1,157 @@
+"""A day of one package: its hours' profiles, and the manifest of the objects that were folded into them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.encoding import decode_header, decode_profiles, encode_profiles
+
+
+@dataclass(frozen=True)
+class DayProfile:
+    """Counts and their origin, one object in storage, so that neither can be ahead of the other.
+
+    Attributes
+    ----------
+    hours : mapping of int to Profile
+        UTC hours that have rows.
+    manifest : mapping of str to str
+        ETag of each capture object that is counted here, by key.
+    parts : tuple of str
+        Keys of the predictions table's parts that hold the same rows.
+    quarantined, duplicates : int
+        Broken records kept aside, and rows whose id had been counted before.
+    requests : mapping of int to int
+        Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
+    """
+
+    hours: Mapping[int, Profile] = field(default_factory=dict)
+    manifest: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    quarantined: int = 0
+    duplicates: int = 0
+    requests: Mapping[int, int] = field(default_factory=dict)
+
+    def total(self, baseline: Baseline) -> Profile:
+        """The day's sum."""
+        return sum(self.hours.values(), start=baseline.empty())
+
+    def folded(self, other: DayProfile) -> DayProfile:
+        """The day with more objects counted."""
+        hours = dict(self.hours)
+        for hour, profile in other.hours.items():
+            hours[hour] = hours[hour] + profile if hour in hours else profile
+        return replace(
+            self,
+            hours=hours,
+            manifest={**self.manifest, **other.manifest},
+            parts=(*self.parts, *other.parts),
+            quarantined=self.quarantined + other.quarantined,
+            duplicates=self.duplicates + other.duplicates,
+            requests=dict(Counter(self.requests) + Counter(other.requests)),
+        )
+
+
+@dataclass(frozen=True)
+class FoldPlan:
+    """What a listing shows that a day does not hold yet.
+
+    `rebuild` is set where an object changed or vanished: counts cannot be taken back, so the whole day is
+    counted again; `keys` then names every object that is there.
+    """
+
+    keys: tuple[str, ...]
+    rebuild: bool
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.keys and not self.rebuild
+
+
+def plan_fold(manifest: Mapping[str, str], listing: Mapping[str, str], *, only_gains: bool = False) -> FoldPlan:
+    """Compare what was folded with what is there, both ETags by key.
+
+    Parameters
+    ----------
+    only_gains : bool
+        Whether objects that changed or vanished are left as they were counted: an old day's may have been archived.
+
+    >>> plan_fold({"a": "1"}, {"a": "1", "b": "2"})
+    FoldPlan(keys=('b',), rebuild=False)
+    >>> plan_fold({"a": "1"}, {"a": "9", "b": "2"})
+    FoldPlan(keys=('a', 'b'), rebuild=True)
+    """
+    stale = not only_gains and any(listing.get(key) != etag for key, etag in manifest.items())
+    keys = sorted(listing) if stale else sorted(listing.keys() - manifest.keys())
+    return FoldPlan(tuple(keys), stale)
+
+
+def batch_of(sizes: Mapping[str, int], limit: int) -> list[str]:
+    """The first objects that are together no larger than the limit, at least one.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Bytes of each object, by key, in the order of reading.
+
+    >>> batch_of({"a": 3, "b": 4, "c": 1}, 7), batch_of({"a": 9, "b": 1}, 7)
+    (['a', 'b'], ['a'])
+    """
+    batch, total = list[str](), 0
+    for key, size in sizes.items():
+        total += size
+        if batch and total > limit:
+            break
+        batch.append(key)
+    return batch
+
+
+def manifest_digest(manifests: Mapping[str, Mapping[str, str]]) -> str:
+    """Name of everything that was counted: 16 hexadecimal digits, the same for the same objects.
+
+    Parameters
+    ----------
+    manifests : mapping of str to mapping
+        Each day's manifest, by day.
+    """
+    digest = hashlib.sha256()
+    for day in sorted(manifests):
+        for key in sorted(manifests[day]):
+            digest.update(f"{key} {manifests[day][key]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def encode_day(day: DayProfile) -> bytes:
+    """Write a day; the same day gives the same bytes."""
+    header = {
+        "manifest": dict(sorted(day.manifest.items())),
+        "parts": list(day.parts),
+        "quarantined": day.quarantined,
+        "duplicates": day.duplicates,
+        "requests": {str(hour): count for hour, count in sorted(day.requests.items())},
+    }
+    return encode_profiles("day", header, day.hours)
+
+
+def decode_day(data: bytes) -> DayProfile:
+    """Read a day."""
+    header, hours = decode_profiles("day", data)
+    return _day(header, hours)
+
+
+def decode_origin(data: bytes) -> DayProfile:
+    """Read a day without its hours' counts: what was counted and where its rows are, at a fraction of the cost."""
+    return _day(decode_header("day", data), {})
+
+
+def _day(header: Mapping[str, Any], hours: Mapping[int, Profile]) -> DayProfile:
+    requests = {int(hour): count for hour, count in header["requests"].items()}
+    return DayProfile(
+        hours, header["manifest"], tuple(header["parts"]), header["quarantined"], header["duplicates"], requests
+    )

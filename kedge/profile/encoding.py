@@ -1,0 +1,160 @@
+"""Baselines, profiles and days as bytes: versioned, compact, the same bytes for the same content, never pickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.columns.casting import Column
+from kedge.errors import EncodingError
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.bins import Bins
+
+# 2: sums per cell behind a number's counters, hashes of rare levels, importance and design effects.
+VERSION = 2
+# Zip keeps a time per member; a fixed one makes the bytes a function of the content.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def encode(kind: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write a JSON header and arrays as an npz file."""
+    sink = io.BytesIO()
+    text = json.dumps({"kind": kind, "version": VERSION, **header}, sort_keys=True, separators=(",", ":"))
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        members = {"header": np.frombuffer(text.encode(), np.uint8), **arrays}
+        for name, array in members.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue())
+    return sink.getvalue()
+
+
+def decode(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `encode` wrote.
+
+    Raises
+    ------
+    EncodingError
+        If it is of another kind or version.
+    """
+    arrays = _members(kind, data)
+    return _header(kind, arrays.pop("header", np.empty(0))), arrays
+
+
+def decode_header(kind: str, data: bytes) -> dict[str, Any]:
+    """Read only the header of what `encode` wrote; raises as `decode` does."""
+    return _header(kind, _members(kind, data, ("header.npy",))["header"])
+
+
+def _members(kind: str, data: bytes, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {
+                name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                for name in names or archive.namelist()
+            }
+    except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise _incomplete(kind) from error
+
+
+def _header(kind: str, header: NDArray[Any]) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads(header.tobytes())
+        found = (read["kind"], read["version"])
+    except (ValueError, KeyError) as error:
+        raise _incomplete(kind) from error
+    if found != (kind, VERSION):
+        raise EncodingError(
+            what=kind, found=f"a {found[0]} of version {found[1]}", expected=f"a {kind} of version {VERSION}"
+        )
+    return read
+
+
+def _incomplete(kind: str) -> EncodingError:
+    return EncodingError(what=kind, found="no complete file of Kedge's", expected=f"a {kind}")
+
+
+def encode_baseline(baseline: Baseline) -> bytes:
+    """Write a baseline."""
+    header = {
+        "model": baseline.model,
+        "baseline": baseline.baseline,
+        "columns": [asdict(column) for column in baseline.columns],
+        "levels": {name: list(bins.levels) for name, bins in baseline.bins.items() if bins.levels},
+        "rows": baseline.profile.rows,
+        "importance": dict(baseline.importance),
+        "design_effects": dict(baseline.design_effects),
+    }
+    arrays: dict[str, NDArray[Any]] = {"counts": baseline.profile.counts}
+    for i, column in enumerate(baseline.columns):
+        bins = baseline.bins[column.name]
+        arrays |= {f"edges_{i}": bins.edges} if column.is_number else {f"rare_{i}": bins.rare}
+    return encode("baseline", header, arrays)
+
+
+def decode_baseline(data: bytes) -> Baseline:
+    """Read a baseline."""
+    header, arrays = decode("baseline", data)
+    columns = tuple(Column(**column) for column in header["columns"])
+    bins = {
+        column.name: Bins(edges=arrays[f"edges_{i}"])
+        if column.is_number
+        else Bins(levels=tuple(header["levels"].get(column.name, ())), rare=arrays[f"rare_{i}"])
+        for i, column in enumerate(columns)
+    }
+    profile = Profile(header["baseline"], header["rows"], arrays["counts"])
+    return Baseline(
+        header["model"], header["baseline"], columns, bins, profile, header["importance"], header["design_effects"]
+    )
+
+
+def encode_profiles(kind: str, header: Mapping[str, Any], profiles: Mapping[int, Profile]) -> bytes:
+    """Write profiles of one baseline sparsely: an hour of five rows has few cells in use."""
+    keys = sorted(profiles)
+    used = [np.flatnonzero(profiles[key].counts) for key in keys]
+    facts = {
+        "keys": keys,
+        "rows": [profiles[key].rows for key in keys],
+        "sizes": [len(cells) for cells in used],
+        "baseline": profiles[keys[0]].baseline if keys else "",
+        "width": len(profiles[keys[0]].counts) if keys else 0,
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "cells": np.concatenate([*used, np.empty(0, np.int64)]).astype(np.uint32),
+        "counts": np.concatenate(
+            [*(profiles[key].counts[cells] for key, cells in zip(keys, used, strict=True)), np.empty(0, np.int64)]
+        ).astype(np.int64),
+    }
+    return encode(kind, {**header, **facts}, arrays)
+
+
+def decode_profiles(kind: str, data: bytes) -> tuple[dict[str, Any], dict[int, Profile]]:
+    """Read what `encode_profiles` wrote."""
+    header, arrays = decode(kind, data)
+    profiles, start = {}, 0
+    for key, rows, size in zip(header["keys"], header["rows"], header["sizes"], strict=True):
+        counts = np.zeros(header["width"], np.int64)
+        counts[arrays["cells"][start : start + size]] = arrays["counts"][start : start + size]
+        profiles[key] = Profile(header["baseline"], rows, counts)
+        start += size
+    return header, profiles
+
+
+def encode_profile(profile: Profile) -> bytes:
+    """Write one profile."""
+    return encode_profiles("profile", {}, {0: profile})
+
+
+def decode_profile(data: bytes) -> Profile:
+    """Read one profile."""
+    return decode_profiles("profile", data)[1][0]

@@ -1,0 +1,191 @@
+"""Baselines frozen from rows: in memory, or from files larger than it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kedge.arrays import Floats
+from kedge.columns.ages import RowTimes, ages_in_days, newest_times
+from kedge.columns.casting import Column, cast_numbers
+from kedge.errors import EmptySampleError
+from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.bins import BOOLEAN_LEVELS, Bins
+from kedge.profile.counting import add_columns, naming, require
+from kedge.profile.levels import LevelCounts
+from kedge.profile.row_sample import RowSample
+
+MAXIMUM_EDGES, MAXIMUM_LEVELS, SAMPLE_ROWS = 1000, 10_000, 200_000
+
+
+def freeze_baseline(
+    model: str,
+    baseline: str,
+    columns: tuple[Column, ...],
+    features: pa.Table,
+    predictions: pa.Table,
+    *,
+    maximum_edges: int = MAXIMUM_EDGES,
+    maximum_levels: int = MAXIMUM_LEVELS,
+    times: RowTimes = None,
+) -> Baseline:
+    """Freeze each column's cells and count the baseline's own rows in them.
+
+    Numeric: about `maximum_edges` quantiles, plus both sides of every value that at least one row in `maximum_edges`
+    shares; where there are few distinct values each has a cell of its own, and KS is exact. Categorical: the
+    `maximum_levels` most frequent levels, and one cell for all the others.
+
+    Parameters
+    ----------
+    features : Table
+        The training rows.
+    predictions : Table
+        Answers to rows that the model has not trained on; its column is the prediction's name.
+    times : str, mapping or None
+        What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
+
+    Raises
+    ------
+    ColumnAbsentError, EmptySampleError, UncountableColumnError
+    """
+    bins, sides = {}, {"feature": features, "prediction": predictions}
+    for column in columns:
+        table = sides[column.role]
+        require(column, table)
+        levels = _level_counts((column,), [table])
+        bins[column.name] = _bins(
+            column, table, levels, times, maximum_edges=maximum_edges, maximum_levels=maximum_levels
+        )
+    ruler = Baseline(model, baseline, columns, bins, Profile(baseline, features.num_rows, np.empty(0, np.int64)))
+    counts = np.zeros(ruler.width, np.int64)
+    for role, table in sides.items():
+        add_columns(counts, ruler, table, [column for column in columns if column.role == role], times)
+    profile = Profile(baseline, features.num_rows, counts)
+    return replace(ruler, profile=profile)
+
+
+def freeze_baseline_streaming(
+    model: str,
+    baseline: str,
+    columns: tuple[Column, ...],
+    batches: Callable[[], Iterable[Any]],
+    *,
+    maximum_edges: int = MAXIMUM_EDGES,
+    maximum_levels: int = MAXIMUM_LEVELS,
+    sample_rows: int = SAMPLE_ROWS,
+    times: RowTimes = None,
+) -> Baseline:
+    """Freeze a baseline of rows that need not fit in memory; every column comes from the same rows.
+
+    The first reading finds the levels and, for the edges, all values or a random sample of `sample_rows` rows; the
+    second counts every row. Rows that fit in the sample are read once, and give what `freeze_baseline` gives.
+
+    Parameters
+    ----------
+    batches : callable
+        Gives all rows from the beginning, as tables or record batches.
+    sample_rows : int
+        The seed is fixed: the same rows in the same batches give the same baseline.
+    times : str, mapping or None
+        The name of the column with each row's time; None for the newest value of each timestamp column.
+
+    Raises
+    ------
+    ColumnAbsentError, EmptySampleError, UncountableColumnError
+    """
+    numbers = [c.name for c in columns if c.is_number] + ([times] if isinstance(times, str) else [])
+    sample, levels, again = _first_reading(columns, batches, RowSample(sample_rows, numbers))
+    if not sample.rows:
+        raise EmptySampleError(sample="baseline")
+    known = times if isinstance(times, str) else dict(times or newest_times(columns, again()))
+    bins = {
+        c.name: _bins(c, sample.table, levels, known, maximum_edges=maximum_edges, maximum_levels=maximum_levels)
+        for c in columns
+    }
+    ruler = Baseline(model, baseline, columns, bins, Profile(baseline, sample.rows, np.empty(0, np.int64)))
+    counts = np.zeros(ruler.width, np.int64)
+    for batch in again():
+        add_columns(counts, ruler, batch, columns, known)
+    return replace(ruler, profile=Profile(baseline, sample.rows, counts))
+
+
+def numeric_edges(values: Floats, *, maximum: int, column: str) -> Floats:
+    """Edges of about `maximum` quantiles, and both sides of every value that at least one row in `maximum` shares.
+
+    Where there are few distinct values each has a cell of its own, and the KS statistic is exact.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n_rows,)
+        The baseline's values; what is not finite is left out. None left raises `EmptySampleError`.
+    column : str
+        Its name, for the error.
+
+    >>> numeric_edges(np.array([1.0, 1.0, 2.0]), maximum=10, column="x").round(6).tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    finite = np.sort(values[np.isfinite(values)])
+    if not len(finite):
+        raise EmptySampleError(sample=f"baseline of column {column!r}")
+    starts = np.flatnonzero(np.append(True, finite[1:] != finite[:-1]))
+    distinct, counts = finite[starts], np.diff(np.append(starts, len(finite)))
+    if len(distinct) <= maximum // 2:
+        atoms, quantiles = distinct, distinct
+    else:
+        atoms = distinct[counts * maximum >= len(finite)]
+        quantiles = finite[np.linspace(0, len(finite) - 1, maximum).astype(np.int64)]
+    # The smallest value's lower side closes the range, so that cell 0 holds only what is below it.
+    with np.errstate(over="ignore"):
+        below = np.nextafter(np.append(atoms, distinct[0]), -np.inf)
+    return np.unique(np.concatenate([quantiles, atoms, below[np.isfinite(below)]]))
+
+
+def _bins(
+    column: Column,
+    table: pa.Table,
+    levels: Mapping[str, LevelCounts],
+    times: RowTimes,
+    *,
+    maximum_edges: int,
+    maximum_levels: int,
+) -> Bins:
+    if column.kind == "boolean":
+        return Bins(levels=BOOLEAN_LEVELS)
+    if column.kind == "categorical":
+        names, rare = levels[column.name].ranked(maximum_levels)
+        return Bins(levels=names, rare=rare)
+    with naming(column.name):
+        if column.kind == "timestamp":
+            values = ages_in_days(table, column, times).values
+        else:
+            values = cast_numbers(table.column(column.name), column.dtype).values
+    return Bins(edges=numeric_edges(values, maximum=maximum_edges, column=column.name))
+
+
+def _first_reading(
+    columns: tuple[Column, ...], batches: Callable[[], Iterable[Any]], sample: RowSample
+) -> tuple[RowSample, dict[str, LevelCounts], Callable[[], Iterable[Any]]]:
+    """A sample of the rows, their levels, and how to read them again: from memory where that is all of them."""
+
+    def watched() -> Iterator[Any]:
+        for batch in batches():
+            for column in columns:
+                require(column, batch)
+            sample.add(batch)
+            yield batch
+
+    levels = _level_counts(columns, watched())
+    return sample, levels, (lambda: [sample.table]) if sample.is_whole else batches
+
+
+def _level_counts(columns: Iterable[Column], batches: Iterable[Any]) -> dict[str, LevelCounts]:
+    levels = {column.name: LevelCounts() for column in columns if column.kind == "categorical"}
+    for batch in batches:
+        for name, counts in levels.items():
+            with naming(name):
+                counts.add(batch.column(name))
+    return levels

@@ -1,0 +1,203 @@
+"""Whether a canary behaves like the champion: its answers and the business's own figures, over the same minutes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import ndtr
+
+from kedge.arrays import Floats
+from kedge.columns.casting import cast_numbers
+from kedge.comparisons import counted, figures, in_words
+from kedge.config.model import ModelConfig
+from kedge.config.policies import BusinessFigure, CanaryPolicy
+from kedge.performance.business import figure_values
+from kedge.release.canary_reading import NOTHING_READ, SAME_MINUTES, AnswersRead
+from kedge.statistics.chi_square import chi_square
+from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
+from kedge.statistics.total_variation import total_variation_distance
+
+# Below this product of answers the exact tail is cheap, and the asymptotic one not yet true.
+EXACT_PRODUCT_MAX = 40_000
+
+
+@dataclass(frozen=True)
+class CanaryVerdict:
+    """The verdict, with reasons, and how many of the canary's captured answers it rests on.
+
+    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's to compare it with), or UNPROVEN (that
+    still, or too few requests, by the end of the bake).
+    """
+
+    verdict: Literal["HEALTHY", "MISBEHAVING", "UNDECIDED", "UNPROVEN"]
+    reasons: tuple[str, ...]
+    judged: int = 0
+
+    @property
+    def gauge(self) -> int:
+        """What the rollback alarm reads: 1 sends the canary back."""
+        return 1 if self.verdict in ("MISBEHAVING", "UNPROVEN") else 0
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Captured records of a fleet that could not be read, and why most of them could not."""
+
+    records: int = 0
+    reason: str = ""
+
+
+def judge_canary(
+    canary: Floats,
+    champion: Floats,
+    policy: CanaryPolicy,
+    *,
+    requests: int,
+    bake_is_ending: bool,
+    classes: bool = False,
+    unread: tuple[Unread, Unread] = (Unread(), Unread()),
+    read: AnswersRead = NOTHING_READ,
+) -> CanaryVerdict:
+    """Compare the canary's captured answers with the champion's.
+
+    Over the same minutes both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
+    two-sample Kolmogorov-Smirnov test on the answers needs no labels; of classes, which have no order, chi-square and
+    total variation. A new model is meant to answer a little differently: only a difference that is both certain and
+    large sends it back.
+
+    Parameters
+    ----------
+    canary, champion : ndarray of float, shape (n_answers,)
+        Captured answers since the bake began, of several classes their codes; NaN where an answer could not be read.
+    requests : int
+        Requests the canary has answered by the endpoint's own count.
+    bake_is_ending : bool
+        Whether this is the last look: then too few requests are UNPROVEN, and so is a canary of which no answer was read.
+    classes : bool
+        Whether the answers are codes of classes.
+    unread : tuple of Unread
+        What could not be read of the canary's captures, and of the champion's.
+    read : AnswersRead
+        What all looks have counted of the canary's answers: one that is no number sends it back, also where it is not in a sample.
+
+    >>> scores = np.linspace(0.1, 0.9, 200)
+    >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
+    'HEALTHY'
+    """
+    rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
+    if read.wrong or invalid:
+        wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
+        what = "classes that the model's YAML names" if classes else "numbers"
+        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of {of:,} answers of the canary are not {what}",))
+    judged = max(read.rows, rows)
+    reference = champion[np.isfinite(champion)]
+    if len(canary) and len(reference):
+        distance, p_value = (_total_variation if classes else _ks)(canary, reference)
+        if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
+            means = "; means " + " and ".join(figures(float(canary.mean()), float(reference.mean())))
+            reason = (
+                f"the canary's answers differ from the champion's {read.when}: "
+                f"{'total variation' if classes else 'KS'} {in_words(distance)} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+            )
+            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
+    if bake_is_ending and requests < policy.minimum_requests:
+        return CanaryVerdict(
+            "UNPROVEN",
+            (
+                f"the canary answered {counted(requests, 'request')}, {policy.minimum_requests:,} are needed to believe it",
+            ),
+        )
+    if not len(canary) or not len(reference):
+        reason = _nothing_compared(len(canary), len(reference), unread, requests)
+        return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
+    against = "" if read.when == SAME_MINUTES else f" with the champion's {read.when}"
+    reasons = [f"{counted(requests, 'request')}, {counted(rows, 'captured answer')} compared{against}"]
+    if read.sampled:
+        reasons.append(f"they are an even sample; {judged:,} answers of the canary were read for errors")
+    if read.behind:
+        reasons.append(f"{read.behind / 2**20:.0f} MiB of the canary's captures were not read for errors so far")
+    return CanaryVerdict("HEALTHY", ("; ".join(reasons),), judged)
+
+
+def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:
+    """Say why no answer was compared: how many were captured, and what came instead."""
+    parts = []
+    for fleet, readable, lost in (("canary", canary, unread[0]), ("champion", champion, unread[1])):
+        if readable:
+            continue
+        why = f"none of the {lost.records} captured requests of the {fleet} could be read ({lost.reason})"
+        parts.append(why if lost.records else f"nothing was captured of the {fleet}")
+    return f"the canary answered {requests} requests, but no answer was compared: {'; '.join(parts)}"
+
+
+def _total_variation(first: Floats, second: Floats) -> tuple[float, float]:
+    codes, places = np.unique(np.concatenate([first, second]), return_inverse=True)
+    here, there = (np.bincount(side, minlength=len(codes)) for side in np.split(places, [len(first)]))
+    return total_variation_distance(there, here), chi_square(there, here)[1]
+
+
+def _ks(first: Floats, second: Floats) -> tuple[float, float]:
+    pooled = np.sort(np.concatenate([first, second]))
+    gap = np.searchsorted(np.sort(first), pooled, "right") / len(first) - np.searchsorted(
+        np.sort(second), pooled, "right"
+    ) / len(second)
+    distance = float(np.abs(gap).max())
+    few = len(first) * len(second) <= EXACT_PRODUCT_MAX
+    return distance, (ks_exact_p_value if few else ks_p_value)(distance, len(first), len(second))
+
+
+def judge_canary_figures(
+    canary: pa.Table, champion: pa.Table, config: ModelConfig, verdict: CanaryVerdict, *, released: ModelConfig
+) -> CanaryVerdict:
+    """The canary's verdict with the figures that have `canary`: a certain and large loss of one sends it back.
+
+    Welch's z on the means of the two fleets' answers over the same minutes, and the loss in standard deviations of the
+    champion's values: judged by the limits of the behaviour test (`kedge.release.canary.judge_canary`).
+
+    Parameters
+    ----------
+    canary, champion : Table
+        What each fleet was asked and has answered since the bake began.
+    config, released : ModelConfig
+        The canary's schema and the champion's. A figure of a column that one of them does not have is not compared.
+    """
+    if verdict.verdict == "MISBEHAVING":
+        return verdict
+    for figure in config.business:
+        sides = ((canary, config), (champion, released)) if figure.canary else ()
+        values = [_known(figure, rows, schema) for rows, schema in sides]
+        reason = _loss(figure, values[0], values[1], config.canary) if values else ""
+        if reason:
+            return CanaryVerdict("MISBEHAVING", (reason,), verdict.judged)
+    return verdict
+
+
+def _known(figure: BusinessFigure, rows: pa.Table, config: ModelConfig) -> Floats:
+    decided = None
+    if figure.over != "all":
+        answers = cast_numbers(rows.column(config.prediction.name), "float64").values
+        decided = answers >= config.prediction.threshold
+    values = figure_values(figure, rows, decided)
+    return values[np.isfinite(values)] if values is not None else np.empty(0)
+
+
+def _loss(figure: BusinessFigure, canary: Floats, champion: Floats, policy: CanaryPolicy) -> str:
+    if min(len(canary), len(champion)) < 2:
+        return ""
+    spread = float(champion.std(ddof=1))
+    error = math.hypot(spread / math.sqrt(len(champion)), float(canary.std(ddof=1)) / math.sqrt(len(canary)))
+    loss = figure.sign * float(champion.mean() - canary.mean())
+    if not error or not spread:
+        return ""
+    p_value, effect = float(ndtr(-loss / error)), loss / spread
+    if p_value >= policy.behaviour_p_value_min or effect <= policy.behaviour_effect_max:
+        return ""
+    on_canary, on_champion = figures(float(canary.mean()), float(champion.mean()))
+    return (
+        f"{figure.name} is {on_canary} a prediction on the canary and {on_champion} on the champion over "
+        f"the same minutes: worse by {in_words(effect)} standard deviations against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+    )

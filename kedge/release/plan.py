@@ -1,0 +1,275 @@
+"""How an approved package is released: its endpoint config, the alarms that guard it, the way traffic moves."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kedge.config.model import ModelConfig
+from kedge.config.policies import CanaryPolicy
+from kedge.errors import EndpointVariantNameError, NoInstancesError
+
+ALARM_PERIOD_SECONDS = 60
+# Minutes without any look after which nobody watches. A look comes every two minutes; one that runs into its timeout and is
+# tried again comes up to six late. The shortest bake is ten, and CloudWatch reads a few datapoints more than it evaluates.
+UNWATCHED_MINUTES = 6
+# The last part of each alarm's name, and what it says when it rings.
+ALARM_REASONS = {
+    "server-errors": "the canary fails requests",
+    "client-errors": "the canary refuses requests",
+    "latency": "the canary is slow",
+    "behaviour": "the canary answers differently, or was not tried enough",
+    "unwatched": "nobody watches the canary",
+}
+_PROVISIONING_SECONDS = 3600
+_SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
+
+
+@dataclass(frozen=True)
+class CanaryAlarm:
+    """One CloudWatch alarm that rolls the canary back, by CloudWatch's own words for the comparison and for missing data."""
+
+    name: str
+    reason: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: str
+    comparison: str
+    threshold: float
+    periods: int = 1
+    breaching_periods: int = 1
+    period_seconds: int = ALARM_PERIOD_SECONDS
+    missing_data: str = "notBreaching"
+
+
+@dataclass(frozen=True)
+class ServingFleet:
+    """What serves before a release: its production variant, and the instances that run now, scaled or not."""
+
+    variant: str
+    instances: int
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How traffic moves to the new fleet; without canary instances all of it moves at once and bakes there.
+
+    `traffic` says in a sentence what share of the traffic that is.
+    """
+
+    canary_instances: int | None
+    traffic: str
+    bake_seconds: int
+    termination_wait_seconds: int
+    maximum_seconds: int
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    """Everything that a release asks of the platform, decided before anything is touched."""
+
+    model: str
+    package_version: str
+    package_arn: str
+    endpoint: str
+    variant: str
+    endpoint_config: str
+    instance_type: str
+    instance_count: int
+    content_type: str
+    capture_prefix: str
+    alarms: tuple[CanaryAlarm, ...]
+    rollout: Rollout | None
+
+    @property
+    def model_name(self) -> str:
+        """The SageMaker model that the endpoint config serves: made for this release, so named like it."""
+        return self.endpoint_config
+
+
+def endpoint_config_name(model: str, package_version: str, run: str) -> str:
+    """Name a release's endpoint config after its package and run: the same release, the same name.
+
+    >>> endpoint_config_name("hotel", "3", "release-abc")
+    'hotel-v3-7140caa2'
+    """
+    return f"{model}-v{package_version}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+
+
+def capture_prefix(model: str, package_version: str) -> str:
+    """Say where a package's captured requests are written, so that two fleets never mix."""
+    return f"capture/{model}/{package_version}"
+
+
+def plan_release(
+    config: ModelConfig, *, package_version: str, package_arn: str, run: str, serving: ServingFleet | None
+) -> ReleasePlan:
+    """Decide a release: an update with a canary where something serves, else a creation.
+
+    An update has as many instances as run now: the YAML's count is the first endpoint's, and autoscaling may have
+    changed it since.
+
+    Parameters
+    ----------
+    serving : ServingFleet or None
+        The endpoint as it stands; None where no endpoint exists.
+
+    Raises
+    ------
+    EndpointVariantNameError
+        The variant that serves is not the YAML's. Released under its own name, its captures and metrics would be looked
+        for under the YAML's; under the YAML's, SageMaker would silently move all traffic at once.
+    NoInstancesError
+        The endpoint runs on no instances that a canary could be.
+    """
+    name, variant = endpoint_config_name(config.model, package_version, run), config.endpoint.variant
+    if serving and serving.variant != variant:
+        raise EndpointVariantNameError(
+            model=config.model, endpoint=config.endpoint.name, serving=serving.variant, configured=variant
+        )
+    if serving and serving.instances < 1:
+        raise NoInstancesError(endpoint=config.endpoint.name)
+    return ReleasePlan(
+        model=config.model,
+        package_version=package_version,
+        package_arn=package_arn,
+        endpoint=config.endpoint.name,
+        variant=variant,
+        endpoint_config=name,
+        instance_type=config.endpoint.instance_type,
+        instance_count=serving.instances if serving else config.endpoint.instance_count,
+        content_type=config.endpoint.content_type,
+        capture_prefix=capture_prefix(config.model, package_version),
+        alarms=canary_alarms(config, endpoint_config=name, variant=variant) if serving else (),
+        rollout=rollout(config.canary, instances=serving.instances) if serving else None,
+    )
+
+
+def rollout(policy: CanaryPolicy, *, instances: int) -> Rollout:
+    """Decide how traffic moves to a fleet of so many instances.
+
+    A canary is whole instances, each of which answers its share of the traffic. One instance cannot be divided, so all
+    traffic moves at once and is watched there.
+
+    >>> rollout(CanaryPolicy(), instances=3).traffic
+    'canary of 1 of 3 instances: about 33 % of the traffic; the YAML has 10 %'
+    >>> rollout(CanaryPolicy(), instances=1).canary_instances is None
+    True
+    """
+    bake, termination = policy.bake_minutes * 60, policy.termination_wait_minutes * 60
+    longest = min(_LONGEST_DEPLOYMENT_SECONDS, bake + termination + _PROVISIONING_SECONDS)
+    return Rollout(
+        canary_instances=canary_instances(policy.traffic_fraction, instances) if instances > 1 else None,
+        traffic=_traffic(policy, instances),
+        bake_seconds=bake,
+        termination_wait_seconds=termination,
+        maximum_seconds=max(_SHORTEST_DEPLOYMENT_SECONDS, longest),
+    )
+
+
+def canary_instances(fraction: float, instances: int) -> int:
+    """Whole instances of a canary: the fraction of those that run, rounded down, and at least one.
+
+    Rounded down, a canary meets no more traffic than the YAML allows, where more than one instance is left. With a
+    fraction of at most 0.5 that is never more than half of two or more instances, which SageMaker would refuse.
+
+    >>> [canary_instances(0.1, instances) for instances in (2, 10, 25)]
+    [1, 1, 2]
+    """
+    # 0.29 * 100 is a little below 29.
+    return max(1, math.floor(fraction * instances + 1e-9))
+
+
+def _traffic(policy: CanaryPolicy, instances: int) -> str:
+    if instances == 1:
+        return (
+            "the endpoint runs on 1 instance, so there is no canary beside it: every request goes to this version at once, and it "
+            f"is watched for {policy.bake_minutes} minutes"
+        )
+    canary = canary_instances(policy.traffic_fraction, instances)
+    return (
+        f"canary of {canary} of {instances} instances: about {100 * canary / instances:.0f} % of the traffic; "
+        f"the YAML has {100 * policy.traffic_fraction:g} %"
+    )
+
+
+def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) -> tuple[CanaryAlarm, ...]:
+    """Decide the alarms of one canary, told from the champion's fleet by its endpoint config alone.
+
+    Errors are 0 or 1 a request, so their Average is the failed fraction; latency is in
+    microseconds. A minute without traffic is not a breach: that the canary had traffic at all is
+    verified afterwards. Minutes without any look are one: a canary that nobody watches goes back.
+
+    >>> from kedge.config.reading import parse_model_config
+    >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m")
+    >>> [(alarm.metric, alarm.threshold) for alarm in canary_alarms(config, endpoint_config="m-v2", variant="v")][2]
+    ('ModelLatency', 1000000)
+    """
+    policy = config.canary
+    fleet = {"EndpointName": config.endpoint.name, "VariantName": variant, "EndpointConfigName": endpoint_config}
+    gauge = {"Model": config.model, "EndpointConfigName": endpoint_config}
+    above, reached = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
+    return (
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-server-errors",
+            ALARM_REASONS["server-errors"],
+            "AWS/SageMaker",
+            "Invocation5XXErrors",
+            fleet,
+            "Average",
+            above,
+            policy.server_error_fraction_max,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-client-errors",
+            ALARM_REASONS["client-errors"],
+            "AWS/SageMaker",
+            "Invocation4XXErrors",
+            fleet,
+            "Average",
+            above,
+            policy.client_error_fraction_max,
+            periods=3,
+            breaching_periods=2,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-latency",
+            ALARM_REASONS["latency"],
+            "AWS/SageMaker",
+            "ModelLatency",
+            fleet,
+            "p90",
+            above,
+            policy.latency_max_ms * 1000,
+            periods=3,
+            breaching_periods=2,
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-behaviour",
+            ALARM_REASONS["behaviour"],
+            "Kedge",
+            "CanaryMisbehaviour",
+            gauge,
+            "Maximum",
+            reached,
+            1.0,
+            # Said once it stays said: also of a canary whose new fleet does not bake yet, and that nobody looks at again.
+            missing_data="ignore",
+        ),
+        CanaryAlarm(
+            f"kedge-{endpoint_config}-unwatched",
+            ALARM_REASONS["unwatched"],
+            "Kedge",
+            "CanaryLooks",
+            gauge,
+            "SampleCount",
+            "LessThanThreshold",
+            1.0,
+            periods=UNWATCHED_MINUTES,
+            breaching_periods=UNWATCHED_MINUTES,
+            missing_data="breaching",
+        ),
+    )

@@ -1,0 +1,158 @@
+"""Whether a release is proved: the endpoint serves what was asked for, and enough requests tried it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kedge.comparisons import counted
+from kedge.release.rung_alarms import RungAlarm, rung_reasons
+from kedge.release.shortage import is_shortage
+
+ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT"]
+CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
+
+
+@dataclass(frozen=True)
+class LastWatch:
+    """What the last look at the canary said, and on how many of its captured answers the looks rested."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    judged: int
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Where an endpoint, or its config, captures requests to, and whether it does so now."""
+
+    destination: str
+    running: bool
+
+
+@dataclass(frozen=True)
+class CaptureProof:
+    """Whether the endpoint captures to where its config says, with the reason where it does not."""
+
+    verdict: CaptureVerdict
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReleaseProof:
+    """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
+
+    UNCHANGED: the deployment never took effect. OVERTAKEN: somebody else put another config into service. BROKEN: the endpoint
+    ended in a status that it does not leave by itself.
+    SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known of the package, so it may be tried again.
+    """
+
+    verdict: ReleaseVerdict
+    reasons: tuple[str, ...]
+    serving: bool
+
+
+def judge_release(
+    *,
+    asked: str,
+    before: str | None,
+    found: str,
+    failure_reason: str,
+    watch: LastWatch | None,
+    requests: int | None,
+    minimum_requests: int,
+    rung: Sequence[RungAlarm] | None = (),
+) -> ReleaseProof:
+    """Judge a settled endpoint by the config that it serves.
+
+    After an automatic rollback SageMaker reports InService with the *old* config, at times without any
+    reason: only the config's name tells. A canary that too few requests tried, of which no answer was ever read and
+    judged, or whose last look found it bad, is UNPROVEN, also where the deployment went through.
+
+    Parameters
+    ----------
+    asked, found : str
+        Names of the endpoint config that was asked for, and of the one that serves.
+    before : str or None
+        The config that served when the release began; None where no endpoint existed.
+    requests : int or None
+        Requests that the new fleet answered; None where the endpoint was created, for then there was no
+        champion to try it against.
+    rung : sequence of RungAlarm or None
+        The rollback alarms that rang; None where that could not be read.
+
+    >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
+    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", **serving).verdict
+    'ROLLED_BACK'
+    """
+    if found not in (asked, before):
+        reason = f"the endpoint serves {found}: somebody else put it into service while this release of {asked} was under way"
+        return ReleaseProof("OVERTAKEN", (reason,), False)
+    if found != asked:
+        if is_shortage(failure_reason) and not requests and not rung:
+            # A fleet that answered, or rang an alarm, had its instances: an old reason may still stand there.
+            return ReleaseProof("SHORT", (_not_asked(asked, found, failure_reason),), False)
+        return _not_serving(asked, found, failure_reason, watch, rung)
+    tried = "" if requests is None else f", which answered {counted(requests, 'request')}"
+    if requests is not None and requests < minimum_requests:
+        reason = (
+            f"the endpoint serves {asked}{tried}; {minimum_requests:,} are needed to believe it: go back, or try again"
+        )
+        return ReleaseProof("UNPROVEN", (reason,), True)
+    if requests is not None and (watch is None or not watch.judged):
+        seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
+        reason = (
+            f"the endpoint serves {asked}{tried}, but none of its captured answers was judged: go back, or try again"
+        )
+        return ReleaseProof("UNPROVEN", (*seen, reason), True)
+    if requests is not None and watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN"):
+        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} all the same"), True)
+    return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
+
+
+def judge_capture(*, config: str, planned: Capture | None, found: Capture | None) -> CaptureProof:
+    """Judge whether an endpoint captures to where the config that it serves says.
+
+    The package's answers are looked for at the planned destination alone. An endpoint that captures to another one serves
+    a package that nothing watches, and mixes its answers with those of another.
+
+    Parameters
+    ----------
+    config : str
+        Name of the endpoint config that serves.
+    planned, found : Capture or None
+        What the config says, and what the endpoint does; None without any capture.
+
+    >>> there, here = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1", True)
+    >>> judge_capture(config="m-v2", planned=there, found=here).verdict
+    'ASTRAY'
+    """
+    wanted = planned.destination.rstrip("/") if planned and planned.running else ""
+    if (found.destination.rstrip("/") if found and found.running else "") == wanted:
+        return CaptureProof("AS_PLANNED")
+    if found is None:
+        does = "captures nothing"
+    elif found.destination.rstrip("/") == wanted:
+        does = f"has stopped capturing to {found.destination}"
+    else:
+        does = f"captures to {found.destination}{'' if found.running else ' (stopped)'}"
+    return CaptureProof(
+        "ASTRAY",
+        (f"the endpoint {does}, where {config} says {wanted or 'nothing'}: the monitor is blind to its answers",),
+    )
+
+
+def _not_serving(
+    asked: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
+) -> ReleaseProof:
+    verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
+    # A look that could not decide yet is no reason to go back, whatever it saw.
+    seen = watch.reasons if watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN") else ()
+    alarms = rung_reasons(rung, otherwise=failure_reason)
+    said = failure_reason or ("" if seen or rung else "SageMaker gave no reason")
+    return ReleaseProof(verdict, (*seen, *alarms, _not_asked(asked, found, said)), False)
+
+
+def _not_asked(asked: str, found: str, said: str) -> str:
+    return f"the endpoint serves {found}, not {asked}{f': {said}' if said else ''}"

@@ -1,0 +1,212 @@
+"""The rows that a retraining may use: answered, labelled, and old enough for the label to be believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kedge.config.model import ModelConfig
+from kedge.labels.horizon import LabelHorizon, label_horizon
+from kedge.labels.join import seconds_of
+from kedge.labels.labelled_rows import known_by
+from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
+from kedge.retraining.rows import Schemas, typed_rows
+from kedge.retraining.snapshot import Slice, join_history, select_labelled, snapshot_slice, together
+
+_SECONDS_A_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class LabelledHistory:
+    """What may be learnt from and judged on.
+
+    Attributes
+    ----------
+    rows : Table
+        As `typed_rows` returns them, labelled, within the slice, oldest first.
+    usable : Slice
+    horizon : LabelHorizon
+        With None for days nothing is ripe, so that there are no rows.
+    too_old : int
+        Labelled rows from before the slice.
+    lacking : mapping of str to int
+        Labelled rows of schemas without a feature, by that feature: it is missing in them.
+    gone : mapping of str to int
+        Labelled rows of a class that the model no longer has, by class: they are left out.
+    """
+
+    rows: pa.Table
+    usable: Slice
+    horizon: LabelHorizon
+    too_old: int = 0
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why there can be no rows at all, in a sentence."""
+        return (f"the label horizon is not known: {self.horizon.reason}",) if self.horizon.days is None else ()
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What a reader of a refusal should know of the rows that were not used."""
+        if not self.too_old:
+            return self.of_schemas
+        since = f"{self.usable.start:%Y-%m-%d}"
+        old = f"{self.too_old} labelled rows are older than training.window_days reaches, from {since} on"
+        return (*self.of_schemas, old)
+
+    @property
+    def of_schemas(self) -> tuple[str, ...]:
+        """What rows of other schemas do not give, in sentences."""
+        total = f"{self.rows.num_rows:,} labelled rows"
+        missing = [
+            f"{name} is missing in {count:,} of {total}: they were answered or handed over without it"
+            for name, count in self.lacking.items()
+        ]
+        left = [
+            f"{count:,} labelled rows are left out: their class {name} is not in labels.classes any more"
+            for name, count in self.gone.items()
+        ]
+        return (*missing, *left)
+
+
+@dataclass(frozen=True)
+class RowsOfSchema:
+    """Rows, and the schema that they were answered or handed over in; None where they must have every feature and class."""
+
+    rows: pa.Table
+    answered: ModelConfig | None = None
+
+
+def labelled_history(
+    predicted: Sequence[RowsOfSchema],
+    initial: RowsOfSchema | None,
+    config: ModelConfig,
+    *,
+    now: datetime,
+    known_horizon_days: float | None,
+    champion: ModelConfig | None = None,
+) -> LabelledHistory:
+    """Put together what was answered, its labels, and the user's first rows.
+
+    Parameters
+    ----------
+    predicted : sequence of RowsOfSchema
+        Rows of the predictions table joined with their labels: `kedge_row_id`, `kedge_time`, features, `label`, `kedge_collected`.
+    initial : RowsOfSchema or None
+        `kedge_row_id`, `kedge_time`, features, `label`; with `kedge_label_time`, they ripen like any others, without it
+        their supplier vouches for their labels.
+    known_horizon_days : float or None
+        The horizon learnt last, for when these rows cannot teach it.
+    champion : ModelConfig, optional
+        The schema of the model that serves, where it is another one.
+    """
+    parts, observed = [], []
+    for one in predicted:
+        if one.rows.num_rows:
+            known = known_by(one.rows, now.timestamp())
+            parts.append(_read(known, one.answered, config, champion))
+            observed.append((parts[-1].rows, seconds_of(known.column(COLLECTED))))
+    first = None
+    if initial is not None and initial.rows.num_rows:
+        first = _read(_known_by(initial.rows, now), initial.answered, config, champion)
+        if LABEL_TIME in initial.rows.column_names:
+            observed.append((first.rows, seconds_of(initial.rows.column(LABEL_TIME))))
+    horizon = _horizon(observed, config, now, known_horizon_days)
+    usable = snapshot_slice(now, window_days=config.training.window_days, label_horizon_days=horizon.days or 0.0)
+    # First rows that have every feature count before answered ones that lack some: those were all that could be captured.
+    apart = first is not None and not first.lacking
+    whole, partial = ([part.rows for part in parts if bool(part.lacking and apart) is side] for side in (False, True))
+    nothing = _none_of(config, champion)
+    rows = join_history(together([nothing, *whole]), first.rows if first else None, together([nothing, *partial]))
+    if horizon.days is None:
+        rows = rows.slice(0, 0)
+    before = pc.less(rows.column(TIME), pa.scalar(usable.start, rows.schema.field(TIME).type))
+    too_old = pc.sum(pc.and_(before, pc.is_valid(rows.column(LABEL)))).as_py() or 0
+    kept = select_labelled(rows, usable)
+    lacking, gone = Counter[str](), Counter[str]()
+    for part in [*parts, *([first] if first else [])]:
+        inside = pc.is_in(part.rows.column(ROW_ID), value_set=kept.column(ROW_ID).combine_chunks())
+        lacking += Counter(dict.fromkeys(part.lacking, pc.sum(inside).as_py() or 0))
+        gone += part.gone
+    return LabelledHistory(kept, usable, horizon, too_old, dict(lacking), dict(gone))
+
+
+@dataclass(frozen=True)
+class _Read:
+    rows: pa.Table
+    lacking: tuple[str, ...]
+    gone: Counter[str]
+
+
+def _read(rows: pa.Table, answered: ModelConfig | None, config: ModelConfig, champion: ModelConfig | None) -> _Read:
+    """Rows in the schemas that are wanted; the labels of classes that the model no longer has are taken out."""
+    typed = typed_rows(rows, config, champion=champion, answered=answered)
+    lacking = Schemas(config, champion, answered).lacking(rows)
+    if answered is None or config.problem == "regression":
+        return _Read(typed, lacking, Counter())
+    known = pc.is_in(typed.column(LABEL), value_set=pa.array(config.labels.classes, pa.string()))
+    theirs = pc.is_in(typed.column(LABEL), value_set=pa.array(answered.labels.classes, pa.string()))
+    gone = pc.and_(theirs, pc.invert(known))
+    counted = Counter(typed.column(LABEL).filter(gone).to_pylist())
+    labels = pc.if_else(gone, pa.scalar(None, pa.string()), typed.column(LABEL))
+    return _Read(typed.set_column(typed.schema.get_field_index(LABEL), LABEL, labels), lacking, counted)
+
+
+def _known_by(initial: pa.Table, now: datetime) -> pa.Table:
+    """The user's rows with the labels that were not known at `now` taken out."""
+    if LABEL_TIME not in initial.column_names:
+        return initial
+    known = pa.array(seconds_of(initial.column(LABEL_TIME)) <= now.timestamp())
+    label = pc.if_else(known, initial.column(LABEL), None)
+    return initial.set_column(initial.schema.get_field_index(LABEL), LABEL, label)
+
+
+def _horizon(
+    observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, now: datetime, known: float | None
+) -> LabelHorizon:
+    """The YAML's horizon, else the one that these rows teach, else the one learnt last."""
+    chosen = config.labels.label_horizon_days
+    if chosen is not None:
+        return LabelHorizon(chosen, f"the YAML sets {chosen:g} days")
+    if not observed:
+        return LabelHorizon(0.0, "there are only rows whose supplier vouches for their labels")
+    learnt = _learnt(observed, config, now)
+    if learnt.days is None and known is not None:
+        return LabelHorizon(known, f"{known:.1f} days, learnt before; now {learnt.reason}")
+    return learnt
+
+
+def _learnt(observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, now: datetime) -> LabelHorizon:
+    delays, ages, outcomes = [], [], []
+    for rows, labelled_at in observed:
+        answered_at = seconds_of(rows.column(TIME))
+        seen = np.isfinite(labelled_at) & (labelled_at <= now.timestamp()) & pc.is_valid(rows.column(LABEL)).to_numpy()
+        delays.append((labelled_at - answered_at)[seen] / _SECONDS_A_DAY)
+        ages.append((now.timestamp() - answered_at)[seen] / _SECONDS_A_DAY)
+        outcomes.append(_classes(rows.column(LABEL).filter(pa.array(seen)), config))
+    delayed, quantile = np.maximum(np.concatenate(delays), 0.0), config.labels.horizon_quantile
+    return label_horizon(
+        delayed, np.concatenate(ages), np.concatenate(outcomes), quantile=quantile, names=config.labels.classes
+    )
+
+
+def _classes(labels: pa.ChunkedArray, config: ModelConfig) -> np.ndarray:
+    """Code of each label's class; of a regression 0, and one more than the last where it is no class."""
+    if config.problem == "regression":
+        return np.zeros(len(labels), np.int64)
+    places = pc.index_in(labels, value_set=pa.array(config.labels.classes, pa.string()))
+    return np.asarray(pc.fill_null(places, len(config.labels.classes)).to_numpy(), np.int64)
+
+
+def _none_of(config: ModelConfig, champion: ModelConfig | None) -> pa.Table:
+    names = (*config.feature_names, LABEL)
+    types = {ROW_ID: pa.string(), TIME: pa.timestamp("us", "UTC"), **dict.fromkeys(names, pa.string())}
+    return typed_rows(pa.schema(list(types.items())).empty_table(), config, champion=champion)

@@ -1,0 +1,136 @@
+"""Rows of each group of people by what was decided and what came true: all that fairness is measured from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kedge.arrays import Bools, Ints
+from kedge.config.model import ModelConfig
+from kedge.config.policies import FairnessPolicy
+from kedge.outcomes.columns import OutcomeColumn, answer_column, label_column
+from kedge.slices.groupings import Grouping, freeze_grouping
+
+# What is known of the truth: the unfavourable class, the favourable one, or nothing yet.
+UNFAVOURABLE, FAVOURABLE, UNKNOWN = range(3)
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided for each row, and what came true.
+
+    Attributes
+    ----------
+    selected : ndarray of bool, shape (n_rows,)
+        Whether the answer is the favourable one.
+    truth : ndarray of int, shape (n_rows,)
+        `UNFAVOURABLE`, `FAVOURABLE` or `UNKNOWN`.
+    """
+
+    selected: Bools
+    truth: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts:
+    """Rows per group of one column, shape (2 decisions, 3 truths) each; they add, whichever groups either side knows."""
+
+    column: str
+    groups: Mapping[str, Ints]
+
+    def __add__(self, other: GroupCounts) -> GroupCounts:
+        names = dict.fromkeys((*self.groups, *other.groups))
+        none = np.zeros((2, 3), np.int64)
+        return GroupCounts(
+            self.column, {name: self.groups.get(name, none) + other.groups.get(name, none) for name in names}
+        )
+
+
+def read_decisions(table: pa.Table, prediction: str, label: str, config: ModelConfig) -> tuple[Decisions, Bools]:
+    """Read answers and labels as decisions for or against, and which rows were answered.
+
+    Favourable is the class that `fairness.favourable` names, else the last one; for a regression, reaching
+    `fairness.threshold`. An answer counts from the moment it is given, a label where it has come.
+
+    >>> from kedge.config.model import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> rows = pa.table({"score": [0.9, 0.2, None], "label": [1, None, 1]})
+    >>> decided, answered = read_decisions(rows, "score", "label", config)
+    >>> decided.selected.tolist(), decided.truth.tolist(), answered.tolist()
+    ([True, False], [1, 2], [True, True, False])
+    """
+    classes = config.labels.classes if config.problem != "regression" else ()
+    answer = answer_column(table.column(prediction), config.problem, classes)
+    truth = label_column(table.column(label), config.problem, classes)
+    selected, favourable = (_favours(side, config, given) for side, given in ((answer, True), (truth, False)))
+    known = np.where(truth.known, favourable.astype(np.int64), UNKNOWN)
+    return Decisions(selected[answer.known], known[answer.known]), answer.known
+
+
+def count_groups(column: str, names: Sequence[str], codes: Ints, decisions: Decisions) -> GroupCounts:
+    """Count one column's groups.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Each group's name, by code.
+    codes : ndarray of int, shape (n_rows,)
+
+    >>> counted = count_groups("sex", ["f", "m"], np.array([0, 1, 1]), Decisions(np.array([True, True, False]), np.array([1, 0, 2])))
+    >>> counted.groups["m"].tolist()
+    [[0, 0, 1], [1, 0, 0]]
+    """
+    places = codes.astype(np.int64) * 6 + decisions.selected * 3 + decisions.truth
+    counts = np.bincount(places, minlength=len(names) * 6).reshape(len(names), 2, 3).astype(np.int64)
+    return GroupCounts(column, {name: counts[i] for i, name in enumerate(names) if counts[i].any()})
+
+
+def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bools:
+    policy = config.fairness
+    if config.problem == "regression":
+        return np.asarray(column.values >= (policy.threshold or 0.0))
+    favourable = config.labels.classes.index(policy.favourable or config.labels.classes[-1])
+    codes = column.values
+    if answered and config.problem == "binary_classification":
+        codes = (column.values >= config.prediction.threshold).astype(np.int64)
+    return np.asarray(codes == favourable)
+
+
+# Levels of a text that is no watched feature; what is rarer is pooled.
+LEVELS_MAX = 50
+
+
+def count_sensitive(
+    columns: Mapping[str, Any], decisions: Decisions, policy: FairnessPolicy, known: Mapping[str, Grouping]
+) -> list[GroupCounts]:
+    """Count each sensitive column's groups: the policy's bands, else the monitor's own groups, else its levels.
+
+    Parameters
+    ----------
+    columns : mapping of str to Array
+        Values by column, rows as in `decisions`; columns that are not sensitive are passed over.
+    known : mapping of str to Grouping
+        Groups of the watched features.
+
+    >>> import numpy as np, pyarrow as pa
+    >>> decisions = Decisions(np.array([True, False]), np.array([1, 1]))
+    >>> (counted,) = count_sensitive({"age": pa.array([20, 50])}, decisions, FairnessPolicy(columns=("age",), bands={"age": (25.0,)}), {})
+    >>> list(counted.groups)
+    ['at most 25', 'above 25']
+    """
+    found = []
+    for name in policy.columns:
+        if name in columns:
+            grouping = _grouping(name, columns[name], policy, known)
+            found.append(count_groups(name, grouping.names, grouping.codes(columns[name]), decisions))
+    return found
+
+
+def _grouping(name: str, values: Any, policy: FairnessPolicy, known: Mapping[str, Grouping]) -> Grouping:
+    if name in policy.bands:
+        return Grouping(name, "numeric", edges=tuple(sorted(policy.bands[name])))
+    return known.get(name) or freeze_grouping(name, "categorical", values, levels=LEVELS_MAX)

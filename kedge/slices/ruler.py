@@ -1,0 +1,183 @@
+"""What slices are cut with: the groups of each feature, and the cells of the answers, frozen with the baseline."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kedge.arrays import Ints
+from kedge.columns.class_codes import class_numbers
+from kedge.config.sections import Feature, Problem
+from kedge.profile.baseline import Baseline
+from kedge.profile.coarse_cells import coarse_starts
+from kedge.slices.groupings import BANDS, LEVELS, Grouping
+
+SCORE_CELLS = 64
+# What is added up of a regression's rows in each cell: of answer less truth.
+ERROR_SUMS = ("error", "absolute_error", "squared_error")
+# Inner edges of the bands of a class's own probability, closer where many answers of a sure model lie.
+CONFIDENCE_EDGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
+# Of more classes than this the bands are counted over all of them together: cells cost memory in every pair of features.
+CLASSES_APART = 12
+
+
+@dataclass(frozen=True)
+class SliceRuler:
+    """What slices are cut with, frozen on the reference: the groups, and the cells of the answers.
+
+    Attributes
+    ----------
+    groupings : tuple of Grouping
+        Of the features; the last one is the answer's own bands (or classes).
+    edges : tuple of float
+        Inner edges of the answers' cells: about 70 for probabilities, 10 for a regression; of several classes those of the
+        probability of the class answered, of two-class decisions none.
+    classes : int
+        Of decisions each is a cell; of several classes, at most `CLASSES_APART` of them, each band of the probability of each, with
+        one more cell for the answers without one.
+    """
+
+    problem: Problem
+    groupings: tuple[Grouping, ...]
+    edges: tuple[float, ...] = ()
+    classes: int = 0
+
+    @property
+    def cells(self) -> int:
+        """Cells of the answers."""
+        if self.classes:
+            return self._apart * (len(self.edges) + 1) + 1 if self.edges else self.classes
+        return len(self.edges) + 1
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether answers may come with a probability: without one nothing says how often they should come true."""
+        return self.problem == "binary_classification" or bool(self.classes and self.edges)
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """What is added up in each cell beside its rows."""
+        if self.problem == "regression":
+            return ERROR_SUMS
+        return ("predicted",) if self.is_scored else ()
+
+    @property
+    def outcomes(self) -> int:
+        """Outcomes counted apart in a cell: missed or hit; a regression has one."""
+        return 1 if self.problem == "regression" else 2
+
+    @cached_property
+    def by_column(self) -> dict[str, Grouping]:
+        """The grouping of each column."""
+        return {grouping.column: grouping for grouping in self.groupings}
+
+    @cached_property
+    def bands(self) -> Ints:
+        """The band of each cell: within one, the answers are corrected alike. Without classes, a group of the answer's column."""
+        if self.classes:
+            return np.arange(self.cells)
+        return np.searchsorted(np.array(self.groupings[-1].edges), np.array([*self.edges, np.inf]), side="left").astype(
+            np.int64
+        )
+
+    @cached_property
+    def coarse_bands(self) -> Ints:
+        """The band of each band that stands in for it where its own rows are few: that of the same probability of any class."""
+        bands = np.arange(int(self.bands.max()) + 1)
+        return bands % (len(self.edges) + 1) if self.classes and self.edges else bands
+
+    def confidence_cells(
+        self, answers: Ints, probabilities: NDArray[np.float64] | None
+    ) -> tuple[Ints, NDArray[np.float64]]:
+        """Cell of each answered class by its own probability, and that probability; 0 and the last cell where there is none."""
+        none = np.full(len(answers), self.cells - 1, np.int64)
+        if probabilities is None:
+            return none, np.zeros(len(answers))
+        own = probabilities[np.arange(len(answers)), answers]
+        known = (own >= 0) & (own <= 1)
+        own = np.where(known, own, 0.0)
+        apart = answers if self._apart > 1 else np.zeros_like(answers)
+        cells = apart * (len(self.edges) + 1) + np.searchsorted(np.array(self.edges), own, side="left")
+        return np.where(known, cells, none).astype(np.int64), own
+
+    def shown_as(self, features: Sequence[Feature]) -> SliceRuler:
+        """The same groups of the features, told as these let them be told; the answer's own bands and classes are."""
+        own = self.groupings[-1]
+        return replace(self, groupings=(*(grouping.shown_as(features) for grouping in self.groupings[:-1]), own))
+
+    @property
+    def _apart(self) -> int:
+        return self.classes if self.classes <= CLASSES_APART else 1
+
+    def key(self) -> str:
+        """Name of the ruler, for people: counts of another are refused."""
+        content = repr((self.problem, self.groupings, self.edges, self.classes))
+        return f"slices cut by {hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def freeze_ruler(
+    baseline: Baseline, problem: Problem, *, classes: Sequence[str] = (), columns: Sequence[str] | None = None
+) -> SliceRuler:
+    """Cut features and answers at the baseline's own cells.
+
+    At most ten bands of about equal baseline rows, or the 20 most frequent levels. Two-class answers that are decisions and no
+    probabilities are counted as classes are.
+
+    Parameters
+    ----------
+    baseline : Baseline
+        Its prediction column gives the cells of the answers.
+    classes : sequence of str
+        Of a classification, by code.
+    columns : sequence of str, optional
+        Features to slice by; every watched one if None.
+    """
+    features = [c for c in baseline.columns if c.role == "feature" and c.kind in ("numeric", "categorical", "boolean")]
+    chosen = [c.name for c in features if columns is None or c.name in columns]
+    groupings = [grouping_of(baseline, name) for name in chosen]
+    answer = next(column.name for column in baseline.columns if column.role == "prediction")
+    if problem == "multiclass_classification" or _are_decisions(baseline, answer, classes):
+        own = Grouping(answer, "categorical", levels=tuple(classes))
+        edges = CONFIDENCE_EDGES if problem == "multiclass_classification" else ()
+        return SliceRuler("multiclass_classification", (*groupings, own), edges=edges, classes=len(classes))
+    bands = _edges(baseline, answer, BANDS)
+    # Every band is made of whole cells.
+    cells = {*bands, *(_edges(baseline, answer, SCORE_CELLS) if problem == "binary_classification" else ())}
+    return SliceRuler(problem, (*groupings, Grouping(answer, "numeric", edges=bands)), edges=tuple(sorted(cells)))
+
+
+def grouping_of(baseline: Baseline, name: str) -> Grouping:
+    """One watched column's groups.
+
+    >>> import pyarrow as pa
+    >>> from kedge.columns.casting import Column
+    >>> from kedge.profile.freezing import freeze_baseline
+    >>> column = Column("adr", "feature", "numeric", "float64")
+    >>> rows = pa.table({"adr": [1.0, 1.0, 2.0, 3.0]})
+    >>> grouping_of(freeze_baseline("m", "1", (column,), rows, rows), "adr").names
+    ('at most 1', '1 to 2', 'above 2', 'missing')
+    """
+    bins = baseline.bins[name]
+    if len(bins.edges):
+        return Grouping(name, "numeric", edges=_edges(baseline, name, BANDS))
+    known = len(bins.levels) + len(bins.rare)
+    return Grouping(name, "categorical", levels=tuple(bins.levels[:LEVELS]), known=known)
+
+
+def _edges(baseline: Baseline, name: str, cells: int) -> tuple[float, ...]:
+    starts = coarse_starts(baseline.column(baseline.profile, name).cells, cells=cells)
+    return tuple(baseline.bins[name].edges[starts[1:] - 1].tolist())
+
+
+def _are_decisions(baseline: Baseline, answer: str, classes: Sequence[str]) -> bool:
+    """Whether the answers are the classes, or 0 and 1, and nothing between."""
+    edges = baseline.bins[answer].edges
+    pairs = [pair for pair in ((0.0, 1.0), class_numbers(classes)) if pair]
+    return not len(edges) or any(
+        np.isclose(edges[:, None], pair, rtol=0, atol=1e-9).any(axis=1).all() for pair in pairs
+    )

@@ -1,0 +1,1 @@
+"""The data bucket: one file for each kind of object."""

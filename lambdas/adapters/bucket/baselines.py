@@ -1,0 +1,58 @@
+"""Baselines and reference metrics, kept per package version; a function keeps the last ones it read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from kedge.errors import BaselineAbsentError
+from kedge.estimation.estimators import Estimator, decode_estimator
+from kedge.outcomes.counts import OutcomeCounts, decode_counts
+from kedge.performance.business import FigureSums, decode_figures
+from kedge.profile.baseline import Baseline
+from kedge.profile.encoding import decode_baseline
+from kedge.slices.counts import SliceCounts
+from kedge.slices.encoding import decode_slices
+from lambdas.adapters.bucket import objects
+
+
+def load_baseline(s3: Any, bucket: str, model: str, baseline: str, *, key: str | None = None) -> Baseline:
+    """A frozen baseline; asked again, it is not decoded again unless it changed."""
+    key = key or f"baselines/{model}/{baseline}.npz"
+    found = objects.read(s3, bucket, key)
+    if found is None:
+        raise BaselineAbsentError(model=model, key=key)
+    return _decoded(found[0])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the champion's holdout says: its outcomes, what they teach an estimator, and the business figures."""
+
+    counts: OutcomeCounts
+    estimator: Estimator | None
+    figures: Mapping[str, FigureSums]
+
+
+def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
+    """The champion's reference; None where its package has none."""
+    found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/reference.json")
+    if found is None:
+        return None
+    document = json.loads(found[0])
+    estimator = decode_estimator(document["estimator"]) if "estimator" in document else None
+    return Reference(decode_counts(document["counts"]), estimator, decode_figures(document.get("business", {})))
+
+
+def load_slices(s3: Any, bucket: str, model: str, baseline: str) -> SliceCounts | None:
+    """The champion's holdout by slice; None where its package has none."""
+    found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/slices.npz")
+    return decode_slices(found[0]) if found else None
+
+
+@lru_cache(maxsize=32)
+def _decoded(content: bytes) -> Baseline:
+    return decode_baseline(content)

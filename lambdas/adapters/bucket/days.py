@@ -1,0 +1,84 @@
+"""Days: a package's profile and manifest, one object a day, replaced with If-Match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
+from lambdas.adapters.bucket import objects
+
+
+def day_key(model: str, package_version: str, baseline: str, day: date) -> str:
+    """Where a day is kept."""
+    return f"profiles/{model}/{package_version}/{baseline}/{day:%Y-%m-%d}.npz"
+
+
+def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
+    """A day and its ETag; an empty one and None where it has not been counted yet."""
+    found = objects.read(s3, bucket, key)
+    return (decode_day(found[0]), found[1]) if found else (DayProfile(), None)
+
+
+def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | None) -> bool:
+    """Replace a day if it still is what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, key, encode_day(day), etag=etag)
+
+
+def counted_days(s3: Any, bucket: str, model: str, *, first: date, last: date = date.max) -> dict[date, list[str]]:
+    """Keys of each day from `first` to `last`, both included, that has been counted, one a package that answered on it."""
+    found: dict[date, list[str]] = {}
+    for package in objects.list_folders(s3, bucket, f"profiles/{model}/"):
+        # Counted against another package's baseline, a day is only a copy.
+        own = f"{package}{package.split('/')[-2]}/"
+        before = f"{own}{first - timedelta(days=1):%Y-%m-%d}.npz"
+        for key in objects.list_objects(s3, bucket, own, start_after=before):
+            day = date.fromisoformat(key.removeprefix(own).removesuffix(".npz"))
+            if day <= last:
+                found.setdefault(day, []).append(key)
+    return dict(sorted(found.items()))
+
+
+def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -> dict[date, list[str]]:
+    """Versions of the packages that answered on each day from `first` to `last`, both included."""
+    counted = counted_days(s3, bucket, model, first=first, last=last)
+    return {day: [key.split("/")[-2] for key in keys] for day, keys in counted.items()}
+
+
+def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
+    """Parts of the predictions table with the rows that some days have counted."""
+    return [part for day in _origins(s3, bucket, keys) for part in day.parts]
+
+
+def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
+    """Capture objects that were counted from `first` to `last`, both included, whichever package answered."""
+    counted = counted_days(s3, bucket, model, first=first, last=last)
+    keys = [key for of_day in counted.values() for key in of_day]
+    return [captured for day in _origins(s3, bucket, keys) for captured in day.manifest]
+
+
+def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
+    found = (objects.read(s3, bucket, key) for key in keys)
+    return (decode_origin(answer[0]) for answer in found if answer is not None)
+
+
+def parts_of_package(
+    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
+) -> list[str]:
+    """Parts of the predictions table with a package's rows, day by day from `first` to `last`, both included."""
+    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    there = objects.list_objects(s3, bucket, prefix, start_after=f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz")
+    return parts_of(s3, bucket, sorted(key for key in there if key <= f"{prefix}{last:%Y-%m-%d}.npz"))
+
+
+def load_days(
+    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
+) -> dict[date, DayProfile]:
+    """The days from `first` to `last`, both included, that have been counted."""
+    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    asked = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    wanted = {f"{prefix}{day:%Y-%m-%d}.npz": day for day in asked}
+    before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"
+    there = objects.list_objects(s3, bucket, prefix, start_after=before)
+    return {day: load_day(s3, bucket, key)[0] for key, day in wanted.items() if key in there}

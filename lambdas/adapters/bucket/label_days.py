@@ -1,0 +1,105 @@
+"""Label days: the labels of a day's answers, one object a day, with the ledger of the files that were folded into them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from kedge.labels.fold import in_schema, label_schema, waiting_schema
+from kedge.labels.ledger import LabelLedger, decode_ledger, encode_ledger
+from kedge.own_columns import ROW_ID, labels_named_now
+from lambdas.adapters.bucket import objects
+
+
+def day_key(model: str, day: date) -> str:
+    """Where the labels of a day's answers are kept."""
+    return f"labelled/{model}/date={day:%Y-%m-%d}/labels.parquet"
+
+
+def encode_labels(table: pa.Table) -> bytes:
+    """Labels as their objects hold them."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    # Ids are all different: a dictionary of them is only more to write.
+    repeated = [
+        name for name in table.column_names if name != ROW_ID and pa.types.is_string(table.schema.field(name).type)
+    ]
+    pq.write_table(table, sink, compression="snappy", use_dictionary=repeated)
+    return sink.getvalue()
+
+
+def waiting_key(model: str, slot: int = 0) -> str:
+    """Where labels are kept whose row has not been found yet: in one object, or in several where they are many."""
+    return f"labelled/{model}/pending{f'-{slot}' if slot else ''}.parquet"
+
+
+def ledger_key(model: str) -> str:
+    """Where it is noted which label files have been folded."""
+    return f"labelled/{model}/ledger.json"
+
+
+def load_day(s3: Any, bucket: str, model: str, day: date, *, fields: Sequence[str]) -> tuple[pa.Table, str | None]:
+    """A day's labels and the object's ETag; none and None where no label has come."""
+    return _load(s3, bucket, day_key(model, day), label_schema(fields))
+
+
+def save_day(s3: Any, bucket: str, model: str, day: date, labels: pa.Table, *, etag: str | None) -> bool:
+    """Replace a day's labels if they still are what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, day_key(model, day), encode_labels(labels), etag=etag)
+
+
+def load_days(
+    s3: Any, bucket: str, model: str, *, first: date, last: date, fields: Sequence[str]
+) -> Iterable[pa.Table]:
+    """The labels of the answers from `first` to `last`, both included, day by day."""
+    for key in day_keys(s3, bucket, model, first=first, last=last):
+        yield _load(s3, bucket, key, label_schema(fields))[0]
+
+
+def day_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
+    """Keys of the days from `first` to `last`, both included, that have labels."""
+    # '/' sorts before '0' and after '-', so the first day's own object sorts after this.
+    listed = objects.list_objects(
+        s3, bucket, f"labelled/{model}/date=", start_after=f"labelled/{model}/date={first:%Y-%m-%d}"
+    )
+    return [key for key in sorted(listed) if key <= day_key(model, last)]
+
+
+def load_waiting(
+    s3: Any, bucket: str, model: str, *, fields: Sequence[str], slot: int = 0
+) -> tuple[pa.Table, str | None]:
+    """The labels whose row has not been found yet, and the object's ETag."""
+    return _load(s3, bucket, waiting_key(model, slot), waiting_schema(fields))
+
+
+def save_waiting(s3: Any, bucket: str, model: str, labels: pa.Table, *, etag: str | None, slot: int = 0) -> bool:
+    """Replace them if they still are what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, waiting_key(model, slot), encode_labels(labels), etag=etag)
+
+
+def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> tuple[LabelLedger, str | None]:
+    """The ledger and its ETag; an empty one where there is none that was kept with these extra fields."""
+    found = objects.read(s3, bucket, ledger_key(model))
+    ledger = decode_ledger(found[0]) if found else LabelLedger()
+    known = ledger if ledger.fields == tuple(fields) else LabelLedger(tuple(fields))
+    return known, found[1] if found else None
+
+
+def save_ledger(s3: Any, bucket: str, model: str, ledger: LabelLedger, *, etag: str | None) -> bool:
+    """Replace the ledger if it still is what was read; False where another run was faster."""
+    return objects.replace(s3, bucket, ledger_key(model), encode_ledger(ledger), etag=etag)
+
+
+def _load(s3: Any, bucket: str, key: str, schema: pa.Schema) -> tuple[pa.Table, str | None]:
+    import pyarrow.parquet as pq  # 0.35 s to import: not for those who only count
+
+    found = objects.read(s3, bucket, key)
+    if found is None:
+        return schema.empty_table(), None
+    table = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
+    return in_schema(table.rename_columns(labels_named_now(table.column_names)), schema), found[1]

@@ -1,0 +1,32 @@
+"""Reports, kept per window: the JSON for programs and the page for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from lambdas.adapters.bucket import objects
+
+
+def window_prefix(model: str, baseline: str, end: datetime) -> str:
+    """Where the reports of one window are kept."""
+    return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
+
+
+def save_json(s3: Any, bucket: str, key: str, report: Mapping[str, Any]) -> None:
+    """Write a report."""
+    body = json.dumps(report, indent=1).encode()
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def save_page(s3: Any, bucket: str, key: str, page: str) -> None:
+    """Write a report's page."""
+    s3.put_object(Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8")
+
+
+def load_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:
+    """Read a report; None where there is none."""
+    found = objects.read(s3, bucket, key)
+    return json.loads(found[0]) if found else None

@@ -1,0 +1,94 @@
+"""Objects of rows in S3, opened as files that are read in ranges."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.bucket.objects import is_absent
+
+# One request a stretch: large enough for S3's latency not to count, small enough for any machine.
+READ_AHEAD_BYTES = 8 * 1024 * 1024
+
+
+def list_sizes(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> dict[str, int]:
+    """Size of every object below a prefix, by key."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
+    return {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+
+
+def open_object(s3: Any, bucket: str, key: str) -> io.BufferedReader:
+    """An object as a file that can be read from any place; one that is replaced meanwhile fails instead of mixing."""
+    return io.BufferedReader(_ObjectFile(s3, bucket, key), READ_AHEAD_BYTES)
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """An object that is being read: its ETag, its size, and its bytes from `start` on, a stretch at a time."""
+
+    etag: str
+    size: int
+    start: int
+    content: Iterator[bytes]
+
+
+def open_stretches(s3: Any, bucket: str, key: str, *, start: int = 0) -> Stretches | None:
+    """Open an object for reading once, from the front; None where there is none.
+
+    A small object takes one request. One that is replaced while it is read fails instead of mixing.
+    """
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, **({"Range": f"bytes={start}-"} if start else {}))
+    except ClientError as error:
+        if is_absent(error):
+            return None
+        raise
+    which, size = {"Bucket": bucket, "Key": key, "IfMatch": answer["ETag"]}, start + answer["ContentLength"]
+    return Stretches(answer["ETag"], size, start, _stretches(s3, which, answer, start, size))
+
+
+def _stretches(s3: Any, which: dict[str, str], answer: Any, start: int, size: int) -> Iterator[bytes]:
+    yield answer["Body"].read(READ_AHEAD_BYTES)
+    # What is left of the first answer is not waited for: whoever reads works long between two stretches.
+    answer["Body"].close()
+    for place in range(start + READ_AHEAD_BYTES, size, READ_AHEAD_BYTES):
+        end = min(place + READ_AHEAD_BYTES, size) - 1
+        yield s3.get_object(**which, Range=f"bytes={place}-{end}")["Body"].read()
+
+
+class _ObjectFile(io.RawIOBase):
+    """An object's bytes, each stretch asked for when it is read."""
+
+    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+        head = s3.head_object(Bucket=bucket, Key=key)
+        self._s3, self._which = s3, {"Bucket": bucket, "Key": key, "IfMatch": head["ETag"]}
+        self._size: int = head["ContentLength"]
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        self._place = max(start + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._place + len(buffer), self._size)
+        if end <= self._place:
+            return 0
+        answer = self._s3.get_object(**self._which, Range=f"bytes={self._place}-{end - 1}")
+        found: bytes = answer["Body"].read()
+        buffer[: len(found)] = found
+        self._place += len(found)
+        return len(found)

@@ -1,0 +1,79 @@
+"""The timeline: what Kedge did and why, one small object an entry, written by its functions and read back for people."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from lambdas.adapters.bucket import objects
+from lambdas.adapters.times import to_text
+
+
+def record(
+    s3: Any, bucket: str, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], name: str | None = None
+) -> dict[str, Any]:
+    """Write one entry and return it; a rerun writes the same entry to the same key.
+
+    `name` is what the entry is about, where a rerun may find out more: then the later entry takes the place of the earlier.
+    """
+    entry = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
+    body = json.dumps(entry, sort_keys=True, default=str).encode()
+    digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
+    key = f"audit/{model}/{time:%Y/%m/%d}/{time:%H%M%S}-{kind}-{digest}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    return entry
+
+
+# Each entry is an object of its own: their reading is all waiting.
+_READERS = 16
+# Entries of one second follow each other as one causes the next; a kind that is not here stands last.
+_IN_ORDER = (
+    "paused",
+    "resumed",
+    "performance_measured",
+    "window_judged",
+    "alert_sent",
+    "labels_lost",
+    "retraining_started",
+    "retraining_held",
+    "data_rejected",
+    "training_completed",
+    "gate_failed",
+    "gate_passed",
+    "package_registered",
+    "rejected",
+    "approved",
+    "release_superseded",
+    "canary_started",
+    "baseline_switched",
+    "canary_promoted",
+    "canary_rolled_back",
+    "release_unproven",
+)
+
+
+def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
+    """The model's entries in time, or the newest `last` of them."""
+    keys = sorted(objects.list_objects(s3, bucket, f"audit/{model}/"), key=_moment)
+    wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
+    with ThreadPoolExecutor(_READERS) as readers:
+        found = [read for read in readers.map(lambda key: objects.read(s3, bucket, key), wanted) if read is not None]
+    return [json.loads(body) for body, _ in found]
+
+
+def _moment(key: str) -> tuple[str, int, str]:
+    """When an entry was made, to the second, then its place among those of that second."""
+    day, _, name = key.rpartition("/")
+    time, _, rest = name.partition("-")
+    kind = rest.rpartition("-")[0]
+    return f"{day}/{time}", _IN_ORDER.index(kind) if kind in _IN_ORDER else len(_IN_ORDER), rest
+
+
+def models_with_timeline(s3: Any, bucket: str) -> list[str]:
+    """The models that something has happened to."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="audit/", Delimiter="/")
+    return sorted(p["Prefix"].split("/")[1] for page in pages for p in page.get("CommonPrefixes", []))

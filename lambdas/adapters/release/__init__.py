@@ -1,0 +1,1 @@
+"""Endpoints, their alarms, and the Model Registry, as a release reads and changes them."""

@@ -1,0 +1,136 @@
+"""The SageMaker Model Registry: packages read as facts, and written as requests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.config.model import ModelConfig
+from kedge.errors import UnknownPackageError
+
+_NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]", re.ASCII)
+_KEY_LENGTH, _VALUE_LENGTH, _ENTRIES = 128, 256, 50
+RUN, STAGED, TRAINING_END, SNAPSHOT = "kedge:run", "kedge:staged", "kedge:training_end", "kedge:snapshot"
+# The digests of what passed the gate: a release compares them.
+ARTEFACT_SHA256, BASELINE_SHA256 = "kedge:artefact_sha256", "kedge:baseline_sha256"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One version of a model package group."""
+
+    arn: str
+    group: str
+    version: str
+    approval_status: str
+    approved_by: str
+    approval_reason: str
+    changed_at: datetime | None
+    properties: Mapping[str, str]
+    artefact_uri: str = ""
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file that the registry points at, with the digest of its content."""
+
+    uri: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What a package is registered with."""
+
+    run: str
+    image: str
+    artefact_uri: str
+    environment: Mapping[str, str]
+    description: str
+    properties: Mapping[str, str]
+    statistics: StagedFile
+    constraints: StagedFile
+    quality: StagedFile
+    quality_limits: StagedFile
+
+
+def describe_package(sagemaker: Any, arn: str) -> Package:
+    """Read a package: the registry is the truth, whatever an event said."""
+    try:
+        answer = sagemaker.describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            raise UnknownPackageError(package_arn=arn, reason="the registry does not know it") from error
+        raise
+    by = answer.get("LastModifiedBy") or {}
+    containers = answer.get("InferenceSpecification", {}).get("Containers") or [{}]
+    return Package(
+        arn=answer["ModelPackageArn"],
+        group=answer.get("ModelPackageGroupName", ""),
+        version=str(answer.get("ModelPackageVersion", "")),
+        approval_status=answer.get("ModelApprovalStatus", ""),
+        approved_by=by.get("UserProfileName") or (by.get("IamIdentity") or {}).get("Arn", ""),
+        approval_reason=answer.get("ApprovalDescription", ""),
+        changed_at=answer.get("LastModifiedTime"),
+        properties=answer.get("CustomerMetadataProperties") or {},
+        artefact_uri=containers[0].get("ModelDataUrl", ""),
+    )
+
+
+def approved_versions(sagemaker: Any, group: str) -> list[str]:
+    """The versions of a group that are approved, newest first."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelPackageGroupName=group, ModelApprovalStatus="Approved", ModelPackageType="Versioned"
+    )
+    versions = [package["ModelPackageVersion"] for page in pages for package in page["ModelPackageSummaryList"]]
+    return [str(version) for version in sorted(versions, reverse=True)]
+
+
+def registration_request(config: ModelConfig, registration: Registration) -> dict[str, Any]:
+    """Ask for a package that waits for a person's approval, with its evidence and its lineage."""
+    quality = {"Statistics": _source(registration.quality), "Constraints": _source(registration.quality_limits)}
+    data = {"Statistics": _source(registration.statistics), "Constraints": _source(registration.constraints)}
+    return {
+        "ModelPackageGroupName": config.package_group,
+        "ModelPackageDescription": registration.description[:1024],
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": _inference(config, registration),
+        "ModelMetrics": {"ModelQuality": quality, "ModelDataQuality": data},
+        "DriftCheckBaselines": {"ModelQuality": quality, "ModelDataQuality": data},
+        "MetadataProperties": {"GeneratedBy": registration.run[:1024]},
+        "CustomerMetadataProperties": metadata_properties(registration.properties),
+        "ClientToken": hashlib.sha256(f"{config.model}/{registration.run}".encode()).hexdigest()[:36],
+    }
+
+
+def metadata_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Fit properties into the registry's limits: 50 entries, 128 and 256 characters, few of them punctuation."""
+    fitting = {
+        _NOT_ALLOWED.sub(" ", key)[:_KEY_LENGTH]: _NOT_ALLOWED.sub(" ", value)[:_VALUE_LENGTH]
+        for key, value in properties.items()
+        if value
+    }
+    return dict(list(fitting.items())[:_ENTRIES])
+
+
+def _inference(config: ModelConfig, registration: Registration) -> dict[str, Any]:
+    container = {
+        "Image": registration.image,
+        "ModelDataUrl": registration.artefact_uri,
+        "Environment": dict(registration.environment),
+    }
+    return {
+        "Containers": [container],
+        "SupportedContentTypes": [config.endpoint.content_type],
+        "SupportedResponseMIMETypes": [config.endpoint.content_type],
+    }
+
+
+def _source(file: StagedFile) -> dict[str, str]:
+    return {"ContentType": "application/json", "S3Uri": file.uri, "ContentDigest": f"sha256:{file.sha256}"}

@@ -1,0 +1,123 @@
+"""A release plan in SageMaker's and CloudWatch's own words: the requests that the release machine sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedge.release.plan import CanaryAlarm, ReleasePlan, Rollout
+
+# The release machine may delete an endpoint that carries this tag; `settle` takes it away once the endpoint serves.
+NOT_SERVED = "kedge:not-served"
+# What clients send and containers answer, ten at most of each; a type with parameters (`; charset=utf-8`) counts as its bare type.
+# What is not listed arrives in BASE64, which loses nothing: so text/html, under which a toolkit answers any bytes, is not.
+CAPTURED_TYPES = {
+    "CsvContentTypes": ["text/csv", "application/csv", "text/plain"],
+    "JsonContentTypes": [
+        "application/json",
+        "application/jsonlines",
+        "application/x-jsonlines",
+        "application/json-lines",
+        "application/x-json-lines",
+        "application/ndjson",
+        "application/x-ndjson",
+        "text/json",
+    ],
+}
+
+
+def create_model_request(plan: ReleasePlan, *, role_arn: str) -> dict[str, Any]:
+    """Ask for the model of an approved package; its container reaches no network."""
+    return {
+        "ModelName": plan.model_name,
+        "ExecutionRoleArn": role_arn,
+        "PrimaryContainer": {"ModelPackageName": plan.package_arn},
+        "EnableNetworkIsolation": True,
+        "Tags": _tags(plan),
+    }
+
+
+def endpoint_config_request(plan: ReleasePlan, *, bucket: str, kms_key_id: str | None) -> dict[str, Any]:
+    """Ask for the endpoint config, whose capture destination carries the package version."""
+    capture: dict[str, Any] = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{bucket}/{plan.capture_prefix}",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": CAPTURED_TYPES,
+    }
+    if kms_key_id:
+        capture["KmsKeyId"] = kms_key_id
+    variant = {
+        "VariantName": plan.variant,
+        "ModelName": plan.model_name,
+        "InstanceType": plan.instance_type,
+        "InitialInstanceCount": plan.instance_count,
+        "InitialVariantWeight": 1.0,
+    }
+    request = {
+        "EndpointConfigName": plan.endpoint_config,
+        "ProductionVariants": [variant],
+        "DataCaptureConfig": capture,
+        "Tags": _tags(plan),
+    }
+    return request | ({"KmsKeyId": kms_key_id} if kms_key_id else {})
+
+
+def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
+    """Ask for one rollback alarm."""
+    statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
+    return {
+        "AlarmName": alarm.name,
+        "AlarmDescription": f"Rolls a canary back: {alarm.reason}.",
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
+        statistic: alarm.statistic,
+        "Period": alarm.period_seconds,
+        "EvaluationPeriods": alarm.periods,
+        "DatapointsToAlarm": alarm.breaching_periods,
+        "Threshold": alarm.threshold,
+        "ComparisonOperator": alarm.comparison,
+        "TreatMissingData": alarm.missing_data,
+    }
+
+
+def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
+    """Ask for the blue/green update that its alarms roll back.
+
+    Nothing is retained: the config names the instances that run, and a capture destination that was retained would be
+    the old package's. ExcludeRetainedVariantProperties has DataCaptureConfig, "(Not currently supported.)".
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
+    """
+    policy = {
+        "TrafficRoutingConfiguration": _traffic(how),
+        "TerminationWaitInSeconds": how.termination_wait_seconds,
+        "MaximumExecutionTimeoutInSeconds": how.maximum_seconds,
+    }
+    return {
+        "EndpointName": plan.endpoint,
+        "EndpointConfigName": plan.endpoint_config,
+        "RetainAllVariantProperties": False,
+        "DeploymentConfig": {
+            "BlueGreenUpdatePolicy": policy,
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.name} for alarm in plan.alarms]},
+        },
+    }
+
+
+def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
+    """Ask for the model's first endpoint, marked as one that has not served yet."""
+    tags = [*_tags(plan), {"Key": NOT_SERVED, "Value": "true"}]
+    return {"EndpointName": plan.endpoint, "EndpointConfigName": plan.endpoint_config, "Tags": tags}
+
+
+def _traffic(how: Rollout) -> dict[str, Any]:
+    if how.canary_instances is None:
+        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": how.bake_seconds}
+    size = {"Type": "INSTANCE_COUNT", "Value": how.canary_instances}
+    return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": how.bake_seconds}
+
+
+def _tags(plan: ReleasePlan) -> list[dict[str, str]]:
+    tags = {"kedge:model": plan.model, "kedge:package-version": plan.package_version}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,1 @@
+"""The state table: one file for each kind of item."""

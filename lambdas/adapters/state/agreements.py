@@ -1,0 +1,35 @@
+"""When champion item and endpoint were last found to agree: the state table's `compared` item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kedge.release.serving import Agreement
+from lambdas.adapters.times import from_text, to_text
+
+ITEM = "compared"
+
+
+def save(dynamodb: Any, table: str, model: str, agreement: Agreement) -> None:
+    """Remember what was found."""
+    item = {
+        "model": {"S": model},
+        "item": {"S": ITEM},
+        "endpoint_config": {"S": agreement.endpoint_config},
+        # To the fraction of a second that SageMaker tells: another change may follow in the same second.
+        "modified_at": {"S": agreement.modified_at.isoformat()},
+        "seen_at": {"S": to_text(agreement.seen_at)},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def read(item: Mapping[str, Any] | None) -> Agreement | None:
+    """Read the item; None where they were never found to agree."""
+    if item is None:
+        return None
+    return Agreement(
+        endpoint_config=item["endpoint_config"]["S"],
+        modified_at=from_text(item["modified_at"]["S"]),
+        seen_at=from_text(item["seen_at"]["S"]),
+    )

@@ -1,0 +1,55 @@
+"""A model's latest episode of alarms: the state table's `alert_episode` item, replaced only as it was read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.alerts.episode import Alarm, AlertEpisode, News
+from kedge.severity import Severity
+from lambdas.adapters.times import from_text, to_text
+
+_TIMES = ("first_start", "since", "until", "told", "ended")
+
+
+def load(dynamodb: Any, table: str, model: str) -> tuple[AlertEpisode | None, int]:
+    """The episode and how often it has been written; None and 0 where the model has never alarmed."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    return (_episode(json.loads(item["episode"]["S"])), int(item["revision"]["N"])) if item else (None, 0)
+
+
+def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revision: int) -> bool:
+    """Replace the episode if it still is what was read at this revision; False where another run was faster."""
+    fields = asdict(episode)
+    fields |= {name: to_text(fields[name]) for name in _TIMES if fields[name] is not None}
+    fields["alarms"] = {name: [alarm.severity, to_text(alarm.last)] for name, alarm in episode.alarms.items()}
+    item = {**_key(model), "episode": {"S": json.dumps(fields)}, "revision": {"N": str(revision + 1)}}
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=item,
+            ConditionExpression="attribute_not_exists(#revision) OR #revision = :read",
+            ExpressionAttributeNames={"#revision": "revision"},
+            ExpressionAttributeValues={":read": {"N": str(revision)}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _episode(fields: dict[str, Any]) -> AlertEpisode:
+    times: dict[str, datetime] = {name: from_text(fields[name]) for name in _TIMES if fields[name] is not None}
+    alarms = {name: Alarm(Severity(severity), from_text(last)) for name, (severity, last) in fields["alarms"].items()}
+    untold = fields["untold"]
+    news = News(untold["kind"], tuple(untold["fresh"])) if untold else None
+    return AlertEpisode(**(fields | times | {"alarms": alarms, "untold": news}))
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "alert_episode"}}

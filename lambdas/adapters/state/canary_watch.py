@@ -1,0 +1,94 @@
+"""What was last seen of a canary: the state table's `canary` item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.release.canary_reading import MARK_BYTES, NOTHING, AnswersRead, Reading
+from kedge.release.proof import LastWatch
+
+
+@dataclass(frozen=True)
+class CanaryWatch:
+    """One look at a canary."""
+
+    run: str
+    package_version: str
+    endpoint_config: str
+    requests: int
+    seen_at: str
+    last: LastWatch
+    reading: Reading = NOTHING
+
+
+def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
+    """Remember the latest look."""
+    item = {
+        "model": {"S": model},
+        "item": {"S": "canary"},
+        "run": {"S": watch.run},
+        "package_version": {"S": watch.package_version},
+        "endpoint_config": {"S": watch.endpoint_config},
+        "requests": {"N": str(watch.requests)},
+        "seen_at": {"S": watch.seen_at},
+        "judged": {"N": str(watch.last.judged)},
+        "rows": {"N": str(watch.reading.found.rows)},
+        "wrong": {"N": str(watch.reading.found.wrong)},
+        "done": {"B": b"".join(sorted(watch.reading.done))},
+        "begun": {"B": watch.reading.begun},
+        "place": {"N": str(watch.reading.place)},
+        "verdict": {"S": watch.last.verdict},
+        "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
+    """Read the latest look; None where no canary is out."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    if item is None:
+        return None
+    last = LastWatch(
+        item["verdict"]["S"], tuple(reason["S"] for reason in item["reasons"]["L"]), int(item["judged"]["N"])
+    )
+    return CanaryWatch(
+        item["run"]["S"],
+        item["package_version"]["S"],
+        item["endpoint_config"]["S"],
+        int(item["requests"]["N"]),
+        item["seen_at"]["S"],
+        last,
+        _reading(item),
+    )
+
+
+def _reading(item: dict[str, Any]) -> Reading:
+    if "done" not in item:
+        # A look of an earlier version of Kedge: all is read anew.
+        return NOTHING
+    done = bytes(item["done"]["B"])
+    marks = frozenset(done[start : start + MARK_BYTES] for start in range(0, len(done), MARK_BYTES))
+    found = AnswersRead(int(item["rows"]["N"]), int(item["wrong"]["N"]))
+    return Reading(found, marks, bytes(item["begun"]["B"]), int(item["place"]["N"]))
+
+
+def forget(dynamodb: Any, table: str, model: str, run: str) -> None:
+    """Remove the item of this run's canary; another run's is left alone."""
+    try:
+        dynamodb.delete_item(
+            TableName=table,
+            Key=_key(model),
+            ConditionExpression="attribute_not_exists(#run) OR #run = :run",
+            ExpressionAttributeNames={"#run": "run"},
+            ExpressionAttributeValues={":run": {"S": run}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "canary"}}

@@ -1,0 +1,40 @@
+"""Whether a package's captures could be read when they were last looked at: the state table's `captures` item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lambdas.adapters.times import from_text, to_text
+
+ITEM = "captures"
+
+
+@dataclass(frozen=True)
+class CaptureState:
+    """One look at a package's captures; what cannot be read has been told."""
+
+    package_version: str
+    readable: bool
+    seen_at: datetime
+
+
+def save(dynamodb: Any, table: str, model: str, state: CaptureState) -> None:
+    """Remember the latest look."""
+    item = {
+        "model": {"S": model},
+        "item": {"S": ITEM},
+        "package_version": {"S": state.package_version},
+        "readable": {"BOOL": state.readable},
+        "seen_at": {"S": to_text(state.seen_at)},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def read(item: Mapping[str, Any] | None) -> CaptureState | None:
+    """Read the latest look; None where nobody has looked."""
+    if item is None:
+        return None
+    return CaptureState(item["package_version"]["S"], item["readable"]["BOOL"], from_text(item["seen_at"]["S"]))

@@ -1,0 +1,106 @@
+"""The lease on a model: one machine at a time works on it, and a lease never outlives its holder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.errors import LeaseHeldError
+from lambdas.adapters import executions
+from lambdas.adapters.times import from_text, to_text
+
+# Between taking a lease and its execution being there, the taker may be this slow; after it, the taker has died.
+START_GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Which execution works on a model, and since when."""
+
+    holder: str
+    taken_at: datetime
+
+
+def take(
+    dynamodb: Any, stepfunctions: Any, table: str, *, model: str, holder: str, purpose: str, now: datetime
+) -> None:
+    """Take the lease for an execution that is about to start; one whose holder has ended is taken over.
+
+    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error. `now` is the wall
+    clock's: a message that comes again after hours still carries its old logical time, by which a lease that was taken
+    a moment ago would look abandoned.
+    """
+    item = {
+        "model": {"S": model},
+        "item": {"S": "lease"},
+        "holder": {"S": holder},
+        "purpose": {"S": purpose},
+        "taken_at": {"S": to_text(now)},
+    }
+    if _put(dynamodb, table, item, allowed=holder):
+        return
+    found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    previous = found["holder"]["S"] if found else holder
+    if found and _alive(stepfunctions, previous, from_text(found["taken_at"]["S"]), now):
+        raise LeaseHeldError(model=model, holder=previous, purpose=found["purpose"]["S"])
+    if not _put(dynamodb, table, item, allowed=previous):
+        raise LeaseHeldError(model=model, holder="it has just begun", purpose="retraining or release")
+
+
+def holder_at_work(
+    dynamodb: Any, stepfunctions: Any, table: str, model: str, lease: Lease | None, *, now: datetime
+) -> str | None:
+    """The execution that works on the model now, or is about to; None where nobody does: a lease that its holder left is given back."""
+    if lease is None:
+        return None
+    if _alive(stepfunctions, lease.holder, lease.taken_at, now):
+        return lease.holder
+    release(dynamodb, table, model=model, holder=lease.holder)
+    return None
+
+
+def read(item: Mapping[str, Any] | None) -> Lease | None:
+    """Read the item; None where there is none."""
+    return Lease(item["holder"]["S"], from_text(item["taken_at"]["S"])) if item else None
+
+
+def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:
+    """Give the lease back; another holder's is left alone."""
+    try:
+        dynamodb.delete_item(
+            TableName=table,
+            Key=_key(model),
+            ConditionExpression="holder = :holder",
+            ExpressionAttributeValues={":holder": {"S": holder}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _put(dynamodb: Any, table: str, item: dict[str, Any], *, allowed: str) -> bool:
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=item,
+            ConditionExpression="attribute_not_exists(holder) OR holder = :allowed",
+            ExpressionAttributeValues={":allowed": {"S": allowed}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def _alive(stepfunctions: Any, holder: str, taken_at: datetime, now: datetime) -> bool:
+    found = executions.status(stepfunctions, holder)
+    return found == "RUNNING" or (found is None and now - taken_at < START_GRACE)
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "lease"}}

@@ -1,0 +1,35 @@
+"""How far the profiling of a model has come: one small item of the state table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lambdas.adapters.times import from_text, to_text
+
+
+def load_profiled(dynamodb: Any, table: str, model: str) -> datetime | None:
+    """The time of the newest run that left nothing uncounted; None where there was none."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    return from_text(item["time"]["S"]) if item else None
+
+
+def save_profiled(dynamodb: Any, table: str, model: str, time: datetime) -> None:
+    """Remember such a run; one for an earlier time says nothing new."""
+    try:
+        dynamodb.put_item(
+            TableName=table,
+            Item=_key(model) | {"time": {"S": to_text(time)}},
+            ConditionExpression="attribute_not_exists(#time) OR #time < :time",
+            ExpressionAttributeNames={"#time": "time"},
+            ExpressionAttributeValues={":time": {"S": to_text(time)}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+
+
+def _key(model: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": "profiled"}}

@@ -1,0 +1,37 @@
+"""Which packages have answered requests lately: the champion, and whatever was tried beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from lambdas.adapters.times import from_text, to_text
+
+# Long enough for the latest capture file of a canary to arrive after it was rolled back.
+REMEMBERED = timedelta(days=7)
+
+
+def save(dynamodb: Any, table: str, model: str, package_version: str, *, since: datetime) -> None:
+    """Remember that a package is about to answer requests."""
+    item = {
+        "model": {"S": model},
+        "item": {"S": f"served#{package_version}"},
+        "since": {"S": to_text(since)},
+        "expires_at": {"N": str(int((since + REMEMBERED).timestamp()))},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
+    """Versions of the packages that began to answer within the last week."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "served#"}},
+    )
+    # DynamoDB may take days to remove what has expired.
+    items = [item for page in pages for item in page["Items"]]
+    recent = [item for item in items if from_text(item["since"]["S"]) >= now - REMEMBERED]
+    return sorted(item["item"]["S"].removeprefix("served#") for item in recent)

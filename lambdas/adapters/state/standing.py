@@ -1,0 +1,44 @@
+"""How a model stands: who works on it, what is under way, what serves, what waits, and what is still to be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.release.serving import Agreement
+from lambdas.adapters.state import agreements, approvals, champions, leases, state_items, under_way
+from lambdas.adapters.state.approvals import Waiting
+from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.leases import Lease
+from lambdas.adapters.state.state_items import Item
+from lambdas.adapters.state.under_way import ReleaseUnderWay
+
+# By their names these items lie in two short stretches of a model's partition: two Queries read them all. What is kept
+# for months (`start#`, `told#`, `window#`) lies outside of both.
+_STRETCHES = ((champions.ITEM, "release"), ("untold#", "waiting_release"))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the state table says of a model now."""
+
+    champion: Champion | None
+    agreement: Agreement | None
+    lease: Lease | None
+    release: ReleaseUnderWay | None
+    waiting: Waiting | None
+    untold: tuple[Item, ...]
+
+
+def load(dynamodb: Any, table: str, model: str) -> Standing:
+    """Read it, with two calls."""
+    stretches = [state_items.load_stretch(dynamodb, table, model, *ends) for ends in _STRETCHES]
+    items = {item["item"]["S"]: item for stretch in stretches for item in stretch}
+    return Standing(
+        champion=champions.read(items.get(champions.ITEM)),
+        agreement=agreements.read(items.get(agreements.ITEM)),
+        lease=leases.read(items.get("lease")),
+        release=under_way.read(items.get("release")),
+        waiting=approvals.read_waiting(items.get("waiting_release")),
+        untold=tuple(item for name, item in items.items() if name.startswith("untold#")),
+    )

@@ -1,0 +1,166 @@
+"""How a model's windows were judged, what was told of them, and what was started: the state table's small items."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.severity import Severity
+from lambdas.adapters.times import from_text, to_text
+
+KEEP = timedelta(days=400)
+# Verdicts that a window may be without.
+_UNCERTAIN = ("performance", "estimate", "confidence")
+
+
+@dataclass(frozen=True)
+class JudgedWindow:
+    """A window's verdicts with what else later steps need of it.
+
+    `rows_by_hour` is of the stretch that was new; `live` are the measured metrics that a limit judged, as the report has them.
+    """
+
+    verdict: WindowVerdict
+    package_version: str
+    digest: str
+    revision: int
+    new_labelled_rows: int
+    rows_by_hour: tuple[int, ...] = ()
+    live: tuple[dict[str, Any], ...] = ()
+
+
+def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> None:
+    """Remember a judged window; judged again, it replaces itself."""
+    verdict = window.verdict
+    item: dict[str, Any] = {
+        **_key(model, f"window#{to_text(verdict.end)}"),
+        "start": {"S": to_text(verdict.start)},
+        "drift": {"S": verdict.drift.value},
+        "package_version": {"S": window.package_version},
+        "digest": {"S": window.digest},
+        "revision": {"N": str(window.revision)},
+        "new_labelled_rows": {"N": str(window.new_labelled_rows)},
+        "expires_at": {"N": str(int((verdict.end + KEEP).timestamp()))},
+    }
+    for name in _UNCERTAIN:
+        if (severity := getattr(verdict, name)) is not None:
+            item[name] = {"S": severity.value}
+    if window.rows_by_hour:
+        # One text: as a list of numbers each of some hundred hours would cost its own overhead in every read.
+        item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
+    if window.live:
+        item["live"] = {"S": json.dumps(window.live)}
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[JudgedWindow]:
+    """The windows that ended at or after `since`, ascending."""
+    return [_window(item) for item in _query(dynamodb, table, model, "window#", to_text(since))]
+
+
+def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
+    """The end of the window that was judged last; None where none was."""
+    answer = dynamodb.query(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "window#"}},
+        ScanIndexForward=False,
+        Limit=1,
+    )
+    items = answer["Items"]
+    return from_text(items[0]["item"]["S"].removeprefix("window#")) if items else None
+
+
+def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> JudgedWindow | None:
+    """One window; None where it has not been judged."""
+    key = _key(model, f"window#{to_text(end)}")
+    item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    return _window(item) if item else None
+
+
+def save_start(dynamodb: Any, table: str, model: str, run: str, start: RetrainingStart) -> None:
+    """Remember that a retraining was started."""
+    item = {
+        **_key(model, f"start#{to_text(start.time)}#{run}"),
+        "time": {"S": to_text(start.time)},
+        "kind": {"S": start.kind},
+        "episode": {"S": start.episode},
+    }
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def load_starts(dynamodb: Any, table: str, model: str) -> dict[str, RetrainingStart]:
+    """Every retraining of the model by its run, ascending by time."""
+    return {
+        item["item"]["S"].rpartition("#")[2]: RetrainingStart(
+            from_text(item["time"]["S"]), item["kind"]["S"], item["episode"]["S"]
+        )
+        for item in _query(dynamodb, table, model, "start#", "")
+    }
+
+
+def is_told(dynamodb: Any, table: str, model: str, what: str) -> bool:
+    """Whether people have been told this."""
+    return "Item" in dynamodb.get_item(TableName=table, Key=_key(model, f"told#{what}"), ConsistentRead=True)
+
+
+def remember_told(dynamodb: Any, table: str, model: str, what: str, *, now: datetime) -> None:
+    """Remember that people have been told, after they were: a crash in between tells twice rather than never."""
+    item = _key(model, f"told#{what}") | {"expires_at": {"N": str(int((now + KEEP).timestamp()))}}
+    dynamodb.put_item(TableName=table, Item=item)
+
+
+def pause_reason(dynamodb: Any, table: str, model: str) -> str | None:
+    """Why a person paused the model's automatic retraining; None where nobody did."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model, "pause"), ConsistentRead=True).get("Item")
+    return item["reason"]["S"] if item else None
+
+
+def save_horizon(dynamodb: Any, table: str, model: str, days: float) -> None:
+    """Remember the learnt label horizon: a young champion's few labels cannot teach it."""
+    dynamodb.put_item(TableName=table, Item={**_key(model, "label_horizon"), "days": {"N": repr(days)}})
+
+
+def load_horizon(dynamodb: Any, table: str, model: str) -> float | None:
+    """The label horizon that was learnt last, in days."""
+    item = dynamodb.get_item(TableName=table, Key=_key(model, "label_horizon"), ConsistentRead=True).get("Item")
+    return float(item["days"]["N"]) if item else None
+
+
+def _window(item: dict[str, Any]) -> JudgedWindow:
+    end = from_text(item["item"]["S"].removeprefix("window#"))
+    others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
+    verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
+    return JudgedWindow(
+        verdict,
+        item["package_version"]["S"],
+        item["digest"]["S"],
+        int(item["revision"]["N"]),
+        int(item["new_labelled_rows"]["N"]),
+        tuple(map(int, item.get("rows_by_hour", {"S": ""})["S"].split())),
+        tuple(json.loads(item["live"]["S"])) if "live" in item else (),
+    )
+
+
+def _query(dynamodb: Any, table: str, model: str, prefix: str, since: str) -> list[dict[str, Any]]:
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="model = :model AND #item BETWEEN :first AND :last",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={
+            ":model": {"S": model},
+            ":first": {"S": f"{prefix}{since}"},
+            ":last": {"S": f"{prefix}~"},
+        },
+    )
+    return [item for page in pages for item in page["Items"]]
+
+
+def _key(model: str, item: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": item}}

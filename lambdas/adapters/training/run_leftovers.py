@@ -1,0 +1,66 @@
+"""What a retraining leaves in SageMaker where its machine could not clean up: the models that it scored with, and jobs that run on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.retraining.decision import RUN_NAME
+
+# SageMaker answers "could not find" with the first code, and "has ended already" with it too.
+_GONE = ("ValidationException", "ResourceNotFound")
+
+
+def scoring_models(sagemaker: Any, name_part: str) -> dict[str, str]:
+    """The run of each model that was made to score a holdout, by the model's name.
+
+    The retrain machine names them `<run>-<attempt>` and `<run>-champion-<attempt>`.
+    """
+    ours = re.compile(rf"({RUN_NAME})(-champion)?-\d+")
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=name_part)
+    found = ((item["ModelName"], ours.fullmatch(item["ModelName"])) for page in pages for item in page["Models"])
+    return {name: match[1] for name, match in found if match and name.startswith(name_part)}
+
+
+def is_run(name: str) -> bool:
+    """Whether an execution was started by Kedge: what a person's begins like may be anything."""
+    return re.fullmatch(RUN_NAME, name) is not None
+
+
+def delete_model(sagemaker: Any, name: str) -> None:
+    """Delete a model; one that is gone is no error."""
+    with _whatever_is_gone():
+        sagemaker.delete_model(ModelName=name)
+
+
+def stop_jobs(sagemaker: Any, run: str) -> list[str]:
+    """Stop the training and transform jobs of a run that are still in progress; return their names."""
+    stopped = []
+    asked = {"NameContains": run, "StatusEquals": "InProgress"}
+    for page in sagemaker.get_paginator("list_training_jobs").paginate(**asked):
+        for name in (item["TrainingJobName"] for item in page["TrainingJobSummaries"]):
+            if name.startswith(f"{run}-"):
+                with _whatever_is_gone():
+                    sagemaker.stop_training_job(TrainingJobName=name)
+                    stopped.append(name)
+    for page in sagemaker.get_paginator("list_transform_jobs").paginate(**asked):
+        for name in (item["TransformJobName"] for item in page["TransformJobSummaries"]):
+            if name.startswith(f"{run}-"):
+                with _whatever_is_gone():
+                    sagemaker.stop_transform_job(TransformJobName=name)
+                    stopped.append(name)
+    return stopped
+
+
+@contextmanager
+def _whatever_is_gone() -> Iterator[None]:
+    """Pass over what was deleted, or has ended, since it was listed."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise

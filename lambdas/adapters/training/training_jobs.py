@@ -1,0 +1,154 @@
+"""Training and transform jobs in SageMaker's own words: requests that only lack their names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.config.instance_types import has_local_storage
+from kedge.config.model import ModelConfig
+
+# Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
+# https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
+_NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
+_SOURCE_CHANNEL = "code"
+_VOLUME_GIB = 30
+_METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What jobs are made with: image, source, roles, and the key that encrypts what they write."""
+
+    image: str
+    source_uri: str
+    training_role_arn: str
+    scoring_role_arn: str
+    kms_key_id: str | None
+    tags: tuple[tuple[str, str], ...]
+
+
+def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: str, output_uri: str) -> dict[str, Any]:
+    """Ask for a script-mode training job, all but its name."""
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": workshop.image,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS],
+        },
+        "RoleArn": workshop.training_role_arn,
+        "HyperParameters": _hyperparameters(config, workshop),
+        "Environment": _NO_NETWORK,
+        "InputDataConfig": [
+            _channel("train", train_uri, ContentType="text/csv"),
+            _channel(_SOURCE_CHANNEL, workshop.source_uri),
+        ],
+        "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
+        "ResourceConfig": _instances(config, workshop) | {"VolumeSizeInGB": _VOLUME_GIB},
+        "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
+        # Rows and source come in as channels, which SageMaker downloads: the script needs no network, and gets none.
+        "EnableNetworkIsolation": True,
+        "EnableInterContainerTrafficEncryption": False,
+        "Tags": tags_of(workshop),
+    }
+
+
+def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
+    """One SHA-256 of what decides the model that a job makes: not where it reads and writes, for how long and on what machine.
+
+    Parameters
+    ----------
+    request
+        As `training_job_request` returns it; the source's name is the digest of what it holds.
+    rows
+        SHA-256 of each file that the job learns from, by name.
+    """
+    deciding = {name: request[name] for name in ("AlgorithmSpecification", "HyperParameters", "Environment")}
+    return hashlib.sha256(json.dumps([deciding, dict(rows)], sort_keys=True).encode()).hexdigest()
+
+
+def image_of(config: ModelConfig, images: Mapping[str, str]) -> str:
+    """The image that a model trains and serves with: its own, or its framework's."""
+    return config.training.image or images[config.training.framework_image]
+
+
+def serving_environment(config: ModelConfig) -> dict[str, str]:
+    """Tell the container where its script is, and to answer in the endpoint's content type unless a request says more."""
+    return {
+        # Training put it beside the model.
+        "SAGEMAKER_PROGRAM": "inference.py",
+        "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+        "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": config.endpoint.content_type,
+        **_NO_NETWORK,
+    }
+
+
+def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+    """Ask for the challenger's model, all but its name and its artefact."""
+    return {
+        "ExecutionRoleArn": workshop.scoring_role_arn,
+        "PrimaryContainer": {"Image": workshop.image, "Environment": serving_environment(config)},
+        "EnableNetworkIsolation": True,
+        "Tags": tags_of(workshop),
+    }
+
+
+def transform_request(
+    config: ModelConfig, workshop: Workshop, *, model_name: str, input_uri: str, output_uri: str
+) -> dict[str, Any]:
+    """Ask one model to score the holdout, all but the job's name: the id stays beside each answer."""
+    content_type = config.endpoint.content_type
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": input_uri}}
+    output = {"S3OutputPath": output_uri, "Accept": content_type, "AssembleWith": "Line"}
+    return {
+        "ModelName": model_name,
+        "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
+        "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
+        "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
+        "TransformResources": _instances(config, workshop),
+        "DataProcessing": _join(config),
+        "Tags": tags_of(workshop),
+    }
+
+
+def _join(config: ModelConfig) -> dict[str, str]:
+    if config.endpoint.content_type != "text/csv":
+        return {"InputFilter": "$.payload", "JoinSource": "Input", "OutputFilter": "$['id','SageMakerOutput']"}
+    # The joined line is the id, the features, then the answer's own columns.
+    field = config.prediction.field if isinstance(config.prediction.field, int) else 0
+    answer = 1 + len(config.features) + field
+    kept = ",".join(str(answer + place) for place in range(len(config.answer_columns)))
+    return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{kept}]"}
+
+
+def _hyperparameters(config: ModelConfig, workshop: Workshop) -> dict[str, str]:
+    chosen = dict(config.training.hyperparameters)
+    source = f"/opt/ml/input/data/{_SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
+    script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
+    # Script mode reads every value as JSON: a bare string would not parse.
+    return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}
+
+
+def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+def _instances(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+    instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
+    if has_local_storage(config.training.instance_type):
+        return instances
+    return _encrypted(instances, "VolumeKmsKeyId", workshop)
+
+
+def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
+    return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
+
+
+def tags_of(workshop: Workshop) -> list[dict[str, str]]:
+    """The tags of all that a run makes."""
+    return [{"Key": key, "Value": value} for key, value in workshop.tags]

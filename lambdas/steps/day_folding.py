@@ -1,0 +1,179 @@
+"""Bring one day of one package up to date with its capture objects, a bounded batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import takewhile
+
+from kedge.capture.lines import Block, blocks
+from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
+from kedge.capture.typed_rows import typed_predictions
+from kedge.columns.margins import with_margins
+from kedge.config.model import ModelConfig
+from kedge.errors import DayContendedError
+from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
+from kedge.profile.baseline import Baseline
+from kedge.profile.counting import count_rows_by_hour
+from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import days, inference_logs, predictions, row_objects
+from lambdas.adapters.bucket.counted_ids import CountedIds
+from lambdas.adapters.bucket.inference_logs import Captured
+
+# This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
+BATCH_BYTES = 32 * 1024 * 1024
+# Objects beyond this come last in their day, whatever the batches are: of two rows of one id the first read counts.
+LARGE_BYTES = BATCH_BYTES
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """One package's day; of one that only gains, objects that changed or vanished stay counted as they were."""
+
+    bucket: str
+    config: ModelConfig
+    package_version: str
+    baseline: Baseline
+    day: date
+    only_gains: bool = False
+
+    @property
+    def key(self) -> str:
+        """Where the day is kept."""
+        return days.day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
+
+    def listing(self) -> dict[str, Captured]:
+        """The capture objects that are there."""
+        endpoint = self.config.endpoint
+        prefix = inference_logs.capture_prefix(
+            self.config.model, self.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=self.day
+        )
+        return inference_logs.list_captured(clients.s3(), self.bucket, prefix)
+
+    def plan(self, known: DayProfile, listing: Mapping[str, Captured]) -> FoldPlan:
+        """What is to be counted."""
+        etags = {key: found.etag for key, found in listing.items()}
+        return plan_fold(known.manifest, etags, only_gains=self.only_gains)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What one run added to a day, in how many batches, and whether the day is up to date now."""
+
+    added: DayProfile
+    batches: int
+    is_whole: bool = True
+
+
+def uncounted(place: Place) -> int:
+    """How many capture objects of a day are not counted."""
+    known, _ = days.load_day(clients.s3(), place.bucket, place.key)
+    return len(place.plan(known, place.listing()).keys)
+
+
+def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folded:
+    """Count what is new, batch by batch, each saved before the next is read; stop when the time is over.
+
+    A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
+    part that it had written stays, named by no day (whoever reads the table reads the parts that days name): the winner
+    may have written the very same part, so nobody can safely delete it.
+    """
+    s3, ids = clients.s3(), CountedIds(clients.s3(), place.bucket)
+    added, batches, lost, listing = DayProfile(), 0, 0, None
+    while lost < ATTEMPTS:
+        known, etag = days.load_day(s3, place.bucket, place.key)
+        if listing is None or not known.manifest.keys() <= listing.keys():
+            # Listed after the day was read: what another run has counted is not taken for vanished.
+            listing = place.listing()
+        plan = place.plan(known, listing)
+        if plan.is_empty:
+            return Folded(added, batches)
+        if not has_time():
+            return Folded(added, batches, is_whole=False)
+        kept = DayProfile() if plan.rebuild else known
+        # What is large comes last: however long it takes to read, it keeps no other object waiting.
+        sizes = {key: listing[key].size for key in plan.keys}
+        keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
+        batch = count(place, kept, keys, ids)
+        if days.save_day(s3, place.bucket, place.key, kept.folded(batch), etag=etag):
+            added, batches, lost = added.folded(batch), batches + 1, 0
+            # What has vanished is not asked for again, and what has changed is known as it was read.
+            listing = {key: found for key, found in listing.items() if key not in keys}
+            listing |= {key: Captured(found, 0) for key, found in batch.manifest.items()}
+        else:
+            lost, listing = lost + 1, None
+    raise DayContendedError(key=place.key, attempts=ATTEMPTS)
+
+
+def count(place: Place, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
+    """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
+    etags, tally = dict[str, str](), LineTally()
+    added = DayProfile()
+    for block in blocks(_opened(place, keys, etags, tally), BATCH_BYTES):
+        read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
+        for number, batch in enumerate(_batches(block, place.config, tally)):
+            named = [*read, f"batch {number}"] if number else read
+            added = added.folded(_count_batch(place, batch, (*known.parts, *added.parts), named, ids))
+    return replace(added, manifest=etags)
+
+
+def _opened(
+    place: Place, keys: list[str], etags: dict[str, str], tally: LineTally
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
+    for key in keys:
+        found = row_objects.open_stretches(clients.s3(), place.bucket, key)
+        if found is not None:
+            etags[key] = found.etag
+            yield key, _while_wanted(key, found.content, tally)
+
+
+def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Iterator[bytes]:
+    return takewhile(lambda _: key not in tally.given_up, content)
+
+
+def _count_batch(
+    place: Place, batch: CaptureBatch, parts: tuple[str, ...], read: list[str], ids: CountedIds
+) -> DayProfile:
+    s3, config = clients.s3(), place.config
+    if batch.quarantined:
+        predictions.quarantine(
+            s3,
+            place.bucket,
+            model=config.model,
+            package_version=place.package_version,
+            day=place.day,
+            records=batch.quarantined,
+        )
+    rows = ids.new_rows(batch.table, parts)
+    part: tuple[str, ...] = ()
+    if rows.num_rows:
+        part = (predictions.part_key(config.model, place.package_version, place.day, [*read, *parts]),)
+        ids.save(part[0], rows)
+        predictions.save_part(s3, place.bucket, part[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
+    return DayProfile(
+        hours=count_rows_by_hour(place.baseline, with_margins(rows, config), rows.column(HOUR).to_numpy(), times=TIME)
+        if rows.num_rows
+        else {},
+        parts=part,
+        quarantined=len(batch.quarantined),
+        duplicates=batch.table.num_rows - rows.num_rows,
+        requests=batch.requests_by_hour(),
+    )
+
+
+def _batches(block: Block, config: ModelConfig, tally: LineTally) -> Iterator[CaptureBatch]:
+    """Read a block's records, those that are set aside unread first; lines are numbered in their object."""
+    before = {piece.key: piece.before for piece in block.pieces}
+    if block.long:
+        long = (
+            Quarantined(line.key, line.number, line.reason, line.excerpt.decode("utf-8", "replace"))
+            for line in block.long
+        )
+        yield replace(parse_capture_files([], config), quarantined=tuple(long))
+    for found in capture_batches(((piece.key, piece.content) for piece in block.pieces), config, tally):
+        broken = (replace(record, line=record.line + before[record.key]) for record in found.quarantined)
+        yield CaptureBatch(found.table, tuple(broken))

@@ -1,0 +1,292 @@
+"""Bring the label days up to date with the label files that have come: list, diff, find each label's row, fold, note it last."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kedge.capture.lines import LINE_BYTES_MAX, Block, blocks
+from kedge.config.model import ModelConfig
+from kedge.errors import DayContendedError
+from kedge.labels.fold import (
+    SEARCHED,
+    FoldReport,
+    in_schema,
+    label_schema,
+    last_collected,
+    merge_labels,
+    waiting_labels,
+    waiting_schema,
+)
+from kedge.labels.ledger import FoldedFiles, LabelLedger
+from kedge.labels.records import parse_labels
+from kedge.labels.search import Found, find_rows, given_up, search_days
+from kedge.own_columns import ROW_ID, SOURCE
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import label_days, label_files, row_objects
+from lambdas.adapters.bucket.answered_ids import AnsweredIds
+from lambdas.adapters.bucket.row_objects import Stretches
+
+# A file that is put below an hour longer ago is not found: the ledger knows of no older ones.
+LABEL_LOOK_BACK_DAYS = 30
+# So many days are listed with each run, and all of those above once as many have passed: most files come when they are collected.
+LISTED_DAYS = 7
+# How far before its collection a label's row is looked for: twice the label horizon, but a quarter at least, because the horizon is
+# what most labels need, and a year and a month at most.
+SEARCH_DAYS_MIN, SEARCH_DAYS_MAX = 92, 400
+# So much is folded and noted at a time: a backlog makes progress over several runs, in bounded memory.
+BATCH_BYTES = 32 * 1024 * 1024
+# An object of labels that wait gets no more of them once it holds this many: each is looked at by itself.
+SLOT_LABELS = 250_000
+TOO_LONG = f"a line of more than {LINE_BYTES_MAX:,} bytes"
+ATTEMPTS = 5
+# What became of a label that was looked for.
+STATE, WAITS, MATCHED, UNKNOWN = "state", 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model's labels, at a logical time."""
+
+    bucket: str
+    config: ModelConfig
+    now: datetime
+    horizon_days: float | None
+
+    @property
+    def which(self) -> dict[str, Any]:
+        """What the objects of its labels are found by."""
+        return {"model": self.config.model, "fields": self.config.labels.fields}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Whole lines of label files, and what of the files has been read with them; nothing is read of one whose key tells no hour."""
+
+    pieces: tuple[tuple[str, datetime, bytes], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    partial: Mapping[str, str] = field(default_factory=dict)
+    continued: frozenset[str] = frozenset()
+    broken: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is looked for at a time: the labels that wait in one object, and a batch of new ones."""
+
+    slot: int
+    waiting: tuple[pa.Table, str | None]
+    batch: Batch
+    is_last: bool
+
+
+def fold_labels(
+    bucket: str,
+    config: ModelConfig,
+    *,
+    now: datetime,
+    horizon_days: float | None,
+    has_time: Callable[[], bool] = lambda: True,
+) -> FoldReport:
+    """Fold every label that was collected before now and is new, try again those that wait, and say what it took.
+
+    Whatever is interrupted is done again: the ledger is written last, merging a label again changes nothing, and a run that lost
+    a race merges into what the winner wrote. A run whose time is over stops between two steps.
+    """
+    place, s3 = Place(bucket, config, now, horizon_days), clients.s3()
+    ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
+    since = ledger.listed_since(now, every_run_days=LISTED_DAYS, look_back_days=LABEL_LOOK_BACK_DAYS)
+    is_sweep = since is None or now - since > timedelta(days=LISTED_DAYS)
+    listing = label_files.list_files(s3, bucket, config.model, since=since)
+    answers, report, left = AnsweredIds(s3, bucket, config.model), FoldReport(), dict[int, int]()
+    for step in steps(place, ledger, listing, left):
+        folded, found = fold_step(place, answers, step)
+        left[step.slot] = found.waiting
+        ledger, etag = note(place, (ledger, etag), folded, is_last=step.is_last, is_sweep=is_sweep)
+        report = report.then(found)
+        if not step.is_last and not has_time():
+            report = replace(report, is_whole=False)
+            break
+    return replace(
+        report,
+        waiting=sum(left.values()),
+        unknown_lately=sum(ledger.unknown.values()),
+        broken_lately=ledger.broken_by_reason,
+    )
+
+
+def steps(place: Place, ledger: LabelLedger, listing: Mapping[str, str], left: Mapping[int, int]) -> Iterator[Step]:
+    """Every object of labels that wait once, and every batch with one that has room for what will be left of it.
+
+    Parameters
+    ----------
+    left : mapping of int to int
+        How many labels wait in each object that has been looked at so far.
+    """
+
+    def load(slot: int) -> tuple[pa.Table, str | None]:
+        return label_days.load_waiting(clients.s3(), place.bucket, slot=slot, **place.which)
+
+    unseen = [*range(ledger.slots)]
+    for batch, is_last in batches(place, ledger, listing):
+        is_taken = False
+        while not is_taken:
+            slot = unseen.pop(0) if unseen else next((slot for slot in left if left[slot] < SLOT_LABELS), len(left))
+            waiting = load(slot)
+            is_taken = waiting[0].num_rows < SLOT_LABELS
+            yield Step(slot, waiting, batch if is_taken else Batch(), is_last and is_taken and not unseen)
+    while unseen:
+        slot = unseen.pop(0)
+        yield Step(slot, load(slot), Batch(), not unseen)
+
+
+def batches(place: Place, ledger: LabelLedger, listing: Mapping[str, str]) -> Iterator[tuple[Batch, bool]]:
+    """The lines of the files collected before now, a bounded amount at a time, and which batch is the last; it may be empty."""
+    times = {key: label_files.collected_at(key, place.config.model) for key in ledger.new_files(listing)}
+    undated = {key: listing[key] for key, time in times.items() if time is None}
+    collected = {key: time for key, time in times.items() if time is not None and time < place.now}
+    due = [*collected]
+    opened, begun = dict[str, Stretches](), set[str]()
+    rest = Batch(files=undated, broken={key: {f"{key} is not below yyyy/mm/dd/hh": 1} for key in undated})
+    for block in blocks(_opened(place, ledger, due, listing, opened), BATCH_BYTES):
+        batch = _batch_of(block, opened, begun, collected)
+        if not due and not opened:
+            yield replace(batch, files={**batch.files, **rest.files}, broken={**batch.broken, **rest.broken}), True
+            return
+        yield batch, False
+    yield replace(rest, files={**rest.files, **{key: found.etag for key, found in opened.items()}}), True
+
+
+def _opened(
+    place: Place, ledger: LabelLedger, due: list[str], listing: Mapping[str, str], opened: dict[str, Stretches]
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Open the files that are due one by one, behind what has been read of them; one that vanished meanwhile is left out."""
+    s3, bucket = clients.s3(), place.bucket
+    while due:
+        key = due.pop(0)
+        found = row_objects.open_stretches(s3, bucket, key, start=ledger.read_up_to(key, listing[key]))
+        if found is not None and found.start and found.etag != listing[key]:
+            found = row_objects.open_stretches(s3, bucket, key)
+        if found is not None:
+            opened[key] = found
+            yield key, found.content
+
+
+def _batch_of(block: Block, opened: dict[str, Stretches], begun: set[str], collected: Mapping[str, datetime]) -> Batch:
+    """What is read with a block; a file that goes on behind it stays among those that are open."""
+    ends = {piece.key: piece.end for piece in block.pieces} | {line.key: line.end for line in block.long}
+    *_, last = opened
+    end = opened[last].start + ends.get(last, 0)
+    partial = {last: f"{opened[last].etag} {end}"} if end < opened[last].size else {}
+    batch = Batch(
+        tuple((piece.key, collected[piece.key], piece.content) for piece in block.pieces),
+        {key: found.etag for key, found in opened.items() if key not in partial},
+        partial,
+        frozenset(key for key, found in opened.items() if found.start or key in begun),
+        {line.key: {TOO_LONG: 1} for line in block.long},
+    )
+    for key in batch.files:
+        del opened[key]
+    begun.update(partial)
+    return batch
+
+
+def fold_step(place: Place, answers: AnsweredIds, step: Step) -> tuple[FoldedFiles, FoldReport]:
+    """Put new labels, and those that wait, where their rows are."""
+    batch, known = step.batch, step.waiting[0]
+    fresh, broken = read_labels(place, batch)
+    rows = last_collected(pa.concat_tables([known, fresh]))
+    before = answers.opened
+    limit = search_days(place.horizon_days, at_least=SEARCH_DAYS_MIN, at_most=SEARCH_DAYS_MAX)
+    found = find_rows(rows, answers.of_day, answers.days_since, now=place.now, limit_days=limit)
+    for day, which in found.by_day():
+        fold_day(place, day, in_schema(rows.filter(pa.array(which)), label_schema(place.config.labels.fields)))
+    waiting, unknown = settle(place, step, with_state(rows, found, place.now), fresh)
+    report = FoldReport(
+        files=len(batch.files),
+        labels=fresh.num_rows,
+        broken=sum(sum(each.values()) for each in broken.values()),
+        days_opened=found.opened,
+        objects_opened=answers.opened - before,
+        matched=int((~found.nowhere).sum()),
+        waiting=waiting,
+        unknown=sum(unknown.values()),
+    )
+    return FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot + 1), report
+
+
+def read_labels(place: Place, batch: Batch) -> tuple[pa.Table, dict[str, dict[str, int]]]:
+    """The labels of a batch, and how many records of each file are broken, by reason."""
+    labels, fields = place.config.labels, place.config.labels.fields
+    tables, broken = [waiting_schema(fields).empty_table()], {key: dict(found) for key, found in batch.broken.items()}
+    for key, collected, content in batch.pieces:
+        records = parse_labels(content, fields)
+        if records.broken:
+            broken[key] = dict(Counter(broken.get(key, {})) + Counter(records.broken))
+        dated = waiting_labels(
+            records.table, collected=collected, source=key, fields=fields, id_time_format=labels.id_time_format
+        )
+        tables.append(dated)
+    return pa.concat_tables(tables), broken
+
+
+def fold_day(place: Place, day: date, labels: pa.Table) -> None:
+    """Merge labels into a day; a run that lost the race merges them into what the winner wrote."""
+    s3, bucket = clients.s3(), place.bucket
+    for _ in range(ATTEMPTS):
+        known, etag = label_days.load_day(s3, bucket, day=day, **place.which)
+        merged = merge_labels(known, labels)
+        if merged.equals(known) or label_days.save_day(s3, bucket, place.config.model, day, merged, etag=etag):
+            return
+    raise DayContendedError(key=label_days.day_key(place.config.model, day), attempts=ATTEMPTS)
+
+
+def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
+    """The labels that were looked for, with what became of each."""
+    state = np.where(found.nowhere, np.where(given_up(rows, now), UNKNOWN, WAITS), MATCHED)
+    searched = rows.set_column(rows.schema.get_field_index(SEARCHED), SEARCHED, pa.array(found.searched, pa.bool_()))
+    return searched.append_column(STATE, pa.array(state, pa.int8()))
+
+
+def settle(place: Place, step: Step, looked: pa.Table, fresh: pa.Table) -> tuple[int, dict[str, int]]:
+    """Keep the labels that still wait; return how many, and how many were given up of each file."""
+    s3, model, slot, (waiting, etag) = clients.s3(), place.config.model, step.slot, step.waiting
+    for _ in range(ATTEMPTS):
+        # What another run has settled meanwhile waits no longer, whatever became of it here.
+        ids = pa.chunked_array([*waiting.column(ROW_ID).chunks, *fresh.column(ROW_ID).chunks], pa.string())
+        mine = looked.filter(pc.is_in(looked.column(ROW_ID), value_set=ids))
+        theirs = waiting.append_column(STATE, pa.repeat(pa.scalar(WAITS, pa.int8()), waiting.num_rows))
+        settled = last_collected(pa.concat_tables([theirs, mine]))
+        left = settled.filter(pc.equal(settled.column(STATE), WAITS)).drop_columns([STATE])
+        if left.equals(waiting) or label_days.save_waiting(s3, place.bucket, model, left, etag=etag, slot=slot):
+            gone = settled.filter(pc.equal(settled.column(STATE), UNKNOWN))
+            return left.num_rows, dict(Counter(gone.column(SOURCE).to_pylist()))
+        waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
+    raise DayContendedError(key=label_days.waiting_key(model, slot), attempts=ATTEMPTS)
+
+
+def note(
+    place: Place, before: tuple[LabelLedger, str | None], folded: FoldedFiles, *, is_last: bool, is_sweep: bool
+) -> tuple[LabelLedger, str | None]:
+    """Write into the ledger what was folded; return it as it stands."""
+    s3, bucket, (ledger, etag) = clients.s3(), place.bucket, before
+    first = label_files.label_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
+    for _ in range(ATTEMPTS):
+        noted = ledger.with_folded(folded, before=before[0])
+        # Before the first file has come no backlog has been folded: it may be of any age.
+        if is_last and is_sweep and noted.files:
+            noted = replace(noted, swept=max(noted.swept, place.now.isoformat()))
+        noted = noted.since(first) if noted.swept else noted
+        if noted == ledger:
+            return ledger, etag
+        if label_days.save_ledger(s3, bucket, place.config.model, noted, etag=etag):
+            return (noted, None) if is_last else label_days.load_ledger(s3, bucket, **place.which)
+        ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
+    raise DayContendedError(key=label_days.ledger_key(place.config.model), attempts=ATTEMPTS)

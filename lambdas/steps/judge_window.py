@@ -1,0 +1,168 @@
+"""A window gathered from its hours, with what is known beside its columns, and judged with what the labels say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from kedge.config.model import ModelConfig
+from kedge.drift.report import DriftReport, judge_drift
+from kedge.drift.window_quality import WindowFacts, by_hour, judge_window_quality
+from kedge.model_monitor import constraint_violations, window_statistics
+from kedge.performance.window import not_measured
+from kedge.profile.baseline import Profile
+from kedge.profile.day import DayProfile, manifest_digest
+from kedge.profile.design_effect import design_effects
+from lambdas.adapters import clients, metrics
+from lambdas.adapters.bucket import baselines, days, reports
+from lambdas.adapters.state import served, windows
+from lambdas.steps.earlier_hours import Ruler, load_seasonal_baseline
+from lambdas.steps.requests import CADENCES, JudgeRequest, Window
+
+_WEEK = timedelta(days=7)
+Days = Mapping[date, DayProfile]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose window it is, and where its facts are found."""
+
+    bucket: str
+    table: str
+    config: ModelConfig
+    package_version: str
+
+    @property
+    def cadence(self) -> timedelta:
+        """How much of a window is new when it is judged."""
+        return CADENCES[self.config.cadence.judge]
+
+
+def gather_facts(place: Place, request: JudgeRequest, counted: Days) -> WindowFacts:
+    """Put together what the champion's days, the state table and CloudWatch know of the window."""
+    start, end = request.window.start, request.window.end
+    facts = WindowFacts(
+        end,
+        place.cadence,
+        by_hour({day: rows_of(found) for day, found in counted.items()}, start, end),
+        records=sum(sum(found.requests.values()) for found in counted.values()),
+        quarantined=sum(found.quarantined for found in counted.values()),
+        duplicates=sum(found.duplicates for found in counted.values()),
+    )
+    # A package promoted within the new stretch has not answered all of it.
+    return with_stretch(facts, place, request, counted) if end - place.cadence >= start else facts
+
+
+def with_stretch(facts: WindowFacts, place: Place, request: JudgeRequest, counted: Days) -> WindowFacts:
+    """Add what is known of the stretch that is new since the last judgement."""
+    end, endpoint = request.window.end, place.config.endpoint
+    invocations = metrics.endpoint_invocations(
+        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
+    )
+    return replace(
+        facts,
+        earlier_weeks=earlier_weeks(place, end),
+        invocations=invocations,
+        requests=count_requests(place, request, counted),
+    )
+
+
+def rows_of(day: DayProfile) -> dict[int, int]:
+    """Rows of each hour of a day."""
+    return {hour: profile.rows for hour, profile in day.hours.items()}
+
+
+def earlier_weeks(place: Place, end: datetime) -> list[tuple[int, ...]]:
+    """Rows of the same hours in earlier weeks, whichever package answered them, as they were judged then."""
+    ends = [end - week * _WEEK for week in range(1, place.config.quality.volume_weeks + 1)]
+    found = [windows.load_window(clients.dynamodb(), place.table, place.config.model, end) for end in ends]
+    hours = place.cadence // timedelta(hours=1)
+    return [window.rows_by_hour for window in found if window is not None and len(window.rows_by_hour) == hours]
+
+
+def count_requests(place: Place, request: JudgeRequest, counted: Days) -> int:
+    """Captured requests of the new stretch, of every package that answered: the endpoint counts them together."""
+    model, start, end = place.config.model, request.window.end - place.cadence, request.window.end
+    answered = [counted]
+    for version in served.load(clients.dynamodb(), place.table, model, now=request.time):
+        if version != place.package_version:
+            found = days.load_days(
+                clients.s3(),
+                place.bucket,
+                model=model,
+                package_version=version,
+                baseline=version,
+                first=start.date(),
+                last=(end - timedelta(microseconds=1)).date(),
+            )
+            answered.append(found)
+    return sum(sum(by_hour({day: f.requests for day, f in found.items()}, start, end)) for found in answered)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A window's report, the rows of each hour that was new, and what Model Monitor would write beside it."""
+
+    report: DriftReport
+    new_rows_by_hour: tuple[int, ...]
+    monitor_files: Mapping[str, Mapping[str, Any]]
+
+
+def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Judged:
+    """Sum the window's hours and judge them with what the labels say."""
+    s3, bucket, config = clients.s3(), place.bucket, place.config
+    start, end = request.window.start, request.window.end
+    baseline = baselines.load_baseline(s3, bucket, config.model, baseline_name)
+    counted = days.load_days(
+        s3,
+        bucket,
+        model=config.model,
+        package_version=place.package_version,
+        baseline=baseline_name,
+        first=start.date(),
+        last=(end - timedelta(microseconds=1)).date(),
+    )
+    digest = manifest_digest({str(day): found.manifest for day, found in counted.items()})
+    before = windows.load_window(clients.dynamodb(), place.table, config.model, end)
+    performance = reports.load_json(s3, bucket, request.performance_key) if request.performance_key else None
+    if request.not_measured is not None:
+        performance = not_measured(request.not_measured)
+    facts = gather_facts(place, request, counted)
+    earlier = load_seasonal_baseline(Ruler(bucket, config, place.package_version, baseline), request.window)
+    hours = window_hours(counted, request.window)
+    window = sum(hours, start=baseline.empty())
+    report = judge_drift(
+        baseline,
+        window,
+        config,
+        start=start,
+        end=end,
+        revision=1 if before is None else before.revision + (before.digest != digest),
+        manifests_digest=digest,
+        performance=performance,
+        window_checks=judge_window_quality(facts, config.quality),
+        before=earlier.profile if earlier else None,
+        design_effects=design_effects(baseline, hours),
+    )
+    report = report.judged_against(earlier.sources, earlier.notes) if earlier else report
+    files = {
+        "statistics": window_statistics(baseline, window),
+        "constraint_violations": constraint_violations(report, config),
+    }
+    constraints = reports.load_json(s3, bucket, f"baselines/{config.model}/{baseline_name}/constraints.json")
+    return Judged(report, tuple(facts.stretch), files | ({"constraints": constraints} if constraints else {}))
+
+
+def window_hours(counted: Mapping[date, DayProfile], window: Window) -> list[Profile]:
+    """The hours that lie wholly in the window, in the order of time."""
+    hours = {}
+    for day, found in counted.items():
+        for hour, profile in found.hours.items():
+            begins = window.start.replace(
+                year=day.year, month=day.month, day=day.day, hour=hour, minute=0, second=0, microsecond=0
+            )
+            if window.start <= begins < window.end:
+                hours[begins] = profile
+    return [hours[begins] for begins in sorted(hours)]

@@ -1,0 +1,169 @@
+"""What people are told of a judged window: once as an episode of alarms begins, changes and ends, and of a blind monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from kedge.alerts.episode import AlertWindow, as_told, follow_episode
+from kedge.alerts.verdicts import alert_severity, alert_window, newly_blind
+from kedge.comparisons import counted
+from kedge.drift.report import DriftReport
+from kedge.errors import EpisodeContendedError
+from kedge.labels.losses import label_losses
+from kedge.retraining.sustained import sustained
+from kedge.severity import Severity
+from lambdas.adapters import clients, telling
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.state import alert_episodes, windows
+from lambdas.adapters.times import to_text
+from lambdas.steps.judge_window import Place
+from report.alert_text import render_alert
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class WindowDesk:
+    """Where a window's news goes, and when it was judged."""
+
+    place: Place
+    messages: telling.Desk
+    time: datetime
+
+    @property
+    def model(self) -> str:
+        """Whose windows these are."""
+        return self.place.config.model
+
+
+def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
+    """Write the timeline, and alert where the episode that the window stands in has news."""
+    detail = timeline_detail(report, key)
+    if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
+        detail["reasons"] = [f"{counted(report.rows, 'row')} so far, {report.minimum_rows:,} are needed to judge drift"]
+    # A window's message may come again, with other labels: it is one window, and one entry.
+    timeline.record(
+        clients.s3(),
+        desk.place.bucket,
+        model=desk.model,
+        kind="window_judged",
+        time=desk.time,
+        detail=detail,
+        name=f"{to_text(report.end)}#{report.revision}",
+    )
+    tell_lost_labels(report, desk)
+    window = alert_window(report, lasting(report, desk.place))
+    detail |= {"on_drift": desk.place.config.retraining.on_drift}
+    tell_episode(window, detail | {"severity": window.severity.value}, desk)
+    if not window.alarms(desk.place.config.alerts) and is_blind(report, desk.place):
+        tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)
+
+
+def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) -> None:
+    """Take the window into the episode, then tell what is untold: a crash in between tells it with the next attempt."""
+    dynamodb, place = clients.dynamodb(), desk.place
+    for _ in range(ATTEMPTS):
+        before, revision = alert_episodes.load(dynamodb, place.table, desk.model)
+        episode = follow_episode(before, window, place.config.alerts)
+        if episode is None:
+            return
+        if episode == before or alert_episodes.save(dynamodb, place.table, desk.model, episode, revision=revision):
+            break
+    else:
+        raise EpisodeContendedError(model=desk.model, attempts=ATTEMPTS)
+    if (news := episode.untold) is None:
+        return
+    fresh = {name: episode.alarms[name].severity.value for name in news.fresh}
+    told = {"news": news.kind, "since": to_text(episode.since), "new": fresh}
+
+    def remember() -> None:
+        # Whoever was faster has seen what was untold, and has told it with its own.
+        alert_episodes.save(
+            dynamodb, place.table, desk.model, as_told(episode), revision=revision + (episode != before)
+        )
+
+    alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk, remember)
+
+
+def tell_once(what: str, detail: dict[str, Any], desk: WindowDesk) -> None:
+    """Alert of something that is no episode, unless people have heard it."""
+    dynamodb, table = clients.dynamodb(), desk.place.table
+    if not windows.is_told(dynamodb, table, desk.model, what):
+        alert(detail, desk, lambda: windows.remember_told(dynamodb, table, desk.model, what, now=desk.time))
+
+
+def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], object]) -> None:
+    """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
+    place, kind = desk.place, "window_judged"
+    message = detail | {"report": f"s3://{place.bucket}/{detail['report_key'].replace('.json', '.html')}"}
+    subject = render_alert(kind, desk.model, desk.time, message).subject
+    kept = ("severity", "window", "report_key", "alarm_episode")
+    sent = {"subject": subject} | {name: fact for name, fact in detail.items() if name in kept}
+    timeline.record(clients.s3(), place.bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
+    telling.record_and_tell(
+        desk.messages, model=desk.model, kind=kind, time=desk.time, detail=message, entered=True, when_kept=remember
+    )
+
+
+def lasting(report: DriftReport, place: Place) -> Severity | None:
+    """What the labels say; a loss that has not lasted as long as the YAML asks for is a warning."""
+    policy = place.config.performance
+    if report.measured is not Severity.CRITICAL or policy.breaches == 1:
+        return report.measured
+    since = report.end - 2 * policy.of_windows * (report.end - report.start)
+    found = windows.load_windows(clients.dynamodb(), place.table, report.model, since=since)
+    known = [w.verdict for w in found if w.package_version == report.baseline and w.verdict.end <= report.end]
+    measured = [w for w in known if w.performance not in (None, Severity.INSUFFICIENT_DATA)]
+    lost = [w.performance is Severity.CRITICAL for w in measured]
+    lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
+    return Severity.CRITICAL if lasts[-1:] == [True] else Severity.WARNING
+
+
+def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
+    """The report without its statistics, as the timeline and the alert carry it."""
+    document = report.to_json()
+    wanted = ("window", "revision", "severity", "reasons", "performance", "confidence")
+    detail = {name: document[name] for name in wanted if name in document}
+    # What moved and matters leads: whoever shortens the list keeps its beginning.
+    ranked = sorted(report.columns, key=lambda c: (-c.severity.rank, -c.relevance))
+    columns = [
+        {"name": c.column.name, "severity": c.severity.value, "effect": c.effect, "psi": c.statistics.get("psi")}
+        | ({} if c.importance is None else {"importance": c.importance})
+        for c in ranked
+    ]
+    return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
+
+
+def is_blind(report: DriftReport, place: Place) -> bool:
+    """Whether this is the second whole window in a row in which nothing could be judged."""
+    if alert_severity(report.columns_severity, report.measured) is not Severity.INSUFFICIENT_DATA:
+        return False
+    if is_young(report.start, report.end, place):
+        return False
+    ends = [report.end - n * place.cadence for n in (1, 2)]
+    found = [windows.load_window(clients.dynamodb(), place.table, report.model, end) for end in ends]
+    blind = [
+        window is not None
+        and window.verdict.drift is Severity.INSUFFICIENT_DATA
+        and not is_young(window.verdict.start, window.verdict.end, place)
+        for window in found
+    ]
+    return newly_blind([True, *blind])
+
+
+def is_young(start: datetime, end: datetime, place: Place) -> bool:
+    """Whether a window begins with the promotion and is still growing: that it holds little is no sign of blindness."""
+    return end - start < timedelta(days=place.config.cadence.window_days)
+
+
+def tell_lost_labels(report: DriftReport, desk: WindowDesk) -> None:
+    """Tell once for a package where many of the labels that arrive match no row, or are no class."""
+    config = desk.place.config
+    classes = () if config.problem == "regression" else config.labels.classes
+    for loss, reason in label_losses((report.performance or {}).get("join", {}), classes).items():
+        what = f"labels#{report.baseline}#{loss}"
+        detail = {"package_version": report.baseline, "reasons": [reason]}
+        telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)

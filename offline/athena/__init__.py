@@ -1,0 +1,1 @@
+"""Athena: runs SQL over the catalogue's tables."""

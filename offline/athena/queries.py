@@ -1,0 +1,141 @@
+"""Athena: runs the SQL that it is given over the catalogue's tables and S3's objects, in the name of who asks.
+
+The real service plans a query with Trino, reads and writes S3 as the caller, and ends it as SUCCEEDED, FAILED or CANCELLED.
+Imitated: UNLOAD of a SELECT, parsed in Athena's dialect (sqlglot) and executed by DuckDB; its tables (`offline.athena.tables`);
+a target that must be empty, files named as Athena names them, times without a zone; the manifest in the workgroup's own place;
+the permissions; failures with Athena's reasons. A query takes no time on the account's clock: it is a function that waits for
+it, within one instant. Not imitated, and an error: every other statement.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
+from moto.athena.models import AthenaBackend, Execution
+from moto.athena.responses import AthenaResponse
+from moto.core.exceptions import JsonRESTError
+from moto.moto_api._internal import mock_random
+
+from offline.athena.tables import QueryError, read_table
+from offline.sagemaker.storage import split_uri
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from offline.account import Account
+
+UNLOAD = re.compile(r"\s*UNLOAD\s*\((.*)\)\s*TO\s*'((?:[^']|'')+)'\s*WITH\s*\(([^()]*)\)\s*", re.DOTALL | re.IGNORECASE)
+OPTION = re.compile(r"(\w+)\s*=\s*'([^']*)'")
+SQL_BYTES_MAX = 262_144
+FILES = 2  # as many workers would write theirs
+
+
+def install(account: Account) -> None:
+    """Have moto's Athena run what it is asked."""
+    start, describe = AthenaBackend.start_query_execution, AthenaResponse.get_query_execution
+    reasons: dict[str, str] = {}
+
+    def started(backend: AthenaBackend, query: str, *args: Any, **named: Any) -> str:
+        select, target = _parsed(query)
+        identifier = start(backend, query, *args, **named)
+        execution = backend.executions[identifier]
+        try:
+            _run(account, execution, select, target)
+            execution.status = "SUCCEEDED"
+        except QueryError as error:
+            execution.status, reasons[identifier] = "FAILED", str(error)
+        return identifier
+
+    def described(response: AthenaResponse) -> str:
+        answer = json.loads(describe(response))
+        status = answer["QueryExecution"]["Status"]
+        if answer["QueryExecution"]["QueryExecutionId"] in reasons:
+            status["StateChangeReason"] = reasons[answer["QueryExecution"]["QueryExecutionId"]]
+        return json.dumps(answer)
+
+    account.patch(AthenaBackend, "start_query_execution", started)
+    account.patch(AthenaResponse, "get_query_execution", described)
+
+
+def _parsed(query: str) -> tuple[exp.Expression, str]:
+    """The SELECT of an UNLOAD, and where its result goes."""
+    import sqlglot  # with DuckDB, a development requirement: not for those who never query
+    from sqlglot.errors import SqlglotError
+
+    if len(query.encode()) > SQL_BYTES_MAX:
+        raise _refusal(f"Query string is longer than {SQL_BYTES_MAX} bytes")
+    unload = UNLOAD.fullmatch(query)
+    options = dict(OPTION.findall(unload[3])) if unload else {}
+    if unload is None or {name.lower(): value.upper() for name, value in options.items()}.get("format") != "PARQUET":
+        raise NotImplementedError(f"of Athena's statements only UNLOAD to Parquet is imitated, not: {query[:80]}")
+    try:
+        return sqlglot.parse_one(unload[1], read="athena"), unload[2].replace("''", "'")
+    except SqlglotError as error:
+        raise _refusal(f"line 1:1: {error}") from error
+
+
+def _refusal(message: str) -> JsonRESTError:
+    return JsonRESTError("InvalidRequestException", message)
+
+
+def _run(account: Account, execution: Execution, select: exp.Expression, target: str) -> None:
+    s3 = account.plain_client("s3")
+    database = (execution.context or {}).get("Database", "default")  # type: ignore[attr-defined]  # moto types it as text
+    try:
+        bucket, prefix = split_uri(target)
+        s3.get_bucket_location(Bucket=bucket)
+        result = _executed(account, select, database)
+        _check_columns(result.schema)
+        if s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"):
+            raise QueryError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {target}")
+        written = _write(s3, bucket, prefix, result)
+        bucket, key = split_uri(execution.workgroup.configuration["ResultConfiguration"]["OutputLocation"])
+        manifest = "".join(f"{uri}\n" for uri in written)
+        s3.put_object(Bucket=bucket, Key=f"{key}{execution.id}-manifest.csv", Body=manifest.encode())
+    except ClientError as error:
+        raise QueryError(f"PERMISSION_DENIED: {error.response['Error']['Message']}") from error
+
+
+def _executed(account: Account, select: exp.Expression, database: str) -> pa.Table:
+    import duckdb
+    from sqlglot import exp
+
+    with duckdb.connect(config={"threads": 1}) as connection:
+        for place, table in enumerate(list(select.find_all(exp.Table))):
+            connection.register(f"table_{place}", read_table(account, table, database))
+            table.set("this", exp.to_identifier(f"table_{place}"))
+            table.set("db", None)
+        try:
+            return connection.execute(select.sql("duckdb")).fetch_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(f"SYNTAX_ERROR: {error}") from error
+
+
+def _check_columns(schema: pa.Schema) -> None:
+    names = [name.lower() for name in schema.names]
+    for field in schema:
+        if names.count(field.name.lower()) > 1:
+            raise QueryError(f"DUPLICATE_COLUMN_NAME: Column name '{field.name.lower()}' specified more than once")
+        if getattr(field.type, "tz", None):
+            raise QueryError("NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time zone")
+
+
+def _write(s3: Any, bucket: str, prefix: str, result: pa.Table) -> list[str]:
+    """Write the rows as several workers do, or nothing where there are none."""
+    result = result.rename_columns([name.lower() for name in result.schema.names])
+    size = -(-result.num_rows // FILES)
+    written = []
+    for start in range(0, result.num_rows, size or 1):
+        sink = io.BytesIO()
+        pq.write_table(result.slice(start, size), sink, compression="snappy", use_deprecated_int96_timestamps=True)
+        key = f"{prefix}{time.strftime('%Y%m%d_%H%M%S')}_{start:05d}_offln_{mock_random.uuid4()}"
+        s3.put_object(Bucket=bucket, Key=key, Body=sink.getvalue())
+        written.append(f"s3://{bucket}/{key}")
+    return written

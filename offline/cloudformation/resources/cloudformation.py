@@ -1,0 +1,16 @@
+"""AWS::CloudFormation::WaitConditionHandle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.cloudformation.resources.model import Made, Making, nothing_to_delete, resource_type
+
+
+def wait_condition_handle(making: Making, _properties: dict[str, Any]) -> Made:
+    """Name the address that a signal would be sent to; nobody waits for one."""
+    region = making.account.region
+    return Made(f"https://cloudformation-waitcondition-{region}.s3.{region}.amazonaws.com/{making.name()}")
+
+
+TYPES = (resource_type("AWS::CloudFormation::WaitConditionHandle", "", wait_condition_handle, nothing_to_delete),)

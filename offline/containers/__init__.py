@@ -1,0 +1,1 @@
+"""The processes in which training scripts and inference containers run."""

@@ -1,0 +1,1 @@
+"""How one service reaches another: events, queues, topics and schedules."""

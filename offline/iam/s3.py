@@ -1,0 +1,98 @@
+"""What S3's operations ask of IAM; an object's version, tags and key encryption ask for more."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from offline.iam.actions import Need, Needs, Params, Place
+
+
+def _bucket(name: str) -> str:
+    return name if name.startswith("arn:") else f"arn:aws:s3:::{name}"
+
+
+def _object(params: Params) -> str:
+    return f"{_bucket(params['Bucket'])}/{params['Key']}"
+
+
+def _read(params: Params, _place: Place) -> list[Need]:
+    return [Need("s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject", _object(params))]
+
+
+def _write(params: Params, _place: Place) -> list[Need]:
+    facts = {
+        "s3:x-amz-server-side-encryption": params.get("ServerSideEncryption"),
+        "s3:x-amz-server-side-encryption-aws-kms-key-id": params.get("SSEKMSKeyId"),
+        "s3:x-amz-acl": params.get("ACL"),
+    }
+    needs = [Need("s3:PutObject", _object(params), {key: value for key, value in facts.items() if value is not None})]
+    needs += [Need("s3:PutObjectTagging", _object(params))] if params.get("Tagging") else []
+    # Who compares ETags learns what is there. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    needs += [Need("s3:GetObject", _object(params))] if params.get("IfMatch") else []
+    return needs + ([Need("s3:PutObjectAcl", _object(params))] if params.get("ACL") else [])
+
+
+def copied_from(source: Any) -> tuple[str, str, str | None]:
+    """Return bucket, key and version of a CopySource, written either way."""
+    if isinstance(source, dict):
+        return source["Bucket"], source["Key"], source.get("VersionId")
+    path, _, query = str(source).partition("?")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return bucket, key, parse_qs(query).get("versionId", [None])[0]
+
+
+def _copy(params: Params, place: Place) -> list[Need]:
+    bucket, key, version = copied_from(params["CopySource"])
+    source = {"Bucket": bucket, "Key": key, "VersionId": version}
+    return [*_write(params, place), *_read(source, place)]
+
+
+def _delete(params: Params, _place: Place) -> list[Need]:
+    return [Need("s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject", _object(params))]
+
+
+def _delete_several(params: Params, place: Place) -> list[Need]:
+    entries = [{"Bucket": params["Bucket"], **entry} for entry in params["Delete"]["Objects"]]
+    return [need for entry in entries for need in _delete(entry, place)]
+
+
+def _list(action: str) -> Needs:
+    def needs(params: Params, _place: Place) -> list[Need]:
+        facts = {"s3:prefix": params.get("Prefix", ""), "s3:max-keys": params.get("MaxKeys", 1000)}
+        if "Delimiter" in params:
+            facts["s3:delimiter"] = params["Delimiter"]
+        return [Need(action, _bucket(params["Bucket"]), facts)]
+
+    return needs
+
+
+def _on_object(action: str) -> Needs:
+    return lambda params, _place: [Need(action, _object(params))]
+
+
+def _on_bucket(action: str) -> Needs:
+    return lambda params, _place: [Need(action, _bucket(params["Bucket"]))]
+
+
+S3: dict[str, Needs] = {
+    "GetObject": _read,
+    "HeadObject": _read,
+    "PutObject": _write,
+    "CopyObject": _copy,
+    "DeleteObject": _delete,
+    "DeleteObjects": _delete_several,
+    "CreateMultipartUpload": _write,
+    "UploadPart": _on_object("s3:PutObject"),
+    "UploadPartCopy": _copy,
+    "CompleteMultipartUpload": _on_object("s3:PutObject"),
+    "AbortMultipartUpload": _on_object("s3:AbortMultipartUpload"),
+    "ListObjects": _list("s3:ListBucket"),
+    "ListObjectsV2": _list("s3:ListBucket"),
+    "ListObjectVersions": _list("s3:ListBucketVersions"),
+    "HeadBucket": _on_bucket("s3:ListBucket"),
+    "GetBucketLocation": _on_bucket("s3:GetBucketLocation"),
+    "GetObjectTagging": _on_object("s3:GetObjectTagging"),
+    "PutObjectTagging": _on_object("s3:PutObjectTagging"),
+    "ListBuckets": lambda _params, _place: [Need("s3:ListAllMyBuckets", "*")],
+}

@@ -1,0 +1,1 @@
+"""SageMaker: jobs, models, endpoints, their updates, the registry and Data Capture."""

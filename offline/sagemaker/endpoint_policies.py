@@ -1,0 +1,81 @@
+"""What SageMaker refuses in an UpdateEndpoint request: waits, sizes, timeouts, alarms that ring or are not there.
+
+A canary or a linear step is whole instances, each with its share of the traffic: a percentage is rounded down to them,
+and is at least one. More than half of the fleet is refused, so one instance has no canary at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from offline.sagemaker.api import ValidationError
+
+TIMEOUT_SECONDS_MIN, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_DEFAULT = 600, 28_800, 14_400
+WAIT_SECONDS_MAX = 3600
+CAPACITY = "CAPACITY_PERCENT"
+LIMITS = {"CANARY": ("CanarySize", 1, 50), "LINEAR": ("LinearStepSize", 10, 50)}
+
+
+def check_update(account: Any, request: dict[str, Any], *, instances: int) -> None:
+    """Refuse an UpdateEndpoint request that SageMaker would, for the smaller of two fleets of so many instances."""
+    deployment = request.get("DeploymentConfig") or {}
+    if deployment.get("RollingUpdatePolicy"):
+        raise ValidationError("RollingUpdatePolicy is not imitated: use BlueGreenUpdatePolicy")
+    if policy := deployment.get("BlueGreenUpdatePolicy"):
+        _check_policy(policy, instances)
+    names = rollback_alarms(deployment)
+    if not names:
+        return
+    if "BlueGreenUpdatePolicy" not in deployment or len(names) > 10:
+        raise ValidationError("AutoRollbackConfiguration takes 1 to 10 alarms, beside a BlueGreenUpdatePolicy.")
+    known = account.backend("cloudwatch").alarms
+    if missing := [name for name in names if name not in known]:
+        raise ValidationError(f"Could not find CloudWatch alarm(s): {', '.join(missing)}.")
+    if ringing := account.alarms.in_alarm(names):
+        raise ValidationError(
+            f"The following CloudWatch alarms are in ALARM state: {', '.join(ringing)}. "
+            "Rollback alarms must not be in ALARM state when a deployment starts."
+        )
+
+
+def whole_instances(size: dict[str, Any], instances: int) -> int:
+    """Return how many of a fleet's instances a CapacitySize is."""
+    wanted = instances * size["Value"] // 100 if size["Type"] == CAPACITY else size["Value"]
+    return max(1, int(wanted))
+
+
+def _check_policy(policy: dict[str, Any], instances: int) -> None:
+    routing = policy["TrafficRoutingConfiguration"]
+    wait, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
+    timeout = policy.get("MaximumExecutionTimeoutInSeconds", TIMEOUT_SECONDS_DEFAULT)
+    if not (0 <= wait <= WAIT_SECONDS_MAX and 0 <= termination <= WAIT_SECONDS_MAX):
+        raise ValidationError(f"Waits must be between 0 and {WAIT_SECONDS_MAX} seconds.")
+    if not TIMEOUT_SECONDS_MIN <= timeout <= TIMEOUT_SECONDS_MAX:
+        raise ValidationError(
+            f"MaximumExecutionTimeoutInSeconds must be between {TIMEOUT_SECONDS_MIN} and {TIMEOUT_SECONDS_MAX}."
+        )
+    steps = 1
+    if routing["Type"] in LIMITS:
+        name, low, high = LIMITS[routing["Type"]]
+        size = routing.get(name)
+        if size is None:
+            raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
+        if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
+            raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
+        if (step := whole_instances(size, instances)) > instances / 2:
+            raise ValidationError(
+                f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
+            )
+        if routing["Type"] == "LINEAR":
+            steps = -(-instances // step) - 1
+    if timeout <= wait * steps + termination:
+        raise ValidationError(
+            "MaximumExecutionTimeoutInSeconds must be larger than TerminationWaitInSeconds and WaitIntervalInSeconds "
+            "together."
+        )
+
+
+def rollback_alarms(deployment: dict[str, Any]) -> list[str]:
+    """Return the names of the alarms that a deployment watches."""
+    alarms = (deployment.get("AutoRollbackConfiguration") or {}).get("Alarms") or []
+    return [alarm["AlarmName"] for alarm in alarms]

@@ -1,0 +1,141 @@
+"""SageMaker's training and transform jobs: their life on the account's clock, and the operations that tell of it.
+
+The real service checks a request, starts instances, downloads, runs the container, uploads, and ends Completed, Failed
+or Stopped. Imitated: unique names, roles, missing inputs and models; the states with their times (a job takes 4 to 9
+minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events. The work is real (`offline.sagemaker.training_run`,
+`offline.sagemaker.transform_run`), starts when the instances would be ready and is waited for, in real time, when it should be
+done. Not imitated: tuning, processing, spot, checkpoints, distributed training, warm pools.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedge.config.instance_types import has_local_storage
+from offline.sagemaker import models as sagemaker_models
+from offline.sagemaker.api import (
+    Described,
+    ResourceInUseException,
+    ValidationError,
+    add_operations,
+    arn,
+    check_name,
+    check_role,
+)
+from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind
+from offline.sagemaker.storage import Storage
+from offline.sagemaker.training_run import TrainingRun
+from offline.sagemaker.transform_run import TransformRun
+
+RUNTIME_DEFAULT_SECONDS = 86_400
+
+
+def _check_volume(resources: dict[str, Any]) -> None:
+    if "VolumeKmsKeyId" in resources and has_local_storage(resources["InstanceType"]):
+        raise ValidationError(
+            f"VolumeKmsKeyId is not supported for instance type {resources['InstanceType']}: its local storage is "
+            "encrypted by the instance's hardware."
+        )
+
+
+def install(account: Any) -> None:
+    """Answer SageMaker's operations on models and on training and transform jobs."""
+    sagemaker_models.install(account)
+    jobs = Jobs(account)
+    account.on_close(jobs.close)
+    add_operations(
+        account,
+        CreateTrainingJob=jobs.create_training,
+        DescribeTrainingJob=lambda request: jobs.find(TRAINING, request).response_object,
+        StopTrainingJob=lambda request: jobs.stop(TRAINING, request),
+        CreateTransformJob=jobs.create_transform,
+        DescribeTransformJob=lambda request: jobs.find(TRANSFORM, request).response_object,
+        StopTransformJob=lambda request: jobs.stop(TRANSFORM, request),
+    )
+
+
+class Jobs:
+    """The account's jobs."""
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        backend = account.backend("sagemaker")
+        self._known: dict[str, dict[str, Any]] = {
+            TRAINING.word: backend.training_jobs,
+            TRANSFORM.word: backend.transform_jobs,
+        }
+
+    # Operations ---------------------------------------------------------------------------------------------------
+
+    def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer CreateTrainingJob."""
+        self._check_new(TRAINING, request["TrainingJobName"])
+        _check_volume(request["ResourceConfig"])
+        check_role(self.account, request["RoleArn"])
+        self._require_instances(TRAINING, request["ResourceConfig"])
+        run = TrainingRun(self.account, request)
+        run.check()
+        limit = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", RUNTIME_DEFAULT_SECONDS)
+        output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
+        artefacts = {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"}
+        job = Job(self.account, TRAINING, request, run, limit)
+        job.document["ModelArtifacts"] = artefacts
+        return self._begin(job)
+
+    def create_transform(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer CreateTransformJob."""
+        self._check_new(TRANSFORM, request["TransformJobName"])
+        _check_volume(request["TransformResources"])
+        model = self.account.sagemaker_models.find(request["ModelName"])
+        self._require_instances(TRANSFORM, request["TransformResources"])
+        run = TransformRun(self.account, request, Storage(self.account, model.document["ExecutionRoleArn"]))
+        run.check()
+        return self._begin(Job(self.account, TRANSFORM, request, run, RUNTIME_DEFAULT_SECONDS))
+
+    def _check_new(self, kind: Kind, name: str) -> None:
+        check_name(name, f"{kind.word.lower()}JobName")
+        if name in self._known[kind.word]:
+            raise ResourceInUseException(
+                "Job name must be unique within an AWS account and region, and a job with this name already exists "
+                f"({arn(self.account, kind.arn, name)})"
+            )
+
+    def _require_instances(self, kind: Kind, wanted: dict[str, Any]) -> None:
+        resources = "ResourceConfig" if kind is TRAINING else "TransformResources"
+        instance_type = wanted.get("InstanceType", "")
+        present = [job.document for job in self._known[kind.word].values()]
+        running = [
+            int(document[resources].get("InstanceCount", 1))
+            for document in present
+            if document[kind.status_field] in ("InProgress", "Stopping")
+            and document[resources].get("InstanceType") == instance_type
+        ]
+        count = int(wanted.get("InstanceCount", 1))
+        self.account.capacity.require(f"{kind.word.lower()} job", instance_type, count, running)
+
+    def _begin(self, job: Job) -> dict[str, Any]:
+        self._known[job.kind.word][job.document[job.kind.name_field]] = job.described
+        job.begin()
+        return {f"{job.kind.word}JobArn": job.described.arn}
+
+    def find(self, kind: Kind, request: dict[str, Any]) -> Described:
+        """Return a job, or refuse as SageMaker does."""
+        name = request[kind.name_field]
+        if name not in self._known[kind.word]:
+            raise ValidationError(kind.unknown.format(name=name))
+        found: Described = self._known[kind.word][name]
+        return found
+
+    def stop(self, kind: Kind, request: dict[str, Any]) -> None:
+        """Answer StopTrainingJob and StopTransformJob."""
+        job: Job = self.find(kind, request).job
+        if job.document[kind.status_field] != "InProgress":
+            status = job.document[kind.status_field]
+            raise ValidationError(f"The request was rejected because the {kind.arn} is in status {status}.")
+        job.stop()
+
+    def close(self) -> None:
+        """End the work of jobs that are in progress when the account is left."""
+        for job in (described.job for known in self._known.values() for described in known.values()):
+            if job.document[job.kind.status_field] == "InProgress":
+                job.run.abort()

@@ -1,0 +1,210 @@
+"""The Model Registry: groups, versioned packages, approvals, and the events that follow any update.
+
+The real service numbers a group's packages, keeps what an update omits, answers a repeated ClientToken with the first
+package, and puts "SageMaker Model Package State Change" on the bus for every update, sometimes twice. moto erases what
+an update omits and ignores the token; both are put right here, and events are added. Reads may be behind, as in any
+eventually consistent service: for `Registry.read_lag` after an update DescribeModelPackage answers what was before. Not imitated: unversioned
+packages (refused), validation profiles, cross-account policies, model life cycles.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from offline import roles
+from offline.sagemaker.api import (
+    SOURCE,
+    Described,
+    ResourceInUseException,
+    ValidationError,
+    add_operations,
+    arn,
+    check_name,
+    milliseconds,
+    seeded,
+)
+from offline.sagemaker.registry_listing import list_packages
+from offline.sagemaker.registry_rules import check_metadata, check_package, check_status
+
+EVENT = "SageMaker Model Package State Change"
+SECOND_EVENT_FRACTION = 0.3
+EVENT_SECONDS = (0.5, 8.0)
+KEPT = (
+    "ModelPackageGroupName",
+    "ModelPackageDescription",
+    "InferenceSpecification",
+    "ValidationSpecification",
+    "CertifyForMarketplace",
+    "SourceAlgorithmSpecification",
+    "ModelApprovalStatus",
+    "MetadataProperties",
+    "ModelMetrics",
+    "CustomerMetadataProperties",
+    "DriftCheckBaselines",
+    "Domain",
+    "Task",
+    "SamplePayloadUrl",
+    "AdditionalInferenceSpecifications",
+    "SkipModelValidation",
+    "SourceUri",
+)
+UPDATED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri")
+
+
+def install(account: Any) -> None:
+    """Answer the registry's operations."""
+    registry = account.model_registry = Registry(account)
+    add_operations(
+        account,
+        CreateModelPackageGroup=registry.create_group,
+        DeleteModelPackageGroup=registry.delete_group,
+        CreateModelPackage=registry.create,
+        DescribeModelPackage=registry.describe,
+        UpdateModelPackage=registry.update,
+        DeleteModelPackage=registry.delete,
+        ListModelPackages=lambda request: list_packages(registry.packages.values(), request),
+    )
+
+
+class Registry:
+    """The account's model package groups and packages."""
+
+    read_lag = timedelta(0)
+
+    def __init__(self, account: Any) -> None:
+        self.account = account
+        self.packages: dict[str, Described] = {}
+        self._groups = account.backend("sagemaker").model_package_groups
+        self._create_group = account.backend("sagemaker").create_model_package_group
+        self._versions: dict[str, int] = {}
+        self._tokens: dict[str, tuple[str, str]] = {}
+        self._before: dict[str, tuple[datetime, dict[str, Any]]] = {}
+
+    # Groups -------------------------------------------------------------------------------------------------------
+
+    def create_group(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer CreateModelPackageGroup."""
+        name = request["ModelPackageGroupName"]
+        check_name(name, "modelPackageGroupName")
+        if name in self._groups:
+            existing = arn(self.account, "model-package-group", name)
+            raise ValidationError(f"Model Package Group already exists: {existing}")
+        made = self._create_group(name, request.get("ModelPackageGroupDescription"), request.get("Tags"))
+        return {"ModelPackageGroupArn": made}
+
+    def delete_group(self, request: dict[str, Any]) -> None:
+        """Answer DeleteModelPackageGroup: only an empty one goes."""
+        name = self._group(request["ModelPackageGroupName"])
+        if any(package.model_package_group_name == name for package in self.packages.values()):
+            raise ValidationError(f"Model Package Group {name} is not empty: delete its model packages first.")
+        del self._groups[name]
+
+    def _group(self, name: str) -> str:
+        name = name.rpartition("/")[2]
+        if name not in self._groups:
+            raise ValidationError(f"ModelPackageGroup {arn(self.account, 'model-package-group', name)} does not exist.")
+        return name
+
+    # Packages -----------------------------------------------------------------------------------------------------
+
+    def create(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer CreateModelPackage."""
+        if "ModelPackageGroupName" not in request or "ModelPackageName" in request:
+            raise ValidationError("unversioned model packages are not imitated: give a ModelPackageGroupName alone")
+        if "Tags" in request:
+            raise ValidationError("Tags cannot be given with a ModelPackageGroupName: a package has its group's tags.")
+        token, content = request.pop("ClientToken", None), json.dumps(request, sort_keys=True, default=str)
+        if token in self._tokens:
+            known_content, known_arn = self._tokens[token]
+            if known_content != content:
+                raise ResourceInUseException(f"ClientToken {token} was used with other parameters.")
+            return {"ModelPackageArn": known_arn}
+        group = self._group(request["ModelPackageGroupName"])
+        check_package(self.account, request)
+        package = self._new(group, request)
+        if token:
+            self._tokens[token] = (content, package.arn)
+        self._publish(package, [])
+        return {"ModelPackageArn": package.arn}
+
+    def _new(self, group: str, request: dict[str, Any]) -> Described:
+        # A deleted version's number is not given again.
+        version = self._versions[group] = self._versions.get(group, 0) + 1
+        package_arn = arn(self.account, "model-package", f"{group}/{version}")
+        document = {key: request[key] for key in KEPT if key in request} | {
+            "ModelPackageGroupName": group,
+            "ModelPackageVersion": version,
+            "ModelPackageArn": package_arn,
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
+            "ModelApprovalStatus": request.get("ModelApprovalStatus", "PendingManualApproval"),
+            "CertifyForMarketplace": request.get("CertifyForMarketplace", False),
+            "CreationTime": self.account.clock.now,
+            "LastModifiedTime": self.account.clock.now,
+            "CreatedBy": {},
+        }
+        package = self.packages[package_arn] = Described(package_arn, document)
+        return package
+
+    def find(self, name: str) -> Described:
+        """Return a package by its ARN, or refuse as SageMaker does."""
+        if name not in self.packages:
+            raise ValidationError(f"Model package {name} does not exist.")
+        return self.packages[name]
+
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer DescribeModelPackage."""
+        package = self.find(request["ModelPackageName"])
+        changed_at, before = self._before.get(package.arn, (None, {}))
+        is_behind = changed_at is not None and self.account.clock.now < changed_at + self.read_lag
+        return before if is_behind else package.response_object
+
+    def update(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer UpdateModelPackage: what is not mentioned stays."""
+        package = self.find(request["ModelPackageArn"])
+        document, changes = package.document, {key: request[key] for key in UPDATED if key in request}
+        if "ModelApprovalStatus" in changes:
+            check_status(changes["ModelApprovalStatus"])
+        properties = dict(document.get("CustomerMetadataProperties", {}))
+        properties |= request.get("CustomerMetadataProperties", {})
+        for key in request.get("CustomerMetadataPropertiesToRemove", []):
+            properties.pop(key, None)
+        check_metadata(properties)
+        if properties != document.get("CustomerMetadataProperties", {}):
+            changes["CustomerMetadataProperties"] = properties
+        if added := request.get("AdditionalInferenceSpecificationsToAdd"):
+            changes["AdditionalInferenceSpecifications"] = [
+                *document.get("AdditionalInferenceSpecifications", []),
+                *added,
+            ]
+        self._before[package.arn] = (self.account.clock.now, package.response_object)
+        document.update(changes, LastModifiedTime=self.account.clock.now, LastModifiedBy=_caller())
+        self._publish(package, sorted(changes))
+        return {"ModelPackageArn": package.arn}
+
+    def delete(self, request: dict[str, Any]) -> None:
+        """Answer DeleteModelPackage."""
+        package = self.find(request["ModelPackageName"])
+        del self.packages[package.arn]
+        self._publish(package, [], ModelPackageStatus="Deleting")
+
+    def _publish(self, package: Described, fields: list[str], **changed: str) -> None:
+        """Put what the package was just now on the bus, once or twice."""
+        tags = {tag["Key"]: tag["Value"] for tag in package.tags}
+        detail = milliseconds({**package.response_object, **changed, "Tags": tags})
+        if fields:
+            detail["UpdatedModelPackageFields"] = fields
+        draw = seeded(self.account, package.arn, str(package.document.get("LastModifiedTime")), *fields)
+        for _ in range(2 if draw.random() < SECOND_EVENT_FRACTION else 1):
+            when = self.account.clock.now + timedelta(seconds=round(draw.uniform(*EVENT_SECONDS), 3))
+            self.account.clock.call_at(when, lambda: self._put(package, detail), f"{EVENT}: {package.arn}")
+
+    def _put(self, package: Described, detail: dict[str, Any]) -> None:
+        self.account.publish_event(SOURCE, EVENT, detail, [package.arn])
+
+
+def _caller() -> dict[str, Any]:
+    """Who changes a package, as the service says it of callers that are no Studio user."""
+    return {"IamIdentity": {"Arn": roles.current_role()}}

@@ -1,0 +1,76 @@
+"""What SageMaker refuses in a model package: statuses, metadata, metrics and artefacts that are not as they must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from offline.sagemaker.api import ValidationError, invalid
+from offline.sagemaker.storage import exists
+
+STATUSES = ("Approved", "Rejected", "PendingManualApproval")
+METADATA_ENTRIES_MAX = 50
+METADATA = re.compile(r"[\w\s.:/=+\-@]*")  # \w is Unicode's letters, digits and the underscore, as in SageMaker's rule
+KEY_LENGTH_MAX, VALUE_LENGTH_MAX = 128, 256
+TEXT_LENGTH_MAX = 1024
+
+
+def check_package(account: Any, request: Mapping[str, Any]) -> None:
+    """Refuse a CreateModelPackage request that SageMaker would."""
+    if "ModelApprovalStatus" in request:
+        check_status(request["ModelApprovalStatus"])
+    if "CustomerMetadataProperties" in request:
+        check_metadata(request["CustomerMetadataProperties"])
+    if len(request.get("ModelPackageDescription", "")) > TEXT_LENGTH_MAX:
+        reason = f"Member must have length less than or equal to {TEXT_LENGTH_MAX}"
+        raise invalid(request["ModelPackageDescription"], "modelPackageDescription", reason)
+    for container in request.get("InferenceSpecification", {}).get("Containers", []):
+        artefact = container.get("ModelDataUrl")
+        if artefact and not exists(account, artefact):
+            raise ValidationError(f"Could not find model data at {artefact}.")
+    for name in ("ModelMetrics", "DriftCheckBaselines"):
+        for path, source in _sources(request.get(name, {}), name):
+            _check_source(path, source)
+
+
+def check_status(status: str) -> None:
+    """Refuse an approval status that does not exist."""
+    if status not in STATUSES:
+        allowed = ", ".join(STATUSES)
+        raise invalid(status, "modelApprovalStatus", f"Member must satisfy enum value set: [{allowed}]")
+
+
+def check_metadata(properties: Mapping[str, str]) -> None:
+    """Refuse customer metadata that is too much, too long, or outside the character set."""
+    field = "customerMetadataProperties"
+    if len(properties) > METADATA_ENTRIES_MAX:
+        reason = f"Member must have length less than or equal to {METADATA_ENTRIES_MAX}"
+        raise invalid(properties, field, reason)
+    for key, value in properties.items():
+        for text, limit in ((key, KEY_LENGTH_MAX), (value, VALUE_LENGTH_MAX)):
+            if not 1 <= len(text) <= limit:
+                reason = f"Member must have length between 1 and {limit}"
+                raise invalid(text, field, reason)
+            if not METADATA.fullmatch(text):
+                reason = r"Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}_.:\/=+\-@]*)"
+                raise invalid(text, field, reason)
+
+
+def _sources(document: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            if "S3Uri" in value:
+                yield f"{path}.{key}", value
+            else:
+                yield from _sources(value, f"{path}.{key}")
+
+
+def _check_source(path: str, source: Mapping[str, Any]) -> None:
+    if not re.fullmatch(r"(https|s3)://([^/]+)/?(.*)", source["S3Uri"]):
+        reason = "Member must satisfy regular expression pattern: (https|s3)://([^/]+)/?(.*)"
+        raise invalid(source["S3Uri"], f"{path}.s3Uri", reason)
+    digest = source.get("ContentDigest")
+    if digest and not re.fullmatch(r"[Ss][Hh][Aa]256:[0-9a-fA-F]{64}", digest):
+        reason = "Member must satisfy regular expression pattern: [Ss][Hh][Aa]256:[0-9a-fA-F]{64}"
+        raise invalid(digest, f"{path}.contentDigest", reason)

@@ -1,0 +1,233 @@
+"""One training job's work: the script in a subprocess, with the layout and the variables of script mode.
+
+SageMaker's framework images lay /opt/ml out, download the channels and the source, and run the script with the
+hyperparameters as arguments. Imitated under a directory of the job's own (the SM_* variables say where): channels of
+S3Prefix type in File mode, sourcedir.tar.gz, the input configuration files, /opt/ml/output/failure, model.tar.gz,
+metrics read from the log by the job's regular expressions. The image itself is not run, at most its Python
+(`offline.containers.processes`), and the script gets no credentials and no account.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from offline.containers.processes import inherited, interpreter_of, processes_of
+from offline.sagemaker.api import ValidationError
+from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
+
+HOST = "algo-1"
+ML = "/opt/ml"
+REAL_SECONDS_MAX = 900.0  # a script that neither ends nor fails
+ERROR_LENGTH_MAX = 900
+SCRIPT_PARAMETERS = ("sagemaker_program", "sagemaker_submit_directory")
+
+
+class TrainingError(Exception):
+    """The container failed, or could not get what it needed."""
+
+    fails_job = True
+
+
+class TrainingRun:
+    """The work of one training job."""
+
+    def __init__(self, account: Any, request: dict[str, Any]) -> None:
+        self.account, self.request = account, request
+        self.storage = Storage(account, request["RoleArn"])
+        self.root: Path = account.directory / "training" / request["TrainingJobName"]
+        self.log = account.directory / "training" / f"{request['TrainingJobName']}.log"
+        self.parameters = {name: _decoded(value) for name, value in request.get("HyperParameters", {}).items()}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def check(self) -> None:
+        """Refuse what CreateTrainingJob refuses at once."""
+        for name in SCRIPT_PARAMETERS:
+            if name not in self.parameters:
+                raise ValidationError(f"built-in algorithms are not imitated: the hyperparameter {name} is missing")
+        for channel in self.request.get("InputDataConfig", []):
+            source = channel["DataSource"].get("S3DataSource", {})
+            if source.get("S3DataType") != "S3Prefix" or channel.get("InputMode", "File") != "File":
+                raise ValidationError(f"channel {channel['ChannelName']}: only S3Prefix in File mode is imitated")
+            if not exists(self.account, source["S3Uri"]):
+                raise ValidationError(
+                    f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source. Please ensure '
+                    f"that the bucket exists in the selected region ({self.account.region}), that objects exist under "
+                    f'that S3 prefix, and that the role "{self.request["RoleArn"]}" has "s3:ListBucket" permissions '
+                    f'on bucket "{split_uri(source["S3Uri"])[0]}".'
+                )
+
+    # Start --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Lay the directories out, download, and start the script."""
+        for place in ("input/config", "input/data", "model", "output/data", "code"):
+            (self.root / place).mkdir(parents=True, exist_ok=True)
+        try:
+            for channel in self.request.get("InputDataConfig", []):
+                self._download(channel)
+            self._download_source()
+        except (DownloadError, tarfile.TarError) as error:
+            raise TrainingError(f"ClientError: Data download failed:{error}") from error
+        self._write_configuration()
+        self._process = processes_of(self.account).start(
+            self._command(),
+            directory=self.root / "code",
+            environment=self._environment(),
+            log=self.log,
+            isolated=self.request.get("EnableNetworkIsolation", False),
+            interpreter=interpreter_of(self.account, self.request["AlgorithmSpecification"].get("TrainingImage", "")),
+        )
+
+    def _download(self, channel: dict[str, Any]) -> None:
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        bucket, prefix = split_uri(uri)
+        folder = prefix if prefix.endswith("/") or not prefix else prefix.rpartition("/")[0] + "/"
+        directory = self.root / "input" / "data" / channel["ChannelName"]
+        keys = self.storage.keys(uri)
+        if not keys:
+            raise DownloadError(f"{uri}: no objects")
+        for key in keys:
+            # The prefix s3://bucket/train names train/a.csv as well: what follows the last common folder is the path.
+            name = key[len(prefix) :].lstrip("/") if key.startswith(f"{prefix}/") else key.removeprefix(folder)
+            target = directory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.storage.read(f"s3://{bucket}/{key}"))
+
+    def _download_source(self) -> None:
+        uri = self.parameters["sagemaker_submit_directory"]
+        if uri.startswith("s3://"):
+            if self.request.get("EnableNetworkIsolation"):
+                raise TrainingError(f"AlgorithmError: {uri} is out of reach: the container has no network")
+            packed = self.storage.read(uri)
+        else:
+            place = self.root / uri.removeprefix(ML).lstrip("/")
+            if not place.is_file():
+                raise TrainingError(f"AlgorithmError: {uri}: no such file or directory")
+            packed = place.read_bytes()
+        unpack(packed, self.root / "code")
+        if not (self.root / "code" / self.parameters["sagemaker_program"]).exists():
+            raise TrainingError(f"AlgorithmError: the source has no {self.parameters['sagemaker_program']}")
+
+    def _write_configuration(self) -> None:
+        channels = {
+            channel["ChannelName"]: {
+                "TrainingInputMode": "File",
+                "S3DistributionType": channel["DataSource"]["S3DataSource"].get(
+                    "S3DataDistributionType", "FullyReplicated"
+                ),
+                "RecordWrapperType": channel.get("RecordWrapperType", "None"),
+                **({"ContentType": channel["ContentType"]} if "ContentType" in channel else {}),
+            }
+            for channel in self.request.get("InputDataConfig", [])
+        }
+        files = {
+            "hyperparameters.json": self.request.get("HyperParameters", {}),
+            "inputdataconfig.json": channels,
+            "resourceconfig.json": {"current_host": HOST, "hosts": [HOST], "network_interface_name": "eth0"},
+        }
+        for name, document in files.items():
+            (self.root / "input" / "config" / name).write_text(json.dumps(document), encoding="utf-8")
+
+    def _own_parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in sorted(self.parameters.items()) if not name.startswith("sagemaker_")}
+
+    def _command(self) -> list[str]:
+        arguments = []
+        for name, value in self._own_parameters().items():
+            arguments += [f"-{name}" if len(name) == 1 else f"--{name}", str(value)]
+        return [self.parameters["sagemaker_program"], *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        root, own = self.root, self._own_parameters()
+        channels = [channel["ChannelName"] for channel in self.request.get("InputDataConfig", [])]
+        variables = {
+            "SM_MODEL_DIR": root / "model",
+            "SM_INPUT_DIR": root / "input",
+            "SM_INPUT_CONFIG_DIR": root / "input" / "config",
+            "SM_OUTPUT_DIR": root / "output",
+            "SM_OUTPUT_DATA_DIR": root / "output" / "data",
+            "SM_MODULE_DIR": self.parameters["sagemaker_submit_directory"],
+            "SM_MODULE_NAME": Path(self.parameters["sagemaker_program"]).stem,
+            "SM_USER_ENTRY_POINT": self.parameters["sagemaker_program"],
+            "SM_CHANNELS": json.dumps(sorted(channels)),
+            "SM_HPS": json.dumps(own),
+            "SM_USER_ARGS": json.dumps(self._command()[1:]),
+            "SM_CURRENT_HOST": HOST,
+            "SM_HOSTS": json.dumps([HOST]),
+            "SM_NUM_CPUS": os.cpu_count() or 1,
+            "SM_NUM_GPUS": 0,
+            "SM_CURRENT_INSTANCE_TYPE": self.request["ResourceConfig"].get("InstanceType", ""),
+            "SM_RESOURCE_CONFIG": (root / "input" / "config" / "resourceconfig.json").read_text(),
+            "SM_INPUT_DATA_CONFIG": (root / "input" / "config" / "inputdataconfig.json").read_text(),
+            "TRAINING_JOB_NAME": self.request["TrainingJobName"],
+            "PYTHONUNBUFFERED": "1",
+            **{f"SM_CHANNEL_{name.upper()}": root / "input" / "data" / name for name in channels},
+            **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
+            **self.request.get("Environment", {}),
+        }
+        return inherited() | {name: str(value) for name, value in variables.items()}
+
+    # End ----------------------------------------------------------------------------------------------------------
+
+    def collect(self) -> dict[str, Any]:
+        """Wait for the script; upload the model, or tell why there is none."""
+        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", REAL_SECONDS_MAX)
+        try:
+            code = self._process.wait(min(limit, REAL_SECONDS_MAX))  # type: ignore[union-attr]
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError from error
+        if code != 0:
+            raise TrainingError(f"AlgorithmError: {self._reason(code)}, exit code: {code}")
+        output = self.request["OutputDataConfig"]
+        uri = f"{output['S3OutputPath'].rstrip('/')}/{self.request['TrainingJobName']}/output"
+        try:
+            self.storage.write(f"{uri}/model.tar.gz", pack(self.root / "model"), output.get("KmsKeyId"))
+            if any((self.root / "output" / "data").iterdir()):
+                packed = pack(self.root / "output" / "data")
+                self.storage.write(f"{uri}/output.tar.gz", packed, output.get("KmsKeyId"))
+        except DownloadError as error:
+            raise TrainingError(f"ClientError: Artifact upload failed:{error}") from error
+        shutil.rmtree(self.root, ignore_errors=True)
+        return {"FinalMetricDataList": self._metrics()}
+
+    def _reason(self, code: int) -> str:
+        told = self.root / "output" / "failure"
+        if told.exists():
+            return told.read_text(encoding="utf-8", errors="replace")[:ERROR_LENGTH_MAX]
+        tail = self.log.read_text(encoding="utf-8", errors="replace")[-ERROR_LENGTH_MAX:].strip()
+        return f'ExecuteUserScriptError: ExitCode {code} ErrorMessage "{tail}"'
+
+    def _metrics(self) -> list[dict[str, Any]]:
+        log = self.log.read_text(encoding="utf-8", errors="replace")
+        found = []
+        for definition in self.request["AlgorithmSpecification"].get("MetricDefinitions", []):
+            values = re.findall(definition["Regex"], log)
+            if values:
+                last = values[-1][0] if isinstance(values[-1], tuple) else values[-1]
+                found.append(
+                    {"MetricName": definition["Name"], "Value": float(last), "Timestamp": self.account.clock.now}
+                )
+        return found
+
+    def abort(self) -> None:
+        """End the script and delete its directories; the log stays."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def _decoded(value: str) -> Any:
+    """Return a hyperparameter as the training toolkit reads it: JSON where it is JSON, else text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

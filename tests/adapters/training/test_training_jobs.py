@@ -1,0 +1,114 @@
+"""Job requests are complete but for their names, and SageMaker's own model accepts them."""
+
+import json
+
+import boto3
+import pytest
+from botocore.validate import ParamValidator
+
+from kedge.config.reading import parse_model_config
+from lambdas.adapters.training.training_jobs import (
+    Workshop,
+    challenger_model_request,
+    image_of,
+    serving_environment,
+    training_job_request,
+    transform_request,
+)
+
+YAML = """
+model: m
+endpoint: {name: e, content_type: %s}
+features: [{name: x, kind: numeric}, {name: y, kind: categorical}]
+training: {hyperparameters: {max_depth: 4, flavour: mild}}
+"""
+CONFIG = parse_model_config(YAML % "text/csv", source="m.yaml")
+SHOP = Workshop(
+    "image:1",
+    "s3://b/source.tar.gz",
+    "arn:aws:iam::123456789012:role/training",
+    "arn:aws:iam::123456789012:role/scoring",
+    "key",
+    (("kedge:model", "m"),),
+)
+
+
+def problems(action: str, request: dict) -> str:
+    """What botocore's service model says against a request."""
+    model = boto3.client("sagemaker", region_name="eu-west-1").meta.service_model.operation_model(action)
+    return ParamValidator().validate(request, model.input_shape).generate_report()
+
+
+def make_transform(config=CONFIG) -> dict:
+    return transform_request(config, SHOP, model_name="m-1", input_uri="s3://b/i", output_uri="s3://b/o")
+
+
+def test_sagemaker_accepts_the_requests():
+    training = training_job_request(CONFIG, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o")
+    assert problems("CreateTrainingJob", training | {"TrainingJobName": "t"}) == ""
+    assert problems("CreateTransformJob", make_transform() | {"TransformJobName": "t"}) == ""
+    assert problems("CreateModel", challenger_model_request(CONFIG, SHOP) | {"ModelName": "t"}) == ""
+
+
+def test_hyperparameters_are_json_as_script_mode_reads_them():
+    found = training_job_request(CONFIG, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o")["HyperParameters"]
+    assert {name: json.loads(value) for name, value in found.items()} == {
+        "max_depth": 4,
+        "flavour": "mild",
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": "/opt/ml/input/data/code/source.tar.gz",
+    }
+
+
+def test_a_job_without_a_network_finds_its_source_among_its_channels():
+    request = training_job_request(CONFIG, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o")
+    channels = {c["ChannelName"]: c["DataSource"]["S3DataSource"]["S3Uri"] for c in request["InputDataConfig"]}
+    assert channels == {"train": "s3://b/t/", "code": "s3://b/source.tar.gz"}
+    assert request["EnableNetworkIsolation"] is challenger_model_request(CONFIG, SHOP)["EnableNetworkIsolation"] is True
+    # pip reads the variable the other way round: 0 switches the isolated build off, 1 leaves it on.
+    for environment in (request["Environment"], serving_environment(CONFIG)):
+        assert environment["PIP_NO_BUILD_ISOLATION"] == "0"
+
+
+def test_the_container_answers_in_the_endpoints_content_type_unless_a_request_says_more():
+    assert serving_environment(CONFIG)["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"] == "text/csv"
+
+
+def test_a_models_own_image_goes_before_its_frameworks():
+    own = CONFIG.model_copy(update={"training": CONFIG.training.model_copy(update={"image": "mine:1"})})
+    assert [image_of(config, {"xgboost 3.2-0": "aws:1"}) for config in (CONFIG, own)] == ["aws:1", "mine:1"]
+
+
+def test_the_container_sees_no_id_and_the_id_stays_beside_the_answer():
+    assert make_transform()["DataProcessing"] == {
+        "InputFilter": "$[1:]",
+        "JoinSource": "Input",
+        "OutputFilter": "$[0,3]",
+    }
+    assert make_transform()["TransformInput"]["ContentType"] == "text/csv"
+
+
+def test_json_rows_go_out_one_a_request_in_the_endpoints_content_type():
+    request = make_transform(parse_model_config(YAML % "application/json", source="m.yaml"))
+    assert request["BatchStrategy"] == "SingleRecord"
+    assert request["TransformInput"]["ContentType"] == "application/json"
+    assert request["DataProcessing"]["InputFilter"] == "$.payload"
+
+
+@pytest.mark.parametrize("field", ["VolumeKmsKeyId"])
+def test_without_a_key_none_is_asked_for(field):
+    plain = Workshop(SHOP.image, SHOP.source_uri, SHOP.training_role_arn, SHOP.scoring_role_arn, None, SHOP.tags)
+    assert field in make_transform()["TransformResources"]
+    training = training_job_request(CONFIG, plain, train_uri="s3://b/t/", output_uri="s3://b/o")
+    assert field not in training["ResourceConfig"]
+
+
+def test_no_key_is_asked_for_where_the_instances_have_disks_of_their_own():
+    config = parse_model_config(
+        YAML.replace("training: {", "training: {instance_type: ml.g5.xlarge, ") % "text/csv", source="m"
+    )
+    training = training_job_request(config, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o")
+    transform = make_transform(config)
+    for instances in (training["ResourceConfig"], transform["TransformResources"]):
+        assert (instances["InstanceType"], "VolumeKmsKeyId" in instances) == ("ml.g5.xlarge", False)
+    assert training["OutputDataConfig"]["KmsKeyId"] == transform["TransformOutput"]["KmsKeyId"] == "key"

@@ -1,0 +1,99 @@
+"""The quick listing answers what moto's own does, and quickly."""
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from offline.account import Account
+from offline.speed.s3 import IndexedKeys, list_objects_v2
+
+KEYS = st.lists(st.text("ab/&é ", min_size=1, max_size=6), max_size=12)
+
+
+@pytest.fixture
+def s3(account: Account):
+    client = account.client("s3")
+    client.create_bucket(Bucket="data", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.put_bucket_versioning(Bucket="data", VersioningConfiguration={"Status": "Enabled"})
+    return client
+
+
+def names(pages) -> list[str]:
+    return [
+        entry.get("Key", entry.get("Prefix"))
+        for page in pages
+        for entry in [*page.get("Contents", []), *page.get("CommonPrefixes", [])]
+    ]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(keys=KEYS, deleted=KEYS, prefix=st.text("ab/", max_size=2), delimiter=st.sampled_from(["", "/", "b"]))
+def test_every_page_size_lists_what_a_plain_look_at_the_bucket_finds(s3, account, keys, deleted, prefix, delimiter):
+    account.backend("s3").buckets["data"].keys = IndexedKeys()
+    for key in keys:
+        s3.put_object(Bucket="data", Key=key, Body=b"x")
+    for key in deleted:
+        s3.delete_object(Bucket="data", Key=key)
+    present = {key for key in set(keys) - set(deleted) if key.startswith(prefix)}
+    expected = {_shown(key, prefix, delimiter) for key in present}
+    for size in (1, 2, 1000):
+        pages = s3.get_paginator("list_objects_v2").paginate(
+            Bucket="data", Prefix=prefix, Delimiter=delimiter, PaginationConfig={"PageSize": size}
+        )
+        found = names(pages)
+        assert sorted(found) == sorted(expected)
+
+
+def _shown(key: str, prefix: str, delimiter: str) -> str:
+    head, found, _ = key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+    return prefix + head + found if found else key
+
+
+def test_a_listing_reads_as_moto_writes_it(s3, account):
+    for key in ("a/1", "a/b c&<é>.txt", "b/2", "c"):
+        s3.put_object(Bucket="data", Key=key, Body=key.encode())
+    quick = s3.list_objects_v2(Bucket="data", Prefix="a/", FetchOwner=True)
+    assert [(item["Key"], item["Size"]) for item in quick["Contents"]] == [("a/1", 3), ("a/b c&<é>.txt", 14)]
+    assert quick["Contents"][0]["ETag"] == s3.head_object(Bucket="data", Key="a/1")["ETag"]
+    assert quick["Contents"][0]["LastModified"] == account.clock.now
+    assert (quick["KeyCount"], quick["IsTruncated"], quick["Prefix"]) == (2, False, "a/")
+    after = s3.list_objects_v2(Bucket="data", StartAfter="a/1", MaxKeys=1)
+    assert names([after]) == ["a/b c&<é>.txt"]
+    assert after["IsTruncated"]
+
+
+def test_a_page_of_a_large_bucket_costs_no_more_than_of_a_small_one(s3, account):
+    backend, bucket = account.backend("s3"), account.backend("s3").buckets["data"]
+    for number in range(20_000):
+        bucket.keys[f"capture/{number:06d}"] = object()
+    started = time.perf_counter()
+    for _ in range(100):
+        page, truncated, _token = list_objects_v2(backend, bucket, "capture/0150", None, None, None, 1000)
+    assert (len(page), truncated) == (100, False)
+    assert (time.perf_counter() - started) / 100 < 0.005
+
+
+@pytest.mark.parametrize("key", ["plain.txt", "a b/ü&c+d.txt", "empty"])
+def test_a_plain_read_says_what_moto_says(s3, key):
+    body = b"" if key == "empty" else key.encode()
+    s3.put_object(Bucket="data", Key=key, Body=body, ContentType="text/plain", Metadata={"made-by": "me"})
+    quick = s3.get_object(Bucket="data", Key=key)
+    # A condition sends the same question the long way.
+    whole = s3.get_object(Bucket="data", Key=key, IfMatch=quick["ETag"])
+    assert (
+        (quick["Body"].read(), quick["Metadata"])
+        == (body, {"made-by": "me"})
+        == (whole["Body"].read(), whole["Metadata"])
+    )
+    told = ("ETag", "LastModified", "ContentType", "ContentLength", "VersionId", "AcceptRanges")
+    assert {name: quick.get(name) for name in told} == {name: whole.get(name) for name in told}
+
+
+def test_a_deleted_or_absent_object_is_not_there(s3):
+    s3.put_object(Bucket="data", Key="gone", Body=b"1")
+    s3.delete_object(Bucket="data", Key="gone")
+    for key in ("gone", "never"):
+        with pytest.raises(s3.exceptions.NoSuchKey):
+            s3.get_object(Bucket="data", Key=key)
