@@ -27,8 +27,8 @@ from lambdas.adapters.times import to_text
 from lambdas.handlers import tell
 from lambdas.handlers.settle import handler
 from lambdas.steps import run_sweep
+from tests.handlers import champions as champion_items
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
-from tests.handlers.champions import promote
 from tests.handlers.monitor_world import monitor_world
 
 OLD, NEW, RUN = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbbbbbb", "release-1"
@@ -39,6 +39,11 @@ NOON = (NOW + timedelta(days=1)).replace(hour=12)
 ALARM = f"kedge-{NEW}-behaviour"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:kedge-release:{RUN}"
 PROPERTIES = {"kedge:training_end": "2016-02-01T00:00:00Z", "kedge:staged": "retraining/r/baseline"}
+
+
+def promote(world, **more):
+    """Let a registered package be the champion."""
+    return champion_items.promote(world, **({"package_arn": world.register(properties=PROPERTIES)} | more))
 
 
 @pytest.fixture
@@ -567,10 +572,15 @@ def test_a_topic_that_refuses_for_good_is_an_error_that_alarms_after_everything_
     assert world.item("untold#people#abc") is not None
 
 
-def test_a_champion_whose_package_was_deleted_in_the_registry_is_no_error(world):
+def test_a_champion_whose_package_was_deleted_in_the_registry_is_told_once(world):
     promote(world, package_arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/9")
     world.serve(OLD)
-    assert hourly()["verdict"] == "agreed"
+    for hours in range(3):
+        assert hourly(time=to_text(NOON + timedelta(hours=hours)))["verdict"] == f"unregistered {OLD}"
+    ((subject, body),) = world.mails()
+    assert subject.endswith("the version that serves was deleted in the registry")
+    assert "what still works: it answers requests" in body
+    assert "CloudTrail" not in body
 
 
 def test_a_champion_that_comes_back_to_an_endpoint_of_its_own_is_not_its_own_predecessor(world):
@@ -710,7 +720,7 @@ def test_a_followed_config_that_captures_nothing_is_told_with_what_to_do(world):
     hourly()
     ((_, body),) = [mail for mail in world.mails() if "is not captured where it should be" in mail[0]]
     assert "the endpoint captures nothing, where Kedge says" in body
-    assert f"captures 100 % of input and output to s3://{BUCKET}/capture/{MODEL}/1" in " ".join(body.split())
+    assert f"captures 100 % of input and output to s3://{BUCKET}/capture/{MODEL}/2" in " ".join(body.split())
     assert champion(world).endpoint_config.endswith("by-hand")
 
 
@@ -941,7 +951,6 @@ def waits(world, *, run: str = RETRAINING, kept: bool = True) -> str:
 def test_a_package_that_waits_and_that_nobody_was_told_of_is_told_once(world, told):
     promote(world)
     world.serve(OLD)
-    world.register()
     arn = waits(world)
     assert hourly(time=to_text(NOON))["verdict"] == "agreed"
     assert world.mails() == []
@@ -963,7 +972,6 @@ def test_a_package_that_waits_and_that_nobody_was_told_of_is_told_once(world, to
 def test_a_package_that_its_machine_has_told_is_not_told_again(world):
     promote(world)
     world.serve(OLD)
-    world.register()
     arn = waits(world)
     detail = {"run": RETRAINING, "package_arn": arn, "reasons": []}
     tell.handler({"model": MODEL, "kind": "package_registered", "time": to_text(NOW), "detail": detail}, CONTEXT)
