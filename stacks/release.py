@@ -269,6 +269,7 @@ class Release(cdk.Stack):
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)
+        allow(role, "LookAtEndpoints", ["sagemaker:DescribeEndpoint"], endpoints, wildcard=FLEETS)
         # A first endpoint that found no instances: SageMaker takes nothing but its deletion.
         delete = ["sagemaker:DeleteEndpoint"]
         allow(role, "DeleteFailedEndpoint", delete, endpoints, wildcard=FLEETS, conditions=NEVER_SERVED)
