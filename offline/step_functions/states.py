@@ -111,14 +111,14 @@ def _hold_stop(account: Account) -> None:
 
     for name in ("set_error", "set_timed_out"):
         account.patch(Environment, name, unless_stopped(getattr(Environment, name)))
-    read, write = Environment.next_state_name.fget, Environment.next_state_name.fset
+    found: Any = vars(Environment)["next_state_name"]
 
     def lead_on(env: Environment, name: str) -> None:
         if isinstance(env._program_state, ProgramStopped):
             raise StoppedError
-        write(env, name)
+        found.fset(env, name)
 
-    account.patch(Environment, "next_state_name", property(read, lead_on))
+    account.patch(Environment, "next_state_name", property(found.fget, lead_on))
 
 
 def _evaluate_program(_account: Account, waits: Waits) -> Callable[..., None]:
