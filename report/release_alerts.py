@@ -158,10 +158,14 @@ def release_refused(model: str, detail: Detail) -> Message:
 
 def endpoint_changed(_model: str, detail: Detail) -> Message:
     """What serves is not what Kedge released last."""
-    followed = detail.get("followed")
+    followed, state = detail.get("followed"), str(detail.get("state", ""))
     differs = "the endpoint does not serve what Kedge released"
-    if str(detail.get("state", "")).startswith(("rejected", "pendingmanualapproval")):
-        differs = "the version that serves is not approved any more"
+    in_registry = next((said for start, said in CHANGED_IN_REGISTRY.items() if state.startswith(start)), None)
+    if in_registry is not None:
+        # When and by whom the endpoint was changed last has nothing to do with it.
+        return Message(
+            in_registry, (section("WHAT WAS FOUND", bullets(detail.get("reasons", []))), "You are told once.")
+        )
     return Message(
         "the endpoint was changed outside of Kedge" if followed else differs,
         (
@@ -174,6 +178,13 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
             "" if followed else "You are told once; Kedge looks again every hour.",
         ),
     )
+
+
+CHANGED_IN_REGISTRY = {
+    "rejected": "the version that serves is not approved any more",
+    "pendingmanualapproval": "the version that serves is not approved any more",
+    "unregistered": "the version that serves was deleted in the registry",
+}
 
 
 def changed_by(detail: Detail) -> str:

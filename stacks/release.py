@@ -199,6 +199,9 @@ class Release(cdk.Stack):
         may_read_metrics(role)
         may_put_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
+        # Packages that wait for a decision that nobody was asked for.
+        groups = sagemaker_arns(self, "model-package-group")
+        allow(role, "ListPackages", ["sagemaker:ListModelPackages"], groups, wildcard=FLEETS)
         # It lists what an earlier release has left: a listing is allowed on all alarms or on none.
         allow(role, "ListAlarms", ["cloudwatch:DescribeAlarms"], [every_alarm(self)], wildcard=ALARMS)
         # Who changed or deleted an endpoint.
@@ -266,6 +269,7 @@ class Release(cdk.Stack):
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)
+        allow(role, "LookAtEndpoints", ["sagemaker:DescribeEndpoint"], endpoints, wildcard=FLEETS)
         # A first endpoint that found no instances: SageMaker takes nothing but its deletion.
         delete = ["sagemaker:DeleteEndpoint"]
         allow(role, "DeleteFailedEndpoint", delete, endpoints, wildcard=FLEETS, conditions=NEVER_SERVED)

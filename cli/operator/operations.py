@@ -171,10 +171,10 @@ def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
     """The versions that can be gone back to, as the end of a refusal; nothing where the registry may not be listed."""
     try:
         group = champion.package_arn.split("/")[-2]
-        approved = model_registry.approved_versions(deployment.client("sagemaker"), group)
+        approved = model_registry.list_versions(deployment.client("sagemaker"), group, "Approved")
     except ClientError:
         return ""
-    versions = [version for version in approved if version != but]
+    versions = [str(version) for version in approved if str(version) != but]
     shown = ", ".join(versions[:OTHERS_SHOWN]) + (
         f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN)
     )

@@ -15,7 +15,7 @@ Action = Literal["NONE", "WAIT", "TELL", "FOLLOW"]
 
 @dataclass(frozen=True)
 class Served:
-    """An endpoint as it stands; the package fields are None where its model was not made from a package of ours."""
+    """An endpoint as it stands; the package fields are None where the registry has no package of ours that it was made from."""
 
     status: str
     settled: bool
@@ -78,6 +78,8 @@ def judge_serving(
         )
     if served.endpoint_config != champion_config:
         return _changed(model, endpoint, champion_config, served)
+    if served.package_arn is None:
+        return _unregistered(model, champion_version, served)
     if served.approval_status in ("Rejected", "PendingManualApproval"):
         stays = "" if served.approval_status == "Rejected" else "; to let it serve on, approve it again"
         return ServingVerdict(
@@ -107,6 +109,20 @@ def put_back(endpoint: str, config: str) -> str:
     return (
         "to put Kedge's last release back at once, without a canary: aws sagemaker update-endpoint "
         f"--endpoint-name {endpoint} --endpoint-config-name {config}"
+    )
+
+
+def _unregistered(model: str, version: str, served: Served) -> ServingVerdict:
+    return ServingVerdict(
+        "TELL",
+        f"unregistered {served.endpoint_config}",
+        (
+            f"version {version} of {model} serves, and the registry has no such version any more: its package was deleted",
+            "what still works: it answers requests, its windows are judged, and another version can be released",
+            f"what does not: once it serves no more, version {version} cannot be brought back, by kedge rollback or otherwise; "
+            "a retraining fails, because it compares with a copy of what serves, which is made from the package",
+            f"what to do: release another version. Approve one in the registry, or: kedge rollback {model} --to VERSION --reason why",
+        ),
     )
 
 

@@ -35,7 +35,7 @@ from kedge.slices.encoding import encode_slices
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import package_schemas
 from lambdas.adapters.models import load_model
-from lambdas.adapters.release import model_registry, staged_baselines
+from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
 from lambdas.adapters.release.model_registry import Registration, StagedFile
 from lambdas.adapters.training import training_data, training_jobs, training_outputs, transform_outputs
 from lambdas.adapters.training.transform_outputs import Answered
@@ -124,6 +124,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         quality=staged["model_quality.json"],
         quality_limits=staged["model_quality_constraints.json"],
     )
+    approval_requests.save(s3, settings.data_bucket, request.model, request.run, approval_request(request))
     logger.info("baseline built", model=request.model, run=request.run, files=len(files))
     return {"package": model_registry.registration_request(config, registration), "staged_prefix": f"{prefix}/baseline"}
 
@@ -206,6 +207,18 @@ def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
     kind = "application/json" if key.endswith(".json") else "application/octet-stream"
     training_data.save_file(s3, bucket, key, content, kind)
     return StagedFile(f"s3://{bucket}/{key}", hashlib.sha256(content).hexdigest())
+
+
+def approval_request(request: Request) -> dict[str, Any]:
+    """What the machine tells the approver with the package's ARN; kept, so that it can be told where the machine cannot."""
+    return {
+        "run": request.run,
+        "reasons": list(request.gate.reasons),
+        "rows": list(request.gate.rows),
+        "snapshot": request.snapshot.model_dump(mode="json", exclude_none=True),
+        "champion": request.champion,
+        "trigger": request.trigger,
+    }
 
 
 def description(request: Request) -> str:

@@ -47,7 +47,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     key = keep(judged, request, place)
     remember(judged, request, place)
     tell(report, key, WindowDesk(place, desk_of(settings), request.time))
-    queues.send(clients.sqs(), settings.decision_queue_url, {"model": request.model, "time": to_text(request.time)})
+    newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
+    if newest is None or newest <= request.window.end:
+        body = {"model": request.model, "time": to_text(request.time)}
+        queues.send(clients.sqs(), settings.decision_queue_url, body)
+    else:
+        # At the time of an older window it would not know what was started since. The next window decides with this one.
+        logger.info("judged late, nothing decided", model=request.model, newest=to_text(newest))
     logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
     return {"severity": report.severity.value, "report_key": key}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -10,12 +11,19 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients, queues
 from lambdas.adapters.models import load_models
-from lambdas.adapters.state import champions
+from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.requests import CADENCES
+
+# So many windows before the one that is due are judged with it, where an outage has left them unjudged.
+MISSED_WINDOWS = 3
+
+
+Served = tuple[ModelConfig, Champion]
 
 
 class Settings(Environment):
@@ -40,27 +48,50 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     due = [config for config in load_models().values() if getattr(config.cadence, request.step) == request.cadence]
     deployed = champions.load_many(clients.dynamodb(), settings.state_table, [config.model for config in due])
-    bodies = [
-        {"model": config.model, "time": to_text(request.time), **window}
-        for config in due
-        if (champion := deployed.get(config.model)) and (window := window_of(request, config, champion)) is not None
-    ]
+    served = [(config, champion) for config in due if (champion := deployed.get(config.model))]
+    bodies = to_judge(request, served, settings) if request.step == "judge" else to_profile(request, served)
     url = settings.profile_queue_url if request.step == "profile" else settings.performance_queue_url
     queues.send_all(clients.sqs(), url, bodies)
     logger.info("fanned out", step=request.step, cadence=request.cadence, due=len(due), sent=len(bodies))
     return {"due": len(due), "sent": len(bodies)}
 
 
-def window_of(request: Request, config: ModelConfig, champion: Champion) -> dict[str, Any] | None:
-    """The window to judge: it ends with the last full hour or day, and never reaches behind the promotion.
+def to_profile(request: Request, served: Sequence[Served]) -> list[dict[str, Any]]:
+    """A message for each model, to count what it has answered."""
+    return [{"model": config.model, "time": to_text(request.time)} for config, _ in served]
 
-    None where the package was promoted after that end: there is nothing of it to judge yet.
+
+def to_judge(request: Request, served: Sequence[Served], settings: Settings) -> list[dict[str, Any]]:
+    """A message for each window that is due, and for each of the last few before it that was never judged.
+
+    Oldest first, and each with the time of its own tick, as its first message had: so alerts come in the order of time.
     """
-    if request.step == "profile":
-        return {}
-    end = last_boundary(request.time, hourly=request.cadence == "hourly")
-    start = max(end - timedelta(days=config.cadence.window_days), champion.promoted_at)
-    return {"window": {"start": to_text(start), "end": to_text(end)}} if start < end else None
+    windows_of = {config.model: list(windows_due(request, config, champion)) for config, champion in served}
+    missed = [(model, end) for model, found in windows_of.items() for _, _, end in found[1:]]
+    judged = windows.judged_of(clients.dynamodb(), settings.state_table, missed)
+    return [
+        {"model": model, "time": to_text(time), "window": {"start": to_text(start), "end": to_text(end)}}
+        for model, found in windows_of.items()
+        for time, start, end in reversed(found)
+        if (model, end) not in judged
+    ]
+
+
+def windows_due(
+    request: Request, config: ModelConfig, champion: Champion
+) -> Iterator[tuple[datetime, datetime, datetime]]:
+    """Time of the tick, start and end of the window to judge and of those before it, newest first.
+
+    A window ends with the last full hour or day of its tick, and never reaches behind the promotion: where the package was
+    promoted after that end, there is nothing of it to judge.
+    """
+    length, cadence = timedelta(days=config.cadence.window_days), CADENCES[request.cadence]
+    for back in range(MISSED_WINDOWS + 1):
+        time = request.time - back * cadence
+        end = last_boundary(time, hourly=request.cadence == "hourly")
+        start = max(end - length, champion.promoted_at)
+        if start < end:
+            yield time, start, end
 
 
 def last_boundary(time: datetime, *, hourly: bool) -> datetime:

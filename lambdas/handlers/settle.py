@@ -28,8 +28,9 @@ from lambdas.settings import Settings as Environment
 from lambdas.steps.run_sweep import sweep_model, sweep_run
 from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.settled_release import Bench, settle_release, tell_once
+from lambdas.steps.waiting_packages import tell_waiting
 
-# UTC. The hour's tick in which a whole model is swept.
+# UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
@@ -141,6 +142,8 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     stands = standing.load(clients.dynamodb(), settings.state_table, bench.model)
     answer = bring_in_order(request, stands, bench, settings)
     sweep(request, bench, settings)
+    if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
+        tell_waiting(bench)
     sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import to_text
@@ -50,6 +51,15 @@ class Request(BaseModel, frozen=True):
         """What the timeline and people get."""
         return self.detail | ({"rollback": self.request.rollback} if self.request.rollback else {})
 
+    @property
+    def told_as(self) -> str | None:
+        """Name under which `settle` looks for it, and tells it where it is missing; None for what it does not look for."""
+        if self.kind == "failed" and "run" in self.detail:
+            return f"failed#{self.detail['run']}"
+        if self.kind == "package_registered" and "package_arn" in self.detail:
+            return approval_requests.told_as(self.detail["package_arn"])
+        return None
+
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -65,12 +75,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             detail=request.told,
         )
     else:
-        # The end of the execution is heard as well, and has nothing to add.
-        ended = request.kind == "failed" and "run" in request.detail
-        what = f"failed#{request.detail['run']}" if ended else ""
+        what = request.told_as
 
         def remember() -> None:
-            if what:
+            if what is not None:
                 windows.remember_told(clients.dynamodb(), settings.state_table, request.model, what, now=request.time)
 
         record_and_tell(
@@ -80,6 +88,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             time=request.time,
             detail=request.told,
             entered=request.kind in ENTERED,
+            name=what,
             when_kept=remember,
         )
     logger.info("told", model=request.model, kind=request.kind)

@@ -67,6 +67,9 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) 
     dynamodb, place = clients.dynamodb(), desk.place
     for _ in range(ATTEMPTS):
         before, revision = alert_episodes.load(dynamodb, place.table, desk.model)
+        if before is None and judged_since(window.end, place):
+            # Judged late: what it would begin is over.
+            return
         episode = follow_episode(before, window, place.config.alerts)
         if episode is None:
             return
@@ -86,6 +89,12 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) 
         )
 
     alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk, remember)
+
+
+def judged_since(end: datetime, place: Place) -> bool:
+    """Whether a newer window was judged, and showed something: while no episode is known, it was in order."""
+    found = windows.load_windows(clients.dynamodb(), place.table, place.config.model, since=end)
+    return any(w.verdict.end > end and w.verdict.drift is not Severity.INSUFFICIENT_DATA for w in found)
 
 
 def tell_once(what: str, detail: dict[str, Any], desk: WindowDesk) -> None:

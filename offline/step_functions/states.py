@@ -30,6 +30,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
@@ -56,6 +57,7 @@ def install(account: Account, waits: Waits) -> None:
     ):
         account.patch(owner, name, make(account, waits))
     account.patch(jitter_strategy_decl, "random", account.random)
+    _hold_stop(account)
 
 
 # Executions -----------------------------------------------------------------------------------------------------
@@ -97,12 +99,34 @@ def _stop(_account: Account, waits: Waits) -> Callable[..., None]:
     return stop
 
 
+def _hold_stop(account: Account) -> None:
+    """Have an execution that was stopped stay so: the state that ran just then leads to no other, and its failure is none."""
+
+    def unless_stopped(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(env: Environment, *values: Any, **named: Any) -> None:
+            if not isinstance(env._program_state, ProgramStopped):
+                change(env, *values, **named)
+
+        return changed
+
+    for name in ("set_error", "set_timed_out"):
+        account.patch(Environment, name, unless_stopped(getattr(Environment, name)))
+    found: Any = vars(Environment)["next_state_name"]
+
+    def lead_on(env: Environment, name: str) -> None:
+        if isinstance(env._program_state, ProgramStopped):
+            raise StoppedError
+        found.fset(env, name)
+
+    account.patch(Environment, "next_state_name", property(found.fget, lead_on))
+
+
 def _evaluate_program(_account: Account, waits: Waits) -> Callable[..., None]:
     def evaluate(program: Any, env: Environment) -> None:
-        env.next_state_name = program.start_at.start_at_name
         seconds = program.timeout_seconds.timeout_seconds if program.timeout_seconds else None
         with waits.limit(seconds) as own:
             try:
+                env.next_state_name = program.start_at.start_at_name
                 EvalComponent.eval(program, env)
             except DeadlinePassedError as passed:
                 if passed.deadline is not own:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from kedge.outcomes.counts import decode_counts
 from kedge.profile.encoding import decode_baseline
 from kedge.slices.encoding import decode_slices
+from lambdas.adapters.release import approval_requests
 from lambdas.handlers.build_baseline import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, aws_world
 from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, SCORED, write_holdout
@@ -72,6 +74,18 @@ def test_the_registry_points_at_files_whose_digests_match(world):
         for source in files.values():
             key = source["S3Uri"].removeprefix(f"s3://{BUCKET}/")
             assert source["ContentDigest"] == "sha256:" + hashlib.sha256(world.read(key)).hexdigest()
+
+
+def test_what_the_approver_is_told_is_kept_before_the_package_is_registered(world):
+    write_holdout(world)
+    run()
+    kept = approval_requests.load(world.s3, BUCKET, MODEL, RUN)
+    assert (kept["run"], kept["reasons"], kept["trigger"]) == (RUN, EVENT["gate"]["reasons"], EVENT["trigger"])
+    assert (kept["champion"]["package_version"], kept["snapshot"]["holdout_rows"]) == ("1", HOLDOUT_ROWS)
+    # With the package's ARN it is what the machine tells.
+    asl = json.loads(Path("state_machines/retrain.asl.json").read_text())
+    told = asl["States"]["TellPackageRegistered"]["Parameters"]["Payload"]["detail"]
+    assert {name.removesuffix(".$") for name in told} == kept.keys() | {"package_arn"}
 
 
 def test_the_package_carries_its_reason_and_its_lineage(world):

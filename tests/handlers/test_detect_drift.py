@@ -141,6 +141,27 @@ def test_drift_that_stays_is_mailed_once_and_again_after_four_weeks(world):
     assert len(world.mails()) == len(news) < 5
 
 
+def judged_after(world, drift: Severity) -> None:
+    verdict = WindowVerdict(END - timedelta(days=21), END + timedelta(days=7), drift, None)
+    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+
+
+def test_a_window_that_is_judged_after_a_newer_one_is_kept_but_decides_and_begins_nothing(world, bookings):
+    drifted(world, bookings)
+    judged_after(world, Severity.OK)
+    run()
+    assert world.kinds() == ["window_judged"]
+    assert windows.load_window(world.dynamodb, TABLE, MODEL, END).verdict.drift is Severity.CRITICAL
+    assert (world.mails(), world.received("decision")) == ([], [])
+
+
+def test_a_newer_window_that_showed_nothing_hides_no_alarm(world, bookings):
+    drifted(world, bookings)
+    judged_after(world, Severity.INSUFFICIENT_DATA)
+    run()
+    assert len(world.mails()) == 1
+
+
 def test_the_end_is_told_and_the_mail_says_how_long_it_lasted(world, bookings):
     steady(world, bookings)
     world.put("reports/p.json", json.dumps(LOST).encode())

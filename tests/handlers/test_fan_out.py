@@ -1,20 +1,42 @@
 """fan_out sends one message per deployed model of a cadence, at the schedule's time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kedge.retraining.decision import WindowVerdict
+from kedge.severity import Severity
+from lambdas.adapters.state import windows
+from lambdas.adapters.state.windows import JudgedWindow
 from lambdas.handlers import fan_out
 from lambdas.handlers.fan_out import handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world
+
+END, WEEK = datetime(2016, 1, 4, tzinfo=UTC), timedelta(days=7)
 
 
 @pytest.fixture
 def world(monkeypatch):
     with monitor_world(monkeypatch) as world:
         world.promote(datetime(2015, 10, 1, tzinfo=UTC))
+        judged_until(world, END - WEEK)
         yield world
+
+
+def judged_until(world, last: datetime) -> None:
+    for back in range(6):
+        verdict = WindowVerdict(last - (back + 4) * WEEK, last - back * WEEK, Severity.OK, None)
+        windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+
+
+def forget_window(world, end: datetime) -> None:
+    key = {"model": {"S": MODEL}, "item": {"S": f"window#{end:%Y-%m-%dT%H:%M:%SZ}"}}
+    world.dynamodb.delete_item(TableName=TABLE, Key=key)
+
+
+def ends(world) -> list[str]:
+    return [body["window"]["end"][:10] for body in world.received("performance")]
 
 
 def test_profiling_is_asked_for_at_the_schedules_time(world):
@@ -30,6 +52,39 @@ def test_the_window_ends_at_midnight_and_has_the_yamls_length(world):
         "time": "2016-01-04T02:00:00Z",
         "window": {"start": "2015-12-07T00:00:00Z", "end": "2016-01-04T00:00:00Z"},
     }
+
+
+def test_a_window_that_an_outage_left_unjudged_is_sent_with_the_next_as_its_own_tick_had_sent_it(world):
+    forget_window(world, END - WEEK)
+    handler(load_event("schedule_judge_weekly"), CONTEXT)
+    missed, due = world.received("performance")
+    assert missed == {
+        "model": MODEL,
+        "time": "2015-12-28T02:00:00Z",
+        "window": {"start": "2015-11-30T00:00:00Z", "end": "2015-12-28T00:00:00Z"},
+    }
+    assert due["window"]["end"] == "2016-01-04T00:00:00Z"
+
+
+def test_of_a_long_outage_the_last_three_windows_are_sent_oldest_first(world):
+    for back in range(1, 6):
+        forget_window(world, END - back * WEEK)
+    assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 1, "sent": 4}
+    assert ends(world) == ["2015-12-14", "2015-12-21", "2015-12-28", "2016-01-04"]
+
+
+def test_once_they_are_judged_they_are_not_sent_again(world):
+    judged_until(world, END)
+    handler(load_event("schedule_judge_weekly") | {"time": "2016-01-11T02:00:00Z"}, CONTEXT)
+    assert ends(world) == ["2016-01-11"]
+
+
+def test_a_missed_window_before_the_promotion_is_not_sent(world):
+    world.promote(datetime(2015, 12, 22, tzinfo=UTC))
+    for back in range(1, 4):
+        forget_window(world, END - back * WEEK)
+    handler(load_event("schedule_judge_weekly"), CONTEXT)
+    assert ends(world) == ["2015-12-28", "2016-01-04"]
 
 
 def test_a_window_starts_no_earlier_than_the_promotion(world):
@@ -66,5 +121,6 @@ def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
     for start in range(0, len(puts), 25):
         world.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
     monkeypatch.setattr(fan_out, "load_models", lambda: configs)
+    monkeypatch.setattr(fan_out, "MISSED_WINDOWS", 0)
     assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
     assert world.waiting("performance") == 105

@@ -19,15 +19,16 @@ from kedge.release.proof import LastWatch
 from kedge.release.rung_alarms import NONE_KNOWN, UNKNOWN
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_models
-from lambdas.adapters.release import staged_baselines
+from lambdas.adapters.release import approval_requests, staged_baselines
 from lambdas.adapters.state import canary_watch, champions, under_way
 from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.times import to_text
+from lambdas.handlers import tell
 from lambdas.handlers.settle import handler
 from lambdas.steps import run_sweep
+from tests.handlers import champions as champion_items
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
-from tests.handlers.champions import promote
 from tests.handlers.monitor_world import monitor_world
 
 OLD, NEW, RUN = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbbbbbb", "release-1"
@@ -38,6 +39,11 @@ NOON = (NOW + timedelta(days=1)).replace(hour=12)
 ALARM = f"kedge-{NEW}-behaviour"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:kedge-release:{RUN}"
 PROPERTIES = {"kedge:training_end": "2016-02-01T00:00:00Z", "kedge:staged": "retraining/r/baseline"}
+
+
+def promote(world, **more):
+    """Let a registered package be the champion."""
+    return champion_items.promote(world, **({"package_arn": world.register(properties=PROPERTIES)} | more))
 
 
 @pytest.fixture
@@ -302,16 +308,20 @@ def test_an_execution_that_went_well_is_no_news(world):
     assert world.mails() == []
 
 
-def test_a_model_that_a_machine_works_on_is_left_alone(world):
-    promote(world)
-    released(world)
-    world.serve(NEW)
-    holder = start_execution(world)
+def held_by(world, holder: str) -> None:
     item = {"holder": holder, "purpose": "release", "taken_at": to_text(NOW)}
     world.dynamodb.put_item(
         TableName=TABLE,
         Item={"model": {"S": MODEL}, "item": {"S": "lease"}} | {name: {"S": value} for name, value in item.items()},
     )
+
+
+def test_a_model_that_a_machine_works_on_is_left_alone(world):
+    promote(world)
+    released(world)
+    world.serve(NEW)
+    holder = start_execution(world)
+    held_by(world, holder)
     assert hourly() == {"verdict": "AT_WORK", "holder": holder, "told_again": 0}
     assert champion(world).endpoint_config == OLD
 
@@ -453,7 +463,8 @@ def test_a_quiet_hour_costs_three_calls(world):
     with calls() as made:
         for hours in range(1, 24):
             assert hourly(time=to_text(NOON + timedelta(hours=hours)))["verdict"] == "agreed"
-    assert sorted(made) == sorted([*QUIET * 23, "sagemaker ListModels"])
+    once_a_day = ["sagemaker ListModels", "sagemaker ListModelPackages", "dynamodb GetItem"]
+    assert sorted(made) == sorted([*QUIET * 23, *once_a_day])
 
 
 def test_a_model_that_was_never_deployed_costs_no_more(world):
@@ -561,10 +572,15 @@ def test_a_topic_that_refuses_for_good_is_an_error_that_alarms_after_everything_
     assert world.item("untold#people#abc") is not None
 
 
-def test_a_champion_whose_package_was_deleted_in_the_registry_is_no_error(world):
+def test_a_champion_whose_package_was_deleted_in_the_registry_is_told_once(world):
     promote(world, package_arn=f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/9")
     world.serve(OLD)
-    assert hourly()["verdict"] == "agreed"
+    for hours in range(3):
+        assert hourly(time=to_text(NOON + timedelta(hours=hours)))["verdict"] == f"unregistered {OLD}"
+    ((subject, body),) = world.mails()
+    assert subject.endswith("the version that serves was deleted in the registry")
+    assert "what still works: it answers requests" in body
+    assert "CloudTrail" not in body
 
 
 def test_a_champion_that_comes_back_to_an_endpoint_of_its_own_is_not_its_own_predecessor(world):
@@ -704,7 +720,7 @@ def test_a_followed_config_that_captures_nothing_is_told_with_what_to_do(world):
     hourly()
     ((_, body),) = [mail for mail in world.mails() if "is not captured where it should be" in mail[0]]
     assert "the endpoint captures nothing, where Kedge says" in body
-    assert f"captures 100 % of input and output to s3://{BUCKET}/capture/{MODEL}/1" in " ".join(body.split())
+    assert f"captures 100 % of input and output to s3://{BUCKET}/capture/{MODEL}/2" in " ".join(body.split())
     assert champion(world).endpoint_config.endswith("by-hand")
 
 
@@ -921,3 +937,62 @@ def test_the_rollback_that_a_person_started_is_told_with_both_versions_and_the_r
     ((subject, body),) = world.mails()
     assert subject.endswith("package version 2 serves again, in place of version 3")
     assert "Started by ann: guests complain" in " ".join(body.split())
+
+
+def waits(world, *, run: str = RETRAINING, kept: bool = True) -> str:
+    """Register a package that waits for a decision, with what its retraining kept for the approver; return its ARN."""
+    if kept:
+        detail = {"run": run, "reasons": ["auc is better by +0.07"], "trigger": {"reasons": ["quality was lost"]}}
+        approval_requests.save(world.s3, BUCKET, MODEL, run, detail)
+    return world.register(status="PendingManualApproval", properties={"kedge:run": run})
+
+
+@pytest.mark.parametrize("told", ["after a retraining", "once a day", "by a person"])
+def test_a_package_that_waits_and_that_nobody_was_told_of_is_told_once(world, told):
+    promote(world)
+    world.serve(OLD)
+    arn = waits(world)
+    assert hourly(time=to_text(NOON))["verdict"] == "agreed"
+    assert world.mails() == []
+    events = {
+        "after a retraining": {"hourly": False, "detail": {"executionArn": RETRAIN_ARN, "status": "SUCCEEDED"}},
+        "once a day": {"time": to_text(NOON.replace(hour=3))},
+        "by a person": {"hourly": False},
+    }
+    for _ in range(2):
+        hourly(**events[told])
+    ((subject, body),) = world.mails()
+    assert subject.endswith("please decide about package version 2")
+    assert "auc is better by +0.07" in body
+    assert "quality was lost" in body
+    assert f"--model-package-arn {arn} " in body
+    assert world.kinds() == ["package_registered"]
+
+
+def test_a_package_that_its_machine_has_told_is_not_told_again(world):
+    promote(world)
+    world.serve(OLD)
+    arn = waits(world)
+    detail = {"run": RETRAINING, "package_arn": arn, "reasons": []}
+    tell.handler({"model": MODEL, "kind": "package_registered", "time": to_text(NOW), "detail": detail}, CONTEXT)
+    hourly(hourly=False)
+    assert len(world.mails()) == 1
+
+
+@pytest.mark.parametrize("what", ["older than the champion", "made by hand", "decided already"])
+def test_a_package_that_nobody_needs_to_decide_about_is_not_told(world, what):
+    arn = waits(world, kept=what != "made by hand")
+    if what == "older than the champion":
+        promote(world)
+        world.serve(OLD)
+    if what == "decided already":
+        world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    hourly(hourly=False)
+    assert world.mails() == []
+
+
+def test_a_package_that_a_running_retraining_has_just_registered_is_left_to_it(world):
+    waits(world)
+    held_by(world, start_execution(world))
+    assert hourly(hourly=False)["verdict"] == "AT_WORK"
+    assert world.mails() == []

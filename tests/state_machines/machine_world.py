@@ -87,6 +87,7 @@ class FakeSageMaker:
         self._refusals: list[tuple[str, str, str, str]] = []
         self.job_endings: list[str] = []
         self.failure_reason = "AlgorithmError"
+        self.endpoint_status = "Updating"
         self._jobs: dict[str, dict[str, Any]] = {}
         boto3._get_default_session().events.register("before-call.sagemaker", self._answer)
 
@@ -100,7 +101,9 @@ class FakeSageMaker:
 
     def _answer(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         request = json.loads(params["body"])
-        self.calls.append((model.name, request))
+        if model.name != "DescribeEndpoint":
+            # A look changes nothing: it is not counted among what was asked for.
+            self.calls.append((model.name, request))
         for refusal in self._refusals:
             operation, code, about, message = refusal
             if operation == model.name and about in params["body"].decode():
@@ -111,6 +114,7 @@ class FakeSageMaker:
         arn = f"arn:aws:sagemaker:{self.account.region}:{self.account.account_id}"
         answers = {
             "CreateModel": {"ModelArn": f"{arn}:model/{request.get('ModelName')}"},
+            "DescribeEndpoint": {"EndpointName": MODEL, "EndpointStatus": self.endpoint_status},
             "CreateModelPackage": {"ModelPackageArn": f"{arn}:model-package/{MODEL}/3"},
         }
         return _ok(answers.get(model.name, {}))

@@ -83,13 +83,14 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
     )
 
 
-def approved_versions(sagemaker: Any, group: str) -> list[str]:
-    """The versions of a group that are approved, newest first."""
+def list_versions(sagemaker: Any, group: str, status: str) -> dict[int, str]:
+    """The ARNs of a group's packages with this approval status by their version, newest first."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelPackageGroupName=group, ModelApprovalStatus="Approved", ModelPackageType="Versioned"
+        ModelPackageGroupName=group, ModelApprovalStatus=status, ModelPackageType="Versioned"
     )
-    versions = [package["ModelPackageVersion"] for page in pages for package in page["ModelPackageSummaryList"]]
-    return [str(version) for version in sorted(versions, reverse=True)]
+    packages = [package for page in pages for package in page["ModelPackageSummaryList"]]
+    found = {int(package["ModelPackageVersion"]): str(package["ModelPackageArn"]) for package in packages}
+    return dict(sorted(found.items(), reverse=True))
 
 
 def registration_request(config: ModelConfig, registration: Registration) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.retraining.decision import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 KEEP = timedelta(days=400)
@@ -81,6 +83,12 @@ def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> JudgedW
     key = _key(model, f"window#{to_text(end)}")
     item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
     return _window(item) if item else None
+
+
+def judged_of(dynamodb: Any, table: str, ends: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
+    """Which of these windows, each by its model and its end, have been judged."""
+    names = {(model, f"window#{to_text(end)}"): (model, end) for model, end in ends}
+    return {names[found] for found in state_items.load_items(dynamodb, table, list(names))}
 
 
 def save_start(dynamodb: Any, table: str, model: str, run: str, start: RetrainingStart) -> None:

@@ -65,3 +65,12 @@ def test_a_version_that_waits_for_approval_again_is_told_with_both_ways():
     assert verdict.action == "TELL"
     assert "kedge rollback hotel" in verdict.reasons[1]
     assert "approve it again" in verdict.reasons[1]
+
+
+def test_a_champion_whose_package_was_deleted_is_told_with_what_works_and_what_does_not():
+    verdict = judged(serving())
+    assert (verdict.action, verdict.state) == ("TELL", f"unregistered {CONFIG}")
+    assert "version 2 of hotel serves" in verdict.reasons[0]
+    assert "its windows are judged" in verdict.reasons[1]
+    assert "cannot be brought back" in verdict.reasons[2]
+    assert "kedge rollback hotel --to VERSION" in verdict.reasons[3]

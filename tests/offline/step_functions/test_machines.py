@@ -1,6 +1,8 @@
 import json
 from datetime import timedelta
+from functools import partial
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -77,6 +79,37 @@ def test_an_execution_can_be_stopped_before_it_began(account, runner):
     runner.states.stop_execution(executionArn=execution)
     account.clock.advance_to(account.clock.now + MINUTE)
     assert runner.ending(execution)["status"] == "ABORTED"
+
+
+def stops_itself(**more):
+    """A state whose call takes effect while somebody stops its execution."""
+    datum = {"Namespace": "N", "MetricData": [{"MetricName": "m", "Value": 1}]}
+    call = {"Resource": "arn:aws:states:::aws-sdk:cloudwatch:putMetricData", "Parameters": datum}
+    return {"Type": "Task"} | call | more
+
+
+LEADS_ON = {"Stop": stops_itself(Next="Wait"), "Wait": wait(60)}
+ENDS = {"Stop": stops_itself(End=True)}
+FAILS = {"Stop": stops_itself(ResultSelector={"absent.$": "$.Nothing"}, End=True)}
+IS_CAUGHT = {
+    "Stop": FAILS["Stop"] | {"Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Wait"}]},
+    "Wait": wait(60),
+}
+IN_A_BRANCH = {"Both": {"Type": "Parallel", "End": True, "Branches": [
+    {"StartAt": "Stop", "States": LEADS_ON}, {"StartAt": "Wait", "States": {"Wait": wait(60)}},
+]}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "states", [LEADS_ON, ENDS, FAILS, IS_CAUGHT, IN_A_BRANCH], ids=["leads on", "ends", "fails", "caught", "branch"]
+)
+def test_an_execution_that_is_stopped_in_the_middle_of_a_state_is_aborted(account, runner, states):
+    execution = runner.start(runner.make(states))
+    stop = partial(runner.states.stop_execution, executionArn=execution)
+    boto3._get_default_session().events.register("before-call.cloudwatch", lambda **_: stop() and None)
+    account.clock.advance_to(account.clock.now + 60 * MINUTE)
+    assert runner.ending(execution)["status"] == "ABORTED"
+    assert runner.history(execution)[-1]["type"] == "ExecutionAborted"
 
 
 @pytest.mark.parametrize("name", ["x" * 81, "with space", "with/slash", "with:colon"])
