@@ -11,11 +11,11 @@ import numpy as np
 
 from kedge.arrays import Bools
 from kedge.comparisons import by_how_much, change, counted, figures, in_words
-from kedge.config.metrics import direction
-from kedge.config.policies import GATE_METRICS, GatePolicy
+from kedge.config.metrics import direction, find, gate_metrics
+from kedge.config.policies import GatePolicy
 from kedge.config.sections import Problem
 from kedge.intervals import z_of
-from kedge.performance.paired import Numbers, improvement, metric_value, placements, row_losses
+from kedge.performance.paired import Numbers, improvement, metric_value, placements
 
 Verdict = Literal["PASS", "REFUSE"]
 # The AUC of answers that know nothing.
@@ -104,7 +104,7 @@ def judge_challenger(
 
 
 def _metric(policy: GatePolicy, problem: Problem) -> str:
-    return policy.metric or GATE_METRICS[problem][0]
+    return policy.metric or gate_metrics(problem)[0]
 
 
 def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
@@ -190,7 +190,9 @@ def _beats_champion(
 
 def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:
     """In the metric's unit; an error has the champion's own as its unit."""
-    scale = float(row_losses(metric, labels, champion).mean()) if metric == "mae" else 1.0
+    known = find(metric)
+    relative = known is not None and known.unit == "label"
+    scale = metric_value(metric, labels, champion) if relative else 1.0
     return policy.minimum_effect * scale
 
 

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.columns.casting import columns_of
 from kedge.columns.margins import countable, with_margins
-from kedge.config.metrics import DIRECTIONS
+from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.config.package_schema import encode_schema
 from kedge.drift.importance import parse_importance
@@ -238,4 +238,4 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
         # Metrics of single classes are left out: classes may be many, and named as no property may be.
-    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in DIRECTIONS}
+    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in ONE_VALUE}
