@@ -150,6 +150,11 @@ class ModelConfig(Section):
         return self
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that an answer can be; a regression has none."""
+        return self.labels.classes if self.problem != "regression" else ()
+
+    @property
     def answer_columns(self) -> tuple[str, ...]:
         """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
         return (self.prediction.name, *self.prediction.probabilities)

@@ -20,6 +20,7 @@ from kedge.config.package_schema import encode_schema
 from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation.estimators import fit_estimator
+from kedge.instants import to_text
 from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
 from kedge.outcomes.counts import OutcomeCounts, count_outcomes, decode_counts, measure
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
@@ -226,7 +227,7 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: f"{prefix}/baseline",
-        model_registry.TRAINING_END: f"{request.snapshot.training_end:%Y-%m-%dT%H:%M:%SZ}",
+        model_registry.TRAINING_END: to_text(request.snapshot.training_end),
         model_registry.SNAPSHOT: digest,
         model_registry.ARTEFACT_SHA256: request.artefact.sha256,
         model_registry.BASELINE_SHA256: staged_baselines.digest(files),
