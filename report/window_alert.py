@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from kedge.comparisons import counted, figures
+from kedge.instants import from_text
 from report.alert_words import Message, bullets, object_links, section
 
 # How the headline says what has become of an episode; of one that begins, the verdict is the news.
@@ -80,8 +81,8 @@ def since_when(detail: Mapping[str, Any]) -> str:
     """How long the episode has lasted, what of it is new with this window, and when people hear again."""
     if "alarm_episode" not in detail:
         return ""
-    episode, end = detail["alarm_episode"], datetime.fromisoformat(detail["window"]["end"])
-    since = datetime.fromisoformat(episode["since"])
+    episode, end = detail["alarm_episode"], from_text(detail["window"]["end"])
+    since = from_text(episode["since"])
     lasted = f"the window that ended on {since:%Y-%m-%d}{ago(end - since)}"
     if episode["news"] == "ends":
         return f"It began with {lasted}, and is over. No mail follows until the next alarm."

@@ -146,8 +146,7 @@ def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
     if not question.outcome_columns:
         return None
     config = question.config
-    classes = config.labels.classes if config.problem != "regression" else ()
-    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns)
+    ruler = freeze_ruler(frozen, config.problem, classes=config.classes, columns=config.segments.columns)
     return ruler.shown_as(config.features)
 
 

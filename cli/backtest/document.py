@@ -11,6 +11,7 @@ from kedge.backtest.proposal import allowed_alerts, outcome_of, propose
 from kedge.backtest.replay import Replay
 from kedge.columns.times import at
 from kedge.config.model import ModelConfig
+from kedge.instants import to_text
 from kedge.outcomes.counts import measure
 from kedge.performance.window import answers_against_labels
 
@@ -124,4 +125,4 @@ def _rest(question: Question) -> dict[str, Any]:
 
 
 def _iso(microseconds: int) -> str:
-    return f"{at(microseconds):%Y-%m-%dT%H:%M:%SZ}"
+    return to_text(at(microseconds))

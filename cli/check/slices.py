@@ -25,8 +25,7 @@ def slice_files(
 ) -> dict[str, Any]:
     """The parts "segments", "concept_drift" and "fairness" of the report's "performance"."""
     answer = next(column.name for column in frozen.columns if column.role == "prediction")
-    classes = config.labels.classes if config.problem != "regression" else ()
-    ruler = freeze_ruler(frozen, config.problem, classes=classes, columns=config.segments.columns).shown_as(
+    ruler = freeze_ruler(frozen, config.problem, classes=config.classes, columns=config.segments.columns).shown_as(
         config.features
     )
     before, now = (partial(_batches, rows, config, answer, label) for rows in (baseline, window))

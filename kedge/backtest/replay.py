@@ -11,6 +11,7 @@ from kedge.alerts.episode import AlertEpisode, AlertWindow, News, as_told, follo
 from kedge.alerts.verdicts import alert_severity, answer_verdicts, newly_blind
 from kedge.backtest.window import UNMEASURED, JudgedWindow, dated
 from kedge.config.model import ModelConfig
+from kedge.instants import to_text
 from kedge.retraining.decision import (
     RetrainingDecision,
     RetrainingStart,
@@ -51,8 +52,8 @@ class ReplayedWindow:
         if self.decision.action != "NONE":
             told += [f"retraining: {reason}" for reason in self.decision.reasons]
         document: dict[str, Any] = {
-            "start": _iso(judged.start),
-            "end": _iso(judged.end),
+            "start": to_text(judged.start),
+            "end": to_text(judged.end),
             "rows": judged.rows,
             "severity": self.severity.value,
             "drift": judged.drift.value,
@@ -196,7 +197,3 @@ def _performance(judged: JudgedWindow) -> dict[str, Any]:
 
 def _both(losses: Sequence[bool | None], loss: bool, flags: Sequence[bool], flag: bool) -> int:
     return sum(one is loss and other is flag for one, other in zip(losses, flags, strict=True))
-
-
-def _iso(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

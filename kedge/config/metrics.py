@@ -1,40 +1,119 @@
-"""The metrics of each kind of problem by name, and which way each is better."""
+"""Every metric in one table: all that is known of it but its formula. What judges or tells a metric reads it here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-Direction = Literal["higher", "lower", "zero", "same"]
+from kedge.config.sections import Problem
 
 # "zero": a signed deviation that is best at nothing. "same": neither way is better, only a move is told.
-DIRECTIONS: Mapping[str, Direction] = {
-    "auc": "higher", "average_precision": "higher", "accuracy": "higher", "balanced_accuracy": "higher",
-    "precision": "higher", "recall": "higher", "f1": "higher", "brier": "lower", "log_loss": "lower",
-    "expected_calibration_error": "lower", "calibration_in_the_large": "zero", "base_rate": "same",
-    "macro_f1": "higher", "weighted_f1": "higher",
-    "mae": "lower", "rmse": "lower", "mape": "lower", "r2": "higher", "quantile_loss": "lower", "bias": "zero",
-    "cost_per_thousand": "lower", "cost_adjusted_accuracy": "higher",
-}  # fmt: skip
-_COSTS = ("cost_per_thousand", "cost_adjusted_accuracy")
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "binary_classification": (
-        "auc", "average_precision", "accuracy", "balanced_accuracy", "precision", "recall", "f1", "brier", "log_loss",
-        "expected_calibration_error", "calibration_in_the_large", "base_rate", *_COSTS,
-    ),
-    "multiclass_classification": ("accuracy", "macro_f1", "weighted_f1", "log_loss", *_COSTS),
-    "regression": ("mae", "rmse", "mape", "r2", "quantile_loss", "bias", *_COSTS[:1]),
-}  # fmt: skip
-_CLASS_RECALL = "recall_"
+Direction = Literal["higher", "lower", "zero", "same"]
+# "label": the label's own, so that only a relative change can be compared between models.
+Unit = Literal["fraction", "nats", "label", "cost"]
 
 
-def direction(metric: str) -> Direction:
-    """Which way a metric is better; a class's own recall is one too.
+@dataclass(frozen=True)
+class Metric:
+    """One metric of one kind of problem.
+
+    Attributes
+    ----------
+    limit : mapping of str to float
+        The `PerformanceLimit` that it has where the YAML names no limits; most metrics have none.
+    decision_limit : mapping of str to float
+        The limit that replaces all others where the answers are classes without probabilities.
+    measured, estimated : bool
+        Whether it is computed from labels | estimated from answers alone.
+    gate : bool
+        Whether the gate can compare two models by it. The first such metric of each problem is the default.
+    over_all_rows : bool
+        Whether every row counts alike, so that few rows of one class do not make it uncertain.
+    ranks_features : bool
+        Whether the features are ranked by how much its loss grows under permutation. The loss is defined for a single
+        row, and bounded where one row could outweigh all others.
+    each_class : bool
+        Whether each class has its own: its name is this name and the class.
+    """
+
+    problem: Problem
+    name: str
+    better: Direction
+    unit: Unit = "fraction"
+    limit: Mapping[str, float] = field(default_factory=dict)
+    decision_limit: Mapping[str, float] = field(default_factory=dict)
+    measured: bool = True
+    estimated: bool = False
+    gate: bool = False
+    over_all_rows: bool = False
+    ranks_features: bool = False
+    each_class: bool = False
+
+
+_BINARY: Problem = "binary_classification"
+_CLASSES: Problem = "multiclass_classification"
+_NUMBERS: Problem = "regression"
+TABLE = (
+    Metric(_BINARY, "auc", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True),
+    Metric(_BINARY, "average_precision", "higher"),
+    Metric(_BINARY, "accuracy", "higher", estimated=True, over_all_rows=True),
+    Metric(_BINARY, "balanced_accuracy", "higher", decision_limit={"tolerance": 0.02}, estimated=True),
+    Metric(_BINARY, "precision", "higher", estimated=True),
+    Metric(_BINARY, "recall", "higher", estimated=True),
+    Metric(_BINARY, "specificity", "higher", measured=False, estimated=True),
+    Metric(_BINARY, "f1", "higher", estimated=True),
+    Metric(_BINARY, "brier", "lower", estimated=True, gate=True, over_all_rows=True, ranks_features=True),
+    Metric(_BINARY, "log_loss", "lower", "nats", estimated=True, gate=True, over_all_rows=True),
+    Metric(_BINARY, "expected_calibration_error", "lower"),
+    Metric(_BINARY, "calibration_in_the_large", "zero", limit={"tolerance": 0.15}, over_all_rows=True),
+    Metric(_BINARY, "base_rate", "same", estimated=True, over_all_rows=True),
+    Metric(_BINARY, "cost_per_thousand", "lower", "cost", over_all_rows=True),
+    Metric(_BINARY, "cost_adjusted_accuracy", "higher"),
+    Metric(_CLASSES, "accuracy", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True, ranks_features=True),
+    Metric(_CLASSES, "macro_f1", "higher", estimated=True),
+    Metric(_CLASSES, "weighted_f1", "higher"),
+    Metric(_CLASSES, "log_loss", "lower", "nats"),
+    Metric(_CLASSES, "cost_per_thousand", "lower", "cost"),
+    Metric(_CLASSES, "cost_adjusted_accuracy", "higher"),
+    Metric(_CLASSES, "recall_", "higher", estimated=True, each_class=True),
+    Metric(_NUMBERS, "mae", "lower", "label", limit={"ratio": 1.1}, estimated=True, gate=True, ranks_features=True),
+    Metric(_NUMBERS, "rmse", "lower", "label", estimated=True),
+    Metric(_NUMBERS, "mape", "lower"),
+    Metric(_NUMBERS, "r2", "higher"),
+    Metric(_NUMBERS, "quantile_loss", "lower", "label"),
+    Metric(_NUMBERS, "bias", "zero", "label", estimated=True),
+    Metric(_NUMBERS, "cost_per_thousand", "lower", "cost"),
+)
+# Each has one value, however many classes there are.
+ONE_VALUE = frozenset(metric.name for metric in TABLE if not metric.each_class)
+
+
+def metrics_of(problem: str) -> tuple[Metric, ...]:
+    """A problem's lines of the table, in its order."""
+    return tuple(metric for metric in TABLE if metric.problem == problem)
+
+
+def find(name: str) -> Metric | None:
+    """A line of this name, of whichever problem, or of the class whose name follows; None where there is none.
+
+    >>> find("brier").better, find("recall_cat").each_class, find("revenue")
+    ('lower', True, None)
+    """
+    by_class = (metric for metric in TABLE if metric.each_class and name.startswith(metric.name))
+    return next((metric for metric in TABLE if metric.name == name), None) or next(by_class, None)
+
+
+def direction(name: str) -> Direction:
+    """Which way a metric is better; a name that the table does not have is a `KeyError`.
 
     >>> direction("brier"), direction("recall_cat")
     ('lower', 'higher')
     """
-    return "higher" if metric.startswith(_CLASS_RECALL) else DIRECTIONS[metric]
+    metric = find(name)
+    if metric is None:
+        raise KeyError(name)
+    return metric.better
 
 
 def known_metrics(problem: str, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,5 +122,18 @@ def known_metrics(problem: str, classes: tuple[str, ...]) -> tuple[str, ...]:
     >>> known_metrics("multiclass_classification", ("a", "b"))[-2:]
     ('recall_a', 'recall_b')
     """
-    own = tuple(f"{_CLASS_RECALL}{name}" for name in classes) if problem == "multiclass_classification" else ()
-    return METRICS[problem] + own
+    measured = [metric for metric in metrics_of(problem) if metric.measured]
+    return tuple(
+        name
+        for metric in measured
+        for name in ([f"{metric.name}{one}" for one in classes] if metric.each_class else [metric.name])
+    )
+
+
+def gate_metrics(problem: str) -> tuple[str, ...]:
+    """What the gate can compare two models by; the first is the default.
+
+    >>> gate_metrics("binary_classification")
+    ('auc', 'brier', 'log_loss')
+    """
+    return tuple(metric.name for metric in metrics_of(problem) if metric.gate)

@@ -6,9 +6,8 @@ import difflib
 
 from pydantic import Field, model_validator
 
-from kedge.config.metrics import known_metrics
+from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.policies import (
-    GATE_METRICS,
     Alerts,
     BusinessFigure,
     CanaryPolicy,
@@ -116,9 +115,9 @@ class ModelConfig(Section):
                 near = difflib.get_close_matches(limit.metric, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(known)}"
                 raise ValueError(f"performance.limits has {limit.metric!r}, no metric of {self.problem}; {hint}")
-        if self.gate.metric is not None and self.gate.metric not in GATE_METRICS[self.problem]:
-            allowed = ", ".join(GATE_METRICS[self.problem])
-            raise ValueError(f"gate.metric is {self.gate.metric!r}: a gate of {self.problem} has {allowed}")
+        allowed = gate_metrics(self.problem)
+        if self.gate.metric is not None and self.gate.metric not in allowed:
+            raise ValueError(f"gate.metric is {self.gate.metric!r}: a gate of {self.problem} has {', '.join(allowed)}")
         return self
 
     @model_validator(mode="after")
@@ -149,6 +148,11 @@ class ModelConfig(Section):
                 f"prediction.probabilities names {len(self.prediction.probabilities)} columns for {size} classes"
             )
         return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that an answer can be; a regression has none."""
+        return self.labels.classes if self.problem != "regression" else ()
 
     @property
     def answer_columns(self) -> tuple[str, ...]:

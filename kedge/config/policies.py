@@ -7,14 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Problem, Section
-
-# The first is the one that is judged where the YAML names none.
-GATE_METRICS: Mapping[Problem, tuple[str, ...]] = {
-    "binary_classification": ("auc", "brier", "log_loss"),
-    "multiclass_classification": ("accuracy",),
-    "regression": ("mae",),
-}
+from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Section
 
 
 class DriftPolicy(Section):
@@ -117,7 +110,7 @@ class RetrainingPolicy(Section):
 class GatePolicy(Section):
     """What a challenger must show on the holdout."""
 
-    metric: Literal["auc", "brier", "log_loss", "accuracy", "mae"] | None = None
+    metric: str | None = None
     minimum_effect: float = Field(default=0.01, ge=0)
     calibration_max: Fraction = 0.10
     confidence: Confidence = 0.95

@@ -14,10 +14,9 @@ from kedge.comparisons import in_words, percent
 from kedge.profile.baseline import ColumnCounts
 from kedge.profile.bins import Bins
 from kedge.profile.coarse_cells import coarse_starts, coarsen, median, median_cell
-from kedge.statistics import DISTANCES
 from kedge.statistics.chi_square import chi_square, total_variation_certain
-from kedge.statistics.g_test import g_test
-from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_p_value, ks_statistic, ks_without_drift
+from kedge.statistics.every_statistic import DISTANCES, TESTS_OF_LEVELS, TESTS_OF_NUMBERS, tested
+from kedge.statistics.kolmogorov_smirnov import ks_critical, ks_test, ks_without_drift
 from kedge.statistics.total_variation import total_variation_without_drift
 from kedge.statistics.wasserstein import wasserstein_distance
 
@@ -68,22 +67,20 @@ def measure_numeric(
     """
     starts = _with_ends(coarse_starts(before.cells, cells=NEIGHBOURHOODS), before.cells, now.cells)
     b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
-    rows = int(before.cells.sum()), int(now.cells.sum())
-    worth = rows[0] / design_effect, rows[1] / design_effect
-    statistic = ks_statistic(before.cells, now.cells)
-    p_value = ks_p_value(statistic, *rows)
-    statistics = {name: function(b, w) for name, function in DISTANCES.items()} | {
-        "ks_statistic": statistic,
-        "ks_p_value": p_value,
-        "wasserstein_distance": wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means)),
-    }
+    worth = int(before.cells.sum()) / design_effect, int(now.cells.sum()) / design_effect
+    # The test that decides: those of the table are told beside it.
+    effect, p_value = ks_test(before.cells, now.cells, design_effect=design_effect)
+    statistics = {name: function(b, w) for name, function in DISTANCES.items()}
+    statistics |= tested(TESTS_OF_NUMBERS, before.cells, now.cells)
+    distance = wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means))
+    statistics["wasserstein_distance"] = distance
     # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
     by_cells = total_variation_without_drift(before.cells, now.cells, design_effect=design_effect)
     return Measured(
         # Values near the largest float are too far apart for a distance.
         {name: value for name, value in statistics.items() if np.isfinite(value)},
-        ks_p_value(statistic, *worth),
-        statistic,
+        p_value,
+        effect,
         min(ks_without_drift(*worth), by_cells),
         ks_critical(level, *worth),
         design_effect,
@@ -125,13 +122,11 @@ def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect:
     0.3
     """
     statistics = {name: function(before, now) for name, function in DISTANCES.items()}
-    for name, test in (("chi_square", chi_square), ("g_test", g_test)):
-        statistics[f"{name}_statistic"], statistics[f"{name}_p_value"] = test(before, now)
+    statistics |= tested(TESTS_OF_LEVELS, before, now)
     used = int(np.count_nonzero(before + now))
     worth = float(before.sum()) / design_effect, float(now.sum()) / design_effect
-    p_value = statistics["chi_square_p_value"]
-    if design_effect > 1:
-        _, p_value = chi_square(before, now, design_effect=design_effect)
+    # The test that decides: those of the table are told beside it.
+    _, p_value = chi_square(before, now, design_effect=design_effect)
     return Measured(
         statistics,
         p_value,

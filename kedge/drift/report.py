@@ -17,6 +17,7 @@ from kedge.drift.confidence import ConfidenceReport, answer_confidence
 from kedge.drift.evidence import ColumnEvidence
 from kedge.drift.histograms import histograms
 from kedge.drift.judge import judge_columns
+from kedge.instants import to_text
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.design_effect import combined
 from kedge.severity import Severity, worst
@@ -122,7 +123,7 @@ class DriftReport:
         report: dict[str, Any] = {
             "model": self.model,
             "baseline": self.baseline,
-            "window": {"start": _iso(self.start), "end": _iso(self.end), "rows": self.rows},
+            "window": {"start": to_text(self.start), "end": to_text(self.end), "rows": self.rows},
             "revision": self.revision,
             "manifests_digest": self.manifests_digest,
             "severity": self.severity.value,
@@ -213,7 +214,3 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,
     )
-
-
-def _iso(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

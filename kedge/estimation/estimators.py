@@ -196,11 +196,10 @@ def estimate_answers(
     prediction : str
         The column with the answers.
     """
-    classes = config.labels.classes if config.problem != "regression" else ()
     counted: Any = None
     rows = 0
     for table in tables:
-        answers = answer_column(table.column(prediction), config.problem, classes)
+        answers = answer_column(table.column(prediction), config.problem, config.classes)
         probabilities = read_probabilities(table, config)
         known = probabilities[answers.known] if probabilities is not None else None
         counts: Any = estimator.count(answers.values[answers.known], known)

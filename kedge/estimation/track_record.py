@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from kedge.instants import from_text, to_text
 from kedge.intervals import Estimate, z_of
 
 # The newest windows that say how the estimator does now; rows shared by two windows are one piece of evidence.
@@ -39,7 +40,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        times = {name: getattr(self, name).strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("start", "end")}
+        times = {name: to_text(getattr(self, name)) for name in ("start", "end")}
         return asdict(self) | times
 
 
@@ -74,7 +75,7 @@ class TrackRecord:
         >>> TrackRecord.from_json(TrackRecord().to_json())
         TrackRecord(comparisons=())
         """
-        times = ({name: datetime.fromisoformat(one[name]) for name in ("start", "end")} for one in data)
+        times = ({name: from_text(one[name]) for name in ("start", "end")} for one in data)
         return cls(tuple(Comparison(**{**one, **time}) for one, time in zip(data, times, strict=True)))
 
     def scale(self, metric: str) -> float:

@@ -1,5 +1,5 @@
 """Whether a challenger may be proposed.
 
-`challenger` compares it with the champion on the same holdout rows, `groups` does so for each group, `business` by
-the business's figures.
+`every_check` lists the checks and judges by them; `holdout` is what each is given and answers with. `challenger` compares with
+the champion, `groups` looks at whom it treats less alike, `business` at the business's figures.
 """

@@ -14,28 +14,21 @@ from kedge.comparisons import by_how_much, change
 from kedge.config.metrics import Direction
 from kedge.config.model import ModelConfig
 from kedge.config.policies import BusinessFigure
-from kedge.gate.challenger import GateRow, Verdict
+from kedge.gate.holdout import GateRow, Holdout, Verdict
 from kedge.intervals import z_of
 from kedge.performance.business import figure_values
 
 
-def business_rows(
-    holdout: pa.Table, answers: Mapping[str, NDArray[np.float64] | NDArray[np.int64]], labels: Ints, config: ModelConfig
-) -> list[GateRow]:
+def business_rows(holdout: Holdout) -> list[GateRow]:
     """A gate row for each figure with `gate`: refused where the challenger is worse beyond chance on the paired rows.
 
-    Parameters
-    ----------
-    holdout : Table
-        The rows that both models answered, with the figures' columns.
-    answers : mapping of "challenger" and "champion" to ndarray, shape (n_rows,)
-        Without a champion there is nothing to compare.
-    labels : ndarray of int, shape (n_rows,)
-        1 for the positive class, 0 for the other.
+    Without a champion there is nothing to compare.
     """
-    if "champion" not in answers:
+    if holdout.champion is None:
         return []
-    found = (_gate_row(figure, holdout, answers, labels, config) for figure in config.business if figure.gate)
+    table, answers, config = holdout.table, holdout.answers, holdout.config
+    labels = holdout.labels.astype(np.int64)
+    found = (_gate_row(figure, table, answers, labels, config) for figure in config.business if figure.gate)
     return [row for row in found if row is not None]
 
 

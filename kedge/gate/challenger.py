@@ -1,113 +1,55 @@
-"""Whether a challenger may be proposed: paired on the same holdout rows, with a minimum effect."""
+"""The challenger compared with the champion on the same holdout rows: beyond chance, and with a minimum effect."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kedge.arrays import Bools
 from kedge.comparisons import by_how_much, change, counted, figures, in_words
-from kedge.config.metrics import direction
-from kedge.config.policies import GATE_METRICS, GatePolicy
+from kedge.config.metrics import direction, find, gate_metrics
+from kedge.config.policies import GatePolicy
 from kedge.config.sections import Problem
+from kedge.gate.holdout import GateRow, Holdout, Verdict
 from kedge.intervals import z_of
-from kedge.performance.paired import Numbers, improvement, metric_value, placements, row_losses
+from kedge.performance.paired import Numbers, improvement, metric_value, placements
 
-Verdict = Literal["PASS", "REFUSE"]
 # The AUC of answers that know nothing.
 NO_ORDER = 0.5
 SLICE_MINIMUM_ROWS, SLICE_MINIMUM_PER_CLASS = 100, 50
 
 
-@dataclass(frozen=True)
-class GateRow:
-    """One requirement: what was asked, what was found, and the verdict in words.
+def better(holdout: Holdout) -> Sequence[GateRow]:
+    """Better than the champion beyond chance, and by at least the minimum effect.
 
-    Where both models were measured by a metric, `metric` names it, and `champion` and `challenger` are its values.
+    Where the champion's probabilities have come off the real rate, a challenger that mends that without ranking worse is
+    enough. Without a champion it must beat what can be said without looking at a row: an AUC of 0.5, or the most
+    frequent class or the median of the labels that it has learnt from.
     """
-
-    gate: str
-    limit: float
-    value: float
-    verdict: Verdict
-    reason: str
-    low: float | None = None
-    high: float | None = None
-    metric: str | None = None
-    champion: float | None = None
-    challenger: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's gate row; what does not apply is absent."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+    labels, policy, problem = holdout.labels, holdout.config.gate, holdout.config.problem
+    if holdout.champion is None:
+        learnt = labels if holdout.learnt is None else holdout.learnt
+        return [_beats_chance(labels, holdout.challenger, learnt, policy, problem)]
+    return [_beats_champion(labels, holdout.challenger, holdout.champion, policy, problem)]
 
 
-@dataclass(frozen=True)
-class GateReport:
-    """PASS only if every row passes."""
-
-    rows: tuple[GateRow, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst row's verdict."""
-        return "PASS" if all(row.verdict == "PASS" for row in self.rows) else "REFUSE"
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why it was refused, or by how much it passed: what was measured before the formalities."""
-        refused = tuple(row.reason for row in self.rows if row.verdict == "REFUSE")
-        return refused or tuple(row.reason for row in sorted(self.rows, key=lambda row: row.low is None))
-
-
-def judge_challenger(
-    labels: Numbers,
-    challenger: Numbers,
-    champion: Numbers | None,
-    policy: GatePolicy,
-    *,
-    problem: Problem = "binary_classification",
-    slices: Mapping[str, Bools] | None = None,
-    learnt: Numbers | None = None,
-) -> GateReport:
-    """Judge a challenger on the holdout that both models scored.
-
-    It passes when there are enough rows, every answer can be one, it is better than the champion beyond chance
-    (the interval of the paired difference is above zero) and by at least the minimum effect, and no slice is worse
-    beyond chance (Bonferroni over the slices). Without a champion it must beat what can be said without looking at a row: an
-    AUC of 0.5, or the most frequent class or the median of the labels that it has learnt from. Where the champion's
-    probabilities have come off the real rate, a challenger that mends that without ranking worse is enough.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (n_rows,)
-        1 for the positive class and 0 for the other | codes of classes | numbers.
-    challenger, champion : ndarray, shape (n_rows,)
-        Scores | codes of classes, negative for none of them | numbers; `champion` is None for a first package.
-    slices : mapping of str to ndarray of bool, shape (n_rows,), optional
-        Named groups of rows; those with fewer than 100 rows, or 50 of one of two classes, are passed over.
-    learnt : ndarray, shape (n_training_rows,), optional
-        Labels of the training rows, written as `labels`; the holdout's own, which no model could know, where it is absent.
-    """
-    rows = [_enough_rows(labels, policy, problem), _answers_are_possible(challenger, problem)]
-    if all(row.verdict == "PASS" for row in rows):
-        if champion is None:
-            rows.append(_beats_chance(labels, challenger, labels if learnt is None else learnt, policy, problem))
-        else:
-            rows.append(_beats_champion(labels, challenger, champion, policy, problem))
-            rows.extend(_no_slice_worse(labels, challenger, champion, policy, problem, slices or {}))
-    return GateReport(tuple(rows))
+def no_slice_worse(holdout: Holdout) -> Sequence[GateRow]:
+    """No group of rows worse than the champion beyond chance (Bonferroni over the groups); small ones are passed over."""
+    if holdout.champion is None:
+        return []
+    sides = holdout.labels, holdout.challenger, holdout.champion
+    return _no_slice_worse(*sides, holdout.config.gate, holdout.config.problem, holdout.slices)
 
 
 def _metric(policy: GatePolicy, problem: Problem) -> str:
-    return policy.metric or GATE_METRICS[problem][0]
+    return policy.metric or gate_metrics(problem)[0]
 
 
-def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateRow:
+def enough_rows(holdout: Holdout) -> GateRow:
+    """As many rows as the policy wants, and of classes some of each."""
+    labels, policy, problem = holdout.labels, holdout.config.gate, holdout.config.problem
     enough = len(labels) >= policy.minimum_holdout_rows
     reason = f"the holdout has {counted(len(labels), 'row')} (at least {policy.minimum_holdout_rows:,} are needed)"
     if problem != "regression":
@@ -117,12 +59,14 @@ def _enough_rows(labels: Numbers, policy: GatePolicy, problem: Problem) -> GateR
     return GateRow("holdout_rows", policy.minimum_holdout_rows, len(labels), "PASS" if enough else "REFUSE", reason)
 
 
-def _answers_are_possible(answers: Numbers, problem: Problem) -> GateRow:
+def answers_are_possible(holdout: Holdout) -> GateRow:
+    """Each answer of the challenger can be one: a probability, a class of the model, a number."""
+    answers = holdout.challenger
     possible, words = {
         "binary_classification": ((answers >= 0) & (answers <= 1), "between 0 and 1"),
         "multiclass_classification": (answers >= 0, "among the model's classes"),
         "regression": (np.isfinite(answers), "numbers"),
-    }[problem]
+    }[holdout.config.problem]
     bad = int((~possible).sum())
     reason = (
         f"{bad:,} of {len(answers):,} answers of the challenger are not {words}"
@@ -190,7 +134,9 @@ def _beats_champion(
 
 def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:
     """In the metric's unit; an error has the champion's own as its unit."""
-    scale = float(row_losses(metric, labels, champion).mean()) if metric == "mae" else 1.0
+    known = find(metric)
+    relative = known is not None and known.unit == "label"
+    scale = metric_value(metric, labels, champion) if relative else 1.0
     return policy.minimum_effect * scale
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kedge.comparisons import change, in_words
 from kedge.config.metrics import Direction
 from kedge.config.model import ModelConfig
-from kedge.gate.challenger import GateRow
+from kedge.gate.holdout import GateRow, Holdout
 from kedge.own_columns import LABEL
 from kedge.performance.paired import Numbers
 from kedge.severity import Severity
@@ -54,22 +54,14 @@ def holdout_slices(holdout: pa.Table, groupings: Mapping[str, Grouping]) -> dict
     return found
 
 
-def fairness_rows(
-    holdout: pa.Table, answers: Mapping[str, Numbers], config: ModelConfig, groupings: Mapping[str, Grouping]
-) -> tuple[GateRow, ...]:
+def fairness_rows(holdout: Holdout) -> tuple[GateRow, ...]:
     """A row for each limit on each sensitive column.
 
     Refused where the challenger breaks a limit for certain and is not fairer than the champion is, so that a fairer
     challenger may still replace a champion that is worse.
-
-    Parameters
-    ----------
-    holdout : Table
-        `label`, and the sensitive columns that are known of its rows.
-    answers : mapping of str to ndarray
-        Of "challenger" and, where there is one, "champion": scores, codes of classes, or numbers.
     """
-    found = {name: _fairness(holdout, given, config, groupings) for name, given in answers.items()}
+    table, config, groupings = holdout.table, holdout.config, holdout.groupings
+    found = {name: _fairness(table, given, config, groupings) for name, given in holdout.answers.items()}
     before = {(column.column, d.estimate.name): d for column in found.get("champion", ()) for d in column.disparities}
     return tuple(
         _row(column.column, d, before.get((column.column, d.estimate.name)))

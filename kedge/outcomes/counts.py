@@ -50,9 +50,8 @@ def no_outcomes(config: ModelConfig) -> OutcomeCounts:
     >>> no_outcomes(ModelConfig(model="m", problem="regression", endpoint=Endpoint(name="m"), features=features)).rows
     0
     """
-    classes = config.labels.classes if config.problem != "regression" else ()
     nothing = np.zeros(0, np.int64)
-    return count_outcomes(Outcomes(config.problem, nothing, nothing, classes), config)
+    return count_outcomes(Outcomes(config.problem, nothing, nothing, config.classes), config)
 
 
 def add_counts(one: OutcomeCounts, other: OutcomeCounts) -> OutcomeCounts:

@@ -171,11 +171,15 @@ def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelCon
     >>> outcomes.labels.tolist(), faults.strange_labels, faults.unlabelled
     ([1], 1, 2)
     """
-    classes = config.labels.classes if config.problem != "regression" else ()
-    truth = label_column(table.column(label), config.problem, classes)
-    answer = answer_column(table.column(prediction), config.problem, classes)
+    truth = label_column(table.column(label), config.problem, config.classes)
+    answer = answer_column(table.column(prediction), config.problem, config.classes)
     whole = Outcomes(
-        config.problem, answer.values, truth.values, classes, read_probabilities(table, config), _costs(table, config)
+        config.problem,
+        answer.values,
+        truth.values,
+        config.classes,
+        read_probabilities(table, config),
+        _costs(table, config),
     )
     outcomes = whole.take(truth.known & answer.known)
     return outcomes, OutcomeFaults(

@@ -139,9 +139,8 @@ def window_figures(
     """
     if not config.business:
         return {}
-    classes = config.labels.classes if config.problem != "regression" else ()
-    answer = answer_column(table.column(prediction), config.problem, classes)
-    labels = label_column(table.column(label), config.problem, classes)
+    answer = answer_column(table.column(prediction), config.problem, config.classes)
+    labels = label_column(table.column(label), config.problem, config.classes)
     known = labels.known & ripe
     decided = truth = None
     if config.problem == "binary_classification":

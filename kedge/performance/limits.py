@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kedge.comparisons import change, figures, in_words
-from kedge.config.metrics import direction
+from kedge.config.metrics import direction, metrics_of
 from kedge.config.policies import PerformanceLimit
 from kedge.intervals import Estimate, z_of
 from kedge.severity import Severity
-
-DEFAULT_LIMITS: Mapping[str, tuple[PerformanceLimit, ...]] = {
-    "binary_classification": (
-        PerformanceLimit(metric="auc", tolerance=0.02),
-        PerformanceLimit(metric="calibration_in_the_large", tolerance=0.15),
-    ),
-    "multiclass_classification": (PerformanceLimit(metric="accuracy", tolerance=0.02),),
-    "regression": (PerformanceLimit(metric="mae", ratio=1.1),),
-}
-# Of decisions without probabilities the AUC is the balanced accuracy.
-DECISION_LIMITS = (PerformanceLimit(metric="balanced_accuracy", tolerance=0.02),)
 
 
 @dataclass(frozen=True)
@@ -41,6 +29,21 @@ class LimitVerdict:
     severity: Severity
     limit: float
     reason: str
+
+
+def default_limits(problem: str, *, decisions_only: bool = False) -> tuple[PerformanceLimit, ...]:
+    """What is judged where the YAML names no limits: the table's.
+
+    Parameters
+    ----------
+    decisions_only : bool
+        Whether the answers are classes without probabilities.
+
+    >>> [limit.metric for limit in default_limits("binary_classification")]
+    ['auc', 'calibration_in_the_large']
+    """
+    lines = ((one.name, one.decision_limit if decisions_only else one.limit) for one in metrics_of(problem))
+    return tuple(PerformanceLimit(metric=name, **limit) for name, limit in lines if limit)
 
 
 def bounds_of(limit: PerformanceLimit, expected: Estimate | None) -> Bounds:

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.comparisons import counted, in_words
+from kedge.config.metrics import metrics_of
 from kedge.config.policies import PerformanceLimit, PerformancePolicy
 from kedge.intervals import Estimate
 from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, measure
-from kedge.performance.limits import DECISION_LIMITS, DEFAULT_LIMITS, LimitVerdict, is_absolute, judge_limit
+from kedge.performance.limits import LimitVerdict, default_limits, is_absolute, judge_limit
 from kedge.severity import Severity, worst
 
-# Means over all rows, and what is known of the rows that are there: a rare class does not make them uncertain.
-_NEEDS_NO_CLASS = {"accuracy", "brier", "log_loss", "calibration_in_the_large", "base_rate", "cost_per_thousand"}
 # The AUC of answers that know nothing.
 _NO_ORDER = 0.5
 _ONLY_THE_LEVEL = (
@@ -143,9 +142,8 @@ def limits_of(
     """
     if policy.limits:
         return policy.limits
-    if any(isinstance(side, BinaryCounts) and side.decisions_only for side in (window, reference)):
-        return DECISION_LIMITS
-    return DEFAULT_LIMITS[window.problem]
+    decisions_only = any(isinstance(side, BinaryCounts) and side.decisions_only for side in (window, reference))
+    return default_limits(window.problem, decisions_only=decisions_only)
 
 
 def _judge_limits(
@@ -158,12 +156,13 @@ def _judge_limits(
     verdicts: dict[str, LimitVerdict] = {}
     missing = []
     rare = _rare_classes(window, policy)
+    certain = {metric.name for metric in metrics_of(window.problem) if metric.over_all_rows}
     for limit in limits_of(window, reference, policy):
         name = limit.metric
         if name not in measured or (name not in expected and not is_absolute(limit)):
             side = "window" if name not in measured else "reference"
             missing.append(f"{name} is not judged: it is undefined on the {side}")
-        elif rare and name not in _NEEDS_NO_CLASS:
+        elif rare and name not in certain:
             missing.append(f"{name} is not judged: {rare}")
         else:
             verdict = judge_limit(limit, measured[name], expected.get(name), confidence=policy.confidence)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from kedge.config.policies import PerformancePolicy, RetrainingPolicy
+from kedge.instants import to_text
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 
@@ -145,7 +146,7 @@ def _trigger(
         if episode is not None:
             return (
                 "performance",
-                f"performance-{_stamp(episode)}",
+                f"performance-{to_text(episode)}",
                 f"quality has been lost since the window to {episode:%Y-%m-%d}",
             )
     unmeasured = _unmeasured_trigger(windows, state, policy, now)
@@ -156,7 +157,7 @@ def _trigger(
         if now - last >= timedelta(days=policy.every_days):
             return (
                 "schedule",
-                f"schedule-{_stamp(last)}",
+                f"schedule-{to_text(last)}",
                 f"{(now - last).days} days since {last:%Y-%m-%d}; the YAML wants one every {policy.every_days} days",
             )
     return None
@@ -176,7 +177,7 @@ def _unmeasured_trigger(
         if when == "always" or (when == "when_labels_lag" and lag):
             episode = _episode(windows, [getattr(w, kind) is Severity.CRITICAL for w in windows], policy)
             if episode is not None:
-                return kind, f"{kind}-{_stamp(episode)}", f"{words} since the window to {episode:%Y-%m-%d}"
+                return kind, f"{kind}-{to_text(episode)}", f"{words} since the window to {episode:%Y-%m-%d}"
     return None
 
 
@@ -225,7 +226,3 @@ def _held(state: RetrainingState, policy: RetrainingPolicy, now: datetime, episo
             f"{policy.min_new_labelled_rows:,} are needed",
         )
     return None
-
-
-def _stamp(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from kedge.config.metrics import metrics_of
 from kedge.config.model import ModelConfig
 from kedge.drift.importance import shares
 from kedge.errors import UnreadableImportanceError
@@ -18,8 +19,6 @@ from kedge.outcomes.columns import OutcomeColumn, answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID
 from kedge.performance.paired import row_losses
 
-# The loss whose growth is measured: defined for each single row, and bounded where one row could outweigh all others.
-_LOSSES = {"binary_classification": "brier", "multiclass_classification": "accuracy", "regression": "mae"}
 # Of fewer rows a ranking is mostly chance.
 _ROWS_MIN = 30
 # Between a feature's place and the row's own id, which may hold anything.
@@ -97,4 +96,5 @@ def permutation_importance(
 
 
 def _loss(config: ModelConfig, labels: OutcomeColumn, rows: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    return row_losses(_LOSSES[config.problem], labels.values[rows], answers)
+    loss = next(metric.name for metric in metrics_of(config.problem) if metric.ranks_features)
+    return row_losses(loss, labels.values[rows], answers)

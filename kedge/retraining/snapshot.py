@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
+from kedge.instants import to_text
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.retraining.rows import on_one_line
 
@@ -177,7 +178,7 @@ def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
     if rows is None or not rows.num_rows:
         return entry
     span = pc.min_max(rows.column(TIME)).as_py()
-    return entry | {"rows": rows.num_rows, "first": _instant(span["min"]), "last": _instant(span["max"])}
+    return entry | {"rows": rows.num_rows, "first": to_text(span["min"]), "last": to_text(span["max"])}
 
 
 def snapshot_manifest(
@@ -203,7 +204,7 @@ def snapshot_manifest(
         "model": model,
         "run": run,
         "label_horizon_days": label_horizon_days,
-        "slice": {"start": _instant(usable.start), "ripe_until": _instant(usable.ripe_until)},
+        "slice": {"start": to_text(usable.start), "ripe_until": to_text(usable.ripe_until)},
         "files": {name: dict(entry) for name, entry in sorted(files.items())},
         "sources": sorted(sources),
     } | ({"notes": list(notes)} if notes else {})
@@ -229,7 +230,3 @@ def _label_reasons(name: str, rows: pa.Table, config: ModelConfig) -> list[str]:
             "labels.classes of the model's YAML spells them"
         ]
     return [f"all {name} rows have the label {found[0]}"] if len(found) == 1 else []
-
-
-def _instant(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

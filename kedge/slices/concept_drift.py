@@ -14,6 +14,7 @@ from scipy.special import ndtr, xlogy
 from kedge.arrays import Floats
 from kedge.comparisons import counted, figures
 from kedge.config.policies import SegmentPolicy
+from kedge.instants import to_text
 from kedge.severity import Severity, worst
 from kedge.slices.counts import SliceCounts
 from kedge.slices.expected_outcomes import GroupOutcomes, group_outcomes
@@ -142,7 +143,7 @@ def with_since(found: ConceptDrift, previous: Mapping[str, Any] | None, *, start
         Start of this window.
     """
     told = {(s["where"], s["group"], s["shift"] > 0): s.get("since") for s in (previous or {}).get("shifts", ())}
-    now = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = to_text(start)
     dated = (replace(s, since=told.get((s.where, s.group, s.shift > 0)) or now) for s in found.shifts)
     return replace(found, shifts=tuple(dated))
 

@@ -201,8 +201,7 @@ def slice_reference(baseline: Baseline, holdout: pa.Table, config: ModelConfig) 
     holdout : Table
         The features, the answers under the prediction's name, and `label`; rows that the model has not learnt from.
     """
-    classes = config.labels.classes if config.problem != "regression" else ()
-    ruler = freeze_ruler(baseline, config.problem, classes=classes, columns=config.segments.columns)
+    ruler = freeze_ruler(baseline, config.problem, classes=config.classes, columns=config.segments.columns)
     outcomes, faults = read_outcomes(holdout, config.prediction.name, LABEL, config)
     kept = holdout.filter(pa.array(faults.kept))
     return count_reference(ruler, lambda names: [({name: kept.column(name) for name in names}, outcomes)])

@@ -63,9 +63,8 @@ def read_decisions(table: pa.Table, prediction: str, label: str, config: ModelCo
     >>> decided.selected.tolist(), decided.truth.tolist(), answered.tolist()
     ([True, False], [1, 2], [True, True, False])
     """
-    classes = config.labels.classes if config.problem != "regression" else ()
-    answer = answer_column(table.column(prediction), config.problem, classes)
-    truth = label_column(table.column(label), config.problem, classes)
+    answer = answer_column(table.column(prediction), config.problem, config.classes)
+    truth = label_column(table.column(label), config.problem, config.classes)
     selected, favourable = (_favours(side, config, given) for side, given in ((answer, True), (truth, False)))
     known = np.where(truth.known, favourable.astype(np.int64), UNKNOWN)
     return Decisions(selected[answer.known], known[answer.known]), answer.known

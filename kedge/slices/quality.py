@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from kedge.arrays import Floats, Ints
+from kedge.config.metrics import direction
 from kedge.config.sections import Problem
 from kedge.slices.counts import SliceTable
 from kedge.slices.ruler import ERROR_SUMS
@@ -38,7 +39,7 @@ class SliceQuality:
     @property
     def higher_is_better(self) -> bool:
         """Whether more of the metric is better."""
-        return self.metric != "mae"
+        return direction(self.metric) == "higher"
 
     def interval(self, z: float) -> tuple[Floats, Floats]:
         """Ends of the interval of half width `z` standard errors, back on the metric's own scale."""

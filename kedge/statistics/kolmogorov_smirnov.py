@@ -40,6 +40,25 @@ def ks_statistic(baseline: Counts, window: Counts) -> float:
     return int(gap) / (n * m)
 
 
+def ks_test(baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> tuple[float, float]:
+    """KS statistic and its p-value.
+
+    Parameters
+    ----------
+    baseline, window : ndarray of int, shape (n_cells,)
+        Rows per cell in the order of their values.
+    design_effect : float
+        How many rows are worth one independent row; the p-value is that of so many fewer rows.
+
+    >>> statistic, p_value = ks_test(np.array([500, 0]), np.array([450, 50]))
+    >>> statistic, round(p_value, 4)
+    (0.1, 0.0125)
+    """
+    statistic = ks_statistic(baseline, window)
+    rows = (int(side.sum()) / design_effect for side in (baseline, window))
+    return statistic, ks_p_value(statistic, *rows)
+
+
 def effective_rows(baseline_rows: float, window_rows: float) -> float:
     """Rows of one sample that carry as much as these two: nm / (n + m).
 

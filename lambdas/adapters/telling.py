@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.adapters import alerts, clients
-from lambdas.adapters.alerts import Topics
+from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.channels.channel import Alert, Topics
+from lambdas.adapters.channels.every_channel import CHANNELS
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.times import from_text, to_text
@@ -90,22 +91,22 @@ def record_and_tell(
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
         timeline.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
-    for audience in alerts.AUDIENCES:
-        item = {**_key(model, audience, digest), "event": {"S": body}, "audience": {"S": audience}}
+    for channel in CHANNELS:
+        item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
         repeated = repeated or "Attributes" in before
     # Looked at behind the puts: another teller of the same sees them, or has been seen here.
     if windows.is_told(desk.dynamodb, desk.table, model, whole):
-        _forget(desk, model, alerts.AUDIENCES, digest)
+        _forget(desk, model, CHANNELS, digest)
         return
     if when_kept is not None:
         when_kept()
     if repeated:
         event["detail"] = {**detail, "repeated": True}
     # Forgotten together: whoever dies in between leaves what says that it is a repetition.
-    sent = [audience for audience in alerts.AUDIENCES if _send(desk, event, audience)]
+    sent = [channel for channel in CHANNELS if _send(desk, event, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
-        if len(sent) == len(alerts.AUDIENCES):
+        if len(sent) == len(CHANNELS):
             windows.remember_told(desk.dynamodb, desk.table, model, whole, now=time)
         _forget(desk, model, sent, digest)
 
@@ -150,31 +151,26 @@ def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[in
     return sent, left
 
 
-def _send(desk: Desk, event: Mapping[str, Any], audience: str) -> bool:
+def _send(desk: Desk, event: Mapping[str, Any], channel: str) -> bool:
+    alert = Alert(event["model"], event["kind"], from_text(event["time"]), event["detail"])
+    if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
+        return True
     try:
-        alerts.publish(
-            desk.sns,
-            desk.topics,
-            model=event["model"],
-            kind=event["kind"],
-            time=from_text(event["time"]),
-            detail=event["detail"],
-            audiences=(audience,),
-        )
+        CHANNELS[channel](desk.sns, desk.topics, alert)
     except (ClientError, BotoCoreError):
         return False
     return True
 
 
-def _forget(desk: Desk, model: str, audiences: Iterable[str], digest: str) -> None:
+def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:
     with suppress(ClientError, BotoCoreError):  # it stays, and is sent once more
-        for audience in audiences:
-            desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, audience, digest))
+        for channel in channels:
+            desk.dynamodb.delete_item(TableName=desk.table, Key=_key(model, channel, digest))
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _key(model: str, audience: str, digest: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": f"untold#{audience}#{digest}"}}
+def _key(model: str, channel: str, digest: str) -> dict[str, dict[str, str]]:
+    return {"model": {"S": model}, "item": {"S": f"untold#{channel}#{digest}"}}

@@ -1,18 +1,12 @@
-"""Instants as every message, item and key of Kedge writes them: ISO 8601, UTC, with Z."""
+"""Time as the functions write, read and take it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from kedge.instants import from_text, to_text
 
-def to_text(time: datetime) -> str:
-    """`2016-01-04T02:00:00Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def from_text(text: str) -> datetime:
-    """Read what `to_text` wrote, or any ISO 8601 instant with an offset."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+__all__ = ["from_text", "to_text", "wall_clock"]
 
 
 def wall_clock() -> datetime:

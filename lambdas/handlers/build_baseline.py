@@ -14,12 +14,13 @@ from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.columns.casting import columns_of
 from kedge.columns.margins import countable, with_margins
-from kedge.config.metrics import DIRECTIONS
+from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.config.package_schema import encode_schema
 from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation.estimators import fit_estimator
+from kedge.instants import to_text
 from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
 from kedge.outcomes.counts import OutcomeCounts, count_outcomes, decode_counts, measure
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
@@ -239,7 +240,7 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: f"{prefix}/baseline",
-        model_registry.TRAINING_END: f"{request.snapshot.training_end:%Y-%m-%dT%H:%M:%SZ}",
+        model_registry.TRAINING_END: to_text(request.snapshot.training_end),
         model_registry.SNAPSHOT: digest,
         model_registry.ARTEFACT_SHA256: request.artefact.sha256,
         model_registry.BASELINE_SHA256: staged_baselines.digest(files),
@@ -251,4 +252,4 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
         # Metrics of single classes are left out: classes may be many, and named as no property may be.
-    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in DIRECTIONS}
+    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in ONE_VALUE}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
-from kedge.gate.business import business_rows
-from kedge.gate.challenger import GateReport, judge_challenger
-from kedge.gate.groups import fairness_rows, holdout_groupings, holdout_slices
+from kedge.gate.every_check import judge_challenger
+from kedge.gate.groups import holdout_groupings, holdout_slices
+from kedge.gate.holdout import GateReport, Holdout
 from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.performance.paired import Numbers
@@ -81,18 +80,18 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     }
     labels = label_column(truth.column(LABEL), config.problem, config.labels.classes).values
     groupings = holdout_groupings(truth, config)
-    found = judge_challenger(
-        labels,
-        answers["challenger"],
-        answers.get("champion"),
-        config.gate,
-        problem=config.problem,
-        slices=holdout_slices(truth, groupings),
-        learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
+    return judge_challenger(
+        Holdout(
+            labels,
+            answers["challenger"],
+            answers.get("champion"),
+            config,
+            with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time),
+            groupings,
+            holdout_slices(truth, groupings),
+            learnt=None if request.champion.present else learnt_labels(s3, bucket, prefix, config),
+        )
     )
-    seen = with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time)
-    figures = business_rows(seen, answers, labels.astype(np.int64), config)
-    return GateReport((*found.rows, *fairness_rows(seen, answers, config, groupings), *figures))
 
 
 def learnt_labels(s3: Any, bucket: str, prefix: str, config: ModelConfig) -> Numbers:

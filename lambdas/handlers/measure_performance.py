@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kedge.config.metrics import DIRECTIONS
+from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
 from kedge.labels.fold import FoldReport
@@ -146,7 +146,7 @@ def gauges(document: Mapping[str, Any]) -> dict[str, float]:
     judged = {row["name"] for row in (*document["metrics"], *estimates) if "limit" in row}
     estimates = [row for row in estimates if row["name"] in judged]
     # Each class has its own recall: a gauge each would be paid for by the month, whether anyone looks at it or not.
-    measured = [row for row in document["metrics"] if row["name"] in DIRECTIONS or "limit" in row]
+    measured = [row for row in document["metrics"] if row["name"] in ONE_VALUE or "limit" in row]
     sections = {"Performance": measured, "Estimate": estimates, "Business": document.get("business", [])}
     # Of each sensitive column the widest distances between groups.
     fairness = document.get("fairness", {}).get("columns", [])

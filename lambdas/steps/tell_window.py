@@ -171,8 +171,7 @@ def is_young(start: datetime, end: datetime, place: Place) -> bool:
 def tell_lost_labels(report: DriftReport, desk: WindowDesk) -> None:
     """Tell once for a package where many of the labels that arrive match no row, or are no class."""
     config = desk.place.config
-    classes = () if config.problem == "regression" else config.labels.classes
-    for loss, reason in label_losses((report.performance or {}).get("join", {}), classes).items():
+    for loss, reason in label_losses((report.performance or {}).get("join", {}), config.classes).items():
         what = f"labels#{report.baseline}#{loss}"
         detail = {"package_version": report.baseline, "reasons": [reason]}
         telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)

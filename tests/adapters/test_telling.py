@@ -8,7 +8,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.adapters.alerts import Topics
+from lambdas.adapters import telling
+from lambdas.adapters.channels.channel import Topics
 from lambdas.adapters.state import standing
 from lambdas.adapters.telling import Desk, record_and_tell, tell_again, tell_once
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE
@@ -217,3 +218,18 @@ def test_of_two_tellers_of_one_message_at_most_one_does_not_say_that_it_may_come
         if dynamodb.left > 0:
             return
     pytest.fail("it has more calls than this test walks")
+
+
+def test_an_added_channel_is_told_and_one_taken_away_is_forgotten(world, monkeypatch):
+    heard = []
+
+    def chat(sns, topics, alert):
+        heard.append(alert.kind)
+        raise ClientError({"Error": {"Code": "InternalError", "Message": "again later"}}, "Publish")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(telling, "CHANNELS", {**telling.CHANNELS, "chat": chat})
+        tell(world, desk(world))
+    assert (heard, len(world.mails()), len(untold(world))) == (["failed"], 1, 1)
+    assert tell_again(desk(world), kept(world), now=NOON + timedelta(hours=1)) == (1, 0)
+    assert untold(world) == []

@@ -84,12 +84,15 @@ class Module:
 
 @functools.cache
 def read(path: Path) -> Module:
-    """Index a file: classes count as functions, for making one may run its methods."""
+    """Index a file: classes count as functions, for making one may run its methods; so do lists of functions."""
     module = Module()
     tree = ast.parse(path.read_text())
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             module.functions[node.name] = node
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            module.functions |= {target.id: node for target in targets if isinstance(target, ast.Name)}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             module.names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}

@@ -10,7 +10,7 @@ import pytest
 from tests.architecture.source_imports import ROOMS, ROOT, imports, module_file, sources
 
 # Which rooms of `kedge/` a room may import, beside the ground floor. A room stands above each that it names.
-GROUND = {"errors", "severity", "intervals", "arrays", "own_columns"}
+GROUND = {"errors", "severity", "intervals", "instants", "arrays", "own_columns"}
 MAY_IMPORT = {
     "config": set(),
     "statistics": set(),

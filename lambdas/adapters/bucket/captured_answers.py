@@ -124,7 +124,7 @@ def _blocks(s3: Any, bucket: str, key: str, start: int, size: int) -> Iterator[t
 def answers_of(rows: pa.Table, config: ModelConfig, classes: tuple[str, ...] | None = None) -> NDArray[np.float64]:
     """The answers as numbers, of several classes their codes (among these, where two packages' differ); NaN where one cannot be read."""
     if classes is None or config.problem != "multiclass_classification":
-        classes = config.labels.classes if config.problem != "regression" else ()
+        classes = config.classes
     found = answer_column(rows.column(config.prediction.name), config.problem, classes)
     return np.where(found.known | found.outside, found.values, np.nan).astype(np.float64)
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from kedge.gate.groups import fairness_rows, holdout_groupings, holdout_slices
+from kedge.gate.holdout import Holdout
 from tests.builders import make_config, make_window
 
 FAIR = "fairness: {columns: [carrier], disparate_impact_min: 0.8}"
@@ -27,7 +28,15 @@ def scores_for(table, rates):
 
 
 def rows_of(table, config, **answers):
-    return fairness_rows(table, answers, config, holdout_groupings(table, config))
+    given = Holdout(
+        np.zeros(table.num_rows),
+        answers["challenger"],
+        answers.get("champion"),
+        config,
+        table,
+        holdout_groupings(table, config),
+    )
+    return fairness_rows(given)
 
 
 def test_slices_are_the_rows_of_each_group_and_nothing_is_lost():

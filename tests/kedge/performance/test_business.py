@@ -8,6 +8,7 @@ from kedge.config.policies import BusinessFigure
 from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
 from kedge.gate.business import business_rows
+from kedge.gate.holdout import Holdout
 from kedge.performance.business import (
     FigureSums,
     decode_figures,
@@ -129,7 +130,7 @@ def gate(challenger, champion, better="higher"):
         for name, skill in (("challenger", challenger), ("champion", champion))
     }
     found = config(f"{{name: saved, column: adr, over: true_positive, better: {better}, gate: true}}")
-    (row,) = business_rows(holdout, sides, labels, found)
+    (row,) = business_rows(Holdout(labels, sides["challenger"], sides["champion"], found, holdout))
     gains = holdout["adr"].to_numpy() * labels * (sides["challenger"] - sides["champion"])
     assert row.value == pytest.approx(gains.mean() * (1 if better == "higher" else -1))
     return row.verdict
@@ -145,10 +146,10 @@ def test_the_gate_refuses_a_challenger_that_saves_less_on_the_same_rows():
 def test_without_a_champion_or_without_the_gate_there_is_no_row():
     labels, holdout = np.array([1, 0]), pa.table({"adr": [1.0, 2.0]})
     asked = config("{name: saved, column: adr, over: true_positive, gate: true}")
-    assert business_rows(holdout, {"challenger": np.array([1.0, 0.0])}, labels, asked) == []
+    challenger, champion = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    assert business_rows(Holdout(labels, challenger, None, asked, holdout)) == []
     unasked = config("{name: saved, column: adr, over: true_positive}")
-    both = {"challenger": np.array([1.0, 0.0]), "champion": np.array([0.0, 1.0])}
-    assert business_rows(holdout, both, labels, unasked) == []
+    assert business_rows(Holdout(labels, challenger, champion, unasked, holdout)) == []
 
 
 def fleet(rows, mean, seed):

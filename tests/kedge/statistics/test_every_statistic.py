@@ -9,10 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedge.errors import EmptySampleError
-from kedge.statistics import DISTANCES
-from kedge.statistics.chi_square import chi_square
-from kedge.statistics.g_test import g_test
-from kedge.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
+from kedge.statistics.every_statistic import DISTANCES, TESTS_OF_LEVELS, TESTS_OF_NUMBERS
 from kedge.statistics.wasserstein import wasserstein_distance
 
 
@@ -21,18 +18,17 @@ def wasserstein(baseline, window):
     return wasserstein_distance(baseline, window, values[:-1] + 0.5, (values, values))
 
 
+def part(test, place):
+    return lambda b, w: test(b, w)[place]
+
+
+TESTS = {**TESTS_OF_NUMBERS, **TESTS_OF_LEVELS}
 STATISTICS = {
     **DISTANCES,
-    "ks_statistic": ks_statistic,
-    "chi_square_statistic": lambda baseline, window: chi_square(baseline, window)[0],
-    "g_test_statistic": lambda baseline, window: g_test(baseline, window)[0],
+    **{f"{name}_statistic": part(test, 0) for name, test in TESTS.items()},
     "wasserstein_distance": wasserstein,
 }
-P_VALUES = {
-    "ks_p_value": lambda b, w: ks_p_value(ks_statistic(b, w), b.sum(), w.sum()),
-    "chi_square_p_value": lambda b, w: chi_square(b, w)[1],
-    "g_test_p_value": lambda b, w: g_test(b, w)[1],
-}
+P_VALUES = {f"{name}_p_value": part(test, 1) for name, test in TESTS.items()}
 each_statistic = pytest.mark.parametrize("statistic", STATISTICS.values(), ids=STATISTICS)
 each_p_value = pytest.mark.parametrize("p_value", P_VALUES.values(), ids=P_VALUES)
 counts = st.integers(1, 40).flatmap(
