@@ -16,7 +16,7 @@ from cli.models import SUFFIX, read_model, read_model_files
 from cli.operator.deployment import MONITORING, RELEASE, RETRAINING, STORAGE, Deployment
 from kedge.config.model import ModelConfig
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODELS = re.compile(r"KedgeModels-\d+")
 FIXED_STACKS = (STORAGE, MONITORING, RETRAINING, RELEASE)
 FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
