@@ -23,15 +23,16 @@ MAY_IMPORT = {
     "performance": {"columns", "comparisons", "config", "outcomes"},
     "slices": {"columns", "comparisons", "config", "outcomes", "profile", "statistics"},
     "labels": {"capture", "columns", "comparisons", "config", "outcomes"},
-    "alerts": {"config", "drift"},
+    # Of performance only the verdicts, so that it stands below the room that judges them.
+    "alerts": {"config", "drift", "performance"},
     "estimation": {"comparisons", "config", "outcomes", "performance"},
+    # All that is known of a window's answers: what performance, estimation and slices find, put together and judged once.
+    "quality": {"config", "estimation", "outcomes", "performance", "slices"},
     "gate": {"comparisons", "config", "performance", "slices"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
     "retraining": {"capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "performance"},
-    "backtest": {
-        "alerts", "columns", "config", "drift", "estimation", "outcomes", "performance", "profile", "retraining", "slices",
-    },
+    "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8
 FILES_MAX = 20
