@@ -20,13 +20,13 @@ import pyarrow as pa
 from kedge.alerts.episode import Alarm, AlertEpisode, News
 from kedge.capture.id_hashes import encode_hashes
 from kedge.config.model import ModelConfig
-from kedge.config.package_schema import encode_schema
 from kedge.estimation.track_record import Comparison, TrackRecord
 from kedge.labels.fold import in_schema, label_schema, waiting_schema
 from kedge.labels.ledger import LabelLedger, encode_ledger
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.own_columns import LABEL
+from kedge.package_schema import encode_schema
 from kedge.profile.counting import count_rows, count_rows_by_hour
 from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
@@ -231,7 +231,7 @@ ITEMS: Mapping[str, StoredItem] = {
         lambda db: approvals.load_waiting(db, "t", "m"),
     ),
     "lease": StoredItem(
-        leases.Lease("arn:r", NOW),
+        leases.Lease("arn:r", NOW, "release"),
         lambda db, one: leases.take(db, None, "t", model="m", holder=one.holder, purpose="release", now=one.taken_at),
         lambda db: leases.read(db.item),
     ),

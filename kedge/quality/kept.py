@@ -10,6 +10,7 @@ from kedge.performance.verdicts import QualityVerdicts
 from kedge.quality.window import WindowQuality
 from kedge.severity import Severity
 from kedge.slices.concept_drift import ConceptDrift
+from kedge.stored import QUALITY
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,24 @@ class KeptQuality:
         >>> KeptQuality.from_json({"severity": "OK", "metrics": [], "estimate": {"metrics": []}}).verdicts.measured.value
         'OK'
         """
-        moved = document.get("concept_drift")
-        return cls(
-            QualityVerdicts(
-                Severity(document["severity"]),
-                _severity(document.get("estimate")),
-                _severity(document.get("fairness")),
-            ),
-            document,
-            tuple(metric for metric in document["metrics"] if "limit" in metric),
-            ConceptDrift.from_json(moved) if moved else None,
-            document.get("join", {}),
-        )
+        return QUALITY.read(document, _kept)
+
+    @classmethod
+    def decode(cls, content: bytes) -> KeptQuality:
+        """What a performance.json says."""
+        return QUALITY.read_json(content, _kept)
+
+
+def _kept(document: Mapping[str, Any]) -> KeptQuality:
+    moved = document.get("concept_drift")
+    measured = Severity(document["severity"])
+    return KeptQuality(
+        QualityVerdicts(measured, _severity(document.get("estimate")), _severity(document.get("fairness"))),
+        document,
+        tuple(metric for metric in document["metrics"] if "limit" in metric),
+        ConceptDrift.from_json(moved) if moved else None,
+        document.get("join", {}),
+    )
 
 
 def _severity(part: Mapping[str, Any] | None) -> Severity | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from kedge.severity import Severity, worst
 from kedge.slices.counts import SliceCounts
 from kedge.slices.expected_outcomes import GroupOutcomes, group_outcomes
 from kedge.statistics.holm import holm_adjusted
+from kedge.stored import build
 
 _Z = 1.959963984540054
 # Smallest shift that is told: of a rate, and of a mean error as a fraction of the reference's root mean squared error.
@@ -74,8 +75,7 @@ class ConceptShift:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ConceptShift:
         """The shift that `to_json` wrote."""
-        known = {name.name: data[name.name] for name in fields(cls) if name.name in data}
-        return cls(**{"column": "", **known, "severity": Severity(data["severity"])})
+        return build(cls, {"column": "", **data, "severity": Severity(data["severity"])})
 
 
 @dataclass(frozen=True)

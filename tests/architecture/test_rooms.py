@@ -10,12 +10,14 @@ import pytest
 from tests.architecture.source_imports import ROOMS, ROOT, imports, module_file, sources
 
 # Which rooms of `kedge/` a room may import, beside the ground floor. A room stands above each that it names.
-GROUND = {"errors", "severity", "intervals", "arrays", "own_columns"}
+GROUND = {"errors", "severity", "intervals", "arrays", "own_columns", "stored"}
 MAY_IMPORT = {
     "config": set(),
     "statistics": set(),
     "columns": {"config"},
     "comparisons": {"config"},
+    # A stored thing: it stands above the reader of versions, which config does not need.
+    "package_schema": {"config"},
     "profile": {"columns", "statistics"},
     "outcomes": {"columns", "config"},
     "capture": {"columns", "config", "outcomes", "profile"},
@@ -31,7 +33,9 @@ MAY_IMPORT = {
     "gate": {"comparisons", "config", "performance", "slices"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
-    "retraining": {"capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "performance"},
+    "retraining": {
+        "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance",
+    },
     "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8

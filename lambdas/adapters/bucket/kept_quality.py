@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kedge.quality.kept import KeptQuality
-from lambdas.adapters.bucket import reports
+from lambdas.adapters.bucket import objects
 
 
 def load(s3: Any, bucket: str, key: str) -> KeptQuality | None:
     """Read it; None where nothing was measured."""
-    document = reports.load_json(s3, bucket, key)
-    return KeptQuality.from_json(document) if document is not None else None
+    found = objects.decoded(s3, bucket, key, KeptQuality.decode)
+    return found[0] if found else None
