@@ -48,13 +48,15 @@ class Form:
 
         >>> Form("note", "").read({"a": 1}, lambda data: data["a"])
         1
-        >>> Form("note", "write it again").read({"version": 3}, lambda data: data["a"])
+        >>> Form("note", "write it again", 2, 2).read({}, lambda data: data["a"])
         Traceback (most recent call last):
-        kedge.errors.EncodingError: this is a note of version 3, not a note of version 1: the note must be rebuilt; write it again
+        kedge.errors.EncodingError: this is a note of version 1, not a note of version 2: the note must be rebuilt; write it again
         """
         version = data.get("version", 1)
         if not (isinstance(version, int) and self.oldest <= version <= self.version):
-            raise self.unreadable(f"a {self.name} of version {version}")
+            newer = isinstance(version, int) and version > self.version
+            found = f"a {self.name} of version {version}"
+            raise self.unreadable(found, before="deploy the newer Kedge that wrote it, or " if newer else "")
         try:
             return build(data)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -74,11 +76,11 @@ class Form:
         """The error of what cannot be taken apart at all."""
         return self.unreadable("no complete file of Kedge's")
 
-    def unreadable(self, found: str) -> EncodingError:
-        """The error of something else in its place."""
+    def unreadable(self, found: str, *, before: str = "") -> EncodingError:
+        """The error of something else in its place; `before` is what may be done in place of the remedy."""
         versions = str(self.version) if self.oldest == self.version else f"{self.oldest} to {self.version}"
         expected = f"a {self.name} of version {versions}"
-        return EncodingError(what=self.name, found=found, expected=expected, remedy=self.remedy)
+        return EncodingError(what=self.name, found=found, expected=expected, remedy=before + self.remedy)
 
 
 def build(kind: type[T], data: Mapping[str, Any]) -> T:

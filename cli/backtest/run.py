@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,7 +92,7 @@ def _add_estimates(
         judged[code] = replace(window, quality=replace(window.quality, estimate=report))
 
 
-def _qualities(question: Question, window: HistoryWindow, reference: QualityReference) -> dict[Hashable, WindowQuality]:
+def _qualities(question: Question, window: HistoryWindow, reference: QualityReference) -> dict[str, WindowQuality]:
     """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
     # An estimate rests on the record of the windows before, which may not have been read yet.
     evidence = replace(window.evidence, estimates=None)
@@ -100,5 +100,5 @@ def _qualities(question: Question, window: HistoryWindow, reference: QualityRefe
     return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
 
 
-def _judged_by(config: ModelConfig) -> Hashable:
-    return (config.performance, config.segments, config.fairness)
+def _judged_by(config: ModelConfig) -> str:
+    return config.model_dump_json(include={"performance", "segments", "fairness", "prediction", "business"})

@@ -21,7 +21,7 @@ FORMS: Mapping[str, Form] = {
         Form("approval", f"{_DELETE} the package counts as undecided until it is approved once more"),
         Form("canary", _SETTLED),
         Form("captures", f"{_DELETE} the captures are looked at again within the hour"),
-        Form("champion", f"{_DELETE} then approve the package that serves once more"),
+        Form("champion", "restore the item from the table's point-in-time recovery"),
         Form("compared", f"{_DELETE} endpoint and champion are compared again within the hour"),
         Form("estimates", f"{_DELETE} the estimator's record begins anew"),
         Form("label_horizon", f"{_DELETE} the horizon is learnt again from the labels"),

@@ -151,13 +151,17 @@ def test_a_field_that_a_later_version_adds_is_passed_over(name, path):
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_file_of_a_later_version_is_refused_with_what_to_rebuild(name):
-    with pytest.raises(EncodingError, match=r"version 9, not .* must be rebuilt; (retrain|delete|count)"):
+    with pytest.raises(
+        EncodingError, match=r"version 9, not .* must be rebuilt; (deploy the newer|retrain|delete|count)"
+    ):
         READERS[name](changed(name, lambda document: document | {"version": 9}))
 
 
 @pytest.mark.parametrize(("name", "path"), [(name, path) for name, paths in NEEDED.items() for path in paths])
 def test_a_file_that_lacks_what_every_version_needs_is_refused_with_what_to_rebuild(name, path):
-    with pytest.raises(EncodingError, match=r"lacks something .* must be rebuilt; (retrain|delete|count)"):
+    with pytest.raises(
+        EncodingError, match=r"lacks something .* must be rebuilt; (deploy the newer|retrain|delete|count)"
+    ):
         READERS[name](changed(name, without(path)))
 
 
