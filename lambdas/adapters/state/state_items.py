@@ -40,12 +40,13 @@ _TOGETHER = 100  # BatchGetItem takes at most this many keys
 
 def marked(item: Item) -> Item:
     """The item with the version of now."""
-    return item | {"version": {"N": str(_form(item).version)}}
+    # A text: code of before versions reads every field of a champion as one.
+    return item | {"version": {"S": str(_form(item).version)}}
 
 
 def read(item: Mapping[str, Any], build: Callable[[Mapping[str, Any]], T]) -> T:
     """What `build` makes of an item of any version that is read; an `EncodingError` that names the item where none is."""
-    version = item.get("version", {"N": "1"}).get("N", "")
+    version = item.get("version", {"S": "1"}).get("S", "")
     known = {name: value for name, value in item.items() if name != "version"}
     try:
         return _form(item).read(known | {"version": int(version) if version.isdigit() else version}, build)

@@ -33,7 +33,7 @@ def test_an_item_that_an_earlier_version_wrote_means_what_it_meant(name):
 @pytest.mark.parametrize("name", ITEMS)
 def test_an_item_that_this_version_writes_means_the_same_and_says_its_version(name):
     written = ITEMS[name].written()
-    assert written["version"] == {"N": str(FORMS[name].version)}
+    assert written["version"] == {"S": str(FORMS[name].version)}
     assert ITEMS[name].read(written) == ITEMS[name].means
 
 
@@ -50,7 +50,7 @@ def test_an_item_of_a_later_version_is_refused_by_its_name_with_what_to_do(name)
         EncodingError,
         match=f"the item {item['item']['S']!r} of m .* version 9.*deploy the newer Kedge.*(delete|restore) the item",
     ):
-        ITEMS[name].read(item | {"version": {"N": "9"}})
+        ITEMS[name].read(item | {"version": {"S": "9"}})
 
 
 @pytest.mark.parametrize(("name", "fact"), READ)
