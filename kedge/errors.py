@@ -204,11 +204,16 @@ class UnreadableRecordError(RefusedError):
 
 
 class EncodingError(RefusedError):
-    """A stored profile or baseline is not of the form that this version reads."""
+    """Something that is stored is not of the form that this version reads; `place` is where it is stored."""
 
-    def __init__(self, *, what: str, found: str, expected: str) -> None:
-        super().__init__(f"this is {found}, not {expected}: the {what} must be rebuilt")
-        self.what = what
+    def __init__(self, *, what: str, found: str, expected: str, remedy: str = "", place: str = "") -> None:
+        advice = f"; {remedy}" if remedy else ""
+        super().__init__(f"{place or 'this'} is {found}, not {expected}: the {what} must be rebuilt{advice}")
+        self.what, self.found, self.expected, self.remedy = what, found, expected, remedy
+
+    def at(self, place: str) -> "EncodingError":
+        """The error with the place that it speaks of."""
+        return EncodingError(what=self.what, found=self.found, expected=self.expected, remedy=self.remedy, place=place)
 
 
 class LeaseHeldError(RetryableError):

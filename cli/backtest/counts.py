@@ -24,9 +24,11 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.design_effect import BLOCKS, design_effects
 from kedge.profile.freezing import freeze_baseline_streaming
+from kedge.quality.window import LabelledOutcomes, QualityEvidence
 from kedge.slices.counts import SliceCounter, SliceCounts
 from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts
+from kedge.slices.judgement import CountedSlices
 from kedge.slices.ruler import SliceRuler, freeze_ruler
 
 # What the windows that are open at once may hold of memory.
@@ -49,6 +51,7 @@ class Tally:
     labelled: list[pa.Table] = field(default_factory=list)
     ruler: SliceRuler | None = None
     slices: SliceCounts | None = None
+    slices_before: SliceCounts | None = None
     sensitive: dict[str, GroupCounts] = field(default_factory=dict)
 
     def add(self, stretch: Stretch) -> None:
@@ -103,18 +106,18 @@ class Tally:
     def window(self, code: int) -> HistoryWindow:
         """The window as it is judged."""
         start, end = self.grid.bounds(code)
-        return HistoryWindow(
-            start,
-            end,
-            self.profile,
-            self.outcomes,
-            self.unlabelled,
-            self.effects(),
-            tuple(self.notes),
-            self.estimates(code),
-            self.slices,
-            tuple(self.sensitive.values()),
-        )
+        return HistoryWindow(start, end, self.profile, self.evidence(code), self.effects())
+
+    def evidence(self, code: int) -> QualityEvidence:
+        """What is counted of the answers."""
+        counted = None
+        if self.outcomes is not None:
+            reason = "every labelled row of the history counts as ripe"
+            counted = LabelledOutcomes(self.outcomes, self.unlabelled, reason, notes=tuple(self.notes))
+        slices = None
+        if self.slices is not None and self.slices_before is not None:
+            slices = CountedSlices(self.slices, self.slices_before)
+        return QualityEvidence(counted, self.estimates(code), slices, tuple(self.sensitive.values()))
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,12 @@ def count_windows(question: Question, before: Before) -> Iterator[tuple[int, His
     for stretch in history.stretches(question.read_columns, open_at_once=room):
         if stretch.code not in tallies:
             tallies[stretch.code] = Tally(
-                question, before.baseline, history.grid, estimator=before.estimator, ruler=before.ruler
+                question,
+                before.baseline,
+                history.grid,
+                estimator=before.estimator,
+                ruler=before.ruler,
+                slices_before=before.slices,
             )
         tally = tallies[stretch.code]
         tally.add(stretch)

@@ -11,12 +11,14 @@ from cli.backtest.question import Question
 from cli.backtest.seasons import count_seasons
 from kedge.backtest.proposal import Sounding, sound_window
 from kedge.backtest.replay import Replay, replay
-from kedge.backtest.window import HistoryWindow, JudgedWindow, judge_window, measure_window
+from kedge.backtest.window import HistoryWindow, JudgedWindow, judge_window
 from kedge.columns.times import at
+from kedge.config.model import ModelConfig
 from kedge.config.policies import PerformancePolicy
 from kedge.estimation.report import WindowEstimates, estimate_history
 from kedge.outcomes.counts import OutcomeCounts
 from kedge.profile.baseline import Baseline
+from kedge.quality.window import QualityReference, WindowQuality, judge_quality
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,17 @@ def run(question: Question) -> Backtest:
     estimates: dict[int, WindowEstimates | None] = {}
     main = question.settings[0].name
     for code, window in _windows(question, before):
-        estimates[code] = window.estimates
-        # Settings mostly share what counts as a loss, and measuring costs more than judging drift.
-        policies = {setting.config.performance for setting in question.settings}
-        measured = {policy: measure_window(reference, window, policy) for policy in policies}
+        estimates[code] = window.evidence.estimates
+        qualities = _qualities(question, window, QualityReference(reference))
         for setting in question.settings:
             judged[setting.name][code] = judge_window(
                 baseline,
                 window,
                 setting.config,
-                performance=measured[setting.config.performance],
+                quality=qualities[_judged_by(setting.config)],
                 earlier=seasons.get((setting.name, code)),
-                slices=before.slices,
             )
-        loss = judged[main][code].measured
+        loss = judged[main][code].quality.verdicts.measured
         earlier = seasons.get((main, code))
         soundings[code] = sound_window(baseline, window, question.config, performance=loss, earlier=earlier)
     if before.estimator is not None and reference is not None:
@@ -87,6 +86,19 @@ def _add_estimates(
     policy: PerformancePolicy,
 ) -> None:
     windows = _in_order(judged)
-    reports = estimate_history(_in_order(estimates), [window.performance for window in windows], reference, policy)
+    measured = [window.quality.measured for window in windows]
+    reports = estimate_history(_in_order(estimates), measured, reference, policy)
     for code, window, report in zip(sorted(judged), windows, reports, strict=True):
-        judged[code] = replace(window, estimate=report)
+        judged[code] = replace(window, quality=replace(window.quality, estimate=report))
+
+
+def _qualities(question: Question, window: HistoryWindow, reference: QualityReference) -> dict[str, WindowQuality]:
+    """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
+    # An estimate rests on the record of the windows before, which may not have been read yet.
+    evidence = replace(window.evidence, estimates=None)
+    policies = {_judged_by(setting.config): setting.config for setting in question.settings}
+    return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
+
+
+def _judged_by(config: ModelConfig) -> str:
+    return config.model_dump_json(include={"performance", "segments", "fairness", "prediction", "business"})

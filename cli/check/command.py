@@ -7,12 +7,16 @@ from contextlib import closing
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.refusals import in_a_sentence
 from cli.written_files import write_all
+
+if TYPE_CHECKING:
+    from cli.check.judge import Checked
+    from cli.check.question import Asked
 
 
 class FailOn(StrEnum):
@@ -54,19 +58,17 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     from cli.check.question import Asked
     from cli.check.table import print_verdict
     from kedge.severity import Severity
-    from report.ranking import verdict_of
 
     asked = Asked(baseline, window, config, prediction, label, problem.value if problem else None, importance)
     with in_a_sentence("check"):
-        report, notes = _judged(asked)
-        told = {name: value for name, value in report.items() if name != "histograms"}
-        write_all({json_file: json.dumps(told, indent=2, allow_nan=False) + "\n", html_file: _page(report, html_file)})
-    verdict = verdict_of(report)
-    print_verdict(report, notes, verdict)
-    raise typer.Exit(int(Severity(verdict) >= Severity(fail_on.value.upper())))
+        checked = _judged(asked)
+        told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n"
+        write_all({json_file: told, html_file: _page(checked, html_file)})
+    print_verdict(checked)
+    raise typer.Exit(int(checked.verdict >= Severity(fail_on.value.upper())))
 
 
-def _judged(asked: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _judged(asked: Asked) -> Checked:
     from cli.check.judge import judge
     from cli.check.question import ask, open_sides
     from cli.progress import Progress
@@ -76,10 +78,10 @@ def _judged(asked: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
         return judge(ask(asked, replace(before, told=progress), replace(now, told=progress)))
 
 
-def _page(report: dict[str, Any], wanted: Path | None) -> str:
+def _page(checked: Checked, wanted: Path | None) -> str:
     if wanted is None:
         return ""
     # Here, because a template engine takes longer to import than most files to judge.
     from report.drift_page import render_drift_page
 
-    return render_drift_page(report)
+    return render_drift_page(checked.to_page())

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.check.profiles import count_sides
 from cli.check.question import Question
 from cli.check.value_faults import refuse_faulty_values
-from kedge.drift.report import judge_drift
+from kedge.drift.report import DriftReport, judge_drift
 from kedge.profile.baseline import Baseline
+from kedge.severity import Severity, worst
+
+if TYPE_CHECKING:
+    from kedge.quality.window import WindowQuality
 
 
 def order_notes(sorted_by: Mapping[str, Sequence[str]]) -> list[str]:
@@ -24,14 +28,14 @@ def order_notes(sorted_by: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
-def file_notes(report: Mapping[str, Any], window: str) -> list[str]:
+def file_notes(report: DriftReport, window: str) -> list[str]:
     """A sentence for each column that has no value at all in the window."""
     notes = []
-    for column in report["columns"]:
-        name = column["name"]
-        if column["missing_fraction"] == 1:
+    for column in report.columns:
+        name = column.column.name
+        if column.missing_fraction == 1:
             notes.append(f"{window}: column {name!r} has no value in any row; mend what writes the file")
-        elif column.get("unseen_fraction") == 1:
+        elif column.unseen_fraction == 1:
             notes.append(
                 f"{window}: column {name!r} has no level that the baseline knows; check how its values are spelt, or "
                 "renew the baseline"
@@ -39,41 +43,55 @@ def file_notes(report: Mapping[str, Any], window: str) -> list[str]:
     return notes
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check has found: of the rows, of the answers where there are labels, and what was not judged."""
+
+    report: DriftReport
+    quality: WindowQuality | None
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Severity:
+        """The worst of what is judged: the rows, measured quality, what stands in for it, and equal treatment."""
+        return worst([self.report.severity, *(self.quality.verdicts.known if self.quality else ())])
+
+    def to_json(self) -> dict[str, Any]:
+        """DESIGN.md's report; two files have no times and no manifests."""
+        document = self.report.to_json()
+        document |= {"performance": self.quality.to_json()} if self.quality else {}
+        document["window"] = {"rows": self.report.rows}
+        del document["manifests_digest"]
+        return document | ({"notes": list(self.notes)} if self.notes else {})
+
+    def to_page(self) -> dict[str, Any]:
+        """The report with the histograms that its page shows."""
+        return self.to_json() | {"histograms": self.report.to_page()["histograms"]}
+
+
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
-def judge(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The report with its histograms, and notes on what was not judged."""
+def judge(question: Question) -> Checked:
+    """Judge the window's rows, then its answers."""
     sides = count_sides(question.config.model, question.columns, question.baseline, question.window)
     frozen = replace(sides.baseline, importance=question.importance)
     report = judge_drift(
         frozen, sides.window, question.config, start=_NO_TIME, end=_NO_TIME, design_effects=sides.design_effects
     )
     refuse_faulty_values(report, sides, question.baseline, question.window)
-    performance, notes = _quality(question, frozen)
-    document = report.to_page() | ({"performance": performance} if performance else {})
-    # Two files have no times and no manifests.
-    document["window"] = {"rows": report.rows}
-    del document["manifests_digest"]
+    quality, notes = _quality(question, frozen)
     order = order_notes(
         {question.baseline.path: sides.baseline_sorted_by, question.window.path: sides.window_sorted_by}
     )
-    told = (*question.notes, *order, *file_notes(document, question.window.path), *notes)
-    return document | ({"notes": list(told)} if told else {}), told
+    told = (*question.notes, *order, *file_notes(report, question.window.path), *notes)
+    return Checked(report, quality, told)
 
 
-def _quality(question: Question, frozen: Baseline) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """The report's "performance", and notes on what of it is not there."""
+def _quality(question: Question, frozen: Baseline) -> tuple[WindowQuality | None, tuple[str, ...]]:
     if question.label is None:
         return None, ()
     # Here, because most checks have no labels.
-    from cli.check.slices import absent_sensitive, slice_files
-    from cli.rows.outcomes import judge_files
+    from cli.check.quality import judge_files
 
-    sides, model = (question.baseline, question.window), question.config
-    performance, note = judge_files(*sides, model, question.columns, question.label)
-    if performance is None:
-        return None, (note,)
-    if question.label not in question.window.schema.names:
-        return performance, (f"{question.window.path} has no column {question.label!r}: quality is only estimated",)
-    return performance | slice_files(*sides, model, frozen, question.label), absent_sensitive(question.window, model)
+    return judge_files(question, frozen)

@@ -13,24 +13,23 @@ from kedge.config.model import ModelConfig
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.profile.baseline import Baseline
 from kedge.slices.counts import count_singles
-from kedge.slices.fairness import added_groups, group_counts, judge_fairness
+from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.groupings import Grouping
-from kedge.slices.judgement import fairness_json, judge_slices
+from kedge.slices.judgement import CountedSlices, count_slices
 from kedge.slices.ruler import freeze_ruler
 
 
-def slice_files(
+def count_file_slices(
     baseline: RowFiles, window: RowFiles, config: ModelConfig, frozen: Baseline, label: str
-) -> dict[str, Any]:
-    """The parts "segments", "concept_drift" and "fairness" of the report's "performance"."""
+) -> CountedSlices:
+    """The window's labelled rows by slice, beside the baseline's."""
     answer = next(column.name for column in frozen.columns if column.role == "prediction")
     ruler = freeze_ruler(frozen, config.problem, classes=config.classes, columns=config.segments.columns).shown_as(
         config.features
     )
     before, now = (partial(_batches, rows, config, answer, label) for rows in (baseline, window))
-    found = judge_slices(now, count_singles(ruler, before), config.segments, ruler=ruler, before=before).to_json()
-    return found | _fairness(window, config, answer, label, ruler.by_column)
+    return count_slices(now, count_singles(ruler, before), config.segments, ruler=ruler, before=before)
 
 
 def absent_sensitive(window: RowFiles, config: ModelConfig) -> tuple[str, ...]:
@@ -53,12 +52,13 @@ def _batches(
         yield {name: kept.column(name) for name in names}, outcomes
 
 
-def _fairness(
+def count_groups(
     window: RowFiles, config: ModelConfig, answer: str, label: str, known: Mapping[str, Grouping]
-) -> dict[str, Any]:
+) -> tuple[GroupCounts, ...]:
+    """The answered rows by the groups of each sensitive column that is there."""
     names = [name for name in config.fairness.columns if name in window.schema.names]
     totals: dict[str, GroupCounts] = {}
     for batch in window.batches([*dict.fromkeys((answer, label, *names))]) if names else ():
         table = pa.Table.from_batches([batch])
         totals = added_groups(totals, group_counts(table, answer, label, config, known))
-    return fairness_json(judge_fairness(list(totals.values()), config.fairness)) if totals else {}
+    return tuple(totals.values())

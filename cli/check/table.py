@@ -2,73 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from report.ranking import relevance
+from kedge.severity import Severity
+
+if TYPE_CHECKING:
+    from cli.check.judge import Checked
+    from kedge.drift.column import ColumnReport
+    from kedge.drift.report import DriftReport
+    from kedge.quality.window import WindowQuality
 
 SHOWN = 3
 
 
-def slice_lines(performance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Severity and sentence of each finding, the gravest of its kind first."""
-    for segment in performance.get("segments", [])[:SHOWN]:
-        yield segment["severity"], f"segment: {segment['reason']}"
-    concept = performance.get("concept_drift", {})
-    shifts = concept.get("shifts", [])
-    if shifts or concept.get("severity") == "INSUFFICIENT_DATA":
-        more = f", and {len(shifts) - 1} more groups" if len(shifts) > 1 else ""
-        yield concept["severity"], f"concept drift: {concept['reason']}{more}"
-    for column in performance.get("fairness", {}).get("columns", []):
-        yield column["severity"], f"fairness: {column['reason']}"
+def quality_lines(quality: WindowQuality) -> Iterator[str]:
+    """What is known of the answers: measured, estimated, what else a reader should know, and the groups."""
+    if quality.measured is not None:
+        yield f"quality: {_coloured(quality.measured.severity)} {'; '.join(quality.measured.reasons)}"
+    estimate = quality.estimate
+    if estimate is not None and estimate.reasons:
+        judged = "" if estimate.severity is None else f"{_coloured(estimate.severity)} "
+        yield f"estimate: {judged}{'; '.join(estimate.reasons)}"
+    for note in quality.measured.notes if quality.measured else ():
+        yield f"- {note}"
+    for severity, said in group_lines(quality):
+        yield f"{_coloured(severity)} {said}"
 
 
-def told_aside(performance: Mapping[str, Any], verdict: str) -> str:
+def group_lines(quality: WindowQuality) -> Iterator[tuple[Severity, str]]:
+    """Severity and sentence of each finding on groups, the gravest of its kind first."""
+    segments, concept = (quality.slices.segments, quality.slices.concept_drift) if quality.slices else ((), None)
+    for segment in segments[:SHOWN]:
+        yield segment.severity, f"segment: {segment.reason}"
+    if concept is not None and (concept.shifts or concept.severity is Severity.INSUFFICIENT_DATA):
+        more = f", and {len(concept.shifts) - 1} more groups" if len(concept.shifts) > 1 else ""
+        yield concept.severity, f"concept drift: {concept.reason}{more}"
+    for column in quality.fairness:
+        yield column.severity, f"fairness: {column.reason}"
+
+
+def told_aside(quality: WindowQuality | None, verdict: Severity) -> str:
     """That segments and concept drift decide nothing, where they are told as worse than the verdict."""
-    found = [*performance.get("segments", []), performance.get("concept_drift", {})]
-    ill = verdict != "CRITICAL" and any(one.get("severity") == "CRITICAL" for one in found)
-    return "segments and concept drift are told, and decide nothing" if ill else ""
+    if quality is None or quality.slices is None or verdict is Severity.CRITICAL:
+        return ""
+    ill = quality.slices.severity is Severity.CRITICAL
+    return "; segments and concept drift are told, and decide nothing" if ill else ""
 
 
 _COLOURS: Mapping[str, dict[str, Any]] = {
     "OK": {"fg": "green"}, "WARNING": {"fg": "yellow"}, "CRITICAL": {"fg": "red", "bold": True}, "INSUFFICIENT_DATA": {"dim": True},
 }  # fmt: skip
-_ORDER = ("INSUFFICIENT_DATA", "OK", "WARNING", "CRITICAL")
 _HEADS = ("column", "severity", "effect", "by chance", "p", "PSI", "missing")
 _LEFT = 2  # columns of text; the others are numbers
 _NAME_WIDTH = 48
 
 
-def print_verdict(report: Mapping[str, Any], notes: Iterable[str], verdict: str) -> None:
+def print_verdict(checked: Checked) -> None:
     """Print every column, the worst last so that it stands above the prompt, then the reasons and the whole's verdict."""
+    report = checked.report
     for line in _table(report):
         typer.echo(line)
-    for note in notes:
+    for note in checked.notes:
         typer.secho(note, dim=True)
-    for reason in report["reasons"]:
+    for reason in report.reasons:
         typer.echo(f"- {reason}")
-    performance = report.get("performance")
-    if performance:
-        typer.echo(f"quality: {_coloured(performance['severity'])} {'; '.join(performance['reasons'])}")
-        estimate = performance.get("estimate", {})
-        if estimate.get("reasons"):
-            judged = f"{_coloured(estimate['severity'])} " if "severity" in estimate else ""
-            typer.echo(f"estimate: {judged}{'; '.join(estimate['reasons'])}")
-        for note in performance.get("notes", ()):
-            typer.echo(f"- {note}")
-        for severity, said in slice_lines(performance):
-            typer.echo(f"{_coloured(severity)} {said}")
-    aside = f"; {decides_nothing}" if (decides_nothing := told_aside(performance or {}, verdict)) else ""
-    typer.echo(f"{_coloured(verdict)} {report['window']['rows']:,} rows against {report['baseline']}{aside}")
+    for line in quality_lines(checked.quality) if checked.quality else ():
+        typer.echo(line)
+    aside = told_aside(checked.quality, checked.verdict)
+    typer.echo(f"{_coloured(checked.verdict)} {report.rows:,} rows against {report.baseline}{aside}")
 
 
-def _table(report: Mapping[str, Any]) -> list[str]:
-    ordered = sorted(report["columns"], key=lambda c: (_ORDER.index(c["severity"]), relevance(c), c.get("effect", 0.0)))
+def _table(report: DriftReport) -> list[str]:
+    ordered = sorted(report.columns, key=lambda c: (c.severity.rank, c.relevance, c.effect or 0.0))
     rows = [_HEADS, *(_row(column) for column in ordered)]
-    if any("importance" in column for column in ordered):
-        weights = [f"{column['importance']:.0%}" if "importance" in column else "" for column in ordered]
+    if any(column.importance is not None for column in ordered):
+        weights = ["" if column.importance is None else f"{column.importance:.0%}" for column in ordered]
         rows = [
             (*row[:_LEFT], weight, *row[_LEFT:]) for row, weight in zip(rows, ["importance", *weights], strict=True)
         ]
@@ -81,13 +92,17 @@ def _table(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _row(column: Mapping[str, Any]) -> tuple[str, ...]:
-    facts = [f"{column[name]:.3f}" if name in column else "" for name in ("effect", "effect_without_drift")]
-    p_value, psi = column.get("p_value_adjusted"), column["statistics"].get("psi")
-    facts += ["" if p_value is None else f"{p_value:.2g}", "" if psi is None else f"{psi:.3f}"]
-    name = column["name"] if len(column["name"]) <= _NAME_WIDTH else column["name"][: _NAME_WIDTH - 1] + "…"
-    name += " (prediction)" if column["role"] == "prediction" else ""
-    return (name, column["severity"], *facts, f"{column['missing_fraction']:.1%}")
+def _row(column: ColumnReport) -> tuple[str, ...]:
+    facts = [_figure(column.effect, ".3f"), _figure(column.effect_without_drift, ".3f")]
+    facts += [_figure(column.p_value_adjusted, ".2g"), _figure(column.statistics.get("psi"), ".3f")]
+    name = column.column.name
+    name = name if len(name) <= _NAME_WIDTH else name[: _NAME_WIDTH - 1] + "…"
+    name += " (prediction)" if column.column.role == "prediction" else ""
+    return (name, column.severity.value, *facts, f"{column.missing_fraction:.1%}")
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _coloured(severity: str) -> str:

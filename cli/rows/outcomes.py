@@ -1,4 +1,4 @@
-"""Measured quality of two sides of rows that hold the model's answers beside the truth."""
+"""Rows that hold the model's answers beside the truth: what kind of problem that is, and how often the two agree."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cli.check.quality import estimate_files
 from cli.rows.files import RowFiles, UnreadableFileError
-from kedge.columns.casting import Column, plain_array
+from kedge.columns.casting import plain_array
 from kedge.columns.class_codes import EXAMPLES_SHOWN, distinct_words
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Problem
 from kedge.outcomes.counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
 from kedge.outcomes.outcomes import OUTSIDE_FRACTION_MAX, OutcomeFaults, infer_classes, infer_problem, read_outcomes
-from kedge.performance.window import judge_performance
 
 # So many rows tell a probability from a class and from an amount.
 HEAD_ROWS = 100_000
@@ -25,34 +23,6 @@ CLASSES_MAX = 1_000
 
 class UnlabelledFileError(UnreadableFileError):
     """The baseline's labels cannot be compared with its answers."""
-
-
-def judge_files(
-    baseline: RowFiles, window: RowFiles, config: ModelConfig, columns: tuple[Column, ...], label: str | None
-) -> tuple[dict[str, Any] | None, str]:
-    """The report's "performance", with the baseline's rows as the reference; or None, and why there is none."""
-    prediction = next((column.name for column in columns if column.role == "prediction"), None)
-    if label is None:
-        return None, ""
-    if prediction is None:
-        return None, "quality is not judged: name the column with the model's answers (--prediction)"
-    try:
-        before, _ = _counted(baseline, config, prediction, label)
-    except UnlabelledFileError as error:
-        return None, f"quality is not judged: {error}"
-    # A label that was understood in the baseline and is not any more is a fault of the window.
-    labelled = label in window.schema.names
-    now, faults = _counted(window, config, prediction, label) if labelled else (no_outcomes(config), OutcomeFaults())
-    report = judge_performance(
-        now,
-        before,
-        config.performance,
-        provisional_rows=0,
-        unlabelled_rows=faults.unlabelled,
-        horizon_reason="every labelled row of the file counts as ripe",
-        notes=faults.sentences(),
-    )
-    return report.to_json() | estimate_files(baseline, window, config, prediction, label, before, report), ""
 
 
 def with_outcome(
@@ -103,7 +73,9 @@ def too_many_classes(name: str) -> str:
     )
 
 
-def _counted(rows: RowFiles, config: ModelConfig, prediction: str, label: str) -> tuple[OutcomeCounts, OutcomeFaults]:
+def count_labelled(
+    rows: RowFiles, config: ModelConfig, prediction: str, label: str
+) -> tuple[OutcomeCounts, OutcomeFaults]:
     """Labelled answers, a batch at a time, and what could not be read."""
     counts, faults = no_outcomes(config), OutcomeFaults()
     for batch in rows.batches(_columns(rows, config, prediction, label)):

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 from kedge.alerts.episode import AlertWindow
 from kedge.drift.report import DriftReport
+from kedge.performance.verdicts import QualityVerdicts
 from kedge.severity import Severity, worst
 
 
-def alert_severity(drift: Severity, performance: Severity | None, *others: Severity | None) -> Severity:
-    """The worst of drift, measured quality, estimated quality and fairness; None where one of them is not known.
+def alert_severity(drift: Severity, quality: QualityVerdicts) -> Severity:
+    """The worst of drift, measured quality, estimated quality and fairness.
 
     An estimate can add to the others and take nothing from them.
 
-    >>> alert_severity(Severity.OK, Severity.CRITICAL).value, alert_severity(Severity.WARNING, None).value
-    ('CRITICAL', 'WARNING')
+    >>> found = [QualityVerdicts(Severity.CRITICAL), QualityVerdicts()]
+    >>> [alert_severity(Severity.WARNING, quality).value for quality in found]
+    ['CRITICAL', 'WARNING']
     """
-    return worst(severity for severity in (drift, performance, *others) if severity is not None)
+    return worst([drift, *quality.known])
+
+
+def is_blind(drift: Severity, measured: Severity | None) -> bool:
+    """Whether neither the columns nor the labels of a window could be judged."""
+    return alert_severity(drift, QualityVerdicts(measured)) is Severity.INSUFFICIENT_DATA
 
 
 def newly_blind(blind: Sequence[bool]) -> bool:
@@ -37,17 +44,15 @@ def newly_blind(blind: Sequence[bool]) -> bool:
 _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
-def alert_window(report: DriftReport, quality: Severity | None) -> AlertWindow:
+def alert_window(report: DriftReport, quality: QualityVerdicts) -> AlertWindow:
     """What a report says part by part: its columns, the window's data quality, and how good the answers are.
 
     Parameters
     ----------
-    quality : Severity, optional
-        What the labels say, once a loss has lasted as long as the YAML asks for; None where none were joined.
+    quality : QualityVerdicts
+        A measured loss that has not lasted as long as the YAML asks for is a warning in it.
     """
-    of_answers = answer_verdicts(
-        measured=quality, estimated=report.estimated, unequal=report.unequal, less_confident=report.less_confident
-    )
+    of_answers = answer_verdicts(quality, report.less_confident)
     return AlertWindow(report.start, report.end, report.baseline, {**data_verdicts(report), **of_answers})
 
 
@@ -62,19 +67,13 @@ def data_verdicts(report: DriftReport) -> dict[str, Severity]:
     }
 
 
-def answer_verdicts(
-    *,
-    measured: Severity | None,
-    estimated: Severity | None,
-    unequal: Severity | None,
-    less_confident: Severity | None,
-) -> dict[str, Severity]:
-    """The verdicts on the answers; None where nothing is known."""
-    judged = measured not in (None, _UNKNOWN)
+def answer_verdicts(quality: QualityVerdicts, less_confident: Severity | None) -> dict[str, Severity]:
+    """The verdicts on the answers, part by part."""
+    judged = quality.measured not in (None, _UNKNOWN)
     return {
-        "measured quality": measured or _UNKNOWN,
+        "measured quality": quality.measured or _UNKNOWN,
         # It speaks only where the labels do not.
-        "estimated quality": estimated or (Severity.OK if judged else _UNKNOWN),
-        "equal treatment": unequal or _UNKNOWN,
+        "estimated quality": quality.estimated or (Severity.OK if judged else _UNKNOWN),
+        "equal treatment": quality.unequal or _UNKNOWN,
         "confidence of the answers": less_confident or _UNKNOWN,
     }

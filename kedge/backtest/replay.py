@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.alerts.episode import AlertEpisode, AlertWindow, News, as_told, follow_episode
 from kedge.alerts.verdicts import alert_severity, answer_verdicts, newly_blind
-from kedge.backtest.window import UNMEASURED, JudgedWindow, dated
+from kedge.backtest.window import JudgedWindow, all_dated
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
+from kedge.performance.verdicts import QualityVerdicts
 from kedge.retraining.decision import (
     RetrainingDecision,
     RetrainingStart,
@@ -21,7 +22,6 @@ from kedge.retraining.decision import (
 )
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
-from kedge.slices.judgement import fairness_json
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class ReplayedWindow:
     def to_json(self) -> dict[str, Any]:
         """As DESIGN.md's backtest holds it under "windows"; `loss` is null where nothing was measured."""
         judged = self.judged
-        told = [*judged.reasons, *(judged.estimate.reasons if judged.estimate and judged.estimated else ())]
+        estimate = judged.quality.estimate
+        told = [*judged.reasons, *(estimate.reasons if estimate and estimate.severity else ())]
         if self.decision.action != "NONE":
             told += [f"retraining: {reason}" for reason in self.decision.reasons]
         document: dict[str, Any] = {
@@ -65,7 +66,7 @@ class ReplayedWindow:
         }
         document |= {"hold": self.decision.hold} if self.decision.hold else {}
         document |= {"told": self.told} if self.told else {}
-        return document | ({"performance": _performance(judged)} if judged.performance else {})
+        return document | ({"performance": judged.quality.to_json()} if judged.quality.measured else {})
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ def replay(
     since : datetime
         From when on the model serves: the end of the baseline.
     """
-    windows = tuple(dated(tuple(judged)))
-    measured = _lasting(windows, config)
+    windows = tuple(all_dated(tuple(judged)))
+    lasting = _lasting(windows, config)
     ripening = timedelta(days=config.labels.label_horizon_days or 0.0)
     walked: list[ReplayedWindow] = []
     starts: list[RetrainingStart] = []
@@ -145,54 +146,46 @@ def replay(
         )
         if decision.action == "START":
             starts.append(RetrainingStart(now, str(decision.kind), str(decision.episode)))
-        seen = _alert_window(window, measured[number])
+        seen = AlertWindow(
+            window.start,
+            window.end,
+            "",
+            {**window.data, **answer_verdicts(lasting[number], window.less_confident)},
+        )
         episode, news = _told(follow_episode(episode, seen, config.alerts))
         alarms = bool(seen.alarms(config.alerts))
         blind = not alarms and newly_blind([past.blind for past in windows[number::-1]])
-        severity = alert_severity(window.drift, measured[number], window.estimated, window.unequal)
+        severity = alert_severity(window.drift, lasting[number])
         told = "blind" if blind else news.kind if news else None
         walked.append(ReplayedWindow(window, severity, alarms or blind, decision, told))
     return Replay(tuple(walked), Severity(config.alerts.severity_from), retraining_cost_usd)
 
 
 def _state(windows: Sequence[JudgedWindow], starts: Sequence[RetrainingStart], since: datetime) -> RetrainingState:
-    verdicts = [
-        WindowVerdict(w.start, w.end, w.retrainable, w.measured, w.estimated, w.less_confident) for w in windows
-    ]
-    return RetrainingState(tuple(verdicts), tuple(starts), since, sum(window.learnable_rows for window in windows))
+    verdicts = tuple(_verdict(window, window.quality.verdicts) for window in windows)
+    return RetrainingState(verdicts, tuple(starts), since, sum(window.learnable_rows for window in windows))
 
 
-def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[Severity | None]:
-    """What the labels say of each window; a loss counts as one once it has lasted."""
+def _verdict(window: JudgedWindow, quality: QualityVerdicts) -> WindowVerdict:
+    return WindowVerdict(
+        window.start, window.end, window.retrainable, quality.measured, quality.estimated, window.less_confident
+    )
+
+
+def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[QualityVerdicts]:
+    """The verdicts on each window's answers; a measured loss counts as one once it has lasted."""
     policy = config.performance
-    measured = [window for window in windows if window.measured not in UNMEASURED]
-    lost = [window.measured is Severity.CRITICAL for window in measured]
+    measured = [window for window in windows if window.loss is not None]
+    lost = [window.loss is True for window in measured]
     lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
     brief = {one.start for one, loss, last in zip(measured, lost, lasts, strict=True) if loss and not last}
-    return [Severity.WARNING if window.start in brief else window.measured for window in windows]
-
-
-def _alert_window(window: JudgedWindow, measured: Severity | None) -> AlertWindow:
-    answers = answer_verdicts(
-        measured=measured,
-        estimated=window.estimated,
-        unequal=window.unequal,
-        less_confident=window.less_confident,
-    )
-    return AlertWindow(window.start, window.end, "", {**window.data, **answers})
+    known = [(window, window.quality.verdicts) for window in windows]
+    return [replace(v, measured=Severity.WARNING) if window.start in brief else v for window, v in known]
 
 
 def _told(episode: AlertEpisode | None) -> tuple[AlertEpisode | None, News | None]:
     """The episode with its news told."""
     return (None, None) if episode is None else (as_told(episode), episode.untold)
-
-
-def _performance(judged: JudgedWindow) -> dict[str, Any]:
-    """As the report holds it: what was measured, what had been estimated, and the groups."""
-    found = judged.performance.to_json() if judged.performance else {}
-    found |= {"estimate": judged.estimate.to_json()} if judged.estimate else {}
-    found |= judged.slices.to_json() if judged.slices else {}
-    return found | (fairness_json(judged.fairness) if judged.fairness else {})
 
 
 def _both(losses: Sequence[bool | None], loss: bool, flags: Sequence[bool], flag: bool) -> int:

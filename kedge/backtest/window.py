@@ -6,26 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from kedge.alerts.verdicts import alert_severity, data_verdicts
+from kedge.alerts.verdicts import data_verdicts, is_blind
 from kedge.config.model import ModelConfig
-from kedge.config.policies import PerformancePolicy
 from kedge.config.sections import BaselineSource
 from kedge.drift.report import DriftReport, judge_drift
 from kedge.drift.seasonal_baseline import seasonal_baseline
-from kedge.estimation.report import EstimateReport, WindowEstimates
-from kedge.outcomes.counts import OutcomeCounts
-from kedge.performance.window import PerformanceReport, judge_performance
+from kedge.performance.window import PerformanceReport
 from kedge.profile.baseline import Baseline, Profile
-from kedge.severity import Severity, worst
-from kedge.slices.concept_drift import with_since
-from kedge.slices.counts import SliceCounts
-from kedge.slices.fairness import ColumnFairness, judge_fairness
-from kedge.slices.group_counts import GroupCounts
-from kedge.slices.judgement import SliceFindings, judge_counts
+from kedge.quality.window import QualityEvidence, WindowQuality, dated
+from kedge.severity import Severity
 
 REASONS_TOLD = 5
 Earlier = Mapping[BaselineSource, Profile]
-UNMEASURED = (None, Severity.INSUFFICIENT_DATA)
 
 
 @dataclass(frozen=True)
@@ -36,32 +28,22 @@ class HistoryWindow:
     ----------
     profile : Profile
         Cut with the baseline's cells.
-    outcomes : OutcomeCounts or None
-        Of the answered and labelled rows; None where the history has no labels.
-    unlabelled_rows : int
-        Answered rows without a usable label.
+    evidence : QualityEvidence
+        Of the answers; pairs of features are not among its slices.
     design_effects : mapping of str to float
         By column, how many rows are worth one independent row.
-    notes : tuple of str
-        What of the outcomes could not be measured.
-    estimates : WindowEstimates or None
-        What the answers alone let expect; None where the baseline teaches no estimator.
-    slices : SliceCounts or None
-        The labelled rows by each feature's groups; None where the history has no labels.
-    sensitive : tuple of GroupCounts
-        The answered rows by the groups of each sensitive column.
     """
 
     start: datetime
     end: datetime
     profile: Profile
-    outcomes: OutcomeCounts | None = None
-    unlabelled_rows: int = 0
+    evidence: QualityEvidence = field(default_factory=QualityEvidence)
     design_effects: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    estimates: WindowEstimates | None = None
-    slices: SliceCounts | None = None
-    sensitive: tuple[GroupCounts, ...] = ()
+
+    @property
+    def labelled_rows(self) -> int | None:
+        """Rows with an answer and a label; None where the history has no labels."""
+        return self.evidence.outcomes.counts.rows if self.evidence.outcomes else None
 
 
 @dataclass(frozen=True)
@@ -78,14 +60,8 @@ class JudgedWindow:
         Rows that a retraining could have learnt from.
     less_confident : Severity or None
         How far the answers' confidence has fallen; None where they have none.
-    estimate : EstimateReport or None
-        What the answers alone let expect; it has a verdict only where the labels have none.
     data : mapping of str to Severity
         The verdicts on the rows, as an episode of alarms is followed by them.
-    slices : SliceFindings or None
-        Where the model fails; None where there are no labels.
-    fairness : tuple of ColumnFairness
-        Of each sensitive column.
     """
 
     start: datetime
@@ -95,61 +71,20 @@ class JudgedWindow:
     retrainable: Severity
     drifted: tuple[str, ...]
     reasons: tuple[str, ...]
-    performance: PerformanceReport | None
+    quality: WindowQuality
     learnable_rows: int
     less_confident: Severity | None = None
-    estimate: EstimateReport | None = None
     data: Mapping[str, Severity] = field(default_factory=dict)
-    slices: SliceFindings | None = None
-    fairness: tuple[ColumnFairness, ...] = ()
-
-    @property
-    def unequal(self) -> Severity | None:
-        """How unlike groups of people are treated; None where the YAML names no sensitive column, or the history has none."""
-        return worst(column.severity for column in self.fairness) if self.fairness else None
-
-    @property
-    def measured(self) -> Severity | None:
-        """What the labels say; None where none has come."""
-        return None if self.performance is None else self.performance.severity
-
-    @property
-    def estimated(self) -> Severity | None:
-        """What the estimate says; None where the labels speak, or nothing can be estimated."""
-        return None if self.estimate is None else self.estimate.severity
 
     @property
     def blind(self) -> bool:
         """Whether nothing could be judged."""
-        return alert_severity(self.retrainable, self.measured) is Severity.INSUFFICIENT_DATA
+        return is_blind(self.retrainable, self.quality.verdicts.measured)
 
     @property
     def loss(self) -> bool | None:
         """Whether quality was lost beyond its limits for certain; None where it was not measured."""
-        return None if self.measured in UNMEASURED else self.measured is Severity.CRITICAL
-
-
-def measure_window(
-    reference: OutcomeCounts | None, window: HistoryWindow, policy: PerformancePolicy
-) -> PerformanceReport | None:
-    """What the labels say of a window; None where the history has none.
-
-    Parameters
-    ----------
-    reference : OutcomeCounts, optional
-        Of the rows before the first window.
-    """
-    if window.outcomes is None or reference is None:
-        return None
-    return judge_performance(
-        window.outcomes,
-        reference,
-        policy,
-        provisional_rows=0,
-        unlabelled_rows=window.unlabelled_rows,
-        horizon_reason="every labelled row of the history counts as ripe",
-        notes=window.notes,
-    )
+        return self.quality.verdicts.loss
 
 
 def judge_window(
@@ -157,24 +92,20 @@ def judge_window(
     window: HistoryWindow,
     config: ModelConfig,
     *,
-    performance: PerformanceReport | None,
+    quality: WindowQuality,
     earlier: Earlier | None = None,
-    slices: SliceCounts | None = None,
 ) -> JudgedWindow:
-    """Judge one window's drift and its groups as the functions do, and put what the labels say beside it.
+    """Judge one window's drift as the functions do, and put what is known of its answers beside it.
 
     Parameters
     ----------
-    performance : PerformanceReport, optional
-        See `measure_window`.
+    quality : WindowQuality
+        As `judge_quality` finds it in the window's evidence.
     earlier : mapping of str to Profile, optional
         What `seasonal_spans` asked for, where the policy has another baseline than the training data.
-    slices : SliceCounts, optional
-        Of the rows before the first window: what the window's are compared with. Pairs of features are not looked at.
     """
     report = judge_history(baseline, window, config, earlier)
-    fairness = tuple(judge_fairness(window.sensitive, config.fairness)) if window.sensitive else ()
-    unfair = [column.reason for column in fairness if column.severity >= Severity.WARNING]
+    unfair = [column.reason for column in quality.fairness if column.severity >= Severity.WARNING]
     return JudgedWindow(
         window.start,
         window.end,
@@ -182,17 +113,15 @@ def judge_window(
         report.severity,
         report.columns_severity,
         tuple(column.column.name for column in report.drifted),
-        (*unfair, *_reasons(report, performance)),
-        performance,
-        report.rows if window.outcomes is None else window.outcomes.rows,
+        (*unfair, *_reasons(report, quality.measured)),
+        quality,
+        report.rows if window.labelled_rows is None else window.labelled_rows,
         report.less_confident,
         data=data_verdicts(report),
-        slices=_judge_slices(window, slices, config),
-        fairness=fairness,
     )
 
 
-def dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
+def all_dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     """Say since when P(y given x) has moved where it has.
 
     Parameters
@@ -201,13 +130,10 @@ def dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
         In the order of time.
     """
     found: list[JudgedWindow] = []
-    before: dict[str, object] | None = None
+    before: WindowQuality | None = None
     for window in windows:
-        slices = window.slices
-        if slices is not None and slices.concept_drift is not None:
-            slices = replace(slices, concept_drift=with_since(slices.concept_drift, before, start=window.start))
-        before = slices.concept_drift.to_json() if slices and slices.concept_drift else None
-        found.append(replace(window, slices=slices))
+        before = dated(window.quality, before, start=window.start)
+        found.append(replace(window, quality=before))
     return found
 
 
@@ -226,12 +152,6 @@ def judge_history(
         before=season.profile if season else None,
     )
     return report.judged_against(season.sources, season.notes) if season else report
-
-
-def _judge_slices(window: HistoryWindow, reference: SliceCounts | None, config: ModelConfig) -> SliceFindings | None:
-    if window.slices is None or reference is None:
-        return None
-    return judge_counts(window.slices, reference, config.segments)
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:

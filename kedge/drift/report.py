@@ -38,7 +38,6 @@ class DriftReport:
     manifests_digest: str
     columns: tuple[ColumnReport, ...]
     quality: tuple[QualityCheck, ...]
-    performance: Mapping[str, Any] | None = None
     histograms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     minimum_rows: int = 1
     notes: tuple[str, ...] = ()
@@ -55,23 +54,6 @@ class DriftReport:
     def less_confident(self) -> Severity | None:
         """How far the answers' confidence has fallen; None where they have none."""
         return self.confidence.severity if self.confidence is not None else None
-
-    @property
-    def measured(self) -> Severity | None:
-        """What the labels say; None where none were joined."""
-        return Severity(self.performance["severity"]) if self.performance else None
-
-    @property
-    def unequal(self) -> Severity | None:
-        """How unlike groups of people are treated; None where the YAML names no sensitive column."""
-        fairness = (self.performance or {}).get("fairness")
-        return Severity(fairness["severity"]) if fairness else None
-
-    @property
-    def estimated(self) -> Severity | None:
-        """What the answers let expect where the labels judge nothing; else None."""
-        severity = (self.performance or {}).get("estimate", {}).get("severity")
-        return Severity(severity) if severity is not None else None
 
     @property
     def columns_severity(self) -> Severity:
@@ -133,8 +115,7 @@ class DriftReport:
             "quality": [check.to_json() for check in self.quality],
         }
         report |= {"notes": list(self.notes)} if self.notes else {}
-        report |= {"confidence": self.confidence.to_json()} if self.confidence is not None else {}
-        return report | ({"performance": dict(self.performance)} if self.performance is not None else {})
+        return report | ({"confidence": self.confidence.to_json()} if self.confidence is not None else {})
 
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""
@@ -150,7 +131,6 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     end: datetime,
     revision: int = 1,
     manifests_digest: str = "",
-    performance: Mapping[str, Any] | None = None,
     window_checks: Sequence[QualityCheck] = (),
     before: Profile | None = None,
     design_effects: Mapping[str, float] | None = None,
@@ -167,8 +147,6 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     baseline : Baseline
     window : Profile
         The sum of the window's hours, cut with the same baseline.
-    performance : mapping, optional
-        What the labels say of the same window, to travel with the report.
     window_checks : sequence of QualityCheck
         What is known of the window as a whole: its volume, its age, what became of its requests.
     before : Profile, optional
@@ -208,7 +186,6 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
         manifests_digest,
         found.columns,
         (*found.quality, *window_checks),
-        performance,
         histograms(judged, window, {feature.name for feature in config.features if feature.sensitive}),
         policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},

@@ -38,6 +38,8 @@ class EstimateReport:
         Intervals widened by the estimator's record.
     judged : tuple of str
         The metrics that have a limit and can be estimated.
+    record : TrackRecord
+        With what the labels say of this window's estimate.
     """
 
     method: str
@@ -187,8 +189,8 @@ def estimate_window(
     *,
     record: TrackRecord,
     measured: PerformanceReport | None,
-) -> tuple[EstimateReport, TrackRecord]:
-    """Judge a window's estimate where no label does, and add to the record what the labels say of the estimator.
+) -> EstimateReport:
+    """Judge a window's estimate where no label does, and add to the report's record what the labels say of the estimator.
 
     Parameters
     ----------
@@ -205,7 +207,7 @@ def estimate_window(
         judged = {limit.metric for limit in limits}
         before = {name: estimate for name, estimate in found.of_labelled.items() if name in judged}
         record = record.with_new(compare(before, measured.metrics, start=found.start, end=found.end))
-    report = judge_estimate(
+    return judge_estimate(
         found.metrics,
         measure(reference, policy),
         limits,
@@ -215,7 +217,6 @@ def estimate_window(
         record=record,
         measured=severity,
     )
-    return report, record
 
 
 def estimate_history(
@@ -244,6 +245,7 @@ def estimate_history(
         if estimates is None or not estimates.metrics:
             reports.append(None)
             continue
-        report, record = estimate_window(estimates, reference, policy, record=record, measured=performance)
+        report = estimate_window(estimates, reference, policy, record=record, measured=performance)
+        record = report.record
         reports.append(report)
     return reports

@@ -10,6 +10,7 @@ from typing import Any
 
 from kedge.instants import from_text, to_text
 from kedge.intervals import Estimate, z_of
+from kedge.stored import build
 
 # The newest windows that say how the estimator does now; rows shared by two windows are one piece of evidence.
 WINDOWS_REMEMBERED = 10
@@ -76,7 +77,7 @@ class TrackRecord:
         TrackRecord(comparisons=())
         """
         times = ({name: from_text(one[name]) for name in ("start", "end")} for one in data)
-        return cls(tuple(Comparison(**{**one, **time}) for one, time in zip(data, times, strict=True)))
+        return cls(tuple(build(Comparison, {**one, **time}) for one, time in zip(data, times, strict=True)))
 
     def scale(self, metric: str) -> float:
         """By how much the estimate's error must be multiplied for its past to be no surprise; at least 1.

@@ -15,7 +15,7 @@ from kedge.gate.holdout import GateRow, Holdout
 from kedge.own_columns import LABEL
 from kedge.performance.paired import Numbers
 from kedge.severity import Severity
-from kedge.slices.fairness import ColumnFairness, Disparity, WindowRows, fairness_of
+from kedge.slices.fairness import ColumnFairness, Disparity, WindowRows, judge_fairness, sensitive_counts
 from kedge.slices.groupings import MISSING, OTHER, Grouping, freeze_grouping
 
 # Few and large: a holdout is small, and every slice makes the interval of each wider.
@@ -80,7 +80,8 @@ def _fairness(
         given = pa.array([config.labels.classes[code] if code >= 0 else None for code in answers.tolist()], pa.string())
     name = config.prediction.name
     table = holdout.append_column(name, given)
-    return fairness_of(WindowRows(table, name, LABEL, np.ones(table.num_rows, bool)), config, groupings)
+    rows = WindowRows(table, name, LABEL, np.ones(table.num_rows, bool))
+    return judge_fairness(sensitive_counts(rows, config, groupings), config.fairness)
 
 
 def _row(column: str, found: Disparity, before: Disparity | None) -> GateRow:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from kedge.stored import LEDGER, build
+
 _Value = TypeVar("_Value")
 
 
@@ -154,7 +156,7 @@ class LabelLedger:
 
 def encode_ledger(ledger: LabelLedger) -> bytes:
     """Write a ledger; the same one gives the same bytes."""
-    return json.dumps(vars(ledger), sort_keys=True).encode()
+    return json.dumps(LEDGER.marked(vars(ledger)), sort_keys=True).encode()
 
 
 def decode_ledger(data: bytes) -> LabelLedger:
@@ -163,8 +165,7 @@ def decode_ledger(data: bytes) -> LabelLedger:
     >>> decode_ledger(encode_ledger(LabelLedger(("refund",), {"a": "1"})))
     LabelLedger(fields=('refund',), files={'a': '1'}, broken={}, unknown={}, swept='', partial={}, slots=1)
     """
-    found = json.loads(data)
-    return LabelLedger(**found | {"fields": tuple(found["fields"])})
+    return LEDGER.read_json(data, lambda found: build(LabelLedger, {**found, "fields": tuple(found["fields"])}))
 
 
 def _since(part: Mapping[str, _Value], first: str) -> dict[str, _Value]:

@@ -15,6 +15,7 @@ from kedge.errors import EmptySampleError
 from kedge.intervals import Estimate, delta_error, mean_interval, normal_interval, wilson_interval, z_of
 from kedge.outcomes.costs import CostSums, sums_of
 from kedge.outcomes.score_cells import CELL_OF_ONE, CELL_OF_ZERO, cells_of, pack, rank_cells, rank_rows, unpack
+from kedge.stored import build, known
 
 CALIBRATION_BINS = 10
 _PACKED = ("cells", "positive", "negative")
@@ -125,9 +126,9 @@ class BinaryCounts:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BinaryCounts:
         """The counts that `to_json` wrote."""
-        values = {f.name: data[f.name] for f in fields(cls)}
+        values = known(cls, data)
         values |= {name: unpack(values[name]) for name in _PACKED}
-        return cls(**values | {"bins": np.array(values["bins"], np.float64), "costs": CostSums(**values["costs"])})
+        return cls(**values | {"bins": np.array(values["bins"], np.float64), "costs": build(CostSums, values["costs"])})
 
 
 def count_binary(scores: Floats, labels: Ints, *, threshold: float, costs: Floats | None = None) -> BinaryCounts:

@@ -12,6 +12,7 @@ from kedge.arrays import Floats, Ints
 from kedge.errors import OutcomeMismatchError
 from kedge.intervals import Estimate, delta_error, mean_interval, normal_interval, wilson_interval, z_of
 from kedge.outcomes.costs import CostSums, sums_of
+from kedge.stored import build
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -130,7 +131,7 @@ class ClassCounts:
             data["scored_rows"],
             data["log_loss"],
             data["log_loss_squared"],
-            CostSums(**data["costs"]),
+            build(CostSums, data["costs"]),
         )
 
 

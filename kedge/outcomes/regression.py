@@ -12,6 +12,7 @@ import numpy as np
 from kedge.arrays import Floats
 from kedge.intervals import Estimate, mean_interval, normal_interval, z_of
 from kedge.outcomes.costs import CostSums, sums_of
+from kedge.stored import build, known
 
 
 @dataclass(frozen=True)
@@ -172,8 +173,8 @@ class ErrorCounts:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ErrorCounts:
         """The counts that `to_json` wrote."""
-        values = {f.name: data[f.name] for f in fields(cls)}
-        return cls(**values | {"labels": LabelMoments(**values["labels"]), "costs": CostSums(**values["costs"])})
+        sums = {"labels": build(LabelMoments, data["labels"]), "costs": build(CostSums, data["costs"])}
+        return cls(**known(cls, data) | sums)
 
 
 def count_errors(answers: Floats, labels: Floats, *, quantile: float = 0.5, costs: Floats | None = None) -> ErrorCounts:

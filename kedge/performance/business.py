@@ -19,6 +19,7 @@ from kedge.intervals import Estimate, mean_interval, z_of
 from kedge.outcomes.columns import answer_column, label_column
 from kedge.performance.limits import judge_limit
 from kedge.severity import Severity
+from kedge.stored import build
 
 # What a figure counts: rows by decision, and, where the first letter says whether it was right, by what came true.
 _DECIDED = {"decided_positive": True, "true_positive": True, "false_positive": True}
@@ -200,4 +201,4 @@ def decode_figures(data: Mapping[str, Any]) -> dict[str, FigureSums]:
     >>> decode_figures(encode_figures({"a": FigureSums(1, 2.0, 4.0)}))["a"].total
     2.0
     """
-    return {name: FigureSums(**found) for name, found in data.items()}
+    return {name: build(FigureSums, found) for name, found in data.items()}

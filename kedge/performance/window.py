@@ -66,17 +66,17 @@ class PerformanceReport:
         return row | ({"limit": verdict.limit, "severity": verdict.severity.value} if verdict else {})
 
 
-def not_measured(reason: str) -> dict[str, Any]:
-    """The document of a window whose labels have not been looked at, and why.
+def not_measured(reason: str) -> PerformanceReport:
+    """The report of a window whose labels have not been looked at, and why.
 
-    >>> not_measured("no time was left")["reasons"]
-    ['performance was not measured: no time was left']
+    >>> not_measured("no time was left").reasons
+    ('performance was not measured: no time was left',)
     """
     said = f"performance was not measured: {reason}"
     horizon = "the labels have not been looked at"
     return PerformanceReport(
         Severity.INSUFFICIENT_DATA, (said,), {}, {}, {}, 0.0, 0, 0, horizon, problem="", classes={}
-    ).to_json()
+    )
 
 
 def judge_performance(

@@ -10,6 +10,7 @@ from typing import Any
 
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.encoding import decode_header, decode_profiles, encode_profiles
+from kedge.stored import DAY
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,12 @@ def encode_day(day: DayProfile) -> bytes:
 def decode_day(data: bytes) -> DayProfile:
     """Read a day."""
     header, hours = decode_profiles("day", data)
-    return _day(header, hours)
+    return DAY.read(header, lambda found: _day(found, hours))
 
 
 def decode_origin(data: bytes) -> DayProfile:
     """Read a day without its hours' counts: what was counted and where its rows are, at a fraction of the cost."""
-    return _day(decode_header("day", data), {})
+    return decode_header("day", data, lambda header: _day(header, {}))
 
 
 def _day(header: Mapping[str, Any], hours: Mapping[int, Profile]) -> DayProfile:

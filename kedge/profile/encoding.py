@@ -6,20 +6,19 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kedge.columns.casting import Column
-from kedge.errors import EncodingError
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.bins import Bins
+from kedge.stored import PACKED, build
 
-# 2: sums per cell behind a number's counters, hashes of rare levels, importance and design effects.
-VERSION = 2
+T = TypeVar("T")
 # Zip keeps a time per member; a fixed one makes the bytes a function of the content.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -27,7 +26,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def encode(kind: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Write a JSON header and arrays as an npz file."""
     sink = io.BytesIO()
-    text = json.dumps({"kind": kind, "version": VERSION, **header}, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({"kind": kind, **PACKED[kind].marked(header)}, sort_keys=True, separators=(",", ":"))
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         members = {"header": np.frombuffer(text.encode(), np.uint8), **arrays}
         for name, array in members.items():
@@ -39,21 +38,22 @@ def encode(kind: str, header: Mapping[str, Any], arrays: Mapping[str, NDArray[An
     return sink.getvalue()
 
 
-def decode(kind: str, data: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read what `encode` wrote.
+def decode(kind: str, data: bytes, build: Callable[[Mapping[str, Any], Mapping[str, NDArray[Any]]], T]) -> T:
+    """What `build` makes of the header and arrays that `encode` wrote.
 
     Raises
     ------
     EncodingError
-        If it is of another kind or version.
+        If it is of another kind or version, or lacks something.
     """
     arrays = _members(kind, data)
-    return _header(kind, arrays.pop("header", np.empty(0))), arrays
+    header = _header(kind, arrays.pop("header", np.empty(0)))
+    return PACKED[kind].read(header, lambda found: build(found, arrays))
 
 
-def decode_header(kind: str, data: bytes) -> dict[str, Any]:
-    """Read only the header of what `encode` wrote; raises as `decode` does."""
-    return _header(kind, _members(kind, data, ("header.npy",))["header"])
+def decode_header(kind: str, data: bytes, build: Callable[[Mapping[str, Any]], T]) -> T:
+    """What `build` makes of the header alone; raises as `decode` does."""
+    return PACKED[kind].read(_header(kind, _members(kind, data, ("header.npy",))["header"]), build)
 
 
 def _members(kind: str, data: bytes, names: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -64,7 +64,7 @@ def _members(kind: str, data: bytes, names: Sequence[str] = ()) -> dict[str, NDA
                 for name in names or archive.namelist()
             }
     except (ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise _incomplete(kind) from error
+        raise PACKED[kind].incomplete() from error
 
 
 def _header(kind: str, header: NDArray[Any]) -> dict[str, Any]:
@@ -72,16 +72,10 @@ def _header(kind: str, header: NDArray[Any]) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(header.tobytes())
         found = (read["kind"], read["version"])
     except (ValueError, KeyError) as error:
-        raise _incomplete(kind) from error
-    if found != (kind, VERSION):
-        raise EncodingError(
-            what=kind, found=f"a {found[0]} of version {found[1]}", expected=f"a {kind} of version {VERSION}"
-        )
+        raise PACKED[kind].incomplete() from error
+    if found[0] != kind:
+        raise PACKED[kind].unreadable(f"a {found[0]} of version {found[1]}")
     return read
-
-
-def _incomplete(kind: str) -> EncodingError:
-    return EncodingError(what=kind, found="no complete file of Kedge's", expected=f"a {kind}")
 
 
 def encode_baseline(baseline: Baseline) -> bytes:
@@ -104,8 +98,11 @@ def encode_baseline(baseline: Baseline) -> bytes:
 
 def decode_baseline(data: bytes) -> Baseline:
     """Read a baseline."""
-    header, arrays = decode("baseline", data)
-    columns = tuple(Column(**column) for column in header["columns"])
+    return decode("baseline", data, _baseline)
+
+
+def _baseline(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Baseline:
+    columns = tuple(build(Column, column) for column in header["columns"])
     bins = {
         column.name: Bins(edges=arrays[f"edges_{i}"])
         if column.is_number
@@ -138,16 +135,19 @@ def encode_profiles(kind: str, header: Mapping[str, Any], profiles: Mapping[int,
     return encode(kind, {**header, **facts}, arrays)
 
 
-def decode_profiles(kind: str, data: bytes) -> tuple[dict[str, Any], dict[int, Profile]]:
+def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], dict[int, Profile]]:
     """Read what `encode_profiles` wrote."""
-    header, arrays = decode(kind, data)
+    return decode(kind, data, lambda header, arrays: (header, _profiles(header, arrays)))
+
+
+def _profiles(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[int, Profile]:
     profiles, start = {}, 0
     for key, rows, size in zip(header["keys"], header["rows"], header["sizes"], strict=True):
         counts = np.zeros(header["width"], np.int64)
         counts[arrays["cells"][start : start + size]] = arrays["counts"][start : start + size]
         profiles[key] = Profile(header["baseline"], rows, counts)
         start += size
-    return header, profiles
+    return profiles
 
 
 def encode_profile(profile: Profile) -> bytes:

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, cast_numbers, cast_text
 from kedge.config.model import ModelConfig
-from kedge.config.package_schema import called_before
 from kedge.config.sections import Feature
 from kedge.errors import TrainingColumnMissingError
 from kedge.own_columns import LABEL, OF_CHAMPION, ROW_ID, TIME
+from kedge.package_schema import called_before
 
 # Whatever some reader of lines ends one at: line feed, carriage return, Unicode's own marks, and NUL, which older CSV readers refuse.
 _LINE_BREAK = r"[\n\r\x00\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"

@@ -19,6 +19,7 @@ from kedge.severity import Severity, worst
 from kedge.slices.counts import SliceCounts
 from kedge.slices.expected_outcomes import GroupOutcomes, group_outcomes
 from kedge.statistics.holm import holm_adjusted
+from kedge.stored import build
 
 _Z = 1.959963984540054
 # Smallest shift that is told: of a rate, and of a mean error as a fraction of the reference's root mean squared error.
@@ -72,6 +73,11 @@ class ConceptShift:
             del found["column"]
         return {name: value for name, value in found.items() if value is not None}
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ConceptShift:
+        """The shift that `to_json` wrote."""
+        return build(cls, {"column": "", **data, "severity": Severity(data["severity"])})
+
 
 @dataclass(frozen=True)
 class ConceptDrift:
@@ -85,6 +91,15 @@ class ConceptDrift:
         """As the report's "performance" holds it under "concept_drift"."""
         told = {"severity": self.severity.value, "reason": self.reason}
         return told | {"shifts": [shift.to_json() for shift in self.shifts]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ConceptDrift:
+        """The verdict that `to_json` wrote.
+
+        >>> ConceptDrift.from_json(ConceptDrift(Severity.OK, "as expected", ()).to_json())
+        ConceptDrift(severity=<Severity.OK: 'OK'>, reason='as expected', shifts=())
+        """
+        return cls(Severity(data["severity"]), data["reason"], tuple(map(ConceptShift.from_json, data["shifts"])))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # of errors near the end of numbers nothing is told
@@ -132,17 +147,17 @@ def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPo
     return ConceptDrift(worst([Severity.OK, *(shift.severity for shift in kept)]), reason, kept)
 
 
-def with_since(found: ConceptDrift, previous: Mapping[str, Any] | None, *, start: datetime) -> ConceptDrift:
+def with_since(found: ConceptDrift, previous: ConceptDrift | None, *, start: datetime) -> ConceptDrift:
     """Date each shift: since the window before, where that told of the same group in the same direction, else since this one.
 
     Parameters
     ----------
-    previous : mapping or None
-        The report's "concept_drift" of the window before.
+    previous : ConceptDrift or None
+        Of the window before.
     start : datetime
         Start of this window.
     """
-    told = {(s["where"], s["group"], s["shift"] > 0): s.get("since") for s in (previous or {}).get("shifts", ())}
+    told = {(s.where, s.group, s.shift > 0): s.since for s in (previous.shifts if previous else ())}
     now = to_text(start)
     dated = (replace(s, since=told.get((s.where, s.group, s.shift > 0)) or now) for s in found.shifts)
     return replace(found, shifts=tuple(dated))
@@ -189,7 +204,7 @@ def _shift(found: GroupOutcomes, place: int, p_value: float, floor: float) -> Co
     where, column, group = found.names[place]
     return ConceptShift(
         where=where,
-        column=column,
+        column="" if where == ALL_ROWS else column,
         group=group if where == ALL_ROWS else f"{column}={group}",
         rows=int(found.rows[place]),
         rows_fraction=float(found.rows[place] / found.rows[0]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -35,7 +35,10 @@ def encode_slices(counts: SliceCounts) -> bytes:
 
 def decode_slices(data: bytes) -> SliceCounts:
     """Read slice counts."""
-    header, arrays = decode("slices", data)
+    return decode("slices", data, _slices)
+
+
+def _slices(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> SliceCounts:
     groupings = tuple(
         Grouping(g["column"], g["kind"], tuple(g["edges"]), tuple(g["levels"]), g.get("known", 0))
         for g in header["groupings"]
@@ -55,7 +58,7 @@ def _flat(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0)
 
 
-def _filled(empty: Sequence[NDArray[Any]], arrays: dict[str, NDArray[Any]], part: str) -> list[NDArray[Any]]:
+def _filled(empty: Sequence[NDArray[Any]], arrays: Mapping[str, NDArray[Any]], part: str) -> list[NDArray[Any]]:
     flat = _flat(empty)
     flat[arrays[f"{part}_cells"]] = arrays[part]
     ends = np.cumsum([table.size for table in empty])[:-1]

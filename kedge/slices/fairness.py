@@ -215,8 +215,14 @@ class WindowRows:
     ripe: NDArray[np.bool_]
 
 
-def fairness_of(rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping]) -> tuple[ColumnFairness, ...]:
-    """Judge the sensitive columns that are there: decisions of all rows, and the truth of the ripe ones.
+def fairness_json(columns: Sequence[ColumnFairness]) -> dict[str, Any]:
+    """The part "fairness" of the report's "performance": the worst verdict, and each column's."""
+    severity = worst(column.severity for column in columns)
+    return {"fairness": {"severity": severity.value, "columns": [column.to_json() for column in columns]}}
+
+
+def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping]) -> list[GroupCounts]:
+    """Count the sensitive columns that are there: decisions of all rows, and the truth of the ripe ones.
 
     Parameters
     ----------
@@ -232,10 +238,7 @@ def fairness_of(rows: WindowRows, config: ModelConfig, known: Mapping[str, Group
         name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX).shown_as(config.features)
         for name in beside
     }
-    counts = group_counts(
-        rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known
-    )
-    return judge_fairness(counts, config.fairness) if counts else ()
+    return group_counts(rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known)
 
 
 def group_counts(

@@ -1,25 +1,38 @@
-"""Where a window fails, and whom: its labelled rows counted by slice and held against the reference, for the report's "performance"."""
+"""Where a window fails: its labelled rows counted by slice, and held against the reference."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
-
-from kedge.config.model import ModelConfig
 from kedge.config.policies import SegmentPolicy
-from kedge.outcomes.outcomes import read_outcomes
 from kedge.severity import Severity, worst
 from kedge.slices.concept_drift import ConceptDrift, judge_concept, with_since
 from kedge.slices.counts import Batches, SliceCounts, count_singles, with_pairs
-from kedge.slices.fairness import ColumnFairness, WindowRows, fairness_of
 from kedge.slices.ruler import SliceRuler
 from kedge.slices.segments import Segment, promising_pairs, worst_segments
 
 OTHER_ANSWERS = "the answers are classes where the reference's are probabilities: slices are not compared"
+
+
+@dataclass(frozen=True, eq=False)
+class CountedSlices:
+    """A window's labelled rows by slice, beside the reference's.
+
+    Attributes
+    ----------
+    singles : SliceCounts
+        By single columns.
+    reference : SliceCounts or None
+        Cut with the same ruler, with the pairs of `opened`; None where there are no such rows.
+    opened : SliceCounts or None
+        The singles once more, with the pairs among which segments are looked for too.
+    """
+
+    singles: SliceCounts
+    reference: SliceCounts | None
+    opened: SliceCounts | None = None
 
 
 @dataclass(frozen=True)
@@ -29,21 +42,33 @@ class SliceFindings:
     segments: tuple[Segment, ...]
     concept_drift: ConceptDrift | None
 
+    @property
+    def severity(self) -> Severity:
+        """The worst of both; it is told, and decides nothing."""
+        found = [segment.severity for segment in self.segments]
+        return worst([*found, *([self.concept_drift.severity] if self.concept_drift else [])])
+
+    def dated(self, before: ConceptDrift | None, *, start: datetime) -> SliceFindings:
+        """The findings with since when P(y given x) has moved, by what the window before has told."""
+        if self.concept_drift is None:
+            return self
+        return replace(self, concept_drift=with_since(self.concept_drift, before, start=start))
+
     def to_json(self) -> dict[str, Any]:
         """As parts of the report's "performance"."""
         found: dict[str, Any] = {"segments": [segment.to_json() for segment in self.segments]}
         return found | ({"concept_drift": self.concept_drift.to_json()} if self.concept_drift else {})
 
 
-def judge_slices(
+def count_slices(
     window: Batches,
     reference: SliceCounts | None,
     policy: SegmentPolicy,
     *,
     ruler: SliceRuler,
     before: Batches | None = None,
-) -> SliceFindings:
-    """Count a window's slices and judge them.
+) -> CountedSlices:
+    """Count a window's slices, then the pairs of columns that are worth opening.
 
     Parameters
     ----------
@@ -58,25 +83,19 @@ def judge_slices(
     pairs = promising_pairs(singles, reference, policy)
     if reference is not None and before is not None:
         reference = with_pairs(reference, before, pairs)
-    return judge_counts(singles, reference, policy, with_pairs=with_pairs(singles, window, pairs))
+    return CountedSlices(singles, reference, with_pairs(singles, window, pairs))
 
 
-def judge_counts(
-    window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy, *, with_pairs: SliceCounts | None = None
-) -> SliceFindings:
+def judge_slices(slices: CountedSlices, policy: SegmentPolicy) -> SliceFindings:
     """Judge slices that are counted.
 
     Where the reference has probabilities and the window answers nothing but 0 and 1 there is nothing to compare.
-
-    Parameters
-    ----------
-    with_pairs : SliceCounts, optional
-        The window's once more, with the pairs among which segments are looked for too.
     """
+    window, reference = slices.singles, slices.reference
     if reference is not None and _are_classes_now(window, reference):
         return SliceFindings((), ConceptDrift(Severity.INSUFFICIENT_DATA, OTHER_ANSWERS, ()))
     concept = judge_concept(window, reference, policy) if reference is not None else None
-    return SliceFindings(worst_segments(with_pairs or window, reference, policy), concept)
+    return SliceFindings(worst_segments(slices.opened or window, reference, policy), concept)
 
 
 def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:
@@ -85,48 +104,3 @@ def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:
         return False
     inner = [bool(counts.total.counts[0, 1:-1].any()) for counts in (window, reference)]
     return inner == [False, True] and bool(window.total.rows[0])
-
-
-def window_slices(
-    rows: WindowRows,
-    reference: SliceCounts | None,
-    config: ModelConfig,
-    *,
-    start: datetime,
-    previous: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The parts "segments", "concept_drift" and "fairness"; what there is nothing to judge by is absent.
-
-    Parameters
-    ----------
-    reference : SliceCounts or None
-        The champion's holdout; without it nothing says how the answers' slices used to be.
-    start : datetime
-        Of the window, to date what moved.
-    previous : mapping or None
-        The "performance" of the window before.
-    """
-    found: dict[str, Any] = {}
-    if reference is not None:
-        reference = reference.shown_as(config.features)
-        table = rows.table.filter(pa.array(rows.ripe))
-        outcomes, faults = read_outcomes(table, rows.prediction, rows.label, config)
-        kept = table.filter(pa.array(faults.kept))
-        slices = judge_slices(
-            lambda names: [({name: kept.column(name) for name in names}, outcomes)],
-            reference,
-            config.segments,
-            ruler=reference.ruler,
-        )
-        if slices.concept_drift is not None:
-            dated = with_since(slices.concept_drift, (previous or {}).get("concept_drift"), start=start)
-            slices = replace(slices, concept_drift=dated)
-        found = slices.to_json()
-    fairness = fairness_of(rows, config, reference.ruler.by_column if reference else {})
-    return found | (fairness_json(fairness) if fairness else {})
-
-
-def fairness_json(columns: Sequence[ColumnFairness]) -> dict[str, Any]:
-    """The part "fairness": the worst verdict, and each column's."""
-    severity = worst(column.severity for column in columns)
-    return {"fairness": {"severity": severity.value, "columns": [column.to_json() for column in columns]}}

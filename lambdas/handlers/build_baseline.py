@@ -16,15 +16,15 @@ from kedge.columns.casting import columns_of
 from kedge.columns.margins import countable, with_margins
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
-from kedge.config.package_schema import encode_schema
 from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
 from kedge.estimation.estimators import fit_estimator
 from kedge.instants import to_text
 from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
-from kedge.outcomes.counts import OutcomeCounts, count_outcomes, decode_counts, measure
+from kedge.outcomes.counts import OutcomeCounts, count_outcomes, measure
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.own_columns import LABEL, ROW_ID, TIME
+from kedge.package_schema import encode_schema
 from kedge.performance.business import encode_figures, window_figures
 from kedge.performance.window import limits_of
 from kedge.profile.design_effect import with_design_effects
@@ -33,8 +33,10 @@ from kedge.profile.freezing import freeze_baseline
 from kedge.retraining.permutation import permutation_importance
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
+from kedge.stored import REFERENCE
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket.baselines import decode_reference
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
 from lambdas.adapters.release.model_registry import Registration, StagedFile
@@ -182,7 +184,7 @@ def reference_document(
     figures = window_figures(holdout, config.prediction.name, config, label=LABEL, ripe=ripe)
     document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
     document |= {"estimator": estimator.to_json()} if estimator else {}
-    return document | ({"business": encode_figures(figures)} if figures else {})
+    return REFERENCE.marked(document | ({"business": encode_figures(figures)} if figures else {}))
 
 
 def known_importance(
@@ -236,7 +238,7 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
     """The package's lineage and its reason, as the registry keeps them."""
     trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
     reasons = trigger.get("reasons") or [trigger.get("reason", "")]
-    found = decode_counts(json.loads(files["reference.json"])["counts"]).metrics()
+    found = decode_reference(files["reference.json"]).counts.metrics()
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: f"{prefix}/baseline",

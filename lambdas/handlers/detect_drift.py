@@ -46,7 +46,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     report = judged.report
     key = keep(judged, request, place)
     remember(judged, request, place)
-    tell(report, key, WindowDesk(place, desk_of(settings), request.time))
+    tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
     newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
     if newest is None or newest <= request.window.end:
         body = {"model": request.model, "time": to_text(request.time)}
@@ -64,10 +64,9 @@ def keep(judged: Judged, request: JudgeRequest, place: Place) -> str:
     s3, prefix = clients.s3(), reports.window_prefix(report.model, report.baseline, report.end)
     for name, content in judged.monitor_files.items():
         reports.save_json(s3, place.bucket, f"{prefix}/{name}.json", content)
-    document = report.to_json()
     key = f"{prefix}/drift-r{report.revision}.json"
-    reports.save_json(s3, place.bucket, key, document)
-    reports.save_page(s3, place.bucket, key.replace(".json", ".html"), render_drift_page(report.to_page()))
+    reports.save_json(s3, place.bucket, key, judged.to_json())
+    reports.save_page(s3, place.bucket, key.replace(".json", ".html"), render_drift_page(judged.to_page()))
     faults = sum(check.severity >= Severity.WARNING for check in report.quality)
     values = {
         "DriftSeverity": report.severity.rank,
@@ -81,12 +80,11 @@ def keep(judged: Judged, request: JudgeRequest, place: Place) -> str:
 
 def remember(judged: Judged, request: JudgeRequest, place: Place) -> None:
     """Leave the window's verdicts where the decision finds them: what the columns say, for no model mends a silent endpoint."""
-    report = judged.report
+    report, answers = judged.report, judged.verdicts
     verdict = WindowVerdict(
-        report.start, report.end, report.columns_severity, report.measured, report.estimated, report.less_confident
+        report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
     )
-    measured = (report.performance or {}).get("metrics", [])
-    live = tuple(metric for metric in measured if "limit" in metric)
+    live = judged.quality.judged_metrics if judged.quality else ()
     window = JudgedWindow(
         verdict,
         place.package_version,

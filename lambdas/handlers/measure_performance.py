@@ -12,14 +12,11 @@ import numpy as np
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
+from kedge.intervals import Estimate
 from kedge.labels.fold import FoldReport
 from kedge.labels.horizon import LabelHorizon, performance_start
-from kedge.labels.labelled_rows import TRUTH, LabelledRows, labelled_rows
-from kedge.outcomes.counts import OutcomeCounts, count_outcomes
-from kedge.outcomes.outcomes import read_outcomes
-from kedge.performance.window import PerformanceReport, judge_performance
-from kedge.slices.fairness import WindowRows
-from kedge.slices.judgement import window_slices
+from kedge.labels.labelled_rows import LabelledRows, labelled_rows
+from kedge.quality.window import Part, WindowQuality
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, package_schemas, reports, sensitive_columns, timeline
 from lambdas.adapters.models import load_model
@@ -28,11 +25,13 @@ from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.estimate_window import MeasuredWindow, beside_labels
-from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
+from lambdas.steps.fold_labels import fold_labels
 from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
-from lambdas.steps.requests import CADENCES, JudgeRequest, failure, receives
+from lambdas.steps.measure_window import AnsweredWindow, measure_window, performance_key
+from lambdas.steps.requests import JudgeRequest, failure, receives
 
+# In which the parts of performance.json have stood from the first: over the same objects its bytes stay the same.
+PARTS: tuple[Part, ...] = ("slices", "fairness", "estimate", "business")
 # Labels are folded until this much of the run's time is left: the window is to be measured in it.
 MEASURE_SECONDS = 300
 
@@ -123,13 +122,13 @@ def measure(
         tell(request, stretch.fold.gauges())
         return {}
     rows = with_values_beside(rows, settings, config, request.time)
-    report = judge(rows, horizon, reference.counts, config, stretch.fold)
-    document = report.to_json() | slices(request, settings, config, champion, rows, horizon)
-    document |= beside_labels(MeasuredWindow(request, config, rows, horizon, reference, report), settings.state_table)
-    key = f"{reports.window_prefix(config.model, champion.baseline, request.window.end)}/performance.json"
+    window = AnsweredWindow(request, config, rows, horizon, stretch.fold)
+    quality = measure_window(window, reference, bucket=bucket, table=settings.state_table, baseline=champion.baseline)
+    document = quality.to_json(PARTS)
+    key = performance_key(config.model, champion.baseline, request.window.end)
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
-    tell(request, stretch.fold.gauges() | gauges(document))
+    tell(request, stretch.fold.gauges() | gauges(quality))
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
     timeline.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
@@ -140,18 +139,20 @@ def tell(request: JudgeRequest, values: Mapping[str, float]) -> None:
     metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
 
 
-def gauges(document: Mapping[str, Any]) -> dict[str, float]:
+def gauges(quality: WindowQuality) -> dict[str, float]:
     """What CloudWatch is told: measured, the judged ones as they were estimated, and the business's own."""
-    estimates = document.get("estimate", {}).get("metrics", [])
-    judged = {row["name"] for row in (*document["metrics"], *estimates) if "limit" in row}
-    estimates = [row for row in estimates if row["name"] in judged]
-    # Each class has its own recall: a gauge each would be paid for by the month, whether anyone looks at it or not.
-    measured = [row for row in document["metrics"] if row["name"] in ONE_VALUE or "limit" in row]
-    sections = {"Performance": measured, "Estimate": estimates, "Business": document.get("business", [])}
+    measured, estimate = quality.measured, quality.estimate
+    metrics, limited = (measured.metrics, measured.verdicts) if measured else ({}, {})
+    expected, judged = (estimate.metrics, {*limited, *estimate.verdicts}) if estimate else ({}, set())
+    sections: dict[str, list[Estimate]] = {
+        # Each class has its own recall: a gauge each would be paid for by the month, whether anyone looks at it or not.
+        "Performance": [metric for name, metric in metrics.items() if name in ONE_VALUE or name in limited],
+        "Estimate": [metric for name, metric in expected.items() if name in judged],
+        "Business": [figure.mean for figure in quality.business],
+    }
     # Of each sensitive column the widest distances between groups.
-    fairness = document.get("fairness", {}).get("columns", [])
-    sections |= {f"Fairness/{column['column']}": column["metrics"] for column in fairness}
-    return {f"{title}/{row['name']}": row["value"] for title, rows in sections.items() for row in rows}
+    sections |= {f"Fairness/{c.column}": [d.estimate for d in c.disparities] for c in quality.fairness}
+    return {f"{title}/{metric.name}": metric.value for title, found in sections.items() for metric in found}
 
 
 def with_values_beside(rows: LabelledRows, settings: Settings, config: ModelConfig, now: datetime) -> LabelledRows:
@@ -190,44 +191,6 @@ def measured_rows(
     elif remembered is not None:
         learnt = LabelHorizon(remembered, f"{remembered:.1f} days were learnt earlier; now {learnt.reason}")
     return rows, learnt
-
-
-def judge(
-    rows: LabelledRows, horizon: LabelHorizon, reference: OutcomeCounts, config: ModelConfig, fold: FoldReport
-) -> PerformanceReport:
-    """Judge the rows that are old enough; without a horizon none is."""
-    ripe = rows.ripe(horizon.days)
-    outcomes, faults = read_outcomes(rows.table.filter(ripe), config.prediction.name, TRUTH, config)
-    return judge_performance(
-        count_outcomes(outcomes, config),
-        reference,
-        config.performance,
-        provisional_rows=int((rows.labelled & ~ripe).sum()),
-        unlabelled_rows=faults.unlabelled,
-        horizon_reason=horizon.reason,
-        notes=(*faults.sentences(quoted=False), *rows.sentences(), *fold.sentences(days=LABEL_LOOK_BACK_DAYS)),
-    )
-
-
-def slices(
-    request: JudgeRequest,
-    settings: Settings,
-    config: ModelConfig,
-    champion: Champion,
-    rows: LabelledRows,
-    horizon: LabelHorizon,
-) -> dict[str, Any]:
-    """Where quality is lost, and whom it concerns; dated by what the window before has told."""
-    s3, bucket, end = clients.s3(), settings.data_bucket, request.window.end
-    reference = baselines.load_slices(s3, bucket, config.model, champion.baseline)
-    before = reports.window_prefix(config.model, champion.baseline, end - CADENCES[config.cadence.judge])
-    return window_slices(
-        WindowRows(rows.table, config.prediction.name, TRUTH, rows.ripe(horizon.days)),
-        reference,
-        config,
-        start=request.window.start,
-        previous=reports.load_json(s3, bucket, f"{before}/performance.json"),
-    )
 
 
 def newer_than_training(rows: LabelledRows, horizon: LabelHorizon, champion: Champion, now: datetime) -> int:

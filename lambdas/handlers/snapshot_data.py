@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.config.model import ModelConfig
-from kedge.config.package_schema import encode_schema, same_schema
 from kedge.errors import InitialRowsError
+from kedge.package_schema import encode_schema, same_schema
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
 from kedge.retraining.permutation import permuted_rows
 from kedge.retraining.rows import champion_rows, column_description, scoring_payload, training_csv

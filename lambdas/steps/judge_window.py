@@ -11,12 +11,15 @@ from kedge.config.model import ModelConfig
 from kedge.drift.report import DriftReport, judge_drift
 from kedge.drift.window_quality import WindowFacts, by_hour, judge_window_quality
 from kedge.model_monitor import constraint_violations, window_statistics
+from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import not_measured
 from kedge.profile.baseline import Profile
 from kedge.profile.day import DayProfile, manifest_digest
 from kedge.profile.design_effect import design_effects
+from kedge.quality.kept import KeptQuality
+from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import baselines, days, reports
+from lambdas.adapters.bucket import baselines, days, kept_quality, reports
 from lambdas.adapters.state import served, windows
 from lambdas.steps.earlier_hours import Ruler, load_seasonal_baseline
 from lambdas.steps.requests import CADENCES, JudgeRequest, Window
@@ -103,11 +106,28 @@ def count_requests(place: Place, request: JudgeRequest, counted: Days) -> int:
 
 @dataclass(frozen=True)
 class Judged:
-    """A window's report, the rows of each hour that was new, and what Model Monitor would write beside it."""
+    """A window's report and quality, the rows of each hour that was new, and what Model Monitor would write beside it."""
 
     report: DriftReport
+    quality: KeptQuality | None
     new_rows_by_hour: tuple[int, ...]
     monitor_files: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def verdicts(self) -> QualityVerdicts:
+        """The verdicts on its answers."""
+        return self.quality.verdicts if self.quality else QualityVerdicts()
+
+    def to_json(self) -> dict[str, Any]:
+        """DESIGN.md's report."""
+        return self.report.to_json() | self._performance()
+
+    def to_page(self) -> dict[str, Any]:
+        """The report with the histograms that its page shows."""
+        return self.report.to_page() | self._performance()
+
+    def _performance(self) -> dict[str, Any]:
+        return {"performance": dict(self.quality.document)} if self.quality else {}
 
 
 def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Judged:
@@ -126,9 +146,6 @@ def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Jud
     )
     digest = manifest_digest({str(day): found.manifest for day, found in counted.items()})
     before = windows.load_window(clients.dynamodb(), place.table, config.model, end)
-    performance = reports.load_json(s3, bucket, request.performance_key) if request.performance_key else None
-    if request.not_measured is not None:
-        performance = not_measured(request.not_measured)
     facts = gather_facts(place, request, counted)
     earlier = load_seasonal_baseline(Ruler(bucket, config, place.package_version, baseline), request.window)
     hours = window_hours(counted, request.window)
@@ -141,7 +158,6 @@ def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Jud
         end=end,
         revision=1 if before is None else before.revision + (before.digest != digest),
         manifests_digest=digest,
-        performance=performance,
         window_checks=judge_window_quality(facts, config.quality),
         before=earlier.profile if earlier else None,
         design_effects=design_effects(baseline, hours),
@@ -152,7 +168,15 @@ def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Jud
         "constraint_violations": constraint_violations(report, config),
     }
     constraints = reports.load_json(s3, bucket, f"baselines/{config.model}/{baseline_name}/constraints.json")
-    return Judged(report, tuple(facts.stretch), files | ({"constraints": constraints} if constraints else {}))
+    files |= {"constraints": constraints} if constraints else {}
+    return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)
+
+
+def known_quality(request: JudgeRequest, bucket: str) -> KeptQuality | None:
+    """What was measured of the window's answers; None where no package answered."""
+    if request.not_measured is not None:
+        return KeptQuality.of(WindowQuality(not_measured(request.not_measured)))
+    return kept_quality.load(clients.s3(), bucket, request.performance_key) if request.performance_key else None
 
 
 def window_hours(counted: Mapping[date, DayProfile], window: Window) -> list[Profile]:

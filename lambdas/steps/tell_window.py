@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.alerts.episode import AlertWindow, as_told, follow_episode
-from kedge.alerts.verdicts import alert_severity, alert_window, newly_blind
+from kedge.alerts.verdicts import alert_window, is_blind, newly_blind
 from kedge.comparisons import counted
-from kedge.drift.report import DriftReport
 from kedge.errors import EpisodeContendedError
 from kedge.labels.losses import label_losses
+from kedge.performance.verdicts import QualityVerdicts
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.state import alert_episodes, windows
 from lambdas.adapters.times import to_text
-from lambdas.steps.judge_window import Place
+from lambdas.steps.judge_window import Judged, Place
 from report.alert_text import render_alert
 
 ATTEMPTS = 5
@@ -39,9 +39,10 @@ class WindowDesk:
         return self.place.config.model
 
 
-def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
+def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
     """Write the timeline, and alert where the episode that the window stands in has news."""
-    detail = timeline_detail(report, key)
+    report = judged.report
+    detail = timeline_detail(judged, key)
     if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
         detail["reasons"] = [f"{counted(report.rows, 'row')} so far, {report.minimum_rows:,} are needed to judge drift"]
     # A window's message may come again, with other labels: it is one window, and one entry.
@@ -54,11 +55,11 @@ def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
         detail=detail,
         name=f"{to_text(report.end)}#{report.revision}",
     )
-    tell_lost_labels(report, desk)
-    window = alert_window(report, lasting(report, desk.place))
+    tell_lost_labels(judged, desk)
+    window = alert_window(report, lasting(judged, desk.place))
     detail |= {"on_drift": desk.place.config.retraining.on_drift}
     tell_episode(window, detail | {"severity": window.severity.value}, desk)
-    if not window.alarms(desk.place.config.alerts) and is_blind(report, desk.place):
+    if not window.alarms(desk.place.config.alerts) and goes_blind(judged, desk.place):
         tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)
 
 
@@ -117,23 +118,23 @@ def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], objec
     )
 
 
-def lasting(report: DriftReport, place: Place) -> Severity | None:
-    """What the labels say; a loss that has not lasted as long as the YAML asks for is a warning."""
-    policy = place.config.performance
-    if report.measured is not Severity.CRITICAL or policy.breaches == 1:
-        return report.measured
+def lasting(judged: Judged, place: Place) -> QualityVerdicts:
+    """The verdicts on the answers; a measured loss that has not lasted as long as the YAML asks for is a warning."""
+    policy, report, answers = place.config.performance, judged.report, judged.verdicts
+    if answers.measured is not Severity.CRITICAL or policy.breaches == 1:
+        return answers
     since = report.end - 2 * policy.of_windows * (report.end - report.start)
     found = windows.load_windows(clients.dynamodb(), place.table, report.model, since=since)
     known = [w.verdict for w in found if w.package_version == report.baseline and w.verdict.end <= report.end]
     measured = [w for w in known if w.performance not in (None, Severity.INSUFFICIENT_DATA)]
     lost = [w.performance is Severity.CRITICAL for w in measured]
     lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
-    return Severity.CRITICAL if lasts[-1:] == [True] else Severity.WARNING
+    return answers if lasts[-1:] == [True] else replace(answers, measured=Severity.WARNING)
 
 
-def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
+def timeline_detail(judged: Judged, key: str) -> dict[str, Any]:
     """The report without its statistics, as the timeline and the alert carry it."""
-    document = report.to_json()
+    report, document = judged.report, judged.to_json()
     wanted = ("window", "revision", "severity", "reasons", "performance", "confidence")
     detail = {name: document[name] for name in wanted if name in document}
     # What moved and matters leads: whoever shortens the list keeps its beginning.
@@ -146,9 +147,10 @@ def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
     return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
 
 
-def is_blind(report: DriftReport, place: Place) -> bool:
+def goes_blind(judged: Judged, place: Place) -> bool:
     """Whether this is the second whole window in a row in which nothing could be judged."""
-    if alert_severity(report.columns_severity, report.measured) is not Severity.INSUFFICIENT_DATA:
+    report = judged.report
+    if not is_blind(report.columns_severity, judged.verdicts.measured):
         return False
     if is_young(report.start, report.end, place):
         return False
@@ -168,10 +170,10 @@ def is_young(start: datetime, end: datetime, place: Place) -> bool:
     return end - start < timedelta(days=place.config.cadence.window_days)
 
 
-def tell_lost_labels(report: DriftReport, desk: WindowDesk) -> None:
+def tell_lost_labels(judged: Judged, desk: WindowDesk) -> None:
     """Tell once for a package where many of the labels that arrive match no row, or are no class."""
-    config = desk.place.config
-    for loss, reason in label_losses((report.performance or {}).get("join", {}), config.classes).items():
+    config, report = desk.place.config, judged.report
+    for loss, reason in label_losses(judged.quality.join if judged.quality else {}, config.classes).items():
         what = f"labels#{report.baseline}#{loss}"
         detail = {"package_version": report.baseline, "reasons": [reason]}
         telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)

@@ -10,12 +10,14 @@ import pytest
 from tests.architecture.source_imports import ROOMS, ROOT, imports, module_file, sources
 
 # Which rooms of `kedge/` a room may import, beside the ground floor. A room stands above each that it names.
-GROUND = {"errors", "severity", "intervals", "instants", "arrays", "own_columns"}
+GROUND = {"errors", "severity", "intervals", "instants", "arrays", "own_columns", "stored"}
 MAY_IMPORT = {
     "config": set(),
     "statistics": set(),
     "columns": {"config"},
     "comparisons": {"config"},
+    # A stored thing: it stands above the reader of versions, which config does not need.
+    "package_schema": {"config"},
     "profile": {"columns", "statistics"},
     "outcomes": {"columns", "config"},
     "capture": {"columns", "config", "outcomes", "profile"},
@@ -23,15 +25,18 @@ MAY_IMPORT = {
     "performance": {"columns", "comparisons", "config", "outcomes"},
     "slices": {"columns", "comparisons", "config", "outcomes", "profile", "statistics"},
     "labels": {"capture", "columns", "comparisons", "config", "outcomes"},
-    "alerts": {"config", "drift"},
+    # Of performance only the verdicts, so that it stands below the room that judges them.
+    "alerts": {"config", "drift", "performance"},
     "estimation": {"comparisons", "config", "outcomes", "performance"},
+    # All that is known of a window's answers: what performance, estimation and slices find, put together and judged once.
+    "quality": {"config", "estimation", "outcomes", "performance", "slices"},
     "gate": {"comparisons", "config", "performance", "slices"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
-    "retraining": {"capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "performance"},
-    "backtest": {
-        "alerts", "columns", "config", "drift", "estimation", "outcomes", "performance", "profile", "retraining", "slices",
+    "retraining": {
+        "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance",
     },
+    "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8
 FILES_MAX = 20

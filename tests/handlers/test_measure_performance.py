@@ -4,10 +4,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
+from kedge.config.policies import PerformanceLimit, PerformancePolicy
 from kedge.errors import LabelsUnfoldedError
+from kedge.outcomes.multiclass import count_classes
+from kedge.performance.window import judge_performance
+from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.state import windows
 from lambdas.handlers import measure_performance
@@ -147,9 +152,14 @@ def test_a_rerun_overwrites_itself(world, bookings):
 
 
 def test_a_classs_own_recall_is_put_to_cloudwatch_only_where_it_is_judged():
-    rows = [{"name": name, "value": 0.5} for name in ("accuracy", "recall_cat", "recall_dog")]
-    rows[2]["limit"] = 0.4
-    assert gauges({"metrics": rows}) == {"Performance/accuracy": 0.5, "Performance/recall_dog": 0.5}
+    right = np.tile([0, 1], 300)
+    counts = count_classes(np.where(np.arange(600) < 300, right, 1 - right), right, ("cat", "dog"))
+    policy = PerformancePolicy(limits=(PerformanceLimit(metric="recall_dog", at_least=0.4),))
+    report = judge_performance(counts, counts, policy, provisional_rows=0, unlabelled_rows=0, horizon_reason="")
+    told = gauges(WindowQuality(report))
+    assert (told["Performance/accuracy"], told["Performance/recall_dog"]) == (0.5, 0.5)
+    assert "recall_cat" in report.metrics
+    assert "Performance/recall_cat" not in told
 
 
 def test_the_report_says_what_the_join_took_and_the_timeline_does_not(world, bookings):

@@ -79,9 +79,11 @@ def test_the_lost_segment_is_in_the_report_and_in_the_timeline(world, bookings):
 def test_what_moved_is_dated_by_the_window_before(world, bookings):
     world.answer(bookings, broken_for(bookings, "Online TA"))
     publish_labels(world, bookings, until=NOW)
-    first = measured(world, world.config)["concept_drift"]
+    report = measured(world, world.config)
+    first = report["concept_drift"]
     assert {shift["since"] for shift in first["shifts"]} == {"2015-12-07T00:00:00Z"}
-    before = {"concept_drift": {"shifts": [{**shift, "since": "2015-11-30T00:00:00Z"} for shift in first["shifts"]]}}
+    earlier = [{**shift, "since": "2015-11-30T00:00:00Z"} for shift in first["shifts"]]
+    before = report | {"concept_drift": {**first, "shifts": earlier}}
     world.put(f"reports/{MODEL}/1/2015-12-28T00/performance.json", json.dumps(before).encode())
     again = measured(world, world.config)["concept_drift"]
     assert {shift["since"] for shift in again["shifts"]} == {"2015-11-30T00:00:00Z"}

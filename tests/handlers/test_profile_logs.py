@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError
 
 from kedge.capture import id_hashes
 from kedge.capture import lines as capture_lines
-from kedge.config.package_schema import encode_schema
 from kedge.errors import DayContendedError, EncodingError
+from kedge.package_schema import encode_schema
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import baselines, days, row_objects

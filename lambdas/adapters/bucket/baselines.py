@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,16 +15,17 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.encoding import decode_baseline
 from kedge.slices.counts import SliceCounts
 from kedge.slices.encoding import decode_slices
+from kedge.stored import REFERENCE
 from lambdas.adapters.bucket import objects
 
 
 def load_baseline(s3: Any, bucket: str, model: str, baseline: str, *, key: str | None = None) -> Baseline:
     """A frozen baseline; asked again, it is not decoded again unless it changed."""
     key = key or f"baselines/{model}/{baseline}.npz"
-    found = objects.read(s3, bucket, key)
+    found = objects.decoded(s3, bucket, key, _decoded)
     if found is None:
         raise BaselineAbsentError(model=model, key=key)
-    return _decoded(found[0])
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,24 @@ class Reference:
 
 def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
     """The champion's reference; None where its package has none."""
-    found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/reference.json")
-    if found is None:
-        return None
-    document = json.loads(found[0])
+    found = objects.decoded(s3, bucket, f"baselines/{model}/{baseline}/reference.json", decode_reference)
+    return found[0] if found else None
+
+
+def decode_reference(content: bytes) -> Reference:
+    """Read a reference."""
+    return REFERENCE.read_json(content, _reference)
+
+
+def _reference(document: Mapping[str, Any]) -> Reference:
     estimator = decode_estimator(document["estimator"]) if "estimator" in document else None
     return Reference(decode_counts(document["counts"]), estimator, decode_figures(document.get("business", {})))
 
 
 def load_slices(s3: Any, bucket: str, model: str, baseline: str) -> SliceCounts | None:
     """The champion's holdout by slice; None where its package has none."""
-    found = objects.read(s3, bucket, f"baselines/{model}/{baseline}/slices.npz")
-    return decode_slices(found[0]) if found else None
+    found = objects.decoded(s3, bucket, f"baselines/{model}/{baseline}/slices.npz", decode_slices)
+    return found[0] if found else None
 
 
 @lru_cache(maxsize=32)

@@ -17,8 +17,7 @@ def day_key(model: str, package_version: str, baseline: str, day: date) -> str:
 
 def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
     """A day and its ETag; an empty one and None where it has not been counted yet."""
-    found = objects.read(s3, bucket, key)
-    return (decode_day(found[0]), found[1]) if found else (DayProfile(), None)
+    return objects.decoded(s3, bucket, key, decode_day) or (DayProfile(), None)
 
 
 def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | None) -> bool:
@@ -59,8 +58,8 @@ def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) 
 
 
 def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
-    found = (objects.read(s3, bucket, key) for key in keys)
-    return (decode_origin(answer[0]) for answer in found if answer is not None)
+    found = (objects.decoded(s3, bucket, key, decode_origin) for key in keys)
+    return (answer[0] for answer in found if answer is not None)
 
 
 def parts_of_package(

@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from kedge.labels.fold import in_schema, label_schema, waiting_schema
 from kedge.labels.ledger import LabelLedger, decode_ledger, encode_ledger
-from kedge.own_columns import ROW_ID, labels_named_now
+from kedge.own_columns import COLLECTED, LABEL, ROW_ID, labels_named_now
+from kedge.stored import LABEL_DAY
 from lambdas.adapters.bucket import objects
+
+_VERSION = b"kedge_version"
 
 
 def day_key(model: str, day: date) -> str:
@@ -29,6 +32,7 @@ def encode_labels(table: pa.Table) -> bytes:
     repeated = [
         name for name in table.column_names if name != ROW_ID and pa.types.is_string(table.schema.field(name).type)
     ]
+    table = table.replace_schema_metadata({_VERSION: str(LABEL_DAY.version)})
     pq.write_table(table, sink, compression="snappy", use_dictionary=repeated)
     return sink.getvalue()
 
@@ -84,8 +88,8 @@ def save_waiting(s3: Any, bucket: str, model: str, labels: pa.Table, *, etag: st
 
 def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> tuple[LabelLedger, str | None]:
     """The ledger and its ETag; an empty one where there is none that was kept with these extra fields."""
-    found = objects.read(s3, bucket, ledger_key(model))
-    ledger = decode_ledger(found[0]) if found else LabelLedger()
+    found = objects.decoded(s3, bucket, ledger_key(model), decode_ledger)
+    ledger = found[0] if found else LabelLedger()
     known = ledger if ledger.fields == tuple(fields) else LabelLedger(tuple(fields))
     return known, found[1] if found else None
 
@@ -96,10 +100,25 @@ def save_ledger(s3: Any, bucket: str, model: str, ledger: LabelLedger, *, etag: 
 
 
 def _load(s3: Any, bucket: str, key: str, schema: pa.Schema) -> tuple[pa.Table, str | None]:
+    return objects.decoded(s3, bucket, key, lambda content: decode_labels(content, schema)) or (
+        schema.empty_table(),
+        None,
+    )
+
+
+def decode_labels(content: bytes, schema: pa.Schema) -> pa.Table:
+    """Labels from their object's content; null where it has no such field."""
     import pyarrow.parquet as pq  # 0.35 s to import: not for those who only count
 
-    found = objects.read(s3, bucket, key)
-    if found is None:
-        return schema.empty_table(), None
-    table = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
-    return in_schema(table.rename_columns(labels_named_now(table.column_names)), schema), found[1]
+    try:
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    except pa.ArrowInvalid as error:
+        raise LABEL_DAY.incomplete() from error
+    version = int((table.schema.metadata or {}).get(_VERSION, b"1"))
+    return LABEL_DAY.read({"version": version}, lambda _: _labels(table, schema))
+
+
+def _labels(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    table = table.rename_columns(labels_named_now(table.column_names))
+    table.select([ROW_ID, LABEL, COLLECTED])  # without these it is no label
+    return in_schema(table, schema)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
+
+from kedge.errors import EncodingError
+
+T = TypeVar("T")
 
 _ABSENT = ("NoSuchKey", "404", "NotFound")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -35,6 +40,17 @@ def read(s3: Any, bucket: str, key: str) -> tuple[bytes, str] | None:
             return None
         raise
     return answer["Body"].read(), answer["ETag"]
+
+
+def decoded(s3: Any, bucket: str, key: str, decode: Callable[[bytes], T]) -> tuple[T, str] | None:
+    """What an object's content means, and its ETag; None where there is none. An `EncodingError` names the object."""
+    found = read(s3, bucket, key)
+    if found is None:
+        return None
+    try:
+        return decode(found[0]), found[1]
+    except EncodingError as error:
+        raise error.at(f"s3://{bucket}/{key}") from error
 
 
 def read_range(s3: Any, bucket: str, key: str, start: int, end: int) -> bytes:

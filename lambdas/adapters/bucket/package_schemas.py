@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from kedge.config.model import ModelConfig
-from kedge.config.package_schema import decode_schema, released_with
+from kedge.package_schema import decode_schema, released_with
 from lambdas.adapters.bucket import objects
 
 NAME = "schema.json"
@@ -19,8 +19,8 @@ def load(s3: Any, bucket: str, current: ModelConfig, package_version: str) -> Mo
 
 def load_from(s3: Any, bucket: str, current: ModelConfig, key: str) -> ModelConfig:
     """The same of the schema at a key; where there is none, as of earlier versions, the YAML is the schema."""
-    found = objects.read(s3, bucket, key)
-    return released_with(current, _decoded(found[0])) if found else current
+    found = objects.decoded(s3, bucket, key, _decoded)
+    return released_with(current, found[0]) if found else current
 
 
 @lru_cache(maxsize=32)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedge.release.serving import Agreement
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 ITEM = "compared"
@@ -21,13 +22,15 @@ def save(dynamodb: Any, table: str, model: str, agreement: Agreement) -> None:
         "modified_at": {"S": agreement.modified_at.isoformat()},
         "seen_at": {"S": to_text(agreement.seen_at)},
     }
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def read(item: Mapping[str, Any] | None) -> Agreement | None:
     """Read the item; None where they were never found to agree."""
-    if item is None:
-        return None
+    return state_items.read(item, _agreement) if item is not None else None
+
+
+def _agreement(item: Mapping[str, Any]) -> Agreement:
     return Agreement(
         endpoint_config=item["endpoint_config"]["S"],
         modified_at=from_text(item["modified_at"]["S"]),

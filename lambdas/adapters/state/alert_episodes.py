@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from kedge.alerts.episode import Alarm, AlertEpisode, News
 from kedge.severity import Severity
+from kedge.stored import build
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 _TIMES = ("first_start", "since", "until", "told", "ended")
@@ -19,7 +22,7 @@ _TIMES = ("first_start", "since", "until", "told", "ended")
 def load(dynamodb: Any, table: str, model: str) -> tuple[AlertEpisode | None, int]:
     """The episode and how often it has been written; None and 0 where the model has never alarmed."""
     item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    return (_episode(json.loads(item["episode"]["S"])), int(item["revision"]["N"])) if item else (None, 0)
+    return state_items.read(item, _read) if item else (None, 0)
 
 
 def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revision: int) -> bool:
@@ -31,7 +34,7 @@ def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revisi
     try:
         dynamodb.put_item(
             TableName=table,
-            Item=item,
+            Item=state_items.marked(item),
             ConditionExpression="attribute_not_exists(#revision) OR #revision = :read",
             ExpressionAttributeNames={"#revision": "revision"},
             ExpressionAttributeValues={":read": {"N": str(revision)}},
@@ -43,12 +46,16 @@ def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revisi
     return True
 
 
+def _read(item: Mapping[str, Any]) -> tuple[AlertEpisode, int]:
+    return _episode(json.loads(item["episode"]["S"])), int(item["revision"]["N"])
+
+
 def _episode(fields: dict[str, Any]) -> AlertEpisode:
-    times: dict[str, datetime] = {name: from_text(fields[name]) for name in _TIMES if fields[name] is not None}
+    times: dict[str, datetime] = {name: from_text(fields[name]) for name in _TIMES if fields.get(name) is not None}
     alarms = {name: Alarm(Severity(severity), from_text(last)) for name, (severity, last) in fields["alarms"].items()}
-    untold = fields["untold"]
+    untold = fields.get("untold")
     news = News(untold["kind"], tuple(untold["fresh"])) if untold else None
-    return AlertEpisode(**(fields | times | {"alarms": alarms, "untold": news}))
+    return build(AlertEpisode, fields | times | {"alarms": alarms, "untold": news})
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:

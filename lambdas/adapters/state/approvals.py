@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 
@@ -24,8 +25,10 @@ class Approval:
 def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approval:
     """Read what was last acted on; a package that nobody has decided about is pending."""
     item = dynamodb.get_item(TableName=table, Key=_key(model, package_version), ConsistentRead=True).get("Item")
-    if item is None:
-        return Approval("PendingManualApproval", 0)
+    return state_items.read(item, _approval) if item else Approval("PendingManualApproval", 0)
+
+
+def _approval(item: Mapping[str, Any]) -> Approval:
     decided_at = from_text(item["decided_at"]["S"]) if "decided_at" in item else None
     return Approval(item["status"]["S"], int(item["approvals"]["N"]), decided_at)
 
@@ -35,7 +38,7 @@ def save(dynamodb: Any, table: str, model: str, package_version: str, approval: 
     facts = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
     if approval.decided_at is not None:
         facts["decided_at"] = {"S": to_text(approval.decided_at)}
-    dynamodb.put_item(TableName=table, Item=_key(model, package_version) | facts)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(_key(model, package_version) | facts))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> tuple[Waiti
     try:
         dynamodb.put_item(
             TableName=table,
-            Item=item,
+            Item=state_items.marked(item),
             # Two approvals may be heard at once. The times are of one form, so that as texts they compare as times.
             ConditionExpression="attribute_not_exists(decided_at) OR decided_at <= :decided_at",
             ExpressionAttributeValues={":decided_at": item["decided_at"]},
@@ -79,8 +82,10 @@ def load_waiting(dynamodb: Any, table: str, model: str) -> Waiting | None:
 
 def read_waiting(item: Mapping[str, Any] | None) -> Waiting | None:
     """Read the item; None where there is none."""
-    if item is None:
-        return None
+    return state_items.read(item, _waiting) if item is not None else None
+
+
+def _waiting(item: Mapping[str, Any]) -> Waiting:
     return Waiting(item["package_arn"]["S"], item["package_version"]["S"], from_text(item["decided_at"]["S"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from kedge.release.canary_reading import MARK_BYTES, NOTHING, AnswersRead, Reading
 from kedge.release.proof import LastWatch
+from lambdas.adapters.state import state_items
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,16 @@ def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
         "verdict": {"S": watch.last.verdict},
         "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
     }
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
     """Read the latest look; None where no canary is out."""
     item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    if item is None:
-        return None
+    return state_items.read(item, _watch) if item is not None else None
+
+
+def _watch(item: Mapping[str, Any]) -> CanaryWatch:
     last = LastWatch(
         item["verdict"]["S"], tuple(reason["S"] for reason in item["reasons"]["L"]), int(item["judged"]["N"])
     )
@@ -65,7 +69,7 @@ def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
     )
 
 
-def _reading(item: dict[str, Any]) -> Reading:
+def _reading(item: Mapping[str, Any]) -> Reading:
     if "done" not in item:
         # A look of an earlier version of Kedge: all is read anew.
         return NOTHING

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 ITEM = "captures"
@@ -30,11 +31,13 @@ def save(dynamodb: Any, table: str, model: str, state: CaptureState) -> None:
         "readable": {"BOOL": state.readable},
         "seen_at": {"S": to_text(state.seen_at)},
     }
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def read(item: Mapping[str, Any] | None) -> CaptureState | None:
     """Read the latest look; None where nobody has looked."""
-    if item is None:
-        return None
+    return state_items.read(item, _state) if item is not None else None
+
+
+def _state(item: Mapping[str, Any]) -> CaptureState:
     return CaptureState(item["package_version"]["S"], item["readable"]["BOOL"], from_text(item["seen_at"]["S"]))

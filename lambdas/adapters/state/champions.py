@@ -65,7 +65,7 @@ def _item(model: str, champion: Champion) -> dict[str, Any]:
         item["training_end"] = {"S": to_text(champion.training_end)}
     if champion.previous_package_arn is not None:
         item["previous_package_arn"] = {"S": champion.previous_package_arn}
-    return item
+    return state_items.marked(item)
 
 
 def load(dynamodb: Any, table: str, model: str) -> Champion | None:
@@ -82,9 +82,11 @@ def load_many(dynamodb: Any, table: str, models: Sequence[str]) -> dict[str, Cha
 
 def read(item: Mapping[str, Any] | None) -> Champion | None:
     """Read the item; None where there is none."""
-    if item is None:
-        return None
-    facts = {name: value["S"] for name, value in item.items()}
+    return state_items.read(item, _champion) if item is not None else None
+
+
+def _champion(item: Mapping[str, Any]) -> Champion:
+    facts = {name: value["S"] for name, value in item.items() if isinstance(value, dict) and "S" in value}
     return Champion(
         facts["package_arn"],
         facts["package_version"],

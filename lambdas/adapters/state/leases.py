@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import LeaseHeldError
 from lambdas.adapters import executions
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 # Between taking a lease and its execution being there, the taker may be this slow; after it, the taker has died.
@@ -19,10 +20,11 @@ START_GRACE = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Lease:
-    """Which execution works on a model, and since when."""
+    """Which execution works on a model, since when, and what for."""
 
     holder: str
     taken_at: datetime
+    purpose: str
 
 
 def take(
@@ -44,9 +46,10 @@ def take(
     if _put(dynamodb, table, item, allowed=holder):
         return
     found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    previous = found["holder"]["S"] if found else holder
-    if found and _alive(stepfunctions, previous, from_text(found["taken_at"]["S"]), now):
-        raise LeaseHeldError(model=model, holder=previous, purpose=found["purpose"]["S"])
+    lease = read(found)
+    previous = lease.holder if lease else holder
+    if lease and _alive(stepfunctions, previous, lease.taken_at, now):
+        raise LeaseHeldError(model=model, holder=previous, purpose=lease.purpose)
     if not _put(dynamodb, table, item, allowed=previous):
         raise LeaseHeldError(model=model, holder="it has just begun", purpose="retraining or release")
 
@@ -65,7 +68,11 @@ def holder_at_work(
 
 def read(item: Mapping[str, Any] | None) -> Lease | None:
     """Read the item; None where there is none."""
-    return Lease(item["holder"]["S"], from_text(item["taken_at"]["S"])) if item else None
+    return state_items.read(item, _lease) if item else None
+
+
+def _lease(item: Mapping[str, Any]) -> Lease:
+    return Lease(item["holder"]["S"], from_text(item["taken_at"]["S"]), item["purpose"]["S"])
 
 
 def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:
@@ -86,7 +93,7 @@ def _put(dynamodb: Any, table: str, item: dict[str, Any], *, allowed: str) -> bo
     try:
         dynamodb.put_item(
             TableName=table,
-            Item=item,
+            Item=state_items.marked(item),
             ConditionExpression="attribute_not_exists(holder) OR holder = :allowed",
             ExpressionAttributeValues={":allowed": {"S": allowed}},
         )

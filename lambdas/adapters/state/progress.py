@@ -7,13 +7,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 
 def load_profiled(dynamodb: Any, table: str, model: str) -> datetime | None:
     """The time of the newest run that left nothing uncounted; None where there was none."""
     item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    return from_text(item["time"]["S"]) if item else None
+    return state_items.read(item, lambda found: from_text(found["time"]["S"])) if item else None
 
 
 def save_profiled(dynamodb: Any, table: str, model: str, time: datetime) -> None:
@@ -21,7 +22,7 @@ def save_profiled(dynamodb: Any, table: str, model: str, time: datetime) -> None
     try:
         dynamodb.put_item(
             TableName=table,
-            Item=_key(model) | {"time": {"S": to_text(time)}},
+            Item=state_items.marked(_key(model) | {"time": {"S": to_text(time)}}),
             ConditionExpression="attribute_not_exists(#time) OR #time < :time",
             ExpressionAttributeNames={"#time": "time"},
             ExpressionAttributeValues={":time": {"S": to_text(time)}},

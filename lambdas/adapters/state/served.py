@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 # Long enough for the latest capture file of a canary to arrive after it was rolled back.
@@ -19,7 +21,11 @@ def save(dynamodb: Any, table: str, model: str, package_version: str, *, since: 
         "since": {"S": to_text(since)},
         "expires_at": {"N": str(int((since + REMEMBERED).timestamp()))},
     }
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+
+
+def _since(item: Mapping[str, Any]) -> datetime:
+    return from_text(item["since"]["S"])
 
 
 def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
@@ -33,5 +39,5 @@ def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
     )
     # DynamoDB may take days to remove what has expired.
     items = [item for page in pages for item in page["Items"]]
-    recent = [item for item in items if from_text(item["since"]["S"]) >= now - REMEMBERED]
+    recent = [item for item in items if state_items.read(item, _since) >= now - REMEMBERED]
     return sorted(item["item"]["S"].removeprefix("served#") for item in recent)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from kedge.estimation.track_record import TrackRecord
+from lambdas.adapters.state import state_items
 
 
 def load(dynamodb: Any, table: str, model: str) -> TrackRecord:
     """The model's record; an empty one where no estimate has been checked."""
     item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
-    return TrackRecord.from_json(json.loads(item["record"]["S"])) if item else TrackRecord()
+    return state_items.read(item, _record) if item else TrackRecord()
+
+
+def _record(item: Mapping[str, Any]) -> TrackRecord:
+    return TrackRecord.from_json(json.loads(item["record"]["S"]))
 
 
 def save(dynamodb: Any, table: str, model: str, record: TrackRecord) -> None:
     """Remember the record."""
-    dynamodb.put_item(TableName=table, Item={**_key(model), "record": {"S": json.dumps(record.to_json())}})
+    item = {**_key(model), "record": {"S": json.dumps(record.to_json())}}
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:

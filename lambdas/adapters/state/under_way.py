@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.adapters.state import state_items
 from lambdas.adapters.times import from_text, to_text
 
 
@@ -51,7 +52,7 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
         item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
     if release.replaces is not None:
         item["replaces"] = {"S": release.replaces}
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def load(dynamodb: Any, table: str, model: str) -> ReleaseUnderWay | None:
@@ -61,8 +62,10 @@ def load(dynamodb: Any, table: str, model: str) -> ReleaseUnderWay | None:
 
 def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
     """Read the item; None where there is none."""
-    if item is None:
-        return None
+    return state_items.read(item, _release) if item is not None else None
+
+
+def _release(item: Mapping[str, Any]) -> ReleaseUnderWay:
     return ReleaseUnderWay(
         run=item["run"]["S"],
         package_arn=item["package_arn"]["S"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,12 +55,12 @@ def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> 
         item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
     if window.live:
         item["live"] = {"S": json.dumps(window.live)}
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[JudgedWindow]:
     """The windows that ended at or after `since`, ascending."""
-    return [_window(item) for item in _query(dynamodb, table, model, "window#", to_text(since))]
+    return [state_items.read(item, _window) for item in _query(dynamodb, table, model, "window#", to_text(since))]
 
 
 def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
@@ -82,7 +82,7 @@ def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> JudgedW
     """One window; None where it has not been judged."""
     key = _key(model, f"window#{to_text(end)}")
     item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
-    return _window(item) if item else None
+    return state_items.read(item, _window) if item else None
 
 
 def judged_of(dynamodb: Any, table: str, ends: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
@@ -99,15 +99,13 @@ def save_start(dynamodb: Any, table: str, model: str, run: str, start: Retrainin
         "kind": {"S": start.kind},
         "episode": {"S": start.episode},
     }
-    dynamodb.put_item(TableName=table, Item=item)
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def load_starts(dynamodb: Any, table: str, model: str) -> dict[str, RetrainingStart]:
     """Every retraining of the model by its run, ascending by time."""
     return {
-        item["item"]["S"].rpartition("#")[2]: RetrainingStart(
-            from_text(item["time"]["S"]), item["kind"]["S"], item["episode"]["S"]
-        )
+        item["item"]["S"].rpartition("#")[2]: state_items.read(item, _start)
         for item in _query(dynamodb, table, model, "start#", "")
     }
 
@@ -126,21 +124,26 @@ def remember_told(dynamodb: Any, table: str, model: str, what: str, *, now: date
 def pause_reason(dynamodb: Any, table: str, model: str) -> str | None:
     """Why a person paused the model's automatic retraining; None where nobody did."""
     item = dynamodb.get_item(TableName=table, Key=_key(model, "pause"), ConsistentRead=True).get("Item")
-    return item["reason"]["S"] if item else None
+    return state_items.read(item, lambda found: str(found["reason"]["S"])) if item else None
 
 
 def save_horizon(dynamodb: Any, table: str, model: str, days: float) -> None:
     """Remember the learnt label horizon: a young champion's few labels cannot teach it."""
-    dynamodb.put_item(TableName=table, Item={**_key(model, "label_horizon"), "days": {"N": repr(days)}})
+    item = {**_key(model, "label_horizon"), "days": {"N": repr(days)}}
+    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
 def load_horizon(dynamodb: Any, table: str, model: str) -> float | None:
     """The label horizon that was learnt last, in days."""
     item = dynamodb.get_item(TableName=table, Key=_key(model, "label_horizon"), ConsistentRead=True).get("Item")
-    return float(item["days"]["N"]) if item else None
+    return state_items.read(item, lambda found: float(found["days"]["N"])) if item else None
 
 
-def _window(item: dict[str, Any]) -> JudgedWindow:
+def _start(item: Mapping[str, Any]) -> RetrainingStart:
+    return RetrainingStart(from_text(item["time"]["S"]), item["kind"]["S"], item["episode"]["S"])
+
+
+def _window(item: Mapping[str, Any]) -> JudgedWindow:
     end = from_text(item["item"]["S"].removeprefix("window#"))
     others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
     verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)

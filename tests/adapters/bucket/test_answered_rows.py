@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kedge.config.package_schema import encode_schema
+from kedge.package_schema import encode_schema
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
 from tests.handlers.bookings import answer, load_bookings

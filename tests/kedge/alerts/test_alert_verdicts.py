@@ -4,20 +4,15 @@ import pytest
 
 from kedge.alerts.verdicts import alert_severity, alert_window
 from kedge.drift.column_quality import QualityCheck
+from kedge.performance.verdicts import QualityVerdicts
 from kedge.severity import Severity
 from tests.builders import judged, make_window
 
 OK, WARNING, CRITICAL, BLIND = Severity.OK, Severity.WARNING, Severity.CRITICAL, Severity.INSUFFICIENT_DATA
 
 
-def performance(measured, estimated=None, fairness=None):
-    found = {"severity": measured.value}
-    found |= {"estimate": {"severity": estimated.value}} if estimated else {}
-    return found | ({"fairness": {"severity": fairness.value}} if fairness else {})
-
-
-def parts(report, quality=None):
-    return alert_window(report, quality).verdicts
+def parts(report, *verdicts):
+    return alert_window(report, QualityVerdicts(*verdicts)).verdicts
 
 
 def test_every_column_and_the_answers_worth_are_parts():
@@ -36,17 +31,14 @@ def test_a_check_of_the_window_is_a_part_where_it_found_something():
     assert found["data quality (captured)"] is CRITICAL
     assert "data quality (volume)" not in found
     blind = judged(make_window(rows=50))
-    assert alert_window(replace(blind, columns=(), quality=tuple(checks[1:])), None).severity is BLIND
+    assert alert_window(replace(blind, columns=(), quality=tuple(checks[1:])), QualityVerdicts()).severity is BLIND
 
 
 def test_an_estimate_is_asked_for_only_where_the_labels_are_out():
     report = judged(make_window())
-    lost = replace(report, performance=performance(BLIND, CRITICAL))
-    assert parts(lost, BLIND)["estimated quality"] is CRITICAL
-    known = replace(report, performance=performance(OK))
-    assert (parts(known, OK)["estimated quality"], parts(known, OK)["measured quality"]) == (OK, OK)
-    # A loss that has not lasted is a warning, whatever the report says.
-    assert parts(replace(report, performance=performance(CRITICAL)), WARNING)["measured quality"] is WARNING
+    assert parts(report, BLIND, CRITICAL)["estimated quality"] is CRITICAL
+    assert parts(report)["estimated quality"] is BLIND
+    assert (parts(report, OK)["estimated quality"], parts(report, OK)["measured quality"]) == (OK, OK)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
@@ -54,6 +46,5 @@ def test_an_estimate_is_asked_for_only_where_the_labels_are_out():
 @pytest.mark.parametrize("fairness", [None, WARNING])
 def test_the_worst_part_is_what_the_alerts_severity_is(shift, measured, fairness):
     report = judged(make_window(shift=shift))
-    report = replace(report, performance=performance(measured, None, fairness)) if measured else report
-    expected = alert_severity(report.severity, measured, report.estimated, report.unequal)
-    assert alert_window(report, measured).severity is expected
+    quality = QualityVerdicts(measured, None, fairness)
+    assert alert_window(report, quality).severity is alert_severity(report.severity, quality)

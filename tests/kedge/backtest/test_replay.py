@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from kedge.backtest.replay import replay
 from kedge.backtest.window import JudgedWindow
 from kedge.performance.window import judge_performance
+from kedge.quality.window import WindowQuality
 from kedge.severity import Severity
 from kedge.slices.concept_drift import ConceptDrift, ConceptShift
 from kedge.slices.fairness import ColumnFairness
@@ -23,11 +24,15 @@ class Measured:
         self.severity = severity
 
 
+def with_quality(window, **parts):
+    return replace(window, quality=replace(window.quality, **parts))
+
+
 def judged(number, drift, performance=None, learnable=1000):
     start = SINCE + number * WEEK
-    measured = None if performance is None else Measured(performance)
+    quality = WindowQuality(None if performance is None else Measured(performance))
     data = {"column weight": drift}
-    return JudgedWindow(start, start + WEEK, 1000, drift, drift, (), ("why",), measured, learnable, data=data)
+    return JudgedWindow(start, start + WEEK, 1000, drift, drift, (), ("why",), quality, learnable, data=data)
 
 
 def walk(windows, extra="", cost=2.5):
@@ -111,7 +116,7 @@ def test_the_document_of_a_window_is_the_designs():
         unlabelled_rows=0,
         horizon_reason="",
     )
-    told = walk([replace(judged(0, OK), performance=lost)]).windows[0].to_json()
+    told = walk([with_quality(judged(0, OK), measured=lost)]).windows[0].to_json()
     assert {name: told[name] for name in ("start", "end", "rows", "severity", "drift", "loss", "alert", "action")} == {
         "start": "2016-01-01T00:00:00Z",
         "end": "2016-01-08T00:00:00Z",
@@ -145,13 +150,13 @@ def test_another_part_that_alarms_makes_an_episode_worse():
 
 def test_groups_that_are_treated_unlike_alarm_by_themselves():
     unlike = ColumnFairness("sex", CRITICAL, "sex: disparate impact is 0.5", (), ())
-    found = walk([replace(judged(0, OK, OK), fairness=(unlike,))])
+    found = walk([with_quality(judged(0, OK, OK), fairness=(unlike,))])
     assert (found.windows[0].severity, found.windows[0].told) == (CRITICAL, "begins")
 
 
 def test_what_moved_is_dated_by_the_window_that_first_told_of_it():
     shift = ConceptShift("segment", "carrier", "carrier=road", 300, 0.3, 0.6, 0.4, 0.2, 0.1, 0.3, 0.001, CRITICAL)
     moved = SliceFindings((), ConceptDrift(CRITICAL, "P(y given x) moved", (shift,)))
-    windows = [replace(judged(number, OK, OK), slices=moved) for number in range(3)]
-    told = [window.judged.slices.concept_drift.shifts[0].since for window in walk(windows).windows]
+    windows = [with_quality(judged(number, OK, OK), slices=moved) for number in range(3)]
+    told = [window.judged.quality.slices.concept_drift.shifts[0].since for window in walk(windows).windows]
     assert told == ["2016-01-01T00:00:00Z"] * 3

@@ -3,12 +3,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from kedge.backtest.window import HistoryWindow, judge_window, measure_window
+from kedge.backtest.window import HistoryWindow, judge_window
 from kedge.drift.report import judge_drift
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import Outcomes
 from kedge.performance.window import judge_performance
 from kedge.profile.counting import count_rows
+from kedge.quality.window import LabelledOutcomes, QualityEvidence, QualityReference, judge_quality
 from kedge.severity import Severity
 from tests.builders import END, START, make_baseline, make_config, make_window
 
@@ -24,8 +25,13 @@ def answered(*, rows=1000, noise=0.2, seed=0):
     return count_outcomes(Outcomes("binary_classification", scores, labels, ("0", "1")), make_config())
 
 
+def labelled(outcomes, unlabelled=0):
+    return QualityEvidence(LabelledOutcomes(outcomes, unlabelled, "")) if outcomes else QualityEvidence()
+
+
 def judge_one(baseline, reference, window, config):
-    return judge_window(baseline, window, config, performance=measure_window(reference, window, config.performance))
+    quality = judge_quality(window.evidence, QualityReference(reference), config)
+    return judge_window(baseline, window, config, quality=quality)
 
 
 def test_a_window_is_judged_by_the_very_functions_of_production():
@@ -33,14 +39,14 @@ def test_a_window_is_judged_by_the_very_functions_of_production():
     baseline = make_baseline(config)
     profile = count_rows(baseline, make_window(shift=1.0))
     reference, now = answered(rows=5000), answered(noise=3.0, seed=1)
-    found = judge_one(baseline, reference, HistoryWindow(START, END, profile, now, 7), config)
+    found = judge_one(baseline, reference, HistoryWindow(START, END, profile, labelled(now, 7)), config)
     drift = judge_drift(baseline, profile, config, start=START, end=END, design_effects={})
     performance = judge_performance(
         now, reference, config.performance, provisional_rows=0, unlabelled_rows=7, horizon_reason="", notes=()
     )
-    assert (found.drift, found.measured, found.loss) == (drift.severity, CRITICAL, True)
-    assert found.performance.metrics == performance.metrics
-    assert found.performance.coverage_fraction == performance.coverage_fraction == 1000 / 1007
+    assert (found.drift, found.quality.verdicts.measured, found.loss) == (drift.severity, CRITICAL, True)
+    assert found.quality.measured.metrics == performance.metrics
+    assert found.quality.measured.coverage_fraction == performance.coverage_fraction == 1000 / 1007
     assert found.drifted[0] == "weight"
     assert found.reasons[0].startswith("quality is lost")
     assert drift.reasons[0] in found.reasons
@@ -53,7 +59,7 @@ def test_a_window_is_judged_by_the_very_functions_of_production():
 def test_loss_is_true_false_or_not_measured(outcomes, loss):
     config = make_config()
     baseline = make_baseline(config)
-    window = HistoryWindow(START, END, count_rows(baseline, make_window(rows=2000)), outcomes)
+    window = HistoryWindow(START, END, count_rows(baseline, make_window(rows=2000)), labelled(outcomes))
     found = judge_one(baseline, answered(rows=5000), window, config)
     assert found.loss is loss
     assert found.learnable_rows == (2000 if outcomes is None else outcomes.rows)
@@ -62,7 +68,7 @@ def test_loss_is_true_false_or_not_measured(outcomes, loss):
 def test_where_quality_holds_the_reasons_begin_with_the_drift():
     config = make_config()
     baseline = make_baseline(config)
-    window = HistoryWindow(START, END, count_rows(baseline, make_window(shift=1.0)), answered(seed=2))
+    window = HistoryWindow(START, END, count_rows(baseline, make_window(shift=1.0)), labelled(answered(seed=2)))
     found = judge_one(baseline, answered(rows=5000), window, config)
     assert found.reasons[0].startswith("weight")
     assert found.reasons[-1].startswith("quality holds")

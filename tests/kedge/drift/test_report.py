@@ -228,14 +228,6 @@ def test_an_effect_at_the_smallest_detectable_one_is_found():
                     assert column.drift >= Severity.WARNING
 
 
-def test_what_the_labels_say_travels_with_the_report():
-    baseline = make_baseline(make_config())
-    window = count_rows(baseline, make_window())
-    report = judge_drift(baseline, window, make_config(), start=START, end=END, performance={"severity": "CRITICAL"})
-    assert report.to_json()["performance"] == {"severity": "CRITICAL"}
-    assert report.severity is Severity.OK
-
-
 def test_a_window_of_another_baseline_is_refused():
     other = make_baseline(make_config(), make_window(rows=300, seed=1))
     with pytest.raises(BaselineMismatchError):

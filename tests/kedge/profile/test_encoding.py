@@ -17,6 +17,7 @@ from kedge.profile.encoding import (
     encode_profiles,
 )
 from kedge.profile.freezing import freeze_baseline
+from kedge.stored import PACKED
 from tests.builders import make_baseline, make_config, make_window
 
 BASELINE = make_baseline(make_config())
@@ -80,7 +81,8 @@ def test_no_profiles_at_all_are_a_file_too():
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_file_of_another_version_is_refused_by_name(monkeypatch, version):
     with monkeypatch.context() as patch:
-        patch.setattr("kedge.profile.encoding.VERSION", version)
+        for kind in ("baseline", "profile"):
+            patch.setitem(PACKED, kind, replace(PACKED[kind], version=version))
         old = encode_baseline(BASELINE), encode_profile(BASELINE.profile)
     for decoder, data in zip((decode_baseline, decode_profile), old, strict=True):
         with pytest.raises(EncodingError, match=rf"of version {version}, not a \w+ of version 2: .* must be rebuilt"):

@@ -169,9 +169,9 @@ def test_of_many_classes_the_probabilities_are_counted_together():
 def test_a_shift_is_dated_by_the_first_window_in_a_row_that_told_of_it():
     found = judged(make_rows(1, 8000, riskier="rail"), make_rows(2, 8000))
     first = with_since(found, None, start=datetime(2026, 1, 1, tzinfo=UTC))
-    second = with_since(found, first.to_json(), start=datetime(2026, 2, 1, tzinfo=UTC))
+    second = with_since(found, first, start=datetime(2026, 2, 1, tzinfo=UTC))
     assert {s.since for s in second.shifts} == {"2026-01-01T00:00:00Z"}
-    turned = {"shifts": [{**shift, "shift": -shift["shift"]} for shift in first.to_json()["shifts"]]}
+    turned = replace(first, shifts=tuple(replace(shift, shift=-shift.shift) for shift in first.shifts))
     assert {s.since for s in with_since(found, turned, start=datetime(2026, 2, 1, tzinfo=UTC)).shifts} == {
         "2026-02-01T00:00:00Z"
     }

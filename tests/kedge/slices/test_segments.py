@@ -10,7 +10,7 @@ from kedge.config.policies import SegmentPolicy
 from kedge.outcomes.outcomes import Outcomes
 from kedge.severity import Severity
 from kedge.slices.counts import count_reference, count_singles
-from kedge.slices.judgement import judge_slices
+from kedge.slices.judgement import count_slices, judge_slices
 from kedge.slices.segments import promising_pairs
 from tests.kedge.sliced_rows import batches, make_rows, ruler_of
 
@@ -20,9 +20,11 @@ POLICY = SegmentPolicy()
 def found_in(window, before, policy=POLICY):
     ruler = ruler_of(before[0])
     reference = batches(*before)
-    return judge_slices(
-        batches(*window), count_singles(ruler, reference), policy, ruler=ruler, before=reference
-    ).segments
+    return judged(batches(*window), count_singles(ruler, reference), policy, ruler=ruler, before=reference).segments
+
+
+def judged(window, reference, policy=POLICY, **options):
+    return judge_slices(count_slices(window, reference, policy, **options), policy)
 
 
 def test_a_segment_that_the_model_lost_comes_first_with_its_number_and_its_share():
@@ -46,7 +48,7 @@ def test_a_segment_that_always_was_poor_is_told_and_no_loss():
 
 def test_without_a_reference_a_poor_segment_is_a_warning():
     rows = make_rows(1, 8000, blind="road")
-    (worst, *_) = judge_slices(batches(*rows), None, POLICY, ruler=ruler_of(rows[0])).segments
+    (worst, *_) = judged(batches(*rows), None, POLICY, ruler=ruler_of(rows[0])).segments
     assert (worst.group, worst.severity, worst.reference) == ("carrier=road", Severity.WARNING, None)
     assert "reference" not in worst.to_json()
 
@@ -74,7 +76,7 @@ def test_small_segments_are_not_judged():
 def test_a_stored_reference_gives_the_findings_of_its_rows():
     window, before = make_rows(3, 20_000, flipped=("sea", 2)), make_rows(4, 20_000)
     ruler = ruler_of(before[0])
-    stored = judge_slices(batches(*window), count_reference(ruler, batches(*before)), POLICY, ruler=ruler).segments
+    stored = judged(batches(*window), count_reference(ruler, batches(*before)), POLICY, ruler=ruler).segments
     assert stored == found_in(window, before)
 
 
@@ -111,7 +113,7 @@ def test_multiclass_segments_are_told_by_accuracy_and_regression_ones_by_error()
     before = Outcomes("regression", numbers, numbers + rng.normal(0, 1, 9000))
     window = Outcomes("regression", numbers, numbers + rng.normal(0, 1, 9000) * np.where(road, 2, 1))
     errors = freeze_ruler(baseline, "regression")
-    (worst, *_) = judge_slices(
+    (worst, *_) = judged(
         batches(table, window), count_reference(errors, batches(table, before)), POLICY, ruler=errors
     ).segments
     assert (worst.group, worst.metric) == ("carrier=road", "mae")
@@ -121,7 +123,7 @@ def test_multiclass_segments_are_told_by_accuracy_and_regression_ones_by_error()
     classes = freeze_ruler(baseline, "multiclass_classification", classes=("a", "b", "c"))
     right = np.where(rng.random(9000) < 0.1, (answers + 1) % 3, answers)
     kind = "multiclass_classification"
-    (worst, *_) = judge_slices(
+    (worst, *_) = judged(
         batches(table, Outcomes(kind, answers, wrong, ("a", "b", "c"))),
         count_reference(classes, batches(table, Outcomes(kind, answers, right, ("a", "b", "c")))),
         POLICY,

@@ -9,16 +9,15 @@ from pydantic import ValidationError
 
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature
-from kedge.errors import EncodingError
+from kedge.stored import SCHEMA
 
-VERSION = 1
 # What these say of a model is its schema; all other sections are policies, which a person may change at any time.
 _SCHEMA = ("model", "problem", "endpoint", "features", "prediction", "labels")
 
 
 def encode_schema(config: ModelConfig) -> bytes:
     """Write down what a package is released with."""
-    return json.dumps({"version": VERSION, "config": config.model_dump(mode="json")}, sort_keys=True).encode()
+    return json.dumps(SCHEMA.marked({"config": config.model_dump(mode="json")}), sort_keys=True).encode()
 
 
 def decode_schema(content: bytes) -> ModelConfig:
@@ -29,19 +28,13 @@ def decode_schema(content: bytes) -> ModelConfig:
     EncodingError
         It is no schema, or one of another version.
     """
-    try:
-        document = json.loads(content)
-        version, sections = document["version"], dict(document["config"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _unreadable("no complete file of Kedge's") from error
-    if version != VERSION:
-        raise _unreadable(f"a schema of version {version}")
+    sections = SCHEMA.read_json(content, lambda document: dict(document["config"]))
     for kept in (sections, {name: sections[name] for name in _SCHEMA if name in sections}):
         try:
             return ModelConfig.model_validate_json(json.dumps(kept))
         except ValidationError as error:
             fault = error
-    raise _unreadable("a schema that this version of Kedge does not understand") from fault
+    raise SCHEMA.unreadable("a schema that this version of Kedge does not understand") from fault
 
 
 def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
@@ -121,9 +114,3 @@ def _facts(config: ModelConfig) -> tuple[Any, ...]:
 
 def _column(feature: Feature) -> tuple[str, str]:
     return feature.kind, feature.declared_dtype
-
-
-def _unreadable(found: str) -> EncodingError:
-    return EncodingError(
-        what="schema (baselines/<model>/<package>/schema.json)", found=found, expected=f"a schema of version {VERSION}"
-    )

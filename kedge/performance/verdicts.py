@@ -1,0 +1,43 @@
+"""How good a window's answers are, in three verdicts: what alarms, retrainings and backtests ask of its quality."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kedge.severity import Severity
+
+
+@dataclass(frozen=True)
+class QualityVerdicts:
+    """The verdicts on a window's answers.
+
+    Attributes
+    ----------
+    measured : Severity or None
+        What the labels say; None where none were joined.
+    estimated : Severity or None
+        What the answers let expect where the labels judge nothing; else None.
+    unequal : Severity or None
+        How unlike groups of people are treated; None where no sensitive column was judged.
+    """
+
+    measured: Severity | None = None
+    estimated: Severity | None = None
+    unequal: Severity | None = None
+
+    @property
+    def known(self) -> tuple[Severity, ...]:
+        """Those that are there.
+
+        >>> [severity.value for severity in QualityVerdicts(Severity.OK, unequal=Severity.WARNING).known]
+        ['OK', 'WARNING']
+        """
+        found = (self.measured, self.estimated, self.unequal)
+        return tuple(severity for severity in found if severity is not None)
+
+    @property
+    def loss(self) -> bool | None:
+        """Whether quality was lost beyond its limits for certain; None where it was not measured."""
+        if self.measured in (None, Severity.INSUFFICIENT_DATA):
+            return None
+        return self.measured is Severity.CRITICAL

@@ -1,0 +1,69 @@
+"""A window's quality as its report keeps it: the verdicts, and the document that travels with the judged window."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kedge.performance.verdicts import QualityVerdicts
+from kedge.quality.window import WindowQuality
+from kedge.severity import Severity
+from kedge.slices.concept_drift import ConceptDrift
+from kedge.stored import QUALITY
+
+
+@dataclass(frozen=True)
+class KeptQuality:
+    """What one function found of a window's answers, as the next one reads it.
+
+    Attributes
+    ----------
+    document : mapping
+        The report's "performance".
+    judged_metrics : tuple of mapping
+        Its measured metrics that have a limit.
+    join : mapping of str to int
+        What became of the labels.
+    """
+
+    verdicts: QualityVerdicts
+    document: Mapping[str, Any]
+    judged_metrics: tuple[dict[str, Any], ...] = ()
+    concept_drift: ConceptDrift | None = None
+    join: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, quality: WindowQuality) -> KeptQuality:
+        """What has just been judged."""
+        return cls.from_json(quality.to_json())
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> KeptQuality:
+        """What `WindowQuality.to_json` wrote.
+
+        >>> KeptQuality.from_json({"severity": "OK", "metrics": [], "estimate": {"metrics": []}}).verdicts.measured.value
+        'OK'
+        """
+        return QUALITY.read(document, _kept)
+
+    @classmethod
+    def decode(cls, content: bytes) -> KeptQuality:
+        """What a performance.json says."""
+        return QUALITY.read_json(content, _kept)
+
+
+def _kept(document: Mapping[str, Any]) -> KeptQuality:
+    moved = document.get("concept_drift")
+    measured = Severity(document["severity"])
+    return KeptQuality(
+        QualityVerdicts(measured, _severity(document.get("estimate")), _severity(document.get("fairness"))),
+        document,
+        tuple(metric for metric in document["metrics"] if "limit" in metric),
+        ConceptDrift.from_json(moved) if moved else None,
+        document.get("join", {}),
+    )
+
+
+def _severity(part: Mapping[str, Any] | None) -> Severity | None:
+    return Severity(part["severity"]) if part and "severity" in part else None

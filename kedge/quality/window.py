@@ -1,0 +1,206 @@
+"""The quality of one window's answers: what is counted of them, the one judge of it, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from kedge.config.model import ModelConfig
+from kedge.estimation.report import EstimateReport, WindowEstimates, estimate_window
+from kedge.estimation.track_record import TrackRecord
+from kedge.outcomes.counts import OutcomeCounts
+from kedge.performance.business import FigureReport, FigureSums, judge_figures
+from kedge.performance.verdicts import QualityVerdicts
+from kedge.performance.window import PerformanceReport, judge_performance
+from kedge.severity import worst
+from kedge.slices.concept_drift import ConceptDrift
+from kedge.slices.fairness import ColumnFairness, fairness_json, judge_fairness
+from kedge.slices.group_counts import GroupCounts
+from kedge.slices.judgement import CountedSlices, SliceFindings, judge_slices
+
+Part = Literal["estimate", "slices", "fairness", "business"]
+
+
+@dataclass(frozen=True)
+class LabelledOutcomes:
+    """Answers beside their labels, counted.
+
+    Attributes
+    ----------
+    counts : OutcomeCounts
+        Of rows whose label is old enough to be believed.
+    unlabelled_rows : int
+        Rows as old whose label has not come.
+    horizon_reason : str
+        Why labels of that age are believed.
+    provisional_rows : int
+        Labelled rows that are younger.
+    notes : tuple of str
+        What could not be read, in words.
+    """
+
+    counts: OutcomeCounts
+    unlabelled_rows: int
+    horizon_reason: str
+    provisional_rows: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QualityEvidence:
+    """What is counted of a window's answers; what is absent is not judged.
+
+    Attributes
+    ----------
+    outcomes : LabelledOutcomes or None
+        What the labels say.
+    estimates : WindowEstimates or None
+        What the answers alone let expect.
+    slices : CountedSlices or None
+        The labelled rows by group, beside the reference's.
+    sensitive : tuple of GroupCounts
+        The answered rows by the groups of each sensitive column.
+    figures : mapping of str to FigureSums
+        The business's figures.
+    """
+
+    outcomes: LabelledOutcomes | None = None
+    estimates: WindowEstimates | None = None
+    slices: CountedSlices | None = None
+    sensitive: tuple[GroupCounts, ...] = ()
+    figures: Mapping[str, FigureSums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QualityReference:
+    """What the champion's holdout, or the baseline's rows, say; without outcomes nothing is measured or estimated."""
+
+    outcomes: OutcomeCounts | None = None
+    figures: Mapping[str, FigureSums] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EarlierWindows:
+    """What the windows before have left: the record of their estimates, and what had moved in the last of them."""
+
+    record: TrackRecord = field(default_factory=TrackRecord)
+    concept_drift: ConceptDrift | None = None
+
+
+@dataclass(frozen=True)
+class WindowQuality:
+    """The verdicts on one window's answers; what could not be judged is None, or empty.
+
+    Attributes
+    ----------
+    measured : PerformanceReport or None
+        What the labels say.
+    estimate : EstimateReport or None
+        What the answers let expect, with the estimator's record.
+    slices : SliceFindings or None
+        The worst segments, and whether P(y given x) moved: told, and no part of the verdicts.
+    fairness : tuple of ColumnFairness
+        Of each sensitive column.
+    business : tuple of FigureReport
+        The business's figures.
+    """
+
+    measured: PerformanceReport | None = None
+    estimate: EstimateReport | None = None
+    slices: SliceFindings | None = None
+    fairness: tuple[ColumnFairness, ...] = ()
+    business: tuple[FigureReport, ...] = ()
+
+    @property
+    def verdicts(self) -> QualityVerdicts:
+        """What alarms and retrainings ask."""
+        return QualityVerdicts(
+            measured=self.measured.severity if self.measured else None,
+            estimated=self.estimate.severity if self.estimate else None,
+            unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
+        )
+
+    def to_json(self, order: tuple[Part, ...] = ("estimate", "slices", "fairness", "business")) -> dict[str, Any]:
+        """As the report holds it under "performance"; what does not apply is absent.
+
+        Parameters
+        ----------
+        order : tuple of str
+            In which the parts stand behind what was measured.
+        """
+        parts: dict[Part, dict[str, Any]] = {
+            "estimate": {"estimate": self.estimate.to_json()} if self.estimate else {},
+            "slices": self.slices.to_json() if self.slices else {},
+            "fairness": fairness_json(self.fairness) if self.fairness else {},
+            "business": {"business": [figure.to_json() for figure in self.business]} if self.business else {},
+        }
+        found = self.measured.to_json() if self.measured else {}
+        for part in order:
+            found |= parts[part]
+        return found
+
+
+def judge_quality(
+    evidence: QualityEvidence,
+    reference: QualityReference,
+    config: ModelConfig,
+    *,
+    earlier: EarlierWindows | None = None,
+    start: datetime | None = None,
+) -> WindowQuality:
+    """Judge all that is counted of a window's answers against the reference.
+
+    Parameters
+    ----------
+    earlier : EarlierWindows, optional
+        Of the windows before.
+    start : datetime, optional
+        Of the window, to date what moved; rows without times have none.
+    """
+    earlier = earlier or EarlierWindows()
+    slices = judge_slices(evidence.slices, config.segments) if evidence.slices else None
+    measured = _measured(evidence, reference, config)
+    return WindowQuality(
+        measured,
+        _estimated(evidence, reference, config, earlier.record, measured),
+        slices.dated(earlier.concept_drift, start=start) if slices and start else slices,
+        judge_fairness(evidence.sensitive, config.fairness),
+        judge_figures(config.business, evidence.figures, reference.figures, confidence=config.performance.confidence),
+    )
+
+
+def dated(quality: WindowQuality, before: WindowQuality | None, *, start: datetime) -> WindowQuality:
+    """The quality with what moved dated, by what the window before has told."""
+    if quality.slices is None:
+        return quality
+    moved = before.slices.concept_drift if before and before.slices else None
+    return replace(quality, slices=quality.slices.dated(moved, start=start))
+
+
+def _measured(evidence: QualityEvidence, reference: QualityReference, config: ModelConfig) -> PerformanceReport | None:
+    found = evidence.outcomes
+    if found is None or reference.outcomes is None:
+        return None
+    return judge_performance(
+        found.counts,
+        reference.outcomes,
+        config.performance,
+        provisional_rows=found.provisional_rows,
+        unlabelled_rows=found.unlabelled_rows,
+        horizon_reason=found.horizon_reason,
+        notes=found.notes,
+    )
+
+
+def _estimated(
+    evidence: QualityEvidence,
+    reference: QualityReference,
+    config: ModelConfig,
+    record: TrackRecord,
+    measured: PerformanceReport | None,
+) -> EstimateReport | None:
+    if evidence.estimates is None or reference.outcomes is None:
+        return None
+    return estimate_window(evidence.estimates, reference.outcomes, config.performance, record=record, measured=measured)
