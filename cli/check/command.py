@@ -15,7 +15,7 @@ from cli.refusals import in_a_sentence
 from cli.written_files import write_all
 
 
-class FailOn(StrEnum):
+class CheckFailsOn(StrEnum):
     """From which severity on the exit code is 1."""
 
     WARNING = "warning"
@@ -47,16 +47,18 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     importance: Annotated[
         Path | None, typer.Option(help="JSON object of numbers by column: the reasons lead with what matters.")
     ] = None,
-    fail_on: Annotated[FailOn, typer.Option(help="Severity from which on the exit code is 1.")] = FailOn.CRITICAL,
+    fail_on: Annotated[
+        CheckFailsOn, typer.Option(help="Severity from which on the exit code is 1.")
+    ] = CheckFailsOn.CRITICAL,
 ) -> None:
     """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""
     # Here, because the other commands need none of numpy, scipy and pyarrow.
-    from cli.check.question import Asked
+    from cli.check.question import CheckOptions
     from cli.check.table import print_verdict
     from kedge.severity import Severity
     from report.ranking import verdict_of
 
-    asked = Asked(baseline, window, config, prediction, label, problem.value if problem else None, importance)
+    asked = CheckOptions(baseline, window, config, prediction, label, problem.value if problem else None, importance)
     with in_a_sentence("check"):
         report, notes = _judged(asked)
         told = {name: value for name, value in report.items() if name != "histograms"}

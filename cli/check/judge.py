@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.check.profiles import count_sides
-from cli.check.question import Question
+from cli.check.question import CheckQuestion
 from cli.check.value_faults import refuse_faulty_values
 from kedge.drift.report import judge_drift
 from kedge.profile.baseline import Baseline
@@ -42,7 +42,7 @@ def file_notes(report: Mapping[str, Any], window: str) -> list[str]:
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
-def judge(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
+def judge(question: CheckQuestion) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The report with its histograms, and notes on what was not judged."""
     sides = count_sides(question.config.model, question.columns, question.baseline, question.window)
     frozen = replace(sides.baseline, importance=question.importance)
@@ -62,7 +62,7 @@ def judge(question: Question) -> tuple[dict[str, Any], tuple[str, ...]]:
     return document | ({"notes": list(told)} if told else {}), told
 
 
-def _quality(question: Question, frozen: Baseline) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def _quality(question: CheckQuestion, frozen: Baseline) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The report's "performance", and notes on what of it is not there."""
     if question.label is None:
         return None, ()

@@ -32,7 +32,7 @@ from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.training import finished_trainings, training_data, training_jobs
 from lambdas.adapters.training.served_models import copied_model_request
-from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.adapters.training.transform_outputs import PERMUTED
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -284,7 +284,7 @@ def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Se
     base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
     trained = f"s3://{settings.data_bucket}/{training_data.trained_prefix(request.model, request.run)}"
     scored = f"s3://{settings.data_bucket}/{training_data.scored_prefix(request.model, request.run)}"
-    workshop = Workshop(
+    workshop = TrainingWorkshop(
         image=training_jobs.image_of(config, settings.training_images),
         source_uri=settings.training_source_uri,
         training_role_arn=settings.training_role_arn,

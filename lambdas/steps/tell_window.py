@@ -19,7 +19,7 @@ from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.state import alert_episodes, windows
 from lambdas.adapters.times import to_text
-from lambdas.steps.judge_window import Place
+from lambdas.steps.judge_window import JudgePlace
 from report.alert_text import render_alert
 
 ATTEMPTS = 5
@@ -29,7 +29,7 @@ ATTEMPTS = 5
 class WindowDesk:
     """Where a window's news goes, and when it was judged."""
 
-    place: Place
+    place: JudgePlace
     messages: telling.Desk
     time: datetime
 
@@ -108,7 +108,7 @@ def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], objec
     )
 
 
-def lasting(report: DriftReport, place: Place) -> Severity | None:
+def lasting(report: DriftReport, place: JudgePlace) -> Severity | None:
     """What the labels say; a loss that has not lasted as long as the YAML asks for is a warning."""
     policy = place.config.performance
     if report.measured is not Severity.CRITICAL or policy.breaches == 1:
@@ -137,7 +137,7 @@ def timeline_detail(report: DriftReport, key: str) -> dict[str, Any]:
     return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
 
 
-def is_blind(report: DriftReport, place: Place) -> bool:
+def is_blind(report: DriftReport, place: JudgePlace) -> bool:
     """Whether this is the second whole window in a row in which nothing could be judged."""
     if alert_severity(report.columns_severity, report.measured) is not Severity.INSUFFICIENT_DATA:
         return False
@@ -154,7 +154,7 @@ def is_blind(report: DriftReport, place: Place) -> bool:
     return newly_blind([True, *blind])
 
 
-def is_young(start: datetime, end: datetime, place: Place) -> bool:
+def is_young(start: datetime, end: datetime, place: JudgePlace) -> bool:
     """Whether a window begins with the promotion and is still growing: that it holds little is no sign of blindness."""
     return end - start < timedelta(days=place.config.cadence.window_days)
 
