@@ -7,7 +7,7 @@ from typing import Any
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import package_schemas, reports
+from lambdas.adapters.bucket import layout, package_schemas, reports
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.windows import StoredWindow
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
     """Write the report, its page and Model Monitor's files; a rerun on the same objects overwrites itself."""
     report = judged.report
-    s3, prefix = clients.s3(), reports.window_prefix(report.model, report.baseline, report.end)
+    s3, prefix = clients.s3(), layout.window_prefix(report.model, report.baseline, report.end)
     for name, content in judged.monitor_files.items():
         reports.save_json(s3, place.bucket, f"{prefix}/{name}.json", content)
     document = report.to_json()

@@ -21,7 +21,7 @@ from kedge.performance.window import PerformanceReport, judge_performance
 from kedge.slices.fairness import WindowRows
 from kedge.slices.judgement import window_slices
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import baselines, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -126,7 +126,7 @@ def measure(
     report = judge(rows, horizon, reference.counts, config, stretch.fold)
     document = report.to_json() | slices(request, settings, config, champion, rows, horizon)
     document |= beside_labels(MeasuredWindow(request, config, rows, horizon, reference, report), settings.state_table)
-    key = f"{reports.window_prefix(config.model, champion.baseline, request.window.end)}/performance.json"
+    key = f"{layout.window_prefix(config.model, champion.baseline, request.window.end)}/performance.json"
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
     tell(request, stretch.fold.gauges() | gauges(document))
@@ -220,7 +220,7 @@ def slices(
     """Where quality is lost, and whom it concerns; dated by what the window before has told."""
     s3, bucket, end = clients.s3(), settings.data_bucket, request.window.end
     reference = baselines.load_slices(s3, bucket, config.model, champion.baseline)
-    before = reports.window_prefix(config.model, champion.baseline, end - CADENCES[config.cadence.judge])
+    before = layout.window_prefix(config.model, champion.baseline, end - CADENCES[config.cadence.judge])
     return window_slices(
         WindowRows(rows.table, config.prediction.name, TRUTH, rows.ripe(horizon.days)),
         reference,

@@ -18,7 +18,7 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, inference_logs, predictions, row_objects
+from lambdas.adapters.bucket import days, inference_logs, layout, predictions, row_objects
 from lambdas.adapters.bucket.counted_ids import CountedIds
 from lambdas.adapters.bucket.inference_logs import Captured
 
@@ -43,12 +43,12 @@ class CountingPlace:
     @property
     def key(self) -> str:
         """Where the day is kept."""
-        return days.day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
+        return layout.profile_day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
 
     def listing(self) -> dict[str, Captured]:
         """The capture objects that are there."""
         endpoint = self.config.endpoint
-        prefix = inference_logs.capture_prefix(
+        prefix = layout.captured_day_prefix(
             self.config.model, self.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=self.day
         )
         return inference_logs.list_captured(clients.s3(), self.bucket, prefix)

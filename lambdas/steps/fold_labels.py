@@ -30,7 +30,7 @@ from kedge.labels.records import parse_labels
 from kedge.labels.search import Found, find_rows, given_up, search_days
 from kedge.own_columns import ROW_ID, SOURCE
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import label_days, label_files, row_objects
+from lambdas.adapters.bucket import label_days, label_files, layout, row_objects
 from lambdas.adapters.bucket.answered_ids import AnsweredIds
 from lambdas.adapters.bucket.row_objects import Stretches
 
@@ -247,7 +247,7 @@ def fold_day(place: LabelPlace, day: date, labels: pa.Table) -> None:
         merged = merge_labels(known, labels)
         if merged.equals(known) or label_days.save_day(s3, bucket, place.config.model, day, merged, etag=etag):
             return
-    raise DayContendedError(key=label_days.day_key(place.config.model, day), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.label_day_key(place.config.model, day), attempts=ATTEMPTS)
 
 
 def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
@@ -271,7 +271,7 @@ def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table)
             gone = settled.filter(pc.equal(settled.column(STATE), UNKNOWN))
             return left.num_rows, dict(Counter(gone.column(SOURCE).to_pylist()))
         waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
-    raise DayContendedError(key=label_days.waiting_key(model, slot), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.waiting_labels_key(model, slot), attempts=ATTEMPTS)
 
 
 def note(
@@ -279,7 +279,7 @@ def note(
 ) -> tuple[LabelLedger, str | None]:
     """Write into the ledger what was folded; return it as it stands."""
     s3, bucket, (ledger, etag) = clients.s3(), place.bucket, before
-    first = label_files.label_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
+    first = layout.collected_labels_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
     for _ in range(ATTEMPTS):
         noted = ledger.with_folded(folded, before=before[0])
         # Before the first file has come no backlog has been folded: it may be of any age.
@@ -291,4 +291,4 @@ def note(
         if label_days.save_ledger(s3, bucket, place.config.model, noted, etag=etag):
             return (noted, None) if is_last else label_days.load_ledger(s3, bucket, **place.which)
         ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
-    raise DayContendedError(key=label_days.ledger_key(place.config.model), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.label_ledger_key(place.config.model), attempts=ATTEMPTS)

@@ -16,7 +16,7 @@ from kedge.profile.baseline import Profile
 from kedge.profile.day import DayProfile, manifest_digest
 from kedge.profile.design_effect import design_effects
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import baselines, days, reports
+from lambdas.adapters.bucket import baselines, days, layout, reports
 from lambdas.adapters.state import served, windows
 from lambdas.steps.earlier_hours import Ruler, load_seasonal_baseline
 from lambdas.steps.requests import CADENCES, JudgeRequest, Window
@@ -151,7 +151,9 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         "statistics": window_statistics(baseline, window),
         "constraint_violations": constraint_violations(report, config),
     }
-    constraints = reports.load_json(s3, bucket, f"baselines/{config.model}/{baseline_name}/constraints.json")
+    constraints = reports.load_json(
+        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, "constraints.json")
+    )
     return Judged(report, tuple(facts.stretch), files | ({"constraints": constraints} if constraints else {}))
 
 
