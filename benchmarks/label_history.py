@@ -19,7 +19,7 @@ from kedge.config.sections import Endpoint, Feature
 from kedge.labels.fold import FoldReport
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, predictions
+from lambdas.adapters.bucket import layout, predictions
 from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS, fold_labels
 
 DAY_LABELS, HOURS = 20_000, 24
@@ -79,7 +79,7 @@ class LabelHistory:
                 parts[-1],
                 pa.table({"kedge_row_id": ids, "kedge_time": at, "prediction": scores, "x": scores}),
             )
-        key = days.day_key("bench", "1", "1", day.date())
+        key = layout.profile_day_key("bench", "1", "1", day.date())
         s3.put_object(Bucket=self.bucket, Key=key, Body=encode_day(DayProfile(parts=tuple(parts))))
 
     def _upload(self, until: datetime, *, hints: bool) -> None:

@@ -198,7 +198,7 @@ ITEMS: Mapping[str, StoredItem] = {
         _TRACK, lambda db, one: track_records.save(db, "t", "m", one), lambda db: track_records.load(db, "t", "m")
     ),
     "window": StoredItem(
-        windows.JudgedWindow(_VERDICT, "2", "ab12", 1, 70, (4, 5), (_LIVE,)),
+        windows.StoredWindow(_VERDICT, "2", "ab12", 1, 70, (4, 5), (_LIVE,)),
         lambda db, one: windows.save_window(db, "t", "m", one),
         lambda db: windows.load_window(db, "t", "m", NOW),
     ),

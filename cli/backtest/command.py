@@ -37,10 +37,10 @@ def backtest(  # noqa: PLR0913  # an option each
 ) -> None:
     """Replay history: when the policy would have alerted and retrained, and what it would have cost or missed."""
     # Here, because the other commands need none of numpy, scipy and pyarrow.
-    from cli.backtest.options import Asked
+    from cli.backtest.options import BacktestOptions
     from cli.backtest.table import print_backtest
 
-    asked = Asked(
+    asked = BacktestOptions(
         data,
         time,
         baseline_until,

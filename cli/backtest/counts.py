@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cli.backtest.history import Stretch
-from cli.backtest.question import Question
+from cli.backtest.history import HistoryStretch
+from cli.backtest.question import BacktestQuestion
 from cli.rows.files import UnreadableFileError
 from kedge.backtest.grid import WindowGrid
 from kedge.backtest.window import HistoryWindow
@@ -39,7 +39,7 @@ OPEN_BYTES_MAX = 256 * 2**20
 class Tally:
     """Rows of one window, added stretch by stretch."""
 
-    question: Question
+    question: BacktestQuestion
     baseline: Baseline
     grid: WindowGrid
     blocks: dict[int, Profile] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Tally:
     slices_before: SliceCounts | None = None
     sensitive: dict[str, GroupCounts] = field(default_factory=dict)
 
-    def add(self, stretch: Stretch) -> None:
+    def add(self, stretch: HistoryStretch) -> None:
         """Count the next rows."""
         codes = self.grid.blocks(stretch.microseconds, BLOCKS)
         time = self.question.asked.time
@@ -131,7 +131,7 @@ class Before:
     slices: SliceCounts | None
 
 
-def count_baseline(question: Question) -> Before:
+def count_baseline(question: BacktestQuestion) -> Before:
     """Freeze the rows before the first window, and count how right the model was on them."""
     history = question.history
     frozen = _frozen(question)
@@ -144,7 +144,7 @@ def count_baseline(question: Question) -> Before:
     return Before(baseline, tally.outcomes, _estimator(question, tally.outcomes), ruler, tally.slices)
 
 
-def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
+def _slice_ruler(question: BacktestQuestion, frozen: Baseline) -> SliceRuler | None:
     """How labelled rows are grouped; None where none are labelled."""
     if not question.outcome_columns:
         return None
@@ -153,7 +153,7 @@ def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
     return ruler.shown_as(config.features)
 
 
-def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator | None:
+def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> Estimator | None:
     """Counts of two classes teach an estimator; for the others the first rows do."""
     threshold = question.config.prediction.threshold
     if reference is None or isinstance(reference, BinaryCounts):
@@ -162,7 +162,7 @@ def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator
     return fit_estimator(read_outcomes(question.head, names[0], names[1], question.config)[0], threshold=threshold)
 
 
-def count_windows(question: Question, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+def count_windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
     """Each window that has rows, as soon as the last of them has been read."""
     history, tallies = question.history, dict[int, Tally]()
     room = max(2, OPEN_BYTES_MAX // (BLOCKS * before.baseline.width * 8))
@@ -182,12 +182,12 @@ def count_windows(question: Question, before: Before) -> Iterator[tuple[int, His
             yield stretch.code, tallies.pop(stretch.code).window(stretch.code)
 
 
-def empty_window(question: Question, baseline: Baseline, code: int) -> HistoryWindow:
+def empty_window(question: BacktestQuestion, baseline: Baseline, code: int) -> HistoryWindow:
     """A window without rows."""
     return Tally(question, baseline, question.history.grid).window(code)
 
 
-def _frozen(question: Question) -> Baseline:
+def _frozen(question: BacktestQuestion) -> Baseline:
     history, names = question.history, [column.name for column in question.columns]
     name, time = f"rows before {question.asked.baseline_until}", question.asked.time
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.backtest.question import Question
+from cli.backtest.question import BacktestQuestion
 from cli.backtest.run import Backtest
 from cli.backtest.settings import SHIPPED
 from kedge.backtest.proposal import allowed_alerts, outcome_of, propose
@@ -20,7 +20,7 @@ YEAR_SECONDS = 365.25 * 86_400
 SHOWN = {"effect": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), "psi": (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)}
 
 
-def document_of(question: Question, found: Backtest) -> dict[str, Any]:
+def document_of(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
     """The main setting's windows and totals, then everything that puts them into proportion."""
     main = found.replays[question.settings[0].name]
     return {
@@ -35,7 +35,7 @@ def document_of(question: Question, found: Backtest) -> dict[str, Any]:
     }
 
 
-def _settings(question: Question) -> dict[str, Any]:
+def _settings(question: BacktestQuestion) -> dict[str, Any]:
     asked, setting = question.asked, question.settings[0]
     found: dict[str, Any] = {
         "name": setting.name,
@@ -75,7 +75,7 @@ def _compared(name: str, replay: Replay) -> dict[str, Any]:
     return {"name": name, **shipped, "totals": replay.totals(), "windows": windows}
 
 
-def _proposal(question: Question, found: Backtest) -> dict[str, Any]:
+def _proposal(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
     wished = question.asked.alerts_per_year
     if wished is None:
         wished = question.config.drift.alert_budget_per_year
@@ -94,7 +94,7 @@ def _proposal(question: Question, found: Backtest) -> dict[str, Any]:
     }
 
 
-def _baseline(question: Question, found: Backtest) -> dict[str, Any]:
+def _baseline(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
     survey = question.history.survey
     told: dict[str, Any] = {
         "start": _iso(survey.oldest),
@@ -110,7 +110,7 @@ def _baseline(question: Question, found: Backtest) -> dict[str, Any]:
     }
 
 
-def _reference_notes(question: Question, found: Backtest) -> list[str]:
+def _reference_notes(question: BacktestQuestion, found: Backtest) -> list[str]:
     if found.reference is None:
         return []
     if found.reference.rows:
@@ -118,7 +118,7 @@ def _reference_notes(question: Question, found: Backtest) -> list[str]:
     return ["no row before the first window has both an answer and a label: quality has no reference and is not judged"]
 
 
-def _rest(question: Question) -> dict[str, Any]:
+def _rest(question: BacktestQuestion) -> dict[str, Any]:
     history = question.history
     start = _iso(history.grid.start + history.windows * history.grid.length)
     return {"rows": history.rest_rows} | ({"start": start} if history.rest_rows else {})

@@ -53,7 +53,7 @@ class TimeSurvey:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class HistoryStretch:
     """Rows of one window that stand together in the files; `is_last` where the window has no more."""
 
     code: int
@@ -82,7 +82,7 @@ class History:
         for stretch in self.baseline_stretches(columns):
             yield stretch.table
 
-    def stretches(self, columns: list[str], *, open_at_once: int) -> Iterator[Stretch]:
+    def stretches(self, columns: list[str], *, open_at_once: int) -> Iterator[HistoryStretch]:
         """The rows of all complete windows; at most so many of them have begun and not ended at any time.
 
         Rows in the order of time are read once. For others the files are read as often as it takes.
@@ -94,7 +94,7 @@ class History:
                 if stretch.is_last:
                     waiting.discard(stretch.code)
 
-    def baseline_stretches(self, columns: list[str]) -> Iterator[Stretch]:
+    def baseline_stretches(self, columns: list[str]) -> Iterator[HistoryStretch]:
         """The rows older than the first window, with their times."""
         yield from self._stretches(columns, {BEFORE}, 1)
 
@@ -105,7 +105,7 @@ class History:
             table = pa.Table.from_batches([batch])
             yield table.filter(pa.array(times.known)), times.microseconds[times.known]
 
-    def _stretches(self, columns: list[str], wanted: set[int], open_at_once: int) -> Iterator[Stretch]:
+    def _stretches(self, columns: list[str], wanted: set[int], open_at_once: int) -> Iterator[HistoryStretch]:
         """One reading: windows are taken up in the order in which they begin, as long as there is room."""
         wanted, opened, row = set(wanted), set[int](), 0
         end = max((self.survey.last[code] for code in wanted), default=-1)
@@ -177,8 +177,8 @@ def _in_order_of_beginning(codes: Ints) -> list[int]:
     return [int(code) for code in found[np.argsort(first)]]
 
 
-def _stretch(code: int, codes: Ints, batch: pa.RecordBatch, microseconds: Ints, is_last: bool) -> Stretch:
+def _stretch(code: int, codes: Ints, batch: pa.RecordBatch, microseconds: Ints, is_last: bool) -> HistoryStretch:
     table, inside = pa.Table.from_batches([batch]), codes == code
     if inside.all():
-        return Stretch(code, table, microseconds, is_last)
-    return Stretch(code, table.filter(pa.array(inside)), microseconds[inside], is_last)
+        return HistoryStretch(code, table, microseconds, is_last)
+    return HistoryStretch(code, table.filter(pa.array(inside)), microseconds[inside], is_last)

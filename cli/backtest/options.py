@@ -14,7 +14,7 @@ MICROSECOND = 1e-6
 
 
 @dataclass(frozen=True)
-class Asked:
+class BacktestOptions:
     """The options of the command, as they were typed."""
 
     data: str
@@ -34,7 +34,7 @@ class Asked:
         return tuple(name for name in (self.time, self.prediction, self.label) if name)
 
 
-def grid_of(asked: Asked) -> WindowGrid:
+def grid_of(asked: BacktestOptions) -> WindowGrid:
     """The windows that the options ask for."""
     if len(set(asked.apart)) < len(asked.apart):
         raise BadInputError("--time, --prediction and --label are three columns, and two of them have one name")

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from cli.backtest.history import History, open_history
-from cli.backtest.options import Asked, grid_of
+from cli.backtest.options import BacktestOptions, grid_of
 from cli.backtest.settings import Setting, model_of, named_settings
 from cli.refusals import BadInputError
 from cli.rows.files import RowFiles, UnreadableFileError
@@ -27,13 +27,13 @@ HEAD_ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class Question:
+class BacktestQuestion:
     """What is replayed: the rows in their windows, the columns that are judged, and under which policies.
 
     `head` are the first rows before the first window, of the columns that say how right the model was.
     """
 
-    asked: Asked
+    asked: BacktestOptions
     history: History
     columns: tuple[Column, ...]
     settings: tuple[Setting, ...]
@@ -71,7 +71,7 @@ class Question:
         return list(dict.fromkeys([*(column.name for column in self.columns), *self.outcome_columns, *sensitive]))
 
 
-def ask(asked: Asked, files: RowFiles) -> Question:
+def ask(asked: BacktestOptions, files: RowFiles) -> BacktestQuestion:
     """Settle what is replayed; whatever does not fit is a sentence."""
     grid = grid_of(asked)
     models = [model_of(path, asked) for path in asked.configs]
@@ -94,7 +94,7 @@ def ask(asked: Asked, files: RowFiles) -> Question:
     notes = _notes(schema, history, asked, answer)
     if asked.label and answer and not models:
         notes += class_notes(problem, classes, asked.label)
-    found = Question(asked, history, tuple(columns), settings, tuple(notes), head)
+    found = BacktestQuestion(asked, history, tuple(columns), settings, tuple(notes), head)
     if asked.label and answer:
         _, faults = read_outcomes(head, answer, asked.label, found.config)
         refuse_strangers(files.path, found.config, answer, asked.label, faults)
@@ -117,13 +117,13 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _watched(model: ModelConfig, asked: Asked, files: RowFiles) -> tuple[InferredSchema, str | None]:
+def _watched(model: ModelConfig, asked: BacktestOptions, files: RowFiles) -> tuple[InferredSchema, str | None]:
     named = model.prediction.name
     answer = asked.prediction or (named if named in files.schema.names else None)
     return InferredSchema(tuple(f for f in model.features if f.watched and f.name not in asked.apart), {}), answer
 
 
-def _inferred(head: pa.Table, asked: Asked, files: RowFiles) -> InferredSchema:
+def _inferred(head: pa.Table, asked: BacktestOptions, files: RowFiles) -> InferredSchema:
     void = [name for name in head.column_names if _is_void(head.column(name))]
     columns = {name: head.column(name) for name in head.column_names if name not in void}
     schema = infer_schema(columns, apart={*asked.apart}, declared=files.schema)
@@ -142,7 +142,7 @@ def _is_void(values: Any) -> bool:
 
 
 def _problem(
-    models: Sequence[ModelConfig], asked: Asked, head: pa.Table, answer: str | None, path: str
+    models: Sequence[ModelConfig], asked: BacktestOptions, head: pa.Table, answer: str | None, path: str
 ) -> tuple[Problem, tuple[str, ...]]:
     """What the model predicts and its classes: the YAML says it, else the option and the columns."""
     if models:
@@ -171,7 +171,7 @@ def _answer_column(head: pa.Table, name: str, problem: Problem) -> Column:
     return Column(name, "prediction", kind, dtype_of(values.type) or ("float64" if kind == "numeric" else "string"))
 
 
-def _notes(schema: InferredSchema, history: History, asked: Asked, answer: str | None) -> list[str]:
+def _notes(schema: InferredSchema, history: History, asked: BacktestOptions, answer: str | None) -> list[str]:
     notes = [f"{name} is not judged: {reason}" for name, reason in schema.left_out.items()]
     if history.survey.undated:
         notes.append(f"{history.survey.undated} rows have no value in {asked.time!r} and are left out")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.backtest.counts import Before, count_baseline, count_windows, empty_window
-from cli.backtest.question import Question
+from cli.backtest.question import BacktestQuestion
 from cli.backtest.seasons import count_seasons
 from kedge.backtest.proposal import Sounding, sound_window
 from kedge.backtest.replay import Replay, replay
@@ -31,7 +31,7 @@ class Backtest:
     soundings: tuple[Sounding, ...]
 
 
-def run(question: Question) -> Backtest:
+def run(question: BacktestQuestion) -> Backtest:
     """Judge every window under every setting, then walk through each setting's windows in the order of time."""
     before = count_baseline(question)
     baseline, reference = before.baseline, before.reference
@@ -65,7 +65,7 @@ def run(question: Question) -> Backtest:
     return Backtest(baseline, reference, replays, tuple(_in_order(soundings)))
 
 
-def _windows(question: Question, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
+def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
     """Every window, those without rows too."""
     found = set()
     for code, window in count_windows(question, before):
@@ -92,7 +92,9 @@ def _add_estimates(
         judged[code] = replace(window, quality=replace(window.quality, estimate=report))
 
 
-def _qualities(question: Question, window: HistoryWindow, reference: QualityReference) -> dict[str, WindowQuality]:
+def _qualities(
+    question: BacktestQuestion, window: HistoryWindow, reference: QualityReference
+) -> dict[str, WindowQuality]:
     """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
     # An estimate rests on the record of the windows before, which may not have been read yet.
     evidence = replace(window.evidence, estimates=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cli.backtest.question import Question
+from cli.backtest.question import BacktestQuestion
 from kedge.arrays import Ints
 from kedge.config.sections import BaselineSource
 from kedge.drift.seasonal_baseline import Span, seasonal_spans
@@ -18,7 +18,7 @@ from kedge.profile.counting import count_rows
 Seasons = dict[tuple[str, int], dict[BaselineSource, Profile]]
 
 
-def count_seasons(question: Question, baseline: Baseline) -> Seasons:
+def count_seasons(question: BacktestQuestion, baseline: Baseline) -> Seasons:
     """By setting and window, the rows of each span that the setting asks for; the files are read once for all of them.
 
     Without a setting that asks, nothing is read.
@@ -35,7 +35,7 @@ def count_seasons(question: Question, baseline: Baseline) -> Seasons:
     return found
 
 
-def _wanted(question: Question) -> dict[tuple[str, int, BaselineSource], list[tuple[int, int]]]:
+def _wanted(question: BacktestQuestion) -> dict[tuple[str, int, BaselineSource], list[tuple[int, int]]]:
     grid = question.history.grid
     return {
         (setting.name, code, source): [_microseconds(span) for span in spans]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.backtest.options import Asked
+from cli.backtest.options import BacktestOptions
 from cli.models import read_model
 from cli.refusals import BadInputError
 from kedge.config.model import ModelConfig
@@ -27,7 +27,7 @@ class Setting:
     config: ModelConfig
 
 
-def model_of(path: Path, asked: Asked) -> ModelConfig:
+def model_of(path: Path, asked: BacktestOptions) -> ModelConfig:
     """One YAML, held against the options."""
     model = read_model(path)
     if asked.problem and asked.problem != model.problem:
@@ -37,7 +37,7 @@ def model_of(path: Path, asked: Asked) -> ModelConfig:
 
 def named_settings(
     models: Sequence[ModelConfig],
-    asked: Asked,
+    asked: BacktestOptions,
     features: Sequence[Feature],
     answer: str | None,
     problem: Problem,
@@ -76,7 +76,7 @@ def with_rule(model: ModelConfig, rule: Any) -> ModelConfig:
 
 
 def _made_up(
-    asked: Asked, features: Sequence[Feature], answer: str | None, problem: Problem, classes: tuple[str, ...]
+    asked: BacktestOptions, features: Sequence[Feature], answer: str | None, problem: Problem, classes: tuple[str, ...]
 ) -> ModelConfig:
     """A model for rows without a YAML."""
     stem = Path(asked.data).name.partition(".")[0]

@@ -16,10 +16,10 @@ from cli.written_files import write_all
 
 if TYPE_CHECKING:
     from cli.check.judge import Checked
-    from cli.check.question import Asked
+    from cli.check.question import CheckOptions
 
 
-class FailOn(StrEnum):
+class CheckFailsOn(StrEnum):
     """From which severity on the exit code is 1."""
 
     WARNING = "warning"
@@ -51,15 +51,17 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     importance: Annotated[
         Path | None, typer.Option(help="JSON object of numbers by column: the reasons lead with what matters.")
     ] = None,
-    fail_on: Annotated[FailOn, typer.Option(help="Severity from which on the exit code is 1.")] = FailOn.CRITICAL,
+    fail_on: Annotated[
+        CheckFailsOn, typer.Option(help="Severity from which on the exit code is 1.")
+    ] = CheckFailsOn.CRITICAL,
 ) -> None:
     """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""
     # Here, because the other commands need none of numpy, scipy and pyarrow.
-    from cli.check.question import Asked
+    from cli.check.question import CheckOptions
     from cli.check.table import print_verdict
     from kedge.severity import Severity
 
-    asked = Asked(baseline, window, config, prediction, label, problem.value if problem else None, importance)
+    asked = CheckOptions(baseline, window, config, prediction, label, problem.value if problem else None, importance)
     with in_a_sentence("check"):
         checked = _judged(asked)
         told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n"
@@ -68,7 +70,7 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     raise typer.Exit(int(checked.verdict >= Severity(fail_on.value.upper())))
 
 
-def _judged(asked: Asked) -> Checked:
+def _judged(asked: CheckOptions) -> Checked:
     from cli.check.judge import judge
     from cli.check.question import ask, open_sides
     from cli.progress import Progress

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.check.profiles import count_sides
-from cli.check.question import Question
+from cli.check.question import CheckQuestion
 from cli.check.value_faults import refuse_faulty_values
 from kedge.drift.report import DriftReport, judge_drift
 from kedge.profile.baseline import Baseline
@@ -72,7 +72,7 @@ class Checked:
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
-def judge(question: Question) -> Checked:
+def judge(question: CheckQuestion) -> Checked:
     """Judge the window's rows, then its answers."""
     sides = count_sides(question.config.model, question.columns, question.baseline, question.window)
     frozen = replace(sides.baseline, importance=question.importance)
@@ -88,7 +88,7 @@ def judge(question: Question) -> Checked:
     return Checked(report, quality, told)
 
 
-def _quality(question: Question, frozen: Baseline) -> tuple[WindowQuality | None, tuple[str, ...]]:
+def _quality(question: CheckQuestion, frozen: Baseline) -> tuple[WindowQuality | None, tuple[str, ...]]:
     if question.label is None:
         return None, ()
     # Here, because most checks have no labels.

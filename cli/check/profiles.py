@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cli.check.stretches import Stretches, coarse_ruler
+from cli.check.stretches import FileStretches, coarse_ruler
 from cli.rows.files import RowFiles, UnreadableFileError
 from cli.rows.sources import NO_ROWS
 from kedge.columns.ages import newest_times
@@ -42,14 +42,14 @@ def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: Ro
     names = [column.name for column in columns]
     frozen = _freeze(model, tuple(columns), before)
     ruler = coarse_ruler(frozen)
-    stretched = Stretches(ruler, total_rows=before.total_rows, times=_newest(columns, before))
+    stretched = FileStretches(ruler, total_rows=before.total_rows, times=_newest(columns, before))
     for batch in before.batches(names):
         stretched.add(batch)
     known = stretched.profiles
     repeated = stretched.repetition(known)
     frozen = replace(frozen, design_effects=repeated.design_effects)
     times = _newest(columns, now)
-    stretches = Stretches(ruler, total_rows=now.total_rows, times=times)
+    stretches = FileStretches(ruler, total_rows=now.total_rows, times=times)
     window = count_batches(frozen, _watched(now.batches(names), stretches), times=times)
     if not window.rows:
         raise UnreadableFileError(path=now.path, reason=NO_ROWS)
@@ -89,7 +89,7 @@ def _newest(columns: Sequence[Column], rows: RowFiles) -> Any:
     return newest_times(columns, rows.batches(names)) if names else None
 
 
-def _watched(batches: Iterator[pa.RecordBatch], stretches: Stretches) -> Iterator[pa.RecordBatch]:
+def _watched(batches: Iterator[pa.RecordBatch], stretches: FileStretches) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         stretches.add(batch)
         yield batch

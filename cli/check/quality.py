@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from cli.check.question import Question
+from cli.check.question import CheckQuestion
 from cli.check.slices import absent_sensitive, count_file_slices, count_groups
 from cli.rows.files import RowFiles
 from cli.rows.outcomes import UnlabelledFileError, count_labelled
@@ -26,7 +26,7 @@ ROWS_LEARNT_FROM = 1_000_000
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
-def judge_files(question: Question, frozen: Baseline) -> tuple[WindowQuality | None, tuple[str, ...]]:
+def judge_files(question: CheckQuestion, frozen: Baseline) -> tuple[WindowQuality | None, tuple[str, ...]]:
     """The quality of the window's answers, and notes on what of it is not there; None where there is nothing to judge."""
     window, config, label = question.window, question.config, question.label
     prediction = next((column.name for column in question.columns if column.role == "prediction"), None)
@@ -47,7 +47,7 @@ def judge_files(question: Question, frozen: Baseline) -> tuple[WindowQuality | N
     return judge_quality(evidence, QualityReference(before), config), notes
 
 
-def _evidence(question: Question, prediction: str, label: str, before: OutcomeCounts) -> QualityEvidence:
+def _evidence(question: CheckQuestion, prediction: str, label: str, before: OutcomeCounts) -> QualityEvidence:
     """What the labels say, and what the answers alone let expect."""
     window, config = question.window, question.config
     # A label that was understood in the baseline and is not any more is a fault of the window.

@@ -28,7 +28,7 @@ HEAD_ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class CheckOptions:
     """The options of the command, as they were typed."""
 
     baseline: str
@@ -46,7 +46,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckQuestion:
     """What is compared with what: the files, the policy, and the columns that stand for the model's answer and the truth."""
 
     baseline: RowFiles
@@ -58,7 +58,7 @@ class Question:
     importance: Mapping[str, float] = field(default_factory=dict)
 
 
-def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
+def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
     """Settle what is compared; whatever does not fit is an `UnreadableFileError`."""
     require_columns(asked.apart, before)
     # A window whose labels are still out is estimated.
@@ -90,10 +90,10 @@ def ask(asked: Asked, before: RowFiles, now: RowFiles) -> Question:
         notes += class_notes(model.problem, model.labels.classes, asked.label)
     features = [column.name for column in columns if column.role == "feature"]
     importance = read_importance(asked.importance, features) if asked.importance else {}
-    return Question(before, now, model, tuple(columns), asked.label, tuple(notes), importance)
+    return CheckQuestion(before, now, model, tuple(columns), asked.label, tuple(notes), importance)
 
 
-def _settled(asked: Asked, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:
+def _settled(asked: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:
     """The policy, the columns to watch, and the model's answer."""
     if asked.config is not None:
         model = read_model(asked.config)
@@ -114,7 +114,7 @@ def _settled(asked: Asked, before: RowFiles, now: RowFiles) -> tuple[ModelConfig
     return model, schema, answer
 
 
-def open_sides(asked: Asked) -> tuple[RowFiles, RowFiles]:
+def open_sides(asked: CheckOptions) -> tuple[RowFiles, RowFiles]:
     """The files of both sides."""
     return open_rows(asked.baseline), open_rows(asked.window)
 

@@ -42,7 +42,7 @@ def coarse_ruler(frozen: Baseline) -> Baseline:
     return replace(ruler, profile=Profile(frozen.baseline, 0, np.zeros(ruler.width, np.int64)))
 
 
-class Stretches:
+class FileStretches:
     """Batches of rows in their order, as at least `BLOCKS` stretches of equal length once there are rows for them."""
 
     def __init__(self, ruler: Baseline, *, total_rows: int | None, times: Any = None) -> None:

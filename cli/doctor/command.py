@@ -16,7 +16,7 @@ from cli.operator.commands import EndpointUrl, Region
 from cli.refusals import in_a_sentence
 
 
-class FailOn(StrEnum):
+class DoctorFailsOn(StrEnum):
     """From which verdict on the exit code is 1."""
 
     WARNING = "warning"
@@ -27,7 +27,9 @@ def doctor(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print every finding: check, subject, verdict, reason, remedy.")
     ] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="From which verdict on the exit code is 1.")] = FailOn.FAILED,
+    fail_on: Annotated[
+        DoctorFailsOn, typer.Option(help="From which verdict on the exit code is 1.")
+    ] = DoctorFailsOn.FAILED,
     models: Annotated[Path, typer.Option(help="Folder with a YAML per model.", show_default="models")] = MODELS,
     profile: Annotated[
         str | None, typer.Option(help="AWS profile of your credentials.", show_default="AWS_PROFILE")

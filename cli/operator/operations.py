@@ -14,13 +14,12 @@ from cli.operator.deployment import Caller, Deployment
 from cli.refusals import BadInputError
 from kedge.errors import LeaseHeldError, UnknownPackageError
 from lambdas.adapters import executions
-from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, leases, pauses
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.times import to_text
-from lambdas.adapters.training import training_data
 
 OTHERS_SHOWN = 10
 
@@ -65,7 +64,7 @@ def _has_champion(deployment: Deployment, model: str) -> bool:
 
 def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) -> None:
     """Refuse what would fail minutes later, and ring an alarm: a first training without rows."""
-    key = training_data.initial_key(model)
+    key = layout.initial_key(model)
     try:
         deployment.client("s3").head_object(Bucket=deployment.bucket, Key=key)
     except ClientError as error:

@@ -63,11 +63,11 @@ def smoke(  # noqa: PLR0913  # each is an option of the command line
             return
         from cli.operator.deployment import Deployment
         from cli.smoke.run import chosen_steps
-        from cli.smoke.waiting import Waiting
+        from cli.smoke.waiting import SmokeWaiting
         from cli.smoke.world import Smoke
 
         steps = () if clean else chosen_steps(only=only, since=since)
-        world = Smoke(Deployment(region=region, endpoint_url=endpoint_url), Waiting(clock), models=models)
+        world = Smoke(Deployment(region=region, endpoint_url=endpoint_url), SmokeWaiting(clock), models=models)
         if steps:
             _ask(world, keep=keep, yes=yes, afresh=only is None and since is None)
         # Whoever is told to end removes what was made first; so does Ctrl-C.

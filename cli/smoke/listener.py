@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.smoke.model import MODEL
-from cli.smoke.waiting import Waiting
+from cli.smoke.waiting import SmokeWaiting
 
 QUEUE = f"{MODEL}-listener"
 
@@ -20,7 +20,7 @@ class Listener:
         self._heard: list[tuple[str, Mapping[str, Any]]] = []
         self.url = ""
 
-    def open(self, topics: Mapping[str, str], waiting: Waiting) -> None:
+    def open(self, topics: Mapping[str, str], waiting: SmokeWaiting) -> None:
         """Make the queue and subscribe it to topics, by name their ARN; a second call changes nothing."""
         if self.url:
             return
@@ -55,7 +55,7 @@ class Listener:
                 self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return [str(notice["Message"]) for arn, notice in self._heard if arn == topic]
 
-    def hears(self, topic: str, *words: str, waiting: Waiting, minutes: float = 5) -> str | None:
+    def hears(self, topic: str, *words: str, waiting: SmokeWaiting, minutes: float = 5) -> str | None:
         """The first message of a topic that has all these words; None where none comes in time."""
 
         def found() -> str | None:

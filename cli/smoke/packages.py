@@ -10,8 +10,8 @@ from typing import Any
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError
 from cli.smoke.world import Smoke
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.release.model_registry import ARTEFACT_SHA256
-from lambdas.adapters.training.artefacts import pinned_key
 
 PENDING = "PendingManualApproval"
 ENDS = ("canary_promoted", "baseline_switched", "canary_rolled_back", "release_unproven", "failed")
@@ -116,6 +116,6 @@ def _with_tail(smoke: Smoke, uri: str, tail: str) -> tuple[str, str]:
                 content += tail.encode()
                 entry.size = len(content)
             after.addfile(entry, io.BytesIO(content) if file else None)
-    changed = pinned_key(MODEL, f"smoke-{smoke.now:%Y%m%dT%H%M%SZ}")
+    changed = layout.artefact_key(MODEL, f"smoke-{smoke.now:%Y%m%dT%H%M%SZ}")
     wrote = s3.put_object(Bucket=bucket, Key=changed, Body=out.getvalue(), ChecksumAlgorithm="SHA256")
     return f"s3://{bucket}/{changed}", str(wrote["ChecksumSHA256"])

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.refusals import BadInputError
 from cli.smoke.every_step import STEPS, Step
-from cli.smoke.proof import NotProvedError, Verdict
+from cli.smoke.proof import NotProvedError, StepVerdict
 from cli.smoke.world import Smoke
 from kedge.errors import KedgeError
 
@@ -22,7 +22,7 @@ class Result:
 
     step: str
     tried: str
-    verdict: Verdict
+    verdict: StepVerdict
     arn: str
     cause: str
     remedy: str
@@ -44,18 +44,18 @@ def chosen_steps(*, only: str | None, since: str | None) -> tuple[Step, ...]:
 
 def take(smoke: Smoke, steps: Sequence[Step], begun: Callable[[Step], object]) -> Iterator[Result]:
     """Take each step; one that needs a step that did not pass is skipped. After Ctrl-C all the others are."""
-    failed: dict[str, Verdict] = {}
+    failed: dict[str, StepVerdict] = {}
     for step in steps:
         because = next((f"{name} did not pass" for name in step.needs if name in failed), "")
         if INTERRUPTED in failed:
             because = "the run was interrupted"
         if because:
-            failed[step.name] = Verdict.SKIPPED
-            yield Result(step.name, step.tries, Verdict.SKIPPED, "", because, "", 0)
+            failed[step.name] = StepVerdict.SKIPPED
+            yield Result(step.name, step.tries, StepVerdict.SKIPPED, "", because, "", 0)
             continue
         begun(step)
         result = _taken(smoke, step)
-        if result.verdict is not Verdict.PASS:
+        if result.verdict is not StepVerdict.PASS:
             failed[step.name] = result.verdict
         if result.cause == INTERRUPTED:
             failed[INTERRUPTED] = result.verdict
@@ -64,10 +64,10 @@ def take(smoke: Smoke, steps: Sequence[Step], begun: Callable[[Step], object]) -
 
 def _taken(smoke: Smoke, step: Step) -> Result:
     began, arn, remedy = smoke.waiting.elapsed_seconds, "", ""
-    verdict = Verdict.FAIL
+    verdict = StepVerdict.FAIL
     try:
         proof = step.prove(smoke)
-        verdict, arn, cause = Verdict.PASS, proof.arn, proof.cause
+        verdict, arn, cause = StepVerdict.PASS, proof.arn, proof.cause
     except NotProvedError as error:
         arn, cause, remedy = error.arn, error.cause, error.remedy
     except ClientError as error:

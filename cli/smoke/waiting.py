@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 PAUSE_SECONDS = 20.0
 
 
-class Waiting:
+class SmokeWaiting:
     """Pauses, and counts how long the account has been waited for."""
 
     def __init__(self, clock: str | None = None) -> None:

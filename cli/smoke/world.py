@@ -16,7 +16,7 @@ from cli.operator.deployment import RELEASE, RETRAINING, Deployment
 from cli.smoke.listener import Listener
 from cli.smoke.model import MODEL, Row, draw_rows, label_lines, load_definition
 from cli.smoke.proof import NotProvedError
-from cli.smoke.waiting import Waiting
+from cli.smoke.waiting import SmokeWaiting
 from lambdas.adapters import executions
 from lambdas.adapters.bucket.timeline import load_timeline
 from lambdas.adapters.state import champions
@@ -26,7 +26,7 @@ from lambdas.adapters.state.champions import Champion
 class Smoke:
     """One run against one account and region; nothing but the smoke's own model is touched."""
 
-    def __init__(self, deployment: Deployment, waiting: Waiting, *, models: Path) -> None:
+    def __init__(self, deployment: Deployment, waiting: SmokeWaiting, *, models: Path) -> None:
         self.deployment, self.waiting, self.models = deployment, waiting, models
         self.config = load_definition()
         self.sent: dict[str, int] = {}  # the truth by inference id

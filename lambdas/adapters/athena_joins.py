@@ -9,15 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from lambdas.adapters.bucket import row_objects
+from lambdas.adapters.bucket import layout, row_objects
 
 # Below a join's own prefix.
 _ANSWERS, _LABELS, _JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
-
-
-def run_prefix(model: str, run: str) -> str:
-    """Where one join keeps what it reads and what it finds."""
-    return f"athena/{model}/{run}/"
 
 
 def package_of(prefix: str) -> str:
@@ -27,14 +22,14 @@ def package_of(prefix: str) -> str:
 
 def locations(bucket: str, model: str, run: str) -> tuple[str, str, str]:
     """Addresses of a join's lists of objects, of answers and of labels, and of its result."""
-    below = f"s3://{bucket}/{run_prefix(model, run)}"
+    below = f"s3://{bucket}/{layout.join_prefix(model, run)}"
     return below + _ANSWERS, below + _LABELS, below + _JOINED
 
 
 def window_bytes(s3: Any, bucket: str, *, model: str, package_version: str, start: datetime, end: datetime) -> int:
     """Bytes of Parquet that a join of a package's answers of `[start, end)` reads, before columns are left out."""
     wanted = {f"date={day:%Y-%m-%d}" for day in days_of(start, end)}
-    prefixes = (f"predictions/{model}/package={package_version}/", f"labelled/{model}/")
+    prefixes = (layout.predictions_prefix(model, package_version), layout.labelled_prefix(model))
     first = f"date={start:%Y-%m-%d}"
     sizes = [row_objects.list_sizes(s3, bucket, prefix, start_after=prefix + first) for prefix in prefixes]
     return sum(size for listed in sizes for key, size in listed.items() if key.split("/")[-2] in wanted)

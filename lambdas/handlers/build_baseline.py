@@ -35,7 +35,7 @@ from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from kedge.stored import REFERENCE
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.bucket.baselines import decode_reference
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
@@ -100,8 +100,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     s3 = clients.s3()
     config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
-    prefix = training_data.run_prefix(request.model, request.run)
-    scored = f"{training_data.scored_prefix(request.model, request.run)}/challenger"
+    prefix = layout.retraining_prefix(request.model, request.run)
+    scored = f"{layout.scored_prefix(request.model, request.run)}/challenger"
     training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
     truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
     row_ids = truth.column(ROW_ID).to_pylist()

@@ -17,7 +17,7 @@ from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.performance.paired import Numbers
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import package_schemas, timeline
+from lambdas.adapters.bucket import layout, package_schemas, timeline
 from lambdas.adapters.bucket.sensitive_columns import with_sensitive
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training import training_data, transform_outputs
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     s3 = clients.s3()
     config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
     report = judge(s3, settings.data_bucket, request, config)
-    key = f"{training_data.run_prefix(request.model, request.run)}/gate.json"
+    key = f"{layout.retraining_prefix(request.model, request.run)}/gate.json"
     rows = [row.to_json() for row in report.rows]
     answer = {"verdict": report.verdict, "reasons": list(report.reasons), "rows": rows}
     training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
@@ -68,8 +68,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateReport:
     """Join both models' answers to the truth, row by row."""
-    prefix = training_data.run_prefix(request.model, request.run)
-    scored = training_data.scored_prefix(request.model, request.run)
+    prefix = layout.retraining_prefix(request.model, request.run)
+    scored = layout.scored_prefix(request.model, request.run)
     truth = training_data.load_table(s3, bucket, f"{prefix}/holdout/truth.parquet")
     version = request.champion.package_version
     released = package_schemas.load(s3, bucket, config, version) if version else config

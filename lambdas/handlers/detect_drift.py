@@ -7,16 +7,16 @@ from typing import Any
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import package_schemas, reports
+from lambdas.adapters.bucket import layout, package_schemas, reports
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.judge_window import Judged, Place, judge_window
+from lambdas.steps.judge_window import Judged, JudgePlace, judge_window
 from lambdas.steps.requests import JudgeRequest
 from lambdas.steps.tell_window import WindowDesk, tell
 from report.drift_page import render_drift_page
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if champion is None:
         return {"severity": None, "reason": f"{request.model} is not deployed"}
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
-    place = Place(settings.data_bucket, settings.state_table, config, champion.package_version)
+    place = JudgePlace(settings.data_bucket, settings.state_table, config, champion.package_version)
     judged = judge_window(request, place, champion.baseline)
     report = judged.report
     key = keep(judged, request, place)
@@ -58,10 +58,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"severity": report.severity.value, "report_key": key}
 
 
-def keep(judged: Judged, request: JudgeRequest, place: Place) -> str:
+def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
     """Write the report, its page and Model Monitor's files; a rerun on the same objects overwrites itself."""
     report = judged.report
-    s3, prefix = clients.s3(), reports.window_prefix(report.model, report.baseline, report.end)
+    s3, prefix = clients.s3(), layout.window_prefix(report.model, report.baseline, report.end)
     for name, content in judged.monitor_files.items():
         reports.save_json(s3, place.bucket, f"{prefix}/{name}.json", content)
     key = f"{prefix}/drift-r{report.revision}.json"
@@ -78,14 +78,14 @@ def keep(judged: Judged, request: JudgeRequest, place: Place) -> str:
     return key
 
 
-def remember(judged: Judged, request: JudgeRequest, place: Place) -> None:
+def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
     """Leave the window's verdicts where the decision finds them: what the columns say, for no model mends a silent endpoint."""
     report, answers = judged.report, judged.verdicts
     verdict = WindowVerdict(
         report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
     )
     live = judged.quality.judged_metrics if judged.quality else ()
-    window = JudgedWindow(
+    window = StoredWindow(
         verdict,
         place.package_version,
         report.manifests_digest,

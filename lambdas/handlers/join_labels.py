@@ -8,7 +8,7 @@ from typing import Any
 from kedge.config.model import ModelConfig
 from kedge.labels.join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
 from lambdas.adapters import athena_joins, athena_queries, clients, queues
-from lambdas.adapters.bucket import days, label_days, package_schemas
+from lambdas.adapters.bucket import days, label_days, layout, package_schemas
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
@@ -60,7 +60,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 request.unmeasured(why).model_dump(mode="json", exclude_none=True),
             )
         raise
-    body = request.answered(athena_joins.run_prefix(config.model, run)).model_dump(mode="json", exclude_none=True)
+    body = request.answered(layout.join_prefix(config.model, run)).model_dump(mode="json", exclude_none=True)
     queues.send(clients.sqs(), settings.performance_queue_url, body)
     logger.info("joined", model=request.model, objects_read=objects_read)
     return body
@@ -87,7 +87,7 @@ def join(
         last=asked[-1],
     )
     labels = label_days.day_keys(s3, bucket, config.model, first=asked[0], last=asked[-1])
-    prefix, schema = athena_joins.run_prefix(config.model, run), joined_schema(config, request.columns)
+    prefix, schema = layout.join_prefix(config.model, run), joined_schema(config, request.columns)
     athena_joins.save_inputs(s3, bucket, prefix, answers=parts, labels=labels, schema=schema)
     if parts:
         answers_at, labels_at, _ = athena_joins.locations(bucket, config.model, f"${{{RUN}}}")

@@ -46,7 +46,7 @@ class Settings(Environment):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class LabelStretch:
     """What is measured for a window: answers since `start`, and what was folded and known of their labels before."""
 
     start: datetime
@@ -98,7 +98,7 @@ def pass_on(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
 
 def stretch_of(
     request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, has_time: Callable[[], bool]
-) -> Stretch:
+) -> LabelStretch:
     """Fold the labels that have come; reach further back where the horizon leaves too little of the window ripe."""
     horizon = config.labels.label_horizon_days
     if horizon is None:
@@ -108,11 +108,11 @@ def stretch_of(
         tell(request, fold.gauges())
         raise LabelsUnfoldedError(model=config.model, files=fold.files)
     start = max(performance_start(request.window.start, request.window.end, horizon or 0.0), champion.promoted_at)
-    return Stretch(start, fold, horizon)
+    return LabelStretch(start, fold, horizon)
 
 
 def measure(
-    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: Stretch
+    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: LabelStretch
 ) -> dict[str, Any]:
     """Gather, judge and keep; return what the next stages need."""
     s3, bucket = clients.s3(), settings.data_bucket
@@ -165,7 +165,7 @@ def with_values_beside(rows: LabelledRows, settings: Settings, config: ModelConf
 
 
 def measured_rows(
-    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: Stretch
+    request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, stretch: LabelStretch
 ) -> tuple[LabelledRows | None, LabelHorizon]:
     """The answers with their labels, and the horizon that they teach."""
     dynamodb, table, remembered = clients.dynamodb(), settings.state_table, stretch.horizon_days

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from lambdas.adapters import clients
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.training import artefacts, finished_trainings
 from lambdas.adapters.training.finished_trainings import FinishedTraining
 from lambdas.entry import entry
@@ -42,7 +43,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Copy the artefact to where no job can write, note that it is there, and say its digest."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    key = artefacts.pinned_key(request.model, request.job)
+    key = layout.artefact_key(request.model, request.job)
     sha256 = artefacts.pin(clients.s3(), settings.data_bucket, source_uri=request.artefact_uri, key=key)
     # A machine that began before these were told does not say them.
     if uses := request.uses:

@@ -33,7 +33,7 @@ class Settings(Environment):
     kms_key_id: str | None = None
 
 
-class Asked(BaseModel, frozen=True):
+class ReleaseAsked(BaseModel, frozen=True):
     """The part of the execution's input that only a roll-back has."""
 
     rollback: dict[str, str] | None = None
@@ -47,7 +47,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     package_arn: str
     mark: str = ""
-    request: Asked = Asked()
+    request: ReleaseAsked = ReleaseAsked()
 
 
 @entry

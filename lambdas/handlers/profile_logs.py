@@ -20,7 +20,7 @@ from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.day_folding import Folded, Place, fold_day, uncounted
+from lambdas.steps.day_folding import CountingPlace, Folded, fold_day, uncounted
 from lambdas.steps.requests import ProfileRequest
 
 # A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
@@ -42,7 +42,7 @@ class Settings(Environment):
 
 
 @dataclass(frozen=True)
-class Package:
+class CountedPackage:
     """A package whose answers are counted: on its own cells, and read by its own schema."""
 
     version: str
@@ -90,10 +90,14 @@ def view_of(request: ProfileRequest, settings: Settings, champion: Champion | No
     )
 
 
-def places_of(days: Iterable[date], settings: Settings, packages: list[Package], view: LookBack) -> list[Place]:
+def places_of(
+    days: Iterable[date], settings: Settings, packages: list[CountedPackage], view: LookBack
+) -> list[CountingPlace]:
     """Each package's days, in their order."""
     return [
-        Place(settings.data_bucket, found.config, found.version, found.baseline, day, only_gains=view.is_behind(day))
+        CountingPlace(
+            settings.data_bucket, found.config, found.version, found.baseline, day, only_gains=view.is_behind(day)
+        )
         for day in days
         for found in packages
     ]
@@ -101,7 +105,7 @@ def places_of(days: Iterable[date], settings: Settings, packages: list[Package],
 
 def packages(
     config: ModelConfig, request: ProfileRequest, settings: Settings, champion: Champion | None, *, has_backlog: bool
-) -> list[Package]:
+) -> list[CountedPackage]:
     """The champion's package, and those that were tried or replaced within the last days."""
     versions = set(served.load(clients.dynamodb(), settings.state_table, config.model, now=request.time))
     if champion:
@@ -121,14 +125,14 @@ def packages(
     return sorted(found, key=lambda package: package.version)
 
 
-def package_of(config: ModelConfig, settings: Settings, version: str) -> Package:
+def package_of(config: ModelConfig, settings: Settings, version: str) -> CountedPackage:
     """A package by its baseline, which is named like it, and by its own schema."""
     s3, bucket = clients.s3(), settings.data_bucket
     baseline = baselines.load_baseline(s3, bucket, config.model, version)
-    return Package(version, baseline, package_schemas.load(s3, bucket, config, version))
+    return CountedPackage(version, baseline, package_schemas.load(s3, bucket, config, version))
 
 
-def fold_days(places: list[Place], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:
+def fold_days(places: list[CountingPlace], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:
     """Fold one day after the other; one that fails keeps no other waiting, and its error is for the end."""
     folded, failed = list[Folded](), None
     for place in places:
@@ -148,7 +152,7 @@ def go_on(request: ProfileRequest, settings: Settings, *, has_progress: bool) ->
     logger.info("not all is counted: the time is over", model=request.model, round=request.round)
 
 
-def tell_uncounted(leaving: list[Place], request: ProfileRequest, settings: Settings) -> None:
+def tell_uncounted(leaving: list[CountingPlace], request: ProfileRequest, settings: Settings) -> None:
     """Say which days leave the look-back with objects that are not counted; once a day."""
     dynamodb, table, model = clients.dynamodb(), settings.state_table, request.model
     objects = dict[date, int]()

@@ -25,14 +25,14 @@ from kedge.retraining.snapshot import (
     without_unscorable,
 )
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.training import finished_trainings, training_data, training_jobs
 from lambdas.adapters.training.served_models import copied_model_request
-from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.adapters.training.transform_outputs import PERMUTED
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -174,7 +174,7 @@ def gather(
         known_horizon_days=learnt,
         champion=champion.schema_beside(config) if champion else None,
     )
-    return history, [*answered.parts, *([training_data.initial_key(request.model)] if initial is not None else [])]
+    return history, [*answered.parts, *([layout.initial_key(request.model)] if initial is not None else [])]
 
 
 def manifest_facts(history: LabelledHistory, sources: list[str]) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def write(
     champion: Serving | None,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Write the snapshot's files, then the manifest that vouches for them; also the digests of what the job learns from."""
-    s3, prefix = clients.s3(), training_data.run_prefix(request.model, request.run)
+    s3, prefix = clients.s3(), layout.retraining_prefix(request.model, request.run)
     holdout, permuted = scored_key(config, "rows"), permuted_rows(split.holdout, config)
     contents = {
         f"{LEARNT}train.csv": (split.training, training_csv(split.training), "text/csv"),
@@ -281,10 +281,10 @@ def scored_key(config: ModelConfig, name: str) -> str:
 
 def jobs(request: Request, settings: Settings, config: ModelConfig, champion: Serving | None) -> dict[str, Any]:
     """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
-    base = f"s3://{settings.data_bucket}/{training_data.run_prefix(request.model, request.run)}"
-    trained = f"s3://{settings.data_bucket}/{training_data.trained_prefix(request.model, request.run)}"
-    scored = f"s3://{settings.data_bucket}/{training_data.scored_prefix(request.model, request.run)}"
-    workshop = Workshop(
+    base = f"s3://{settings.data_bucket}/{layout.retraining_prefix(request.model, request.run)}"
+    trained = f"s3://{settings.data_bucket}/{layout.trained_prefix(request.model, request.run)}"
+    scored = f"s3://{settings.data_bucket}/{layout.scored_prefix(request.model, request.run)}"
+    workshop = TrainingWorkshop(
         image=training_jobs.image_of(config, settings.training_images),
         source_uri=settings.training_source_uri,
         training_role_arn=settings.training_role_arn,

@@ -31,7 +31,7 @@ class Settings(Environment):
     event_topic_arn: str
 
 
-class Asked(BaseModel, frozen=True):
+class RollbackAsked(BaseModel, frozen=True):
     """The part of the execution's input that people are told with each message: a roll-back's, from where to where and why."""
 
     rollback: dict[str, str] | None = None
@@ -44,7 +44,7 @@ class Request(BaseModel, frozen=True):
     kind: str
     time: AwareDatetime
     detail: dict[str, Any] = {}
-    request: Asked = Asked()
+    request: RollbackAsked = RollbackAsked()
 
     @property
     def told(self) -> dict[str, Any]:

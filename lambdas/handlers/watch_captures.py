@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.capture.check import CaptureCheck, check_captures
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
+from lambdas.adapters.bucket import inference_logs, layout, package_schemas, timeline
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
@@ -88,7 +88,7 @@ def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Set
     """Some records of the last hours."""
     start, endpoint = max(now - LOOK_BACK, champion.promoted_at), config.endpoint
     for day in sorted({start.date(), now.date()}, reverse=True):
-        prefix = inference_logs.capture_prefix(
+        prefix = layout.captured_day_prefix(
             config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
         )
         if lines := inference_logs.sample_after(clients.s3(), settings.data_bucket, prefix, start):

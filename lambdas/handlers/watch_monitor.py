@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import inference_logs
+from lambdas.adapters.bucket import inference_logs, layout
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -68,7 +68,7 @@ def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings:
     if start >= end:
         return 0.0
     for day in {start.date(), end.date()}:
-        prefix = inference_logs.capture_prefix(
+        prefix = layout.captured_day_prefix(
             config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
         )
         if inference_logs.any_after(clients.s3(), settings.data_bucket, prefix, start):

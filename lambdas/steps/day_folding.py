@@ -18,7 +18,7 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, inference_logs, predictions, row_objects
+from lambdas.adapters.bucket import days, inference_logs, layout, predictions, row_objects
 from lambdas.adapters.bucket.counted_ids import CountedIds
 from lambdas.adapters.bucket.inference_logs import Captured
 
@@ -30,7 +30,7 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class Place:
+class CountingPlace:
     """One package's day; of one that only gains, objects that changed or vanished stay counted as they were."""
 
     bucket: str
@@ -43,12 +43,12 @@ class Place:
     @property
     def key(self) -> str:
         """Where the day is kept."""
-        return days.day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
+        return layout.profile_day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
 
     def listing(self) -> dict[str, Captured]:
         """The capture objects that are there."""
         endpoint = self.config.endpoint
-        prefix = inference_logs.capture_prefix(
+        prefix = layout.captured_day_prefix(
             self.config.model, self.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=self.day
         )
         return inference_logs.list_captured(clients.s3(), self.bucket, prefix)
@@ -68,13 +68,13 @@ class Folded:
     is_whole: bool = True
 
 
-def uncounted(place: Place) -> int:
+def uncounted(place: CountingPlace) -> int:
     """How many capture objects of a day are not counted."""
     known, _ = days.load_day(clients.s3(), place.bucket, place.key)
     return len(place.plan(known, place.listing()).keys)
 
 
-def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folded:
+def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) -> Folded:
     """Count what is new, batch by batch, each saved before the next is read; stop when the time is over.
 
     A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
@@ -108,7 +108,7 @@ def fold_day(place: Place, has_time: Callable[[], bool] = lambda: True) -> Folde
     raise DayContendedError(key=place.key, attempts=ATTEMPTS)
 
 
-def count(place: Place, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
+def count(place: CountingPlace, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
     """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
     etags, tally = dict[str, str](), LineTally()
     added = DayProfile()
@@ -121,7 +121,7 @@ def count(place: Place, known: DayProfile, keys: list[str], ids: CountedIds) -> 
 
 
 def _opened(
-    place: Place, keys: list[str], etags: dict[str, str], tally: LineTally
+    place: CountingPlace, keys: list[str], etags: dict[str, str], tally: LineTally
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
     for key in keys:
@@ -136,7 +136,7 @@ def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Itera
 
 
 def _count_batch(
-    place: Place, batch: CaptureBatch, parts: tuple[str, ...], read: list[str], ids: CountedIds
+    place: CountingPlace, batch: CaptureBatch, parts: tuple[str, ...], read: list[str], ids: CountedIds
 ) -> DayProfile:
     s3, config = clients.s3(), place.config
     if batch.quarantined:

@@ -26,7 +26,7 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, package_schemas, predictions
+from lambdas.adapters.bucket import days, layout, package_schemas, predictions
 from lambdas.steps.requests import Window
 
 
@@ -62,10 +62,10 @@ def load_seasonal_baseline(ruler: Ruler, window: Window) -> SeasonalBaseline | N
 def on_edges(ruler: Ruler, version: str, day: date) -> DayProfile:
     """A package's day on the champion's edges: another package's rows are counted once more, and kept for the next window."""
     s3, bucket, model = clients.s3(), ruler.bucket, ruler.config.model
-    original, _ = days.load_day(s3, bucket, days.day_key(model, version, version, day))
+    original, _ = days.load_day(s3, bucket, layout.profile_day_key(model, version, version, day))
     if version == ruler.package_version:
         return original
-    key = days.day_key(model, version, ruler.baseline.baseline, day)
+    key = layout.profile_day_key(model, version, ruler.baseline.baseline, day)
     known, etag = days.load_day(s3, bucket, key)
     if known.manifest == original.manifest:
         return known

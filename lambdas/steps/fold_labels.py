@@ -30,7 +30,7 @@ from kedge.labels.records import parse_labels
 from kedge.labels.search import Found, find_rows, given_up, search_days
 from kedge.own_columns import ROW_ID, SOURCE
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import label_days, label_files, row_objects
+from lambdas.adapters.bucket import label_days, label_files, layout, row_objects
 from lambdas.adapters.bucket.answered_ids import AnsweredIds
 from lambdas.adapters.bucket.row_objects import Stretches
 
@@ -52,7 +52,7 @@ STATE, WAITS, MATCHED, UNKNOWN = "state", 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Place:
+class LabelPlace:
     """A model's labels, at a logical time."""
 
     bucket: str
@@ -78,7 +78,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Step:
+class FoldStep:
     """What is looked for at a time: the labels that wait in one object, and a batch of new ones."""
 
     slot: int
@@ -100,7 +100,7 @@ def fold_labels(
     Whatever is interrupted is done again: the ledger is written last, merging a label again changes nothing, and a run that lost
     a race merges into what the winner wrote. A run whose time is over stops between two steps.
     """
-    place, s3 = Place(bucket, config, now, horizon_days), clients.s3()
+    place, s3 = LabelPlace(bucket, config, now, horizon_days), clients.s3()
     ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
     since = ledger.listed_since(now, every_run_days=LISTED_DAYS, look_back_days=LABEL_LOOK_BACK_DAYS)
     is_sweep = since is None or now - since > timedelta(days=LISTED_DAYS)
@@ -122,7 +122,9 @@ def fold_labels(
     )
 
 
-def steps(place: Place, ledger: LabelLedger, listing: Mapping[str, str], left: Mapping[int, int]) -> Iterator[Step]:
+def steps(
+    place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str], left: Mapping[int, int]
+) -> Iterator[FoldStep]:
     """Every object of labels that wait once, and every batch with one that has room for what will be left of it.
 
     Parameters
@@ -141,13 +143,13 @@ def steps(place: Place, ledger: LabelLedger, listing: Mapping[str, str], left: M
             slot = unseen.pop(0) if unseen else next((slot for slot in left if left[slot] < SLOT_LABELS), len(left))
             waiting = load(slot)
             is_taken = waiting[0].num_rows < SLOT_LABELS
-            yield Step(slot, waiting, batch if is_taken else Batch(), is_last and is_taken and not unseen)
+            yield FoldStep(slot, waiting, batch if is_taken else Batch(), is_last and is_taken and not unseen)
     while unseen:
         slot = unseen.pop(0)
-        yield Step(slot, load(slot), Batch(), not unseen)
+        yield FoldStep(slot, load(slot), Batch(), not unseen)
 
 
-def batches(place: Place, ledger: LabelLedger, listing: Mapping[str, str]) -> Iterator[tuple[Batch, bool]]:
+def batches(place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str]) -> Iterator[tuple[Batch, bool]]:
     """The lines of the files collected before now, a bounded amount at a time, and which batch is the last; it may be empty."""
     times = {key: label_files.collected_at(key, place.config.model) for key in ledger.new_files(listing)}
     undated = {key: listing[key] for key, time in times.items() if time is None}
@@ -165,7 +167,7 @@ def batches(place: Place, ledger: LabelLedger, listing: Mapping[str, str]) -> It
 
 
 def _opened(
-    place: Place, ledger: LabelLedger, due: list[str], listing: Mapping[str, str], opened: dict[str, Stretches]
+    place: LabelPlace, ledger: LabelLedger, due: list[str], listing: Mapping[str, str], opened: dict[str, Stretches]
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the files that are due one by one, behind what has been read of them; one that vanished meanwhile is left out."""
     s3, bucket = clients.s3(), place.bucket
@@ -198,7 +200,7 @@ def _batch_of(block: Block, opened: dict[str, Stretches], begun: set[str], colle
     return batch
 
 
-def fold_step(place: Place, answers: AnsweredIds, step: Step) -> tuple[FoldedFiles, FoldReport]:
+def fold_step(place: LabelPlace, answers: AnsweredIds, step: FoldStep) -> tuple[FoldedFiles, FoldReport]:
     """Put new labels, and those that wait, where their rows are."""
     batch, known = step.batch, step.waiting[0]
     fresh, broken = read_labels(place, batch)
@@ -222,7 +224,7 @@ def fold_step(place: Place, answers: AnsweredIds, step: Step) -> tuple[FoldedFil
     return FoldedFiles(batch.files, broken, unknown, batch.partial, batch.continued, step.slot + 1), report
 
 
-def read_labels(place: Place, batch: Batch) -> tuple[pa.Table, dict[str, dict[str, int]]]:
+def read_labels(place: LabelPlace, batch: Batch) -> tuple[pa.Table, dict[str, dict[str, int]]]:
     """The labels of a batch, and how many records of each file are broken, by reason."""
     labels, fields = place.config.labels, place.config.labels.fields
     tables, broken = [waiting_schema(fields).empty_table()], {key: dict(found) for key, found in batch.broken.items()}
@@ -237,7 +239,7 @@ def read_labels(place: Place, batch: Batch) -> tuple[pa.Table, dict[str, dict[st
     return pa.concat_tables(tables), broken
 
 
-def fold_day(place: Place, day: date, labels: pa.Table) -> None:
+def fold_day(place: LabelPlace, day: date, labels: pa.Table) -> None:
     """Merge labels into a day; a run that lost the race merges them into what the winner wrote."""
     s3, bucket = clients.s3(), place.bucket
     for _ in range(ATTEMPTS):
@@ -245,7 +247,7 @@ def fold_day(place: Place, day: date, labels: pa.Table) -> None:
         merged = merge_labels(known, labels)
         if merged.equals(known) or label_days.save_day(s3, bucket, place.config.model, day, merged, etag=etag):
             return
-    raise DayContendedError(key=label_days.day_key(place.config.model, day), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.label_day_key(place.config.model, day), attempts=ATTEMPTS)
 
 
 def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
@@ -255,7 +257,7 @@ def with_state(rows: pa.Table, found: Found, now: datetime) -> pa.Table:
     return searched.append_column(STATE, pa.array(state, pa.int8()))
 
 
-def settle(place: Place, step: Step, looked: pa.Table, fresh: pa.Table) -> tuple[int, dict[str, int]]:
+def settle(place: LabelPlace, step: FoldStep, looked: pa.Table, fresh: pa.Table) -> tuple[int, dict[str, int]]:
     """Keep the labels that still wait; return how many, and how many were given up of each file."""
     s3, model, slot, (waiting, etag) = clients.s3(), place.config.model, step.slot, step.waiting
     for _ in range(ATTEMPTS):
@@ -269,15 +271,15 @@ def settle(place: Place, step: Step, looked: pa.Table, fresh: pa.Table) -> tuple
             gone = settled.filter(pc.equal(settled.column(STATE), UNKNOWN))
             return left.num_rows, dict(Counter(gone.column(SOURCE).to_pylist()))
         waiting, etag = label_days.load_waiting(s3, place.bucket, slot=slot, **place.which)
-    raise DayContendedError(key=label_days.waiting_key(model, slot), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.waiting_labels_key(model, slot), attempts=ATTEMPTS)
 
 
 def note(
-    place: Place, before: tuple[LabelLedger, str | None], folded: FoldedFiles, *, is_last: bool, is_sweep: bool
+    place: LabelPlace, before: tuple[LabelLedger, str | None], folded: FoldedFiles, *, is_last: bool, is_sweep: bool
 ) -> tuple[LabelLedger, str | None]:
     """Write into the ledger what was folded; return it as it stands."""
     s3, bucket, (ledger, etag) = clients.s3(), place.bucket, before
-    first = label_files.label_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
+    first = layout.collected_labels_prefix(place.config.model, place.now - timedelta(days=LABEL_LOOK_BACK_DAYS))
     for _ in range(ATTEMPTS):
         noted = ledger.with_folded(folded, before=before[0])
         # Before the first file has come no backlog has been folded: it may be of any age.
@@ -289,4 +291,4 @@ def note(
         if label_days.save_ledger(s3, bucket, place.config.model, noted, etag=etag):
             return (noted, None) if is_last else label_days.load_ledger(s3, bucket, **place.which)
         ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
-    raise DayContendedError(key=label_days.ledger_key(place.config.model), attempts=ATTEMPTS)
+    raise DayContendedError(key=layout.label_ledger_key(place.config.model), attempts=ATTEMPTS)

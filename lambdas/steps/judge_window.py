@@ -19,7 +19,7 @@ from kedge.profile.design_effect import design_effects
 from kedge.quality.kept import KeptQuality
 from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import baselines, days, kept_quality, reports
+from lambdas.adapters.bucket import baselines, days, kept_quality, layout, reports
 from lambdas.adapters.state import served, windows
 from lambdas.steps.earlier_hours import Ruler, load_seasonal_baseline
 from lambdas.steps.requests import CADENCES, JudgeRequest, Window
@@ -29,7 +29,7 @@ Days = Mapping[date, DayProfile]
 
 
 @dataclass(frozen=True)
-class Place:
+class JudgePlace:
     """Whose window it is, and where its facts are found."""
 
     bucket: str
@@ -43,7 +43,7 @@ class Place:
         return CADENCES[self.config.cadence.judge]
 
 
-def gather_facts(place: Place, request: JudgeRequest, counted: Days) -> WindowFacts:
+def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Put together what the champion's days, the state table and CloudWatch know of the window."""
     start, end = request.window.start, request.window.end
     facts = WindowFacts(
@@ -58,7 +58,7 @@ def gather_facts(place: Place, request: JudgeRequest, counted: Days) -> WindowFa
     return with_stretch(facts, place, request, counted) if end - place.cadence >= start else facts
 
 
-def with_stretch(facts: WindowFacts, place: Place, request: JudgeRequest, counted: Days) -> WindowFacts:
+def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
     end, endpoint = request.window.end, place.config.endpoint
     invocations = metrics.endpoint_invocations(
@@ -77,7 +77,7 @@ def rows_of(day: DayProfile) -> dict[int, int]:
     return {hour: profile.rows for hour, profile in day.hours.items()}
 
 
-def earlier_weeks(place: Place, end: datetime) -> list[tuple[int, ...]]:
+def earlier_weeks(place: JudgePlace, end: datetime) -> list[tuple[int, ...]]:
     """Rows of the same hours in earlier weeks, whichever package answered them, as they were judged then."""
     ends = [end - week * _WEEK for week in range(1, place.config.quality.volume_weeks + 1)]
     found = [windows.load_window(clients.dynamodb(), place.table, place.config.model, end) for end in ends]
@@ -85,7 +85,7 @@ def earlier_weeks(place: Place, end: datetime) -> list[tuple[int, ...]]:
     return [window.rows_by_hour for window in found if window is not None and len(window.rows_by_hour) == hours]
 
 
-def count_requests(place: Place, request: JudgeRequest, counted: Days) -> int:
+def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> int:
     """Captured requests of the new stretch, of every package that answered: the endpoint counts them together."""
     model, start, end = place.config.model, request.window.end - place.cadence, request.window.end
     answered = [counted]
@@ -130,7 +130,7 @@ class Judged:
         return {"performance": dict(self.quality.document)} if self.quality else {}
 
 
-def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Judged:
+def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -> Judged:
     """Sum the window's hours and judge them with what the labels say."""
     s3, bucket, config = clients.s3(), place.bucket, place.config
     start, end = request.window.start, request.window.end
@@ -167,7 +167,9 @@ def judge_window(request: JudgeRequest, place: Place, baseline_name: str) -> Jud
         "statistics": window_statistics(baseline, window),
         "constraint_violations": constraint_violations(report, config),
     }
-    constraints = reports.load_json(s3, bucket, f"baselines/{config.model}/{baseline_name}/constraints.json")
+    constraints = reports.load_json(
+        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, "constraints.json")
+    )
     files |= {"constraints": constraints} if constraints else {}
     return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)
 

@@ -28,7 +28,7 @@ from kedge.slices.counts import SliceCounts
 from kedge.slices.fairness import WindowRows, sensitive_counts
 from kedge.slices.judgement import CountedSlices, count_slices
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import baselines, kept_quality, reports
+from lambdas.adapters.bucket import baselines, kept_quality, layout
 from lambdas.adapters.bucket.baselines import Reference
 from lambdas.adapters.state import track_records
 from lambdas.steps.fold_labels import LABEL_LOOK_BACK_DAYS
@@ -73,7 +73,7 @@ def measure_window(
 
 def performance_key(model: str, baseline: str, end: datetime) -> str:
     """Where it is kept what was measured of a window."""
-    return f"{reports.window_prefix(model, baseline, end)}/performance.json"
+    return f"{layout.window_prefix(model, baseline, end)}/performance.json"
 
 
 def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceCounts | None) -> QualityEvidence:

@@ -19,7 +19,7 @@ from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.state import alert_episodes, windows
 from lambdas.adapters.times import to_text
-from lambdas.steps.judge_window import Judged, Place
+from lambdas.steps.judge_window import Judged, JudgePlace
 from report.alert_text import render_alert
 
 ATTEMPTS = 5
@@ -29,7 +29,7 @@ ATTEMPTS = 5
 class WindowDesk:
     """Where a window's news goes, and when it was judged."""
 
-    place: Place
+    place: JudgePlace
     messages: telling.Desk
     time: datetime
 
@@ -92,7 +92,7 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) 
     alert(detail | {"alarm_episode": told | {"reminder_days": place.config.alerts.reminder_days}}, desk, remember)
 
 
-def judged_since(end: datetime, place: Place) -> bool:
+def judged_since(end: datetime, place: JudgePlace) -> bool:
     """Whether a newer window was judged, and showed something: while no episode is known, it was in order."""
     found = windows.load_windows(clients.dynamodb(), place.table, place.config.model, since=end)
     return any(w.verdict.end > end and w.verdict.drift is not Severity.INSUFFICIENT_DATA for w in found)
@@ -118,7 +118,7 @@ def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], objec
     )
 
 
-def lasting(judged: Judged, place: Place) -> QualityVerdicts:
+def lasting(judged: Judged, place: JudgePlace) -> QualityVerdicts:
     """The verdicts on the answers; a measured loss that has not lasted as long as the YAML asks for is a warning."""
     policy, report, answers = place.config.performance, judged.report, judged.verdicts
     if answers.measured is not Severity.CRITICAL or policy.breaches == 1:
@@ -147,7 +147,7 @@ def timeline_detail(judged: Judged, key: str) -> dict[str, Any]:
     return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
 
 
-def goes_blind(judged: Judged, place: Place) -> bool:
+def goes_blind(judged: Judged, place: JudgePlace) -> bool:
     """Whether this is the second whole window in a row in which nothing could be judged."""
     report = judged.report
     if not is_blind(report.columns_severity, judged.verdicts.measured):
@@ -165,7 +165,7 @@ def goes_blind(judged: Judged, place: Place) -> bool:
     return newly_blind([True, *blind])
 
 
-def is_young(start: datetime, end: datetime, place: Place) -> bool:
+def is_young(start: datetime, end: datetime, place: JudgePlace) -> bool:
     """Whether a window begins with the promotion and is still growing: that it holds little is no sign of blindness."""
     return end - start < timedelta(days=place.config.cadence.window_days)
 

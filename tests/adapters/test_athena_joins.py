@@ -6,13 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from lambdas.adapters import athena_joins
+from lambdas.adapters.bucket import layout
 from tests.adapters.aws import moto_client
 
 START, END = datetime(2016, 1, 4, 6, tzinfo=UTC), datetime(2016, 1, 6, tzinfo=UTC)
 SCHEMA = pa.schema(
     [("kedge_row_id", pa.string()), ("kedge_time", pa.timestamp("us", "UTC")), ("Lead Time", pa.float64())]
 )
-PREFIX = athena_joins.run_prefix("m", "7-abc")
+PREFIX = layout.join_prefix("m", "7-abc")
 
 
 @pytest.fixture
@@ -76,4 +77,4 @@ def test_a_join_without_rows_has_no_files_and_is_an_empty_table(s3):
 
 def test_a_join_tells_whose_answers_it_holds():
     assert athena_joins.package_of(PREFIX) == "7"
-    assert athena_joins.package_of(athena_joins.run_prefix("a-model", "12-0f-3e")) == "12"
+    assert athena_joins.package_of(layout.join_prefix("a-model", "12-0f-3e")) == "12"

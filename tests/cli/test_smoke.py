@@ -9,10 +9,10 @@ from cli.smoke.model import DEFINITION, MODEL, Row, draw_rows, load_definition
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.run import chosen_steps, take
 from cli.smoke.steps.alert_path import prove as prove_alert_path
-from cli.smoke.waiting import Waiting
+from cli.smoke.waiting import SmokeWaiting
 
 
-class Instant(Waiting):
+class Instant(SmokeWaiting):
     """Time that passes when it is waited for."""
 
     def pause(self, seconds: float) -> None:
@@ -96,7 +96,7 @@ def test_waiting_ends_with_the_first_true_answer_or_with_its_time():
     assert 40 <= waiting.elapsed_seconds < 60
     assert waiting.until(lambda: "", minutes=1, pause_seconds=20) == ""
     with pytest.raises(BadInputError, match="prints the address of its clock"):
-        Waiting("file:///etc/passwd")
+        SmokeWaiting("file:///etc/passwd")
 
 
 def test_the_bundled_model_can_be_followed_and_its_rows_are_in_the_order_of_its_payload():

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from kedge.config.model import ModelConfig
 from kedge.labels.fold import FoldReport
 from kedge.profile.day import DayProfile, encode_day
-from lambdas.adapters.bucket import days, label_days
+from lambdas.adapters.bucket import days, label_days, layout
 from lambdas.steps.fold_labels import fold_labels
 from tests.handlers.aws_world import BUCKET, MODEL, World
 
@@ -29,7 +29,7 @@ def answer_ids(world: World, day: date, ids: list[str], *, version: str = "1") -
     times = pa.array([noon] * len(ids), pa.timestamp("us", "UTC"))
     pq.write_table(pa.table({"kedge_row_id": ids, "kedge_time": times, "prediction": [0.5] * len(ids)}), sink)
     world.put(part, sink.getvalue())
-    key = days.day_key(MODEL, version, version, day)
+    key = layout.profile_day_key(MODEL, version, version, day)
     known, _ = days.load_day(world.s3, BUCKET, key)
     world.put(key, encode_day(known.folded(DayProfile(parts=(part,)))))
 

@@ -9,7 +9,7 @@ from kedge.retraining.decision import WindowVerdict, run_name
 from kedge.severity import Severity
 from lambdas.adapters import executions
 from lambdas.adapters.state import windows
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.times import to_text
 from lambdas.handlers.decide_retraining import handler
 from tests.handlers.aws_world import CONTEXT
@@ -29,7 +29,7 @@ def world(monkeypatch):
 def judged(world, performance: Severity, *, end: datetime = NOW, new_rows: int = 2000, version: str = "1") -> None:
     end = end.replace(hour=0)
     verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, performance)
-    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, version, "d", 1, new_rows))
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, version, "d", 1, new_rows))
 
 
 def lost(world, **facts) -> None:

@@ -19,7 +19,7 @@ from kedge.severity import Severity
 from lambdas.adapters.bucket import days
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import alert_episodes, served, windows
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT
@@ -143,7 +143,7 @@ def test_drift_that_stays_is_mailed_once_and_again_after_four_weeks(world):
 
 def judged_after(world, drift: Severity) -> None:
     verdict = WindowVerdict(END - timedelta(days=21), END + timedelta(days=7), drift, None)
-    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "1", "d", 1, 0))
 
 
 def test_a_window_that_is_judged_after_a_newer_one_is_kept_but_decides_and_begins_nothing(world, bookings):
@@ -415,7 +415,7 @@ def test_the_weeks_volume_is_compared_with_those_that_were_judged_before(world, 
         end = END - timedelta(days=7 * weeks_ago)
         verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, None)
         # Another package answered then: its rows are rows.
-        judged = JudgedWindow(verdict, "0", "d", 1, 0, tuple([40 + weeks_ago] * 168))
+        judged = StoredWindow(verdict, "0", "d", 1, 0, tuple([40 + weeks_ago] * 168))
         windows.save_window(world.dynamodb, TABLE, MODEL, judged)
     run()
     found = quality_of(world)["volume"]
@@ -465,7 +465,7 @@ def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, booki
     before = WindowVerdict(
         datetime(2015, 11, 9, tzinfo=UTC), datetime(2015, 12, 7, tzinfo=UTC), Severity.OK, Severity.CRITICAL
     )
-    windows.save_window(world.dynamodb, TABLE, MODEL, windows.JudgedWindow(before, "1", "d", 1, 0))
+    windows.save_window(world.dynamodb, TABLE, MODEL, windows.StoredWindow(before, "1", "d", 1, 0))
     run(performance_key="reports/p.json")
     assert len(world.mails()) == 1
 

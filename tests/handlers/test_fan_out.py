@@ -7,7 +7,7 @@ import pytest
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import windows
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import fan_out
 from lambdas.handlers.fan_out import handler
 from tests.handlers.aws_world import CONTEXT
@@ -27,7 +27,7 @@ def world(monkeypatch):
 def judged_until(world, last: datetime) -> None:
     for back in range(6):
         verdict = WindowVerdict(last - (back + 4) * WEEK, last - back * WEEK, Severity.OK, None)
-        windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+        windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "1", "d", 1, 0))
 
 
 def forget_window(world, end: datetime) -> None:

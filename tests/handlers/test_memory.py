@@ -15,7 +15,7 @@ from moto.sagemaker.models import sagemaker_backends
 
 from kedge.capture.id_hashes import encode_hashes, hash_ids
 from kedge.capture.records import BROKEN_MAX
-from lambdas.adapters.bucket import days
+from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
 from tests.handlers.aws_world import ACCOUNT, REGION
 from tests.handlers.bookings import load_bookings
@@ -63,7 +63,7 @@ def captured(world, day: date, rows: int, *, name: str = "a", version: str = "1"
 
 
 def rows_counted(world, day: date) -> int:
-    found, _ = days.load_day(world.s3, BUCKET, days.day_key(MODEL, "1", "1", day))
+    found, _ = days.load_day(world.s3, BUCKET, layout.profile_day_key(MODEL, "1", "1", day))
     return sum(profile.rows for profile in found.hours.values())
 
 
@@ -86,7 +86,7 @@ def test_a_backlog_of_three_days_is_counted_whole_in_little_memory(world, rows):
 def test_ids_that_are_known_take_little_memory(world, known):
     captured(world, DAY, 20_000)
     assert profile(DAY)["error"] is None
-    day, _ = days.load_day(world.s3, BUCKET, days.day_key(MODEL, "1", "1", DAY))
+    day, _ = days.load_day(world.s3, BUCKET, layout.profile_day_key(MODEL, "1", "1", DAY))
     parts = []
     for start in range(0, known, 100_000):
         part = f"predictions/{MODEL}/package=1/date={DAY}/k{start}.parquet"
@@ -95,7 +95,7 @@ def test_ids_that_are_known_take_little_memory(world, known):
             encode_hashes(hash_ids(pa.array([f"known-{n:026d}" for n in range(start, start + 100_000)]))),
         )
         parts.append(part)
-    put(days.day_key(MODEL, "1", "1", DAY), days.encode_day(replace(day, parts=(*day.parts, *parts))))
+    put(layout.profile_day_key(MODEL, "1", "1", DAY), days.encode_day(replace(day, parts=(*day.parts, *parts))))
     captured(world, DAY, 100_000, name="b")
     found = profile(DAY)
     assert (found["error"], found["answer"]["RowsCaptured"]) == (None, 100_000)

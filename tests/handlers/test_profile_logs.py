@@ -23,7 +23,7 @@ from lambdas.adapters.bucket import baselines, days, row_objects
 from lambdas.adapters.state import served
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
 from lambdas.steps import day_folding
-from lambdas.steps.day_folding import Place, fold_day
+from lambdas.steps.day_folding import CountingPlace, fold_day
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings
@@ -216,7 +216,7 @@ def test_a_quiet_run_lists_and_reads_each_day_once(world, bookings):
 def test_two_folds_interleaved_at_every_step_lose_and_double_nothing(world, bookings):
     early, late = hours_of(bookings, 0), hours_of(bookings, 1)
     baseline = baselines.load_baseline(world.s3, BUCKET, MODEL, "1")
-    place = Place(BUCKET, world.config, "1", baseline, DAY)
+    place = CountingPlace(BUCKET, world.config, "1", baseline, DAY)
 
     def arrange():
         for prefix in ("profiles/", "predictions/", "capture/"):
@@ -256,7 +256,7 @@ def test_a_day_whose_writes_are_refused_without_a_race_loses_and_doubles_nothing
 
 def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world, bookings):
     capture(world, hours_of(bookings, 0))
-    place = Place(BUCKET, world.config, "1", baselines.load_baseline(world.s3, BUCKET, MODEL, "1"), DAY)
+    place = CountingPlace(BUCKET, world.config, "1", baselines.load_baseline(world.s3, BUCKET, MODEL, "1"), DAY)
 
     def meddle(params, **_):
         if {"If-Match", "If-None-Match"} & set(params["headers"]):

@@ -10,7 +10,7 @@ from moto.stepfunctions.models import stepfunctions_backends
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients
 from lambdas.adapters.training import finished_trainings, training_jobs
-from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.handlers import pin_artefact, snapshot_data
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, IMAGES, MODEL, REGION, ROLE, aws_world
 from tests.handlers.bookings import load_bookings
@@ -131,11 +131,13 @@ def test_a_machine_that_began_before_this_version_pins_and_notes_nothing(attempt
     assert finished_trainings.find(s3, states, BUCKET, model=MODEL, inputs="ab") is None
 
 
-SHOP = Workshop("image:1", "s3://code/source-1.tar.gz", ROLE, ROLE, "key", (("kedge:run", "run-1"),))
+SHOP = TrainingWorkshop("image:1", "s3://code/source-1.tar.gz", ROLE, ROLE, "key", (("kedge:run", "run-1"),))
 ROWS = {"train/train.csv": "ab", "train/columns.json": "cd"}
 
 
-def digest(config: ModelConfig, shop: Workshop = SHOP, *, uri: str = "run-1", rows: dict[str, str] = ROWS) -> str:
+def digest(
+    config: ModelConfig, shop: TrainingWorkshop = SHOP, *, uri: str = "run-1", rows: dict[str, str] = ROWS
+) -> str:
     asked = training_jobs.training_job_request(config, shop, train_uri=f"s3://b/{uri}/", output_uri=f"s3://b/out/{uri}")
     return training_jobs.inputs_digest(asked, rows)
 

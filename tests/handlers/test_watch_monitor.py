@@ -7,7 +7,7 @@ import pytest
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import windows
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers.watch_monitor import handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world
@@ -29,7 +29,7 @@ def run() -> dict:
 
 def judged_until(world, end: datetime) -> None:
     verdict = WindowVerdict(end - timedelta(days=28), end, Severity.OK, None)
-    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, "1", "d", 1, 0))
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, "1", "d", 1, 0))
 
 
 def invoked(world, time: datetime, requests: int, metric: str = "Invocations") -> None:

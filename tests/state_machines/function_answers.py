@@ -8,7 +8,7 @@ from kedge.release.plan import ServingFleet, plan_release
 from lambdas.adapters.release import model_registry, releases
 from lambdas.adapters.release.model_registry import Registration, StagedFile
 from lambdas.adapters.training import training_jobs
-from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.training_jobs import TrainingWorkshop
 
 ROLE = "arn:aws:iam::123456789012:role/workshop"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/k"
@@ -25,7 +25,7 @@ def hotel() -> ModelConfig:
 
 def ready(*, champion: bool = True, training: Json | None = None) -> Json:
     """Answer as snapshot_data does when the rows will do, perhaps with the training of an earlier run."""
-    shop = Workshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
+    shop = TrainingWorkshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
     holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
     answer = {
         "verdict": "READY",

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.times import from_text
 from lambdas.adapters.training import artefacts, finished_trainings
 from lambdas.adapters.training.finished_trainings import FinishedTraining
@@ -167,7 +168,7 @@ def test_a_run_that_fails_after_its_training_leaves_it_to_the_next(account, mach
         return ready(training=known)
 
     def pin(event):
-        key = artefacts.pinned_key(MODEL, event["job"])
+        key = layout.artefact_key(MODEL, event["job"])
         s3.put_object(Bucket=bucket, Key=key, Body=b"weights", ChecksumAlgorithm="SHA256")
         sha256, uses = artefacts.digest(s3, bucket, key), event["uses"]
         training = FinishedTraining(

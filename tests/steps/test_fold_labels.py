@@ -12,7 +12,7 @@ import pytest
 
 from kedge.errors import DayContendedError
 from kedge.labels.fold import in_schema, label_schema
-from lambdas.adapters.bucket import label_days, row_objects
+from lambdas.adapters.bucket import label_days, layout, row_objects
 from lambdas.steps import fold_labels as label_folding
 from tests.conditional_writes import CONFLICT, FINE, LOST, faults
 from tests.handlers.aws_world import BUCKET, MODEL, aws_world
@@ -394,7 +394,7 @@ def test_a_fold_whose_writes_are_refused_without_a_race_loses_and_doubles_nothin
 def test_a_day_that_is_always_replaced_by_others_is_tried_again_later(world):
     answer_ids(world, day(4), ["a", "b"])
     upload(world, days_back(2), record("a", "0"))
-    key, count = label_days.day_key(MODEL, day(4)), itertools.count()
+    key, count = layout.label_day_key(MODEL, day(4)), itertools.count()
     other = boto3.client("s3")
 
     def meddle(params, **_):

@@ -12,7 +12,7 @@ from kedge.config.reading import parse_model_config
 from kedge.errors import UnreadableAnswerError
 from kedge.retraining.rows import scoring_payload
 from lambdas.adapters.training.training_jobs import (
-    Workshop,
+    TrainingWorkshop,
     challenger_model_request,
     training_job_request,
     transform_request,
@@ -105,7 +105,9 @@ def world(tmp_path_factory):
         for path in write_channel(directory / "channel").iterdir():
             world.put(f"train/{path.name}", path.read_bytes())
         packed = archive(files | {"train_bayes.py": train, "inference_bayes.py": serve + SAYS})
-        world.shop = Workshop("image", world.put("source/sourcedir.tar.gz", packed), world.role, world.role, None, ())
+        world.shop = TrainingWorkshop(
+            "image", world.put("source/sourcedir.tar.gz", packed), world.role, world.role, None, ()
+        )
         uris = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
         world.sagemaker.create_training_job(TrainingJobName="job-1", **training_job_request(config, world.shop, **uris))
         world.pass_minutes(15)

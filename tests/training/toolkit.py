@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from kedge.config.model import ModelConfig
-from lambdas.adapters.training.training_jobs import Workshop, serving_environment, training_job_request
+from lambdas.adapters.training.training_jobs import TrainingWorkshop, serving_environment, training_job_request
 from stacks.parts.workshop import pack_training_source
 
 BUILD = Path(__file__).parents[2] / "build" / "toolkit"
@@ -126,7 +126,7 @@ class Container:
     def train(self, config: ModelConfig, channel: Path, environment: Mapping[str, str] | None = None) -> str:
         """Run the training job that Kedge asks for; return its log."""
         source = pack_training_source()
-        shop = Workshop("image", f"s3://assets/{source.name}", "role", "role", None, ())
+        shop = TrainingWorkshop("image", f"s3://assets/{source.name}", "role", "role", None, ())
         request = training_job_request(config, shop, train_uri="s3://data/train/", output_uri="s3://data/output")
         assert request["EnableNetworkIsolation"]
         shutil.copytree(channel, self.root / "input" / "data" / "train")

@@ -11,7 +11,7 @@ from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
 from kedge.own_columns import ROW_ID
 from kedge.release.plan import capture_prefix
-from lambdas.adapters.bucket import days, objects, predictions, reports
+from lambdas.adapters.bucket import days, layout, objects, predictions, reports
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.times import to_text
 
@@ -102,7 +102,7 @@ def measure(smoke: Smoke, champion: Champion, names: list[str]) -> str:
     smoke.label(names)
     end = smoke.now + timedelta(minutes=1)  # requests of this very minute are in it
     window = {"start": to_text(champion.promoted_at), "end": to_text(end)}
-    key = f"{reports.window_prefix(MODEL, champion.baseline, end)}/performance.json"
+    key = f"{layout.window_prefix(MODEL, champion.baseline, end)}/performance.json"
     earlier = reports.load_json(s3, smoke.bucket, key)  # of a window that ended within the same hour
     url = smoke.send(MONITORING, "Performances", {"model": MODEL, "time": to_text(end), "window": window})
 

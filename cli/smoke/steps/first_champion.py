@@ -7,7 +7,7 @@ from cli.smoke.model import MODEL, TRAINING_ROWS, draw_rows, training_parquet
 from cli.smoke.packages import pending_packages, why
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
-from lambdas.adapters.training.training_data import initial_key
+from lambdas.adapters.bucket import layout
 
 TRAINING_MINUTES = 90
 ENDS = ("gate_passed", "gate_failed", "data_rejected", "failed")
@@ -16,7 +16,7 @@ ENDS = ("gate_passed", "gate_failed", "data_rejected", "failed")
 def prove(smoke: Smoke) -> Proof:
     """Upload rows with a signal, ask for the first training, and wait until the gate has passed a pending package."""
     body = training_parquet(draw_rows(TRAINING_ROWS, smoke.random), until=smoke.now)
-    smoke.client("s3").put_object(Bucket=smoke.bucket, Key=initial_key(MODEL), Body=body)
+    smoke.client("s3").put_object(Bucket=smoke.bucket, Key=layout.initial_key(MODEL), Body=body)
     answer = ask_for_retraining(smoke.deployment, MODEL, "kedge smoke", initial=True)
     if answer["action"] != "START":
         raise NotProvedError(

@@ -16,12 +16,12 @@ from kedge.profile.encoding import decode_baseline
 from kedge.slices.counts import SliceCounts
 from kedge.slices.encoding import decode_slices
 from kedge.stored import REFERENCE
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 
 
 def load_baseline(s3: Any, bucket: str, model: str, baseline: str, *, key: str | None = None) -> Baseline:
     """A frozen baseline; asked again, it is not decoded again unless it changed."""
-    key = key or f"baselines/{model}/{baseline}.npz"
+    key = key or layout.baseline_key(model, baseline)
     found = objects.decoded(s3, bucket, key, _decoded)
     if found is None:
         raise BaselineAbsentError(model=model, key=key)
@@ -39,7 +39,7 @@ class Reference:
 
 def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
     """The champion's reference; None where its package has none."""
-    found = objects.decoded(s3, bucket, f"baselines/{model}/{baseline}/reference.json", decode_reference)
+    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, "reference.json"), decode_reference)
     return found[0] if found else None
 
 
@@ -55,7 +55,7 @@ def _reference(document: Mapping[str, Any]) -> Reference:
 
 def load_slices(s3: Any, bucket: str, model: str, baseline: str) -> SliceCounts | None:
     """The champion's holdout by slice; None where its package has none."""
-    found = objects.decoded(s3, bucket, f"baselines/{model}/{baseline}/slices.npz", decode_slices)
+    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, "slices.npz"), decode_slices)
     return found[0] if found else None
 
 

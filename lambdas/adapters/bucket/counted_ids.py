@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from kedge.arrays import Hashes
 from kedge.capture.id_hashes import counted_before, decode_hashes, encode_hashes, first_of_each, hash_ids
 from kedge.own_columns import ROW_ID
-from lambdas.adapters.bucket import objects, predictions
+from lambdas.adapters.bucket import layout, objects, predictions
 
 
 def hashes_key(part: str) -> str:
@@ -21,9 +21,7 @@ def hashes_key(part: str) -> str:
     'profiles/m/1/ids/2016-01-03/ab.ids'
     """
     _, model, package, day, name = part.split("/")
-    return (
-        f"profiles/{model}/{package.partition('=')[2]}/ids/{day.partition('=')[2]}/{name.removesuffix('.parquet')}.ids"
-    )
+    return layout.id_hashes_key(model, package.partition("=")[2], day.partition("=")[2], name.removesuffix(".parquet"))
 
 
 class CountedIds:

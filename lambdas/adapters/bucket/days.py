@@ -7,12 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
-from lambdas.adapters.bucket import objects
-
-
-def day_key(model: str, package_version: str, baseline: str, day: date) -> str:
-    """Where a day is kept."""
-    return f"profiles/{model}/{package_version}/{baseline}/{day:%Y-%m-%d}.npz"
+from lambdas.adapters.bucket import layout, objects
 
 
 def load_day(s3: Any, bucket: str, key: str) -> tuple[DayProfile, str | None]:
@@ -28,7 +23,7 @@ def save_day(s3: Any, bucket: str, key: str, day: DayProfile, *, etag: str | Non
 def counted_days(s3: Any, bucket: str, model: str, *, first: date, last: date = date.max) -> dict[date, list[str]]:
     """Keys of each day from `first` to `last`, both included, that has been counted, one a package that answered on it."""
     found: dict[date, list[str]] = {}
-    for package in objects.list_folders(s3, bucket, f"profiles/{model}/"):
+    for package in objects.list_folders(s3, bucket, layout.profiles_prefix(model)):
         # Counted against another package's baseline, a day is only a copy.
         own = f"{package}{package.split('/')[-2]}/"
         before = f"{own}{first - timedelta(days=1):%Y-%m-%d}.npz"
@@ -66,7 +61,7 @@ def parts_of_package(
     s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
 ) -> list[str]:
     """Parts of the predictions table with a package's rows, day by day from `first` to `last`, both included."""
-    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    prefix = layout.profile_days_prefix(model, package_version, baseline)
     there = objects.list_objects(s3, bucket, prefix, start_after=f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz")
     return parts_of(s3, bucket, sorted(key for key in there if key <= f"{prefix}{last:%Y-%m-%d}.npz"))
 
@@ -75,7 +70,7 @@ def load_days(
     s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
 ) -> dict[date, DayProfile]:
     """The days from `first` to `last`, both included, that have been counted."""
-    prefix = f"profiles/{model}/{package_version}/{baseline}/"
+    prefix = layout.profile_days_prefix(model, package_version, baseline)
     asked = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     wanted = {f"{prefix}{day:%Y-%m-%d}.npz": day for day in asked}
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from kedge.capture.lines import Block, blocks
-from lambdas.adapters.bucket import objects, row_objects
+from lambdas.adapters.bucket import layout, objects, row_objects
 
 # A look at captures reads no more than this.
 _SAMPLED_OBJECTS, _SAMPLED_BYTES, _SAMPLED_LINES = 3, 4 * 2**20, 200
@@ -24,11 +24,6 @@ class Captured(NamedTuple):
     size: int
 
 
-def capture_prefix(model: str, package_version: str, *, endpoint: str, variant: str, day: date) -> str:
-    """Where one package's requests of one day are captured."""
-    return f"capture/{model}/{package_version}/{endpoint}/{variant}/{day:%Y/%m/%d}/"
-
-
 def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime | None = None) -> dict[str, Captured]:
     """Each capture object of a day, by key; or those alone that were written since a moment."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -42,7 +37,7 @@ def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime 
 
 def captured_packages(s3: Any, bucket: str, model: str) -> list[str]:
     """Versions of all packages that have ever been captured."""
-    return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, f"capture/{model}/")]
+    return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, layout.captures_prefix(model))]
 
 
 def open_blocks(s3: Any, bucket: str, keys: Iterable[str], size: int = BLOCK_BYTES) -> Iterator[Block]:

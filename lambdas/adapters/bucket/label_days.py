@@ -13,14 +13,9 @@ from kedge.labels.fold import in_schema, label_schema, waiting_schema
 from kedge.labels.ledger import LabelLedger, decode_ledger, encode_ledger
 from kedge.own_columns import COLLECTED, LABEL, ROW_ID, labels_named_now
 from kedge.stored import LABEL_DAY
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 
 _VERSION = b"kedge_version"
-
-
-def day_key(model: str, day: date) -> str:
-    """Where the labels of a day's answers are kept."""
-    return f"labelled/{model}/date={day:%Y-%m-%d}/labels.parquet"
 
 
 def encode_labels(table: pa.Table) -> bytes:
@@ -37,24 +32,14 @@ def encode_labels(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def waiting_key(model: str, slot: int = 0) -> str:
-    """Where labels are kept whose row has not been found yet: in one object, or in several where they are many."""
-    return f"labelled/{model}/pending{f'-{slot}' if slot else ''}.parquet"
-
-
-def ledger_key(model: str) -> str:
-    """Where it is noted which label files have been folded."""
-    return f"labelled/{model}/ledger.json"
-
-
 def load_day(s3: Any, bucket: str, model: str, day: date, *, fields: Sequence[str]) -> tuple[pa.Table, str | None]:
     """A day's labels and the object's ETag; none and None where no label has come."""
-    return _load(s3, bucket, day_key(model, day), label_schema(fields))
+    return _load(s3, bucket, layout.label_day_key(model, day), label_schema(fields))
 
 
 def save_day(s3: Any, bucket: str, model: str, day: date, labels: pa.Table, *, etag: str | None) -> bool:
     """Replace a day's labels if they still are what was read; False where another run was faster."""
-    return objects.replace(s3, bucket, day_key(model, day), encode_labels(labels), etag=etag)
+    return objects.replace(s3, bucket, layout.label_day_key(model, day), encode_labels(labels), etag=etag)
 
 
 def load_days(
@@ -69,26 +54,26 @@ def day_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> li
     """Keys of the days from `first` to `last`, both included, that have labels."""
     # '/' sorts before '0' and after '-', so the first day's own object sorts after this.
     listed = objects.list_objects(
-        s3, bucket, f"labelled/{model}/date=", start_after=f"labelled/{model}/date={first:%Y-%m-%d}"
+        s3, bucket, layout.label_days_prefix(model), start_after=layout.label_days_prefix(model, first)
     )
-    return [key for key in sorted(listed) if key <= day_key(model, last)]
+    return [key for key in sorted(listed) if key <= layout.label_day_key(model, last)]
 
 
 def load_waiting(
     s3: Any, bucket: str, model: str, *, fields: Sequence[str], slot: int = 0
 ) -> tuple[pa.Table, str | None]:
     """The labels whose row has not been found yet, and the object's ETag."""
-    return _load(s3, bucket, waiting_key(model, slot), waiting_schema(fields))
+    return _load(s3, bucket, layout.waiting_labels_key(model, slot), waiting_schema(fields))
 
 
 def save_waiting(s3: Any, bucket: str, model: str, labels: pa.Table, *, etag: str | None, slot: int = 0) -> bool:
     """Replace them if they still are what was read; False where another run was faster."""
-    return objects.replace(s3, bucket, waiting_key(model, slot), encode_labels(labels), etag=etag)
+    return objects.replace(s3, bucket, layout.waiting_labels_key(model, slot), encode_labels(labels), etag=etag)
 
 
 def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> tuple[LabelLedger, str | None]:
     """The ledger and its ETag; an empty one where there is none that was kept with these extra fields."""
-    found = objects.decoded(s3, bucket, ledger_key(model), decode_ledger)
+    found = objects.decoded(s3, bucket, layout.label_ledger_key(model), decode_ledger)
     ledger = found[0] if found else LabelLedger()
     known = ledger if ledger.fields == tuple(fields) else LabelLedger(tuple(fields))
     return known, found[1] if found else None
@@ -96,7 +81,7 @@ def load_ledger(s3: Any, bucket: str, model: str, *, fields: Sequence[str]) -> t
 
 def save_ledger(s3: Any, bucket: str, model: str, ledger: LabelLedger, *, etag: str | None) -> bool:
     """Replace the ledger if it still is what was read; False where another run was faster."""
-    return objects.replace(s3, bucket, ledger_key(model), encode_ledger(ledger), etag=etag)
+    return objects.replace(s3, bucket, layout.label_ledger_key(model), encode_ledger(ledger), etag=etag)
 
 
 def _load(s3: Any, bucket: str, key: str, schema: pa.Schema) -> tuple[pa.Table, str | None]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kedge.capture.records import Quarantined
 from kedge.own_columns import names_in_file, rows_named_now
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 
 # So much of a broken record is kept aside: its key and line say where it stands whole.
 QUARANTINED_CHARACTERS = 65_536
@@ -23,7 +23,7 @@ _QUARANTINE_BYTES = 8 * 1024 * 1024
 def part_key(model: str, package_version: str, day: date, folded: Iterable[str]) -> str:
     """Name a part after all that its rows follow from: its objects, and the parts counted before."""
     digest = hashlib.sha256("\n".join(sorted(folded)).encode()).hexdigest()[:16]
-    return f"predictions/{model}/package={package_version}/date={day:%Y-%m-%d}/{digest}.parquet"
+    return layout.predictions_part_key(model, package_version, day, digest)
 
 
 def save_part(s3: Any, bucket: str, key: str, table: pa.Table) -> None:
@@ -66,6 +66,6 @@ def quarantine(
         if size > _QUARANTINE_BYTES or place == len(records):
             body = b"\n".join(lines)
             digest = hashlib.sha256(body).hexdigest()[:16]
-            key = f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
+            key = layout.quarantine_key(model, package_version, day, digest)
             s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/x-ndjson")
             lines, size = [], 0

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from lambdas.adapters.bucket import objects
-
-
-def window_prefix(model: str, baseline: str, end: datetime) -> str:
-    """Where the reports of one window are kept."""
-    return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
 
 
 def save_json(s3: Any, bucket: str, key: str, report: Mapping[str, Any]) -> None:

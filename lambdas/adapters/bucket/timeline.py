@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.times import to_text
 
 
@@ -23,7 +23,7 @@ def record(
     entry = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
     body = json.dumps(entry, sort_keys=True, default=str).encode()
     digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
-    key = f"audit/{model}/{time:%Y/%m/%d}/{time:%H%M%S}-{kind}-{digest}.json"
+    key = layout.timeline_key(model, time, kind, digest)
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
     return entry
 
@@ -58,7 +58,7 @@ _IN_ORDER = (
 
 def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
     """The model's entries in time, or the newest `last` of them."""
-    keys = sorted(objects.list_objects(s3, bucket, f"audit/{model}/"), key=_moment)
+    keys = sorted(objects.list_objects(s3, bucket, layout.timeline_prefix(model)), key=_moment)
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:
         found = [read for read in readers.map(lambda key: objects.read(s3, bucket, key), wanted) if read is not None]

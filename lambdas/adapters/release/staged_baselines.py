@@ -9,7 +9,7 @@ from typing import Any
 
 from kedge.errors import ChangedSinceGateError
 from kedge.profile.encoding import decode_baseline, encode_baseline
-from lambdas.adapters.bucket import objects, package_schemas
+from lambdas.adapters.bucket import layout, objects, package_schemas
 
 _BASELINE = "baseline.npz"
 _INSTALLED = (_BASELINE, "reference.json", "slices.npz", "statistics.json", "constraints.json", package_schemas.NAME)
@@ -38,7 +38,7 @@ def install(s3: Any, bucket: str, *, staged: str, sha256: str | None, model: str
     named = replace(baseline, baseline=package_version, profile=replace(baseline.profile, baseline=package_version))
     # What was compared is written: a copy in S3 would read the files a second time.
     for name, content in files.items():
-        s3.put_object(Bucket=bucket, Key=f"baselines/{model}/{package_version}/{name}", Body=content)
-    key = f"baselines/{model}/{package_version}.npz"
+        s3.put_object(Bucket=bucket, Key=layout.beside_baseline_key(model, package_version, name), Body=content)
+    key = layout.baseline_key(model, package_version)
     s3.put_object(Bucket=bucket, Key=key, Body=encode_baseline(named), ContentType="application/octet-stream")
     return key

@@ -19,7 +19,7 @@ _UNCERTAIN = ("performance", "estimate", "confidence")
 
 
 @dataclass(frozen=True)
-class JudgedWindow:
+class StoredWindow:
     """A window's verdicts with what else later steps need of it.
 
     `rows_by_hour` is of the stretch that was new; `live` are the measured metrics that a limit judged, as the report has them.
@@ -34,7 +34,7 @@ class JudgedWindow:
     live: tuple[dict[str, Any], ...] = ()
 
 
-def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> None:
+def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> None:
     """Remember a judged window; judged again, it replaces itself."""
     verdict = window.verdict
     item: dict[str, Any] = {
@@ -58,7 +58,7 @@ def save_window(dynamodb: Any, table: str, model: str, window: JudgedWindow) -> 
     dynamodb.put_item(TableName=table, Item=state_items.marked(item))
 
 
-def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[JudgedWindow]:
+def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[StoredWindow]:
     """The windows that ended at or after `since`, ascending."""
     return [state_items.read(item, _window) for item in _query(dynamodb, table, model, "window#", to_text(since))]
 
@@ -78,7 +78,7 @@ def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
     return from_text(items[0]["item"]["S"].removeprefix("window#")) if items else None
 
 
-def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> JudgedWindow | None:
+def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> StoredWindow | None:
     """One window; None where it has not been judged."""
     key = _key(model, f"window#{to_text(end)}")
     item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
@@ -143,11 +143,11 @@ def _start(item: Mapping[str, Any]) -> RetrainingStart:
     return RetrainingStart(from_text(item["time"]["S"]), item["kind"]["S"], item["episode"]["S"])
 
 
-def _window(item: Mapping[str, Any]) -> JudgedWindow:
+def _window(item: Mapping[str, Any]) -> StoredWindow:
     end = from_text(item["item"]["S"].removeprefix("window#"))
     others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
     verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
-    return JudgedWindow(
+    return StoredWindow(
         verdict,
         item["package_version"]["S"],
         item["digest"]["S"],

@@ -15,11 +15,6 @@ from lambdas.adapters.bucket import objects
 COPY = TransferConfig(multipart_threshold=1 << 30, multipart_chunksize=256 << 20)
 
 
-def pinned_key(model: str, job: str) -> str:
-    """Say where a training job's artefact is kept; the job's name is unique, so nothing else belongs there."""
-    return f"artefacts/{model}/{job}/model.tar.gz"
-
-
 def pin(s3: Any, bucket: str, *, source_uri: str, key: str, copying: TransferConfig = COPY) -> str:
     """Copy a job's artefact to its place and return its digest; a copy that is there already stays the one that counts."""
     kept = digest(s3, bucket, key)

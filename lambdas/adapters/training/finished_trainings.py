@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lambdas.adapters import executions
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.training import artefacts
 
 # Of an execution that ended without a registered challenger or a refusal.
@@ -33,7 +33,9 @@ class FinishedTraining:
 
 def save(s3: Any, bucket: str, model: str, training: FinishedTraining) -> None:
     """Note what has finished, in the place of what finished before: a model has one retraining at a time."""
-    s3.put_object(Bucket=bucket, Key=_key(model), Body=json.dumps(asdict(training), indent=1).encode())
+    s3.put_object(
+        Bucket=bucket, Key=layout.finished_training_key(model), Body=json.dumps(asdict(training), indent=1).encode()
+    )
 
 
 def find(s3: Any, stepfunctions: Any, bucket: str, *, model: str, inputs: str) -> FinishedTraining | None:
@@ -42,7 +44,7 @@ def find(s3: Any, stepfunctions: Any, bucket: str, *, model: str, inputs: str) -
     It is used a second time once only: if the model itself is what makes runs fail, the third run trains anew. After a run that
     succeeded, equal inputs are trained anew too: whoever asks again wants another model.
     """
-    read = objects.read(s3, bucket, _key(model))
+    read = objects.read(s3, bucket, layout.finished_training_key(model))
     if read is None:
         return None
     try:
@@ -54,9 +56,5 @@ def find(s3: Any, stepfunctions: Any, bucket: str, *, model: str, inputs: str) -
         return None
     if executions.status(stepfunctions, found.execution) not in _CAME_TO_NOTHING:
         return None
-    kept = artefacts.digest(s3, bucket, artefacts.pinned_key(model, found.job))
+    kept = artefacts.digest(s3, bucket, layout.artefact_key(model, found.job))
     return found if kept == found.sha256 else None
-
-
-def _key(model: str) -> str:
-    return f"artefacts/{model}/finished_training.json"

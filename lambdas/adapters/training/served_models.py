@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from kedge.errors import UnscorableChampionError
-from lambdas.adapters.training.training_jobs import Workshop, tags_of
+from lambdas.adapters.training.training_jobs import TrainingWorkshop, tags_of
 
 _UNKNOWN = ("ValidationException", "ResourceNotFound")
 # What a copy takes over of a container as it stands; the package and the artefact's place are resolved.
@@ -16,7 +16,7 @@ _KEPT = ("ContainerHostname", "Image", "ImageConfig", "Environment")
 
 
 def copied_model_request(
-    sagemaker: Any, workshop: Workshop, *, model_name: str, package_arn: str | None = None
+    sagemaker: Any, workshop: TrainingWorkshop, *, model_name: str, package_arn: str | None = None
 ) -> dict[str, Any]:
     """Ask for a model of the same containers, all but its name, with Kedge's role: it reads the holdout and writes the answers.
 

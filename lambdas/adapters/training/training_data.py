@@ -17,31 +17,18 @@ from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.own_columns import LABEL, TIME, first_rows_names, name_in_first_rows, rows_named_now
 from kedge.retraining.labelled_history import RowsOfSchema
 from kedge.retraining.rows import label_texts, typed_rows
-from lambdas.adapters.bucket import objects, package_schemas, row_objects
+from lambdas.adapters.bucket import layout, objects, package_schemas, row_objects
 
 # Of a user's first rows, unpacked: what fits into the function that splits them, with its copies.
 INITIAL_VALUES_MAX, INITIAL_BYTES_MAX = 20_000_000, 256 * 2**20
 _INITIAL_BATCH_ROWS = 65_536
 
 
-def run_prefix(model: str, run: str) -> str:
-    """Say where one retraining keeps what decides: rows, truth, manifest, the gate's evidence. Functions alone write there."""
-    return f"retraining/{model}/{run}"
-
-
 def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
     """The model as the YAML described it when the run's rows were taken."""
-    return package_schemas.load_from(s3, bucket, current, f"{run_prefix(current.model, run)}/{package_schemas.NAME}")
-
-
-def trained_prefix(model: str, run: str) -> str:
-    """Say where the training job of one retraining writes."""
-    return f"trained/{model}/{run}"
-
-
-def scored_prefix(model: str, run: str) -> str:
-    """Say where the transform jobs of one retraining write: answers to be judged, never facts."""
-    return f"scored/{model}/{run}"
+    return package_schemas.load_from(
+        s3, bucket, current, f"{layout.retraining_prefix(current.model, run)}/{package_schemas.NAME}"
+    )
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:
@@ -73,11 +60,6 @@ def table_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def initial_key(model: str) -> str:
-    """Say where a user puts a model's first training rows."""
-    return f"initial/{model}/training.parquet"
-
-
 def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bool) -> RowsOfSchema | None:
     """Read the user's first rows under our names, the label's time perhaps among them; None without them.
 
@@ -88,7 +70,7 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
     InitialRowsError
         Saying in the user's own names what the file lacks.
     """
-    key = initial_key(config.model)
+    key = layout.initial_key(config.model)
     try:
         with row_objects.open_object(s3, bucket, key) as opened:
             table = _read_bounded(opened, key)

@@ -20,7 +20,7 @@ _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainingWorkshop:
     """What jobs are made with: image, source, roles, and the key that encrypts what they write."""
 
     image: str
@@ -31,7 +31,9 @@ class Workshop:
     tags: tuple[tuple[str, str], ...]
 
 
-def training_job_request(config: ModelConfig, workshop: Workshop, *, train_uri: str, output_uri: str) -> dict[str, Any]:
+def training_job_request(
+    config: ModelConfig, workshop: TrainingWorkshop, *, train_uri: str, output_uri: str
+) -> dict[str, Any]:
     """Ask for a script-mode training job, all but its name."""
     return {
         "AlgorithmSpecification": {
@@ -87,7 +89,7 @@ def serving_environment(config: ModelConfig) -> dict[str, str]:
     }
 
 
-def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+def challenger_model_request(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, Any]:
     """Ask for the challenger's model, all but its name and its artefact."""
     return {
         "ExecutionRoleArn": workshop.scoring_role_arn,
@@ -98,7 +100,7 @@ def challenger_model_request(config: ModelConfig, workshop: Workshop) -> dict[st
 
 
 def transform_request(
-    config: ModelConfig, workshop: Workshop, *, model_name: str, input_uri: str, output_uri: str
+    config: ModelConfig, workshop: TrainingWorkshop, *, model_name: str, input_uri: str, output_uri: str
 ) -> dict[str, Any]:
     """Ask one model to score the holdout, all but the job's name: the id stays beside each answer."""
     content_type = config.endpoint.content_type
@@ -125,7 +127,7 @@ def _join(config: ModelConfig) -> dict[str, str]:
     return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{kept}]"}
 
 
-def _hyperparameters(config: ModelConfig, workshop: Workshop) -> dict[str, str]:
+def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, str]:
     chosen = dict(config.training.hyperparameters)
     source = f"/opt/ml/input/data/{_SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
     script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
@@ -138,17 +140,17 @@ def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
 
-def _instances(config: ModelConfig, workshop: Workshop) -> dict[str, Any]:
+def _instances(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, Any]:
     instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
     if has_local_storage(config.training.instance_type):
         return instances
     return _encrypted(instances, "VolumeKmsKeyId", workshop)
 
 
-def _encrypted(request: dict[str, Any], field: str, workshop: Workshop) -> dict[str, Any]:
+def _encrypted(request: dict[str, Any], field: str, workshop: TrainingWorkshop) -> dict[str, Any]:
     return request | ({field: workshop.kms_key_id} if workshop.kms_key_id else {})
 
 
-def tags_of(workshop: Workshop) -> list[dict[str, str]]:
+def tags_of(workshop: TrainingWorkshop) -> list[dict[str, str]]:
     """The tags of all that a run makes."""
     return [{"Key": key, "Value": value} for key, value in workshop.tags]

@@ -16,6 +16,7 @@ from lambdas.adapters.bucket import (
     inference_logs,
     label_days,
     label_files,
+    layout,
     objects,
     predictions,
     reports,
@@ -101,7 +102,7 @@ def test_listings_have_more_than_one_page(s3):
 
 
 def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s3):
-    key = days.day_key("m", "1", "1", date(2016, 1, 3))
+    key = layout.profile_day_key("m", "1", "1", date(2016, 1, 3))
     assert key == "profiles/m/1/1/2016-01-03.npz"
     empty, etag = days.load_day(s3, BUCKET, key)
     assert (empty, etag) == (DayProfile(), None)
@@ -113,7 +114,7 @@ def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s
 
 def test_the_days_of_a_window_are_those_that_were_counted(s3):
     for day in (date(2015, 12, 31), date(2016, 1, 1), date(2016, 1, 3), date(2016, 1, 5)):
-        days.save_day(s3, BUCKET, days.day_key("m", "1", "1", day), DayProfile(parts=(str(day),)), etag=None)
+        days.save_day(s3, BUCKET, layout.profile_day_key("m", "1", "1", day), DayProfile(parts=(str(day),)), etag=None)
     found = days.load_days(
         s3, BUCKET, model="m", package_version="1", baseline="1", first=date(2016, 1, 1), last=date(2016, 1, 4)
     )
@@ -121,7 +122,7 @@ def test_the_days_of_a_window_are_those_that_were_counted(s3):
 
 
 def test_capture_objects_are_the_jsonl_of_a_day(s3):
-    prefix = inference_logs.capture_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
+    prefix = layout.captured_day_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
     assert prefix == "capture/m/2/e/v/2016/01/03/"
     etag = put(s3, f"{prefix}05/a.jsonl")
     put(s3, f"{prefix}05/a.jsonl.tmp")
@@ -131,7 +132,7 @@ def test_capture_objects_are_the_jsonl_of_a_day(s3):
 
 @pytest.mark.parametrize(("hour", "found"), [(4, True), (5, True), (6, False)])
 def test_captures_from_an_hour_on_are_seen(s3, hour, found):
-    prefix = inference_logs.capture_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
+    prefix = layout.captured_day_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
     put(s3, f"{prefix}05/a.jsonl")
     start = datetime(2016, 1, 3, hour, 30, tzinfo=UTC)
     assert inference_logs.any_after(s3, BUCKET, prefix, start) is found
@@ -184,7 +185,7 @@ def test_parts_of_before_are_read_under_the_names_of_now_beside_features_that_ha
 def test_label_days_of_before_are_read_under_the_names_of_now(s3):
     at = pa.array([datetime(2016, 1, 9, tzinfo=UTC)], pa.timestamp("us", "UTC"))
     before = pa.table({"row_id": ["a"], "label": ["1"], "collected": at, "source": ["k"], "field_sex": ["f"]})
-    put(s3, label_days.day_key("m", date(2016, 1, 9)), label_days.encode_labels(before))
+    put(s3, layout.label_day_key("m", date(2016, 1, 9)), label_days.encode_labels(before))
     found, _ = label_days.load_day(s3, BUCKET, "m", date(2016, 1, 9), fields=("sex",))
     assert [*found.to_pylist()[0].values()] == ["a", "1", datetime(2016, 1, 9, tzinfo=UTC), "k", "f"]
 
@@ -251,7 +252,7 @@ def test_an_entry_is_named_after_its_content(s3):
 
 
 def test_a_report_comes_back(s3):
-    prefix = reports.window_prefix("m", "1", datetime(2016, 1, 4, tzinfo=UTC))
+    prefix = layout.window_prefix("m", "1", datetime(2016, 1, 4, tzinfo=UTC))
     assert prefix == "reports/m/1/2016-01-04T00"
     reports.save_json(s3, BUCKET, f"{prefix}/r.json", {"a": 1})
     assert reports.load_json(s3, BUCKET, f"{prefix}/r.json") == {"a": 1}

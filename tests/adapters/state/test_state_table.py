@@ -11,7 +11,7 @@ from kedge.retraining.decision import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import champions, leases, served, track_records, windows
 from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from tests.adapters.state_table import TABLE, state_table
 
 NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_only_its_holder_gives_a_lease_back(dynamodb):
 def test_a_windows_other_verdicts_come_back(dynamodb):
     start = NOW - timedelta(days=28)
     verdict = WindowVerdict(start, NOW, Severity.OK, Severity.OK, Severity.WARNING, Severity.CRITICAL)
-    judged = JudgedWindow(verdict, "1", "d", 2, 40)
+    judged = StoredWindow(verdict, "1", "d", 2, 40)
     windows.save_window(dynamodb, TABLE, "m", judged)
     assert windows.load_window(dynamodb, TABLE, "m", NOW) == judged
 
@@ -101,7 +101,7 @@ def test_a_windows_other_verdicts_come_back(dynamodb):
 def test_windows_come_back_in_the_order_of_their_ends(dynamodb, performance):
     ends = [NOW - timedelta(days=7 * week) for week in (0, 2, 1)]
     judged = [
-        JudgedWindow(WindowVerdict(end - timedelta(days=28), end, Severity.OK, performance), "1", "d", 2, 40)
+        StoredWindow(WindowVerdict(end - timedelta(days=28), end, Severity.OK, performance), "1", "d", 2, 40)
         for end in ends
     ]
     for window in judged:
@@ -114,7 +114,7 @@ def test_windows_come_back_in_the_order_of_their_ends(dynamodb, performance):
 
 def test_a_window_keeps_the_rows_of_its_new_hours(dynamodb):
     verdict = WindowVerdict(NOW - timedelta(days=28), NOW, Severity.OK, None)
-    judged = JudgedWindow(verdict, "1", "d", 1, 0, (3, 0, 12))
+    judged = StoredWindow(verdict, "1", "d", 1, 0, (3, 0, 12))
     windows.save_window(dynamodb, TABLE, "m", judged)
     assert windows.load_window(dynamodb, TABLE, "m", NOW) == judged
 
@@ -122,7 +122,7 @@ def test_a_window_keeps_the_rows_of_its_new_hours(dynamodb):
 def test_a_window_judged_again_replaces_itself(dynamodb):
     verdict = WindowVerdict(NOW - timedelta(days=28), NOW, Severity.OK, None)
     for revision in (1, 2):
-        windows.save_window(dynamodb, TABLE, "m", JudgedWindow(verdict, "1", "d", revision, 0))
+        windows.save_window(dynamodb, TABLE, "m", StoredWindow(verdict, "1", "d", revision, 0))
     assert [w.revision for w in windows.load_windows(dynamodb, TABLE, "m", since=NOW - timedelta(days=1))] == [2]
 
 

@@ -8,10 +8,10 @@ from botocore.validate import ParamValidator
 
 from kedge.errors import UnscorableChampionError
 from lambdas.adapters.training.served_models import copied_model_request
-from lambdas.adapters.training.training_jobs import Workshop
+from lambdas.adapters.training.training_jobs import TrainingWorkshop
 
 ROLE, OTHER = (f"arn:aws:iam::123456789012:role/{name}" for name in ("kedge", "somebody"))
-SHOP = Workshop("image:1", "s3://b/source.tar.gz", "training", ROLE, "key", (("kedge:model", "m"),))
+SHOP = TrainingWorkshop("image:1", "s3://b/source.tar.gz", "training", ROLE, "key", (("kedge:model", "m"),))
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/3"
 PLAIN = {
     "Image": "image:7",

@@ -8,7 +8,7 @@ from botocore.validate import ParamValidator
 
 from kedge.config.reading import parse_model_config
 from lambdas.adapters.training.training_jobs import (
-    Workshop,
+    TrainingWorkshop,
     challenger_model_request,
     image_of,
     serving_environment,
@@ -23,7 +23,7 @@ features: [{name: x, kind: numeric}, {name: y, kind: categorical}]
 training: {hyperparameters: {max_depth: 4, flavour: mild}}
 """
 CONFIG = parse_model_config(YAML % "text/csv", source="m.yaml")
-SHOP = Workshop(
+SHOP = TrainingWorkshop(
     "image:1",
     "s3://b/source.tar.gz",
     "arn:aws:iam::123456789012:role/training",
@@ -97,7 +97,9 @@ def test_json_rows_go_out_one_a_request_in_the_endpoints_content_type():
 
 @pytest.mark.parametrize("field", ["VolumeKmsKeyId"])
 def test_without_a_key_none_is_asked_for(field):
-    plain = Workshop(SHOP.image, SHOP.source_uri, SHOP.training_role_arn, SHOP.scoring_role_arn, None, SHOP.tags)
+    plain = TrainingWorkshop(
+        SHOP.image, SHOP.source_uri, SHOP.training_role_arn, SHOP.scoring_role_arn, None, SHOP.tags
+    )
     assert field in make_transform()["TransformResources"]
     training = training_job_request(CONFIG, plain, train_uri="s3://b/t/", output_uri="s3://b/o")
     assert field not in training["ResourceConfig"]

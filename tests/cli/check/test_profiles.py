@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from cli.check.profiles import EXACT_ROWS, count_sides
-from cli.check.stretches import STRETCHED_ROWS, Stretches, coarse_ruler
+from cli.check.stretches import STRETCHED_ROWS, FileStretches, coarse_ruler
 from cli.rows.files import open_rows
 from kedge.columns.casting import Column
 from kedge.profile.design_effect import BLOCKS
@@ -73,7 +73,7 @@ def test_every_row_of_a_short_file_and_some_of_a_long_one_are_in_its_stretches()
     table = rows(20_000, seed=1)
     frozen = freeze_baseline("m", "1", COLUMNS, table, table)
     for total in (table.num_rows, 4 * STRETCHED_ROWS):
-        stretches = Stretches(coarse_ruler(frozen), total_rows=total)
+        stretches = FileStretches(coarse_ruler(frozen), total_rows=total)
         for batch in table.to_batches(max_chunksize=999):
             stretches.add(batch)
         expected = table.num_rows if total == table.num_rows else table.num_rows // 4
@@ -86,7 +86,7 @@ def test_the_excess_of_every_fourth_row_counts_fourfold():
     frozen = freeze_baseline("m", "1", COLUMNS, table, table)
     found = []
     for total in (table.num_rows // 2, 4 * STRETCHED_ROWS):
-        stretches = Stretches(coarse_ruler(frozen), total_rows=total)
+        stretches = FileStretches(coarse_ruler(frozen), total_rows=total)
         for batch in table.to_batches():
             stretches.add(batch)
         found.append(stretches.repetition(stretches.profiles).design_effects["x"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kedge.config.reading import parse_model_config
-from lambdas.adapters.training.training_jobs import Workshop, challenger_model_request, training_job_request
+from lambdas.adapters.training.training_jobs import TrainingWorkshop, challenger_model_request, training_job_request
 from offline.account import Account
 from offline.containers.processes import OWN, interpreter_of
 from stacks.parts.workshop import SOURCE
@@ -41,7 +41,9 @@ def test_a_model_is_trained_served_and_scored_under_the_images_own_python(tmp_pa
             world.put(f"train/{path.name}", path.read_bytes())
         files = {path.name: path.read_text() for path in SOURCE.glob("*.py")}
         files |= {name: text + SAYS for name, text in files.items() if name.startswith(("train", "inference"))}
-        shop = Workshop(uri, world.put("source/sourcedir.tar.gz", archive(files)), world.role, world.role, None, ())
+        shop = TrainingWorkshop(
+            uri, world.put("source/sourcedir.tar.gz", archive(files)), world.role, world.role, None, ()
+        )
         places = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
         world.sagemaker.create_training_job(TrainingJobName="job-1", **training_job_request(config, shop, **places))
         world.pass_minutes(15)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kedge.config.reading import parse_model_config
-from lambdas.adapters.training.training_jobs import Workshop, challenger_model_request, training_job_request
+from lambdas.adapters.training.training_jobs import TrainingWorkshop, challenger_model_request, training_job_request
 from offline.account import Account
 from stacks.parts.workshop import pack_training_source
 from tests.offline.sagemaker_world import BUCKET, START, World
@@ -30,7 +30,7 @@ def world(tmp_path):
 
 
 def train(world, config, **changes):
-    shop = Workshop("image", world.source, world.role, world.role, None, ())
+    shop = TrainingWorkshop("image", world.source, world.role, world.role, None, ())
     uris = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
     request = training_job_request(config, shop, **uris) | changes
     world.sagemaker.create_training_job(TrainingJobName="job-1", **request)

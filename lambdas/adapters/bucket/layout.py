@@ -1,0 +1,143 @@
+"""Every key of the data bucket: what is kept where. Roles are given these prefixes, so a new one needs a line in `stacks/` too."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from kedge.release import plan
+
+
+def captures_prefix(model: str) -> str:
+    """Below it, a folder for each package that has answered."""
+    return f"capture/{model}/"
+
+
+def captured_day_prefix(model: str, package_version: str, *, endpoint: str, variant: str, day: date) -> str:
+    """Where one package's requests of one day are captured."""
+    return f"{plan.capture_prefix(model, package_version)}/{endpoint}/{variant}/{day:%Y/%m/%d}/"
+
+
+def profiles_prefix(model: str) -> str:
+    """Below it, a folder for each package whose days have been counted."""
+    return f"profiles/{model}/"
+
+
+def profile_days_prefix(model: str, package_version: str, baseline: str) -> str:
+    """Below it, a package's days as counted against one baseline."""
+    return f"profiles/{model}/{package_version}/{baseline}/"
+
+
+def profile_day_key(model: str, package_version: str, baseline: str, day: date) -> str:
+    """A counted day."""
+    return f"{profile_days_prefix(model, package_version, baseline)}{day:%Y-%m-%d}.npz"
+
+
+def id_hashes_key(model: str, package_version: str, day: str, part: str) -> str:
+    """The hashes of the ids in one part of the predictions."""
+    return f"profiles/{model}/{package_version}/ids/{day}/{part}.ids"
+
+
+def predictions_prefix(model: str, package_version: str) -> str:
+    """Below it, the answered rows of a package by day."""
+    return f"predictions/{model}/package={package_version}/"
+
+
+def predictions_part_key(model: str, package_version: str, day: date, digest: str) -> str:
+    """One part of a day's answered rows."""
+    return f"{predictions_prefix(model, package_version)}date={day:%Y-%m-%d}/{digest}.parquet"
+
+
+def quarantine_key(model: str, package_version: str, day: date, digest: str) -> str:
+    """Captured lines of a day that could not be read."""
+    return f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
+
+
+def collected_labels_prefix(model: str, collected: datetime | None = None) -> str:
+    """Where a model's labels are put; with a time, what every file of that hour and later sorts after."""
+    # '/' sorts before '0', so the hour's own files sort after its name.
+    return f"labels/{model}/" + (f"{collected:%Y/%m/%d/%H}" if collected else "")
+
+
+def labelled_prefix(model: str) -> str:
+    """Below it, what has been folded of a model's labels."""
+    return f"labelled/{model}/"
+
+
+def label_days_prefix(model: str, first: date | None = None) -> str:
+    """What every day's labels begin with; with a day, what that day and each later one sorts after."""
+    return f"labelled/{model}/date=" + (f"{first:%Y-%m-%d}" if first else "")
+
+
+def label_day_key(model: str, day: date) -> str:
+    """The labels of a day's answers."""
+    return f"{label_days_prefix(model, day)}/labels.parquet"
+
+
+def waiting_labels_key(model: str, slot: int = 0) -> str:
+    """Labels whose row has not been found yet: in one object, or in several where they are many."""
+    return f"labelled/{model}/pending{f'-{slot}' if slot else ''}.parquet"
+
+
+def label_ledger_key(model: str) -> str:
+    """Which label files have been folded."""
+    return f"labelled/{model}/ledger.json"
+
+
+def join_prefix(model: str, run: str) -> str:
+    """What one join on Athena reads and finds."""
+    return f"athena/{model}/{run}/"
+
+
+def baseline_key(model: str, baseline: str) -> str:
+    """A frozen baseline."""
+    return f"baselines/{model}/{baseline}.npz"
+
+
+def beside_baseline_key(model: str, baseline: str, name: str) -> str:
+    """A file that was installed with a baseline: its reference, slices, constraints, schema."""
+    return f"baselines/{model}/{baseline}/{name}"
+
+
+def window_prefix(model: str, baseline: str, end: datetime) -> str:
+    """The reports of one window."""
+    return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
+
+
+def timeline_prefix(model: str) -> str:
+    """Below it, a model's timeline by day."""
+    return f"audit/{model}/"
+
+
+def timeline_key(model: str, time: datetime, kind: str, digest: str) -> str:
+    """One entry of the timeline."""
+    return f"{timeline_prefix(model)}{time:%Y/%m/%d}/{time:%H%M%S}-{kind}-{digest}.json"
+
+
+def initial_key(model: str) -> str:
+    """Where a user puts a model's first training rows."""
+    return f"initial/{model}/training.parquet"
+
+
+def retraining_prefix(model: str, run: str) -> str:
+    """Say where one retraining keeps what decides: rows, truth, manifest, the gate's evidence. Functions alone write there."""
+    return f"retraining/{model}/{run}"
+
+
+def trained_prefix(model: str, run: str) -> str:
+    """Where the training job of one retraining writes."""
+    return f"trained/{model}/{run}"
+
+
+def scored_prefix(model: str, run: str) -> str:
+    """Where the transform jobs of one retraining write: answers to be judged, never facts."""
+    return f"scored/{model}/{run}"
+
+
+def artefact_key(model: str, job: str) -> str:
+    """A training job's artefact as it was pinned; the job's name is unique, so nothing else belongs there."""
+    return f"artefacts/{model}/{job}/model.tar.gz"
+
+
+def finished_training_key(model: str) -> str:
+    """The last training job that ended, while its artefact can be used again."""
+    return f"artefacts/{model}/finished_training.json"
