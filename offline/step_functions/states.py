@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.stepfunctions.parser.api import (
     ExecutionAbortedEventDetails,
@@ -33,16 +33,14 @@ from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
+from offline.region import Region
 from offline.step_functions.clock import DeadlinePassedError, StoppedError, Waits
 from offline.step_functions.language import json_copy
-
-if TYPE_CHECKING:
-    from offline.account import Account
 
 POLL_SECONDS = 30  # between two looks at a job; the service hears of its end by an event, or looks as well
 
 
-def install(account: Account, waits: Waits) -> None:
+def install(region: Region, waits: Waits) -> None:
     """Have moto's interpreter wait on the account's clock."""
     for owner, name, make in (
         (ExecutionWorker, "start", _start),
@@ -54,16 +52,13 @@ def install(account: Account, waits: Waits) -> None:
         (StateTaskServiceCallback, "_eval_sync", _eval_sync),
         (StateTaskServiceCallback, "_eval_wait_for_task_token", _eval_task_token),
     ):
-        account.patch(owner, name, make(account, waits))
-    account.patch(jitter_strategy_decl, "random", account.random)
+        region.patch(owner, name, make(region, waits))
+    region.patch(jitter_strategy_decl, "random", region.random)
 
 
-# Executions -----------------------------------------------------------------------------------------------------
-
-
-def _start(account: Account, waits: Waits) -> Callable[..., None]:
+def _start(region: Region, waits: Waits) -> Callable[..., None]:
     def run(worker: Any, program: Any, role_arn: str) -> None:
-        with account.as_role(role_arn):
+        with region.as_role(role_arn):
             if worker.env.is_running():
                 program.eval(worker.env)
             worker._execution_communication.terminated()
@@ -84,12 +79,12 @@ def _start(account: Account, waits: Waits) -> Callable[..., None]:
             event_details=EventDetails(executionStartedEventDetails=started),
             update_source_event_id=False,
         )
-        account.clock.thread(run, worker, program, role_arn, name=details.execution_details.name)
+        region.clock.thread(run, worker, program, role_arn, name=details.execution_details.name)
 
     return start
 
 
-def _stop(_account: Account, waits: Waits) -> Callable[..., None]:
+def _stop(_region: Region, waits: Waits) -> Callable[..., None]:
     def stop(worker: Any, stop_date: datetime, error: str | None, cause: str | None) -> None:
         worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
         waits.wake(worker.env)
@@ -97,7 +92,7 @@ def _stop(_account: Account, waits: Waits) -> Callable[..., None]:
     return stop
 
 
-def _evaluate_program(_account: Account, waits: Waits) -> Callable[..., None]:
+def _evaluate_program(_region: Region, waits: Waits) -> Callable[..., None]:
     def evaluate(program: Any, env: Environment) -> None:
         env.next_state_name = program.start_at.start_at_name
         seconds = program.timeout_seconds.timeout_seconds if program.timeout_seconds else None
@@ -132,10 +127,7 @@ def _add_end(env: Environment, kind: str, **details: Any) -> None:
     )
 
 
-# States ---------------------------------------------------------------------------------------------------------
-
-
-def _evaluate_with_timeout(_account: Account, waits: Waits) -> Callable[..., None]:
+def _evaluate_with_timeout(_region: Region, waits: Waits) -> Callable[..., None]:
     def evaluate(state: Any, env: Environment) -> None:
         state.timeout.eval(env=env)
         seconds = env.stack.pop()
@@ -169,11 +161,11 @@ def _take_result(state: Any, env: Environment) -> None:
         env.states.reset(input_value=env.stack.pop())
 
 
-def _wait_interval(_account: Account, waits: Waits) -> Callable[..., None]:
+def _wait_interval(_region: Region, waits: Waits) -> Callable[..., None]:
     return lambda _wait, env, wait_seconds: waits.pause(env, wait_seconds)
 
 
-def _retry(_account: Account, waits: Waits) -> Callable[..., None]:
+def _retry(_region: Region, waits: Waits) -> Callable[..., None]:
     def retry(retrier: Any, env: Environment) -> None:
         retrier.error_equals.eval(env)
         if not env.stack.pop():
@@ -193,7 +185,7 @@ def _retry(_account: Account, waits: Waits) -> Callable[..., None]:
     return retry
 
 
-def _eval_sync(_account: Account, waits: Waits) -> Callable[..., Any]:
+def _eval_sync(_region: Region, waits: Waits) -> Callable[..., Any]:
     def eval_sync(_task: Any, env: Environment, sync_resolver: Callable[[], Any], **_: Any) -> Any:
         try:
             while (result := sync_resolver()) is None:
@@ -208,7 +200,7 @@ def _eval_sync(_account: Account, waits: Waits) -> Callable[..., Any]:
     return eval_sync
 
 
-def _eval_task_token(_account: Account, _waits: Waits) -> Callable[..., Any]:
+def _eval_task_token(_region: Region, _waits: Waits) -> Callable[..., Any]:
     def eval_task_token(task: Any, *_: Any, **__: Any) -> Any:
         raise NotImplementedError(f"{task.resource.resource_arn}: task tokens are not imitated")
 

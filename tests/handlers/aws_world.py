@@ -136,9 +136,6 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
         )
-        stop = paging.start(2)
-        try:
+        with paging.in_pages(2):
             yield World()
-        finally:
-            stop()
     clients._client.cache_clear()
