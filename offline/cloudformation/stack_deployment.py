@@ -195,7 +195,7 @@ class StackDeployment:
             raise ValueError(f"AlreadyExists: {name} already exists")
         self.stacks.tell_of(self.record, logical_id, "CREATE_IN_PROGRESS", kind=kind)
         made = kind.create(making, properties)
-        now = self._deployed(logical_id, kind, made, properties, making, resource, "CREATE_COMPLETE")
+        now = self._deployed(kind, made, properties, making, resource, "CREATE_COMPLETE")
         self.undo.append(lambda: self._take_back(now))
         return now
 
@@ -209,7 +209,7 @@ class StackDeployment:
         self.stacks.tell_of(self.record, old.logical_id, "UPDATE_IN_PROGRESS", made=old.made, kind=old.kind)
         self.undo.append(lambda: self._put_back(old, update, properties))
         made = update(making, old.made, old.properties, properties)
-        return self._deployed(old.logical_id, old.kind, made, properties, making, resource, "UPDATE_COMPLETE")
+        return self._deployed(old.kind, made, properties, making, resource, "UPDATE_COMPLETE")
 
     def _replace(self, old: Deployed, properties: dict[str, Any], resource: Mapping[str, Any]) -> Deployed:
         name = old.kind.given_name(properties)
@@ -231,7 +231,6 @@ class StackDeployment:
 
     def _deployed(
         self,
-        logical_id: str,
         kind: ResourceType,
         made: Made,
         properties: dict[str, Any],
@@ -239,6 +238,7 @@ class StackDeployment:
         resource: Mapping[str, Any],
         status: str,
     ) -> Deployed:
+        logical_id = making.logical_id
         self.stacks.tell_of(self.record, logical_id, status, made=made, kind=kind)
         return Deployed(logical_id, kind, made, properties, making, resource, status, self.region.clock.now)
 

@@ -24,7 +24,22 @@ from offline.iam.guard import Guard
 from offline.region import Region
 
 SUPPORTED_SERVICES = ("lambda", "sqs", "sns", "states")
-TERMINAL_WORDS = ("AccessDenied", "NotFound", "NonExistent", "DoesNotExist", "Invalid", "Validation", "Authoriz")
+# What no further try can change: the target is gone, its policy or key says no, or it cannot take this input.
+TERMINAL_CODES = frozenset(
+    {
+        # It may not.
+        *("AccessDenied", "AccessDeniedException", "AuthorizationError"),
+        *("KMSAccessDenied", "KMSAccessDeniedException", "KmsAccessDenied", "KmsAccessDeniedException"),
+        # It is not there.
+        *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "StateMachineDoesNotExist"),
+        *("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"),
+        *("KMSNotFound", "KMSNotFoundException", "KmsNotFound"),
+        # It does not take this.
+        *("InvalidArn", "InvalidExecutionInput", "InvalidInputTooLarge", "InvalidMessageContents", "InvalidName"),
+        *("InvalidParameter", "InvalidParameterValue", "InvalidParameterValueException", "ParameterValueInvalid"),
+        *("InvalidRequestContentException", "RequestTooLargeException", "ValidationException"),
+    }
+)
 LONGEST_BACKOFF_SECONDS = 3600
 INPUT_BYTES_MAX = 262_144
 
@@ -35,7 +50,7 @@ class TargetError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.terminal = any(word in code for word in TERMINAL_WORDS)
+        self.terminal = code in TERMINAL_CODES
 
 
 @dataclass(frozen=True)

@@ -56,25 +56,27 @@ def _check_policy(policy: dict[str, Any], instances: int) -> None:
         raise ValidationError(
             f"MaximumExecutionTimeoutInSeconds must be between {TIMEOUT_SECONDS_MIN} and {TIMEOUT_SECONDS_MAX}."
         )
-    steps = 1
-    if routing["Type"] in LIMITS:
-        name, low, high = LIMITS[routing["Type"]]
-        size = routing.get(name)
-        if size is None:
-            raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
-        if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
-            raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
-        if (step := whole_instances(size, instances)) > instances / 2:
-            raise ValidationError(
-                f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
-            )
-        if routing["Type"] == "LINEAR":
-            steps = -(-instances // step) - 1
+    steps = _steps(routing, instances) if routing["Type"] in LIMITS else 1
     if timeout <= wait * steps + termination:
         raise ValidationError(
             "MaximumExecutionTimeoutInSeconds must be larger than TerminationWaitInSeconds and WaitIntervalInSeconds "
             "together."
         )
+
+
+def _steps(routing: dict[str, Any], instances: int) -> int:
+    """Return how often a canary or a linear update waits; refuse a step that is none."""
+    name, low, high = LIMITS[routing["Type"]]
+    size = routing.get(name)
+    if size is None:
+        raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
+    if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
+        raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
+    if (step := whole_instances(size, instances)) > instances / 2:
+        raise ValidationError(
+            f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
+        )
+    return -(-instances // step) - 1 if routing["Type"] == "LINEAR" else 1
 
 
 def rollback_alarms(deployment: dict[str, Any]) -> list[str]:
