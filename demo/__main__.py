@@ -21,7 +21,6 @@ from demo.replay import Replay
 from demo.timing import Timing
 from kedge.config.reading import parse_model_config
 from offline.account import Account
-from offline.containers.processes import processes_of
 
 MODEL_FILE = Path("models/hotel-cancellations.yaml")
 OUT = Path("build/demo")
@@ -47,7 +46,7 @@ def main() -> int:
     console.print(f"templates synthesised in {perf_counter() - began:.0f} s; {len(bookings):,} bookings to replay")
     with Account(start=REPLAY_FROM - timedelta(hours=12), directory=OUT / "account") as account:
         began = perf_counter()
-        processes_of(account).keep_waiting(2)
+        account.processes.keep_waiting(2)
         account.deploy(assembly)
         bucket = data_bucket(account)
         console.print(f"deployed in {perf_counter() - began:.0f} s")

@@ -1,69 +1,47 @@
 """An AWS account inside this process: one region, one clock, every service behind its ordinary boto3 client.
 
 Real AWS isolates functions, jobs and roles in machines of their own; here they are threads and subprocesses of one
-program, and a role is an attribute of the running thread. moto answers the calls; the modules listed in `MODULES`
-add what it lacks, each through `install(account)`.
+program, and a role is an attribute of the running thread. moto answers the calls; the services made here add what it lacks.
+Each is given the region and the services that it needs, and knows no others. `_install` puts them into moto.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
-import boto3
 from moto import mock_aws
-from moto.awslambda_simple.models import lambda_simple_backends
-from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal import mock_random
-from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from offline import roles
+from offline import cloud_trail, paging, quotas, roles, s3_conflicts
+from offline.alarms import alarms
+from offline.athena import queries as athena
 from offline.calls import Call
-from offline.clock import Clock
+from offline.cloudformation import stacks
+from offline.cloudformation.deployment import Site, deploy
+from offline.containers.containers import Containers
+from offline.containers.processes import Processes
+from offline.delivery import events, mail, queues, scheduler
+from offline.delivery.targets import Targets
+from offline.functions import api as lambda_api
+from offline.functions.events import FunctionEvents
+from offline.functions.runtime import Functions
+from offline.iam import guard, simulation
+from offline.metrics import cloudwatch
+from offline.region import Region
+from offline.sagemaker import endpoints, jobs, models, registry, runtime
+from offline.sagemaker.capacity import Capacity
+from offline.sagemaker.endpoint_fleets import Ground
+from offline.server import Server
+from offline.speed import dynamodb, s3, transport
+from offline.step_functions import machines
 
-if TYPE_CHECKING:
-    from offline.cloud_trail import Trail
-    from offline.cloudformation.stacks import Stacks
-    from offline.functions.events import FunctionEvents
-    from offline.functions.runtime import Functions
-    from offline.iam.guard import Guard
-    from offline.sagemaker.capacity import Capacity
-
-# Each extends one service; the order is that in which one may lean on another.
-MODULES = (
-    "cloud_trail",
-    "speed.transport",
-    "speed.s3",
-    "s3_conflicts",
-    "speed.dynamodb",
-    "iam.guard",
-    "iam.simulation",
-    "quotas",
-    "paging",
-    "functions.runtime",
-    "delivery.events",
-    "metrics.cloudwatch",
-    "alarms.alarms",
-    "delivery.queues",
-    "delivery.mail",
-    "delivery.scheduler",
-    "sagemaker.capacity",
-    "sagemaker.registry",
-    "sagemaker.jobs",
-    "sagemaker.endpoints",
-    "step_functions.machines",
-    "athena.queries",
-    "cloudformation.stacks",
-)
 MOTO_SETTINGS = {
     "core": {"mock_credentials": False, "reset_boto3_session": True},
     "lambda": {"use_docker": False},
@@ -72,18 +50,8 @@ MOTO_SETTINGS = {
 }
 
 
-class Account:
+class Account(Region):
     """The account: enter it to start it, leave it to give the process back as it was."""
-
-    # Set by the module that knows how: offline.functions.runtime, offline.delivery.events, offline.metrics.cloudwatch, ...
-    functions: Functions
-    function_events: FunctionEvents
-    iam: Guard
-    publish_event: Callable[..., None]
-    put_metric: Callable[..., None]
-    stacks: Stacks
-    capacity: Capacity
-    trail: Trail
 
     def __init__(
         self,
@@ -95,37 +63,45 @@ class Account:
         page_items: int | None = None,
         interpreters: Mapping[str, Path] | None = None,
     ) -> None:
-        self.account_id = DEFAULT_ACCOUNT_ID
-        self.region = region
-        self.seed = seed
+        super().__init__(start=start, name=region, seed=seed, directory=Path(directory or "build/account"))
         self.page_items = page_items  # of every listing; None: as many as AWS and moto give
-        self.interpreters = dict(interpreters or {})  # by the tag of the image whose scripts they run
-        self.directory = Path(directory if directory is not None else "build/account").resolve()
-        self.mail_directory = self.directory / "mail"
-        self.clock = Clock(start)
-        self.random = random.Random(seed)
-        self.calls: list[Call] = []
-        self._stack = ExitStack()
-        self._clients: dict[str, Any] = {}
-        self._plain_clients: dict[str, Any] = {}
-        self._backends: dict[str, Any] = {}
-
-    # Life ---------------------------------------------------------------------------------------------------------
+        self.trail = cloud_trail.Trail(self)
+        self.iam = guard.Guard(self, self.trail)
+        self.metrics = cloudwatch.Metrics(self)
+        self.functions = Functions(self, self.metrics)
+        self.function_events = FunctionEvents(self, self.functions)
+        self.targets = Targets(self, self.iam, self.function_events)
+        self.bus = events.EventBus(self, self.targets, self.metrics)
+        self.alarms = alarms.Alarms(self, self.metrics, self.targets, self.bus)
+        self.polling = queues.Polling(self, self.targets, self.functions, self.metrics)
+        self.post = mail.Post(self, self.targets, self.metrics)
+        self.schedules = scheduler.Firing(self, self.targets, self.metrics)
+        self.processes = Processes(interpreters)  # interpreters: by the tag of the image whose scripts they run
+        self.containers = Containers(self.directory / "containers", self.processes)
+        self.quotas = quotas.defaults()
+        self.capacity = Capacity(self, self.quotas)
+        self.model_registry = registry.Registry(self, self.bus)
+        self.models = models.Models(self, self.iam, self.model_registry, self.containers)
+        self.jobs = jobs.Jobs(self, self.iam, self.models, self.capacity, self.bus)
+        ground = Ground(self, self.models, self.capacity, self.metrics)
+        self.endpoints = endpoints.Endpoints(ground, self.iam, self.alarms, self.bus)
+        self.stacks = stacks.Stacks(self)
 
     def __enter__(self) -> Account:
-        self.directory.mkdir(parents=True, exist_ok=True)
         self.mail_directory.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            self._stack = stack
-            self._enter(stack)
-            self._stack = stack.pop_all()
+        try:
+            self._enter()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._stack.close()
+        self.close()
 
-    def _enter(self, stack: ExitStack) -> None:
-        stack.callback(time.tzset)  # runs last: after the environment has its own TZ back
+    def _enter(self) -> None:
+        stack = self._closing
+        self.on_close(time.tzset)  # runs last: after the environment has its own TZ back
         # Nothing of the shell's: a profile, or an endpoint URL of another account, would lead our own clients elsewhere.
         others = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         stack.enter_context(patch.dict(os.environ, others | self._environment(), clear=True))
@@ -133,67 +109,79 @@ class Account:
         mock_random.seed(self.seed)
         stack.enter_context(mock_aws(config=MOTO_SETTINGS))  # type: ignore[arg-type]  # moto types its settings as keys
         self.clock.start()
-        stack.callback(self.clock.stop)
+        self.on_close(self.clock.stop)
         stack.enter_context(roles.inherited_by_threads())
-        for name in MODULES:
-            importlib.import_module(f"offline.{name}").install(self)
+        self._install_tools(stack)
+        self._install_services()
 
     def _environment(self) -> dict[str, str]:
         return {
             "AWS_ACCESS_KEY_ID": "AKIAOFFLINEACCOUNT00",
             "AWS_SECRET_ACCESS_KEY": "offline",
             "AWS_SESSION_TOKEN": "offline",
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.name,
+            "AWS_REGION": self.name,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "TZ": "UTC",
         }
 
-    def on_close(self, action: Callable[[], object]) -> None:
-        """Have `action` called when the account is left, last asked first."""
-        self._stack.callback(action)
+    def _install_tools(self, stack: ExitStack) -> None:
+        """Change what all services use: the way of a call, who may make it, and how much an answer holds."""
+        transport.install(self)
+        s3.install(self)
+        s3_conflicts.install(self)
+        dynamodb.install(self)
+        guard.install(self, self.iam)
+        if self.page_items:
+            stack.enter_context(paging.in_pages(self.page_items))
+        self.on_close(self.processes.close)
+        self.on_close(self.containers.close)
 
-    def patch(self, target: object, attribute: str, value: object, *, create: bool = False) -> None:
-        """Replace an attribute of moto's (or botocore's) for as long as the account is open, or `create` one that it lacks."""
-        self._stack.enter_context(patch.object(target, attribute, value, create=create))
+    def _install_services(self) -> None:
+        cloud_trail.install(self, self.trail)
+        simulation.install(self, self.iam)
+        quotas.install(self, self.quotas)
+        lambda_api.install(self, self.functions, self.function_events)
+        events.install(self, self.bus)
+        cloudwatch.install(self, self.metrics)
+        alarms.install(self, self.alarms)
+        queues.install(self, self.polling)
+        mail.install(self, self.post)
+        scheduler.install(self, self.schedules)
+        registry.install(self, self.model_registry)
+        models.install(self, self.models)
+        jobs.install(self, self.jobs)
+        endpoints.install(self, self.endpoints)
+        runtime.install(self, self.endpoints)
+        machines.install(self, self.bus, self.metrics)
+        athena.install(self, self.iam)
+        stacks.install(self, self.stacks)
 
-    # Who calls ----------------------------------------------------------------------------------------------------
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self.name
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client that acts as the account's administrator wherever it is used."""
-        if service not in self._clients:
-            self._clients[service] = client = boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
-            client.meta.events.register_first("provide-client-params", _as_administrator)
-        return self._clients[service]
+    @property
+    def calls(self) -> list[Call]:
+        """Every AWS call that was made, in order."""
+        return self.iam.calls
 
-    def plain_client(self, service: str) -> Any:
-        """Return a boto3 client that acts as whatever role the thread using it has taken."""
-        if service not in self._plain_clients:
-            self._plain_clients[service] = boto3.client(service, region_name=self.region)  # type: ignore[call-overload]
-        return self._plain_clients[service]
+    @property
+    def mail_directory(self) -> Path:
+        """Where the mails of SNS lie, one file each."""
+        return self.post.directory
 
-    @contextmanager
-    def as_role(self, role_arn: str) -> Iterator[None]:
-        """Record and check every AWS call made inside, by this thread and those it starts, as that role's."""
-        with roles.acting_as(role_arn):
-            yield
-
-    def backend(self, service: str) -> Any:
-        """Return moto's backend of a service in this account and region."""
-        if service not in self._backends:
-            regions = _backends_of(service)[self.account_id]
-            self._backends[service] = regions[self.region if self.region in regions else "aws"]
-        return self._backends[service]
-
-    # What it does -------------------------------------------------------------------------------------------------
+    @property
+    def posted(self) -> list[tuple[str, dict[str, Any]]]:
+        """What SNS sent to web addresses: the address and the notice."""
+        return self.post.recorded
 
     def deploy(self, assembly: Path, **parameters: str) -> dict[str, dict[str, str]]:
         """Create every stack of a CDK cloud assembly, or update it, in order; return each stack's outputs."""
-        from offline.cloudformation.deployment import deploy
-
-        return deploy(self, Path(assembly), parameters)
+        return deploy(Site(self, self.iam, self.functions, self.stacks), Path(assembly), parameters)
 
     def delete_stack(self, name: str) -> None:
         """Delete a stack and what its template does not retain."""
@@ -207,21 +195,23 @@ class Account:
         """Invoke a function as an asynchronous caller does: retried twice, then sent to its failure destination."""
         self.function_events.invoke_later(function, event)
 
-    def serve(self, port: int, about: Mapping[str, str] | None = None) -> Any:
-        """Answer the AWS CLI and boto3 over HTTP on a port."""
-        from offline.server import serve
+    def publish_event(
+        self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str] | None = None
+    ) -> None:
+        """Put an event of an AWS service on the default bus, as of now."""
+        self.bus.publish(source, detail_type, detail, resources)
 
-        return serve(self, port, about)
+    def put_metric(
+        self, namespace: str, name: str, value: float, dimensions: Mapping[str, str], unit: str | None = None
+    ) -> None:
+        """Put one value of a metric, as of now."""
+        self.metrics.put(namespace, name, value, dimensions, unit)
 
+    def serve(self, port: int, about: Mapping[str, str] | None = None) -> Server:
+        """Answer the AWS CLI and boto3 on a port of this machine (0 picks a free one) until the account is left.
 
-def _backends_of(service: str) -> Any:
-    # moto has two backends each for Lambda and Step Functions; its settings above choose these.
-    if service == "lambda":
-        return lambda_simple_backends
-    if service == "stepfunctions":
-        return stepfunctions_parser_backends
-    return get_backend(service)  # type: ignore[call-overload]  # moto types the names of services one by one
-
-
-def _as_administrator(context: dict[str, Any], **_: object) -> None:
-    context["kedge_role"] = roles.ADMINISTRATOR
+        `about` is told with the account's directory to whoever deploys into it.
+        """
+        server = Server(self, self.stacks, self.deploy, port, about or {})
+        self.on_close(server.close)
+        return server

@@ -130,8 +130,6 @@ class Clock:
             if self._traveller is not None:
                 self._traveller.move_to(when)
 
-    # Background threads -------------------------------------------------------------------------------------------
-
     def thread(self, target: Callable[..., object], *args: Any, name: str | None = None) -> threading.Thread:
         """Run `target` on a background thread, from the clock's next move on (never inside the caller's own step)."""
 

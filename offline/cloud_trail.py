@@ -14,6 +14,8 @@ from typing import Any
 
 from moto.cloudtrail.responses import CloudTrailResponse
 
+from offline.region import Region
+
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html: on average within 5 minutes, at times 15.
 DELAY = timedelta(minutes=15)
 RECORDED = ("CreateEndpoint", "UpdateEndpoint", "UpdateEndpointWeightsAndCapacities", "DeleteEndpoint")
@@ -57,8 +59,8 @@ class TrailEvent:
 class Trail:
     """What CloudTrail has recorded."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self.events: list[TrailEvent] = []
 
     def record(self, role_arn: str, service: str, operation: str, params: Mapping[str, Any], *, allowed: bool) -> None:
@@ -66,16 +68,16 @@ class Trail:
         if service == "sagemaker" and operation in RECORDED:
             endpoint = str(params.get("EndpointName", ""))
             config = params.get("EndpointConfigName")
-            self.events.append(TrailEvent(self.account.clock.now, role_arn, operation, endpoint, config, allowed))
+            self.events.append(TrailEvent(self.region.clock.now, role_arn, operation, endpoint, config, allowed))
 
     def lookup(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer LookupEvents."""
         wanted = {each["AttributeKey"]: each["AttributeValue"] for each in asked.get("LookupAttributes", [])}
         first, last = (_moment(asked[key]) if key in asked else None for key in ("StartTime", "EndTime"))
         known = [
-            event.to_json(number, self.account.region)
+            event.to_json(number, self.region.name)
             for number, event in enumerate(self.events)
-            if event.time + DELAY <= self.account.clock.now
+            if event.time + DELAY <= self.region.clock.now
             and (first is None or event.time >= first)
             and (last is None or event.time <= last)
             and wanted.get("EventName", event.operation) == event.operation
@@ -90,10 +92,9 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(float(seconds), UTC)
 
 
-def install(account: Any) -> None:
-    """Give the account `trail`, and moto's CloudTrail its lookup."""
-    account.trail = Trail(account)
-    account.patch(CloudTrailResponse, "lookup_events", _lookup(account.trail), create=True)
+def install(region: Region, trail: Trail) -> None:
+    """Give moto's CloudTrail its lookup."""
+    region.patch(CloudTrailResponse, "lookup_events", _lookup(trail), create=True)
 
 
 def _lookup(trail: Trail) -> Any:

@@ -9,17 +9,16 @@ BatchGetItem has no pages: it leaves keys unprocessed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from unittest.mock import patch
 
 import botocore.session
+from botocore.client import BaseClient
 from botocore.exceptions import DataNotFoundError
-from botocore.handlers import BUILTIN_HANDLERS
-
-if TYPE_CHECKING:
-    from offline.account import Account
 
 BY_LIMIT = ("s3", "dynamodb")  # their tokens say where to go on, or are the last item's key
 ASKED, UNPROCESSED = "kedge_page", "kedge_unprocessed"
@@ -107,39 +106,19 @@ def _first(value: Any) -> str:
     return _all(value)[0]
 
 
-_paging: Paging | None = None
+@contextmanager
+def in_pages(items: int) -> Iterator[None]:
+    """Answer every client of this process in pages of this number of items."""
+    paging, emit, request = Paging(items), BaseClient._emit_api_params, BaseClient._make_request
 
+    def asked(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
+        return emit(client, paging.ask(api_params, operation_model, context), operation_model, context)
 
-def _ask(params: Any, model: Any, context: Any, **_: Any) -> Any:
-    return _paging.ask(params, model, context) if _paging is not None else None
+    def cut(client: Any, operation_model: Any, request_dict: Any, request_context: Any) -> Any:
+        kept = paging.go_on(request_context)
+        http, parsed = kept or request(client, operation_model, request_dict, request_context)
+        paging.cut(parsed, operation_model, request_context)
+        return http, parsed
 
-
-def _go_on(context: Any, **_: Any) -> Any:
-    return _paging.go_on(context) if _paging is not None else None
-
-
-def _cut(parsed: Any, model: Any, context: Any, **_: Any) -> None:
-    if _paging is not None:
-        _paging.cut(parsed, model, context)
-
-
-# Sessions copy this list when they are made, as in `offline.iam.guard`.
-BUILTIN_HANDLERS += [("provide-client-params", _ask), ("before-call", _go_on), ("after-call", _cut)]
-
-
-def install(account: Account) -> None:
-    """Answer in small pages where the account was told to."""
-    if account.page_items:
-        account.on_close(start(account.page_items))
-
-
-def start(items: int) -> Callable[[], None]:
-    """Answer in pages of so many items from now on; return what ends it."""
-    global _paging  # botocore's handler list is the process's, and so is the account that it serves
-    _paging = Paging(items)
-    return _stop
-
-
-def _stop() -> None:
-    global _paging
-    _paging = None
+    with patch.object(BaseClient, "_emit_api_params", asked), patch.object(BaseClient, "_make_request", cut):
+        yield

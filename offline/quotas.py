@@ -14,35 +14,37 @@ from typing import Any
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.responses import ServiceQuotasResponse
 
+from offline.region import Region
+
 USES = ("endpoint usage", "training job usage", "transform job usage")
 FAMILIES = {"m5": ("large", "xlarge", "2xlarge", "4xlarge"), "c5": ("large", "xlarge", "2xlarge"), "m5d": ("large",)}
 INSTANCES = 20.0
 CONCURRENCY = 1000.0
 QUOTAS_PER_PAGE = 10
+Quotas = dict[tuple[str, str], float]  # by service and name
 
 
-def install(account: Any) -> None:
-    """Give the account `quotas`, (service, name) to value, and have Service Quotas list them."""
-    account.quotas = {("lambda", "Concurrent executions"): CONCURRENCY}
-    for family, sizes in FAMILIES.items():
-        for size in sizes:
-            account.quotas |= {("sagemaker", f"ml.{family}.{size} for {use}"): INSTANCES for use in USES}
-    defaults = dict(account.quotas)
-
-    def listing(quotas: dict[tuple[str, str], float]) -> Any:
-        return lambda response: _listed(quotas, json.loads(response.body), account.region, account.account_id)
-
-    account.patch(ServiceQuotasResponse, "list_aws_default_service_quotas", listing(defaults))
-    # moto looks for an operation's method on the class: this one is not there yet.
-    ServiceQuotasResponse.list_service_quotas = listing(account.quotas)  # type: ignore[attr-defined]
-    account.on_close(lambda: delattr(ServiceQuotasResponse, "list_service_quotas"))
+def defaults() -> Quotas:
+    """Return every quota as AWS gives it."""
+    instances = [f"ml.{family}.{size}" for family, sizes in FAMILIES.items() for size in sizes]
+    return {("lambda", "Concurrent executions"): CONCURRENCY} | {
+        ("sagemaker", f"{instance} for {use}"): INSTANCES for instance in instances for use in USES
+    }
 
 
-def _listed(quotas: dict[tuple[str, str], float], request: dict[str, Any], region: str, account_id: str) -> str:
+def install(region: Region, applied: Quotas) -> None:
+    """Have Service Quotas list the account's quotas, and AWS's own."""
+
+    def listing(quotas: Quotas) -> Any:
+        return lambda response: _listed(quotas, json.loads(response.body), region)
+
+    region.patch(ServiceQuotasResponse, "list_aws_default_service_quotas", listing(defaults()))
+    region.patch(ServiceQuotasResponse, "list_service_quotas", listing(applied), create=True)
+
+
+def _listed(quotas: Quotas, request: dict[str, Any], region: Region) -> str:
     service = request["ServiceCode"]
-    found = [
-        _document(service, name, value, region, account_id) for (of, name), value in quotas.items() if of == service
-    ]
+    found = [_document(region, service, name, value) for (of, name), value in quotas.items() if of == service]
     if not found:
         raise NoSuchResource
     start = int(request.get("NextToken") or 0)
@@ -51,11 +53,11 @@ def _listed(quotas: dict[tuple[str, str], float], request: dict[str, Any], regio
     return json.dumps({"Quotas": found[start:end], **more})
 
 
-def _document(service: str, name: str, value: float, region: str, account_id: str) -> dict[str, Any]:
+def _document(region: Region, service: str, name: str, value: float) -> dict[str, Any]:
     code = f"L-{hashlib.sha256(f'{service}/{name}'.encode()).hexdigest()[:8].upper()}"
     return {
         "ServiceCode": service,
-        "QuotaArn": f"arn:aws:servicequotas:{region}:{account_id}:{service}/{code}",
+        "QuotaArn": region.arn("servicequotas", f"{service}/{code}"),
         "QuotaCode": code,
         "QuotaName": name,
         "Value": value,

@@ -8,15 +8,12 @@ Imitated: both, now and then, drawn from the account's seed, the key and how oft
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.s3.exceptions import PreconditionFailed, S3ClientError
 from moto.s3.responses import S3Response
 
-from offline.sagemaker.api import seeded
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 CONFLICT_FRACTION, LOST_FRACTION = 0.02, 0.01
 CONDITIONS = ("If-Match", "If-None-Match")
@@ -31,7 +28,7 @@ class ConditionalRequestConflictError(S3ClientError):
         super().__init__("The conditional request cannot succeed due to a conflicting operation against this resource.")
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Have some conditional writes be refused."""
     put, tried = S3Response.put_object, Counter[str]()
 
@@ -40,7 +37,7 @@ def install(account: Account) -> None:
             return put(response)
         key = f"{response.bucket_name}/{response.parse_key_name()}"
         tried[key] += 1
-        draw = seeded(account, "conditional write", key, str(tried[key])).random()
+        draw = region.seeded("conditional write", key, str(tried[key])).random()
         if draw < CONFLICT_FRACTION:
             raise ConditionalRequestConflictError
         answer = put(response)
@@ -48,4 +45,4 @@ def install(account: Account) -> None:
             raise PreconditionFailed("If-Match")
         return answer
 
-    account.patch(S3Response, "put_object", put_object)
+    region.patch(S3Response, "put_object", put_object)

@@ -21,21 +21,13 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from offline.cloudformation.stacks import Stacks
 from offline.cloudformation.template_check import DeployError
+from offline.region import Region
 
 HOST = "127.0.0.1"
 CLOCK_PATH, ACCOUNT_PATH = "/_kedge/clock", "/_kedge/account"
 PACE_STEP_SECONDS = 1.0  # of real time, between two moves of a clock that keeps pace
-
-
-def serve(account: Any, port: int, about: Mapping[str, str] | None = None) -> Server:
-    """Answer on a port of this machine (0 picks a free one) until the server or the account is closed.
-
-    `about` is told with the account's directory to whoever deploys into it.
-    """
-    server = Server(account, port, about or {})
-    account.on_close(server.close)
-    return server
 
 
 class QuietHandler(MotoRequestHandler):
@@ -48,8 +40,10 @@ class QuietHandler(MotoRequestHandler):
 class Server:
     """The listening socket, the threads behind it, and the account that they serve."""
 
-    def __init__(self, account: Any, port: int, about: Mapping[str, str]) -> None:
-        self.account, self.about = account, about
+    def __init__(
+        self, region: Region, stacks: Stacks, deploy: Callable[[Path], object], port: int, about: Mapping[str, str]
+    ) -> None:
+        self.region, self.stacks, self.deploy, self.about = region, stacks, deploy, about
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = threading.RLock()
         self._closed = threading.Event()
@@ -77,7 +71,7 @@ class Server:
         def run() -> None:
             while not self._closed.wait(PACE_STEP_SECONDS):
                 with self._one_at_a_time:
-                    self.account.clock.advance_to(self.account.clock.now + timedelta(seconds=speed * PACE_STEP_SECONDS))
+                    self.region.clock.advance_to(self.region.clock.now + timedelta(seconds=speed * PACE_STEP_SECONDS))
 
         threading.Thread(target=run, name="clock", daemon=True).start()
 
@@ -109,24 +103,24 @@ class Server:
         return Response(document, status, content_type="application/json")(environ, start_response)
 
     def _time(self) -> dict[str, str]:
-        return {"now": f"{self.account.clock.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        return {"now": f"{self.region.clock.now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
 
     def _place(self) -> dict[str, str]:
-        return {**self.about, "directory": str(self.account.directory)}
+        return {**self.about, "directory": str(self.region.directory)}
 
     def _deploy(self, order: dict[str, Any]) -> dict[str, list[str]]:
         def told() -> dict[str, int]:
-            return {name: len(record.shown.events) for name, record in self.account.stacks.records.items()}
+            return {name: len(record.shown.events) for name, record in self.stacks.records.items()}
 
         before = told()
-        self.account.deploy(Path(order["assembly"]))
+        self.deploy(Path(order["assembly"]))
         return {"changed": [name for name, events in told().items() if events != before.get(name)]}
 
     def _advance(self, order: dict[str, Any]) -> dict[str, Any]:
-        now = self.account.clock.now
+        now = self.region.clock.now
         until = datetime.fromisoformat(order["advance_to"]) if "advance_to" in order else now
         until += timedelta(seconds=float(order.get("advance_seconds", 0)))
         if until < now:
             raise ValueError(f"the clock shows {now:%Y-%m-%dT%H:%M:%SZ} and never goes back")
-        self.account.clock.advance_to(until)
+        self.region.clock.advance_to(until)
         return {}

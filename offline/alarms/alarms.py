@@ -21,8 +21,11 @@ from offline.alarms import history as alarm_history
 from offline.alarms import notices as alarm_notices
 from offline.alarms.rules import ALARM, INSUFFICIENT_DATA, OK
 from offline.alarms.watch import Watch
+from offline.delivery.events import EventBus
 from offline.delivery.targets import Caller, TargetError, Targets
+from offline.metrics.cloudwatch import Metrics
 from offline.metrics.store import MINUTE, Key
+from offline.region import Region
 
 PRINCIPALS = {"sns": "cloudwatch.amazonaws.com", "lambda": "lambda.alarms.cloudwatch.amazonaws.com"}
 ALARMS_MAX = 5_000  # of an account in a region, until AWS raises it
@@ -35,9 +38,9 @@ class AlarmLimitExceeded(ServiceException):
     code = "LimitExceeded"
 
 
-def install(account: Any) -> None:
-    """Give the account `alarms`, and have moto's alarms evaluated."""
-    alarms = account.alarms = Alarms(account)
+def install(region: Region, alarms: Alarms) -> None:
+    """Have moto's alarms evaluated, and their history told."""
+    alarm_history.install(region, alarms.history)
     put, delete = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.delete_alarms
     set_state = CloudWatchBackend.set_alarm_state
 
@@ -66,9 +69,9 @@ def install(account: Any) -> None:
         set_state(backend, alarm_name, reason, reason_data or "{}", state_value)
         alarms.state_was_set(alarm, previous)
 
-    account.patch(CloudWatchBackend, "put_metric_alarm", put_metric_alarm)
-    account.patch(CloudWatchBackend, "delete_alarms", delete_alarms)
-    account.patch(CloudWatchBackend, "set_alarm_state", set_alarm_state)
+    region.patch(CloudWatchBackend, "put_metric_alarm", put_metric_alarm)
+    region.patch(CloudWatchBackend, "delete_alarms", delete_alarms)
+    region.patch(CloudWatchBackend, "set_alarm_state", set_alarm_state)
 
 
 class _Plan:
@@ -84,31 +87,26 @@ class _Plan:
 class Alarms:
     """The alarms of the account."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.targets = Targets(account)
+    def __init__(self, region: Region, metrics: Metrics, targets: Targets, bus: EventBus) -> None:
+        self.region, self.metrics, self.targets, self.bus = region, metrics, targets, bus
         self._plans: dict[str, _Plan] = {}
         self._callbacks: list[OnChange] = []
         self.quota = ALARMS_MAX
-        self.history = alarm_history.install(account)
-
-    # For others ---------------------------------------------------------------------------------------------------
+        self.history = alarm_history.AlarmHistory(region)
 
     def in_alarm(self, names: Iterable[str]) -> list[str]:
         """Return those of the named alarms that are in ALARM."""
-        known = self.account.backend("cloudwatch").alarms
+        known = self.region.backend("cloudwatch").alarms
         return [name for name in names if name in known and known[name].state_value == ALARM]
 
     def on_change(self, callback: OnChange) -> None:
         """Have `callback` called with (alarm's name, state before, state after) at each change of state."""
         self._callbacks.append(callback)
 
-    # What there is to watch ---------------------------------------------------------------------------------------
-
     def watch(self, alarm: Any, before: Any) -> None:
         """Evaluate an alarm from now on; one that is redefined keeps its state."""
         self._check_actions(alarm)
-        plan = _Plan(Watch(alarm, self.account.metrics))
+        plan = _Plan(Watch(alarm, self.metrics))
         self.unwatch(alarm.name)
         alarm.state_value = INSUFFICIENT_DATA
         if before is not None:
@@ -122,7 +120,7 @@ class Alarms:
 
         plan.listener = listener
         for key in plan.watch.keys:
-            self.account.metrics.listen(key, listener)
+            self.metrics.listen(key, listener)
         self._at(plan, self._next_minute())
 
     def unwatch(self, name: str) -> None:
@@ -131,9 +129,9 @@ class Alarms:
         if plan is None:
             return
         for key in plan.watch.keys:
-            self.account.metrics.unlisten(key, plan.listener)
+            self.metrics.unlisten(key, plan.listener)
         if plan.timer is not None:
-            self.account.clock.cancel(plan.timer)
+            self.region.clock.cancel(plan.timer)
 
     def state_was_set(self, alarm: Any, previous: dict[str, Any]) -> None:
         """Tell of a state set by hand; the next evaluation puts it right."""
@@ -148,13 +146,11 @@ class Alarms:
             if arn.split(":")[2] not in PRINCIPALS:
                 raise ValidationError(f"the alarm action {arn} is not imitated")
 
-    # When to evaluate ---------------------------------------------------------------------------------------------
-
     def _heard(self, plan: _Plan, second: float) -> None:
         """Plan an evaluation for the end of the period in which a value came in."""
         period = plan.watch.period
         end = (int(second) // period + 1) * period
-        now = self.account.clock.now.timestamp()
+        now = self.region.clock.now.timestamp()
         due = end if end > now else self._next_minute()
         plan.needed_until = max(plan.needed_until, due)
         self._at(plan, due)
@@ -165,13 +161,13 @@ class Alarms:
         if plan.timer is not None:
             if plan.timer.when <= when:
                 return
-            self.account.clock.cancel(plan.timer)
-        plan.timer = self.account.clock.call_at(when, lambda: self._evaluate(plan), plan.watch.alarm.name)
+            self.region.clock.cancel(plan.timer)
+        plan.timer = self.region.clock.call_at(when, lambda: self._evaluate(plan), plan.watch.alarm.name)
 
     def _evaluate(self, plan: _Plan) -> None:
         plan.timer = None
         watch, alarm = plan.watch, plan.watch.alarm
-        now = int(self.account.clock.now.timestamp())
+        now = int(self.region.clock.now.timestamp())
         reading = watch.read(now)
         state = watch.state(reading.points, alarm.state_value)
         if state != alarm.state_value:
@@ -193,16 +189,14 @@ class Alarms:
             self._at(plan, end + steps * watch.period)
 
     def _next_minute(self) -> int:
-        return (int(self.account.clock.now.timestamp()) // MINUTE + 1) * MINUTE
-
-    # What a change does -------------------------------------------------------------------------------------------
+        return (int(self.region.clock.now.timestamp()) // MINUTE + 1) * MINUTE
 
     def _tell(self, alarm: Any, previous: dict[str, Any]) -> None:
         self.history.record(alarm.name, previous, alarm_notices.state(alarm))
         for callback in list(self._callbacks):
             callback(alarm.name, previous["value"], alarm.state_value)
         detail = alarm_notices.event_detail(alarm, previous)
-        self.account.publish_event("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn])
+        self.bus.publish("aws.cloudwatch", "CloudWatch Alarm State Change", detail, [alarm.alarm_arn])
         if alarm.actions_enabled:
             for arn in self._actions(alarm):
                 self._act(alarm, arn, previous)
@@ -214,11 +208,11 @@ class Alarms:
     def _act(self, alarm: Any, arn: str, previous: dict[str, Any]) -> None:
         service = arn.split(":")[2]
         shape = alarm_notices.topic_message if service == "sns" else alarm_notices.function_input
-        payload = json.dumps(shape(alarm, previous, self.account.account_id))
+        payload = json.dumps(shape(alarm, previous, self.region.account_id))
         caller = Caller(PRINCIPALS[service], alarm.alarm_arn)
         try:
             self.targets.deliver(arn, payload, caller, {"Subject": alarm_notices.subject(alarm)})
         except TargetError as error:  # AWS notes a failed action in the alarm's history and goes on
             failed = ("Action", str(error), "{}", alarm.state_value, alarm.state_updated_timestamp)
             alarm.history.append(failed)
-            self.account.put_metric("AWS/CloudWatch", "FailedActions", 1, {"AlarmName": alarm.name}, "Count")
+            self.metrics.put("AWS/CloudWatch", "FailedActions", 1, {"AlarmName": alarm.name}, "Count")

@@ -15,6 +15,8 @@ from typing import Any
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
+from offline.region import Region
+
 KEPT = timedelta(days=30)
 PAGE_ITEMS = 100
 ENTRIES_MAX = 10_000
@@ -23,8 +25,8 @@ ENTRIES_MAX = 10_000
 class AlarmHistory:
     """What the account's alarms did."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self.entries: deque[dict[str, Any]] = deque(maxlen=ENTRIES_MAX)
 
     def record(self, name: str, previous: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -34,7 +36,7 @@ class AlarmHistory:
             {
                 "AlarmName": name,
                 "AlarmType": "MetricAlarm",
-                "Timestamp": self.account.clock.now,
+                "Timestamp": self.region.clock.now,
                 "HistoryItemType": "StateUpdate",
                 "HistorySummary": f"Alarm updated from {previous['value']} to {state['value']}",
                 "HistoryData": json.dumps(data),
@@ -43,7 +45,7 @@ class AlarmHistory:
 
     def describe(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer DescribeAlarmHistory."""
-        now = self.account.clock.now
+        now = self.region.clock.now
         since, until = _aware(asked.get("StartDate")) or now - KEPT, _aware(asked.get("EndDate")) or now
         found = [
             entry
@@ -70,10 +72,9 @@ def _aware(moment: Any) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def install(account: Any) -> AlarmHistory:
-    """Give moto's CloudWatch its alarms' history, and return it."""
-    history = AlarmHistory(account)
-    account.patch(
+def install(region: Region, history: AlarmHistory) -> None:
+    """Give moto's CloudWatch its alarms' history."""
+    region.patch(
         CloudWatchResponse,
         "describe_alarm_history",
         lambda response: ActionResult(
@@ -81,4 +82,3 @@ def install(account: Any) -> AlarmHistory:
         ),
         create=True,
     )
-    return history

@@ -100,8 +100,6 @@ class Watch:
             raise ValidationError(str(error)) from error
         return max(periods)
 
-    # Evaluation ---------------------------------------------------------------------------------------------------
-
     def read(self, now: int) -> Reading:
         """Return the datapoints of the whole periods before a time."""
         end = now // self.period * self.period

@@ -24,12 +24,13 @@ from moto.core.exceptions import JsonRESTError
 from moto.moto_api._internal import mock_random
 
 from offline.athena.tables import QueryError, read_table
+from offline.iam.guard import Guard
+from offline.region import Region
 from offline.sagemaker.storage import split_uri
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-    from offline.account import Account
 
 UNLOAD = re.compile(r"\s*UNLOAD\s*\((.*)\)\s*TO\s*'((?:[^']|'')+)'\s*WITH\s*\(([^()]*)\)\s*", re.DOTALL | re.IGNORECASE)
 OPTION = re.compile(r"(\w+)\s*=\s*'([^']*)'")
@@ -37,7 +38,7 @@ SQL_BYTES_MAX = 262_144
 FILES = 2  # as many workers would write theirs
 
 
-def install(account: Account) -> None:
+def install(region: Region, guard: Guard) -> None:
     """Have moto's Athena run what it is asked."""
     start, describe = AthenaBackend.start_query_execution, AthenaResponse.get_query_execution
     reasons: dict[str, str] = {}
@@ -47,7 +48,7 @@ def install(account: Account) -> None:
         identifier = start(backend, query, *args, **named)
         execution = backend.executions[identifier]
         try:
-            _run(account, execution, select, target)
+            _run(region, guard, execution, select, target)
             execution.status = "SUCCEEDED"
         except QueryError as error:
             execution.status, reasons[identifier] = "FAILED", str(error)
@@ -60,8 +61,8 @@ def install(account: Account) -> None:
             status["StateChangeReason"] = reasons[answer["QueryExecution"]["QueryExecutionId"]]
         return json.dumps(answer)
 
-    account.patch(AthenaBackend, "start_query_execution", started)
-    account.patch(AthenaResponse, "get_query_execution", described)
+    region.patch(AthenaBackend, "start_query_execution", started)
+    region.patch(AthenaResponse, "get_query_execution", described)
 
 
 def _parsed(query: str) -> tuple[exp.Expression, str]:
@@ -85,13 +86,13 @@ def _refusal(message: str) -> JsonRESTError:
     return JsonRESTError("InvalidRequestException", message)
 
 
-def _run(account: Account, execution: Execution, select: exp.Expression, target: str) -> None:
-    s3 = account.plain_client("s3")
+def _run(region: Region, guard: Guard, execution: Execution, select: exp.Expression, target: str) -> None:
+    s3 = region.plain_client("s3")
     database = (execution.context or {}).get("Database", "default")  # type: ignore[attr-defined]  # moto types it as text
     try:
         bucket, prefix = split_uri(target)
         s3.get_bucket_location(Bucket=bucket)
-        result = _executed(account, select, database)
+        result = _executed(region, guard, select, database)
         _check_columns(result.schema)
         if s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"):
             raise QueryError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {target}")
@@ -103,13 +104,13 @@ def _run(account: Account, execution: Execution, select: exp.Expression, target:
         raise QueryError(f"PERMISSION_DENIED: {error.response['Error']['Message']}") from error
 
 
-def _executed(account: Account, select: exp.Expression, database: str) -> pa.Table:
+def _executed(region: Region, guard: Guard, select: exp.Expression, database: str) -> pa.Table:
     import duckdb
     from sqlglot import exp
 
     with duckdb.connect(config={"threads": 1}) as connection:
         for place, table in enumerate(list(select.find_all(exp.Table))):
-            connection.register(f"table_{place}", read_table(account, table, database))
+            connection.register(f"table_{place}", read_table(region, guard, table, database))
             table.set("this", exp.to_identifier(f"table_{place}"))
             table.set("db", None)
         try:

@@ -17,12 +17,13 @@ from moto.glue.exceptions import DatabaseNotFoundException, TableNotFoundExcepti
 
 from offline import roles
 from offline.iam.athena import catalogue_needs
+from offline.iam.guard import Guard
+from offline.region import Region
 from offline.sagemaker.storage import split_uri
 
 if TYPE_CHECKING:
     from sqlglot import exp
 
-    from offline.account import Account
 
 TYPES = {"string": pa.string(), "double": pa.float64(), "float": pa.float32(), "bigint": pa.int64()}
 TIMESTAMP = pa.timestamp("ms")  # Athena's, of tables that Hive could read
@@ -33,11 +34,11 @@ class QueryError(Exception):
     """Athena's reason why a query failed."""
 
 
-def read_table(account: Account, named: exp.Table, database: str) -> pa.Table:
+def read_table(region: Region, guard: Guard, named: exp.Table, database: str) -> pa.Table:
     """Read what a query's table holds, in the name of who asks."""
-    table = _described(account, named.db or database, named.name)
+    table = _described(region, guard, named.db or database, named.name)
     values = _injected(table, named)
-    files = [(uri, body) for uri, body in _files(account.plain_client("s3"), table, values)]
+    files = [(uri, body) for uri, body in _files(region.plain_client("s3"), table, values)]
     columns = {each["Name"]: each["Type"] for each in table["StorageDescriptor"]["Columns"]}
     schema = pa.schema([*((name, _type(kind)) for name, kind in columns.items())])
     rows = [_read(uri, body, columns) for uri, body in files]
@@ -49,12 +50,12 @@ def read_table(account: Account, named: exp.Table, database: str) -> pa.Table:
     return found
 
 
-def _described(account: Account, database: str, name: str) -> dict[str, Any]:
+def _described(region: Region, guard: Guard, database: str, name: str) -> dict[str, Any]:
     role = roles.current_role()
-    for need in catalogue_needs("GetTable", database, name, account.iam.place):
-        account.iam.require(role, need.action, need.resource)
+    for need in catalogue_needs("GetTable", database, name, region):
+        guard.require(role, need.action, need.resource)
     try:
-        return account.backend("glue").get_table(database, name).as_dict()  # type: ignore[no-any-return]
+        return region.backend("glue").get_table(database, name).as_dict()  # type: ignore[no-any-return]
     except (DatabaseNotFoundException, TableNotFoundException) as error:
         raise QueryError(
             f"TABLE_NOT_FOUND: line 1:1: Table 'awsdatacatalog.{database}.{name}' does not exist"

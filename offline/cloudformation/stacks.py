@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.cloudformation import responses
@@ -25,9 +25,7 @@ from moto.core.responses import ActionResult
 
 from offline.cloudformation.resources.model import Made, Making, ResourceType
 from offline.cloudformation.template_check import DeployError
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 FAILURES = (ClientError, BotoCoreError, KeyError, ValueError)
 KEEPING = ("Retain", "RetainExceptOnCreate")
@@ -70,10 +68,14 @@ class StackRecord:
 class Stacks:
     """The account's stacks by name."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self.records: dict[str, StackRecord] = {}
-        self._backend = account.backend("cloudformation")
+
+    @property
+    def _backend(self) -> CloudFormationBackend:
+        backend: CloudFormationBackend = self.region.backend("cloudformation")
+        return backend
 
     @property
     def exports(self) -> dict[str, str]:
@@ -82,7 +84,7 @@ class Stacks:
 
     def add(self, name: str, stack_id: str) -> StackRecord:
         """Begin the record of a stack."""
-        shown = Shown(stack_id, name, json.dumps({"Resources": {}}), {}, self.account.account_id, self.account.region)
+        shown = Shown(stack_id, name, json.dumps({"Resources": {}}), {}, self.region.account_id, self.region.name)
         record = self.records[name] = StackRecord(name, shown)
         self._backend.stacks[stack_id] = shown
         return record
@@ -127,8 +129,6 @@ class Stacks:
         if users:
             reason = f"Export {export} cannot be {done} as it is in use by {' and '.join(users)}"
             raise DeployError(f"stack {record.name}: {reason}")
-
-    # What the API shows -------------------------------------------------------------------------------------------
 
     def tell(self, record: StackRecord, status: str, reason: str | None = None) -> None:
         """Put a stack into a status, with an event."""
@@ -186,9 +186,8 @@ class _Resource(StackResourceDTO):
         self.last_updated_timestamp = resource.changed
 
 
-def install(account: Account) -> None:
-    """Give the account `stacks`, and have CloudFormation's operations tell of them."""
-    stacks = account.stacks = Stacks(account)
+def install(region: Region, stacks: Stacks) -> None:
+    """Have CloudFormation's operations tell of the account's stacks."""
     delete = CloudFormationBackend.delete_stack
 
     def list_stack_resources(response: CloudFormationResponse) -> ActionResult:
@@ -207,6 +206,6 @@ def install(account: Account) -> None:
             if known[0].status != "DELETE_FAILED":
                 raise ValidationError(known[0].name, str(error)) from error
 
-    account.patch(responses, "StackResourceDTO", _Resource)
-    account.patch(CloudFormationResponse, "list_stack_resources", list_stack_resources)
-    account.patch(CloudFormationBackend, "delete_stack", delete_stack)
+    region.patch(responses, "StackResourceDTO", _Resource)
+    region.patch(CloudFormationResponse, "list_stack_resources", list_stack_resources)
+    region.patch(CloudFormationBackend, "delete_stack", delete_stack)

@@ -19,9 +19,8 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from offline.containers.processes import OWN, Processes, inherited, processes_of
+from offline.containers.processes import OWN, Processes, inherited
 from offline.containers.worker import ANSWER, REQUEST, read_exactly, write_all
 from offline.sagemaker.storage import unpack
 
@@ -44,14 +43,6 @@ class Reply:
     content_type: str
     body: bytes
     microseconds: int
-
-
-def containers_of(account: Any) -> Containers:
-    """Return the account's containers, made on first use and stopped when it is left."""
-    if not hasattr(account, "containers"):
-        account.containers = Containers(account.directory / "containers", processes_of(account))
-        account.on_close(account.containers.close)
-    return account.containers  # type: ignore[no-any-return]  # the account is extended by its modules
 
 
 class Containers:

@@ -16,7 +16,6 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 LIBRARIES = ("numpy", "xgboost")  # of the framework images
 WAITING = Path(__file__).with_name("warm_process.py")
@@ -28,32 +27,24 @@ def inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
 
 
-def processes_of(account: Any) -> Processes:
-    """Return the account's processes, made on first use and ended when it is left."""
-    if not hasattr(account, "processes"):
-        account.processes = Processes()
-        account.on_close(account.processes.close)
-    return account.processes  # type: ignore[no-any-return]  # the account is extended by its modules
-
-
-def interpreter_of(account: Any, image: str) -> Path:
-    """Return the Python that runs an image's scripts: by its tag, or by its name and tag where two share one."""
-    for name, interpreter in account.interpreters.items():
-        if image.endswith((f":{name}", f"/{name}")):
-            return Path(interpreter)
-    return OWN
-
-
 class Processes:
     """Starts programs."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreters: Mapping[str, Path] | None = None) -> None:
+        self.interpreters = dict(interpreters or {})
         self._lock = threading.Lock()
         self._waiting: deque[subprocess.Popen[bytes]] = deque()
         self._wanted = 0
 
+    def interpreter_of(self, image: str) -> Path:
+        """Return the Python that runs an image's scripts: by its tag, or by its name and tag where two share one."""
+        for name, interpreter in self.interpreters.items():
+            if image.endswith((f":{name}", f"/{name}")):
+                return Path(interpreter)
+        return OWN
+
     def keep_waiting(self, number: int) -> None:
-        """Have so many processes wait from now on."""
+        """Have this number of processes wait from now on."""
         with self._lock:
             self._wanted = number
             self._fill()

@@ -17,6 +17,8 @@ from moto.events.models import EventsBackend, Rule
 
 from offline.delivery.event_inputs import target_input
 from offline.delivery.targets import SUPPORTED_SERVICES, Caller, Failure, RetryPolicy, TargetError, Targets
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 
 PRINCIPAL = "events.amazonaws.com"
 DUPLICATE_FRACTION = 0.05
@@ -35,10 +37,8 @@ TARGET_KEYS = {
 }
 
 
-def install(account: Any) -> None:
-    """Give the account `publish_event`, and have moto's rules reach their targets."""
-    bus = EventBus(account)
-    account.publish_event = bus.publish
+def install(region: Region, bus: EventBus) -> None:
+    """Have moto's rules reach their targets."""
     put_rule, put_targets = EventsBackend.put_rule, EventsBackend.put_targets
 
     def checked_put_rule(backend: Any, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -54,17 +54,16 @@ def install(account: Any) -> None:
     def send_to_targets(rule: Any, original_event: Any, transform_input: bool = True) -> None:
         bus.offer(rule, dict(original_event))
 
-    account.patch(EventsBackend, "put_rule", checked_put_rule)
-    account.patch(EventsBackend, "put_targets", checked_put_targets)
-    account.patch(Rule, "send_to_targets", send_to_targets)
+    region.patch(EventsBackend, "put_rule", checked_put_rule)
+    region.patch(EventsBackend, "put_targets", checked_put_targets)
+    region.patch(Rule, "send_to_targets", send_to_targets)
 
 
 class EventBus:
     """The way of an event from its source to the targets of the rules that it matches."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.targets = Targets(account)
+    def __init__(self, region: Region, targets: Targets, metrics: Metrics) -> None:
+        self.region, self.targets, self.metrics = region, targets, metrics
 
     def publish(
         self, source: str, detail_type: str, detail: dict[str, Any], resources: list[str] | None = None
@@ -76,13 +75,13 @@ class EventBus:
             "Detail": json.dumps(detail, default=_iso),
             "Resources": list(resources or []),
         }
-        answer = self.account.backend("events").put_events([entry])
+        answer = self.region.backend("events").put_events([entry])
         if "ErrorCode" in answer[0]:
             raise ValueError(f"{source} {detail_type}: {answer[0]['ErrorMessage']}")
 
     def offer(self, rule: Any, event: dict[str, Any]) -> None:
         """Have an event delivered to a rule's targets if the rule is enabled and matches."""
-        event = _envelope(event, self.account.clock.now)
+        event = _envelope(event, self.region.clock.now)
         if rule.state == "DISABLED" or not rule.event_pattern.get_pattern():
             return
         if not rule.event_pattern.matches_event(event):
@@ -91,7 +90,7 @@ class EventBus:
             self._plan(rule, target, event)
 
     def _plan(self, rule: Any, target: dict[str, Any], event: dict[str, Any]) -> None:
-        clock, random = self.account.clock, self.account.random
+        clock, random = self.region.clock, self.region.random
         delays = [random.uniform(*DELAY_SECONDS)]
         if random.random() < DUPLICATE_FRACTION:
             delays.append(delays[0] + random.uniform(*REPEAT_SECONDS))
@@ -104,7 +103,7 @@ class EventBus:
     def _deliver(self, rule: Any, target: dict[str, Any], event: dict[str, Any], ingested: str) -> None:
         payload = target_input(target, event, (rule.name, rule.arn), ingested)
         caller = Caller(PRINCIPAL, rule.arn, target.get("RoleArn"))
-        self.account.put_metric("AWS/Events", "Invocations", 1, {"RuleName": rule.name}, "Count")
+        self.metrics.put("AWS/Events", "Invocations", 1, {"RuleName": rule.name}, "Count")
         self.targets.persist(
             lambda _attempt: self.targets.deliver(target["Arn"], payload, caller, target),
             RetryPolicy.of(target.get("RetryPolicy")),
@@ -113,16 +112,16 @@ class EventBus:
 
     def _give_up(self, rule: Any, target: dict[str, Any], payload: str, failure: Failure) -> None:
         dimensions = {"RuleName": rule.name}
-        self.account.put_metric("AWS/Events", "FailedInvocations", 1, dimensions, "Count")
+        self.metrics.put("AWS/Events", "FailedInvocations", 1, dimensions, "Count")
         queue = (target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue:
             return
         attributes = failure.attributes(RULE_ARN=rule.arn, TARGET_ARN=target["Arn"])
         try:
             self.targets.bury(queue, payload, attributes, Caller(PRINCIPAL, rule.arn))
-            self.account.put_metric("AWS/Events", "InvocationsSentToDlq", 1, dimensions, "Count")
+            self.metrics.put("AWS/Events", "InvocationsSentToDlq", 1, dimensions, "Count")
         except TargetError:
-            self.account.put_metric("AWS/Events", "InvocationsFailedToBeSentToDlq", 1, dimensions, "Count")
+            self.metrics.put("AWS/Events", "InvocationsFailedToBeSentToDlq", 1, dimensions, "Count")
 
 
 def _envelope(event: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -15,12 +15,15 @@ from datetime import UTC
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend, Subscription
 
 from offline.delivery.targets import Caller, TargetError, Targets
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 
 PRINCIPAL = "sns.amazonaws.com"
 SUBJECT_LENGTH_MAX = 100
@@ -31,10 +34,8 @@ SLUG_LENGTH_MAX = 60
 UNREACHABLE = ".invalid"
 
 
-def install(account: Any) -> None:
+def install(region: Region, post: Post) -> None:
     """Have moto's topics deliver."""
-    post = Post(account)
-    account.posted = post.recorded
     publish, subscribe = SNSBackend.publish, SNSBackend.subscribe
 
     def checked_publish(backend: Any, message: str, *args: Any, subject: str | None = None, **kwargs: Any) -> Any:
@@ -53,19 +54,23 @@ def install(account: Any) -> None:
     def deliver(subscription: Any, message: str, message_id: str, **kwargs: Any) -> None:
         post.deliver(subscription, message, message_id, **kwargs)
 
-    account.patch(SNSBackend, "publish", checked_publish)
-    account.patch(SNSBackend, "subscribe", checked_subscribe)
-    account.patch(Subscription, "publish", deliver)
+    region.patch(SNSBackend, "publish", checked_publish)
+    region.patch(SNSBackend, "subscribe", checked_subscribe)
+    region.patch(Subscription, "publish", deliver)
 
 
 class Post:
     """Carries a published message to one subscription."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.targets = Targets(account)
+    def __init__(self, region: Region, targets: Targets, metrics: Metrics) -> None:
+        self.region, self.targets, self.metrics = region, targets, metrics
         self.recorded: list[tuple[str, dict[str, Any]]] = []
         self._mails = 0
+
+    @property
+    def directory(self) -> Path:
+        """Where the mails lie."""
+        return self.region.directory / "mail"
 
     def deliver(
         self,
@@ -98,19 +103,19 @@ class Post:
             self._hand(subscription, notice)
 
     def _mail(self, subscription: Any, subject: str | None, body: str) -> None:
-        now = self.account.clock.now
+        now = self.region.clock.now
         mail = EmailMessage(policy=default)
         mail["From"] = "AWS Notifications <no-reply@sns.amazonaws.com>"
         mail["To"] = subscription.endpoint
         mail["Subject"] = subject or "AWS Notification Message"
         mail["Date"] = format_datetime(now)
         self._mails += 1
-        mail["Message-ID"] = f"<{self._mails:06d}.{now:%Y%m%d%H%M%S}@{self.account.region}.sns.amazonaws.com>"
+        mail["Message-ID"] = f"<{self._mails:06d}.{now:%Y%m%d%H%M%S}@{self.region.name}.sns.amazonaws.com>"
         mail.set_content(body)
         slug = re.sub(r"[^a-z0-9]+", "-", (subject or "notification").lower()).strip("-")[:SLUG_LENGTH_MAX].strip("-")
-        self.account.mail_directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
         name = f"{self._mails:05d}-{now:%Y-%m-%dT%H-%M-%SZ}-{slug}.eml"
-        (self.account.mail_directory / name).write_bytes(mail.as_bytes())
+        (self.directory / name).write_bytes(mail.as_bytes())
 
     def _hand(self, subscription: Any, notice: dict[str, Any]) -> None:
         """Hand a notice to a queue or a function."""
@@ -123,9 +128,9 @@ class Post:
             payload = notice["Message"] if raw else json.dumps(notice)
         try:
             self.targets.deliver(subscription.endpoint, payload, caller)
-            self.account.put_metric("AWS/SNS", "NumberOfNotificationsDelivered", 1, dimensions, "Count")
+            self.metrics.put("AWS/SNS", "NumberOfNotificationsDelivered", 1, dimensions, "Count")
         except TargetError as error:
-            self.account.put_metric("AWS/SNS", "NumberOfNotificationsFailed", 1, dimensions, "Count")
+            self.metrics.put("AWS/SNS", "NumberOfNotificationsFailed", 1, dimensions, "Count")
             self._bury(subscription, payload, error)
 
     def _bury(self, subscription: Any, payload: str, error: TargetError) -> None:
@@ -140,8 +145,8 @@ class Post:
         self, subscription: Any, message: str, message_id: str, subject: str | None, attributes: dict[str, Any] | None
     ) -> dict[str, Any]:
         """Return the JSON that SNS sends to machines."""
-        now = self.account.clock.now.astimezone(UTC)
-        host = f"https://sns.{self.account.region}.amazonaws.com"
+        now = self.region.clock.now.astimezone(UTC)
+        host = f"https://sns.{self.region.name}.amazonaws.com"
         notice: dict[str, Any] = {"Type": "Notification", "MessageId": message_id, "TopicArn": subscription.topic.arn}
         if subject:
             notice["Subject"] = subject

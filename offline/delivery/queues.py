@@ -21,7 +21,10 @@ from moto.sqs.models import Queue, SQSBackend
 
 from offline.delivery.queue_records import record_of
 from offline.delivery.targets import Caller, TargetError, Targets
-from offline.functions.runtime import FunctionError
+from offline.functions.errors import FunctionError
+from offline.functions.runtime import Functions
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 
 POLL_SECONDS = 1.0
 DUPLICATE_FRACTION = 0.05
@@ -30,14 +33,13 @@ PARTIAL_FAILURES = "ReportBatchItemFailures"
 PRINCIPAL = "lambda.amazonaws.com"
 
 
-def install(account: Any) -> None:
+def install(region: Region, polling: Polling) -> None:
     """Have moto's queues reach functions on the account's clock, and tell their depth."""
-    polling = Polling(account)
-    _patch_queues(account, polling)
-    _patch_mappings(account, polling)
+    _patch_queues(region, polling)
+    _patch_mappings(region, polling)
 
 
-def _patch_queues(account: Any, polling: Polling) -> None:
+def _patch_queues(region: Region, polling: Polling) -> None:
     receive = SQSBackend.receive_message
 
     def add_message(queue: Any, message: Any) -> None:
@@ -60,17 +62,17 @@ def _patch_queues(account: Any, polling: Polling) -> None:
             polling.depth_changed(backend.get_queue(queue_name))
             return answer
 
-        account.patch(SQSBackend, method, call)
+        region.patch(SQSBackend, method, call)
 
     # moto spells every attribute of a queue anew for each message.
-    account.patch(sqs_models, "camelcase_to_underscores", cache(sqs_models.camelcase_to_underscores))
-    account.patch(Queue, "add_message", add_message)
-    account.patch(SQSBackend, "receive_message", receive_message)
+    region.patch(sqs_models, "camelcase_to_underscores", cache(sqs_models.camelcase_to_underscores))
+    region.patch(Queue, "add_message", add_message)
+    region.patch(SQSBackend, "receive_message", receive_message)
     for method in ("delete_message", "purge_queue", "change_message_visibility"):
         followed_by_depth(method)
 
 
-def _patch_mappings(account: Any, polling: Polling) -> None:
+def _patch_mappings(region: Region, polling: Polling) -> None:
     create, update = LambdaBackend.create_event_source_mapping, LambdaBackend.update_event_source_mapping
 
     def create_event_source_mapping(backend: Any, spec: dict[str, Any]) -> Any:
@@ -86,39 +88,34 @@ def _patch_mappings(account: Any, polling: Polling) -> None:
             polling.mapping_changed(mapping)
         return mapping
 
-    account.patch(LambdaBackend, "create_event_source_mapping", create_event_source_mapping)
-    account.patch(LambdaBackend, "update_event_source_mapping", update_event_source_mapping)
+    region.patch(LambdaBackend, "create_event_source_mapping", create_event_source_mapping)
+    region.patch(LambdaBackend, "update_event_source_mapping", update_event_source_mapping)
 
 
 class Polling:
     """Lambda's pollers: one for each queue that has a mapping, awake only when there is something to see."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.targets = Targets(account)
+    def __init__(self, region: Region, targets: Targets, functions: Functions, metrics: Metrics) -> None:
+        self.region, self.targets, self.functions, self.metrics = region, targets, functions, metrics
         self._planned: dict[str, tuple[datetime, Any]] = {}
         self._depths: dict[str, int] = {}
 
-    # What makes a queue worth looking at --------------------------------------------------------------------------
-
     def message_added(self, queue: Any, message: Any) -> None:
         """Note a message that came in, perhaps to be seen later."""
-        self.account.put_metric("AWS/SQS", "NumberOfMessagesSent", 1, {"QueueName": queue.name}, "Count")
+        self.metrics.put("AWS/SQS", "NumberOfMessagesSent", 1, {"QueueName": queue.name}, "Count")
         seen = datetime.fromtimestamp(message.delayed_until / 1000, UTC) if message.delayed_until else None
-        if seen is not None and seen > self.account.clock.now:
-            self.account.clock.call_at(seen, lambda: self.depth_changed(queue), f"delay in {queue.name}")
+        if seen is not None and seen > self.region.clock.now:
+            self.region.clock.call_at(seen, lambda: self.depth_changed(queue), f"delay in {queue.name}")
         self.depth_changed(queue)
         mapping = self._mapping(queue)
         if mapping is not None:
-            self._plan(queue, self._first_look(queue, mapping, seen or self.account.clock.now))
+            self._plan(queue, self._first_look(queue, mapping, seen or self.region.clock.now))
         else:
-            self.account.clock.call_at(
-                _end_of(message, queue), lambda: self.expire(queue), f"retention in {queue.name}"
-            )
+            self.region.clock.call_at(_end_of(message, queue), lambda: self.expire(queue), f"retention in {queue.name}")
 
     def expire(self, queue: Any) -> None:
         """Forget the messages that were kept as long as the queue keeps any."""
-        now = self.account.clock.now
+        now = self.region.clock.now
         if any(_end_of(message, queue) <= now for message in queue._messages):
             queue._messages = [message for message in queue._messages if _end_of(message, queue) > now]
             self.depth_changed(queue)
@@ -127,7 +124,7 @@ class Polling:
         """Look at a queue whose mapping was made or changed."""
         queue = self._queue(mapping.event_source_arn)
         if mapping.enabled and queue is not None and queue._messages:
-            self._plan(queue, self.account.clock.now + timedelta(seconds=POLL_SECONDS))
+            self._plan(queue, self.region.clock.now + timedelta(seconds=POLL_SECONDS))
 
     def depth_changed(self, queue: Any) -> None:
         """Publish a queue's gauge if it shows something new."""
@@ -135,9 +132,7 @@ class Polling:
         if depth == self._depths.get(queue.name):
             return
         self._depths[queue.name] = depth
-        self.account.metrics.hold(
-            "AWS/SQS", "ApproximateNumberOfMessagesVisible", depth, {"QueueName": queue.name}, "Count"
-        )
+        self.metrics.hold("AWS/SQS", "ApproximateNumberOfMessagesVisible", depth, {"QueueName": queue.name}, "Count")
 
     def _first_look(self, queue: Any, mapping: Any, seen: datetime) -> datetime:
         full = len(queue.messages) >= mapping.batch_size
@@ -149,11 +144,9 @@ class Polling:
         if planned is not None:
             if planned[0] <= when:
                 return
-            self.account.clock.cancel(planned[1])
-        timer = self.account.clock.call_at(when, lambda: self._poll(queue.queue_arn), f"poll {queue.name}")
+            self.region.clock.cancel(planned[1])
+        timer = self.region.clock.call_at(when, lambda: self._poll(queue.queue_arn), f"poll {queue.name}")
         self._planned[queue.queue_arn] = (when, timer)
-
-    # One look -----------------------------------------------------------------------------------------------------
 
     def _poll(self, queue_arn: str) -> None:
         self._planned.pop(queue_arn, None)
@@ -167,26 +160,26 @@ class Polling:
         self._plan_next(queue)
 
     def _receive(self, queue: Any, mapping: Any) -> list[Any]:
-        backend = self.account.backend("sqs")
+        backend = self.region.backend("sqs")
         self._require(mapping, "sqs:ReceiveMessage", queue)
         return list(backend.receive_message(queue.name, mapping.batch_size, 0, queue.visibility_timeout, ["All"]))
 
     def _hand_over(self, queue: Any, mapping: Any, messages: list[Any]) -> None:
         event = {"Records": [record_of(queue, message) for message in messages]}
-        if self.account.random.random() < DUPLICATE_FRACTION:
-            later = self.account.clock.now + timedelta(seconds=round(self.account.random.uniform(*REPEAT_SECONDS), 3))
-            self.account.clock.call_at(later, lambda: self._failed(mapping, event), f"{queue.name}, again")
+        if self.region.random.random() < DUPLICATE_FRACTION:
+            later = self.region.clock.now + timedelta(seconds=round(self.region.random.uniform(*REPEAT_SECONDS), 3))
+            self.region.clock.call_at(later, lambda: self._failed(mapping, event), f"{queue.name}, again")
         failed = self._failed(mapping, event)
         self._require(mapping, "sqs:DeleteMessage", queue)
         for message in messages:
             if message.id not in failed:
-                self.account.backend("sqs").delete_message(queue.name, message.receipt_handle)
+                self.region.backend("sqs").delete_message(queue.name, message.receipt_handle)
 
     def _failed(self, mapping: Any, event: dict[str, Any]) -> set[str]:
         """Invoke the function with a batch; return the ids of the messages that it did not manage."""
         everything = {record["messageId"] for record in event["Records"]}
         try:
-            answer = self.account.invoke_function(mapping.function_arn, event)
+            answer = self.functions.invoke(mapping.function_arn, event)
         except FunctionError:
             return everything
         if PARTIAL_FAILURES not in (mapping.function_response_types or []) or not answer:
@@ -197,17 +190,15 @@ class Polling:
     def _plan_next(self, queue: Any) -> None:
         times = [max(m.visible_at, m.delayed_until) / 1000 for m in queue._messages]
         if times and self._mapping(queue) is not None:
-            earliest = max(datetime.fromtimestamp(min(times), UTC), self.account.clock.now)
+            earliest = max(datetime.fromtimestamp(min(times), UTC), self.region.clock.now)
             self._plan(queue, earliest + timedelta(seconds=POLL_SECONDS))
 
-    # Finding things -----------------------------------------------------------------------------------------------
-
     def _queue(self, arn: str) -> Any:
-        return self.account.backend("sqs").queues.get(arn.split(":")[-1])
+        return self.region.backend("sqs").queues.get(arn.split(":")[-1])
 
     def _mapping(self, queue: Any) -> Any:
         """Return the queue's mapping if it is enabled and was not deleted."""
-        known = self.account.backend("lambda")._event_source_mappings
+        known = self.region.backend("lambda")._event_source_mappings
         for mapping in queue.lambda_event_source_mappings.values():
             if mapping.enabled and mapping.uuid in known:
                 return mapping
@@ -215,7 +206,7 @@ class Polling:
 
     def _require(self, mapping: Any, action: str, queue: Any) -> None:
         """Check that the function's role may do what Lambda does for it."""
-        role = self.account.backend("lambda").get_function(mapping.function_arn).role
+        role = self.region.backend("lambda").get_function(mapping.function_arn).role
         try:
             self.targets.require(Caller(PRINCIPAL, mapping.arn, role), action, queue.queue_arn)
         except TargetError as error:

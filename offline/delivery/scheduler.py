@@ -17,15 +17,16 @@ from moto.scheduler.models import EventBridgeSchedulerBackend as Backend
 
 from offline.delivery.schedule_expressions import ScheduleExpressionError, parse
 from offline.delivery.targets import SUPPORTED_SERVICES, Caller, Failure, RetryPolicy, TargetError, Targets
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 
 PRINCIPAL = "scheduler.amazonaws.com"
 DUPLICATE_FRACTION = 0.05
 REPEAT_SECONDS = (1.0, 50.0)
 
 
-def install(account: Any) -> None:
+def install(region: Region, firing: Firing) -> None:
     """Have moto's schedules fire on the account's clock."""
-    firing = Firing(account)
     create, update = Backend.create_schedule, Backend.update_schedule
     delete, delete_group = Backend.delete_schedule, Backend.delete_schedule_group
 
@@ -54,31 +55,30 @@ def install(account: Any) -> None:
             firing.forget(schedule)
         delete_group(backend, name)
 
-    account.patch(Backend, "create_schedule", create_schedule)
-    account.patch(Backend, "update_schedule", update_schedule)
-    account.patch(Backend, "delete_schedule", delete_schedule)
-    account.patch(Backend, "delete_schedule_group", delete_schedule_group)
+    region.patch(Backend, "create_schedule", create_schedule)
+    region.patch(Backend, "update_schedule", update_schedule)
+    region.patch(Backend, "delete_schedule", delete_schedule)
+    region.patch(Backend, "delete_schedule_group", delete_schedule_group)
 
 
 class Firing:
     """Plans each schedule's next time, and calls its target when that comes."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self.targets = Targets(account)
+    def __init__(self, region: Region, targets: Targets, metrics: Metrics) -> None:
+        self.region, self.targets, self.metrics = region, targets, metrics
         self._planned: dict[str, Any] = {}
 
     def plan(self, schedule: Any) -> None:
         """Check a new or changed schedule, and plan its next firing."""
-        expression = _checked(schedule, self.account.clock.now)
+        expression = _checked(schedule, self.region.clock.now)
         if schedule.state == "ENABLED":
-            self._plan_after(schedule, expression, self.account.clock.now)
+            self._plan_after(schedule, expression, self.region.clock.now)
 
     def forget(self, schedule: Any) -> None:
         """Fire a schedule no more."""
         timer = self._planned.pop(schedule.arn, None)
         if timer is not None:
-            self.account.clock.cancel(timer)
+            self.region.clock.cancel(timer)
 
     def _plan_after(self, schedule: Any, expression: Any, when: datetime) -> None:
         start, end = _time(schedule.start_date), _time(schedule.end_date)
@@ -93,10 +93,10 @@ class Firing:
             self._plan_after(schedule, expression, due)
             self._fire(schedule, due)
 
-        self._planned[schedule.arn] = self.account.clock.call_at(due, fire, f"schedule {schedule.name}")
+        self._planned[schedule.arn] = self.region.clock.call_at(due, fire, f"schedule {schedule.name}")
 
     def _fire(self, schedule: Any, due: datetime) -> None:
-        clock, random = self.account.clock, self.account.random
+        clock, random = self.region.clock, self.region.random
         execution = str(UUID(int=random.getrandbits(128), version=4))
         target = schedule.target
         caller = Caller(PRINCIPAL, schedule.arn, target["RoleArn"])
@@ -116,11 +116,11 @@ class Firing:
             )
         deliver()
         if schedule.action_after_completion == "DELETE" and schedule.arn not in self._planned:
-            self.account.backend("scheduler").delete_schedule(schedule.group_name, schedule.name)
+            self.region.backend("scheduler").delete_schedule(schedule.group_name, schedule.name)
 
     def _bury(self, schedule: Any, due: datetime, payload: str, failure: Failure) -> None:
         dimensions = {"ScheduleGroup": schedule.group_name}
-        self.account.put_metric("AWS/Scheduler", "InvocationDroppedCount", 1, dimensions, "Count")
+        self.metrics.put("AWS/Scheduler", "InvocationDroppedCount", 1, dimensions, "Count")
         queue = (schedule.target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue:
             return
@@ -129,9 +129,9 @@ class Firing:
         )
         try:
             self.targets.bury(queue, payload, attributes, Caller(PRINCIPAL, schedule.arn, schedule.target["RoleArn"]))
-            self.account.put_metric("AWS/Scheduler", "InvocationsSentToDeadLetterCount", 1, dimensions, "Count")
+            self.metrics.put("AWS/Scheduler", "InvocationsSentToDeadLetterCount", 1, dimensions, "Count")
         except TargetError:
-            self.account.put_metric("AWS/Scheduler", "InvocationsFailedToBeSentToDeadLetterCount", 1, dimensions)
+            self.metrics.put("AWS/Scheduler", "InvocationsFailedToBeSentToDeadLetterCount", 1, dimensions)
 
 
 def _input(schedule: Any, due: datetime, execution: str, attempt: int) -> str:

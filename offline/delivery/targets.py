@@ -19,8 +19,27 @@ from botocore.exceptions import ClientError
 from moto.core.exceptions import ServiceException
 from werkzeug.exceptions import HTTPException
 
+from offline.functions.events import FunctionEvents
+from offline.iam.guard import Guard
+from offline.region import Region
+
 SUPPORTED_SERVICES = ("lambda", "sqs", "sns", "states")
-TERMINAL_WORDS = ("AccessDenied", "NotFound", "NonExistent", "DoesNotExist", "Invalid", "Validation", "Authoriz")
+# What no further try can change: the target is gone, its policy or key says no, or it cannot take this input.
+TERMINAL_CODES = frozenset(
+    {
+        # It may not.
+        *("AccessDenied", "AccessDeniedException", "AuthorizationError"),
+        *("KMSAccessDenied", "KMSAccessDeniedException", "KmsAccessDenied", "KmsAccessDeniedException"),
+        # It is not there.
+        *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "StateMachineDoesNotExist"),
+        *("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"),
+        *("KMSNotFound", "KMSNotFoundException", "KmsNotFound"),
+        # It does not take this.
+        *("InvalidArn", "InvalidExecutionInput", "InvalidInputTooLarge", "InvalidMessageContents", "InvalidName"),
+        *("InvalidParameter", "InvalidParameterValue", "InvalidParameterValueException", "ParameterValueInvalid"),
+        *("InvalidRequestContentException", "RequestTooLargeException", "ValidationException"),
+    }
+)
 LONGEST_BACKOFF_SECONDS = 3600
 INPUT_BYTES_MAX = 262_144
 
@@ -31,7 +50,7 @@ class TargetError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
-        self.terminal = any(word in code for word in TERMINAL_WORDS)
+        self.terminal = code in TERMINAL_CODES
 
 
 @dataclass(frozen=True)
@@ -79,8 +98,8 @@ class Failure:
 class Targets:
     """Delivers to the account's functions, queues, topics and state machines."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region, guard: Guard, function_events: FunctionEvents) -> None:
+        self.region, self.guard, self.function_events = region, guard, function_events
 
     def deliver(self, arn: str, payload: str, caller: Caller, parameters: dict[str, Any] | None = None) -> None:
         """Hand a payload to the resource that an ARN names; raise TargetError if it does not take it."""
@@ -92,7 +111,7 @@ class Targets:
 
     def persist(self, send: Callable[[int], None], policy: RetryPolicy, give_up: Callable[[Failure], None]) -> None:
         """Call `send` with the attempt's number until it succeeds, waiting longer each time, or give up."""
-        self._try(send, policy, give_up, 0, self.account.clock.now)
+        self._try(send, policy, give_up, 0, self.region.clock.now)
 
     def _try(
         self,
@@ -105,7 +124,7 @@ class Targets:
         try:
             send(retries + 1)
         except TargetError as error:
-            again = self.account.clock.now + timedelta(seconds=min(2.0**retries, LONGEST_BACKOFF_SECONDS))
+            again = self.region.clock.now + timedelta(seconds=min(2.0**retries, LONGEST_BACKOFF_SECONDS))
             if error.terminal:
                 give_up(Failure(error, retries, None))
             elif retries >= policy.attempts:
@@ -113,7 +132,7 @@ class Targets:
             elif again > since + timedelta(seconds=policy.age_seconds):
                 give_up(Failure(error, retries, "MaximumEventAgeInSeconds"))
             else:
-                self.account.clock.call_at(
+                self.region.clock.call_at(
                     again, lambda: self._try(send, policy, give_up, retries + 1, since), "deliver again"
                 )
 
@@ -121,43 +140,41 @@ class Targets:
         """Put a dead letter into a queue."""
         with _named_errors():
             self._check(caller, "sqs:SendMessage", queue_arn)
-            self.account.backend("sqs").send_message(queue_arn.split(":")[-1], body, message_attributes=attributes)
-
-    # The four kinds of target -------------------------------------------------------------------------------------
+            self.region.backend("sqs").send_message(queue_arn.split(":")[-1], body, message_attributes=attributes)
 
     def _invoke(self, arn: str, payload: str, caller: Caller, _parameters: dict[str, Any]) -> None:
         self._check(caller, "lambda:InvokeFunction", arn)
-        self.account.invoke_function_later(arn, json.loads(payload))
+        self.function_events.invoke_later(arn, json.loads(payload))
 
     def _send(self, arn: str, payload: str, caller: Caller, parameters: dict[str, Any]) -> None:
         group = (parameters.get("SqsParameters") or {}).get("MessageGroupId")
         name = arn.split(":")[-1]
         if caller.role_arn:
-            url = self.account.backend("sqs").get_queue(name).physical_resource_id
-            with self.account.as_role(caller.role_arn):
+            url = self.region.backend("sqs").get_queue(name).physical_resource_id
+            with self.region.as_role(caller.role_arn):
                 more = {"MessageGroupId": group} if group else {}
-                self.account.plain_client("sqs").send_message(QueueUrl=url, MessageBody=payload, **more)
+                self.region.plain_client("sqs").send_message(QueueUrl=url, MessageBody=payload, **more)
             return
         self._check(caller, "sqs:SendMessage", arn)
-        self.account.backend("sqs").send_message(name, payload, group_id=group)
+        self.region.backend("sqs").send_message(name, payload, group_id=group)
 
     def _publish(self, arn: str, payload: str, caller: Caller, parameters: dict[str, Any]) -> None:
         subject = parameters.get("Subject")
         if caller.role_arn:
-            with self.account.as_role(caller.role_arn):
+            with self.region.as_role(caller.role_arn):
                 more = {"Subject": subject} if subject else {}
-                self.account.plain_client("sns").publish(TopicArn=arn, Message=payload, **more)
+                self.region.plain_client("sns").publish(TopicArn=arn, Message=payload, **more)
             return
         self._check(caller, "sns:Publish", arn)
-        self.account.backend("sns").publish(payload, arn, subject=subject)
+        self.region.backend("sns").publish(payload, arn, subject=subject)
 
     def _start(self, arn: str, payload: str, caller: Caller, _parameters: dict[str, Any]) -> None:
         if not caller.role_arn:
             raise TargetError("AccessDeniedException", f"a role is needed to start {arn}")
         # The service names the execution, as EventBridge does: nobody can choose the name of one that a rule starts.
-        name = "_".join(str(UUID(int=self.account.random.getrandbits(128), version=4)) for _ in range(2))
-        with self.account.as_role(caller.role_arn):
-            states = self.account.plain_client("stepfunctions")
+        name = "_".join(str(UUID(int=self.region.random.getrandbits(128), version=4)) for _ in range(2))
+        with self.region.as_role(caller.role_arn):
+            states = self.region.plain_client("stepfunctions")
             states.start_execution(stateMachineArn=arn, name=name, input=payload)
 
     def require(self, caller: Caller, action: str, arn: str) -> None:
@@ -166,13 +183,10 @@ class Targets:
             self._check(caller, action, arn)
 
     def _check(self, caller: Caller, action: str, arn: str) -> None:
-        guard = getattr(self.account, "iam", None)
-        if guard is None:
-            return
         if caller.role_arn:
-            guard.require(caller.role_arn, action, arn)
+            self.guard.require(caller.role_arn, action, arn)
         else:
-            guard.require_service(caller.principal, action, arn, source_arn=caller.source_arn)
+            self.guard.require_service(caller.principal, action, arn, source_arn=caller.source_arn)
 
 
 @contextmanager

@@ -11,16 +11,15 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 from moto.moto_api._internal import mock_random
 
 from offline import roles
 from offline.functions.errors import FunctionError, check_size
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.functions.runtime import Functions
+from offline.region import Region
 
 ASYNCHRONOUS_BYTES_MAX = 262_144
 RETRY_MINUTES = (1, 2)  # before the second and the third attempt
@@ -30,30 +29,30 @@ EVENT_AGE_SECONDS_MAX = 21_600
 class FunctionEvents:
     """The events on their way to functions."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, region: Region, functions: Functions) -> None:
+        self.region, self.functions = region, functions
 
     def invoke_later(self, name_or_arn: str, event: Any) -> None:
         """Queue an event for a function, as EventBridge, SNS and `InvocationType=Event` do."""
-        function, payload = self.account.functions.find(name_or_arn), json.dumps(event).encode()
+        function, payload = self.functions.find(name_or_arn), json.dumps(event).encode()
         check_size(len(payload), ASYNCHRONOUS_BYTES_MAX, function.function_name)
-        self.account.clock.call_at(
-            self.account.clock.now, lambda: self._attempt(function, payload, 1, time.time()), f"invoke {name_or_arn}"
+        self.region.clock.call_at(
+            self.region.clock.now, lambda: self._attempt(function, payload, 1, time.time()), f"invoke {name_or_arn}"
         )
 
     def _attempt(self, function: LambdaFunction, payload: bytes, attempt: int, queued: float) -> None:
         settings = function.event_invoke_config[-1].config if function.event_invoke_config else {}
         destinations = settings.get("DestinationConfig", {})
         try:
-            answer = self.account.functions.run(function, payload)
+            answer = self.functions.run(function, payload)
         except FunctionError as error:
             retries = int(settings.get("MaximumRetryAttempts", len(RETRY_MINUTES)))
             oldest = int(settings.get("MaximumEventAgeInSeconds", EVENT_AGE_SECONDS_MAX))
             wait = timedelta(minutes=RETRY_MINUTES[min(attempt, len(RETRY_MINUTES)) - 1])
-            when = self.account.clock.now + wait
+            when = self.region.clock.now + wait
             if attempt <= retries and when.timestamp() - queued <= oldest:
                 again = f"retry {function.function_name}"
-                self.account.clock.call_at(when, lambda: self._attempt(function, payload, attempt + 1, queued), again)
+                self.region.clock.call_at(when, lambda: self._attempt(function, payload, attempt + 1, queued), again)
                 return
             condition = "RetriesExhausted" if attempt > retries else "EventAgeExceeded"
             self._bury(function, payload, error)
@@ -64,7 +63,7 @@ class FunctionEvents:
             self._send(function, destinations.get("OnSuccess", {}).get("Destination"), record)
 
     def _bury(self, function: LambdaFunction, payload: bytes, error: FunctionError) -> None:
-        queue = self.account.functions.declared(function.function_name).get("DeadLetterConfig", {}).get("TargetArn")
+        queue = self.functions.declared(function.function_name).get("DeadLetterConfig", {}).get("TargetArn")
         facts = {"RequestID": str(mock_random.uuid4()), "ErrorCode": "200", "ErrorMessage": error.message[:1024]}
         self._send(function, queue, payload.decode(), facts)
 
@@ -76,11 +75,11 @@ class FunctionEvents:
         service, name = arn.split(":")[2], arn.split(":")[-1]
         with roles.acting_as(function.role):
             if service == "sqs":
-                client = self.account.plain_client("sqs")
-                url = self.account.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+                client = self.region.plain_client("sqs")
+                url = self.region.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
                 client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
             elif service == "sns":
-                client = self.account.plain_client("sns")
+                client = self.region.plain_client("sns")
                 client.publish(TopicArn=arn, Message=body, MessageAttributes=attributes)
             else:
                 raise ValueError(f"{arn} cannot take a function's failed event offline")

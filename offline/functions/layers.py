@@ -18,12 +18,10 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 LAYERS_MAX = 5
 UNZIPPED_BYTES_MAX = 262_144_000
@@ -34,8 +32,8 @@ OF_THE_RUNTIME = frozenset(("boto3", "botocore", "s3transfer", "jmespath", "urll
 class Layers:
     """The account's layers by ARN, as folders."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self._staged: dict[str, Path] = {}
         self._size = functools.cache(_size_bytes)
 
@@ -47,8 +45,8 @@ class Layers:
         """Return where a layer's version lies; an archive is unpacked."""
         asset = self._staged.get(arn)
         if asset is None or asset.is_file():
-            source = asset or io.BytesIO(self.account.backend("lambda").layers_versions_by_arn(arn).code_bytes)
-            self._staged[arn] = self.account.directory / "layers" / re.sub(r"\W", "-", arn)
+            source = asset or io.BytesIO(self.region.backend("lambda").layers_versions_by_arn(arn).code_bytes)
+            self._staged[arn] = self.region.directory / "layers" / re.sub(r"\W", "-", arn)
             with zipfile.ZipFile(source) as archive:
                 archive.extractall(self._staged[arn])
         return self._staged[arn]

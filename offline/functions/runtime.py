@@ -23,22 +23,19 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from moto.awslambda.models import LambdaBackend, LambdaFunction
-from moto.awslambda_simple.models import LambdaSimpleBackend
+from moto.awslambda.models import LambdaFunction
 from moto.moto_api._internal import mock_random
 
 from offline import roles
 from offline.functions.errors import FunctionError, check_size
-from offline.functions.events import FunctionEvents
 from offline.functions.imports import Package
 from offline.functions.layers import Importable, Layers
 from offline.iam.guard import UnmappedCallError
 from offline.iam.policies import PolicyError
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 
 SYNCHRONOUS_BYTES_MAX = 6_291_556
 REAL_TIME_ALLOWANCE = 4  # this machine may be that much slower than Lambda before a timeout is called
@@ -77,10 +74,10 @@ class Sandbox:
 class Functions:
     """The account's functions: those CloudFormation made, and those made by a plain CreateFunction."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
+    def __init__(self, region: Region, metrics: Metrics) -> None:
+        self.region, self.metrics = region, metrics
         self._declared: dict[str, tuple[Mapping[str, Any], Path | None]] = {}
-        self.layers = Layers(account)
+        self.layers = Layers(region)
         self._sandboxes: dict[tuple[str, str, tuple[str, ...]], Sandbox] = {}
         self._one_at_a_time = threading.RLock()  # os.environ and sys.modules are the whole process's
 
@@ -102,7 +99,7 @@ class Functions:
     def find(self, name_or_arn: str) -> LambdaFunction:
         """Return moto's record of a function."""
         name = name_or_arn.split(":")[6] if name_or_arn.startswith("arn:") else name_or_arn
-        return self.account.backend("lambda").get_function(name)  # type: ignore[no-any-return]
+        return self.region.backend("lambda").get_function(name)  # type: ignore[no-any-return]
 
     def load(self, function: LambdaFunction) -> Any:
         """Import a function's handler as its cold start would, and return it."""
@@ -123,8 +120,8 @@ class Functions:
             return answer
         finally:
             dimensions = {"FunctionName": function.function_name}
-            self.account.put_metric("AWS/Lambda", "Invocations", 1, dimensions, "Count")
-            self.account.put_metric("AWS/Lambda", "Errors", errors, dimensions, "Count")
+            self.metrics.put("AWS/Lambda", "Invocations", 1, dimensions, "Count")
+            self.metrics.put("AWS/Lambda", "Errors", errors, dimensions, "Count")
 
     def _run(self, function: LambdaFunction, payload: bytes) -> bytes:
         check_size(len(payload), SYNCHRONOUS_BYTES_MAX, function.function_name)
@@ -181,8 +178,8 @@ class Functions:
             "AWS_ACCESS_KEY_ID": "ASIAOFFLINEFUNCTION0",
             "AWS_SECRET_ACCESS_KEY": "offline",
             "AWS_SESSION_TOKEN": "offline",
-            "AWS_REGION": self.account.region,
-            "AWS_DEFAULT_REGION": self.account.region,
+            "AWS_REGION": self.region.name,
+            "AWS_DEFAULT_REGION": self.region.name,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
             "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
@@ -204,7 +201,7 @@ class Functions:
             _, asset = self._declared.get(function.function_name, ({}, None))
             root = self._unpacked(function, asset)
             group = self.log_group(function.function_name)
-            self.account.backend("logs").ensure_log_group(group)
+            self.region.backend("logs").ensure_log_group(group)
             bytecode = root.parent / ".bytecode"
             importable = Importable(self.layers.folder(arn) for arn in layers)
             self._sandboxes[key] = Sandbox(Package(root, bytecode, importable), group)
@@ -213,7 +210,7 @@ class Functions:
     def _unpacked(self, function: LambdaFunction, asset: Path | None) -> Path:
         if asset is not None and asset.is_dir():
             return asset
-        root = self.account.directory / "functions" / f"{function.function_name}-{function.code_digest[-12:]}"
+        root = self.region.directory / "functions" / f"{function.function_name}-{function.code_digest[-12:]}"
         if not root.exists():
             with zipfile.ZipFile(asset or io.BytesIO(function.code_bytes)) as archive:
                 archive.extractall(root)
@@ -224,7 +221,7 @@ class Functions:
         if messages:
             sandbox.output.seek(0)
             sandbox.output.truncate()
-            logs, now = self.account.backend("logs"), int(time.time() * 1000)
+            logs, now = self.region.backend("logs"), int(time.time() * 1000)
             streams = logs.groups[context.log_group_name].streams
             if context.log_stream_name not in streams:
                 logs.create_log_stream(context.log_group_name, context.log_stream_name)
@@ -260,33 +257,3 @@ def _context(function: LambdaFunction, sandbox: Sandbox) -> Context:
         log_stream_name=time.strftime("%Y/%m/%d/[$LATEST]offline"),
         deadline=time.monotonic() + int(function.timeout),
     )
-
-
-def install(account: Account) -> None:
-    """Have moto's Lambda run handlers."""
-    account.functions = functions = Functions(account)
-    account.function_events = events = FunctionEvents(account)
-
-    def answer(backend: Any, name: str, _qualifier: Any, body: Any, headers: Any, response_headers: Any) -> bytes:
-        function, kind = functions.find(name), headers.get("X-Amz-Invocation-Type", "RequestResponse")
-        payload = body if isinstance(body, bytes) else (body or "{}").encode()
-        if kind == "DryRun":
-            return b""
-        if kind == "Event":
-            events.invoke_later(name, json.loads(payload))
-            return b""
-        try:
-            return functions.run(function, payload)
-        except FunctionError as error:
-            response_headers["x-amz-function-error"] = "Unhandled"
-            return json.dumps(error.payload).encode()
-
-    configuration = LambdaFunction.get_configuration
-
-    def get_configuration(function: LambdaFunction, on_create: bool = False) -> dict[str, Any]:
-        group = functions.log_group(function.function_name)
-        return configuration(function, on_create) | {"LoggingConfig": {"LogFormat": "Text", "LogGroup": group}}
-
-    account.patch(LambdaFunction, "get_configuration", get_configuration)
-    account.patch(LambdaBackend, "invoke", answer)
-    account.patch(LambdaSimpleBackend, "invoke", answer)

@@ -10,19 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from offline.region import Region
+
 Params = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The account and region in which a call is made."""
-
-    account_id: str
-    region: str
-
-    def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource there."""
-        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"
 
 
 @dataclass(frozen=True)
@@ -34,32 +24,45 @@ class Need:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Needs = Callable[[Params, Place], list[Need]]
+@dataclass(frozen=True)
+class Needs:
+    """What an operation needs: `actions` on every call, and `of` a call's parameters each with its resource."""
+
+    actions: tuple[str, ...]
+    of: Callable[[Params, Region], list[Need]]
+
+
+def needing(*actions: str) -> Callable[[Callable[[Params, Region], list[Need]]], Needs]:
+    """Make a function over a call's parameters the needs of an operation that always asks for these actions."""
+    return lambda of: Needs(actions, of)
 
 
 def on(action: str, service: str, template: str, **keys: str) -> Needs:
     """Need an action on one resource, named by a template over the call's parameters."""
 
-    def needs(params: Params, place: Place) -> list[Need]:
-        return [Need(action, _arn(service, template, params, place), facts(keys, params))]
+    @needing(action)
+    def needs(params: Params, region: Region) -> list[Need]:
+        return [Need(action, _arn(service, template, params, region), facts(keys, params))]
 
     return needs
 
 
 def anywhere(action: str, **keys: str) -> Needs:
     """Need an action that knows no resource."""
-    return lambda params, _place: [Need(action, "*", facts(keys, params))]
+    return Needs((action,), lambda params, _region: [Need(action, "*", facts(keys, params))])
 
 
 def both(*parts: Needs) -> Needs:
     """Need all of several."""
-    return lambda params, place: [need for part in parts for need in part(params, place)]
+    always = tuple(dict.fromkeys(action for part in parts for action in part.actions))
+    return Needs(always, lambda params, region: [need for part in parts for need in part.of(params, region)])
 
 
 def passing(parameter: str, service: str) -> Needs:
     """Need to pass the role that a parameter names (dots lead into structures), if it names one."""
 
-    def needs(params: Params, _place: Place) -> list[Need]:
+    @needing()
+    def needs(params: Params, _region: Region) -> list[Need]:
         role = at(params, parameter)
         return [Need("iam:PassRole", role, {"iam:passedtoservice": service})] if role else []
 
@@ -68,12 +71,10 @@ def passing(parameter: str, service: str) -> Needs:
 
 def when(parameter: str, then: Needs) -> Needs:
     """Need something only if the call carries a parameter."""
-    return lambda params, place: then(params, place) if at(params, parameter) else []
+    return Needs((), lambda params, region: then.of(params, region) if at(params, parameter) else [])
 
 
-def nothing(_params: Params, _place: Place) -> list[Need]:
-    """Need no permission at all."""
-    return []
+NOTHING = Needs((), lambda _params, _region: [])
 
 
 def at(params: Params, path: str) -> Any:
@@ -90,13 +91,13 @@ def facts(paths: Mapping[str, str], params: Params) -> dict[str, Any]:
     return {key: value for key, value in named.items() if value is not None}
 
 
-def _arn(service: str, template: str, params: Params, place: Place) -> str:
+def _arn(service: str, template: str, params: Params, region: Region) -> str:
     resource = template.format_map(_Empty(params))
     given = resource.rsplit("/", 1)[-1] if not resource.startswith("arn:") else resource
     if "arn:" in resource:
         # The parameter held the whole ARN already.
         return resource[resource.index("arn:") :]
-    return place.arn(service, resource) if given else "*"
+    return region.arn(service, resource) if given else "*"
 
 
 class _Empty(dict[str, Any]):
@@ -105,57 +106,79 @@ class _Empty(dict[str, Any]):
 
 
 def _dynamodb(action: str) -> Needs:
-    def needs(params: Params, place: Place) -> list[Need]:
-        table = _arn("dynamodb", "table/{TableName}", params, place)
+    @needing(f"dynamodb:{action}")
+    def needs(params: Params, region: Region) -> list[Need]:
+        table = _arn("dynamodb", "table/{TableName}", params, region)
         index = params.get("IndexName")
         return [Need(f"dynamodb:{action}", f"{table}/index/{index}" if index else table)]
 
     return needs
 
 
-def _dynamodb_items(params: Params, place: Place) -> list[Need]:
+@needing()
+def _dynamodb_items(params: Params, region: Region) -> list[Need]:
     actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "Get": "GetItem"}
     found = []
     for item in params["TransactItems"]:
         ((kind, request),) = item.items()
-        found.append(Need(f"dynamodb:{actions.get(kind, 'ConditionCheckItem')}", _table(request["TableName"], place)))
+        found.append(Need(f"dynamodb:{actions.get(kind, 'ConditionCheckItem')}", _table(request["TableName"], region)))
     return found
 
 
 def _dynamodb_batch(action: str) -> Needs:
-    return lambda params, place: [Need(f"dynamodb:{action}", _table(name, place)) for name in params["RequestItems"]]
-
-
-def _table(name: str, place: Place) -> str:
-    return name if name.startswith("arn:") else place.arn("dynamodb", f"table/{name}")
-
-
-def _queue(action: str) -> Needs:
-    return lambda params, place: [
-        Need(f"sqs:{action}", place.arn("sqs", str(params.get("QueueUrl", params.get("QueueName"))).rsplit("/", 1)[-1]))
-    ]
-
-
-def _alarms(action: str) -> Needs:
-    def needs(params: Params, place: Place) -> list[Need]:
-        names = params.get("AlarmNames") or ["*"]
-        return [Need(f"cloudwatch:{action}", place.arn("cloudwatch", f"alarm:{name}")) for name in names]
+    @needing(f"dynamodb:{action}")
+    def needs(params: Params, region: Region) -> list[Need]:
+        return [Need(f"dynamodb:{action}", _table(name, region)) for name in params["RequestItems"]]
 
     return needs
 
 
-def _put_events(params: Params, place: Place) -> list[Need]:
+def _table(name: str, region: Region) -> str:
+    return name if name.startswith("arn:") else region.arn("dynamodb", f"table/{name}")
+
+
+def _queue(action: str) -> Needs:
+    @needing(f"sqs:{action}")
+    def needs(params: Params, region: Region) -> list[Need]:
+        name = str(params.get("QueueUrl", params.get("QueueName"))).rsplit("/", 1)[-1]
+        return [Need(f"sqs:{action}", region.arn("sqs", name))]
+
+    return needs
+
+
+def _alarms(action: str) -> Needs:
+    @needing(f"cloudwatch:{action}")
+    def needs(params: Params, region: Region) -> list[Need]:
+        names = params.get("AlarmNames") or ["*"]
+        return [Need(f"cloudwatch:{action}", region.arn("cloudwatch", f"alarm:{name}")) for name in names]
+
+    return needs
+
+
+@needing("events:PutEvents")
+def _put_events(params: Params, region: Region) -> list[Need]:
     found = []
     for entry in params["Entries"]:
         bus = entry.get("EventBusName", "default").rsplit("/", 1)[-1]
         facts = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
-        found.append(Need("events:PutEvents", place.arn("events", f"event-bus/{bus}"), facts))
+        found.append(Need("events:PutEvents", region.arn("events", f"event-bus/{bus}"), facts))
     return found
 
 
-def _function(params: Params, place: Place) -> list[Need]:
+@needing("lambda:InvokeFunction")
+def _function(params: Params, region: Region) -> list[Need]:
     name = str(params["FunctionName"])
-    return [Need("lambda:InvokeFunction", name if name.startswith("arn:") else place.arn("lambda", f"function:{name}"))]
+    return [
+        Need("lambda:InvokeFunction", name if name.startswith("arn:") else region.arn("lambda", f"function:{name}"))
+    ]
+
+
+def _parameter(action: str) -> Needs:
+    @needing(f"ssm:{action}")
+    def needs(params: Params, region: Region) -> list[Need]:
+        return [Need(f"ssm:{action}", region.arn("ssm", f"parameter/{str(params['Name']).lstrip('/')}"))]
+
+    return needs
 
 
 _EXECUTION = "{executionArn}"
@@ -234,11 +257,6 @@ ACTIONS: dict[str, dict[str, Needs]] = {
             for name in ("Decrypt", "Encrypt", "GenerateDataKey", "DescribeKey", "CreateGrant")
         },
     },
-    "ssm": {
-        name: lambda params, place, name=name: [  # type: ignore[misc]
-            Need(f"ssm:{name}", place.arn("ssm", f"parameter/{str(params['Name']).lstrip('/')}"))
-        ]
-        for name in ("GetParameter", "PutParameter")
-    },
-    "sts": {"GetCallerIdentity": nothing, "AssumeRole": on("sts:AssumeRole", "sts", "{RoleArn}")},
+    "ssm": {name: _parameter(name) for name in ("GetParameter", "PutParameter")},
+    "sts": {"GetCallerIdentity": NOTHING, "AssumeRole": on("sts:AssumeRole", "sts", "{RoleArn}")},
 }

@@ -9,27 +9,33 @@ in `offline.iam.implied`), and that S3 hides a missing object from who may not l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from botocore.handlers import BUILTIN_HANDLERS
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
 from offline import roles
 from offline.calls import Call
-from offline.iam.actions import ACTIONS, Need, Place
+from offline.cloud_trail import Trail
+from offline.iam.actions import ACTIONS, Need, Needs
 from offline.iam.athena import ATHENA, GLUE
 from offline.iam.implied import implied_needs
 from offline.iam.policies import Statement, decide, read_policy
 from offline.iam.resources import resource_policy
 from offline.iam.s3 import S3
 from offline.iam.sagemaker import RUNTIME, SAGEMAKER, tags_of
+from offline.region import Region
 
-if TYPE_CHECKING:
-    from offline.account import Account
-
-OPERATIONS = {**ACTIONS, "s3": S3, "athena": ATHENA, "glue": GLUE, "sagemaker": SAGEMAKER, "sagemaker-runtime": RUNTIME}
+OPERATIONS: dict[str, dict[str, Needs]] = {
+    **ACTIONS,
+    "s3": S3,
+    "athena": ATHENA,
+    "glue": GLUE,
+    "sagemaker": SAGEMAKER,
+    "sagemaker-runtime": RUNTIME,
+}
 DENIAL_CODES = {"s3": "AccessDenied", "sqs": "AccessDenied", "cloudwatch": "AccessDenied", "sts": "AccessDenied"}
 DENIAL_CODES["sns"] = "AuthorizationError"
 # A change to a role ends what is remembered of it.
@@ -43,14 +49,12 @@ class UnmappedCallError(Exception):
 class Guard:
     """Records and checks the calls of one account."""
 
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.place = Place(account.account_id, account.region)
+    def __init__(self, region: Region, trail: Trail) -> None:
+        self.region, self.trail = region, trail
+        self.calls: list[Call] = []
         self._statements: dict[str, tuple[Statement, ...]] = {}
         self._covering: dict[tuple[str, str], tuple[Statement, ...]] = {}
         self._boundaries: dict[str, tuple[Statement, ...] | None] = {}
-
-    # Calls through boto3 ----------------------------------------------------------------------------------------
 
     def observe(self, params: Mapping[str, Any], model: Any, context: Mapping[str, Any]) -> None:
         """Record a call that is about to be made, and refuse it if its role may not make it."""
@@ -60,14 +64,14 @@ class Guard:
             self.forget()
         if role == roles.ADMINISTRATOR:
             self._record(role, service, operation, f"{service}:{operation}", (), True)
-            self.account.trail.record(role, service, operation, params, allowed=True)
+            self.trail.record(role, service, operation, params, allowed=True)
             return
         needs = self._needs(service, operation, params)
         denied = next((reason for need in needs if (reason := self.reason_to_deny(role, need))), None)
         resources = tuple(dict.fromkeys(need.resource for need in needs))
         action = needs[0].action if needs else f"{service}:{operation}"
         self._record(role, service, operation, action, resources, denied is None)
-        self.account.trail.record(role, service, operation, params, allowed=denied is None)
+        self.trail.record(role, service, operation, params, allowed=denied is None)
         if denied is not None:
             raise denial(service, operation, denied)
 
@@ -76,17 +80,15 @@ class Guard:
             mapped = OPERATIONS[service][operation]
         except KeyError:
             raise UnmappedCallError(f"which IAM action does {service} {operation} need?") from None
-        needs = mapped(params, self.place)
+        needs = mapped.of(params, self.region)
         if service == "sagemaker" and operation.startswith(("Stop", "Delete", "Update")):
-            needs = [Need(n.action, n.resource, {**n.facts, **tags_of(self.account, n.resource)}) for n in needs]
-        return needs + implied_needs(self.account, service, operation, params)
+            needs = [Need(n.action, n.resource, {**n.facts, **tags_of(self.region, n.resource)}) for n in needs]
+        return needs + implied_needs(self.region, service, operation, params)
 
     def _record(
         self, role: str, service: str, operation: str, action: str, resources: tuple[str, ...], allowed: bool
     ) -> None:
-        self.account.calls.append(Call(self.account.clock.now, role, service, operation, action, resources, allowed))
-
-    # Checks that other modules ask for ---------------------------------------------------------------------------
+        self.calls.append(Call(self.region.clock.now, role, service, operation, action, resources, allowed))
 
     def allows(self, role_arn: str, action: str, resource: str, facts: Mapping[str, Any] | None = None) -> bool:
         """Return whether a role may do this."""
@@ -112,9 +114,9 @@ class Guard:
         context: Mapping[str, Any] | None = None,
     ) -> None:
         """Record an action that a service takes in its own name, and refuse it unless the resource's policy lets it."""
-        needs = [Need(action, resource, context or {}), *implied_needs(self.account, *_as_call(action, resource))]
-        facts = {"aws:sourcearn": source_arn, "aws:sourceaccount": self.account.account_id}
-        facts |= {"aws:sourceowner": self.account.account_id, "aws:securetransport": "true"}
+        needs = [Need(action, resource, context or {}), *implied_needs(self.region, *_as_call(action, resource))]
+        facts = {"aws:sourcearn": source_arn, "aws:sourceaccount": self.region.account_id}
+        facts |= {"aws:sourceowner": self.region.account_id, "aws:securetransport": "true"}
         reason = next((reason for need in needs if (reason := self._service_reason(principal, need, facts))), None)
         service, operation = action.split(":")
         self._record(principal, service, operation, action, (resource,), reason is None)
@@ -122,13 +124,11 @@ class Guard:
             raise denial(service, operation, reason)
 
     def _service_reason(self, principal: str, need: Need, facts: Mapping[str, Any]) -> str | None:
-        policy = resource_policy(self.account, need.resource) or ()
+        policy = resource_policy(self.region, need.resource) or ()
         heard = [each for each in policy if each.names("Service", principal) and each.covers(need.action)]
         if decide(heard, need.resource, {**facts, **need.facts}) == "Allow":
             return None
         return f"{principal} is not authorized to perform: {need.action} on resource: {need.resource}"
-
-    # The decision -----------------------------------------------------------------------------------------------
 
     def reason_to_deny(self, role_arn: str, need: Need) -> str | None:
         """Return why a role may not do this, or None if it may."""
@@ -148,10 +148,10 @@ class Guard:
         return None if allowed else f"{who} because no policy allows the {need.action} action"
 
     def _resource_verdict(self, role_arn: str, need: Need, facts: Mapping[str, Any]) -> str | None:
-        policy = resource_policy(self.account, need.resource)
+        policy = resource_policy(self.region, need.resource)
         if policy is None:
             return None
-        root = f"arn:aws:iam::{self.account.account_id}:root"
+        root = f"arn:aws:iam::{self.region.account_id}:root"
         covering = [statement for statement in policy if statement.covers(need.action)]
         # What a policy says of the account's root denies everyone in it, and lets its IAM decide what to allow.
         verdicts = [
@@ -170,10 +170,10 @@ class Guard:
         """Return what every request of a role tells of itself."""
         return {
             "aws:principalarn": role_arn,
-            "aws:principalaccount": self.account.account_id,
-            "aws:requestedregion": self.account.region,
-            "aws:resourceaccount": self.account.account_id,
-            "aws:sourceowner": self.account.account_id,
+            "aws:principalaccount": self.region.account_id,
+            "aws:requestedregion": self.region.name,
+            "aws:resourceaccount": self.region.account_id,
+            "aws:sourceowner": self.region.account_id,
             "aws:securetransport": "true",
         }
 
@@ -191,7 +191,7 @@ class Guard:
         """Return whether a role's permissions boundary allows this; None where it has none."""
         if role_arn not in self._boundaries:
             arn = self._role(role_arn).permissions_boundary_arn
-            policy = self.account.backend("iam").get_policy(arn) if arn else None
+            policy = self.region.backend("iam").get_policy(arn) if arn else None
             self._boundaries[role_arn] = read_policy(_document(policy)) if policy else None
         boundary = self._boundaries[role_arn]
         if boundary is None:
@@ -202,13 +202,13 @@ class Guard:
         """Refuse a service that a role's trust policy does not let in."""
         trust = read_policy(self._role(role_arn).assume_role_policy_document)
         # Lambda takes its functions' roles without saying for whom.
-        facts = {} if principal == "lambda.amazonaws.com" else {"aws:sourceaccount": self.account.account_id}
+        facts = {} if principal == "lambda.amazonaws.com" else {"aws:sourceaccount": self.region.account_id}
         heard = [each for each in trust if each.names("Service", principal) and each.covers("sts:AssumeRole")]
         if decide(heard, "*", facts) != "Allow":
             raise denial("sts", "AssumeRole", f"{role_arn} cannot be assumed by {principal}")
 
     def _role(self, role_arn: str) -> Any:
-        role = next((role for role in self.account.backend("iam").roles.values() if role.arn == role_arn), None)
+        role = next((role for role in self.region.backend("iam").roles.values() if role.arn == role_arn), None)
         if role is None:
             raise denial("sts", "AssumeRole", f"there is no role {role_arn}")
         return role
@@ -244,27 +244,15 @@ def _as_call(action: str, resource: str) -> tuple[str, str, dict[str, Any]]:
     return service, operation, {parameter: resource.rsplit(":", 1)[-1] if service == "sqs" else resource}
 
 
-_guard: Guard | None = None
+def install(region: Region, guard: Guard) -> None:
+    """Watch every boto3 call of this process for as long as the account is open, also of clients made before."""
+    emit = BaseClient._emit_api_params
 
+    def observed(client: Any, api_params: Any, operation_model: Any, context: Any) -> Any:
+        params = emit(client, api_params, operation_model, context)
+        guard.observe(params, operation_model, context)
+        return params
 
-def _observe(params: Any, model: Any, context: Any, **_: Any) -> None:
-    if _guard is not None:
-        _guard.observe(params, model, context)
-
-
-# Sessions copy this list when they are made: every client of an account made hereafter is observed.
-BUILTIN_HANDLERS.append(("before-parameter-build", _observe))
-
-
-def install(account: Account) -> None:
-    """Watch every boto3 call of this process for as long as the account is open."""
-    global _guard  # botocore's handler list is the process's, and so is the account it serves
-    account.iam = _guard = Guard(account)
+    region.patch(BaseClient, "_emit_api_params", observed)
     # moto reads a bucket's policy without its conditions: "deny without TLS" would deny everyone. It is judged above.
-    account.patch(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)
-    account.on_close(_stop)
-
-
-def _stop() -> None:
-    global _guard
-    _guard = None
+    region.patch(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from offline.iam.policies import Statement, read_policy
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 
-def resource_policy(account: Account, arn: str) -> tuple[Statement, ...] | None:
+def resource_policy(region: Region, arn: str) -> tuple[Statement, ...] | None:
     """Return the statements of the policy that the resource (or its bucket) carries, or None if it has none."""
     if not arn.startswith("arn:"):
         return None
     reader = {"s3": _bucket, "sqs": _queue, "sns": _topic, "lambda": _function, "kms": _key}.get(arn.split(":")[2])
-    document = reader(account, arn) if reader else None
+    document = reader(region, arn) if reader else None
     return _read(document) if document else None
 
 
@@ -26,27 +23,27 @@ def _read(document: str) -> tuple[Statement, ...]:
     return read_policy(document)
 
 
-def _bucket(account: Account, arn: str) -> str | None:
-    bucket = account.backend("s3").buckets.get(arn.split(":")[5].split("/", 1)[0])
+def _bucket(region: Region, arn: str) -> str | None:
+    bucket = region.backend("s3").buckets.get(arn.split(":")[5].split("/", 1)[0])
     return bucket.policy.decode() if bucket is not None and bucket.policy else None
 
 
-def _queue(account: Account, arn: str) -> str | None:
-    queue = account.backend("sqs").queues.get(arn.split(":")[5])
+def _queue(region: Region, arn: str) -> str | None:
+    queue = region.backend("sqs").queues.get(arn.split(":")[5])
     return queue.policy if queue is not None and queue.policy else None
 
 
-def _topic(account: Account, arn: str) -> str | None:
-    topic = account.backend("sns").topics.get(arn)
+def _topic(region: Region, arn: str) -> str | None:
+    topic = region.backend("sns").topics.get(arn)
     return topic.policy if topic is not None else None
 
 
-def _function(account: Account, arn: str) -> str | None:
-    function = account.backend("lambda").get_function(arn.split(":")[6])
+def _function(region: Region, arn: str) -> str | None:
+    function = region.backend("lambda").get_function(arn.split(":")[6])
     statements = [{**statement, "Resource": function.function_arn} for statement in function.policy.statements]
     return json.dumps({"Statement": statements}) if statements else None
 
 
-def _key(account: Account, arn: str) -> str | None:
-    key = account.backend("kms").keys.get(arn.rsplit("/", 1)[-1])
+def _key(region: Region, arn: str) -> str | None:
+    key = region.backend("kms").keys.get(arn.rsplit("/", 1)[-1])
     return key.policy if key is not None else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from offline.iam.actions import Need, Needs, Params, Place
+from offline.iam.actions import Need, Needs, Params, anywhere, needing
+from offline.region import Region
 
 
 def _bucket(name: str) -> str:
@@ -16,11 +17,13 @@ def _object(params: Params) -> str:
     return f"{_bucket(params['Bucket'])}/{params['Key']}"
 
 
-def _read(params: Params, _place: Place) -> list[Need]:
+@needing("s3:GetObject")
+def _read(params: Params, _region: Region) -> list[Need]:
     return [Need("s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject", _object(params))]
 
 
-def _write(params: Params, _place: Place) -> list[Need]:
+@needing("s3:PutObject")
+def _write(params: Params, _region: Region) -> list[Need]:
     facts = {
         "s3:x-amz-server-side-encryption": params.get("ServerSideEncryption"),
         "s3:x-amz-server-side-encryption-aws-kms-key-id": params.get("SSEKMSKeyId"),
@@ -42,23 +45,27 @@ def copied_from(source: Any) -> tuple[str, str, str | None]:
     return bucket, key, parse_qs(query).get("versionId", [None])[0]
 
 
-def _copy(params: Params, place: Place) -> list[Need]:
+@needing("s3:PutObject", "s3:GetObject")
+def _copy(params: Params, region: Region) -> list[Need]:
     bucket, key, version = copied_from(params["CopySource"])
     source = {"Bucket": bucket, "Key": key, "VersionId": version}
-    return [*_write(params, place), *_read(source, place)]
+    return [*_write.of(params, region), *_read.of(source, region)]
 
 
-def _delete(params: Params, _place: Place) -> list[Need]:
+@needing("s3:DeleteObject")
+def _delete(params: Params, _region: Region) -> list[Need]:
     return [Need("s3:DeleteObjectVersion" if params.get("VersionId") else "s3:DeleteObject", _object(params))]
 
 
-def _delete_several(params: Params, place: Place) -> list[Need]:
+@needing("s3:DeleteObject")
+def _delete_several(params: Params, region: Region) -> list[Need]:
     entries = [{"Bucket": params["Bucket"], **entry} for entry in params["Delete"]["Objects"]]
-    return [need for entry in entries for need in _delete(entry, place)]
+    return [need for entry in entries for need in _delete.of(entry, region)]
 
 
 def _list(action: str) -> Needs:
-    def needs(params: Params, _place: Place) -> list[Need]:
+    @needing(action)
+    def needs(params: Params, _region: Region) -> list[Need]:
         facts = {"s3:prefix": params.get("Prefix", ""), "s3:max-keys": params.get("MaxKeys", 1000)}
         if "Delimiter" in params:
             facts["s3:delimiter"] = params["Delimiter"]
@@ -68,11 +75,11 @@ def _list(action: str) -> Needs:
 
 
 def _on_object(action: str) -> Needs:
-    return lambda params, _place: [Need(action, _object(params))]
+    return Needs((action,), lambda params, _region: [Need(action, _object(params))])
 
 
 def _on_bucket(action: str) -> Needs:
-    return lambda params, _place: [Need(action, _bucket(params["Bucket"]))]
+    return Needs((action,), lambda params, _region: [Need(action, _bucket(params["Bucket"]))])
 
 
 S3: dict[str, Needs] = {
@@ -94,5 +101,5 @@ S3: dict[str, Needs] = {
     "GetBucketLocation": _on_bucket("s3:GetBucketLocation"),
     "GetObjectTagging": _on_object("s3:GetObjectTagging"),
     "PutObjectTagging": _on_object("s3:PutObjectTagging"),
-    "ListBuckets": lambda _params, _place: [Need("s3:ListAllMyBuckets", "*")],
+    "ListBuckets": anywhere("s3:ListAllMyBuckets"),
 }

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from offline.iam.actions import Need, Needs, Params, Place, anywhere, at, both, facts, passing, when
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.iam.actions import Need, Needs, Params, anywhere, at, both, facts, needing, passing, when
+from offline.region import Region
 
 
 def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs:
     """Need the action of the operation's own name on the resource that a parameter names, in lower case."""
 
-    def needs(params: Params, place: Place) -> list[Need]:
+    @needing(f"sagemaker:{operation}")
+    def needs(params: Params, region: Region) -> list[Need]:
         name = str(params[parameter]) if parameter else "*"
-        arn = name if name.startswith("arn:") else place.arn("sagemaker", f"{kind}/{name.lower()}")
+        arn = name if name.startswith("arn:") else region.arn("sagemaker", f"{kind}/{name.lower()}")
         return [Need(f"sagemaker:{operation}", arn, facts(_FACTS, params))]
 
     return needs
@@ -32,16 +30,17 @@ _FACTS = {
 def _tags(kind: str, parameter: str, operation: str) -> Needs:
     """Need to tag what is made, for this operation alone."""
 
-    def needs(params: Params, place: Place) -> list[Need]:
-        (tagging,) = _sagemaker("AddTags", kind, parameter)(params, place)
+    @needing()
+    def needs(params: Params, region: Region) -> list[Need]:
+        (tagging,) = _sagemaker("AddTags", kind, parameter).of(params, region)
         return [Need(tagging.action, tagging.resource, {"sagemaker:taggingaction": operation})]
 
     return when("Tags", needs)
 
 
-def tags_of(account: Account, arn: str) -> dict[str, str]:
+def tags_of(region: Region, arn: str) -> dict[str, str]:
     """Return the condition keys that a resource's own tags give a value to."""
-    backend = account.backend("sagemaker")
+    backend = region.backend("sagemaker")
     kinds = (
         backend.training_jobs,
         backend.transform_jobs,
@@ -53,13 +52,14 @@ def tags_of(account: Account, arn: str) -> dict[str, str]:
     return {f"aws:resourcetag/{tag['Key']}".lower(): tag["Value"] for tag in (found.tags if found else [])}
 
 
-def _new_package(params: Params, place: Place) -> list[Need]:
+@needing("sagemaker:CreateModelPackage")
+def _new_package(params: Params, region: Region) -> list[Need]:
     """CreateModelPackage is judged on the group as well, and looks at artefacts and images as the caller."""
     name = str(params.get("ModelPackageGroupName", params.get("ModelPackageName"))).rsplit("/", 1)[-1].lower()
     in_group = "ModelPackageGroupName" in params
     resources = [f"model-package-group/{name}", f"model-package/{name}/*"] if in_group else [f"model-package/{name}"]
     known = facts(_FACTS, params)
-    needs = [Need("sagemaker:CreateModelPackage", place.arn("sagemaker", resource), known) for resource in resources]
+    needs = [Need("sagemaker:CreateModelPackage", region.arn("sagemaker", resource), known) for resource in resources]
     for container in at(params, "InferenceSpecification.Containers") or []:
         if uri := container.get("ModelDataUrl"):
             needs.append(Need("s3:GetObject", f"arn:aws:s3:::{uri.removeprefix('s3://')}"))
@@ -72,26 +72,31 @@ def _new_package(params: Params, place: Place) -> list[Need]:
 def _lending(parameter: str) -> Needs:
     """Need to lend a key that a parameter names: SageMaker encrypts the instances' volumes by a grant of the caller's."""
 
-    def needs(params: Params, place: Place) -> list[Need]:
+    @needing()
+    def needs(params: Params, region: Region) -> list[Need]:
         key = at(params, parameter)
         if not key:
             return []
-        arn = key if key.startswith("arn:") else place.arn("kms", f"key/{key}")
+        arn = key if key.startswith("arn:") else region.arn("kms", f"key/{key}")
         lent = {"kms:grantisforawsresource": "true"}
         return [Need("kms:DescribeKey", arn), Need("kms:CreateGrant", arn, lent)]
 
     return needs
 
 
-def _watched(params: Params, place: Place) -> list[Need]:
+@needing()
+def _watched(params: Params, region: Region) -> list[Need]:
     """UpdateEndpoint looks at its rollback alarms as the caller."""
     alarms = at(params, "DeploymentConfig.AutoRollbackConfiguration.Alarms") or []
-    return [Need("cloudwatch:DescribeAlarms", place.arn("cloudwatch", f"alarm:{item['AlarmName']}")) for item in alarms]
+    return [
+        Need("cloudwatch:DescribeAlarms", region.arn("cloudwatch", f"alarm:{item['AlarmName']}")) for item in alarms
+    ]
 
 
-def _list_packages(params: Params, place: Place) -> list[Need]:
+@needing("sagemaker:ListModelPackages")
+def _list_packages(params: Params, region: Region) -> list[Need]:
     group = "ModelPackageGroupName" if "ModelPackageGroupName" in params else None
-    return _sagemaker("ListModelPackages", "model-package-group", group)(params, place)
+    return _sagemaker("ListModelPackages", "model-package-group", group).of(params, region)
 
 
 def _make(kind: str, parameter: str, operation: str, *more: Needs) -> Needs:

@@ -13,37 +13,38 @@ from typing import Any
 from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 
+from offline.iam.guard import Guard
 from offline.iam.policies import decide
+from offline.region import Region
 
 DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", None: "implicitDeny"}
 
 
-def install(account: Any) -> None:
+def install(region: Region, guard: Guard) -> None:
     """Have moto's IAM answer SimulatePrincipalPolicy."""
 
     def simulate_principal_policy(response: Any) -> ActionResult:
         request = response._get_params()
         # What is changed over HTTP is not observed: the simulator reads the policies anew.
-        account.iam.forget()
+        guard.forget()
         facts = {
             entry["ContextKeyName"].lower(): entry["ContextKeyValues"] for entry in request.get("ContextEntries") or []
         }
         results = [
-            _result(account, request["PolicySourceArn"], action, resource, facts)
+            _result(guard, request["PolicySourceArn"], action, resource, facts)
             for action in request["ActionNames"]
             for resource in request.get("ResourceArns") or ["*"]
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
-    IamResponse.simulate_principal_policy = simulate_principal_policy  # type: ignore[attr-defined]
-    account.on_close(lambda: delattr(IamResponse, "simulate_principal_policy"))
+    region.patch(IamResponse, "simulate_principal_policy", simulate_principal_policy, create=True)
 
 
-def _result(account: Any, role: str, action: str, resource: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    known = {**account.iam.facts_of(role), **facts}
-    own = decide(account.iam.statements_covering(role, action), resource, known)
+def _result(guard: Guard, role: str, action: str, resource: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    known = {**guard.facts_of(role), **facts}
+    own = decide(guard.statements_covering(role, action), resource, known)
     result: dict[str, Any] = {"EvalActionName": action, "EvalResourceName": resource, "MatchedStatements": []}
-    bounded = account.iam.inside_boundary(role, action, resource, known)
+    bounded = guard.inside_boundary(role, action, resource, known)
     if bounded is not None:
         result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": bounded}
     result["EvalDecision"] = DECISIONS[own if bounded is not False or own == "Deny" else None]

@@ -19,6 +19,7 @@ from moto.core.responses import ActionResult
 
 from offline.metrics.math import MetricMathError, Points, evaluate_all
 from offline.metrics.store import MINUTE, PERCENTILE, STATISTICS, Bucket, Key, Series, key_of
+from offline.region import Region
 
 OLDEST_SECONDS = 14 * 86_400  # PutMetricData takes nothing older
 LATE = ("AWS/SageMaker",)  # namespaces whose values come about a minute late
@@ -26,10 +27,8 @@ LATE_SECONDS = 2 * MINUTE - 1  # after a minute's begin its values come; an alar
 ACTIVE_SECONDS = 14 * 86_400  # ListMetrics leaves out what had no data for two weeks
 
 
-def install(account: Any) -> None:
-    """Give the account `put_metric` and `metrics`, and have CloudWatch's operations use them."""
-    metrics = account.metrics = Metrics(account)
-    account.put_metric = metrics.put
+def install(region: Region, metrics: Metrics) -> None:
+    """Have CloudWatch's operations use the account's metrics."""
 
     def put_metric_data(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
         for number, datum in enumerate(metric_data, 1):
@@ -46,10 +45,10 @@ def install(account: Any) -> None:
             return backend._get_paginated(backend.paged_metric_data.pop(next_token))
         return backend._get_paginated(metrics.list(namespace, metric_name, dimensions))
 
-    account.patch(CloudWatchBackend, "put_metric_data", put_metric_data)
-    account.patch(CloudWatchBackend, "get_metric_data", get_metric_data)
-    account.patch(CloudWatchBackend, "list_metrics", list_metrics)
-    account.patch(
+    region.patch(CloudWatchBackend, "put_metric_data", put_metric_data)
+    region.patch(CloudWatchBackend, "get_metric_data", get_metric_data)
+    region.patch(CloudWatchBackend, "list_metrics", list_metrics)
+    region.patch(
         CloudWatchResponse, "get_metric_statistics", lambda response: ActionResult(metrics.statistics(response))
     )
 
@@ -57,19 +56,17 @@ def install(account: Any) -> None:
 class Metrics:
     """Every metric of the account, and who wants to know of new values."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region) -> None:
+        self.region = region
         self._series: dict[Key, Series] = {}
         self._listeners: dict[Key, list[Callable[[Key, float, float], None]]] = {}
         self._late: dict[int, list[tuple[Key, float, float, str | None]]] = {}  # by the minute they tell of
-
-    # Writing ------------------------------------------------------------------------------------------------------
 
     def put(
         self, namespace: str, name: str, value: float, dimensions: Mapping[str, str], unit: str | None = None
     ) -> None:
         """Put one value, as of now."""
-        key, second = key_of(namespace, name, dimensions), self.account.clock.now.timestamp()
+        key, second = key_of(namespace, name, dimensions), self.region.clock.now.timestamp()
         if namespace in LATE:
             self._put_late(key, second, float(value), unit)
         else:
@@ -80,7 +77,7 @@ class Metrics:
         waiting = self._late.setdefault(minute, [])
         if not waiting:
             when = datetime.fromtimestamp(minute + LATE_SECONDS, UTC)
-            self.account.clock.call_at(when, lambda: self._deliver(minute), "metrics of a minute")
+            self.region.clock.call_at(when, lambda: self._deliver(minute), "metrics of a minute")
         waiting.append((key, second, value, unit))
 
     def _deliver(self, minute: int) -> None:
@@ -93,12 +90,12 @@ class Metrics:
         """Put a gauge's new value, which stands in every minute until the next."""
         key = key_of(namespace, name, dimensions)
         self._series.setdefault(key, Series(held=True))
-        self._put(key, self.account.clock.now.timestamp(), float(value), unit, 1.0)
+        self._put(key, self.region.clock.now.timestamp(), float(value), unit, 1.0)
 
     def refuse_late(self, datum: dict[str, Any], number: int) -> None:
         """Refuse a value that is older than two weeks, as CloudWatch does."""
         stamp = datum.get("Timestamp")
-        if stamp and self.account.clock.now.timestamp() - _second(stamp) > OLDEST_SECONDS:
+        if stamp and self.region.clock.now.timestamp() - _second(stamp) > OLDEST_SECONDS:
             raise InvalidParameterValue(
                 f"The parameter MetricData.member.{number}.Timestamp must specify a time within the past two weeks."
             )
@@ -108,7 +105,7 @@ class Metrics:
         dimensions = {item["Name"]: item["Value"] for item in datum.get("Dimensions") or ()}
         key, unit = key_of(namespace, datum["MetricName"], dimensions), datum.get("Unit")
         stamp = datum.get("Timestamp")
-        second = _second(stamp) if stamp else self.account.clock.now.timestamp()
+        second = _second(stamp) if stamp else self.region.clock.now.timestamp()
         if statistics := datum.get("StatisticValues"):
             self._put_statistics(key, second, statistics, unit)
         elif values := datum.get("Values"):
@@ -141,8 +138,6 @@ class Metrics:
     def unlisten(self, key: Key, listener: Callable[[Key, float, float], None]) -> None:
         """Call a listener no more."""
         self._listeners[key].remove(listener)
-
-    # Reading ------------------------------------------------------------------------------------------------------
 
     def series(self, key: Key) -> Series:
         """Return a metric's series, empty if nothing was put."""
@@ -196,7 +191,7 @@ class Metrics:
 
     def list(self, namespace: str | None, name: str | None, dimensions: Any) -> list[dict[str, Any]]:
         """Answer ListMetrics."""
-        recent = int(self.account.clock.now.timestamp()) - ACTIVE_SECONDS
+        recent = int(self.region.clock.now.timestamp()) - ACTIVE_SECONDS
         wanted = [(item["Name"], item.get("Value")) for item in dimensions or []]
         answer = []
         for (space, metric, pairs), series in self._series.items():

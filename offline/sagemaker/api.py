@@ -8,18 +8,20 @@ working.
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores
 from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
 from moto.sagemaker.responses import SageMakerResponse
+
+from offline.delivery.events import EventBus
+from offline.iam.guard import Guard
+from offline.region import Region
 
 NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 NAME_LENGTH_MAX = 63
@@ -31,21 +33,18 @@ Answer = Callable[[dict[str, Any]], Mapping[str, Any] | None]
 __all__ = ["ResourceInUseException", "ValidationError"]
 
 
-def add_operations(account: Any, **operations: Answer) -> None:
+def add_operations(region: Region, **operations: Answer) -> None:
     """Have operations, by their API names, answered by functions of the request's parameters."""
     for name, answer in operations.items():
-        _add(account, camelcase_to_underscores(name), answer)
+        _add(region, camelcase_to_underscores(name), answer)
 
 
-def _add(account: Any, method: str, answer: Answer) -> None:
+def _add(region: Region, method: str, answer: Answer) -> None:
     def call(response: Any) -> ActionResult:
         document = answer(_plain(response.params))
         return EmptyResult() if document is None else ActionResult(document)
 
-    # patch.object with create: moto lacks some of the operations altogether.
-    replacement = patch.object(SageMakerResponse, method, call, create=True)
-    replacement.start()
-    account.on_close(replacement.stop)
+    region.patch(SageMakerResponse, method, call, create=True)  # moto lacks some of the operations altogether
 
 
 def _plain(value: Any) -> Any:
@@ -78,9 +77,9 @@ class Described:
         return self.response_object
 
 
-def arn(account: Any, kind: str, name: str) -> str:
+def arn(region: Region, kind: str, name: str) -> str:
     """Return the ARN of a SageMaker resource; names in it are in lower case, as SageMaker writes them."""
-    return f"arn:aws:sagemaker:{account.region}:{account.account_id}:{kind}/{name.lower()}"
+    return region.arn("sagemaker", f"{kind}/{name.lower()}")
 
 
 def check_name(name: str, field: str) -> None:
@@ -101,20 +100,15 @@ def invalid(value: Any, field: str, reason: str) -> ValidationError:
     )
 
 
-def check_role(account: Any, role_arn: str) -> None:
+def check_role(guard: Guard, role_arn: str) -> None:
     """Refuse a role that does not exist or that does not trust SageMaker."""
     try:
-        account.iam.require_trust(role_arn, PRINCIPAL)
+        guard.require_trust(role_arn, PRINCIPAL)
     except ClientError as error:
         raise ValidationError(
             f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
             f"'{PRINCIPAL}' to assume the role."
         ) from error
-
-
-def seeded(account: Any, *parts: str) -> random.Random:
-    """Return a generator of the account's seed and a name: what it gives does not depend on who asked before."""
-    return random.Random("/".join((str(account.seed), *parts)))
 
 
 def milliseconds(document: Any) -> Any:
@@ -126,11 +120,11 @@ def milliseconds(document: Any) -> Any:
     return round(document.timestamp() * 1000) if isinstance(document, datetime) else document
 
 
-def tell(account: Any, detail_type: str, resource: Described, detail: Mapping[str, Any]) -> None:
+def tell(region: Region, bus: EventBus, detail_type: str, resource: Described, detail: Mapping[str, Any]) -> None:
     """Publish a change of state a second after it, from the clock and not from within the caller's own step."""
     shown = milliseconds({**detail, "Tags": {tag["Key"]: tag["Value"] for tag in resource.tags}})
 
     def publish() -> None:
-        account.publish_event(SOURCE, detail_type, shown, [resource.arn])
+        bus.publish(SOURCE, detail_type, shown, [resource.arn])
 
-    account.clock.call_at(account.clock.now + SECOND, publish, f"{detail_type}: {resource.arn}")
+    region.clock.call_at(region.clock.now + SECOND, publish, f"{detail_type}: {resource.arn}")

@@ -10,11 +10,11 @@ requests find no instance, and `shortage_fraction` has it happen by chance, draw
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from moto.sagemaker.exceptions import SagemakerClientError
 
-from offline.sagemaker.api import seeded
+from offline.quotas import Quotas
+from offline.region import Region
 
 QUOTA_DEFAULT = 20  # instances of one type and use; new accounts have fewer of the large ones
 ACCELERATORS = ("ml.p", "ml.g", "ml.trn", "ml.inf")
@@ -45,8 +45,8 @@ class CapacityError(Exception):
 class Capacity:
     """What of SageMaker's instances the account may have, and finds."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region, quotas: Quotas) -> None:
+        self.region, self.quotas = region, quotas
         self.shortage_fraction = 0.0
         self._short: list[str] = []
 
@@ -57,7 +57,7 @@ class Capacity:
     def quota(self, use: str, instance_type: str) -> int:
         """Return how many instances of a type the account may have for one use."""
         default = 0 if instance_type.startswith(ACCELERATORS) else QUOTA_DEFAULT
-        return int(self.account.quotas.get(("sagemaker", f"{instance_type} for {use} usage"), default))
+        return int(self.quotas.get(("sagemaker", f"{instance_type} for {use} usage"), default))
 
     def require(self, use: str, instance_type: str, count: int, in_use: Iterable[int]) -> None:
         """Refuse a request that goes beyond the account's quota for a use."""
@@ -78,10 +78,5 @@ class Capacity:
         if self._short:
             quota = self._short.pop(0)
             return f"ResourceLimitExceeded: {USED_UP.format(quota)}" if quota else none_left
-        short = self.shortage_fraction and seeded(self.account, "capacity", name).random() < self.shortage_fraction
+        short = self.shortage_fraction and self.region.seeded("capacity", name).random() < self.shortage_fraction
         return none_left if short else ""
-
-
-def install(account: Any) -> None:
-    """Give the account `capacity`."""
-    account.capacity = Capacity(account)

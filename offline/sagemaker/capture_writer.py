@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from offline.sagemaker.api import seeded
 from offline.sagemaker.storage import DownloadError, Storage, split_uri
 
 COLLECT_SECONDS = (30.0, 240.0)  # one file's records are from so long a time
@@ -85,19 +84,18 @@ class CaptureWriter:
 
     def __init__(
         self,
-        account: Any,
+        storage: Storage,
         settings: CaptureSettings,
         *,
         endpoint: str,
         variant: str,
-        role_arn: str,
         duplicate_fraction: float = 0.0,
     ) -> None:
-        self.account, self.settings = account, settings
+        self.region, self.settings = storage.region, settings
         self.prefix = f"{settings.destination}/{endpoint}/{variant}"
         self.duplicate_fraction = duplicate_fraction
-        self._random: random.Random = seeded(account, "capture", self.prefix)
-        self._storage = Storage(account, role_arn)
+        self._random: random.Random = self.region.seeded("capture", self.prefix)
+        self._storage = storage
         self._batches: dict[str, Batch] = {}
         self._day: Any = None
         self._refused = False
@@ -110,7 +108,7 @@ class CaptureWriter:
         custom_attributes: str | None = None,
     ) -> None:
         """Keep one invocation, given as content types and bodies, if the sample takes it."""
-        settings, draw, now = self.settings, self._random, self.account.clock.now
+        settings, draw, now = self.settings, self._random, self.region.clock.now
         if settings.percentage < 100 and draw.random() * 100 >= settings.percentage:
             return
         data: dict[str, Any] = {}
@@ -137,7 +135,7 @@ class CaptureWriter:
             closes = now + timedelta(seconds=self._random.uniform(*COLLECT_SECONDS))
             arrives = closes + timedelta(seconds=self._random.uniform(*UPLOAD_SECONDS))
             batch = self._batches[hour] = Batch(closes)
-            self.account.clock.call_at(arrives, lambda: self._arrive(hour, batch), f"capture {self.prefix}/{hour}")
+            self.region.clock.call_at(arrives, lambda: self._arrive(hour, batch), f"capture {self.prefix}/{hour}")
         return batch
 
     def _arrive(self, hour: str, batch: Batch) -> None:
@@ -154,7 +152,7 @@ class CaptureWriter:
             self._write(f"{self.prefix}/{hour}/{name}.jsonl", "\n".join(part).encode() + b"\n")
 
     def _write(self, uri: str, body: bytes) -> None:
-        today = self.account.clock.now.date()
+        today = self.region.clock.now.date()
         if today != self._day:
             self._day = today
             try:
@@ -165,4 +163,4 @@ class CaptureWriter:
             return
         if not self._refused:
             bucket, key = split_uri(uri)
-            self.account.backend("s3").put_object(bucket, key, body, disable_notification=True)
+            self.region.backend("s3").put_object(bucket, key, body, disable_notification=True)

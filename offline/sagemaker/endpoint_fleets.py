@@ -9,13 +9,16 @@ once more with the endpoint config, by which a canary is told from the fleet tha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from offline.containers.containers import ContainerError, Reply
-from offline.sagemaker.api import seeded
-from offline.sagemaker.capacity import SHORT_OF_ENDPOINTS
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
+from offline.sagemaker.capacity import SHORT_OF_ENDPOINTS, Capacity
 from offline.sagemaker.capture_writer import CaptureSettings, CaptureWriter
-from offline.sagemaker.storage import DownloadError
+from offline.sagemaker.models import Models
+from offline.sagemaker.storage import DownloadError, Storage
 
 NAMESPACE = "AWS/SageMaker"
 OVERHEAD_MICROSECONDS = (1_200, 4_000)
@@ -23,25 +26,36 @@ METRICS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors", "ModelLa
 COUNT, MICROSECONDS = "Count", "Microseconds"
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What fleets stand on: the models that they serve, the instances that there are, and the metrics that they publish."""
+
+    region: Region
+    models: Models
+    capacity: Capacity
+    metrics: Metrics
+
+
 class Variant:
     """One production variant of a fleet."""
 
-    def __init__(self, account: Any, endpoint: str, config: str, settings: Mapping[str, Any], capture: Any) -> None:
-        self.account, self.name = account, settings["VariantName"]
+    def __init__(self, ground: Ground, endpoint: str, config: str, settings: Mapping[str, Any], capture: Any) -> None:
+        self.ground, self.name = ground, settings["VariantName"]
         self.model = settings["ModelName"]
         self.weight = float(settings.get("InitialVariantWeight", 1.0))
         self.instances = self.desired_instances = int(settings.get("InitialInstanceCount", 1))
         self.instance_type = settings.get("InstanceType", "")
-        model = account.sagemaker_models.find(self.model)
+        model = ground.models.find(self.model)
         self.role_arn = model.document["ExecutionRoleArn"]
         self.image = model.container.get("Image", "")
-        self.container = account.sagemaker_models.container(self.model)
+        self.container = ground.models.container(self.model)
         self.capture: CaptureWriter | None = None
         if (wanted := CaptureSettings.of(capture)) is not None:
-            self.capture = CaptureWriter(account, wanted, endpoint=endpoint, variant=self.name, role_arn=self.role_arn)
+            storage = Storage(ground.region, ground.models.guard, self.role_arn)
+            self.capture = CaptureWriter(storage, wanted, endpoint=endpoint, variant=self.name)
         own = {"EndpointName": endpoint, "VariantName": self.name}
         self._dimensions = (own, {**own, "EndpointConfigName": config})
-        self._random = seeded(account, "overhead", endpoint, config, self.name)
+        self._random = ground.region.seeded("overhead", endpoint, config, self.name)
 
     def invoke(self, body: bytes, content_type: str, accept: str, ids: tuple[str | None, str | None]) -> Reply:
         """Answer a request, capture it and publish its metrics."""
@@ -59,7 +73,7 @@ class Variant:
             (METRICS[3], reply.microseconds, MICROSECONDS),
             (METRICS[4], self._random.randint(*OVERHEAD_MICROSECONDS), MICROSECONDS),
         )
-        put = self.account.put_metric
+        put = self.ground.metrics.put
         for dimensions in self._dimensions:
             for name, value, unit in values:
                 put(NAMESPACE, name, value, dimensions, unit)
@@ -79,12 +93,12 @@ class Variant:
 class Fleet:
     """The variants of one endpoint config in service."""
 
-    def __init__(self, account: Any, endpoint: str, config: Mapping[str, Any], capture: Any = None) -> None:
-        self.account, self.endpoint = account, endpoint
+    def __init__(self, ground: Ground, endpoint: str, config: Mapping[str, Any], capture: Any = None) -> None:
+        self.ground, self.endpoint = ground, endpoint
         self.config_name = config["EndpointConfigName"]
         self.capture_config = config.get("DataCaptureConfig") if capture is None else capture
         self.variants = [
-            Variant(account, endpoint, self.config_name, settings, self.capture_config)
+            Variant(ground, endpoint, self.config_name, settings, self.capture_config)
             for settings in config["ProductionVariants"]
         ]
         for variant in self.variants:
@@ -97,7 +111,7 @@ class Fleet:
 
     def check_health(self) -> str:
         """Wait until every container answers its ping; return why one does not, or nothing."""
-        if short := self.account.capacity.shortage(f"{self.endpoint}/{self.config_name}", SHORT_OF_ENDPOINTS):
+        if short := self.ground.capacity.shortage(f"{self.endpoint}/{self.config_name}", SHORT_OF_ENDPOINTS):
             return str(short)
         for variant in self.variants:
             try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from offline.alarms.alarms import Alarms
+from offline.region import Region
 from offline.sagemaker.api import ValidationError
 
 TIMEOUT_SECONDS_MIN, TIMEOUT_SECONDS_MAX, TIMEOUT_SECONDS_DEFAULT = 600, 28_800, 14_400
@@ -16,7 +18,7 @@ CAPACITY = "CAPACITY_PERCENT"
 LIMITS = {"CANARY": ("CanarySize", 1, 50), "LINEAR": ("LinearStepSize", 10, 50)}
 
 
-def check_update(account: Any, request: dict[str, Any], *, instances: int) -> None:
+def check_update(region: Region, alarms: Alarms, request: dict[str, Any], *, instances: int) -> None:
     """Refuse an UpdateEndpoint request that SageMaker would, for the smaller of two fleets of so many instances."""
     deployment = request.get("DeploymentConfig") or {}
     if deployment.get("RollingUpdatePolicy"):
@@ -28,10 +30,10 @@ def check_update(account: Any, request: dict[str, Any], *, instances: int) -> No
         return
     if "BlueGreenUpdatePolicy" not in deployment or len(names) > 10:
         raise ValidationError("AutoRollbackConfiguration takes 1 to 10 alarms, beside a BlueGreenUpdatePolicy.")
-    known = account.backend("cloudwatch").alarms
+    known = region.backend("cloudwatch").alarms
     if missing := [name for name in names if name not in known]:
         raise ValidationError(f"Could not find CloudWatch alarm(s): {', '.join(missing)}.")
-    if ringing := account.alarms.in_alarm(names):
+    if ringing := alarms.in_alarm(names):
         raise ValidationError(
             f"The following CloudWatch alarms are in ALARM state: {', '.join(ringing)}. "
             "Rollback alarms must not be in ALARM state when a deployment starts."
@@ -54,25 +56,27 @@ def _check_policy(policy: dict[str, Any], instances: int) -> None:
         raise ValidationError(
             f"MaximumExecutionTimeoutInSeconds must be between {TIMEOUT_SECONDS_MIN} and {TIMEOUT_SECONDS_MAX}."
         )
-    steps = 1
-    if routing["Type"] in LIMITS:
-        name, low, high = LIMITS[routing["Type"]]
-        size = routing.get(name)
-        if size is None:
-            raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
-        if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
-            raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
-        if (step := whole_instances(size, instances)) > instances / 2:
-            raise ValidationError(
-                f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
-            )
-        if routing["Type"] == "LINEAR":
-            steps = -(-instances // step) - 1
+    steps = _steps(routing, instances) if routing["Type"] in LIMITS else 1
     if timeout <= wait * steps + termination:
         raise ValidationError(
             "MaximumExecutionTimeoutInSeconds must be larger than TerminationWaitInSeconds and WaitIntervalInSeconds "
             "together."
         )
+
+
+def _steps(routing: dict[str, Any], instances: int) -> int:
+    """Return how often a canary or a linear update waits; refuse a step that is none."""
+    name, low, high = LIMITS[routing["Type"]]
+    size = routing.get(name)
+    if size is None:
+        raise ValidationError(f"{name} is required for {routing['Type']} traffic routing.")
+    if size["Type"] == CAPACITY and not low <= size["Value"] <= high:
+        raise ValidationError(f"{name} must be between {low} and {high} percent of the capacity.")
+    if (step := whole_instances(size, instances)) > instances / 2:
+        raise ValidationError(
+            f"{name} of {step} must be at most 50 percent of the instance count, which is {instances}."
+        )
+    return -(-instances // step) - 1 if routing["Type"] == "LINEAR" else 1
 
 
 def rollback_alarms(deployment: dict[str, Any]) -> list[str]:

@@ -11,15 +11,15 @@ Refused: rolling updates.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from offline.alarms.alarms import Alarms
+from offline.iam.guard import Guard
 from offline.sagemaker.api import Described, ValidationError
+from offline.sagemaker.endpoint import Endpoint
 from offline.sagemaker.endpoint_fleets import Fleet
 from offline.sagemaker.endpoint_policies import LIMITS, TIMEOUT_SECONDS_DEFAULT, rollback_alarms, whole_instances
 from offline.sagemaker.storage import DownloadError
-
-if TYPE_CHECKING:
-    from offline.sagemaker.endpoints import Endpoint
 
 PROVISION_SECONDS = (180, 360)
 ROLLBACK_SECONDS = (60, 180)
@@ -32,8 +32,17 @@ CaptureRule = Literal["exclusion ignored", "exclusion honoured", "always kept"]
 class Update:
     """One replacement of an endpoint's fleet, from Updating to InService."""
 
-    def __init__(self, endpoint: Endpoint, config: Described, request: dict[str, Any]) -> None:
-        self.endpoint, self.account, self.config, self.request = endpoint, endpoint.account, config, request
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        config: Described,
+        request: dict[str, Any],
+        guard: Guard,
+        alarms: Alarms,
+        capture_rule: CaptureRule,
+    ) -> None:
+        self.endpoint, self.region, self.config, self.request = endpoint, endpoint.region, config, request
+        self.guard, self.alarms, self.capture_rule = guard, alarms, capture_rule
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
         self.policy: dict[str, Any] = self.deployment.get("BlueGreenUpdatePolicy") or {}
         self.watched = set(rollback_alarms(self.deployment))
@@ -43,15 +52,13 @@ class Update:
         self._timers: list[Any] = []
         self._failure = ""
 
-    # The way forward ----------------------------------------------------------------------------------------------
-
     def begin(self) -> None:
         """Order the new fleet; the old one goes on serving."""
         timeout = self.policy.get("MaximumExecutionTimeoutInSeconds", TIMEOUT_SECONDS_DEFAULT)
         self._pending("Creating")
         self.endpoint.to("Updating")
         try:
-            self.green = Fleet(self.account, self.endpoint.name, self._config(), self._capture())
+            self.green = Fleet(self.endpoint.ground, self.endpoint.name, self._config(), self._capture())
         except (DownloadError, ValidationError) as error:
             self._failure = f"Failed to download model data: {error}"
         self._after(PROVISION_SECONDS, self._provisioned)
@@ -65,10 +72,9 @@ class Update:
 
     def _capture(self) -> Any:
         """Return the capture that is retained, or None to have the new config's."""
-        rule: CaptureRule = self.account.endpoints.capture_rule
-        excluded = rule == "exclusion honoured" and "DataCaptureConfig" in _excluded(self.request)
+        excluded = self.capture_rule == "exclusion honoured" and "DataCaptureConfig" in _excluded(self.request)
         retained = self.request.get("RetainAllVariantProperties") and not excluded
-        kept = self.blue is not None and (retained or rule == "always kept")
+        kept = self.blue is not None and (retained or self.capture_rule == "always kept")
         return (self.blue.capture_config or {}) if self.blue is not None and kept else None
 
     def _provisioned(self) -> None:
@@ -76,7 +82,7 @@ class Update:
         if failure:
             self.roll_back(failure)
             return
-        self.account.alarms.on_change(self._heard)
+        self.alarms.on_change(self._heard)
         routing = self.policy.get("TrafficRoutingConfiguration", {})
         # SageMaker silently shifts everything at once, unwatched, where old and new variants have different names.
         if self.blue is None or self.green is None or self.blue.names != self.green.names or not routing:
@@ -90,9 +96,9 @@ class Update:
         """Say why SageMaker cannot see the rollback alarms: it looks at them as the new fleet's execution role."""
         roles = {variant.role_arn for variant in self.green.variants} if self.green else set()
         for name in sorted(self.watched):
-            alarm = f"arn:aws:cloudwatch:{self.account.region}:{self.account.account_id}:alarm:{name}"
+            alarm = self.region.arn("cloudwatch", f"alarm:{name}")
             for role_arn in sorted(roles):
-                if not self.account.iam.allows(role_arn, "cloudwatch:DescribeAlarms", alarm):
+                if not self.guard.allows(role_arn, "cloudwatch:DescribeAlarms", alarm):
                     return f"{role_arn} is not authorized to perform cloudwatch:DescribeAlarms on {alarm}."
         return ""
 
@@ -131,14 +137,12 @@ class Update:
         self.endpoint.fleet = self.green
         self._settle()
 
-    # The way back -------------------------------------------------------------------------------------------------
-
     def _heard(self, alarm: str, _before: str, after: str) -> None:
         if not self.ended and alarm in self.watched and after == "ALARM":
             self.roll_back("")
 
     def _alarmed(self) -> bool:
-        if self.account.alarms.in_alarm(self.watched):
+        if self.alarms.in_alarm(self.watched):
             self.roll_back("")
             return True
         return False
@@ -158,7 +162,7 @@ class Update:
     def _end(self) -> None:
         self.ended = True
         for timer in self._timers:
-            self.account.clock.cancel(timer)
+            self.region.clock.cancel(timer)
         self.endpoint.green, self.endpoint.green_share = None, 0.0
 
     def _settle(self, **fields: str) -> None:
@@ -170,7 +174,7 @@ class Update:
         self.endpoint.to("InService" if self.endpoint.fleet is not None else "Failed", **fields)
 
     def _pending(self, status: str) -> None:
-        now = self.account.clock.now
+        now = self.region.clock.now
         summary = self.endpoint.document.setdefault("PendingDeploymentSummary", {"StartTime": now})
         summary["EndpointConfigName"] = self.config.document["EndpointConfigName"]
         summary["ProductionVariants"] = [
@@ -180,8 +184,8 @@ class Update:
 
     def _after(self, seconds: tuple[float, float], action: Any) -> None:
         if seconds[0] == seconds[1]:
-            when = self.account.clock.now + timedelta(seconds=seconds[0])
-            self._timers.append(self.account.clock.call_at(when, action, self.endpoint.arn))
+            when = self.region.clock.now + timedelta(seconds=seconds[0])
+            self._timers.append(self.region.clock.call_at(when, action, self.endpoint.arn))
         else:
             self._timers.append(self.endpoint.later(seconds, action))
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from offline.sagemaker.api import Described, arn, seeded, tell
-from offline.sagemaker.capacity import SHORT_OF_JOBS, CapacityError
+from offline.delivery.events import EventBus
+from offline.region import Region
+from offline.sagemaker.api import Described, arn, tell
+from offline.sagemaker.capacity import SHORT_OF_JOBS, Capacity, CapacityError
 
 START_SECONDS = (45, 120)  # until the instances are up and the image is pulled
 WORK_SECONDS = (180, 390)
@@ -58,21 +60,29 @@ TRAINING = Kind("Training", "training-job", "Requested resource not found.", Tru
 TRANSFORM = Kind("Transform", "transform-job", "Could not find requested job with name: {name}", False)
 
 
-class Job:
+@dataclass(frozen=True)
+class Life:
+    """What every job lives by: the clock, the instances that there are, and the bus that hears of it."""
+
+    region: Region
+    capacity: Capacity
+    bus: EventBus
+
+
+class Job(Described):
     """One job and what happens to it."""
 
-    def __init__(self, account: Any, kind: Kind, request: dict[str, Any], run: Run, limit_seconds: int) -> None:
-        self.account, self.kind, self.run = account, kind, run
-        name = request[kind.name_field]
-        self.document = {key: value for key, value in request.items() if key != "Tags"}
-        self.document |= {
-            f"{kind.word}JobArn": arn(account, kind.arn, name),
-            "CreationTime": account.clock.now,
-            "LastModifiedTime": account.clock.now,
+    def __init__(self, life: Life, kind: Kind, request: dict[str, Any], run: Run, limit_seconds: int) -> None:
+        region, name = life.region, request[kind.name_field]
+        job_arn = arn(region, kind.arn, name)
+        document = {key: value for key, value in request.items() if key != "Tags"} | {
+            f"{kind.word}JobArn": job_arn,
+            "CreationTime": region.clock.now,
+            "LastModifiedTime": region.clock.now,
         }
-        self.described = Described(self.document[f"{kind.word}JobArn"], self.document, request.get("Tags"))
-        self.described.job = self
-        draw = seeded(account, kind.arn, name)
+        super().__init__(job_arn, document, request.get("Tags"))
+        self.region, self.capacity, self.bus, self.kind, self.run = region, life.capacity, life.bus, kind, run
+        draw = region.seeded(kind.arn, name)
         self._start_seconds = draw.uniform(*START_SECONDS)
         self._work_seconds = draw.uniform(*WORK_SECONDS)
         self._limit_seconds = limit_seconds
@@ -84,10 +94,10 @@ class Job:
         self._later(self._start_seconds, self._start)
 
     def _start(self) -> None:
-        self.document[f"{self.kind.word}StartTime"] = self.account.clock.now
+        self.document[f"{self.kind.word}StartTime"] = self.region.clock.now
         self._to("InProgress", self.kind.word, f"{self.kind.word} image download completed. In progress.")
         try:
-            if not self.account.capacity.found(self.described.arn):
+            if not self.capacity.found(self.arn):
                 raise CapacityError(SHORT_OF_JOBS)
             self.run.start()
         except Exception as error:
@@ -122,13 +132,13 @@ class Job:
 
     def stop(self) -> None:
         """Stop by request."""
-        self.account.clock.cancel(self._timer)
+        self.region.clock.cancel(self._timer)
         self.run.abort()
         self._to("Stopping", "Stopping", "Stopping the job")
         self._later(STOP_SECONDS, lambda: self._end("Stopped", "Stopped", "The job was stopped by request"))
 
     def _end(self, status: str, secondary: str, message: str) -> None:
-        now = self.account.clock.now
+        now = self.region.clock.now
         self.document[f"{self.kind.word}EndTime"] = now
         if self.kind is TRAINING and (started := self.document.get("TrainingStartTime")):
             seconds = int((now - started).total_seconds())
@@ -136,7 +146,7 @@ class Job:
         self._to(status, secondary, message)
 
     def _to(self, status: str, secondary: str, message: str) -> None:
-        now: datetime = self.account.clock.now
+        now: datetime = self.region.clock.now
         self.document |= {self.kind.status_field: status, "LastModifiedTime": now}
         if self.kind.has_secondary_status:
             self.document["SecondaryStatus"] = secondary
@@ -144,8 +154,8 @@ class Job:
             if transitions:
                 transitions[-1]["EndTime"] = now
             transitions.append({"Status": secondary, "StartTime": now, "StatusMessage": message})
-        tell(self.account, self.kind.event, self.described, self.described.response_object)
+        tell(self.region, self.bus, self.kind.event, self, self.response_object)
 
     def _later(self, seconds: float, action: Any) -> None:
-        when = self.account.clock.now + timedelta(seconds=round(seconds))
-        self._timer = self.account.clock.call_at(when, action, f"{self.described.arn}")
+        when = self.region.clock.now + timedelta(seconds=round(seconds))
+        self._timer = self.region.clock.call_at(when, action, self.arn)

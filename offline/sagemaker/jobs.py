@@ -12,9 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from kedge.config.instance_types import has_local_storage
-from offline.sagemaker import models as sagemaker_models
+from offline.delivery.events import EventBus
+from offline.iam.guard import Guard
+from offline.region import Region
 from offline.sagemaker.api import (
-    Described,
     ResourceInUseException,
     ValidationError,
     add_operations,
@@ -22,7 +23,9 @@ from offline.sagemaker.api import (
     check_name,
     check_role,
 )
-from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind
+from offline.sagemaker.capacity import Capacity
+from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind, Life, Run
+from offline.sagemaker.models import Models
 from offline.sagemaker.storage import Storage
 from offline.sagemaker.training_run import TrainingRun
 from offline.sagemaker.transform_run import TransformRun
@@ -38,13 +41,11 @@ def _check_volume(resources: dict[str, Any]) -> None:
         )
 
 
-def install(account: Any) -> None:
-    """Answer SageMaker's operations on models and on training and transform jobs."""
-    sagemaker_models.install(account)
-    jobs = Jobs(account)
-    account.on_close(jobs.close)
+def install(region: Region, jobs: Jobs) -> None:
+    """Answer SageMaker's operations on training and transform jobs."""
+    region.on_close(jobs.close)
     add_operations(
-        account,
+        region,
         CreateTrainingJob=jobs.create_training,
         DescribeTrainingJob=lambda request: jobs.find(TRAINING, request).response_object,
         StopTrainingJob=lambda request: jobs.stop(TRAINING, request),
@@ -57,28 +58,27 @@ def install(account: Any) -> None:
 class Jobs:
     """The account's jobs."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        backend = account.backend("sagemaker")
-        self._known: dict[str, dict[str, Any]] = {
-            TRAINING.word: backend.training_jobs,
-            TRANSFORM.word: backend.transform_jobs,
-        }
+    def __init__(self, region: Region, guard: Guard, models: Models, capacity: Capacity, bus: EventBus) -> None:
+        self.region, self.guard, self.models, self.capacity, self.bus = region, guard, models, capacity, bus
 
-    # Operations ---------------------------------------------------------------------------------------------------
+    def _known(self, kind: Kind) -> dict[str, Job]:
+        backend = self.region.backend("sagemaker")
+        known: dict[str, Job] = backend.training_jobs if kind is TRAINING else backend.transform_jobs
+        return known
 
     def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTrainingJob."""
         self._check_new(TRAINING, request["TrainingJobName"])
         _check_volume(request["ResourceConfig"])
-        check_role(self.account, request["RoleArn"])
+        check_role(self.guard, request["RoleArn"])
         self._require_instances(TRAINING, request["ResourceConfig"])
-        run = TrainingRun(self.account, request)
+        storage = Storage(self.region, self.guard, request["RoleArn"])
+        run = TrainingRun(self.region, request, storage, self.models.containers.processes)
         run.check()
         limit = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", RUNTIME_DEFAULT_SECONDS)
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         artefacts = {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"}
-        job = Job(self.account, TRAINING, request, run, limit)
+        job = self._job(TRAINING, request, run, limit)
         job.document["ModelArtifacts"] = artefacts
         return self._begin(job)
 
@@ -86,24 +86,29 @@ class Jobs:
         """Answer CreateTransformJob."""
         self._check_new(TRANSFORM, request["TransformJobName"])
         _check_volume(request["TransformResources"])
-        model = self.account.sagemaker_models.find(request["ModelName"])
+        model = self.models.find(request["ModelName"])
         self._require_instances(TRANSFORM, request["TransformResources"])
-        run = TransformRun(self.account, request, Storage(self.account, model.document["ExecutionRoleArn"]))
+        storage = Storage(self.region, self.guard, model.document["ExecutionRoleArn"])
+        run = TransformRun(self.region, request, storage, self.models)
         run.check()
-        return self._begin(Job(self.account, TRANSFORM, request, run, RUNTIME_DEFAULT_SECONDS))
+        return self._begin(self._job(TRANSFORM, request, run, RUNTIME_DEFAULT_SECONDS))
+
+    def _job(self, kind: Kind, request: dict[str, Any], run: Run, limit_seconds: int) -> Job:
+        life = Life(self.region, self.capacity, self.bus)
+        return Job(life, kind, request, run, limit_seconds)
 
     def _check_new(self, kind: Kind, name: str) -> None:
         check_name(name, f"{kind.word.lower()}JobName")
-        if name in self._known[kind.word]:
+        if name in self._known(kind):
             raise ResourceInUseException(
                 "Job name must be unique within an AWS account and region, and a job with this name already exists "
-                f"({arn(self.account, kind.arn, name)})"
+                f"({arn(self.region, kind.arn, name)})"
             )
 
     def _require_instances(self, kind: Kind, wanted: dict[str, Any]) -> None:
         resources = "ResourceConfig" if kind is TRAINING else "TransformResources"
         instance_type = wanted.get("InstanceType", "")
-        present = [job.document for job in self._known[kind.word].values()]
+        present = [job.document for job in self._known(kind).values()]
         running = [
             int(document[resources].get("InstanceCount", 1))
             for document in present
@@ -111,24 +116,23 @@ class Jobs:
             and document[resources].get("InstanceType") == instance_type
         ]
         count = int(wanted.get("InstanceCount", 1))
-        self.account.capacity.require(f"{kind.word.lower()} job", instance_type, count, running)
+        self.capacity.require(f"{kind.word.lower()} job", instance_type, count, running)
 
     def _begin(self, job: Job) -> dict[str, Any]:
-        self._known[job.kind.word][job.document[job.kind.name_field]] = job.described
+        self._known(job.kind)[job.document[job.kind.name_field]] = job
         job.begin()
-        return {f"{job.kind.word}JobArn": job.described.arn}
+        return {f"{job.kind.word}JobArn": job.arn}
 
-    def find(self, kind: Kind, request: dict[str, Any]) -> Described:
+    def find(self, kind: Kind, request: dict[str, Any]) -> Job:
         """Return a job, or refuse as SageMaker does."""
         name = request[kind.name_field]
-        if name not in self._known[kind.word]:
+        if name not in self._known(kind):
             raise ValidationError(kind.unknown.format(name=name))
-        found: Described = self._known[kind.word][name]
-        return found
+        return self._known(kind)[name]
 
     def stop(self, kind: Kind, request: dict[str, Any]) -> None:
         """Answer StopTrainingJob and StopTransformJob."""
-        job: Job = self.find(kind, request).job
+        job = self.find(kind, request)
         if job.document[kind.status_field] != "InProgress":
             status = job.document[kind.status_field]
             raise ValidationError(f"The request was rejected because the {kind.arn} is in status {status}.")
@@ -136,6 +140,6 @@ class Jobs:
 
     def close(self) -> None:
         """End the work of jobs that are in progress when the account is left."""
-        for job in (described.job for known in self._known.values() for described in known.values()):
+        for job in (job for kind in (TRAINING, TRANSFORM) for job in self._known(kind).values()):
             if job.document[job.kind.status_field] == "InProgress":
                 job.run.abort()

@@ -10,40 +10,54 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.containers.containers import Container, containers_of
-from offline.containers.processes import interpreter_of
+from offline.containers.containers import Container, Containers
+from offline.iam.guard import Guard
+from offline.region import Region
 from offline.sagemaker.api import Described, ValidationError, add_operations, arn, check_name, check_role
+from offline.sagemaker.registry import Registry
 from offline.sagemaker.storage import Storage, exists
 
 UNSUPPORTED = ("ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources")
 
 
-def install(account: Any) -> None:
+def install(region: Region, models: Models) -> None:
     """Answer SageMaker's operations on models."""
-    models = Models(account)
-    account.sagemaker_models = models
     add_operations(
-        account,
+        region,
         CreateModel=models.create,
         DescribeModel=lambda request: models.find(request["ModelName"]).response_object,
         DeleteModel=models.delete,
     )
 
 
+class Model(Described):
+    """A model, and the image, artefact and environment that serve it."""
+
+    def __init__(
+        self, arn: str, document: dict[str, Any], tags: list[dict[str, str]] | None, container: dict[str, Any]
+    ) -> None:
+        super().__init__(arn, document, tags)
+        self.container = container
+
+
 class Models:
     """The account's models."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
-        self._known: dict[str, Described] = account.backend("sagemaker")._models
+    def __init__(self, region: Region, guard: Guard, registry: Registry, containers: Containers) -> None:
+        self.region, self.guard, self.registry, self.containers = region, guard, registry, containers
+
+    @property
+    def _known(self) -> dict[str, Model]:
+        known: dict[str, Model] = self.region.backend("sagemaker")._models
+        return known
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateModel."""
         name = request["ModelName"]
         check_name(name, "modelName")
         if name in self._known:
-            raise ValidationError(f'Cannot create already existing model "{arn(self.account, "model", name)}".')
-        check_role(self.account, request["ExecutionRoleArn"])
+            raise ValidationError(f'Cannot create already existing model "{arn(self.region, "model", name)}".')
+        check_role(self.guard, request["ExecutionRoleArn"])
         containers = request.get("Containers") or [request.get("PrimaryContainer")]
         if containers == [None]:
             raise ValidationError("Neither PrimaryContainer nor Containers were provided.")
@@ -53,13 +67,12 @@ class Models:
         self._check_artefact(image["ModelDataUrl"], request["ExecutionRoleArn"])
         document = {
             **{key: value for key, value in request.items() if key != "Tags"},
-            "CreationTime": self.account.clock.now,
-            "ModelArn": arn(self.account, "model", name),
+            "CreationTime": self.region.clock.now,
+            "ModelArn": arn(self.region, "model", name),
             "EnableNetworkIsolation": request.get("EnableNetworkIsolation", False),
         }
-        self._known[name] = model = Described(document["ModelArn"], document, request.get("Tags"))
-        model.container = image
-        return {"ModelArn": model.arn}
+        self._known[name] = Model(document["ModelArn"], document, request.get("Tags"), image)
+        return {"ModelArn": document["ModelArn"]}
 
     def _resolve(self, definition: dict[str, Any]) -> dict[str, Any]:
         """Return image, artefact and environment of a container, looking them up in the registry if need be."""
@@ -75,30 +88,30 @@ class Models:
         artefact = definition.get("ModelDataUrl")
         if not artefact:
             raise ValidationError("a container without ModelDataUrl is not imitated")
-        if not exists(self.account, artefact):
+        if not exists(self.region, artefact):
             raise ValidationError(f"Could not find model data at {artefact}.")
         return definition
 
     def _check_artefact(self, uri: str, role_arn: str) -> None:
-        if self.account.iam.allows(role_arn, "s3:GetObject", f"arn:aws:s3:::{uri.removeprefix('s3://')}"):
+        if self.guard.allows(role_arn, "s3:GetObject", f"arn:aws:s3:::{uri.removeprefix('s3://')}"):
             return
         raise ValidationError(
             f'Could not access model data at {uri}. Please ensure that the role "{role_arn}" exists and that its trust '
             'relationship policy allows the action "sts:AssumeRole" for the service principal '
             '"sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the object is '
-            f"located in {self.account.region}."
+            f"located in {self.region.name}."
         )
 
     def _package(self, name: str) -> dict[str, Any]:
-        package = self.account.model_registry.find(name).document
+        package = self.registry.find(name).document
         if (status := package["ModelApprovalStatus"]) != "Approved":
             raise ValidationError(f"Cannot create a model from model package {name}: its approval status is {status}.")
         return dict(package["InferenceSpecification"]["Containers"][0])
 
-    def find(self, name: str) -> Described:
+    def find(self, name: str) -> Model:
         """Return a model, or refuse as SageMaker does."""
         if name not in self._known:
-            raise ValidationError(f'Could not find model "{arn(self.account, "model", name)}".')
+            raise ValidationError(f'Could not find model "{arn(self.region, "model", name)}".')
         return self._known[name]
 
     def delete(self, request: dict[str, Any]) -> None:
@@ -109,11 +122,10 @@ class Models:
     def container(self, name: str, extra: dict[str, str] | None = None) -> Container:
         """Return the container that serves a model, its artefact read as the model's own role."""
         model = self.find(name)
-        storage = Storage(self.account, model.document["ExecutionRoleArn"])
+        storage = Storage(self.region, self.guard, model.document["ExecutionRoleArn"])
         environment = {**model.container.get("Environment", {}), **(extra or {})}
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None
         artefact, isolated = storage.read(model.container["ModelDataUrl"]), model.document["EnableNetworkIsolation"]
-        interpreter = interpreter_of(self.account, model.container.get("Image", ""))
-        containers = containers_of(self.account)
-        return containers.get(artefact, environment, script, isolated=isolated, interpreter=interpreter)
+        interpreter = self.containers.processes.interpreter_of(model.container.get("Image", ""))
+        return self.containers.get(artefact, environment, script, isolated=isolated, interpreter=interpreter)

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from offline import roles
+from offline.delivery.events import EventBus
+from offline.region import Region
 from offline.sagemaker.api import (
     SOURCE,
     Described,
@@ -23,7 +25,6 @@ from offline.sagemaker.api import (
     arn,
     check_name,
     milliseconds,
-    seeded,
 )
 from offline.sagemaker.registry_listing import list_packages
 from offline.sagemaker.registry_rules import check_metadata, check_package, check_status
@@ -53,11 +54,10 @@ KEPT = (
 UPDATED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri")
 
 
-def install(account: Any) -> None:
+def install(region: Region, registry: Registry) -> None:
     """Answer the registry's operations."""
-    registry = account.model_registry = Registry(account)
     add_operations(
-        account,
+        region,
         CreateModelPackageGroup=registry.create_group,
         DeleteModelPackageGroup=registry.delete_group,
         CreateModelPackage=registry.create,
@@ -71,27 +71,28 @@ def install(account: Any) -> None:
 class Registry:
     """The account's model package groups and packages."""
 
-    read_lag = timedelta(0)
-
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region, bus: EventBus) -> None:
+        self.region, self.bus = region, bus
+        self.read_lag = timedelta(0)
         self.packages: dict[str, Described] = {}
-        self._groups = account.backend("sagemaker").model_package_groups
-        self._create_group = account.backend("sagemaker").create_model_package_group
         self._versions: dict[str, int] = {}
         self._tokens: dict[str, tuple[str, str]] = {}
         self._before: dict[str, tuple[datetime, dict[str, Any]]] = {}
 
-    # Groups -------------------------------------------------------------------------------------------------------
+    @property
+    def _backend(self) -> Any:
+        return self.region.backend("sagemaker")
 
     def create_group(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateModelPackageGroup."""
         name = request["ModelPackageGroupName"]
         check_name(name, "modelPackageGroupName")
-        if name in self._groups:
-            existing = arn(self.account, "model-package-group", name)
+        if name in self._backend.model_package_groups:
+            existing = arn(self.region, "model-package-group", name)
             raise ValidationError(f"Model Package Group already exists: {existing}")
-        made = self._create_group(name, request.get("ModelPackageGroupDescription"), request.get("Tags"))
+        made = self._backend.create_model_package_group(
+            name, request.get("ModelPackageGroupDescription"), request.get("Tags")
+        )
         return {"ModelPackageGroupArn": made}
 
     def delete_group(self, request: dict[str, Any]) -> None:
@@ -99,15 +100,13 @@ class Registry:
         name = self._group(request["ModelPackageGroupName"])
         if any(package.model_package_group_name == name for package in self.packages.values()):
             raise ValidationError(f"Model Package Group {name} is not empty: delete its model packages first.")
-        del self._groups[name]
+        del self._backend.model_package_groups[name]
 
     def _group(self, name: str) -> str:
         name = name.rpartition("/")[2]
-        if name not in self._groups:
-            raise ValidationError(f"ModelPackageGroup {arn(self.account, 'model-package-group', name)} does not exist.")
+        if name not in self._backend.model_package_groups:
+            raise ValidationError(f"ModelPackageGroup {arn(self.region, 'model-package-group', name)} does not exist.")
         return name
-
-    # Packages -----------------------------------------------------------------------------------------------------
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateModelPackage."""
@@ -122,7 +121,7 @@ class Registry:
                 raise ResourceInUseException(f"ClientToken {token} was used with other parameters.")
             return {"ModelPackageArn": known_arn}
         group = self._group(request["ModelPackageGroupName"])
-        check_package(self.account, request)
+        check_package(self.region, request)
         package = self._new(group, request)
         if token:
             self._tokens[token] = (content, package.arn)
@@ -132,7 +131,7 @@ class Registry:
     def _new(self, group: str, request: dict[str, Any]) -> Described:
         # A deleted version's number is not given again.
         version = self._versions[group] = self._versions.get(group, 0) + 1
-        package_arn = arn(self.account, "model-package", f"{group}/{version}")
+        package_arn = arn(self.region, "model-package", f"{group}/{version}")
         document = {key: request[key] for key in KEPT if key in request} | {
             "ModelPackageGroupName": group,
             "ModelPackageVersion": version,
@@ -141,8 +140,8 @@ class Registry:
             "ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []},
             "ModelApprovalStatus": request.get("ModelApprovalStatus", "PendingManualApproval"),
             "CertifyForMarketplace": request.get("CertifyForMarketplace", False),
-            "CreationTime": self.account.clock.now,
-            "LastModifiedTime": self.account.clock.now,
+            "CreationTime": self.region.clock.now,
+            "LastModifiedTime": self.region.clock.now,
             "CreatedBy": {},
         }
         package = self.packages[package_arn] = Described(package_arn, document)
@@ -158,7 +157,7 @@ class Registry:
         """Answer DescribeModelPackage."""
         package = self.find(request["ModelPackageName"])
         changed_at, before = self._before.get(package.arn, (None, {}))
-        is_behind = changed_at is not None and self.account.clock.now < changed_at + self.read_lag
+        is_behind = changed_at is not None and self.region.clock.now < changed_at + self.read_lag
         return before if is_behind else package.response_object
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -179,8 +178,8 @@ class Registry:
                 *document.get("AdditionalInferenceSpecifications", []),
                 *added,
             ]
-        self._before[package.arn] = (self.account.clock.now, package.response_object)
-        document.update(changes, LastModifiedTime=self.account.clock.now, LastModifiedBy=_caller())
+        self._before[package.arn] = (self.region.clock.now, package.response_object)
+        document.update(changes, LastModifiedTime=self.region.clock.now, LastModifiedBy=_caller())
         self._publish(package, sorted(changes))
         return {"ModelPackageArn": package.arn}
 
@@ -196,13 +195,13 @@ class Registry:
         detail = milliseconds({**package.response_object, **changed, "Tags": tags})
         if fields:
             detail["UpdatedModelPackageFields"] = fields
-        draw = seeded(self.account, package.arn, str(package.document.get("LastModifiedTime")), *fields)
+        draw = self.region.seeded(package.arn, str(package.document.get("LastModifiedTime")), *fields)
         for _ in range(2 if draw.random() < SECOND_EVENT_FRACTION else 1):
-            when = self.account.clock.now + timedelta(seconds=round(draw.uniform(*EVENT_SECONDS), 3))
-            self.account.clock.call_at(when, lambda: self._put(package, detail), f"{EVENT}: {package.arn}")
+            when = self.region.clock.now + timedelta(seconds=round(draw.uniform(*EVENT_SECONDS), 3))
+            self.region.clock.call_at(when, lambda: self._put(package, detail), f"{EVENT}: {package.arn}")
 
     def _put(self, package: Described, detail: dict[str, Any]) -> None:
-        self.account.publish_event(SOURCE, EVENT, detail, [package.arn])
+        self.bus.publish(SOURCE, EVENT, detail, [package.arn])
 
 
 def _caller() -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from offline.region import Region
 from offline.sagemaker.api import ValidationError, invalid
 from offline.sagemaker.storage import exists
 
@@ -16,7 +17,7 @@ KEY_LENGTH_MAX, VALUE_LENGTH_MAX = 128, 256
 TEXT_LENGTH_MAX = 1024
 
 
-def check_package(account: Any, request: Mapping[str, Any]) -> None:
+def check_package(region: Region, request: Mapping[str, Any]) -> None:
     """Refuse a CreateModelPackage request that SageMaker would."""
     if "ModelApprovalStatus" in request:
         check_status(request["ModelApprovalStatus"])
@@ -27,7 +28,7 @@ def check_package(account: Any, request: Mapping[str, Any]) -> None:
         raise invalid(request["ModelPackageDescription"], "modelPackageDescription", reason)
     for container in request.get("InferenceSpecification", {}).get("Containers", []):
         artefact = container.get("ModelDataUrl")
-        if artefact and not exists(account, artefact):
+        if artefact and not exists(region, artefact):
             raise ValidationError(f"Could not find model data at {artefact}.")
     for name in ("ModelMetrics", "DriftCheckBaselines"):
         for path, source in _sources(request.get(name, {}), name):

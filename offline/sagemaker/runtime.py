@@ -16,6 +16,9 @@ from botocore.awsrequest import AWSResponse
 from moto.core.botocore_stubber import BotocoreStubber, MockRawResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
+from offline.region import Region
+from offline.sagemaker.endpoints import Endpoints
+
 EVENT = "before-send.sagemaker-runtime.InvokeEndpoint"
 PREFIX = "X-Amzn-SageMaker-"
 PAYLOAD_BYTES_MAX = 25 * 1024 * 1024
@@ -23,9 +26,9 @@ SERVING = ("InService", "Updating", "SystemUpdating", "RollingBack")
 Wire = tuple[int, dict[str, str], bytes]
 
 
-def install(account: Any) -> None:
+def install(region: Region, endpoints: Endpoints) -> None:
     """Answer InvokeEndpoint for boto3's clients, and for HTTP."""
-    runtime = Runtime(account)
+    runtime = Runtime(region, endpoints)
     otherwise = BotocoreStubber.__call__
 
     def stub(stubber: Any, event_name: str, request: Any, **kwargs: Any) -> Any:
@@ -38,21 +41,21 @@ def install(account: Any) -> None:
     def over_http(response: Any) -> Wire:
         return runtime.invoke(unquote(response.path.split("/")[2]), response.headers, _bytes(response.body))
 
-    account.patch(BotocoreStubber, "__call__", stub)
-    account.patch(SageMakerRuntimeResponse, "invoke_endpoint", over_http)
+    region.patch(BotocoreStubber, "__call__", stub)
+    region.patch(SageMakerRuntimeResponse, "invoke_endpoint", over_http)
 
 
 class Runtime:
     """The data plane of the account's endpoints."""
 
-    def __init__(self, account: Any) -> None:
-        self.account = account
+    def __init__(self, region: Region, endpoints: Endpoints) -> None:
+        self.region, self.endpoints = region, endpoints
 
     def invoke(self, name: str, headers: Any, body: bytes) -> Wire:
         """Answer one request as it goes over the wire."""
-        endpoint = self.account.endpoints.get(name)
+        endpoint = self.endpoints.get(name)
         if endpoint is None or endpoint.status not in SERVING or endpoint.fleet is None:
-            return _error("ValidationError", f"Endpoint {name} of account {self.account.account_id} not found.")
+            return _error("ValidationError", f"Endpoint {name} of account {self.region.account_id} not found.")
         if len(body) > PAYLOAD_BYTES_MAX:
             return _error("ValidationError", f"The payload is larger than {PAYLOAD_BYTES_MAX} bytes.")
         fleet = endpoint.fleet
@@ -74,12 +77,12 @@ class Runtime:
         side = "server" if reply.status >= 500 else "client"
         original = reply.body.decode(errors="replace")
         group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        page = f"https://{self.account.region}.console.aws.amazon.com/cloudwatch/home#logEventViewer:group={group}"
+        page = f"https://{self.region.name}.console.aws.amazon.com/cloudwatch/home#logEventViewer:group={group}"
         message = (
             f'Received {side} error ({reply.status}) from primary with message "{original}". '
-            f"See {page} in account {self.account.account_id} for more information."
+            f"See {page} in account {self.region.account_id} for more information."
         )
-        stream = f"arn:aws:logs:{self.account.region}:{self.account.account_id}:log-group:{group}"
+        stream = f"arn:aws:logs:{self.region.name}:{self.region.account_id}:log-group:{group}"
         more = {"OriginalStatusCode": reply.status, "OriginalMessage": original, "LogStreamArn": stream}
         return _error("ModelError", message, 424, **more)
 

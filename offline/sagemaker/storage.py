@@ -12,6 +12,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from offline.iam.guard import Guard
+from offline.region import Region
+
 
 class DownloadError(Exception):
     """Something that SageMaker should read is not there, or not for this role to read."""
@@ -26,14 +29,14 @@ def split_uri(uri: str) -> tuple[str, str]:
 class Storage:
     """S3 as one role sees it."""
 
-    def __init__(self, account: Any, role_arn: str) -> None:
-        self.account, self.role_arn = account, role_arn
+    def __init__(self, region: Region, guard: Guard, role_arn: str) -> None:
+        self.region, self.guard, self.role_arn = region, guard, role_arn
 
     @contextmanager
     def client(self) -> Iterator[Any]:
         """Give an S3 client whose calls are the role's."""
-        with self.account.as_role(self.role_arn):
-            yield self.account.plain_client("s3")
+        with self.region.as_role(self.role_arn):
+            yield self.region.plain_client("s3")
 
     def keys(self, uri: str) -> list[str]:
         """List what an S3Prefix names: every object whose key begins with it, folders aside."""
@@ -54,8 +57,8 @@ class Storage:
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
         with self._told(uri), self.client() as s3:
             if kms_key_id:
-                key_arn = self.account.backend("kms").describe_key(kms_key_id).arn
-                self.account.iam.require(self.role_arn, "kms:Encrypt", key_arn)
+                key_arn = self.region.backend("kms").describe_key(kms_key_id).arn
+                self.guard.require(self.role_arn, "kms:Encrypt", key_arn)
             s3.put_object(Bucket=bucket, Key=key, Body=body, **extra)
 
     @contextmanager
@@ -67,15 +70,15 @@ class Storage:
             raise DownloadError(f"{uri}: {code}({status}): {error.response['Error']['Message']}") from error
 
 
-def exists(account: Any, uri: str) -> bool:
+def exists(region: Region, uri: str) -> bool:
     """Tell whether an object, or anything below a prefix, is there."""
     bucket, key = split_uri(uri)
-    backend = account.backend("s3")
+    backend = region.backend("s3")
     if bucket not in backend.buckets:
         return False
     if backend.get_object(bucket, key) is not None:
         return True
-    answer = account.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    answer = region.client("s3").list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
     return bool(answer.get("KeyCount"))
 
 

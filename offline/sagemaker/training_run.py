@@ -18,7 +18,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from offline.containers.processes import inherited, interpreter_of, processes_of
+from offline.containers.processes import Processes, inherited
+from offline.region import Region
 from offline.sagemaker.api import ValidationError
 from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
@@ -38,11 +39,10 @@ class TrainingError(Exception):
 class TrainingRun:
     """The work of one training job."""
 
-    def __init__(self, account: Any, request: dict[str, Any]) -> None:
-        self.account, self.request = account, request
-        self.storage = Storage(account, request["RoleArn"])
-        self.root: Path = account.directory / "training" / request["TrainingJobName"]
-        self.log = account.directory / "training" / f"{request['TrainingJobName']}.log"
+    def __init__(self, region: Region, request: dict[str, Any], storage: Storage, processes: Processes) -> None:
+        self.region, self.request, self.storage, self.processes = region, request, storage, processes
+        self.root: Path = region.directory / "training" / request["TrainingJobName"]
+        self.log = region.directory / "training" / f"{request['TrainingJobName']}.log"
         self.parameters = {name: _decoded(value) for name, value in request.get("HyperParameters", {}).items()}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,15 +55,13 @@ class TrainingRun:
             source = channel["DataSource"].get("S3DataSource", {})
             if source.get("S3DataType") != "S3Prefix" or channel.get("InputMode", "File") != "File":
                 raise ValidationError(f"channel {channel['ChannelName']}: only S3Prefix in File mode is imitated")
-            if not exists(self.account, source["S3Uri"]):
+            if not exists(self.region, source["S3Uri"]):
                 raise ValidationError(
                     f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source. Please ensure '
-                    f"that the bucket exists in the selected region ({self.account.region}), that objects exist under "
+                    f"that the bucket exists in the selected region ({self.region.name}), that objects exist under "
                     f'that S3 prefix, and that the role "{self.request["RoleArn"]}" has "s3:ListBucket" permissions '
                     f'on bucket "{split_uri(source["S3Uri"])[0]}".'
                 )
-
-    # Start --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Lay the directories out, download, and start the script."""
@@ -76,13 +74,13 @@ class TrainingRun:
         except (DownloadError, tarfile.TarError) as error:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
-        self._process = processes_of(self.account).start(
+        self._process = self.processes.start(
             self._command(),
             directory=self.root / "code",
             environment=self._environment(),
             log=self.log,
             isolated=self.request.get("EnableNetworkIsolation", False),
-            interpreter=interpreter_of(self.account, self.request["AlgorithmSpecification"].get("TrainingImage", "")),
+            interpreter=self.processes.interpreter_of(self.request["AlgorithmSpecification"].get("TrainingImage", "")),
         )
 
     def _download(self, channel: dict[str, Any]) -> None:
@@ -174,8 +172,6 @@ class TrainingRun:
         }
         return inherited() | {name: str(value) for name, value in variables.items()}
 
-    # End ----------------------------------------------------------------------------------------------------------
-
     def collect(self) -> dict[str, Any]:
         """Wait for the script; upload the model, or tell why there is none."""
         limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", REAL_SECONDS_MAX)
@@ -212,7 +208,7 @@ class TrainingRun:
             if values:
                 last = values[-1][0] if isinstance(values[-1], tuple) else values[-1]
                 found.append(
-                    {"MetricName": definition["Name"], "Value": float(last), "Timestamp": self.account.clock.now}
+                    {"MetricName": definition["Name"], "Value": float(last), "Timestamp": self.region.clock.now}
                 )
         return found
 

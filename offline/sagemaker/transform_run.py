@@ -13,7 +13,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from offline.region import Region
 from offline.sagemaker.api import ValidationError
+from offline.sagemaker.models import Models
 from offline.sagemaker.storage import DownloadError, Storage, split_uri
 from offline.sagemaker.transform_filters import Joiner
 
@@ -31,9 +33,11 @@ class TransformError(Exception):
 class TransformRun:
     """The work of one transform job."""
 
-    def __init__(self, account: Any, request: dict[str, Any], storage: Storage) -> None:
-        self.account, self.request, self.storage = account, request, storage
+    def __init__(self, region: Region, request: dict[str, Any], storage: Storage, models: Models) -> None:
+        self.region, self.request, self.storage, self.models = region, request, storage, models
         self.input, self.output = request["TransformInput"], request["TransformOutput"]
+        filters = request.get("DataProcessing", {})
+        self.joiner = Joiner(filters, self.input.get("ContentType", ""), self.output.get("Accept", ""))
         self.line_by_line = self.input.get("SplitType", "None") == "Line"
         self._inputs: dict[str, bytes] = {}
         self._outputs: dict[str, bytes] = {}
@@ -51,7 +55,6 @@ class TransformRun:
             if value not in known:
                 raise ValidationError(f"{name} {value} is not imitated: use {' or '.join(known)}")
         processing = self.request.get("DataProcessing", {})
-        self.joiner = Joiner(processing, self.input.get("ContentType", ""), self.output.get("Accept", ""))
         if self.request.get("BatchStrategy", MULTI_RECORD) == MULTI_RECORD and not self.line_by_line:
             return
         if processing.get("JoinSource", "None") == "Input" and self.output.get("AssembleWith", "None") != "Line":
@@ -65,7 +68,7 @@ class TransformRun:
             for key in self.storage.keys(uri):
                 self._inputs[key] = self.storage.read(f"s3://{bucket}/{key}")
             extra = self.request.get("Environment")
-            container = self.account.sagemaker_models.container(self.request["ModelName"], extra)
+            container = self.models.container(self.request["ModelName"], extra)
         except (DownloadError, tarfile.TarError, ValidationError) as error:
             raise TransformError(f"ClientError: Data download failed:{error}") from error
         if not self._inputs:

@@ -11,14 +11,13 @@ import base64
 import copy
 import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 # Their answers hold nothing that the model would leave out or rename.
 PLAIN = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
@@ -60,7 +59,7 @@ def _binary(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Shorten both for as long as the account is open."""
-    account.patch(Table, "query", query)
-    account.patch(DynamoHandler, "serialized", serialized)
+    region.patch(Table, "query", query)
+    region.patch(DynamoHandler, "serialized", serialized)

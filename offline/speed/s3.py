@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlparse
 from xml.sax.saxutils import escape
 
@@ -25,8 +25,7 @@ from moto.s3.models import FakeDeleteMarker, FakeKey, FakeTableStorageBucket, S3
 from moto.s3.responses import S3Response
 from moto.s3.utils import ARCHIVE_STORAGE_CLASSES, _VersionedKeyStore
 
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 LAST_CHARACTER = chr(0x10FFFF)
 
@@ -157,13 +156,13 @@ def quick_get(request: Any) -> tuple[int, dict[str, str], bytes] | None:
     return 200, version | key.response_dict | dict(key.metadata) | {"Accept-Ranges": "bytes"}, key.value
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Have buckets made from now on keep their keys in order."""
-    account.patch(models, "_VersionedKeyStore", IndexedKeys)
-    account.patch(S3Backend, "list_objects_v2", list_objects_v2)
-    account.patch(S3Response, "serialized", serialized)
-    account.patch(S3Backend, "log_incoming_request", lambda *_: None)
-    account.patch(S3Response, "subdomain_based_buckets", staticmethod(_names_bucket_in_host))
+    region.patch(models, "_VersionedKeyStore", IndexedKeys)
+    region.patch(S3Backend, "list_objects_v2", list_objects_v2)
+    region.patch(S3Response, "serialized", serialized)
+    region.patch(S3Backend, "log_incoming_request", lambda *_: None)
+    region.patch(S3Response, "subdomain_based_buckets", staticmethod(_names_bucket_in_host))
 
 
 def _names_bucket_in_host(request: Any) -> bool:

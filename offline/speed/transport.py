@@ -32,27 +32,27 @@ from moto.core.responses import BaseResponse
 from moto.core.utils import method_names_from_class
 from moto.moto_api._internal.moto_random import MotoRandom
 
+from offline.region import Region
 from offline.speed.s3 import quick_get
 
 if TYPE_CHECKING:
-    from offline.account import Account
     from offline.clock import Clock
 
 Route = tuple[re.Pattern[str], Callable[[Any, str, Any], Any]]
 HOST = re.compile(r"https?://[^/]+\.amazonaws\.com(?=/|$)")
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Shorten the way for as long as the account is open."""
-    account.patch(BaseBackend, "urls", property(_urls))
-    account.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
-    account.patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(account.clock))
-    account.patch(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
-    account.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
-    account.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
-    account.patch(MotoRandom, "get_random_hex", _random_hex)
-    account.patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
-    account.patch(moto.core.responses, "method_names_from_class", cache(method_names_from_class))
+    region.patch(BaseBackend, "urls", property(_urls))
+    region.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
+    region.patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(region.clock))
+    region.patch(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
+    region.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
+    region.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
+    region.patch(MotoRandom, "get_random_hex", _random_hex)
+    region.patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
+    region.patch(moto.core.responses, "method_names_from_class", cache(method_names_from_class))
 
 
 def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
@@ -20,17 +20,15 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 
+from offline.region import Region
 from offline.step_functions.clock import Deadline, DeadlinePassedError, StoppedError, Waits
 from offline.step_functions.errors import error_named
 
-if TYPE_CHECKING:
-    from offline.account import Account
 
-
-def install(account: Account, waits: Waits) -> None:
+def install(region: Region, waits: Waits) -> None:
     """Have moto's interpreter branch on the account's clock."""
-    account.patch(BranchesDecl, "_eval_body", _branch(account, waits))
-    account.patch(InlineIterationComponent, "_launch_worker", _launch_worker)
+    region.patch(BranchesDecl, "_eval_body", _branch(region, waits))
+    region.patch(InlineIterationComponent, "_launch_worker", _launch_worker)
 
 
 def _launch_worker(component: Any, env: Environment, eval_input: Any, job_pool: Any) -> Any:
@@ -40,13 +38,13 @@ def _launch_worker(component: Any, env: Environment, eval_input: Any, job_pool: 
     return worker
 
 
-def _branch(account: Account, waits: Waits) -> Callable[..., None]:
+def _branch(region: Region, waits: Waits) -> Callable[..., None]:
     def run(program: Any, frame: Environment, deadlines: list[Deadline], ended: list[Environment]) -> None:
         waits.deadlines.extend(deadlines)
         try:
             program.eval(frame)
         except (DeadlinePassedError, StoppedError):
-            frame.set_stop(stop_date=account.clock.now, cause=None, error=None)  # its parent meets the same end
+            frame.set_stop(stop_date=region.clock.now, cause=None, error=None)  # its parent meets the same end
         ended.append(frame)
         waits.wake(frame)
 
@@ -57,13 +55,13 @@ def _branch(account: Account, waits: Waits) -> Callable[..., None]:
             frame.states.reset(input_value=given)
             frames.append(frame)
             name = f"{threading.current_thread().name}/{number}"
-            account.clock.thread(run, program, frame, list(waits.deadlines), ended, name=name)
+            region.clock.thread(run, program, frame, list(waits.deadlines), ended, name=name)
         try:
             waits.wait(env, None, lambda: len(ended) == len(frames) or any(map(_failed, ended)))
         finally:
             for frame in frames:
                 if frame.is_running():
-                    frame.set_stop(stop_date=account.clock.now, cause=None, error=None)
+                    frame.set_stop(stop_date=region.clock.now, cause=None, error=None)
                 env.close_frame(frame)
             waits.wake(env)
         if failed := next(filter(_failed, ended), None):

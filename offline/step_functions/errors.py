@@ -6,7 +6,7 @@ names an aws-sdk error after the Java SDK's exception; `States.ALL` does not cat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
@@ -21,8 +21,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.fail import state_fail
 
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
 UNCATCHABLE = {"States.Runtime", "States.DataLimitExceeded"}
@@ -38,16 +37,16 @@ SERVICES = {
 }
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Have moto's interpreter name and match errors as the service does."""
-    account.patch(ErrorEqualsDecl, "_eval_body", _match)
-    account.patch(state_task_service_aws_sdk, "_SERVICE_ERROR_NAMES", SERVICES)
-    account.patch(StateTaskServiceAwsSdk, "_normalise_exception_name", staticmethod(sdk_error_name))
+    region.patch(ErrorEqualsDecl, "_eval_body", _match)
+    region.patch(state_task_service_aws_sdk, "_SERVICE_ERROR_NAMES", SERVICES)
+    region.patch(StateTaskServiceAwsSdk, "_normalise_exception_name", staticmethod(sdk_error_name))
     for module in (iteration_worker, state_fail):
-        account.patch(module, "CustomErrorName", error_named)
+        region.patch(module, "CustomErrorName", error_named)
     for shout in ("_log_failure_event_exception", "_log_exception"):
         # A failing state is in the execution's history; moto would write its whole syntax tree into the log.
-        account.patch(EvalComponent, shout, lambda *_, **__: None)
+        region.patch(EvalComponent, shout, lambda *_, **__: None)
 
 
 def error_named(error_name: str | None) -> ErrorName | None:

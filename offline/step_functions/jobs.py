@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
@@ -27,10 +27,8 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 
+from offline.region import Region
 from offline.step_functions.errors import error_named
-
-if TYPE_CHECKING:
-    from offline.account import Account
 
 CAUSE_LENGTH_MAX = 32_768
 ENDED = {"Completed", "Failed", "Stopped"}
@@ -173,11 +171,11 @@ def _milliseconds(value: Any) -> Any:
     return int(value.timestamp() * 1000) if isinstance(value, datetime) else str(value)
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Have moto's interpreter know SageMaker's jobs."""
     service_for = state_task_factory.state_task_service_for
 
     def with_sagemaker(service_name: str) -> Any:
         return SageMakerJobTask() if service_name == "sagemaker" else service_for(service_name)
 
-    account.patch(state_task_factory, "state_task_service_for", with_sagemaker)
+    region.patch(state_task_factory, "state_task_service_for", with_sagemaker)

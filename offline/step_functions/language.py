@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.path import result_path
 from moto.stepfunctions.parser.asl.component.common.payload.payloadvalue.payloadbinding.payload_binding import (
@@ -25,14 +25,13 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.backend.execution import Execution
 
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.region import Region
 
 _parse_definition = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)  # seconds each, for all accounts
 _parse_path = lru_cache(maxsize=4096)(json_path.parse)
 
 
-def install(account: Account) -> None:
+def install(region: Region) -> None:
     """Have moto read and write the language as the service does."""
     bind, details, state_data = (
         Preprocessor.visitPayload_binding_value,
@@ -51,13 +50,13 @@ def install(account: Account) -> None:
         made.start_time = iso_8601(execution.start_date)
         return made
 
-    account.patch(Preprocessor, "visitPayload_binding_value", binding)
-    account.patch(state_module, "StateData", entered)
-    account.patch(Execution, "get_start_execution_details", started)
-    account.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse_definition))
-    account.patch(json_path, "parse", _parse_path)
+    region.patch(Preprocessor, "visitPayload_binding_value", binding)
+    region.patch(state_module, "StateData", entered)
+    region.patch(Execution, "get_start_execution_details", started)
+    region.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse_definition))
+    region.patch(json_path, "parse", _parse_path)
     for module in (states, result_path):
-        account.patch(module, "copy", SimpleNamespace(deepcopy=json_copy))
+        region.patch(module, "copy", SimpleNamespace(deepcopy=json_copy))
 
 
 def path_binding(bound: PayloadBindingValue) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -33,15 +33,15 @@ from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
+from offline.delivery.events import EventBus
+from offline.metrics.cloudwatch import Metrics
+from offline.region import Region
 from offline.step_functions import branches as step_functions_branches
 from offline.step_functions import errors as step_functions_errors
 from offline.step_functions import jobs as step_functions_jobs
 from offline.step_functions import language as step_functions_language
 from offline.step_functions import states as step_functions_states
 from offline.step_functions.clock import Waits
-
-if TYPE_CHECKING:
-    from offline.account import Account
 
 DATA_BYTES_MAX = 262_144
 EVENT_DATA_BYTES_MAX = 248 * 1024  # an event leaves out a longer input or output
@@ -73,20 +73,21 @@ METRICS = {
 }
 
 
-def install(account: Account) -> None:
+def install(region: Region, bus: EventBus, metrics: Metrics) -> None:
     """Have moto's executions follow the account's clock, roles and limits."""
-    step_functions_errors.install(account)
-    step_functions_language.install(account)
-    step_functions_jobs.install(account)
-    waits = Waits(account.clock)
-    step_functions_states.install(account, waits)
-    step_functions_branches.install(account, waits)
-    _limit_executions(account)
-    _limit_histories(account)
-    _tell_executions(account)
-    clients = Clients(account.region)
+    step_functions_errors.install(region)
+    step_functions_language.install(region)
+    step_functions_jobs.install(region)
+    waits = Waits(region.clock)
+    step_functions_states.install(region, waits)
+    step_functions_branches.install(region, waits)
+    teller = Teller(bus, metrics)
+    _limit_executions(region, teller)
+    _limit_histories(region)
+    _tell_executions(region, teller)
+    clients = Clients(region.name)
     for module in CALLERS:
-        account.patch(module, "boto_client_for", clients.find)
+        region.patch(module, "boto_client_for", clients.find)
 
 
 class Clients:
@@ -104,10 +105,7 @@ class Clients:
         return self._made[service]
 
 
-# What StartExecution takes --------------------------------------------------------------------------------------
-
-
-def _limit_executions(account: Account) -> None:
+def _limit_executions(region: Region, teller: Teller) -> None:
     start = StepFunctionsParserBackend.start_execution
 
     def start_execution(
@@ -121,14 +119,14 @@ def _limit_executions(account: Account) -> None:
         _check_name(name)
         _check_input(execution_input or "{}")
         machine = backend.describe_state_machine(state_machine_arn)
-        machine.executions[:] = [kept for kept in machine.executions if not _forgotten(kept, account.clock.now)]
+        machine.executions[:] = [kept for kept in machine.executions if not _forgotten(kept, region.clock.now)]
         running = [known for known in machine.executions if known.name == name]
         execution = start(backend, state_machine_arn, name, execution_input or "{}", trace_header)
         if execution not in running:
-            tell(account, execution)
+            teller.tell(execution)
         return execution
 
-    account.patch(StepFunctionsParserBackend, "start_execution", start_execution)
+    region.patch(StepFunctionsParserBackend, "start_execution", start_execution)
 
 
 def _check_name(name: str) -> None:
@@ -159,7 +157,7 @@ class HistoryFullError(Exception):
         super().__init__(f"The execution reached the maximum number of history events ({HISTORY_EVENTS_MAX}).")
 
 
-def _limit_histories(account: Account) -> None:
+def _limit_histories(region: Region) -> None:
     add = EventManager.add_event
 
     def add_event(manager: Any, context: Any, event_type: Any, *details: Any, **more: Any) -> Any:
@@ -168,36 +166,38 @@ def _limit_histories(account: Account) -> None:
             raise HistoryFullError
         return add(manager, context, event_type, *details, **more)
 
-    account.patch(EventManager, "add_event", add_event)
+    region.patch(EventManager, "add_event", add_event)
 
 
-# What it tells --------------------------------------------------------------------------------------------------
-
-
-def _tell_executions(account: Account) -> None:
+def _tell_executions(region: Region, teller: Teller) -> None:
     terminated = BaseExecutionWorkerCommunication.terminated
 
     def told(communication: Any) -> None:
         terminated(communication)
-        tell(account, communication.execution)
+        teller.tell(communication.execution)
 
-    account.patch(BaseExecutionWorkerCommunication, "terminated", told)
+    region.patch(BaseExecutionWorkerCommunication, "terminated", told)
 
 
-def tell(account: Account, execution: Execution) -> None:
-    """Publish an execution's status as an event, and count it."""
-    status, dimensions = execution.status, {"StateMachineArn": execution.state_machine.arn}
-    account.publish_event(
-        "aws.states", "Step Functions Execution Status Change", status_detail(execution), [execution.exec_arn]
-    )
-    if status not in METRICS:
-        account.put_metric("AWS/States", "ExecutionsStarted", 1, dimensions, "Count")
-        return
-    for ending, metric in METRICS.items():
-        # The service reports a zero for the endings that did not happen, which alarms need.
-        account.put_metric("AWS/States", metric, int(ending == status), dimensions, "Count")
-    lasted = (execution.stop_date - execution.start_date).total_seconds() * 1000
-    account.put_metric("AWS/States", "ExecutionTime", lasted, dimensions, "Milliseconds")
+class Teller:
+    """Tells what becomes of executions, as events and as metrics."""
+
+    def __init__(self, bus: EventBus, metrics: Metrics) -> None:
+        self.bus, self.metrics = bus, metrics
+
+    def tell(self, execution: Execution) -> None:
+        """Publish an execution's status, and count it."""
+        status, dimensions = execution.status, {"StateMachineArn": execution.state_machine.arn}
+        detail_type = "Step Functions Execution Status Change"
+        self.bus.publish("aws.states", detail_type, status_detail(execution), [execution.exec_arn])
+        if status not in METRICS:
+            self.metrics.put("AWS/States", "ExecutionsStarted", 1, dimensions, "Count")
+            return
+        for ending, metric in METRICS.items():
+            # The service reports a zero for the endings that did not happen, which alarms need.
+            self.metrics.put("AWS/States", metric, int(ending == status), dimensions, "Count")
+        lasted = (execution.stop_date - execution.start_date).total_seconds() * 1000
+        self.metrics.put("AWS/States", "ExecutionTime", lasted, dimensions, "Milliseconds")
 
 
 def status_detail(execution: Execution) -> dict[str, Any]:

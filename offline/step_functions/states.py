@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.stepfunctions.parser.api import (
     ExecutionAbortedEventDetails,
@@ -34,16 +34,14 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 
+from offline.region import Region
 from offline.step_functions.clock import DeadlinePassedError, StoppedError, Waits
 from offline.step_functions.language import json_copy
-
-if TYPE_CHECKING:
-    from offline.account import Account
 
 POLL_SECONDS = 30  # between two looks at a job; the service hears of its end by an event, or looks as well
 
 
-def install(account: Account, waits: Waits) -> None:
+def install(region: Region, waits: Waits) -> None:
     """Have moto's interpreter wait on the account's clock."""
     for owner, name, make in (
         (ExecutionWorker, "start", _start),
@@ -55,17 +53,14 @@ def install(account: Account, waits: Waits) -> None:
         (StateTaskServiceCallback, "_eval_sync", _eval_sync),
         (StateTaskServiceCallback, "_eval_wait_for_task_token", _eval_task_token),
     ):
-        account.patch(owner, name, make(account, waits))
-    account.patch(jitter_strategy_decl, "random", account.random)
-    _hold_stop(account)
+        region.patch(owner, name, make(region, waits))
+    region.patch(jitter_strategy_decl, "random", region.random)
+    _hold_stop(region)
 
 
-# Executions -----------------------------------------------------------------------------------------------------
-
-
-def _start(account: Account, waits: Waits) -> Callable[..., None]:
+def _start(region: Region, waits: Waits) -> Callable[..., None]:
     def run(worker: Any, program: Any, role_arn: str) -> None:
-        with account.as_role(role_arn):
+        with region.as_role(role_arn):
             if worker.env.is_running():
                 program.eval(worker.env)
             worker._execution_communication.terminated()
@@ -86,12 +81,12 @@ def _start(account: Account, waits: Waits) -> Callable[..., None]:
             event_details=EventDetails(executionStartedEventDetails=started),
             update_source_event_id=False,
         )
-        account.clock.thread(run, worker, program, role_arn, name=details.execution_details.name)
+        region.clock.thread(run, worker, program, role_arn, name=details.execution_details.name)
 
     return start
 
 
-def _stop(_account: Account, waits: Waits) -> Callable[..., None]:
+def _stop(_region: Region, waits: Waits) -> Callable[..., None]:
     def stop(worker: Any, stop_date: datetime, error: str | None, cause: str | None) -> None:
         worker.env.set_stop(stop_date=stop_date, error=error, cause=cause)
         waits.wake(worker.env)
@@ -99,7 +94,7 @@ def _stop(_account: Account, waits: Waits) -> Callable[..., None]:
     return stop
 
 
-def _hold_stop(account: Account) -> None:
+def _hold_stop(region: Region) -> None:
     """Have an execution that was stopped stay so: the state that ran just then leads to no other, and its failure is none."""
 
     def unless_stopped(change: Callable[..., None]) -> Callable[..., None]:
@@ -110,7 +105,7 @@ def _hold_stop(account: Account) -> None:
         return changed
 
     for name in ("set_error", "set_timed_out"):
-        account.patch(Environment, name, unless_stopped(getattr(Environment, name)))
+        region.patch(Environment, name, unless_stopped(getattr(Environment, name)))
     found: Any = vars(Environment)["next_state_name"]
 
     def lead_on(env: Environment, name: str) -> None:
@@ -118,10 +113,10 @@ def _hold_stop(account: Account) -> None:
             raise StoppedError
         found.fset(env, name)
 
-    account.patch(Environment, "next_state_name", property(found.fget, lead_on))
+    region.patch(Environment, "next_state_name", property(found.fget, lead_on))
 
 
-def _evaluate_program(_account: Account, waits: Waits) -> Callable[..., None]:
+def _evaluate_program(_region: Region, waits: Waits) -> Callable[..., None]:
     def evaluate(program: Any, env: Environment) -> None:
         seconds = program.timeout_seconds.timeout_seconds if program.timeout_seconds else None
         with waits.limit(seconds) as own:
@@ -156,10 +151,7 @@ def _add_end(env: Environment, kind: str, **details: Any) -> None:
     )
 
 
-# States ---------------------------------------------------------------------------------------------------------
-
-
-def _evaluate_with_timeout(_account: Account, waits: Waits) -> Callable[..., None]:
+def _evaluate_with_timeout(_region: Region, waits: Waits) -> Callable[..., None]:
     def evaluate(state: Any, env: Environment) -> None:
         state.timeout.eval(env=env)
         seconds = env.stack.pop()
@@ -193,11 +185,11 @@ def _take_result(state: Any, env: Environment) -> None:
         env.states.reset(input_value=env.stack.pop())
 
 
-def _wait_interval(_account: Account, waits: Waits) -> Callable[..., None]:
+def _wait_interval(_region: Region, waits: Waits) -> Callable[..., None]:
     return lambda _wait, env, wait_seconds: waits.pause(env, wait_seconds)
 
 
-def _retry(_account: Account, waits: Waits) -> Callable[..., None]:
+def _retry(_region: Region, waits: Waits) -> Callable[..., None]:
     def retry(retrier: Any, env: Environment) -> None:
         retrier.error_equals.eval(env)
         if not env.stack.pop():
@@ -217,7 +209,7 @@ def _retry(_account: Account, waits: Waits) -> Callable[..., None]:
     return retry
 
 
-def _eval_sync(_account: Account, waits: Waits) -> Callable[..., Any]:
+def _eval_sync(_region: Region, waits: Waits) -> Callable[..., Any]:
     def eval_sync(_task: Any, env: Environment, sync_resolver: Callable[[], Any], **_: Any) -> Any:
         try:
             while (result := sync_resolver()) is None:
@@ -232,7 +224,7 @@ def _eval_sync(_account: Account, waits: Waits) -> Callable[..., Any]:
     return eval_sync
 
 
-def _eval_task_token(_account: Account, _waits: Waits) -> Callable[..., Any]:
+def _eval_task_token(_region: Region, _waits: Waits) -> Callable[..., Any]:
     def eval_task_token(task: Any, *_: Any, **__: Any) -> Any:
         raise NotImplementedError(f"{task.resource.resource_arn}: task tokens are not imitated")
 

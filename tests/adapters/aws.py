@@ -7,6 +7,13 @@ from typing import Any
 import boto3
 from moto import mock_aws
 
+from lambdas.adapters import clients
+
+
+def forget_clients() -> None:
+    """Have the functions' clients made anew: each test has an account of its own."""
+    clients._client.cache_clear()
+
 
 @contextmanager
 def moto_client(service: str) -> Iterator[Any]:

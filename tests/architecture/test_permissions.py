@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from offline.iam import guard as iam
 from tests.architecture.aws_calls import actions_of_handler, prefixes_of_handler, unknown_operations
 from tests.architecture.state_machine_files import STACK_OF, load, states
 from tests.synthesised import actions_of, functions, resources, statements_of
@@ -151,11 +152,10 @@ def actions_of_task(resource):
     if resource.endswith("FunctionArn}") or resource.endswith(":lambda:invoke"):
         return ["lambda:InvokeFunction"]
     *_, service, call = resource.split(":")
-    name, sync = call.removesuffix(".sync"), call.endswith(".sync")
-    service = {"sfn": "states", "cloudwatch": "cloudwatch"}.get(service, service)
-    action = name[0].upper() + name[1:]
-    beside = [action.replace("Create", verb) for verb in ("Describe", "Stop")] if sync else []
-    return [f"{service}:{each}" for each in (action, *beside)]
+    known = iam.OPERATIONS[{"sfn": "stepfunctions", "states": "stepfunctions"}.get(service, service)]
+    operation = call[0].upper() + call[1:].removesuffix(".sync")
+    beside = [operation.replace("Create", verb) for verb in ("Describe", "Stop")] if call.endswith(".sync") else []
+    return [action for each in (operation, *beside) for action in known[each].actions]
 
 
 def test_every_call_on_a_client_is_known():

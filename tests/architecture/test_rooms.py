@@ -71,12 +71,7 @@ def test_kedge_has_few_storeys():
     assert max(storey.values()) <= STOREYS_MAX
 
 
-NOT_YET = pytest.mark.xfail(
-    strict=True, reason="the offline account is still taken apart into a region and its services"
-)
-
-
-@pytest.mark.parametrize("room", [pytest.param(room, marks=NOT_YET if room == "offline" else ()) for room in ROOMS])
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_files_import_each_other_in_a_circle(room):
     graph = {path: {file for name in imports(path) if (file := module_file(name))} - {path} for path in sources(room)}
     try:

@@ -48,7 +48,7 @@ def _run(account: Account, case: Callable[[], Any], write: int) -> None:
     directory = Path(tempfile.mkdtemp(prefix="kedge-fault-"))
     try:
         shutil.copytree(account.mail_directory, directory / "mail")
-        account.directory, account.mail_directory = directory, directory / "mail"
+        account.directory = directory
         answer = pickle.dumps((True, case()))
     except BaseException:
         answer = pickle.dumps((False, traceback.format_exc()))

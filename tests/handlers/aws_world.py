@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 from moto import mock_aws
+from moto.backends import get_backend
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -17,6 +18,7 @@ from moto.core.responses import ActionResult
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
 from offline import paging
+from tests.adapters.aws import forget_clients
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
@@ -103,6 +105,19 @@ class World:
         return answer["ModelPackageArn"]
 
 
+def moto_backend(service: str) -> Any:
+    """moto's own record of a service: the one door to what no call can set or show."""
+    return get_backend(service)[ACCOUNT]["aws" if service == "s3" else REGION]  # type: ignore[call-overload]
+
+
+def set_endpoint(**fields: Any) -> Any:
+    """Let the endpoint be what SageMaker makes of it in time (moto takes each into service at once), and return it."""
+    endpoint = moto_backend("sagemaker").endpoints[MODEL]
+    for name, value in fields.items():
+        setattr(endpoint, name, value)
+    return endpoint
+
+
 @contextmanager
 def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
     """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items."""
@@ -118,7 +133,7 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        clients._client.cache_clear()
+        forget_clients()
         # moto has no lookup of CloudTrail's events.
         monkeypatch.setattr(CloudTrailResponse, "lookup_events", lambda _: '{"Events": []}', raising=False)
         # Nor a history of alarms.
@@ -136,9 +151,6 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
         )
-        stop = paging.start(2)
-        try:
+        with paging.in_pages(2):
             yield World()
-        finally:
-            stop()
-    clients._client.cache_clear()
+    forget_clients()

@@ -16,8 +16,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from moto.cloudwatch.models import cloudwatch_backends
-from moto.stepfunctions.models import stepfunctions_backends
 
 from kedge.columns.casting import columns_of
 from kedge.estimation.estimators import fit_estimator
@@ -30,7 +28,17 @@ from kedge.profile.freezing import freeze_baseline
 from lambdas.adapters.bucket import days
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
-from tests.handlers.aws_world import ACCOUNT, BUCKET, MODEL, REGION, ROLE, TABLE, World, aws_world
+from tests.handlers.aws_world import (
+    ACCOUNT,
+    BUCKET,
+    MODEL,
+    REGION,
+    ROLE,
+    TABLE,
+    World,
+    aws_world,
+    moto_backend,
+)
 from tests.handlers.bookings import load_bookings
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -149,11 +157,11 @@ class Monitor(World):
             self.put(key, encode_day(known.folded(folded)))
 
     def _executions(self) -> list[Any]:
-        machines = stepfunctions_backends[ACCOUNT][REGION].state_machines
+        machines = moto_backend("stepfunctions").state_machines
         return [execution for machine in machines for execution in machine.executions]
 
     def _metrics(self) -> list[Any]:
-        found: list[Any] = cloudwatch_backends[ACCOUNT][REGION].metric_data
+        found: list[Any] = moto_backend("cloudwatch").metric_data
         return found
 
 

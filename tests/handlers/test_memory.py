@@ -10,14 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from moto.s3.models import s3_backends
-from moto.sagemaker.models import sagemaker_backends
 
 from kedge.capture.id_hashes import encode_hashes, hash_ids
 from kedge.capture.records import BROKEN_MAX
 from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
-from tests.handlers.aws_world import ACCOUNT, REGION
+from tests.handlers.aws_world import ACCOUNT, REGION, moto_backend, set_endpoint
 from tests.handlers.bookings import load_bookings
 from tests.handlers.memory_watch import endpoint, run_apart
 from tests.handlers.monitor_world import BUCKET, MODEL, capture_line, message, monitor_world
@@ -44,7 +42,7 @@ def world(monkeypatch):
 
 def put(key: str, body: bytes) -> None:
     """Lay an object into the bucket: botocore reads a body of which it sends a checksum in a time that grows by its square."""
-    s3_backends[ACCOUNT]["aws"].put_object(BUCKET, key, body)
+    moto_backend("s3").put_object(BUCKET, key, body)
 
 
 def captured(world, day: date, rows: int, *, name: str = "a", version: str = "1", score: float = 0.5) -> None:
@@ -186,7 +184,7 @@ def baking(world):
     """An update that bakes since midnight: moto has none of its own."""
     world.serve()
     world.register()
-    sagemaker_backends[ACCOUNT][REGION].endpoints[world.config.endpoint.name].endpoint_status = "Updating"
+    set_endpoint(endpoint_status="Updating")
     return world
 
 

@@ -5,14 +5,21 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from moto.stepfunctions.models import stepfunctions_backends
 
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients
 from lambdas.adapters.training import finished_trainings, training_jobs
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.handlers import pin_artefact, snapshot_data
-from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, IMAGES, MODEL, REGION, ROLE, aws_world
+from tests.handlers.aws_world import (
+    BUCKET,
+    CONTEXT,
+    IMAGES,
+    MODEL,
+    ROLE,
+    aws_world,
+    moto_backend,
+)
 from tests.handlers.bookings import load_bookings
 from tests.handlers.test_snapshot_data import parquet
 
@@ -53,7 +60,7 @@ class Attempts:
         uses = {"inputs": answered["training_inputs"], "trained_by": training["run"], "execution": arn}
         asked = {"model": MODEL, "run": run, "job": training["job"], "artefact_uri": training["artefact_uri"]}
         pin_artefact.handler(asked | {"uses": uses}, CONTEXT)
-        machine = stepfunctions_backends[ACCOUNT][REGION].describe_state_machine(self.machine)
+        machine = moto_backend("stepfunctions").describe_state_machine(self.machine)
         (execution,) = (each for each in machine.executions if each.name == run)
         execution.status = ending
         return answered

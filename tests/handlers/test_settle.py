@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
-from moto.sagemaker.models import sagemaker_backends
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
 from kedge.release.proof import LastWatch
@@ -28,7 +27,7 @@ from lambdas.handlers import tell
 from lambdas.handlers.settle import handler
 from lambdas.steps import run_sweep
 from tests.handlers import champions as champion_items
-from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
+from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE, moto_backend, set_endpoint
 from tests.handlers.monitor_world import monitor_world
 
 OLD, NEW, RUN = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbbbbbb", "release-1"
@@ -216,7 +215,7 @@ def test_while_the_endpoint_is_being_changed_its_alarms_stay(world):
     promote(world)
     released(world)
     world.serve(OLD)
-    sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].endpoint_status = "Updating"
+    set_endpoint(endpoint_status="Updating")
     with pytest.raises(EndpointBusyError):
         at_the_end()
     assert hourly()["verdict"] == "CHANGING"
@@ -227,7 +226,7 @@ def test_a_canary_whose_machine_is_gone_goes_back(world):
     promote(world)
     released(world)
     world.serve(OLD)
-    sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].endpoint_status = "Updating"
+    set_endpoint(endpoint_status="Updating")
     assert "it goes back" in hourly(detail=ended("ABORTED"))["reasons"][0]
     assert world.gauge("CanaryMisbehaviour") == [1]
 
@@ -235,7 +234,7 @@ def test_a_canary_whose_machine_is_gone_goes_back(world):
 def test_an_endpoint_that_is_changed_by_others_gets_no_gauge(world):
     promote(world)
     world.serve(OLD)
-    sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].endpoint_status = "Updating"
+    set_endpoint(endpoint_status="Updating")
     assert hourly()["reasons"] == []
     assert world.gauge("CanaryMisbehaviour") == []
 
@@ -243,8 +242,7 @@ def test_an_endpoint_that_is_changed_by_others_gets_no_gauge(world):
 def test_an_endpoint_that_broke_is_told_with_sagemakers_reason(world):
     released(world, previous=None)
     world.serve(NEW)
-    endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL]
-    endpoint.endpoint_status, endpoint.failure_reason = "Failed", "no capacity"
+    set_endpoint(endpoint_status="Failed", failure_reason="no capacity")
     assert at_the_end()["verdict"] == "BROKEN"
     ((_, body),) = world.mails()
     assert "no capacity" in body
@@ -255,7 +253,7 @@ def test_captures_that_go_elsewhere_than_the_config_says_are_told(world):
     promote(world)
     released(world)
     world.serve(NEW, capture=f"capture/{MODEL}/2")
-    backend = sagemaker_backends[ACCOUNT][REGION]
+    backend = moto_backend("sagemaker")
     backend.endpoints[MODEL].data_capture_config["DestinationS3Uri"] = f"s3://{BUCKET}/capture/{MODEL}/1"
     backend.endpoint_configs[NEW].data_capture_config = {
         "EnableCapture": True,
@@ -362,7 +360,7 @@ def test_an_endpoint_that_came_back_and_is_deleted_again_is_told_again(world):
         at = to_text(NOW + timedelta(hours=hour))
         world.serve(OLD)
         # Moto dates both in the same second.
-        sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL].last_modified_time = at
+        set_endpoint(last_modified_time=at)
         assert hourly(time=at)["verdict"] == "agreed"
         world.sagemaker.delete_endpoint(EndpointName=MODEL)
         world.sagemaker.delete_endpoint_config(EndpointConfigName=OLD)
@@ -374,8 +372,8 @@ def test_an_endpoint_that_came_back_and_is_deleted_again_is_told_again(world):
 def test_an_endpoint_with_several_variants_is_told_once_and_all_else_is_settled(world):
     promote(world)
     world.serve(OLD)
-    (backend,) = [found for _, found in sagemaker_backends[ACCOUNT][REGION].endpoints.items()]
-    backend.production_variants = [{**backend.production_variants[0], "VariantName": name} for name in ("A", "B")]
+    (variant,) = set_endpoint().production_variants
+    set_endpoint(production_variants=[{**variant, "VariantName": name} for name in ("A", "B")])
     assert [hourly()["verdict"] for _ in range(2)] == ["several variants", "several variants"]
     ((subject, body),) = world.mails()
     assert "does not serve what Kedge released" in subject
@@ -509,7 +507,7 @@ def test_whatever_an_endpoint_tells_is_looked_into_within_the_hour(world, change
     promote(world)
     world.serve(OLD)
     hourly()
-    endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL]
+    endpoint = set_endpoint()
     if change == "deleted":
         world.sagemaker.delete_endpoint(EndpointName=MODEL)
     elif change == "broken":
@@ -643,7 +641,7 @@ def leftovers(world) -> None:
         TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out"},
         TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
     )
-    for job in sagemaker_backends[ACCOUNT][REGION].transform_jobs.values():
+    for job in moto_backend("sagemaker").transform_jobs.values():
         job.transform_job_status = "InProgress"
 
 
@@ -783,8 +781,7 @@ SHORT_OF_INSTANCES = "Unable to provision requested ML compute capacity due to I
 
 
 def short(reason: str = SHORT_OF_INSTANCES, *, status: str = "InService") -> None:
-    endpoint = sagemaker_backends[ACCOUNT][REGION].endpoints[MODEL]
-    endpoint.endpoint_status, endpoint.failure_reason = status, reason
+    set_endpoint(endpoint_status=status, failure_reason=reason)
 
 
 def test_an_update_that_found_no_instances_is_left_to_its_machine_which_waits(world):

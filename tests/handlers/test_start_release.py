@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 import boto3
 import pytest
 import time_machine
-from moto.sagemaker.models import sagemaker_backends
-from moto.sns.models import sns_backends
 
 from kedge.errors import RegistryBehindError
 from lambdas.adapters.state import approvals, champions, under_way
 from lambdas.adapters.state.approvals import Approval, Waiting
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers.start_release import handler
-from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world
+from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABLE, aws_world, moto_backend
 from tests.handlers.champions import promote
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-release"
@@ -309,7 +307,7 @@ def test_what_waited_and_was_answered_otherwise_waits_no_more_and_is_told_once(w
     if ending == "pending":
         decide(world, arn, "PendingManualApproval")
     if ending == "deleted":
-        del sagemaker_backends[ACCOUNT][REGION].model_packages[arn]
+        del moto_backend("sagemaker").model_packages[arn]
     hand_over(arn)
     told = len(world.timeline())
     assert world.item("waiting_release") is None
@@ -352,7 +350,7 @@ def test_a_package_that_was_deleted_is_no_error_and_nothing_to_act_on(world):
 
 
 def bodies() -> list[str]:
-    sent = sns_backends[ACCOUNT][REGION].topics[f"arn:aws:sns:{REGION}:{ACCOUNT}:alert"].sent_notifications
+    sent = moto_backend("sns").topics[f"arn:aws:sns:{REGION}:{ACCOUNT}:alert"].sent_notifications
     return [" ".join(message.split()) for _, message, *_ in sent]
 
 

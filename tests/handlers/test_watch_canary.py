@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from moto.cloudwatch.models import cloudwatch_backends
 
 from kedge.release.proof import Capture
 from lambdas.adapters.bucket import captured_answers
@@ -16,7 +15,7 @@ from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
-from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world
+from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world, moto_backend
 from tests.handlers.champions import promote
 
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
@@ -83,7 +82,7 @@ def put(metric: str) -> list[float]:
     dimensions = {"Model": MODEL, "EndpointConfigName": NEW}
     return [
         datum.value
-        for datum in cloudwatch_backends[ACCOUNT][REGION].metric_data
+        for datum in moto_backend("cloudwatch").metric_data
         if datum.name == metric and {d.name: d.value for d in datum.dimensions} == dimensions
     ]
 

@@ -75,13 +75,13 @@ class World:
         self.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": account.region})
         self.role = self.make_role("workshop", OWN)
         self.events = []
-        publish = account.publish_event
+        publish = account.bus.publish
 
         def record(source, detail_type, detail, resources=None):
             self.events.append((detail_type, detail, resources))
             publish(source, detail_type, detail, resources)
 
-        account.publish_event = record
+        account.patch(account.bus, "publish", record)
 
     def make_role(self, name, policy):
         iam = self.account.client("iam")

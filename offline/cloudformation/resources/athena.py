@@ -22,7 +22,7 @@ def work_group(making: Making, properties: dict[str, Any]) -> Made:
 
 def update_work_group(making: Making, made: Made, _old: dict[str, Any], new: dict[str, Any]) -> Made:
     """Change a workgroup; moto has no UpdateWorkGroup."""
-    group = making.account.backend("athena").work_groups[made.reference]
+    group = making.region.backend("athena").work_groups[made.reference]
     group.configuration, group.description = dict(new.get("WorkGroupConfiguration", {})), new.get("Description", "")
     return made
 

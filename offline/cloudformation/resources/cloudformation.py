@@ -9,7 +9,7 @@ from offline.cloudformation.resources.model import Made, Making, nothing_to_dele
 
 def wait_condition_handle(making: Making, _properties: dict[str, Any]) -> Made:
     """Name the address that a signal would be sent to; nobody waits for one."""
-    region = making.account.region
+    region = making.region.name
     return Made(f"https://cloudformation-waitcondition-{region}.s3.{region}.amazonaws.com/{making.name()}")
 
 

@@ -36,7 +36,7 @@ MAPPING = (
 
 def function(making: Making, properties: dict[str, Any]) -> Made:
     """Make a function from its staged asset."""
-    making.account.iam.require_trust(properties["Role"], "lambda.amazonaws.com")
+    making.guard.require_trust(properties["Role"], "lambda.amazonaws.com")
     _check_size(making, properties)
     client = making.client("lambda")
     name = properties.get("FunctionName") or making.name(64)
@@ -51,7 +51,7 @@ def function(making: Making, properties: dict[str, Any]) -> Made:
 
 def update_function(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
     """Give a function its new code and configuration; the next invocation is a cold start."""
-    making.account.iam.require_trust(new["Role"], "lambda.amazonaws.com")
+    making.guard.require_trust(new["Role"], "lambda.amazonaws.com")
     _check_size(making, new)
     client, name = making.client("lambda"), made.reference
     refuse(making, old, new, "Architectures")
@@ -81,7 +81,7 @@ def _reserve(making: Making, name: str, properties: dict[str, Any]) -> None:
 
 
 def _register(making: Making, name: str, properties: dict[str, Any]) -> None:
-    making.account.functions.register(name, properties, _asset(making, properties["Code"]))
+    making.functions.register(name, properties, _asset(making, properties["Code"]))
 
 
 def _asset(making: Making, content: dict[str, Any]) -> Path | None:
@@ -90,20 +90,20 @@ def _asset(making: Making, content: dict[str, Any]) -> Path | None:
 
 def _check_size(making: Making, properties: dict[str, Any]) -> None:
     if (code := _asset(making, properties["Code"])) is not None:
-        making.account.functions.layers.check(code, properties.get("Layers", ()))
+        making.functions.layers.check(code, properties.get("Layers", ()))
 
 
 def layer_version(making: Making, properties: dict[str, Any]) -> Made:
     """Publish a layer from its staged asset."""
     asset = _asset(making, properties["Content"])
     if asset is not None:
-        making.account.functions.layers.check_alone(asset)
+        making.functions.layers.check_alone(asset)
     made = making.client("lambda").publish_layer_version(
         LayerName=properties.get("LayerName") or making.name(64),
         **only(properties, "Content", "Description", "CompatibleRuntimes", "CompatibleArchitectures", "LicenseInfo"),
     )
     if asset is not None:
-        making.account.functions.layers.register(made["LayerVersionArn"], asset)
+        making.functions.layers.register(made["LayerVersionArn"], asset)
     return Made(made["LayerVersionArn"], {"LayerVersionArn": made["LayerVersionArn"]})
 
 

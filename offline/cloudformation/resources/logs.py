@@ -15,9 +15,9 @@ def log_group(making: Making, properties: dict[str, Any]) -> Made:
     if key:
         # CloudWatch Logs tries the key when it is given one, and says for which group.
         group = {"kms:encryptioncontext:aws:logs:arn": making.arn("logs", f"log-group:{name}")}
-        service = f"logs.{making.account.region}.amazonaws.com"
+        service = f"logs.{making.region.name}.amazonaws.com"
         for action in ("Encrypt", "GenerateDataKey", "Decrypt"):
-            making.account.iam.require_service(service, f"kms:{action}", key["kmsKeyId"], context=group)
+            making.guard.require_service(service, f"kms:{action}", key["kmsKeyId"], context=group)
     named = {tag["Key"]: tag["Value"] for tag in tags(properties)}
     logs.create_log_group(logGroupName=name, **key, **({"tags": named} if named else {}))
     if days := only(properties, "RetentionInDays"):

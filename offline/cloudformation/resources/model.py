@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from offline.cloudformation.template_check import Paths
-
-if TYPE_CHECKING:
-    from offline.account import Account
+from offline.functions.runtime import Functions
+from offline.iam.guard import Guard
+from offline.region import Region
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Made:
 class Making:
     """One resource about to be made: where, and under which logical id of which stack."""
 
-    account: Account
+    region: Region
+    guard: Guard
+    functions: Functions
     stack: str
     logical_id: str
     assets: Mapping[tuple[str, str], Path]
@@ -36,11 +38,11 @@ class Making:
 
     def client(self, service: str) -> Any:
         """Return the administrator's client of a service."""
-        return self.account.client(service)
+        return self.region.client(service)
 
     def name(self, limit: int = 64, *, lower: bool = False) -> str:
         """Return the physical name that CloudFormation would generate: stack, logical id, twelve characters."""
-        seed = f"{self.account.account_id}/{self.account.region}/{self.account.seed}/{self.stack}/{self.logical_id}"
+        seed = f"{self.region.account_id}/{self.region.name}/{self.region.seed}/{self.stack}/{self.logical_id}"
         seed += f"/{self.generation}" if self.generation else ""
         suffix = hashlib.sha256(seed.encode()).hexdigest()[:12].upper()
         room = limit - len(suffix) - 2
@@ -50,7 +52,7 @@ class Making:
 
     def arn(self, service: str, resource: str) -> str:
         """Return the ARN of a resource of this account and region."""
-        return f"arn:aws:{service}:{self.account.region}:{self.account.account_id}:{resource}"
+        return self.region.arn(service, resource)
 
 
 Create = Callable[[Making, dict[str, Any]], Made]

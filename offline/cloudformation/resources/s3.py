@@ -10,7 +10,7 @@ from offline.cloudformation.resources.model import Made, Making, by_creating, fl
 
 def bucket(making: Making, properties: dict[str, Any]) -> Made:
     """Make a bucket as its properties say."""
-    s3, region = making.client("s3"), making.account.region
+    s3, region = making.client("s3"), making.region.name
     name = properties.get("BucketName") or making.name(63, lower=True)
     location = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     s3.create_bucket(Bucket=name, **location)

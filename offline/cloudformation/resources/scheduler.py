@@ -22,7 +22,7 @@ SCHEDULE = (
 
 def schedule(making: Making, properties: dict[str, Any]) -> Made:
     """Make a schedule; the API takes the very same structure."""
-    making.account.iam.require_trust(properties["Target"]["RoleArn"], "scheduler.amazonaws.com")
+    making.guard.require_trust(properties["Target"]["RoleArn"], "scheduler.amazonaws.com")
     name = properties.get("Name") or making.name()
     arn = making.client("scheduler").create_schedule(Name=name, **only(properties, *SCHEDULE))["ScheduleArn"]
     return Made(name, {"Arn": arn})
@@ -30,7 +30,7 @@ def schedule(making: Making, properties: dict[str, Any]) -> Made:
 
 def update_schedule(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
     """Change a schedule; the API takes the whole of it again."""
-    making.account.iam.require_trust(new["Target"]["RoleArn"], "scheduler.amazonaws.com")
+    making.guard.require_trust(new["Target"]["RoleArn"], "scheduler.amazonaws.com")
     refuse(making, old, new, "GroupName")
     making.client("scheduler").update_schedule(Name=made.reference, **only(new, *SCHEDULE))
     return made

@@ -54,7 +54,7 @@ def delete_topic_policy(making: Making, _made: Made, properties: dict[str, Any])
 def _to_default_policy(making: Making, arns: set[str]) -> None:
     # No API call takes a policy away; a new topic's admits its own account alone.
     for arn in sorted(arns):
-        owner = {"StringEquals": {"AWS:SourceOwner": making.account.account_id}}
+        owner = {"StringEquals": {"AWS:SourceOwner": making.region.account_id}}
         allowed = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "SNS:Publish", "Resource": arn}
         document = {"Version": "2008-10-17", "Statement": [{**allowed, "Condition": owner}]}
         making.client("sns").set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=text(document))

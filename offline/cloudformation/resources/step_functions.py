@@ -14,7 +14,7 @@ SUBSTITUTION = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 
 def state_machine(making: Making, properties: dict[str, Any]) -> Made:
     """Make a state machine from its definition, with every `${Name}` substituted."""
-    making.account.iam.require_trust(properties["RoleArn"], "states.amazonaws.com")
+    making.guard.require_trust(properties["RoleArn"], "states.amazonaws.com")
     name = properties.get("StateMachineName") or making.name(80)
     request: dict[str, Any] = {"type": properties.get("StateMachineType", "STANDARD")}
     if logging := properties.get("LoggingConfiguration"):
@@ -33,7 +33,7 @@ def state_machine(making: Making, properties: dict[str, Any]) -> Made:
 
 def update_state_machine(making: Making, made: Made, old: dict[str, Any], new: dict[str, Any]) -> Made:
     """Give a state machine its new definition; executions that run keep the old one."""
-    making.account.iam.require_trust(new["RoleArn"], "states.amazonaws.com")
+    making.guard.require_trust(new["RoleArn"], "states.amazonaws.com")
     request: dict[str, Any] = {}
     logging = new.get("LoggingConfiguration")
     if logging is not None or "LoggingConfiguration" in old:

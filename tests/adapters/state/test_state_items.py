@@ -31,14 +31,10 @@ def test_a_hundred_items_are_read_in_a_call(dynamodb):
 
 
 def test_what_dynamodb_leaves_unprocessed_is_read_all_the_same():
-    stop = paging.start(2)
-    try:
-        with state_table() as dynamodb:
-            for model in MODELS[:5]:
-                put(dynamodb, model, "champion")
-            found = state_items.load_items(dynamodb, TABLE, [(model, "champion") for model in MODELS[:6]])
-    finally:
-        stop()
+    with paging.in_pages(2), state_table() as dynamodb:
+        for model in MODELS[:5]:
+            put(dynamodb, model, "champion")
+        found = state_items.load_items(dynamodb, TABLE, [(model, "champion") for model in MODELS[:6]])
     assert sorted(found) == [(model, "champion") for model in MODELS[:5]]
 
 

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from cli.rows.files import UnreadableFileError, open_rows
-from lambdas.adapters import clients
+from tests.adapters.aws import forget_clients
 
 ROWS = pa.table({"weight": [1.5, None, 3.0], "carrier": ["sea", "road", None], "fast": [True, False, None]})
 
@@ -30,12 +30,12 @@ def bucket(monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        clients._client.cache_clear()
+        forget_clients()
         made = boto3.resource("s3").create_bucket(
             Bucket="rows", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
         yield made
-    clients._client.cache_clear()
+    forget_clients()
 
 
 def parquet_bytes(table):

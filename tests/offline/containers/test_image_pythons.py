@@ -8,7 +8,7 @@ import pytest
 from kedge.config.reading import parse_model_config
 from lambdas.adapters.training.training_jobs import TrainingWorkshop, challenger_model_request, training_job_request
 from offline.account import Account
-from offline.containers.processes import OWN, interpreter_of
+from offline.containers.processes import OWN, Processes
 from stacks.parts.workshop import SOURCE
 from tests.offline.sagemaker.test_training_run import CONFIG
 from tests.offline.sagemaker.test_transform_run import run
@@ -20,14 +20,14 @@ SAYS = "\nimport sys\nprint('python=' + '.'.join(map(str, sys.version_info[:2]))
 OTHERS = [image for image in IMAGES if image.python != ".".join(map(str, sys.version_info[:2]))]
 
 
-def test_an_image_is_known_by_its_tag_or_by_its_name_and_tag(tmp_path):
+def test_an_image_is_known_by_its_tag_or_by_its_name_and_tag():
     pythons = {"1.2-1-cpu-py3": Path("/sklearn"), "sagemaker-xgboost:1.2-1": Path("/xgboost")}
-    account = Account(start=START, directory=tmp_path, interpreters=pythons)
+    processes = Processes(pythons)
     registry = "141502667606.dkr.ecr.eu-west-1.amazonaws.com"
-    assert interpreter_of(account, f"{registry}/sagemaker-scikit-learn:1.2-1-cpu-py3") == Path("/sklearn")
-    assert interpreter_of(account, f"{registry}/sagemaker-xgboost:1.2-1") == Path("/xgboost")
+    assert processes.interpreter_of(f"{registry}/sagemaker-scikit-learn:1.2-1-cpu-py3") == Path("/sklearn")
+    assert processes.interpreter_of(f"{registry}/sagemaker-xgboost:1.2-1") == Path("/xgboost")
     for other in ("sagemaker-xgboost:11.2-1", "sagemaker-scikit-learn:1.2-1", "image"):
-        assert interpreter_of(account, f"{registry}/{other}") == OWN == Path(sys.executable)
+        assert processes.interpreter_of(f"{registry}/{other}") == OWN == Path(sys.executable)
 
 
 @pytest.mark.slow

@@ -1,12 +1,16 @@
 """Every call is recorded as somebody's, and what a role may not do fails as in AWS."""
 
 import json
+from datetime import UTC, datetime
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from offline.account import Account
 from offline.iam.guard import UnmappedCallError
+from tests.offline.offline_world import make_role
 
 REGION = {"LocationConstraint": "eu-west-1"}
 ACCOUNT = "123456789012"
@@ -313,3 +317,14 @@ def test_the_simulator_judges_a_roles_policies_with_the_given_context_and_tells_
     bound(account, arn, allow("s3:*", "*"))
     outside = {"AllowedByPermissionsBoundary": False}
     assert simulate("cloudwatch:PutMetricData", **{"cloudwatch:namespace": "Kedge"}) == ("implicitDeny", outside)
+
+
+def test_a_client_made_before_the_account_is_checked_in_it_and_free_after_it(tmp_path):
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "eu-west-1"}
+    sts, original = boto3.session.Session(**keys).client("sts"), BaseClient._emit_api_params
+    with Account(start=datetime(2016, 1, 1, tzinfo=UTC), directory=tmp_path) as account:
+        role = make_role(account, "nobody", ["s3:*"])
+        with account.as_role(role), pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+            sts.assume_role(RoleArn=role, RoleSessionName="me")
+        assert [call.allowed for call in account.calls if call.action == "sts:AssumeRole"] == [False]
+    assert BaseClient._emit_api_params is original

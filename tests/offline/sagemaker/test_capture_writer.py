@@ -10,6 +10,7 @@ import pytest
 
 from offline.account import Account
 from offline.sagemaker.capture_writer import CaptureSettings, CaptureWriter
+from offline.sagemaker.storage import Storage
 from tests.offline.sagemaker_world import BROKEN, BUCKET, INFERENCE, OWN, START, World
 
 REAL = Path(__file__).parents[2] / "data" / "churn_csv.jsonl"
@@ -30,11 +31,10 @@ def world(tmp_path):
 
 def writer(world, role=None, duplicate_fraction=0.0, **changes):
     return CaptureWriter(
-        world.account,
+        Storage(world.account, world.account.iam, role or world.role),
         CaptureSettings.of(CAPTURE | changes),
         endpoint="bookings",
         variant="AllTraffic",
-        role_arn=role or world.role,
         duplicate_fraction=duplicate_fraction,
     )
 

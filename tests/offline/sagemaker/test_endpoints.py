@@ -131,9 +131,7 @@ def test_the_same_seed_routes_the_same_way(world, tmp_path):
     world.make_endpoint()
     drawn = [world.account.endpoints.get("bookings").draw.random() for _ in range(3)]
     again = Account(start=START, directory=tmp_path / "again", seed=world.account.seed)
-    from offline.sagemaker.api import seeded
-
-    other = seeded(again, "traffic", "bookings")
+    other = again.seeded("traffic", "bookings")
     other.uniform(0, 1)  # the time that creating it took
     assert drawn == [other.random() for _ in range(3)]
 

@@ -181,14 +181,13 @@ def test_a_machine_may_do_only_what_its_role_may(account):
 
 @pytest.fixture
 def told(account):
-    account.told = told = []
-    publish = account.publish_event
+    told, publish = [], account.bus.publish
 
     def noted(source, detail_type, detail, resources):
         told.append({"source": source, "type": detail_type, "detail": detail, "resources": resources})
         publish(source, detail_type, detail, resources)
 
-    account.publish_event = noted
+    account.patch(account.bus, "publish", noted)
     return told
 
 
