@@ -29,7 +29,7 @@ from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.ruler import SliceRuler, freeze_ruler
 
-# What the windows that are open at once may hold of memory.
+# Memory limit of the windows that are open at the same time.
 OPEN_BYTES_MAX = 256 * 2**20
 
 
@@ -83,7 +83,7 @@ class Tally:
         self.sensitive = added_groups(self.sensitive, found)
 
     def estimates(self, code: int) -> WindowEstimates | None:
-        """What the answers alone let expect; None where nothing was learnt from the baseline."""
+        """The estimates from the answers alone; None if the baseline gave no estimator."""
         if self.estimator is None:
             return None
         name, config = self.question.outcome_columns[0], self.question.config
@@ -97,7 +97,7 @@ class Tally:
         return sum(self.blocks.values(), start=self.baseline.empty())
 
     def effects(self) -> dict[str, float]:
-        """By column, how many of these rows are worth one independent row."""
+        """By column, how many of these rows count as one independent row."""
         return design_effects(self.baseline, [self.blocks[code] for code in sorted(self.blocks)])
 
     def window(self, code: int) -> HistoryWindow:
@@ -119,7 +119,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Before:
-    """What the rows before the first window say: the cells, the reference quality, and what can be estimated from answers."""
+    """The facts from the rows before the first window: the cells, the reference quality, and the estimator."""
 
     baseline: Baseline
     reference: OutcomeCounts | None
@@ -142,7 +142,7 @@ def count_baseline(question: Question) -> Before:
 
 
 def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
-    """How labelled rows are grouped; None where none are labelled."""
+    """How labelled rows are grouped; None without labels."""
     if not question.outcome_columns:
         return None
     config = question.config
@@ -152,7 +152,7 @@ def _slice_ruler(question: Question, frozen: Baseline) -> SliceRuler | None:
 
 
 def _estimator(question: Question, reference: OutcomeCounts | None) -> Estimator | None:
-    """Counts of two classes teach an estimator; for the others the first rows do."""
+    """The estimator comes from counts for two classes, from the first rows for other problems."""
     threshold = question.config.prediction.threshold
     if reference is None or isinstance(reference, BinaryCounts):
         return None if reference is None else ScoreEstimator.of(reference, threshold)

@@ -18,7 +18,7 @@ from kedge.outcomes.counts import OutcomeCounts
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.performance.window import PerformanceReport
 
-# Counts of two classes are enough for an estimator; the others learn from so many rows, which stay in memory.
+# Counts of two classes are enough for an estimator; the others learn from this many rows, which stay in memory.
 ROWS_LEARNT_FROM = 1_000_000
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 
@@ -32,7 +32,7 @@ def estimate_files(
     reference: OutcomeCounts,
     measured: PerformanceReport,
 ) -> dict[str, Any]:
-    """The part "estimate" of the report's "performance"; nothing where the baseline teaches no estimator."""
+    """The part "estimate" of the report's "performance"; empty if the baseline gives no estimator."""
     estimator = _learnt(baseline, config, prediction, label, reference)
     if estimator is None:
         return {}

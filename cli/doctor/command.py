@@ -17,7 +17,7 @@ from cli.refusals import in_a_sentence
 
 
 class FailOn(StrEnum):
-    """From which verdict on the exit code is 1."""
+    """The verdict from which the exit code is 1."""
 
     WARNING = "warning"
     FAILED = "failed"
@@ -27,7 +27,7 @@ def doctor(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print every finding: check, subject, verdict, reason, remedy.")
     ] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="From which verdict on the exit code is 1.")] = FailOn.FAILED,
+    fail_on: Annotated[FailOn, typer.Option(help="The verdict from which the exit code is 1.")] = FailOn.FAILED,
     models: Annotated[Path, typer.Option(help="Folder with a YAML per model.", show_default="models")] = MODELS,
     profile: Annotated[
         str | None, typer.Option(help="AWS profile of your credentials.", show_default="AWS_PROFILE")
@@ -35,7 +35,7 @@ def doctor(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Check the deployed Kedge, and say how to mend what is wrong: the first thing to run after a deployment.
+    """Check the deployed Kedge, and say how to correct each fault. Run it first after a deployment.
 
     Exit code 0: nothing failed; 1: something failed; 2: nothing failed, but a check could not look
     (a permission is missing, or nothing is deployed here).

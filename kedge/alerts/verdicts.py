@@ -1,4 +1,4 @@
-"""When a judged window is worth a person's attention, and each part that can alarm in words that a person reads."""
+"""When people must hear of a judged window, and the name of each part that can alarm."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from kedge.severity import Severity, worst
 
 
 def alert_severity(drift: Severity, performance: Severity | None, *others: Severity | None) -> Severity:
-    """The worst of drift, measured quality, estimated quality and fairness; None where one of them is not known.
+    """The worst of drift, measured quality, estimated quality and fairness; None stands for one that is not known.
 
-    An estimate can add to the others and take nothing from them.
+    An estimate can make the result worse, never better.
 
     >>> alert_severity(Severity.OK, Severity.CRITICAL).value, alert_severity(Severity.WARNING, None).value
     ('CRITICAL', 'WARNING')
@@ -21,12 +21,12 @@ def alert_severity(drift: Severity, performance: Severity | None, *others: Sever
 
 
 def newly_blind(blind: Sequence[bool]) -> bool:
-    """Whether this is the second window in a row in which nothing could be judged: that is said once.
+    """Whether this is the second window in a row in which nothing could be judged: people hear of it once.
 
     Parameters
     ----------
     blind : sequence of bool
-        Of this window and the two before it, the newest first; a window that is not there was not blind.
+        This window and the two before it, the newest first; a missing window counts as not blind.
 
     >>> newly_blind([True, True, False]), newly_blind([True, True, True]), newly_blind([True])
     (True, False, False)
@@ -38,12 +38,12 @@ _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
 def alert_window(report: DriftReport, quality: Severity | None) -> AlertWindow:
-    """What a report says part by part: its columns, the window's data quality, and how good the answers are.
+    """The verdicts of a report by part: its columns, the window's data quality, and how good the answers are.
 
     Parameters
     ----------
     quality : Severity, optional
-        What the labels say, once a loss has lasted as long as the YAML asks for; None where none were joined.
+        The measured quality, once a loss has lasted as long as the YAML requires; None if no labels were joined.
     """
     of_answers = answer_verdicts(
         measured=quality, estimated=report.estimated, unequal=report.unequal, less_confident=report.less_confident
@@ -52,7 +52,7 @@ def alert_window(report: DriftReport, quality: Severity | None) -> AlertWindow:
 
 
 def data_verdicts(report: DriftReport) -> dict[str, Severity]:
-    """The verdicts on the rows: of each column, and of what the window as a whole lacks."""
+    """The verdicts on the rows: of each column, and on the data quality of the whole window."""
     parts = {f"column {column.column.name}": column.severity for column in report.columns}
     # A check of the window that found nothing does not make a blind window OK.
     return parts | {
@@ -69,11 +69,11 @@ def answer_verdicts(
     unequal: Severity | None,
     less_confident: Severity | None,
 ) -> dict[str, Severity]:
-    """The verdicts on the answers; None where nothing is known."""
+    """The verdicts on the answers; None if nothing is known."""
     judged = measured not in (None, _UNKNOWN)
     return {
         "measured quality": measured or _UNKNOWN,
-        # It speaks only where the labels do not.
+        # An estimate counts only if the labels give no verdict.
         "estimated quality": estimated or (Severity.OK if judged else _UNKNOWN),
         "equal treatment": unequal or _UNKNOWN,
         "confidence of the answers": less_confident or _UNKNOWN,

@@ -1,4 +1,4 @@
-"""History replayed through a policy, window by window: what it would have said and done, and what that was worth."""
+"""History replayed through a policy, window by window: what it would have said and done, and whether it was right."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class ReplayedWindow:
     Attributes
     ----------
     severity : Severity
-        The worst of drift, quality and fairness; a loss that has not lasted as long as the YAML asks for is a warning.
+        The worst of drift, quality and fairness; a loss that has not lasted as long as the YAML requires is a warning.
     alert : bool
-        Whether it is as bad as the YAML asks for, or the monitor has gone blind with it.
+        Whether it is as bad as `alerts.severity_from`, or the monitor has become blind with it.
     told : str or None
-        What people would have been told with it: that an episode of alarms "begins", is "worse", "lasts", is "back" or "ends",
-        or that the monitor is "blind"; None where they would have heard nothing.
+        The message that people would have got: an episode of alarms "begins", is "worse", "lasts", is "back" or "ends", or the
+        monitor is "blind"; None for no message.
     """
 
     judged: JudgedWindow
@@ -45,7 +45,7 @@ class ReplayedWindow:
     told: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's backtest holds it under "windows"; `loss` is null where nothing was measured."""
+        """As DESIGN.md's backtest holds it under "windows"; `loss` is null if nothing was measured."""
         judged = self.judged
         told = [*judged.reasons, *(judged.estimate.reasons if judged.estimate and judged.estimated else ())]
         if self.decision.action != "NONE":
@@ -74,7 +74,7 @@ class Replay:
     Attributes
     ----------
     alert_from : Severity
-        From which severity on the policy alerts.
+        The severity from which the policy alerts.
     """
 
     windows: tuple[ReplayedWindow, ...]
@@ -84,11 +84,11 @@ class Replay:
     def totals(self) -> dict[str, Any]:
         """What the policy would have said and done, in numbers.
 
-        `alerts` are windows with an alert, `alert_episodes` the episodes that they make up, and `messages` windows with which
-        people would have heard of one. `drift_alerts` are windows whose drift alone
-        reaches the severity. Where labels tell: `losses` are windows whose quality was lost, `missed_losses` those
-        without an alert, `false_alerts` alerts without a loss; `drift_missed_losses` and `drift_false_alerts` say the
-        same of drift alone, as if the labels had come too late.
+        `alerts` are windows with an alert, `alert_episodes` their episodes, and `messages` windows after which people would
+        have got a message. `drift_alerts` are windows whose drift alone reaches the severity.
+        If there are labels, `losses` are windows whose quality was lost, `missed_losses` those without an alert, `false_alerts`
+        alerts without a loss. `drift_missed_losses` and `drift_false_alerts` count the same for drift alone, as if the
+        labels had come too late.
         """
         alerts = [window.alert for window in self.windows]
         drift = [window.judged.drift >= self.alert_from for window in self.windows]
@@ -120,16 +120,16 @@ def replay(
 ) -> Replay:
     """Walk through judged windows in the order of time, and decide at each one's end.
 
-    Nothing is trained: after a retraining that would have started the same model goes on answering, so that a loss it
-    would have mended goes on too. A decision is made once the window's labels are in: at its end, and later by the
-    YAML's `labels.label_horizon_days`.
+    Nothing is trained: the same model goes on answering after a retraining would have started, so a loss that the
+    retraining would have corrected goes on too. A decision is made when the window's labels are in: `labels.label_horizon_days`
+    after the window's end.
 
     Parameters
     ----------
     judged : iterable of JudgedWindow
         Ascending, without overlap.
     since : datetime
-        From when on the model serves: the end of the baseline.
+        The time from which the model serves: the end of the baseline.
     """
     windows = tuple(dated(tuple(judged)))
     measured = _lasting(windows, config)
@@ -162,7 +162,7 @@ def _state(windows: Sequence[JudgedWindow], starts: Sequence[RetrainingStart], s
 
 
 def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[Severity | None]:
-    """What the labels say of each window; a loss counts as one once it has lasted."""
+    """The measured verdict on each window; a loss counts once it has lasted."""
     policy = config.performance
     measured = [window for window in windows if window.measured not in UNMEASURED]
     lost = [window.measured is Severity.CRITICAL for window in measured]
@@ -182,12 +182,12 @@ def _alert_window(window: JudgedWindow, measured: Severity | None) -> AlertWindo
 
 
 def _told(episode: AlertEpisode | None) -> tuple[AlertEpisode | None, News | None]:
-    """The episode with its news told."""
+    """The episode after its news was told."""
     return (None, None) if episode is None else (as_told(episode), episode.untold)
 
 
 def _performance(judged: JudgedWindow) -> dict[str, Any]:
-    """As the report holds it: what was measured, what had been estimated, and the groups."""
+    """As in the report: measured quality, estimated quality, and the groups."""
     found = judged.performance.to_json() if judged.performance else {}
     found |= {"estimate": judged.estimate.to_json()} if judged.estimate else {}
     found |= judged.slices.to_json() if judged.slices else {}

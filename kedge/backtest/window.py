@@ -1,4 +1,4 @@
-"""One window of history judged by a policy as the functions would have judged it."""
+"""One window of history, judged by a policy as the functions would have judged it."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class HistoryWindow:
     profile : Profile
         Cut with the baseline's cells.
     outcomes : OutcomeCounts or None
-        Of the answered and labelled rows; None where the history has no labels.
+        Of the answered and labelled rows; None if the history has no labels.
     unlabelled_rows : int
         Answered rows without a usable label.
     design_effects : mapping of str to float
         By column, how many rows are worth one independent row.
     notes : tuple of str
-        What of the outcomes could not be measured.
+        Outcomes that could not be measured, in words.
     estimates : WindowEstimates or None
-        What the answers alone let expect; None where the baseline teaches no estimator.
+        The estimate from the answers alone; None if the baseline gives no estimator.
     slices : SliceCounts or None
-        The labelled rows by each feature's groups; None where the history has no labels.
+        The labelled rows by each feature's groups; None if the history has no labels.
     sensitive : tuple of GroupCounts
         The answered rows by the groups of each sensitive column.
     """
@@ -66,24 +66,24 @@ class HistoryWindow:
 
 @dataclass(frozen=True)
 class JudgedWindow:
-    """One window as a policy judges it, whatever came before.
+    """One window as a policy judges it, independent of earlier windows.
 
     Attributes
     ----------
     retrainable : Severity
-        How bad what the columns hold is: the part of the drift verdict that a retraining could mend.
+        The verdict on the columns: the part of the drift verdict that a retraining could correct.
     drifted : tuple of str
         Columns that moved, the worst first.
     learnable_rows : int
-        Rows that a retraining could have learnt from.
+        Rows that a retraining could have used.
     less_confident : Severity or None
-        How far the answers' confidence has fallen; None where they have none.
+        How far the answers' confidence has fallen; None if they have none.
     estimate : EstimateReport or None
-        What the answers alone let expect; it has a verdict only where the labels have none.
+        The estimate from the answers alone; it has a verdict only if the labels have none.
     data : mapping of str to Severity
-        The verdicts on the rows, as an episode of alarms is followed by them.
+        The verdicts on the rows, which an episode of alarms follows.
     slices : SliceFindings or None
-        Where the model fails; None where there are no labels.
+        Where the model fails; None without labels.
     fairness : tuple of ColumnFairness
         Of each sensitive column.
     """
@@ -105,17 +105,17 @@ class JudgedWindow:
 
     @property
     def unequal(self) -> Severity | None:
-        """How unlike groups of people are treated; None where the YAML names no sensitive column, or the history has none."""
+        """How differently groups of people are treated; None if the YAML names no sensitive column, or the history has none."""
         return worst(column.severity for column in self.fairness) if self.fairness else None
 
     @property
     def measured(self) -> Severity | None:
-        """What the labels say; None where none has come."""
+        """The measured verdict; None without labels."""
         return None if self.performance is None else self.performance.severity
 
     @property
     def estimated(self) -> Severity | None:
-        """What the estimate says; None where the labels speak, or nothing can be estimated."""
+        """The estimated verdict; None if the labels have a verdict, or nothing can be estimated."""
         return None if self.estimate is None else self.estimate.severity
 
     @property
@@ -125,14 +125,14 @@ class JudgedWindow:
 
     @property
     def loss(self) -> bool | None:
-        """Whether quality was lost beyond its limits for certain; None where it was not measured."""
+        """Whether quality was clearly lost beyond its limits; None if it was not measured."""
         return None if self.measured in UNMEASURED else self.measured is Severity.CRITICAL
 
 
 def measure_window(
     reference: OutcomeCounts | None, window: HistoryWindow, policy: PerformancePolicy
 ) -> PerformanceReport | None:
-    """What the labels say of a window; None where the history has none.
+    """The measured quality of a window; None if the history has no labels.
 
     Parameters
     ----------
@@ -161,16 +161,16 @@ def judge_window(
     earlier: Earlier | None = None,
     slices: SliceCounts | None = None,
 ) -> JudgedWindow:
-    """Judge one window's drift and its groups as the functions do, and put what the labels say beside it.
+    """Judge one window's drift and its groups as the functions do, and put its measured quality beside it.
 
     Parameters
     ----------
     performance : PerformanceReport, optional
         See `measure_window`.
     earlier : mapping of str to Profile, optional
-        What `seasonal_spans` asked for, where the policy has another baseline than the training data.
+        The profiles of `seasonal_spans`, if the policy has another baseline than the training data.
     slices : SliceCounts, optional
-        Of the rows before the first window: what the window's are compared with. Pairs of features are not looked at.
+        Slices of the rows before the first window, to compare with. Pairs of features are not looked at.
     """
     report = judge_history(baseline, window, config, earlier)
     fairness = tuple(judge_fairness(window.sensitive, config.fairness)) if window.sensitive else ()
@@ -193,7 +193,7 @@ def judge_window(
 
 
 def dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
-    """Say since when P(y given x) has moved where it has.
+    """Say since when P(y given x) has moved, if it has.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
 def judge_history(
     baseline: Baseline, window: HistoryWindow, config: ModelConfig, earlier: Earlier | None = None
 ) -> DriftReport:
-    """Judge one window's drift, each column against what its YAML names."""
+    """Judge one window's drift, each column against the baseline that its YAML names."""
     season = seasonal_baseline(baseline, earlier, config) if earlier else None
     report = judge_drift(
         baseline,
@@ -235,7 +235,7 @@ def _judge_slices(window: HistoryWindow, reference: SliceCounts | None, config: 
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:
-    """What the labels say where they say ill, what moved, as much of it as a person reads, then that quality holds."""
+    """First what the labels say if quality is worse, then what moved (only the first few), then that quality holds."""
     moved, more = report.reasons[:REASONS_TOLD], len(report.reasons) - REASONS_TOLD
     told = (*moved, *((f"and {more} more",) if more > 0 else ()))
     if performance is None:

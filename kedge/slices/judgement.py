@@ -1,4 +1,4 @@
-"""Where a window fails, and whom: its labelled rows counted by slice and held against the reference, for the report's "performance"."""
+"""Where a window fails, and for whom: its labelled rows by slice, compared with the reference, for the report's "performance"."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from kedge.slices.fairness import ColumnFairness, WindowRows, fairness_of
 from kedge.slices.ruler import SliceRuler
 from kedge.slices.segments import Segment, promising_pairs, worst_segments
 
-OTHER_ANSWERS = "the answers are classes where the reference's are probabilities: slices are not compared"
+OTHER_ANSWERS = "the answers are classes, but the reference's are probabilities: slices are not compared"
 
 
 @dataclass(frozen=True)
 class SliceFindings:
-    """The worst segments, and whether P(y given x) moved; None where there is no reference to say so."""
+    """The worst segments, and whether P(y given x) moved; None without a reference."""
 
     segments: tuple[Segment, ...]
     concept_drift: ConceptDrift | None
@@ -66,12 +66,12 @@ def judge_counts(
 ) -> SliceFindings:
     """Judge slices that are counted.
 
-    Where the reference has probabilities and the window answers nothing but 0 and 1 there is nothing to compare.
+    If the reference has probabilities and the window answers only 0 and 1, there is nothing to compare.
 
     Parameters
     ----------
     with_pairs : SliceCounts, optional
-        The window's once more, with the pairs among which segments are looked for too.
+        The window's counts with the pairs in which segments are searched too.
     """
     if reference is not None and _are_classes_now(window, reference):
         return SliceFindings((), ConceptDrift(Severity.INSUFFICIENT_DATA, OTHER_ANSWERS, ()))
@@ -80,7 +80,7 @@ def judge_counts(
 
 
 def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:
-    """Whether two classes' answers lie in the outermost cells alone, and those of the reference in others too."""
+    """Whether all answers of two classes lie in the outermost cells, while the reference's also lie in others."""
     if window.ruler.problem != "binary_classification":
         return False
     inner = [bool(counts.total.counts[0, 1:-1].any()) for counts in (window, reference)]
@@ -95,14 +95,14 @@ def window_slices(
     start: datetime,
     previous: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The parts "segments", "concept_drift" and "fairness"; what there is nothing to judge by is absent.
+    """The parts "segments", "concept_drift" and "fairness"; a part that cannot be judged is absent.
 
     Parameters
     ----------
     reference : SliceCounts or None
-        The champion's holdout; without it nothing says how the answers' slices used to be.
+        The champion's holdout; without it nothing shows how the slices were before.
     start : datetime
-        Of the window, to date what moved.
+        Start of the window, to date what moved.
     previous : mapping or None
         The "performance" of the window before.
     """

@@ -1,6 +1,6 @@
 """The statistics, one a file, each a function of counts over the baseline's own cells.
 
-`DISTANCES` is what every report carries beside the tests; adding a statistic touches its file and one line here.
+`DISTANCES` are in every report beside the tests; adding a statistic touches its file and one line here.
 """
 
 from __future__ import annotations

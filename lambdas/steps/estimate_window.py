@@ -1,4 +1,4 @@
-"""What a window says of quality beside its labels: the estimate from its answers, and the business figures."""
+"""A window's quality beside its labels: the estimate from its answers, and the business figures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def beside_labels(measured: MeasuredWindow, table: str) -> dict[str, Any]:
 
 
 def estimated(measured: MeasuredWindow, table: str) -> dict[str, Any] | None:
-    """The window's estimate, and the record with what the labels say of it; None where the baseline teaches none."""
+    """The window's estimate, and the record compared with the labels; None if the baseline gives no estimator."""
     request, rows, estimator = measured.request, measured.rows, measured.reference.estimator
     if estimator is None:
         return None

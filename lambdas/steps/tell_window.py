@@ -43,7 +43,7 @@ def tell(report: DriftReport, key: str, desk: WindowDesk) -> None:
     """Write the timeline, and alert where the episode that the window stands in has news."""
     detail = timeline_detail(report, key)
     if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
-        detail["reasons"] = [f"{counted(report.rows, 'row')} so far, {report.minimum_rows:,} are needed to judge drift"]
+        detail["reasons"] = [f"{counted(report.rows, 'row')} so far; {report.minimum_rows:,} are needed to judge drift"]
     # A window's message may come again, with other labels: it is one window, and one entry.
     timeline.record(
         clients.s3(),

@@ -205,7 +205,7 @@ def test_a_canary_of_any_traffic_is_watched_in_little_memory_and_no_wrong_answer
     found = run_apart("watch_canary", BAKE)
     assert (found["error"], found["answer"]["watch"]["verdict"]) == (None, "HEALTHY")
     (reason,) = found["answer"]["watch"]["reasons"]
-    assert f"they are an even sample; {rows:,} answers of the canary were read for errors" in reason
+    assert f"these are an even sample; {rows:,} answers of the canary were read for errors" in reason
     peaks = [found["mib"]]
     # One answer of all, in an object that no look has seen.
     captured(baking, DAY, 1, name="c", version="2", score=float("nan"))

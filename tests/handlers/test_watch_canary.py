@@ -249,7 +249,7 @@ def test_a_look_whose_time_is_over_says_what_is_left_and_the_next_reads_on_and_c
     for _ in range(12):
         reasons.append(look(20, context=hurried)["watch"]["reasons"][0])
         read.append(int(world.item("canary")["rows"]["N"]))
-    assert "captures were not read for errors so far" in reasons[0]
+    assert "captures are not read for errors yet" in reasons[0]
     assert 0 < read[0] < 60 < read[5]
     assert (read[-1], "not read" in reasons[-1]) == (120, False)
     # What came late is all that the next look reads.
@@ -266,7 +266,7 @@ def test_a_wrong_answer_that_is_in_no_sample_sends_the_canary_back(world, monkey
     capture(world, "1", scores)
     capture(world, "2", scores)
     watch = look(20)["watch"]
-    assert (watch["verdict"], "they are an even sample; 120 answers of the canary" in watch["reasons"][0]) == (
+    assert (watch["verdict"], "these are an even sample; 120 answers of the canary" in watch["reasons"][0]) == (
         "HEALTHY",
         True,
     )

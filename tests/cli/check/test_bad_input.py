@@ -127,7 +127,7 @@ def test_a_column_all_missing_in_the_window_is_refused_and_named_with_the_file(c
         result, _ = check(rows, *options, ending=ending)
         assert result.exit_code == 2
         assert f"window.{ending}: column {name!r} has no value in any row, where" in result.stderr
-        assert "mend what writes the file" in result.stderr
+        assert "correct the program that writes the file" in result.stderr
 
 
 def test_a_column_all_missing_in_the_baseline_is_refused_and_named_with_that_file(check):
