@@ -91,10 +91,13 @@ def judge_canary(
     rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
     if read.wrong or invalid:
         wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
-        what = "classes that the model's YAML names" if classes else "numbers"
-        return CanaryVerdict(
-            "MISBEHAVING", (f"{wrong:,} of the canary's {of:,} answers {'is' if wrong == 1 else 'are'} not {what}",)
+        one, many = (
+            ("a class that the model's YAML names", "classes that the model's YAML names")
+            if classes
+            else ("a number", "numbers")
         )
+        what = f"is not {one}" if wrong == 1 else f"are not {many}"
+        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of the canary's {of:,} answers {what}",))
     judged = max(read.rows, rows)
     reference = champion[np.isfinite(champion)]
     if len(canary) and len(reference):

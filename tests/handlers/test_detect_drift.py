@@ -292,7 +292,7 @@ def test_labels_that_match_nothing_are_told_once_for_a_package(world, bookings):
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: labels arrive that cannot be used"
     assert (
-        "- 1,200 labels that came lately match no request, and 3 rows of the window have one: a label's eventId" in body
+        "- 1,200 labels that came lately match no request; 3 rows of the window have a label: a label's eventId" in body
     )
     run(performance_key="reports/p.json")
     assert world.mails() == []

@@ -191,8 +191,8 @@ def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
     notes = " ".join(report_of(world)["notes"])
     for sentence in (
         "2 labels not known to the model: counted as missing",
-        "1 answers contradict a later one to the same id",
-        "2 labels collected of late name no row that was answered",
+        "1 answer contradicted by a later one to the same id",
+        "2 labels collected lately match no answered row",
         "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
     ):
         assert sentence in notes

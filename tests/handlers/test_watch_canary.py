@@ -254,7 +254,7 @@ def test_a_look_whose_time_is_over_says_what_is_left_and_the_next_reads_on_and_c
     assert (read[-1], "not read" in reasons[-1]) == (120, False)
     # What came late is all that the next look reads.
     world.put(f"capture/{MODEL}/2/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/13/late.jsonl", late_answer("nan").encode())
-    assert "1 of 121 answers of the canary are not numbers" in look(22)["watch"]["reasons"][0]
+    assert "1 of the canary's 121 answers is not a number" in look(22)["watch"]["reasons"][0]
     assert gauges()[-1] == 1.0
 
 

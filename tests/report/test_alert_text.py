@@ -385,7 +385,7 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
             'not tried again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
         ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
-        ("performance", "Kedge tries again with the next window that still calls for it"),
+        ("performance", "Kedge tries again with the next window that still needs it"),
     ],
 )
 def test_a_failed_retraining_says_whether_it_is_tried_again_and_nothing_of_a_champion(kind, words):
@@ -431,12 +431,12 @@ def test_every_mail_of_a_rollback_says_from_where_to_where_who_and_why(kind, wor
     told = mail(kind, rollback=BACK, machine="kedge-release")
     assert words in told.subject
     body = " ".join(told.body.split())
-    assert "Version 2 is to serve in place of version 3. Started by ann: guests complain" in body
+    assert "Version 2 will serve instead of version 3. Started by ann: guests complain" in body
 
 
 def test_a_version_that_is_brought_back_to_a_deleted_endpoint_goes_nowhere_else():
     told = mail("baseline_switched", rollback=BACK | {"from": "2"})
-    assert "Version 2 is to serve again. Started by ann" in " ".join(told.body.split())
+    assert "Version 2 will serve again. Started by ann" in " ".join(told.body.split())
     assert "It is the first" not in told.body
 
 

@@ -104,7 +104,7 @@ def test_words_that_became_numbers_are_refused_and_under_a_yaml_they_are_levels_
     rows = with_column(make_window(rows=2000, seed=2), "carrier", pa.array(np.arange(2000) % 4))
     result, _ = check(rows)
     assert result.exit_code == 2
-    assert "window.parquet: column 'carrier' holds numbers where" in result.stderr
+    assert "window.parquet: column 'carrier' holds numbers, but" in result.stderr
     result, report = check(rows, *config)
     assert (result.exit_code, severities(report)["carrier"]) == (1, "CRITICAL")
     assert "window.parquet: column 'carrier' has no level that the baseline knows" in result.output

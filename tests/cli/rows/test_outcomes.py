@@ -176,7 +176,7 @@ def test_answers_for_the_other_class_are_said(tmp_path):
     answers, labels = outcome("binary", 9, 0.9)
     for name in ("before", "now"):
         write(tmp_path / f"{name}.parquet", 1 - answers, labels)
-    assert "its answers speak for the other class" in check(tmp_path)[0].output
+    assert "its answers point to the other class" in check(tmp_path)[0].output
 
 
 @pytest.mark.parametrize("classes", [("no", "yes"), ("no", "yes", "Yes")])
