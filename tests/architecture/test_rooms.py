@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "columns": {"config"},
     "comparisons": {"config"},
     "profile": {"columns", "statistics"},
-    "outcomes": {"columns", "config"},
+    "outcomes": {"columns", "comparisons", "config"},
     "capture": {"columns", "config", "outcomes", "profile"},
     "drift": {"columns", "comparisons", "config", "profile", "statistics"},
     "performance": {"columns", "comparisons", "config", "outcomes"},

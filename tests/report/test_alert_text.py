@@ -345,7 +345,7 @@ def test_an_estimated_loss_is_told_in_a_line_and_called_an_estimate():
     said = "estimated while labels are out: quality is lost: auc 0.7 (0.68 to 0.72)"
     text = mail("window_judged", performance=UNKNOWN | {"estimate": {"severity": "CRITICAL", "reasons": [said]}})
     assert "quality is estimated as lost" in text.subject
-    assert "Not known yet: no labels yet.\nEstimated while labels are out, quality is lost: auc 0.7" in text.body
+    assert "Not known yet: no labels yet.\nEstimated while labels are out: quality is lost: auc 0.7" in text.body
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
     [
         (
             "initial",
-            'not tried again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
+            'Kedge does not try again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
         ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
         ("performance", "Kedge tries again with the next window that still needs it"),

@@ -116,4 +116,4 @@ def test_a_canary_of_classes_like_the_champion_is_healthy_however_few_its_answer
 
 
 def test_an_answer_that_is_no_class_sends_the_canary_back():
-    assert "classes" in of_classes(np.array([0.0, np.nan]), np.zeros(50)).reasons[0]
+    assert "not a class" in of_classes(np.array([0.0, np.nan]), np.zeros(50)).reasons[0]
