@@ -80,7 +80,7 @@ def main() -> None:
 
 def _whole_number(given: object) -> int:
     if not str(given).isdecimal() or not int(str(given)):
-        problem = f"model_stacks is {given!r}, in the context or after -c: a whole number from 1 on is asked for"
+        problem = f"model_stacks is {given!r}, in the context or after -c: it must be a whole number of at least 1"
         raise ModelConfigError(source="cdk.json", problems=[problem])
     return int(str(given))
 

@@ -20,7 +20,7 @@ ROW_GROUP = 131_072
 
 
 def write(path: Path, *, rows: int, seed: int) -> Path:
-    """Write so many rows as Parquet, unless they are there."""
+    """Write this many rows as Parquet, unless they are there."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{path.name}.part")
@@ -35,7 +35,7 @@ def write(path: Path, *, rows: int, seed: int) -> Path:
 
 
 def make(rows: int, rng: np.random.Generator) -> pa.Table:
-    """So many rows without drift."""
+    """Rows without drift."""
     columns: dict[str, object] = {f"normal_{i}": rng.normal(i, 1 + i, rows) for i in range(6)}
     columns |= {f"skewed_{i}": rng.lognormal(0, 0.5 + i / 2, rows) for i in range(3)}
     columns |= {f"count_{i}": rng.poisson(2 + 3 * i, rows) for i in range(3)}

@@ -98,7 +98,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Stream:
-    """Days of a scenario's rows, of which the last seven are judged every day."""
+    """Days of a scenario's rows; each day judges the last seven."""
 
     scenario: Scenario
     repeats: int

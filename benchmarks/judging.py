@@ -103,5 +103,5 @@ def milliseconds(work: Callable[[], object], *, repeats: int = _REPEATS) -> floa
     return min(spent) * 1000
 
 
-# So many calls between two looks at the clock, whose ticks are coarse on some systems.
+# Calls between two looks at the clock, whose ticks are coarse on some systems.
 _CALLS = 5

@@ -38,7 +38,7 @@ def fake_aws() -> Iterator[None]:
 
 
 class LabelHistory:
-    """Answers of so many days, a part an hour, whose labels have come but for one day's."""
+    """Answers of this many days, a part per hour, with labels for all days but one."""
 
     def __init__(self, days_of_history: int, labels_a_day: int) -> None:
         self.days, self.labels, self.bucket = days_of_history, labels_a_day, f"bench-{days_of_history}"

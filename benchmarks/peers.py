@@ -31,7 +31,7 @@ ENVIRONMENTS = ROOT / "build" / "bench"
 RATIO_MAX, PEAK_MIB_MAX = 0.1, 400.0
 COMMAND = "python -m benchmarks peers"
 _UV = Path(sys.executable).with_name("uv")
-# Whatever else the machine does only adds: the best of so many runs is compared.
+# Whatever else the machine does only adds: so the best of these runs is compared.
 _TIMES = 5
 # A peer that takes longer is no yardstick.
 _INSTALL_SECONDS = 900

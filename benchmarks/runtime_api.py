@@ -55,7 +55,7 @@ class RuntimeApi:
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
                 is_result = self.path.endswith("/response")
-                # Noted before it is acknowledged: the next event is asked for by another connection, on another thread.
+                # Noted before it is acknowledged: another connection, on another thread, asks for the next event.
                 api.answered.append((time.perf_counter(), is_result, text))
                 self.send_response(202)
                 self.send_header("Content-Length", "0")

@@ -11,7 +11,7 @@ COUNTING = ("check", "backtest")
 
 
 def main() -> None:
-    """Run the command that was asked for."""
+    """Run the command."""
     counts = sys.argv[1:2] and sys.argv[1] in COUNTING
     if counts:
         prefer_what_is_fast()
@@ -29,7 +29,7 @@ def main() -> None:
 def _leave(code: int) -> None:
     """End at once: all that was written is written, and to free every object takes a tenth of a second."""
     for stream in (sys.stdout, sys.stderr):
-        # Whoever read it may have had enough.
+        # The reader may have closed the pipe.
         with suppress(BrokenPipeError):
             stream.flush()
     os._exit(code)

@@ -29,7 +29,7 @@ def serve(
         str | None, typer.Option(help="The account's time at the start, ISO 8601.", show_default="now")
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="The clock's pace; 60 makes an hour pass in a minute, 0 stops it.")
+        float, typer.Option(min=0, help="The clock's speed; with 60 an hour passes in a minute, 0 stops it.")
     ] = 1,
     directory: Annotated[
         Path | None, typer.Option(help="Empty folder for mails and jobs.", show_default="build/account")
@@ -55,7 +55,7 @@ def deploy(
         Path | None, typer.Option(help="Folder with a YAML per model.", show_default="the one that is served")
     ] = None,
 ) -> None:
-    """Deploy what has changed (a YAML, a script, code, a stack) into the account that `serve` holds; nothing is lost."""
+    """Deploy changes (a YAML, a script, code, a stack) into the account that `serve` runs; nothing is lost."""
     with in_a_sentence("account deploy"):
         place = f"{_offline_account(endpoint_url)}/_kedge/account"
         served = _asked(place)
@@ -104,7 +104,7 @@ def _serve(account: Account, port: int, speed: float, models: Path) -> None:
         f"export AWS_ENDPOINT_URL={server.url} AWS_REGION={account.region} AWS_DEFAULT_REGION={account.region} AWS_ACCESS_KEY_ID=offline "
         f"AWS_SECRET_ACCESS_KEY=offline KEDGE_CLOCK={server.url}/_kedge/clock"
     )
-    # Whoever starts this in the background of a script hands down that Ctrl-C is ignored, and ends it by `kill`.
+    # A script that starts this in the background makes it ignore Ctrl-C, and ends it by `kill`.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -124,7 +124,7 @@ def _start(text: str | None) -> datetime:
 
 
 def _emptied(directory: Path | None) -> Path:
-    """The default place is ours to empty; a folder that a person names must be empty already."""
+    """Kedge empties its default folder; a folder that a person names must be empty already."""
     if directory is None:
         shutil.rmtree(DIRECTORY, ignore_errors=True)
         return DIRECTORY

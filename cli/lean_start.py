@@ -1,4 +1,4 @@
-"""A short start: what libraries import for features that nobody here uses is left out, and what this processor makes slow is avoided."""
+"""A short start: skip imports for unused features of libraries, and avoid what is slow on this processor."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def import_lean() -> None:
 
 
 class _PandasHidden:
-    """An importer that says of pandas that it is not installed."""
+    """An importer that reports pandas as not installed."""
 
     def find_spec(self, name: str, _path: object, _target: object = None) -> None:
         if name == "pandas":

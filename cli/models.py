@@ -25,7 +25,7 @@ class ModelFile:
 
 
 def read_model_files(place: Path) -> list[ModelFile]:
-    """Read one YAML, or all of a folder, and hold them against each other."""
+    """Read one YAML, or all of a folder, and compare them with each other."""
     if not place.exists():
         raise BadInputError(f"{place}: there is no such file or folder")
     files = [place] if place.is_file() else sorted(f for f in place.iterdir() if f.suffix in (SUFFIX, IGNORED_SUFFIX))
@@ -50,12 +50,12 @@ def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
     except ModelConfigError as error:
         return ModelFile(path, problem=str(error))
     except UnicodeDecodeError:
-        return ModelFile(path, problem=f"{path}: this is no text in UTF-8; save it as such")
+        return ModelFile(path, problem=f"{path}: this is not text in UTF-8; save it as such")
     if path.name != f"{config.model}{SUFFIX}":
         return ModelFile(path, problem=f"{path}: the model {config.model!r} belongs in {config.model}{SUFFIX}")
     if config.endpoint.name in endpoints:
         other = endpoints[config.endpoint.name]
-        problem = f"{path}: the endpoint {config.endpoint.name!r} is watched by {other.name} already; one model each"
+        problem = f"{path}: the endpoint {config.endpoint.name!r} is watched by {other.name} already; an endpoint can have one model"
         return ModelFile(path, problem=problem)
     endpoints[config.endpoint.name] = path
     return ModelFile(path, summary=_summary(config))

@@ -1,4 +1,4 @@
-"""How far a long reading of files has come, on standard error and only where a person looks."""
+"""Progress of a long reading of files, on standard error and only in a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-# Whoever waits less than this needs no news.
+# A shorter wait needs no news.
 QUIET_SECONDS = 2.0
 
 
@@ -33,7 +33,7 @@ class Progress:
         self._bar.update(self._tasks[name], advance=values)
 
     def close(self) -> None:
-        """Take what was shown away again."""
+        """Clear the display."""
         if self._bar is not None:
             self._bar.stop()
 

@@ -1,4 +1,4 @@
-"""What goes wrong for a reason that a person can mend: one sentence on standard error, and exit code 2."""
+"""Errors that a person can correct: one sentence on standard error, and exit code 2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REMEDIES = (
     ({"NoRegionError"}, "name the deployment's region with --region, or set AWS_REGION"),
     (
         {"ConnectionError", "HTTPClientError"},
-        "look whether the network is there, and whether --endpoint-url or AWS_ENDPOINT_URL is right",
+        "check the network, and whether --endpoint-url or AWS_ENDPOINT_URL is right",
     ),
     (
         {
@@ -30,7 +30,7 @@ _REMEDIES = (
 
 
 class BadInputError(RefusedError):
-    """The command was asked for something that cannot be done."""
+    """The command cannot do what its options say."""
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def in_a_sentence(command: str) -> Iterator[None]:
 def why_unanswered(error: Exception) -> str:
     """Whether AWS refused, or was never reached: botocore raises both."""
     heard = hasattr(error, "response")
-    return f"AWS answered: {error}" if heard else f"AWS could not be asked: {error}".rstrip(".")
+    return f"AWS answered: {error}" if heard else f"AWS could not be reached: {error}".rstrip(".")
 
 
 def remedy_of(error: Exception) -> str:

@@ -63,5 +63,5 @@ def version_of(entry: dict[str, Any]) -> str | None:
 
 if __name__ == "__main__":
     wrong = differences(Path("build/demo"))
-    print("\n".join(wrong) or "the story came out of the data")
+    print("\n".join(wrong) or "the data gave the expected story")
     sys.exit(bool(wrong))

@@ -1,25 +1,26 @@
-"""Two values of one metric in words: what it was, what it is, and whether that is better or worse."""
+"""Two values of one metric in words: before, after, and whether that is better or worse."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from kedge.config.metrics import Direction
 
 _THOUSAND, _SMALL, _SMALLEST = 1000, 0.1, 1e-6
-# Beyond this many further digits two values are told as equal.
+# Values that differ only beyond this many further digits are shown as equal.
 _FINEST = 3
 
 
 def in_words(value: float, finer: int = 0) -> str:
-    """A figure of a sentence: four digits that count and three decimals at most, two digits that count below a tenth.
+    """A figure in a sentence: four significant digits and three decimals at most, two significant digits below a tenth.
 
-    So a small difference is never told as 0. Reports and timelines in JSON keep all digits.
+    So a small difference is never shown as 0. Reports and timelines in JSON keep all digits.
 
     Parameters
     ----------
     finer : int
-        How many decimals more.
+        How many more decimals.
 
     >>> in_words(43.812), in_words(0.71234), in_words(0.03456), in_words(12345.6), in_words(-0.0)
     ('43.81', '0.712', '0.035', '12,346', '0')
@@ -38,7 +39,7 @@ def in_words(value: float, finer: int = 0) -> str:
 
 
 def figures(*values: float) -> tuple[str, ...]:
-    """Figures that are read beside each other, with as many decimals as it takes to tell those that differ apart.
+    """Figures that are read beside each other, with enough decimals to tell different ones apart.
 
     >>> figures(0.931, 0.277), figures(0.71234, 0.71241), figures(0.5, 0.5)
     (('0.931', '0.277'), ('0.7123', '0.7124'), ('0.5', '0.5'))
@@ -51,7 +52,7 @@ def figures(*values: float) -> tuple[str, ...]:
 
 
 def percent(fraction: float) -> str:
-    """A fraction (0 to 1) in percent, with one decimal; with two digits that count where it is small.
+    """A fraction (0 to 1) in percent, with one decimal; with two significant digits if it is small.
 
     >>> percent(0.123), percent(0.0004), percent(0.0), percent(1.0)
     ('12.3%', '0.04%', '0%', '100%')
@@ -61,7 +62,7 @@ def percent(fraction: float) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """So many of a thing, with a separator between thousands and the right number.
+    """A number of things, with a separator between thousands and the right plural.
 
     >>> counted(1, "row"), counted(12345, "row"), counted(0, "row")
     ('1 row', '12,345 rows', '0 rows')
@@ -70,7 +71,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def change(name: str, before: float, after: float, side: Direction) -> str:
-    """The metric's name, both values, and the word that says which way it went.
+    """The metric's name, both values, and whether it became better or worse.
 
     >>> change("mae", 43.8, 67.5, "lower"), change("auc", 0.71, 0.74, "higher")
     ('mae 43.8 -> 67.5 (worse)', 'auc 0.71 -> 0.74 (better)')
@@ -81,31 +82,62 @@ def change(name: str, before: float, after: float, side: Direction) -> str:
     return f"{name} {was} -> {now} ({_word(before, after, side)})"
 
 
-def by_how_much(gain: float, low: float, high: float) -> str:
-    """A gain with its interval, as better and worse instead of plus and minus.
+@dataclass(frozen=True)
+class Difference:
+    """How a metric differs between two models on the same rows, with the interval of that difference.
 
     Parameters
     ----------
+    side : Direction
+        Where the metric is best.
+    before, after : float
+        The metric of one model and of the other.
     gain, low, high : float
-        In the metric's unit; above zero is better, whichever way the metric goes.
+        How much better the second one is, and the interval; above zero is better, whichever way the metric goes.
+    rows : int
+        Rows that both models answered.
 
-    >>> by_how_much(-23.7, -27.0, -20.4)
-    'worse by 23.7 (between 20.4 and 27 worse)'
-    >>> by_how_much(0.3, -0.5, 1.1)
-    'better by 0.3 (between 0.5 worse and 1.1 better)'
-    >>> by_how_much(0.0, 0.0, 0.0)
-    'unchanged'
+    >>> Difference("mae", "lower", 43.8, 67.5, -23.7, -27.0, -20.4, 1616).words
+    'mae is 23.7 higher (43.8 -> 67.5, worse; interval +20.4 to +27 on 1,616 paired rows)'
+    >>> Difference("auc", "higher", 0.5, 0.5, 0.0, 0.0, 0.0, 9).words
+    'auc is unchanged (0.5 -> 0.5; interval 0 to 0 on 9 paired rows)'
     """
-    if gain == low == high == 0:
-        return "unchanged"
-    if min(low, high) >= 0:
-        between = f"between {in_words(low)} and {in_words(high)} better"
-    elif max(low, high) <= 0:
-        between = f"between {in_words(-high)} and {in_words(-low)} worse"
-    else:
-        between = f"between {in_words(-low)} worse and {in_words(high)} better"
-    word = "unchanged" if gain == 0 else f"{'better' if gain > 0 else 'worse'} by {in_words(abs(gain))}"
-    return f"{word} ({between})"
+
+    name: str
+    side: Direction
+    before: float
+    after: float
+    gain: float
+    low: float
+    high: float
+    rows: int
+
+    @property
+    def words(self) -> str:
+        """The difference in a sentence, in the metric's own direction."""
+        was, now = figures(self.before, self.after)
+        better = _word(self.before, self.after, self.side)
+        rows = counted(self.rows, "paired row")
+        if better == "unchanged":
+            found = f"unchanged ({was} -> {now}"
+        else:
+            way = "higher" if self.after > self.before else "lower"
+            found = f"{in_words(abs(self.gain))} {way} ({was} -> {now}, {better}"
+        ends = (self.low, self.high) if self.side == "higher" else (-self.high, -self.low)
+        return f"{self.name} is {found}; interval {signed(ends[0])} to {signed(ends[1])} on {rows})"
+
+    def needed(self, least: float) -> str:
+        """The smallest difference that is enough, `least` in the metric's unit, in the metric's own direction."""
+        return f"at least {signed(least)}" if self.side == "higher" else f"at most {signed(-least)}"
+
+
+def signed(value: float) -> str:
+    """A figure with its sign.
+
+    >>> signed(0.01), signed(-0.0073), signed(0.0)
+    ('+0.01', '-0.0073', '0')
+    """
+    return f"+{in_words(value)}" if value > 0 else in_words(value)
 
 
 def _word(before: float, after: float, side: Direction) -> str:

@@ -1,4 +1,4 @@
-"""Every error that Kedge raises on purpose: what may pass by itself, and what a person must act on."""
+"""Every error that Kedge raises on purpose: those that may pass by themselves, and those that need a person."""
 
 
 class KedgeError(Exception):
@@ -14,7 +14,7 @@ class RefusedError(KedgeError):
 
 
 class ModelConfigError(RefusedError):
-    """A model's YAML says something that Kedge cannot follow."""
+    """A model's YAML holds something that Kedge cannot use."""
 
     def __init__(self, *, source: str, problems: list[str]) -> None:
         super().__init__(f"{source}: " + "; ".join(problems))
@@ -31,7 +31,7 @@ class UnknownModelError(RefusedError):
 
 
 class EmptySampleError(RefusedError):
-    """A statistic was asked of a sample without rows."""
+    """A statistic needs a sample with rows, and this one has none."""
 
     def __init__(self, *, sample: str) -> None:
         super().__init__(f"the {sample} has no rows, so no statistic is defined on it")
@@ -87,13 +87,13 @@ class HoldoutCountMismatchError(RefusedError):
     def __init__(self, *, scored_by: str, expected: int, found: int, absent: int, repeated: int, unknown: int) -> None:
         super().__init__(
             f"the {scored_by} gave {found} answers to {expected} holdout rows: {absent} rows have none, {repeated} have several, and "
-            f"{unknown} answers are to no row of the holdout"
+            f"{unknown} answers belong to no row of the holdout"
         )
         self.scored_by, self.expected, self.found = scored_by, expected, found
 
 
 class UnreadableAnswerError(RefusedError):
-    """A batch transform's output holds a line that is not an id and a number."""
+    """A batch transform's output holds a line that is not an id and an answer."""
 
     def __init__(self, *, key: str, line: int) -> None:
         super().__init__(f"line {line} of {key} is not an id and an answer")
@@ -109,7 +109,7 @@ class EndpointBusyError(RetryableError):
 
 
 class EndpointFailedError(RefusedError):
-    """The endpoint ended in a status that it does not leave by itself."""
+    """The endpoint is in a status that it does not leave by itself."""
 
     def __init__(self, *, endpoint: str, status: str, reason: str) -> None:
         super().__init__(f"endpoint {endpoint} is {status}: {reason or 'no reason was given'}")
@@ -117,7 +117,7 @@ class EndpointFailedError(RefusedError):
 
 
 class EndpointVariantsError(RefusedError):
-    """The endpoint has several production variants, so none can be said to be the champion."""
+    """The endpoint has several production variants, so none is clearly the champion."""
 
     def __init__(self, *, endpoint: str, variants: list[str]) -> None:
         super().__init__(
@@ -127,7 +127,7 @@ class EndpointVariantsError(RefusedError):
 
 
 class EndpointVariantNameError(RefusedError):
-    """The production variant that serves has another name than the YAML's, under which the monitor looks."""
+    """The production variant that serves has another name than the YAML's, and the monitor looks under the YAML's."""
 
     def __init__(self, *, model: str, endpoint: str, serving: str, configured: str) -> None:
         super().__init__(
@@ -143,14 +143,14 @@ class NoInstancesError(RefusedError):
 
     def __init__(self, *, endpoint: str) -> None:
         super().__init__(
-            f"endpoint {endpoint} runs on no instances (serverless, or scaled to zero), so no canary can be a part of "
-            "them; Kedge releases to endpoints with at least one instance"
+            f"endpoint {endpoint} runs on no instances (serverless, or scaled to zero), so none can be a "
+            "canary; Kedge releases to endpoints with at least one instance"
         )
         self.endpoint = endpoint
 
 
 class RegistryBehindError(RetryableError):
-    """The registry answered with a state of the package that is older than the event about it."""
+    """The registry answered with a state of the package from before the event about it."""
 
     def __init__(self, *, package_arn: str, told: str, found: str) -> None:
         super().__init__(f"model package {package_arn}: the event says {told}, the registry still answers {found}")
@@ -166,7 +166,7 @@ class UnknownPackageError(RefusedError):
 
 
 class ChangedSinceGateError(RefusedError):
-    """What a package is released with is not what passed the gate."""
+    """The artefact or baseline of a package is not the one that passed the gate."""
 
     def __init__(self, *, what: str, place: str, expected: str | None, found: str | None) -> None:
         super().__init__(
@@ -196,7 +196,7 @@ class UncountableColumnError(RefusedError):
 
 
 class UnreadableRecordError(RefusedError):
-    """A captured record cannot be read; it never leaves `capture_records`, which keeps the record aside with the reason."""
+    """A captured record cannot be read. `capture_records` catches this error and keeps the record aside with the reason."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason)
@@ -204,7 +204,7 @@ class UnreadableRecordError(RefusedError):
 
 
 class EncodingError(RefusedError):
-    """Something that is stored is not of the form that this version reads; `place` is where it is stored."""
+    """Something that is stored does not have the form that this version reads; `place` is where it is stored."""
 
     def __init__(self, *, what: str, found: str, expected: str, remedy: str = "", place: str = "") -> None:
         advice = f"; {remedy}" if remedy else ""
@@ -220,7 +220,7 @@ class LeaseHeldError(RetryableError):
     """Another execution works on this model."""
 
     def __init__(self, *, model: str, holder: str, purpose: str) -> None:
-        super().__init__(f"{model} is being worked on: a {purpose} runs ({holder.rpartition(':')[2]})")
+        super().__init__(f"another execution works on {model}: a {purpose} runs ({holder.rpartition(':')[2]})")
         self.model, self.holder = model, holder
 
 
@@ -233,7 +233,7 @@ class DayContendedError(RetryableError):
 
 
 class LabelsUnfoldedError(RetryableError):
-    """Label files are left when a run's time is over; the next one goes on with them."""
+    """Label files are left when a run's time is over; the next run goes on with them."""
 
     def __init__(self, *, model: str, files: int) -> None:
         super().__init__(
@@ -251,7 +251,7 @@ class EpisodeContendedError(RetryableError):
 
 
 class UnscorableChampionError(RefusedError):
-    """The model that serves cannot be scored in a batch, so no challenger can be compared with it."""
+    """The model that serves cannot be scored in a batch, so Kedge can compare no challenger with it."""
 
     def __init__(self, *, model_name: str, reason: str) -> None:
         super().__init__(f"the champion's model {model_name} cannot be scored on the holdout: {reason}")
@@ -259,7 +259,7 @@ class UnscorableChampionError(RefusedError):
 
 
 class BaselineAbsentError(RefusedError):
-    """A deployed package has no baseline to be judged against."""
+    """A deployed package has no baseline."""
 
     def __init__(self, *, model: str, key: str) -> None:
         super().__init__(f"{model} has no baseline at {key}: release a package that Kedge registered, or rebuild it")
@@ -267,12 +267,12 @@ class BaselineAbsentError(RefusedError):
 
 
 class MessagesUntoldError(RetryableError):
-    """SNS has refused what people and programs must be told, for longer than a moment."""
+    """SNS has refused messages to people and programs for longer than a moment."""
 
     def __init__(self, *, model: str, messages: int) -> None:
         super().__init__(
-            f"{messages} messages about {model} could not be sent to the topics Alerts and Events; they are kept, and tried "
-            "again every hour: see whether the function may publish to the topics and use their key (kedge doctor)"
+            f"{messages} messages about {model} could not be sent to the topics Alerts and Events; they are kept, and "
+            "Kedge tries again every hour: check whether the function may publish to the topics and use their key (kedge doctor)"
         )
         self.model, self.messages = model, messages
 
@@ -286,12 +286,12 @@ class MessagesUndeliveredError(RetryableError):
 
 
 class ColumnsAlikeError(RefusedError):
-    """Athena would take two columns of a model for one."""
+    """Athena would treat two columns of a model as one."""
 
     def __init__(self, *, model: str, columns: list[str]) -> None:
         super().__init__(
-            f"{model} has columns that differ in upper and lower case alone from another, or from a name of Kedge's, and "
-            f"Athena cannot tell them apart: {', '.join(columns)}; rename them, or raise labels.athena_from_bytes"
+            f"{model} has columns that differ from another column, or from a name of Kedge's, only in upper and lower "
+            f"case, and Athena cannot tell them apart: {', '.join(columns)}; rename them, or raise labels.athena_from_bytes"
         )
         self.model, self.columns = model, columns
 

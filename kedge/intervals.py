@@ -1,4 +1,4 @@
-"""Measured numbers with their uncertainty: intervals from counts and sums, and from the ratio or difference of two rates."""
+"""Measured numbers with their uncertainty: intervals from counts and sums, and for the ratio or difference of two rates."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def ratio_interval(name: str, low_rate: Estimate, high_rate: Estimate) -> Estima
     """Ratio of two independent rates, from their own intervals: the method of variance estimates recovery on logarithms.
 
     ln L = ln(a/b) - sqrt(ln^2(a/l_a) + ln^2(u_b/b)), and U alike with the other ends: Zou and Donner (2008), Stat. Med. 27,
-    1693. A rate of zero gives 0, up to the rate that the zero may hide over the other's lower end.
+    1693. A rate of zero gives 0; the upper end is then the zero rate's own upper end divided by the other's lower end.
 
     >>> from kedge.intervals import wilson_interval
     >>> rates = [wilson_interval("selection_rate", hits, 1000, 1.96) for hits in (200, 400)]

@@ -70,7 +70,7 @@ def quality_constraints(
 ) -> dict[str, Any]:
     """The limits that quality is judged by, as Model Monitor's constraints write them.
 
-    Model Monitor knows one threshold a metric: of a limit to both sides the ceiling is written.
+    Model Monitor knows one threshold a metric: for a limit to both sides Kedge writes the ceiling.
 
     >>> limits = [PerformanceLimit(metric="auc", tolerance=0.25)]
     >>> made = quality_constraints({"auc": Estimate("auc", 0.75, 0.01, 0.73, 0.77)}, limits, problem="regression")
@@ -91,7 +91,7 @@ def quality_constraints(
 
 
 def _values(rows: pa.Table, feature: Feature) -> Any:
-    """A feature's values; of a timestamp its ages in days, as they are counted."""
+    """A feature's values; for a timestamp its ages in days, as they are counted."""
     if feature.kind != "timestamp":
         return rows.column(feature.name)
     column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
@@ -153,8 +153,8 @@ def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:
     """Describe a window as Model Monitor's statistics.json does (schema version 0), from counts alone.
 
     A number's mean and sum are exact to the grid of its cells' sums; spread and range are those of its cells' means, a little
-    inside the values' own. Moments of an age are in days. The schema's sketch is left out, for there is none; the buckets
-    are counted.
+    smaller than the values' own. Moments of an age are in days. The schema's sketch is left out, because Kedge has none; the
+    buckets are counted.
 
     Parameters
     ----------
@@ -170,16 +170,16 @@ def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:
 
 
 def constraint_violations(report: DriftReport, config: ModelConfig) -> dict[str, Any]:
-    """What of a window is a WARNING or worse, as Model Monitor's constraint_violations.json names it.
+    """The findings of a window that are a WARNING or worse, as in Model Monitor's constraint_violations.json.
 
-    Only the checks that Model Monitor knows, and a column without a value in any row is a missing column too: of the whole
-    window's volume, its age and its requests the report speaks.
-    Descriptions are worded as Model Monitor words them, for there are pipelines that take them apart.
+    Only the checks that Model Monitor knows. A column without a value in any row counts as a missing column too. The window's
+    volume, age and requests are in Kedge's own report only.
+    Descriptions have Model Monitor's own words, because some pipelines parse them.
 
     Parameters
     ----------
     config : ModelConfig
-        That the window was judged by.
+        The config that judged the window.
     """
     found = [_quality_violation(check) for check in report.quality if check.severity >= Severity.WARNING]
     found += _missing_columns(report)
@@ -201,7 +201,7 @@ def _quality_violation(check: QualityCheck) -> dict[str, str] | None:
 
 
 def _missing_columns(report: DriftReport) -> list[dict[str, str]]:
-    """Columns of which the window holds nothing, although the baseline's rows let expect it."""
+    """Columns without a value in the window, although the baseline has values."""
     absent = [
         c.column for c in report.quality if c.check == "missing" and c.value == 1 and c.severity >= Severity.WARNING
     ]
@@ -216,7 +216,7 @@ def _missing_columns(report: DriftReport) -> list[dict[str, str]]:
 
 
 def _drift_violation(column: ColumnReport, rule: DriftRule) -> dict[str, str]:
-    """What the rule looks at against the limit that made it what it is."""
+    """The rule's measure and the limit that it broke."""
     beyond = max((column.effect or 0.0) - (column.effect_without_drift or 0.0), 0.0)
     distance = column.statistics["psi"] if rule.by_psi else beyond
     threshold = rule.critical if column.drift is Severity.CRITICAL else rule.warning

@@ -1,28 +1,28 @@
-"""Kedge's own columns, under names that no column of a model can have: one place names them, and reads the names of before."""
+"""Kedge's own columns, with names that no column of a model can have. Only this module names them, and it reads their earlier names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-# Stands before each name. A YAML whose columns begin so is refused.
+# Every name begins with this. A YAML with such a column is refused.
 PREFIX = "kedge_"
-# Of an answered row: the caller's id of it, the request's, when it was answered, and the hour of its capture file.
+# For an answered row: the caller's id, the request's id, the time of the answer, and the hour of its capture file.
 ROW_ID, EVENT_ID, TIME, HOUR = "kedge_row_id", "kedge_event_id", "kedge_time", "kedge_hour"
-# Of a label: when it was collected, from which file, and before the name of each extra field. The truth itself keeps the one
-# name that training scripts and first rows know.
+# For a label: when it was collected, its file, and the beginning of each extra field's name. The truth itself keeps the one
+# name that training scripts and first rows use.
 LABEL, COLLECTED, SOURCE, FIELD = "label", "kedge_collected", "kedge_source", "kedge_field_"
-# Before the champion's features, where rows stand beside each other in two schemas.
+# The beginning of the champion's features, if rows have two schemas side by side.
 OF_CHAMPION = "kedge_champion_"
-# Of the user's first rows: when the label was known.
+# For the user's first rows: when the label was known.
 LABEL_TIME = "kedge_label_time"
-# What users call them in the first rows.
+# The users' names in the first rows.
 _IN_FIRST_ROWS = {ROW_ID: ("id", "row_id"), TIME: ("timestamp", "time"), LABEL_TIME: ("label_time",)}
-# How these columns were called before; a table of that time has no `kedge_row_id`.
+# Earlier names of these columns; a table with them has no `kedge_row_id`.
 _BEFORE = {ROW_ID: "row_id", EVENT_ID: "event_id", TIME: "time", COLLECTED: "collected", SOURCE: "source"}
 
 
 def is_own(name: str) -> bool:
-    """Whether only Kedge may call a column so, in any case: Athena tells no upper from lower case.
+    """Whether only Kedge may use this name, in upper or lower case: Athena does not tell them apart.
 
     >>> is_own("Label"), is_own("kedge_hour"), is_own("hour")
     (True, True, False)
@@ -31,7 +31,7 @@ def is_own(name: str) -> bool:
 
 
 def name_before(name: str) -> str | None:
-    """How one of our columns was called before; None for a column of the model.
+    """The earlier name of one of our columns; None for a column of the model.
 
     >>> name_before("kedge_time"), name_before("kedge_field_refund"), name_before("time")
     ('time', 'field_refund', None)
@@ -42,7 +42,7 @@ def name_before(name: str) -> str | None:
 
 
 def names_in_file(wanted: Iterable[str], in_file: Sequence[str]) -> dict[str, str]:
-    """What each wanted column is called in a part of the predictions table; one that the file lacks is left out.
+    """The name of each wanted column in a part of the predictions table; a column that the file lacks is left out.
 
     >>> names_in_file(["kedge_time", "time"], ["kedge_row_id", "kedge_time", "time"])
     {'kedge_time': 'kedge_time', 'time': 'time'}
@@ -54,7 +54,7 @@ def names_in_file(wanted: Iterable[str], in_file: Sequence[str]) -> dict[str, st
 
 
 def rows_named_now(in_file: Iterable[str]) -> list[str]:
-    """The columns of a stored table of rows under our names of now; what is no column of ours keeps its name.
+    """The columns of a stored table of rows under our present names; all other columns keep their names.
 
     >>> rows_named_now(["row_id", "time", "source"])
     ['kedge_row_id', 'kedge_time', 'source']
@@ -63,7 +63,7 @@ def rows_named_now(in_file: Iterable[str]) -> list[str]:
 
 
 def labels_named_now(in_file: Iterable[str]) -> list[str]:
-    """The columns of a stored table of labels under our names of now.
+    """The columns of a stored table of labels under our present names.
 
     >>> labels_named_now(["row_id", "label", "collected", "field_refund"])
     ['kedge_row_id', 'label', 'kedge_collected', 'kedge_field_refund']
@@ -90,7 +90,7 @@ def first_rows_names(in_file: Sequence[str], features: Iterable[str]) -> list[st
 
 
 def name_in_first_rows(ours: str, in_file: Sequence[str], features: Iterable[str]) -> str:
-    """What users call one of our columns in a file of first rows, or should; ours where each of its names is a feature.
+    """The users' name for one of our columns in a file of first rows; our own name if each of theirs is a feature.
 
     >>> name_in_first_rows("kedge_time", [], ["time"]), name_in_first_rows("kedge_time", [], ["time", "timestamp"])
     ('timestamp', 'kedge_time')

@@ -11,7 +11,7 @@ from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature
 from kedge.stored import SCHEMA
 
-# What these say of a model is its schema; all other sections are policies, which a person may change at any time.
+# These sections are the model's schema; all other sections are policies, which a person may change at any time.
 _SCHEMA = ("model", "problem", "endpoint", "features", "prediction", "labels")
 
 

@@ -1,4 +1,4 @@
-"""The four verdicts, in the order in which a worse one outweighs a better."""
+"""The four verdicts, in the order in which a worse one wins over a better one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for INSUFFICIENT_DATA to 3 for CRITICAL: whatever was judged outweighs what was not."""
+        """0 for INSUFFICIENT_DATA to 3 for CRITICAL: a judged part wins over one that was not judged."""
         return list(Severity).index(self)
 
     def __lt__(self, other: object) -> bool:
@@ -42,7 +42,7 @@ def worst(severities: Iterable[Severity]) -> Severity:
 
 
 def warned_if(bad: bool) -> Severity:
-    """WARNING where something is wrong, else OK.
+    """WARNING if something is wrong, else OK.
 
     >>> warned_if(True).value
     'WARNING'

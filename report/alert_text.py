@@ -1,4 +1,4 @@
-"""Mails that a person understands in ten seconds: what happened, whether it matters, what follows, where to look."""
+"""Mails that a person understands in ten seconds: what happened, whether it matters, what happens next, where to look."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AlertText:
 
 
 def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> AlertText:
-    """Write the mail for one timeline kind; a kind without words of its own shows its facts."""
+    """Write the mail for one timeline kind; a kind without its own words shows its facts."""
     message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
     title = f"{model}: {message.headline}"
     repeated = (

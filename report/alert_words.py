@@ -1,4 +1,4 @@
-"""What the texts of all alerts share: a headline, paragraphs, lists, and where to look."""
+"""The parts that all alert texts share: a headline, paragraphs, lists, and links."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Message:
 
 
 def section(title: str, text: str) -> str:
-    """A paragraph under its title; nothing where there is no text."""
+    """A paragraph under its title; empty without a text."""
     return f"{title}\n{text}" if text else ""
 
 
 def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
-    """The first few lines as a list, and how many there are besides."""
+    """The first few lines as a list, and the number of the others."""
     listed = list(lines)
     shown = [f"- {shortened(line)}" for line in listed[:REASONS_SHOWN]]
     hidden = len(listed) - REASONS_SHOWN
@@ -32,13 +32,13 @@ def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
 
 
 def gate_reasons(detail: Mapping[str, Any], verdict: str) -> list[str]:
-    """The reasons of the gate's rows of one verdict: what was measured with its uncertainty first, then the formalities."""
+    """The reasons of the gate's rows with one verdict: first measured values with their uncertainty, then the formal ones."""
     rows = sorted(detail.get("rows", []), key=lambda row: "low" not in row)
     return [row["reason"] for row in rows if row["verdict"] == verdict]
 
 
 def deciding_reasons(detail: Mapping[str, Any]) -> list[str]:
-    """What decided the gate: what refused it, else what was measured; of an entry without rows what it says."""
+    """What decided the gate: the reasons to refuse, else the measured ones; for an entry without rows its own reasons."""
     reasons = gate_reasons(detail, "REFUSE") or gate_reasons(detail, "PASS")
     return reasons or [str(reason) for reason in detail.get("reasons", [])]
 
@@ -49,7 +49,7 @@ def shortened(text: str, width: int = WIDTH) -> str:
 
 
 def requested(detail: Mapping[str, Any]) -> str:
-    """The kind of a person's own request, `manual` or `initial`; empty where Kedge decided, or it is not known."""
+    """The kind of a person's own request, `manual` or `initial`; empty if Kedge decided, or if it is not known."""
     trigger = detail.get("trigger")
     kind = trigger.get("kind") if isinstance(trigger, Mapping) else trigger
     # A run's name ends with its kind, its attempt and its digest: kedge.retraining.decision.run_name.
@@ -58,19 +58,19 @@ def requested(detail: Mapping[str, Any]) -> str:
 
 
 def retrain_command(model: str, detail: Mapping[str, Any]) -> str:
-    """The command that makes the same request once more, whole."""
+    """The complete command that makes the same request again."""
     initial = " --initial" if requested(detail) == "initial" else ""
     return f'kedge retrain {model}{initial} --reason "why"'
 
 
 def object_links(uri: str) -> str:
-    """Where a person opens an object of S3: in the console, or from a shell."""
+    """How to open an object of S3: in the console, or from a shell."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}\naws s3 cp {uri} ."
 
 
 def execution_link(arn: str) -> str:
-    """Where a person opens an execution of a state machine; nothing where it is not an ARN."""
+    """The link to an execution of a state machine; empty if it is not an ARN."""
     parts = arn.split(":")
     if len(parts) < 8:
         return ""
@@ -79,6 +79,6 @@ def execution_link(arn: str) -> str:
 
 
 def package_link(arn: str) -> str:
-    """Where the registry of a package's region is opened; nothing where it is not an ARN."""
+    """The link to the registry in a package's region; empty if it is not an ARN."""
     parts = arn.split(":")
     return f"https://{parts[3]}.console.aws.amazon.com/sagemaker/home?region={parts[3]}" if len(parts) >= 6 else ""

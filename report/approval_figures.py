@@ -1,4 +1,4 @@
-"""What an approver weighs: champion and challenger on the same holdout rows, and how the live model does now."""
+"""The figures for an approver: champion and challenger on the same holdout rows, and the live model's values now."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def figure_lines(
         days = ""
         if "holdout_start" in snapshot:
             first, last = _day(snapshot["holdout_start"]), _day(snapshot["holdout_end"])
-            days = f" from {first} to {last}, newer than all that was learnt"
+            days = f" from {first} to {last}, newer than all training rows"
         lines.append(f"holdout: {counted(snapshot['holdout_rows'], 'row')}{days}")
     if live:
         window = f"window {_day(live['start'])} to {_day(live['end'])}"

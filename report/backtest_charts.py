@@ -1,4 +1,4 @@
-"""A history's charts as inline SVG: a strip of verdicts, and a metric's course with its interval and its limit."""
+"""A history's charts as inline SVG: a strip of verdicts, and a metric over time with its interval and its limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GAP_MAX = 2.0
 
 
 def strip_svg(name: str, cells: Sequence[tuple[str, str]]) -> Markup:
-    """Draw one cell for each window, of the class that its verdict has; each says its words when pointed at."""
+    """Draw one cell for each window, in the class of its verdict; each shows its words under the mouse."""
     step = WIDTH / max(len(cells), 1)
     gap = min(GAP_MAX, step / 4)
     drawn = Markup("").join(
@@ -30,8 +30,8 @@ def strip_svg(name: str, cells: Sequence[tuple[str, str]]) -> Markup:
 def trend_svg(metric: str, points: Sequence[Mapping[str, Any]]) -> Markup:
     """Draw a metric over the windows: its interval as a line, its value as a dot, its limit dashed; gaps stay gaps.
 
-    A point has "start"; where the metric was measured "value", "low", "high", "kind", "words" and perhaps "limit"; where
-    it was estimated "estimate" and "estimate_words".
+    A point has "start". If the metric was measured it has "value", "low", "high", "kind", "words" and perhaps "limit"; if
+    it was estimated, "estimate" and "estimate_words".
     """
     measured = [point for point in points if "value" in point or "estimate" in point]
     if not measured:
@@ -54,7 +54,7 @@ def trend_svg(metric: str, points: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _range(measured: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """What all values, limits and the bulk of the intervals fit into."""
+    """The range of all values, limits and intervals."""
     numbers = [
         point[name] for point in measured for name in ("low", "high", "value", "limit", "estimate") if name in point
     ]

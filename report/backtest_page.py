@@ -1,4 +1,4 @@
-"""A backtest as one self-contained page: what would have been done, beside other settings, and what is proposed."""
+"""A backtest as one self-contained page: what Kedge would have done, other settings beside it, and the proposed thresholds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def render_backtest_page(document: Mapping[str, Any]) -> str:
 
 
 def _quality(window: Mapping[str, Any]) -> tuple[str, str]:
-    """What the labels say, else what the answers let expect."""
+    """The measured verdict, else the estimated one."""
     estimated = window.get("performance", {}).get("estimate", {}).get("severity")
     if window["loss"] is None and estimated in _ESTIMATED:
         return estimated, _ESTIMATED[estimated]
@@ -44,7 +44,7 @@ def _quality(window: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _strips(windows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
-    """Drift, quality, fairness where it was judged, and action, each as a strip of the windows."""
+    """Drift, quality, fairness (if judged) and action, each as a strip of the windows."""
     drift = [(w["drift"], f"{_span(w)}: {w['drift']}") for w in windows]
     quality = [(kind, f"{_span(w)}: quality {words}") for w in windows for kind, words in [_quality(w)]]
     unequal = [w.get("performance", {}).get("fairness", {}).get("severity", "INSUFFICIENT_DATA") for w in windows]
@@ -64,7 +64,7 @@ def _action(window: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _setting_strip(compared: Mapping[str, Any], windows: list[dict[str, Any]]) -> Any:
-    """One setting's alerts: by drift where that alone alerts, else by quality."""
+    """One setting's alerts by window."""
     cells = []
     for told, window in zip(compared["windows"], windows, strict=True):
         kind = "ALERT" if told["alert"] else "NONE"
@@ -73,7 +73,7 @@ def _setting_strip(compared: Mapping[str, Any], windows: list[dict[str, Any]]) -
 
 
 def _trends(windows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
-    """The metrics that limits judge, over the windows."""
+    """The metrics with limits, over the windows."""
     judged: dict[str, None] = {}
     for window in windows:
         for metric in window.get("performance", {}).get("metrics", []):
@@ -83,7 +83,7 @@ def _trends(windows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def _point(window: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """One window of a metric's course: measured, estimated, both or neither."""
+    """One window of a metric's chart: measured, estimated, both or neither."""
     performance = window.get("performance", {})
     measured = _named(performance.get("metrics", []), name)
     expected = _named(performance.get("estimate", {}).get("metrics", []), name)

@@ -1,4 +1,4 @@
-"""The alert that a container's captures cannot be read: the model answers, and nothing of it is watched."""
+"""The alert that a container's captures cannot be read: the model answers, and none of it is watched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from report.alert_words import Message, bullets, section
 
 
 def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
-    """What came, what was expected, and how to mend it."""
+    """What came, what was expected, and how to correct it."""
     came = [
         f"{side}: content type {facts['content_type']}, encoding {facts['encoding']}, looks like {facts['shape']}"
         for side, facts in (detail.get("came") or {}).items()
@@ -28,8 +28,8 @@ def captures_unreadable(_model: str, detail: Mapping[str, Any]) -> Message:
             section("HOW TO CORRECT IT", str(detail["remedy"])),
             section(
                 "WHAT HAPPENS NEXT",
-                "You are told this once while it lasts. What was captured stays where it is; "
-                "unreadable records of runs so far are below quarantine/, with their reasons.",
+                "You get this mail once while it lasts. The captured records stay where they are; "
+                "unreadable records of earlier runs are below quarantine/, with their reasons.",
             ),
         ),
     )

@@ -11,7 +11,7 @@ WIDTH, HEIGHT, FLOOR = 320, 96, 14  # of the picture; FLOOR is left for the axis
 
 
 def histogram_svg(name: str, bars: Mapping[str, Any]) -> Markup:
-    """Draw baseline beside window, a pair of bars for each label; each pair says its numbers when pointed at."""
+    """Draw baseline beside window, a pair of bars for each label; each pair shows its numbers under the mouse."""
     pairs = list(zip(bars["labels"], bars["baseline"], bars["window"], strict=True))
     tallest = max([*bars["baseline"], *bars["window"], 1e-9])
     step = WIDTH / max(len(pairs), 1)
@@ -48,7 +48,7 @@ def _pair(left: float, step: float, tallest: float, label: str, baseline: float,
 
 def _bar(side: str, left: float, width: float, share: float) -> Markup:
     height = share * (HEIGHT - FLOOR - 4)
-    # A bar too thin to see still says that there are rows.
+    # A bar that is too thin to see would hide that there are rows.
     height = max(height, 1.0) if share > 0 else 0.0
     top = HEIGHT - FLOOR - height
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(

@@ -18,7 +18,7 @@ _ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
 
 @cache
 def environment() -> Environment:
-    """Jinja2 with everything escaped and nothing undefined passing silently."""
+    """Jinja2 that escapes everything and raises an error for an undefined name."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Why a step failed, in one plain sentence; the details stand behind a link."""
+"""Why a step failed, in one plain sentence; a link leads to the details."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kedge import errors
 from report.alert_words import shortened
 
 WIDTH = 400  # of a sentence that a mail or a line of the history can hold
-# What SageMaker's containers and its own service write before the script's own words.
+# The words that SageMaker's containers and its own service write before the script's own words.
 _WRAPPINGS = ("AlgorithmError", "ExecuteUserScriptError", "ClientError", "InternalServerError")
 _ERROR_MESSAGE = re.compile(r'ErrorMessage "(.*?)"?(?:\s*Command "|, exit code:|$)', re.DOTALL)
-# The last line of a traceback: a class, perhaps with its module, and what it says.
+# The last line of a traceback: a class, perhaps with its module, and its message.
 _RAISED = re.compile(r"^\s*((?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Warning)\b(?::.*)?)\s*$")
 _REQUEST_ID = re.compile(r"^RequestId: \S+ (?:Error: )?")
 _ENDINGS = {
@@ -49,12 +49,12 @@ def plain_failure(error: str, cause: str) -> str:
 
 
 def log_link(cause: str) -> str:
-    """Where the log of the job that failed is opened; nothing where no job is named."""
+    """The link to the log of the failed job; empty if no job is named."""
     answer = _answer(cause)
     for name, group in _JOBS.items():
         arn = str(answer.get(name.replace("Name", "Arn"), "")).split(":")
         if name in answer and len(arn) > 3:
-            # The console's own way to write its fragment: a path quoted twice, what follows once, and $ in place of %.
+            # The console writes its fragment so: a path quoted twice, the rest once, and $ instead of %.
             path = quote(quote(f"/aws/sagemaker/{group}", safe=""), safe="").replace("%", "$")
             stream = quote(f"?logStreamNameFilter={answer[name]}/", safe="").replace("%", "$")
             console = f"https://{arn[3]}.console.aws.amazon.com/cloudwatch/home?region={arn[3]}"
@@ -71,7 +71,7 @@ def _answer(cause: str) -> dict[str, Any]:
 
 
 def _last_line(text: str) -> str:
-    """The line that says what was raised; else the last one; of a single line all, without SageMaker's own wrappings."""
+    """The line with the raised error; else the last line, without SageMaker's own wrappings."""
     quoted = _ERROR_MESSAGE.search(text)
     lines = [line.strip() for line in (quoted[1] if quoted else text).replace("\\n", "\n").splitlines() if line.strip()]
     if not lines:

@@ -1,4 +1,4 @@
-"""Alerts about the monitor itself: what it could not count."""
+"""Alerts about the monitor itself: rows and labels that it could not count."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
 
 
 def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
-    """Labels that arrive and teach nothing."""
+    """Labels that arrive and cannot be used."""
     return Message(
         "labels arrive that cannot be used",
         (
@@ -42,9 +42,9 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                "Send the labels again, corrected, as new files: of two labels for one row the later one counts. README.md, "
+                "Send the labels again, corrected, as new files: if a row has two labels, the later one counts. README.md, "
                 "Send labels, says what they look like.",
             ),
-            section("WHAT HAPPENS NEXT", "You are told this once, until another package version serves."),
+            section("WHAT HAPPENS NEXT", "You get this mail once, until another package version serves."),
         ),
     )

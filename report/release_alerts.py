@@ -33,7 +33,7 @@ def package_registered(model: str, detail: Detail) -> Message:
             f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing until you decide. Approved, it is released: as a canary that goes back if it misbehaves, or where "
+                "Nothing until you decide. If you approve it, it is released: as a canary that goes back if it misbehaves, or, if "
                 "no endpoint serves yet, on a new one.",
             ),
             run(detail),
@@ -42,12 +42,12 @@ def package_registered(model: str, detail: Detail) -> Message:
 
 
 def approved(_model: str, detail: Detail) -> Message:
-    """An approval that asks for nothing new."""
+    """An approval of a version that serves already."""
     return Message("an approval changed nothing", (section("WHY", bullets(detail.get("reasons", []))), run(detail)))
 
 
 def rejected(model: str, detail: Detail) -> Message:
-    """A rejection; of the package that serves it needs a person."""
+    """A rejection; if the package serves, a person must act."""
     return taken_back(model, detail, "was rejected")
 
 
@@ -57,7 +57,7 @@ def approval_taken_back(model: str, detail: Detail) -> Message:
 
 
 def taken_back(model: str, detail: Detail, what: str) -> Message:
-    """A decision against a version, by where that version is."""
+    """A decision against a version, depending on where the version is."""
     said = section("WHO AND WHY", who_and_why(detail))
     if detail.get("releasing"):
         return Message(
@@ -66,8 +66,8 @@ def taken_back(model: str, detail: Detail, what: str) -> Message:
                 said,
                 section(
                     "WHAT HAPPENS NEXT",
-                    "The release goes back by itself; in its last minutes that may come too late. You are told either way. Where it "
-                    f"serves all the same, go back with: {rollback_command(model, detail)}",
+                    "The release goes back by itself; in its last minutes that may come too late. You get a mail either way. If it "
+                    f"serves nevertheless, go back with: {rollback_command(model, detail)}",
                 ),
             ),
         )
@@ -87,14 +87,14 @@ def taken_back(model: str, detail: Detail, what: str) -> Message:
 
 
 def approved_absent(model: str, detail: Detail) -> Message:
-    """The champion is approved, and its endpoint is not there."""
+    """The champion is approved, but its endpoint does not exist."""
     return Message(
         f"package version {version(detail)} is approved, but its endpoint does not exist",
         (
             section(
                 "WHAT WAS FOUND",
-                f"The version served at the endpoint {detail.get('endpoint', '')}, which was deleted. It was approved before, and its "
-                "package was changed now, perhaps by an approval given once more. That alone starts nothing: a change of a "
+                f"The version served at the endpoint {detail.get('endpoint', '')}, which was deleted. It was approved before, and now its "
+                "package was changed, perhaps by another approval. That alone starts nothing: a change of a "
                 "description looks the same.",
             ),
             section("WHAT TO DO", f'To bring it back:\nkedge rollback {model} --to {version(detail)} --reason "why"'),
@@ -115,11 +115,11 @@ def rollback_command(model: str, detail: Detail) -> str:
 
 
 def to_go_back(model: str, detail: Detail) -> str:
-    """What a person does about a version that serves and must not; there may be none before it."""
+    """How a person goes back from a version that serves; there may be none before it."""
     if detail.get("previous_version"):
         return f"To go back to version {detail['previous_version']}:\n{rollback_command(model, detail)}"
     return (
-        "No version served before it. To release another one, approve that; to answer nothing at all, delete the endpoint: aws sagemaker "
+        "No version served before it. To release another version, approve it; to stop answering, delete the endpoint: aws sagemaker "
         "delete-endpoint --endpoint-name ENDPOINT"
     )
 
@@ -131,24 +131,24 @@ def release_superseded(_model: str, detail: Detail) -> Message:
         f"package version {version(detail)} is not released: version {newer} was approved after it",
         (
             section("WHY", bullets(detail.get("reasons", []))),
-            section("WHAT YOU CAN DO", "To release it all the same, reject it in the registry, then approve it again."),
+            section("WHAT YOU CAN DO", "To release it nevertheless, reject it in the registry, then approve it again."),
         ),
     )
 
 
 def release_refused(model: str, detail: Detail) -> Message:
-    """What would be released is not what passed the gate."""
+    """The package to release is not the one that passed the gate."""
     return Message(
         f"package version {version(detail)} is not released: it was changed after its gate",
         (
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: nothing was touched, and what serves goes on serving. This version cannot be released.",
+                "Nothing by itself. Nothing was touched, and the endpoint serves as before. This version cannot be released.",
             ),
             section(
                 "WHAT TO DO",
-                "Find out who wrote it: the data bucket's access logs name the role and the time (docs/security.md). Reject "
+                "Find out who changed it: the data bucket's access logs name the role and the time (docs/security.md). Reject "
                 f'the version in the registry, then train another one:\nkedge retrain {model} --reason "why"',
             ),
             run(detail),
@@ -157,7 +157,7 @@ def release_refused(model: str, detail: Detail) -> Message:
 
 
 def endpoint_changed(_model: str, detail: Detail) -> Message:
-    """What serves is not what Kedge released last."""
+    """The endpoint does not serve what Kedge released last."""
     followed, state = detail.get("followed"), str(detail.get("state", ""))
     differs = "the endpoint does not serve what Kedge released"
     in_registry = next((said for start, said in CHANGED_IN_REGISTRY.items() if state.startswith(start)), None)
@@ -173,9 +173,9 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
             f"Changed at {detail['changed_at']}{changed_by(detail)}." if "changed_at" in detail else "",
             ""
             if "by" in detail
-            else "CloudTrail did not say by whom; its events come about 15 minutes late: look for UpdateEndpoint "
+            else "CloudTrail did not show who did it; its events come about 15 minutes late: look for UpdateEndpoint "
             "and DeleteEndpoint in its event history.",
-            "" if followed else "You are told once; Kedge looks again every hour.",
+            "" if followed else "You get this mail once; Kedge looks again every hour.",
         ),
     )
 
@@ -188,7 +188,7 @@ CHANGED_IN_REGISTRY = {
 
 
 def changed_by(detail: Detail) -> str:
-    """By whom, where that is known."""
+    """Who did it, if known."""
     return f" by {detail['by']} ({detail['call']})" if "by" in detail else ""
 
 
@@ -200,14 +200,14 @@ def canary_started(_model: str, detail: Detail) -> Message:
             going_back(detail),
             section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
             "Errors, latency and its answers are watched.",
-            section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you are told either way."),
+            section("WHAT HAPPENS NEXT", "It is promoted or goes back by itself; you get a mail either way."),
             run(detail),
         ),
     )
 
 
 def decision_overtaken(_model: str, detail: Detail) -> Message:
-    """A decision that was taken back before it was heard."""
+    """A decision that was taken back before Kedge saw it."""
     return Message(
         f"a decision about package version {version(detail)} was taken back",
         (
@@ -218,7 +218,7 @@ def decision_overtaken(_model: str, detail: Detail) -> Message:
 
 
 def capture_astray(_model: str, detail: Detail) -> Message:
-    """A release serves whose captures the monitor does not see."""
+    """A version serves, but the monitor does not see its captures."""
     config = detail.get("endpoint_config", "")
     # A config that Kedge made names its destination itself; one that a person made needs it.
     destination = (
@@ -256,7 +256,7 @@ def canary_promoted(model: str, detail: Detail) -> Message:
 
 
 def baseline_switched(model: str, detail: Detail) -> Message:
-    """A first endpoint is in service; of later releases the canary tells."""
+    """A first endpoint is in service; later releases send the canary's mail."""
     what = "It came back" if detail.get("rollback") else "It is the first"
     return Message(
         serves_now(detail),
@@ -264,8 +264,8 @@ def baseline_switched(model: str, detail: Detail) -> Message:
             came_too_late(model, detail),
             going_back(detail),
             f"Version {detail['replaces']} served before, and the endpoint {detail.get('endpoint', '')} was gone when this release "
-            "began: somebody had deleted it. It was made anew, so there was no canary to try this version against; it is judged "
-            "from now on. CloudTrail's event history tells who called DeleteEndpoint."
+            "began: somebody had deleted it. It was made anew, so this version was not tried as a canary; it is judged "
+            "from now on. CloudTrail's event history shows who called DeleteEndpoint."
             if "replaces" in detail
             else f"{what}: the endpoint {detail.get('endpoint', '')} is in service. Send requests and labels; its windows "
             "are judged from now on.",
@@ -275,7 +275,7 @@ def baseline_switched(model: str, detail: Detail) -> Message:
 
 
 def serves_now(detail: Detail) -> str:
-    """The headline of a version that serves, also where a person had taken its approval back."""
+    """The headline of a version that serves, also if a person had taken its approval back."""
     late, back = detail.get("too_late"), detail.get("rollback") or {}
     if late:
         return f"package version {version(detail)} serves, although it is {late.get('approval_status', 'not approved')}"
@@ -284,7 +284,7 @@ def serves_now(detail: Detail) -> str:
 
 
 def came_too_late(model: str, detail: Detail) -> str:
-    """What a person decided in the last minutes of the bake, and the way back."""
+    """A person's decision in the last minutes of the bake, and the way back."""
     late = detail.get("too_late")
     if not late:
         return ""
@@ -293,12 +293,12 @@ def came_too_late(model: str, detail: Detail) -> str:
     return section(
         "THE DECISION CAME TOO LATE",
         f"The version is {late.get('approval_status', 'not approved')} in the registry{by}{why}, but the endpoint had changed over already. "
-        f"Kedge does not go back by itself: that is a release of its own, which a person starts.\n{to_go_back(model, late)}",
+        f"Kedge does not go back by itself: that is a new release, which a person starts.\n{to_go_back(model, late)}",
     )
 
 
 def release_name(detail: Detail) -> str:
-    """What is under way: a release, or a roll-back from one version to another."""
+    """The running release, or the rollback from one version to another."""
     back = detail.get("rollback")
     if not back:
         return f"the release of package version {version(detail)}"
@@ -308,13 +308,13 @@ def release_name(detail: Detail) -> str:
 
 
 def going_back(detail: Detail) -> str:
-    """Who wanted the rollback, and why; nothing of a release that an approval started."""
+    """Who wanted the rollback, and why; empty for a release that an approval started."""
     back = detail.get("rollback")
     if not back:
         return ""
-    what = f"Version {back.get('to', '')} is to serve in place of version {back.get('from', '')}."
+    what = f"Version {back.get('to', '')} will serve instead of version {back.get('from', '')}."
     if back.get("from") == back.get("to"):
-        what = f"Version {back.get('to', '')} is to serve again."
+        what = f"Version {back.get('to', '')} will serve again."
     return section(
         "A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}"
     )
@@ -330,12 +330,12 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it is not to be "
+                "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it must not be "
                 "tried again, reject it there; to try it once more, reject and then approve it.",
             ),
             section(
                 "WHERE TO LOOK",
-                "CloudWatch keeps what its alarms did for weeks. There is one each for behaviour, client-errors, latency, "
+                "CloudWatch keeps the history of the alarms for weeks. There is one alarm each for behaviour, client-errors, latency, "
                 "server-errors and unwatched:\naws cloudwatch describe-alarm-history --alarm-name "
                 f"kedge-{detail['endpoint_config']}-{rung_first(detail)}"
                 if "endpoint_config" in detail
@@ -347,13 +347,13 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
 
 
 def rung_first(detail: Detail) -> str:
-    """The alarm that the reasons name first, by the last part of its name."""
+    """The last part of the name of the alarm that the reasons name first."""
     found = (re.match(r"alarm ([a-z-]+) rang", str(reason)) for reason in detail.get("reasons", []))
     return next((match[1] for match in found if match), "server-errors")
 
 
 def release_unproven(model: str, detail: Detail) -> Message:
-    """A canary saw too little to be believed."""
+    """A canary saw too little to be proved."""
     return Message(
         serves_now(detail) if detail.get("too_late") else f"{release_name(detail)} could not be proved",
         (
@@ -367,11 +367,11 @@ def release_unproven(model: str, detail: Detail) -> Message:
                     "the endpoint serves this version, and it is judged from now on. To go back: kedge rollback "
                     f'{model} --reason "why".'
                     if detail.get("serving")
-                    else "what serves now is told apart. To release this version, reject and then approve it."
+                    else "another mail says what serves now. To release this version, reject and then approve it."
                     if detail.get("overtaken")
                     else "the champion serves untouched. To try once more when there is more traffic, reject and then "
-                    "approve the package, or lower canary.minimum_requests in the model's YAML. Where no answer was "
-                    "compared, mend first what could not be read: docs/operations.md says how."
+                    "approve the package, or lower canary.minimum_requests in the model's YAML. If no answer was "
+                    "compared, first correct what could not be read: docs/operations.md says how."
                 ),
             ),
             run(detail),
@@ -380,10 +380,10 @@ def release_unproven(model: str, detail: Detail) -> Message:
 
 
 def version(detail: Detail) -> str:
-    """The package's version, told or taken from its ARN."""
+    """The package's version, given or taken from its ARN."""
     return str(detail.get("package_version") or str(detail.get("package_arn", "")).rpartition("/")[2])
 
 
 def run(detail: Detail) -> str:
-    """The execution's name, where there is one."""
+    """The execution's name, if there is one."""
     return f"Execution: {detail['run']}" if "run" in detail else ""

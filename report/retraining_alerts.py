@@ -43,15 +43,15 @@ HOLDS = {
 
 
 def retraining_started(_model: str, detail: Detail) -> Message:
-    """A challenger is on its way."""
+    """A retraining has started."""
     return Message(
         f"retraining started: {TRIGGERS.get(detail['trigger'], detail['trigger'])}",
         (
             section("WHY", bullets(detail["reasons"])),
             section(
                 "WHAT HAPPENS NEXT",
-                "Kedge trains a model. It compares it, on rows that it has not seen, with the model that serves, or with a constant "
-                "answer where none serves. You are asked to approve it only if it is better.",
+                "Kedge trains a model. It compares it, on new rows, with the model that serves, or with a constant "
+                "answer if none serves. You are asked to approve it only if it is better.",
             ),
             run(detail),
         ),
@@ -66,10 +66,10 @@ def retraining_held(model: str, detail: Detail) -> Message:
             f"a requested retraining was not started: {what}",
             (
                 section("WHY", bullets(detail["reasons"])),
-                section("WHAT HAPPENS NEXT", "Nothing by itself: the request is not kept."),
+                section("WHAT HAPPENS NEXT", "Nothing by itself: Kedge does not keep the request."),
                 section(
                     "WHAT YOU CAN DO",
-                    f"When that has ended ({command} tells), request it again:\n{retrain_command(model, detail)}",
+                    f"When that has ended ({command} shows it), request it again:\n{retrain_command(model, detail)}",
                 ),
             ),
         )
@@ -84,17 +84,17 @@ def retraining_held(model: str, detail: Detail) -> Message:
 
 
 def way_on(model: str, detail: Detail) -> str:
-    """What a person may type where Kedge holds a retraining; nothing while another execution works on the model."""
+    """The command for a person if Kedge holds a retraining; empty while another execution works on the model."""
     if detail["hold"] == "lease":
         return ""
     start = f"To start it anyway:\n{retrain_command(model, detail)}"
     if detail["hold"] != "paused":
         return start
-    return f"To end the pause (one of the YAML ends with a deployment):\nkedge pause {model} --resume\n{start}"
+    return f"To end the pause (to end one in the YAML, change it and deploy):\nkedge pause {model} --resume\n{start}"
 
 
 def data_rejected(model: str, detail: Detail) -> Message:
-    """The rows were no good."""
+    """The rows cannot be used."""
     again = (
         f"Correct the rows, then request it again:\n{retrain_command(model, detail)}"
         if requested(detail)
@@ -124,7 +124,7 @@ def gate_passed(_model: str, detail: Detail) -> Message:
 
 def gate_failed(model: str, detail: Detail) -> Message:
     """The challenger was refused."""
-    # An entry that names no champion compared the model with a constant answer.
+    # An entry without a champion compared the model with a constant answer.
     champion = detail.get("champion", "that serves")
     headline = "the challenger is not clearly better, and was refused" if champion else "the first model was refused"
     again = (
@@ -150,7 +150,7 @@ MACHINES = {"kedge-retrain": "the retraining", "kedge-release": "the release"}
 
 
 def what_runs(machine: str, detail: Detail) -> str:
-    """The machine in a word; of a rollback from which version to which."""
+    """The machine in a word; for a rollback the two versions."""
     return release_name(detail) if detail.get("rollback") else MACHINES.get(machine, "a run")
 
 
@@ -169,7 +169,7 @@ def capacity_awaited(_model: str, detail: Detail) -> Message:
             section(
                 "WHAT HAPPENS NEXT",
                 "Kedge tries again for a day, first after 5 minutes, later every hour. You get another mail if it gives up. "
-                "What serves goes on serving. Until then nothing else works on the model; to end the wait, stop the execution.",
+                "The endpoint serves as before. Until then nothing else works on the model; to end the wait, stop the execution.",
             ),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", execution_link(str(detail.get("execution", "")))),
@@ -179,11 +179,11 @@ def capacity_awaited(_model: str, detail: Detail) -> Message:
 
 
 def shortage_remedy(cause: str) -> str:
-    """What a person can do about a quota, or about instances that AWS has not; nothing where the cause is another."""
+    """What a person can do about a quota, or about missing instances; empty if the cause is another."""
     if quota := quota_in(cause):
         return (
             f"Ask for more of the quota '{quota}' at https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas "
-            "(in the model's region), or end what uses it."
+            "(in the model's region), or stop something that uses it."
         )
     if is_shortage(cause):
         return "Choose another instance type in the model's YAML and deploy, or wait until AWS has instances again."
@@ -210,16 +210,16 @@ def failed(model: str, detail: Detail) -> Message:
 
 
 RELEASE_NEXT = (
-    "Nothing by itself. The endpoint is as the release left it: kedge history tells what serves. To start the release again, "
+    "Nothing by itself. The endpoint is as the release left it: kedge history shows what serves. To start the release again, "
     "reject and then approve the package."
 )
 
 
 def retraining_next(model: str, detail: Detail) -> str:
-    """Whether a failed retraining is tried again."""
+    """Whether Kedge tries a failed retraining again."""
     if requested(detail):
         return (
-            "Nothing was released, and it is not tried again by itself. Correct the cause, then request it again:\n"
+            "Nothing was released, and Kedge does not try again by itself. Correct the cause, then request it again:\n"
             f"{retrain_command(model, detail)}"
         )
-    return "Nothing was released. Kedge tries again with the next window that still calls for it, at most retraining.attempts_maximum times."
+    return "Nothing was released. Kedge tries again with the next window that still needs it, at most retraining.attempts_maximum times."

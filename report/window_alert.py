@@ -10,7 +10,7 @@ from kedge.comparisons import counted, figures
 from kedge.instants import from_text
 from report.alert_words import Message, bullets, object_links, section
 
-# How the headline says what has become of an episode; of one that begins, the verdict is the news.
+# The beginning of the headline for each news of an episode; when one begins, the verdict itself is the news.
 NEWS = {"begins": "", "worse": "worse: ", "lasts": "still: ", "back": "again: "}
 FRESH_SHOWN = 3
 
@@ -48,7 +48,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
 
 
 def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
-    """What has become of the episode, and the verdict in a line: the loss first, then the drift."""
+    """The episode's news and the verdict in a line: the loss first, then the drift."""
     if detail["severity"] == "INSUFFICIENT_DATA":
         if detail["window"]["rows"]:
             return "too few requests: two windows in a row held too little to judge"
@@ -64,7 +64,7 @@ def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     drifted = [column["name"] for column in detail.get("columns", []) if column["severity"] in ("WARNING", "CRITICAL")]
     moved = f"{drifted[0]} drifted" if len(drifted) == 1 else f"{len(drifted)} columns drifted"
     if len(drifted) > 1 and any("importance" in column for column in detail["columns"]):
-        # Ranked by what matters: the first of them is news, the others are their number.
+        # The columns are ranked by what matters: the first is named, the others are counted.
         moved = f"{drifted[0]} and {len(drifted) - 1} more drifted"
     if not drifted:
         moved = "no column drifted" if performance.get("severity") == "CRITICAL" else "data quality is out of bounds"
@@ -78,7 +78,7 @@ def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
 
 
 def since_when(detail: Mapping[str, Any]) -> str:
-    """How long the episode has lasted, what of it is new with this window, and when people hear again."""
+    """How long the episode has lasted, what is new with this window, and when the next mail comes."""
     if "alarm_episode" not in detail:
         return ""
     episode, end = detail["alarm_episode"], from_text(detail["window"]["end"])
@@ -87,7 +87,7 @@ def since_when(detail: Mapping[str, Any]) -> str:
     if episode["news"] == "ends":
         return f"It began with {lasted}, and is over. No mail follows until the next alarm."
     began = "It begins with this window." if end == since else f"It has lasted since {lasted}."
-    back = " It seemed over, but is back in rows that had alarmed before." if episode["news"] == "back" else ""
+    back = " It seemed over, but rows that had alarmed before alarm again." if episode["news"] == "back" else ""
     new = f"New: {fresh(episode['new'])}." if episode["new"] else "There is nothing new: this is a reminder."
     again = f"The next mail comes when it becomes worse or ends, and a reminder every {counted(episode['reminder_days'], 'day')}."
     return f"{began}{back}\n{new}\n{again}"
@@ -100,7 +100,7 @@ def fresh(parts: Mapping[str, str]) -> str:
 
 
 def ago(time: timedelta) -> str:
-    """How long ago, in days or hours; nothing where it is now."""
+    """How long ago, in days or hours; empty for now."""
     hours = round(time.total_seconds() / 3600)
     if not hours:
         return ""
@@ -108,7 +108,7 @@ def ago(time: timedelta) -> str:
 
 
 def judged_metric(performance: Mapping[str, Any]) -> str:
-    """The metric whose limit is broken: what it was on the reference, what it is, and the limit; nothing where none was judged."""
+    """The metric whose limit is broken: its value on the reference, its value now, and the limit; empty if none was judged."""
     judged = [metric for metric in performance.get("metrics", []) if "limit" in metric]
     for metric in sorted(judged, key=lambda m: m["severity"] != "CRITICAL"):
         before = performance.get("reference", {}).get(metric["name"])
@@ -119,7 +119,7 @@ def judged_metric(performance: Mapping[str, Any]) -> str:
 
 
 def quality(performance: Mapping[str, Any]) -> str:
-    """What the labels say, in words."""
+    """Measured quality, in words."""
     if not performance:
         return "Not known: no labels have been joined to this window."
     reasons = "; ".join(performance["reasons"])
@@ -136,7 +136,7 @@ def quality(performance: Mapping[str, Any]) -> str:
 
 
 def estimated(performance: Mapping[str, Any]) -> str:
-    """What the answers let expect where the labels judge nothing, in a line."""
+    """Estimated quality if the labels judge nothing, in a line."""
     estimate = performance.get("estimate", {})
     if estimate.get("severity") not in ("OK", "WARNING", "CRITICAL") or not estimate["reasons"]:
         return ""
@@ -145,7 +145,7 @@ def estimated(performance: Mapping[str, Any]) -> str:
 
 
 def places(performance: Mapping[str, Any]) -> list[str]:
-    """The segments on which quality was lost against their own reference."""
+    """The segments that lost quality against their own reference."""
     return [s["reason"] for s in performance.get("segments", []) if s["severity"] == "CRITICAL"]
 
 
@@ -156,10 +156,10 @@ def unlike(performance: Mapping[str, Any]) -> list[str]:
 
 
 def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
-    """What Kedge does now without being asked."""
+    """What Kedge does next by itself."""
     if detail["severity"] == "INSUFFICIENT_DATA" and detail["window"]["rows"]:
         return (
-            "Kedge goes on judging each window, and sends no more mails about this while it lasts. Where the endpoint has little traffic, make "
+            "Kedge goes on judging each window, and sends no more mails about this while it lasts. If the endpoint has little traffic, make "
             "cadence.window_days longer or drift.minimum_rows smaller in the model's YAML."
         )
     if detail["severity"] == "INSUFFICIENT_DATA":

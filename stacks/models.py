@@ -32,7 +32,7 @@ def add_models(
     models: Sequence[ModelConfig],
     stacks: int = 1,
 ) -> None:
-    """Make so many stacks, and put each model into one of them.
+    """Make this many stacks, and put each model into one of them.
 
     A model's name alone says which: one more model moves no other, whose package group stays when it leaves a stack and could
     not be made again in the next.

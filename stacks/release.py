@@ -283,7 +283,7 @@ class Release(cdk.Stack):
         return machine
 
 
-# Nobody can tag an endpoint that exists: tags come with what is made, and `settle` takes this one away.
+# No role may tag an endpoint that exists: tags are set when it is made, and `settle` removes this one.
 NEVER_SERVED = {"StringEquals": {"aws:ResourceTag/kedge:not-served": "true"}}
 ARN_KIND = {
     "Model": "model",

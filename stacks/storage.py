@@ -1,4 +1,4 @@
-"""Where everything is kept: the data bucket, the state table, the key, and the topics that people listen to."""
+"""Where everything is kept: the data bucket, the state table, the key, and the topics for messages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Storage(cdk.Stack):
             self.alerts.add_subscription(subscriptions.EmailSubscription(alert_email))
         else:
             cdk.Annotations.of(self.alerts).add_warning_v2(
-                "kedge:nobody", "nobody is told: write alert_email into the context of cdk.json"
+                "kedge:nobody", "nobody gets a mail: write alert_email into the context of cdk.json"
             )
 
 

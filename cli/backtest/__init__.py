@@ -1,1 +1,1 @@
-"""`kedge backtest`: `question` settles what is replayed, `run` replays it, `document` and `table` show it."""
+"""`kedge backtest`: `question` decides what to replay, `run` replays it, `document` and `table` show it."""

@@ -21,16 +21,18 @@ def backtest(  # noqa: PLR0913  # an option each
     baseline_until: Annotated[str, typer.Option(help="Rows before this time are the baseline: 2016-01-31.")],
     window: Annotated[str, typer.Option(help="Length of a window: 28d, 12h, 1w, 30min.")],
     prediction: Annotated[str | None, typer.Option(help="Column with the model's answers.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the truth; it is no feature.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the truth; it is not a feature.")] = None,
     problem: Annotated[
-        ProblemOption | None, typer.Option(help="What the model predicts; else the YAML or the columns say it.")
+        ProblemOption | None,
+        typer.Option(help="What the model predicts; by default as in the YAML or from the columns."),
     ] = None,
     config: Annotated[
-        list[Path] | None, typer.Option(help="A model's YAML; more of them are held beside the first.")
+        list[Path] | None, typer.Option(help="A model's YAML; further ones are compared with the first.")
     ] = None,
     retraining_cost_usd: Annotated[float, typer.Option(help="What one retraining costs you.")] = 1.0,
     alerts_per_year: Annotated[
-        float | None, typer.Option(help="Wished number of messages about drift, for which thresholds are proposed.")
+        float | None,
+        typer.Option(help="Number of messages about drift a year that you accept; thresholds are proposed for it."),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the result as a page.")] = None,

@@ -31,7 +31,7 @@ from kedge.slices.group_counts import GroupCounts
 from kedge.slices.judgement import CountedSlices
 from kedge.slices.ruler import SliceRuler, freeze_ruler
 
-# What the windows that are open at once may hold of memory.
+# Memory limit of the windows that are open at the same time.
 OPEN_BYTES_MAX = 256 * 2**20
 
 
@@ -86,7 +86,7 @@ class Tally:
         self.sensitive = added_groups(self.sensitive, found)
 
     def estimates(self, code: int) -> WindowEstimates | None:
-        """What the answers alone let expect; None where nothing was learnt from the baseline."""
+        """The estimates from the answers alone; None if the baseline gave no estimator."""
         if self.estimator is None:
             return None
         name, config = self.question.outcome_columns[0], self.question.config
@@ -100,7 +100,7 @@ class Tally:
         return sum(self.blocks.values(), start=self.baseline.empty())
 
     def effects(self) -> dict[str, float]:
-        """By column, how many of these rows are worth one independent row."""
+        """By column, how many of these rows count as one independent row."""
         return design_effects(self.baseline, [self.blocks[code] for code in sorted(self.blocks)])
 
     def window(self, code: int) -> HistoryWindow:
@@ -122,7 +122,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Before:
-    """What the rows before the first window say: the cells, the reference quality, and what can be estimated from answers."""
+    """The facts from the rows before the first window: the cells, the reference quality, and the estimator."""
 
     baseline: Baseline
     reference: OutcomeCounts | None
@@ -145,7 +145,7 @@ def count_baseline(question: BacktestQuestion) -> Before:
 
 
 def _slice_ruler(question: BacktestQuestion, frozen: Baseline) -> SliceRuler | None:
-    """How labelled rows are grouped; None where none are labelled."""
+    """How labelled rows are grouped; None without labels."""
     if not question.outcome_columns:
         return None
     config = question.config
@@ -154,7 +154,7 @@ def _slice_ruler(question: BacktestQuestion, frozen: Baseline) -> SliceRuler | N
 
 
 def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> Estimator | None:
-    """Counts of two classes teach an estimator; for the others the first rows do."""
+    """The estimator comes from counts for two classes, from the first rows for other problems."""
     threshold = question.config.prediction.threshold
     if reference is None or isinstance(reference, BinaryCounts):
         return None if reference is None else ScoreEstimator.of(reference, threshold)

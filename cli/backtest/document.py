@@ -1,4 +1,4 @@
-"""The document that `kedge backtest` writes: DESIGN.md's JSON, with the settings side by side and what is proposed."""
+"""The document that `kedge backtest` writes: DESIGN.md's JSON, with the settings side by side and the proposed thresholds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = {"effect": (0.05, 0.1, 0.15, 0.2, 0.3, 0.5), "psi": (0.1, 0.25, 0.5, 1.0
 
 
 def document_of(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
-    """The main setting's windows and totals, then everything that puts them into proportion."""
+    """The main setting's windows and totals, then everything to compare them with."""
     main = found.replays[question.settings[0].name]
     return {
         "settings": _settings(question),

@@ -1,4 +1,4 @@
-"""A file of history cut into windows by its rows' times, read a batch at a time whatever the rows' order."""
+"""A file of history cut into windows by its rows' times, read a batch at a time, in any order of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WINDOWS_MAX = 2000
 
 @dataclass
 class TimeSurvey:
-    """What a first look at nothing but the times shows.
+    """The result of a first look at the times alone.
 
     `rows`, `first` and `last` are by window: how many rows, and the numbers of its first and last row in the files.
     """
@@ -54,7 +54,7 @@ class TimeSurvey:
 
 @dataclass(frozen=True)
 class HistoryStretch:
-    """Rows of one window that stand together in the files; `is_last` where the window has no more."""
+    """Rows of one window that stand together in the files; `is_last` if the window has no more."""
 
     code: int
     table: pa.Table
@@ -83,9 +83,9 @@ class History:
             yield stretch.table
 
     def stretches(self, columns: list[str], *, open_at_once: int) -> Iterator[HistoryStretch]:
-        """The rows of all complete windows; at most so many of them have begun and not ended at any time.
+        """The rows of all complete windows; at any time at most `open_windows` have begun and not ended.
 
-        Rows in the order of time are read once. For others the files are read as often as it takes.
+        Rows in the order of time are read once. For other orders the files are read several times.
         """
         waiting = {code for code in self.survey.rows if 0 <= code < self.windows}
         while waiting:
@@ -106,7 +106,7 @@ class History:
             yield table.filter(pa.array(times.known)), times.microseconds[times.known]
 
     def _stretches(self, columns: list[str], wanted: set[int], open_at_once: int) -> Iterator[HistoryStretch]:
-        """One reading: windows are taken up in the order in which they begin, as long as there is room."""
+        """One reading: windows start in their order, as long as there is room."""
         wanted, opened, row = set(wanted), set[int](), 0
         end = max((self.survey.last[code] for code in wanted), default=-1)
         for batch in self.files.batches(list(dict.fromkeys([*columns, self.time]))):
@@ -128,7 +128,7 @@ class History:
 
 
 def open_history(files: RowFiles, time: str, grid: WindowGrid) -> History:
-    """Survey the times; whatever keeps the rows from being cut into a baseline and windows is a sentence."""
+    """Survey the times; if rows cannot be cut into a baseline and windows, a sentence says why."""
     survey = TimeSurvey()
     for batch in files.batches([time]):
         survey.add(_times(files, time, batch), grid)
@@ -160,7 +160,7 @@ def _times(files: RowFiles, time: str, batch: pa.RecordBatch) -> RowTimes:
     if times.strange.any():
         found = ", ".join(map(repr, times.examples))
         reason = (
-            f"column {time!r} holds {found}, which is no time; write dates or times as 2016-01-31 or "
+            f"column {time!r} holds {found}, which is not a time; write dates or times as 2016-01-31 or "
             "2016-01-31T12:00:00Z, as a timestamp, or as seconds, milli-, micro- or nanoseconds since 1970"
         )
         raise UnreadableFileError(path=files.path, reason=reason)

@@ -1,4 +1,4 @@
-"""What `kedge backtest` is asked: the history, the columns, and the policies that are held side by side."""
+"""The input of `kedge backtest`: the history, the columns, and the policies to compare."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from kedge.config.model import ModelConfig
 from kedge.config.sections import Problem
 from kedge.outcomes.outcomes import infer_classes, infer_problem, read_outcomes
 
-# So many rows before the first window tell the columns' kinds.
+# This many rows before the first window show the columns' kinds.
 HEAD_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class BacktestQuestion:
-    """What is replayed: the rows in their windows, the columns that are judged, and under which policies.
+    """The replay's input: the rows in their windows, the judged columns, and the policies.
 
-    `head` are the first rows before the first window, of the columns that say how right the model was.
+    `head` are the first rows before the first window, of the columns that show how right the model was.
     """
 
     asked: BacktestOptions
@@ -52,7 +52,7 @@ class BacktestQuestion:
 
     @property
     def outcome_columns(self) -> list[str]:
-        """Columns that say how right the model was; none where answers or labels are not there."""
+        """Columns that show how right the model was; none without answers or labels."""
         if self.prediction is None or self.asked.label is None:
             return []
         costs = [self.config.performance.cost_column] if self.config.performance.cost_column else []
@@ -72,7 +72,7 @@ class BacktestQuestion:
 
 
 def ask(asked: BacktestOptions, files: RowFiles) -> BacktestQuestion:
-    """Settle what is replayed; whatever does not fit is a sentence."""
+    """Decide what to replay; if something does not fit, a sentence says so."""
     grid = grid_of(asked)
     models = [model_of(path, asked) for path in asked.configs]
     require_columns(asked.apart, files)
@@ -159,8 +159,8 @@ def _problem(
         raise UnreadableFileError(path=path, reason=too_many_classes(most))
     if classes is None or (problem != "regression" and len(classes) < 2):
         raise BadInputError(
-            f"which class {asked.label!r} means by its values is not clear; name them under labels.classes in a YAML "
-            "(--config), the one that is predicted last"
+            f"it is not clear which value of {asked.label!r} is the positive class; name the classes under labels.classes in a YAML "
+            "(--config), the positive one last"
         )
     return problem, classes or ("0", "1")
 
@@ -183,9 +183,7 @@ def _notes(schema: InferredSchema, history: History, asked: BacktestOptions, ans
             f"{end[1]:%Y-%m-%d %H:%M}"
         )
     if asked.label is None:
-        notes.append(
-            "no --label: quality is not measured, and a retraining counts every row as one it could learn from"
-        )
+        notes.append("no --label: quality is not measured, and every row counts as a row that a retraining could use")
     elif answer is None:
         notes.append("no --prediction: quality is not measured")
     return notes

@@ -23,7 +23,7 @@ from kedge.quality.window import QualityReference, WindowQuality, judge_quality
 
 @dataclass(frozen=True)
 class Backtest:
-    """What was found: each setting's replay by its name, and what proposals of thresholds rest on."""
+    """The results: each setting's replay by its name, and the basis for proposed thresholds."""
 
     baseline: Baseline
     reference: OutcomeCounts | None

@@ -1,4 +1,4 @@
-"""What came before each window of a history, where a policy judges drift against that and not the training data."""
+"""The rows before each window of a history, for policies that compare drift with them and not with the training data."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Seasons = dict[tuple[str, int], dict[BaselineSource, Profile]]
 
 
 def count_seasons(question: BacktestQuestion, baseline: Baseline) -> Seasons:
-    """By setting and window, the rows of each span that the setting asks for; the files are read once for all of them.
+    """By setting and window, the rows of each span that the setting needs; the files are read once for all of them.
 
-    Without a setting that asks, nothing is read.
+    If no setting needs any, nothing is read.
     """
     wanted, found = _wanted(question), Seasons()
     names = [column.name for column in question.columns]

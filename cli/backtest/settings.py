@@ -1,4 +1,4 @@
-"""The policies that a backtest holds side by side: the shipped ones, and those of YAML files."""
+"""The policies that a backtest compares: the shipped ones, and those of YAML files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Setting:
 
 
 def model_of(path: Path, asked: BacktestOptions) -> ModelConfig:
-    """One YAML, held against the options."""
+    """One YAML, checked against the options."""
     model = read_model(path)
     if asked.problem and asked.problem != model.problem:
         raise BadInputError(f"{path} says {model.problem}, and --problem {asked.problem}: one of them is wrong")
@@ -84,7 +84,7 @@ def _made_up(
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     watched = tuple(features) or (Feature(name="none", kind="categorical", watched=False),)
-    # Whoever has the rows before them may read their values.
+    # A person who has the rows may read their values.
     watched = tuple(feature.model_copy(update={"sensitive": False}) for feature in watched)
     return ModelConfig(
         model=name,
@@ -97,14 +97,14 @@ def _made_up(
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The files' names, whole paths where two share one."""
+    """The files' names, or whole paths if two share a name."""
     stems = [path.stem for path in paths]
     taken = {*SHIPPED, *(stem for stem in stems if stems.count(stem) > 1)}
     return [str(path) if path.stem in taken else path.stem for path in paths]
 
 
 def _same_model(first: Path, one: ModelConfig, second: Path, other: ModelConfig) -> None:
-    """A backtest compares policies: what the model is must be the same in all YAML files."""
+    """A backtest compares policies: the model itself must be the same in all YAML files."""
     facts = _model_facts(other)
     for name, fact in _model_facts(one).items():
         if fact != facts[name]:

@@ -31,11 +31,11 @@ def print_backtest(document: dict[str, Any]) -> None:
 
 
 def proposal_sentences(proposal: dict[str, Any]) -> list[str]:
-    """What is proposed, in words."""
+    """The proposal, in words."""
     wished = f"for {proposal['alerts_per_year']:g} a year of messages about drift where quality holds"
     return [
         f"{wished}, {proposal['alerts_allowed']} in this history: {found['field']}: {found['threshold']:g} under "
-        f"drift.rule: {found['rule']} tells of drift {_counted(found['messages'], 'time')} where nothing is known to be lost; it "
+        f"drift.rule: {found['rule']} gives {_counted(found['messages'], 'message')} about drift without a known loss; it "
         f"alerts in {_counted(found['drift_alerts'], 'window')}, "
         f"{found['drift_false_alerts']} of them known to have lost nothing, and misses "
         f"{_counted(found['drift_missed_losses'], 'lost window')}"
@@ -86,13 +86,13 @@ def _windows(document: dict[str, Any]) -> Table:
 
 
 def _alert(window: dict[str, Any]) -> str:
-    """Whether it alarms, and what people would have been told with it."""
+    """Whether it alarms, and the message that people would have got."""
     told = window.get("told", "")
     return f"alert, {told}" if window["alert"] and told else "alert" if window["alert"] else told
 
 
 def _quality(window: dict[str, Any]) -> str:
-    """What the labels say, else what the answers let expect."""
+    """The measured verdict, else the estimated one."""
     estimated = window.get("performance", {}).get("estimate", {}).get("severity")
     if window["loss"] is None and estimated in ("OK", "WARNING", "CRITICAL"):
         return f"[dim]estimated[/] {_coloured(estimated)}"

@@ -1,1 +1,1 @@
-"""`kedge check`: `question` settles what is compared, `judge` compares it, `table` shows it."""
+"""`kedge check`: `question` decides what to compare, `judge` compares it, `table` shows it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CheckFailsOn(StrEnum):
-    """From which severity on the exit code is 1."""
+    """The severity from which the exit code is 1."""
 
     WARNING = "warning"
     CRITICAL = "critical"
@@ -44,15 +44,16 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON.")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write the report as a page.")] = None,
     prediction: Annotated[str | None, typer.Option(help="Column with the model's answers.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the truth; it is no feature.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the truth; it is not a feature.")] = None,
     problem: Annotated[
-        ProblemOption | None, typer.Option(help="What the model predicts; else the YAML or the columns say it.")
+        ProblemOption | None,
+        typer.Option(help="What the model predicts; by default as in the YAML or from the columns."),
     ] = None,
     importance: Annotated[
         Path | None, typer.Option(help="JSON object of numbers by column: the reasons lead with what matters.")
     ] = None,
     fail_on: Annotated[
-        CheckFailsOn, typer.Option(help="Severity from which on the exit code is 1.")
+        CheckFailsOn, typer.Option(help="Severity from which the exit code is 1.")
     ] = CheckFailsOn.CRITICAL,
 ) -> None:
     """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""

@@ -34,7 +34,7 @@ def file_notes(report: DriftReport, window: str) -> list[str]:
     for column in report.columns:
         name = column.column.name
         if column.missing_fraction == 1:
-            notes.append(f"{window}: column {name!r} has no value in any row; mend what writes the file")
+            notes.append(f"{window}: column {name!r} has no value in any row; correct the program that writes the file")
         elif column.unseen_fraction == 1:
             notes.append(
                 f"{window}: column {name!r} has no level that the baseline knows; check how its values are spelt, or "

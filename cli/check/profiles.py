@@ -20,15 +20,15 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_batches
 from kedge.profile.freezing import freeze_baseline_streaming
 
-# Up to so many rows of baseline every different value has a cell of its own, and the KS statistic is exact. Of longer
-# ones it is where a column has up to half as many different values as there may be edges; otherwise a part in
-# some ten thousand may be missing.
+# Up to this many rows of baseline every different value has a cell of its own, and the KS statistic is exact. For longer
+# ones it is exact if a column has at most half as many different values as there may be edges; otherwise about
+# a ten-thousandth may be missing.
 EXACT_ROWS, MAXIMUM_EDGES = 50_000, 4_000
 
 
 @dataclass(frozen=True)
 class CountedSides:
-    """Both sides, how many rows of the window are worth one independent row, by column, and what rows are sorted by."""
+    """Both sides, how many rows of the window count as one independent row, by column, and the columns that rows are sorted by."""
 
     baseline: Baseline
     window: Profile

@@ -21,7 +21,7 @@ from kedge.outcomes.outcomes import OutcomeFaults, read_outcomes
 from kedge.profile.baseline import Baseline
 from kedge.quality.window import LabelledOutcomes, QualityEvidence, QualityReference, WindowQuality, judge_quality
 
-# Counts of two classes are enough for an estimator; the others learn from so many rows, which stay in memory.
+# Counts of two classes are enough for an estimator; the others learn from this many rows, which stay in memory.
 ROWS_LEARNT_FROM = 1_000_000
 _NO_TIME = datetime.fromtimestamp(0, UTC)
 

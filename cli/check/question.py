@@ -23,7 +23,7 @@ from kedge.config.sections import Endpoint, Prediction, Problem
 from kedge.drift.importance import LARGEST_BYTES, parse_importance
 from kedge.errors import UnreadableImportanceError
 
-# So many rows tell a column's kind; a column without a value among them is read on.
+# This many rows show a column's kind; for a column without a value among them more rows are read.
 HEAD_ROWS = 100_000
 
 
@@ -41,7 +41,7 @@ class CheckOptions:
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """The columns that are no features."""
+        """The columns that are not features."""
         return tuple(name for name in (self.prediction, self.label) if name)
 
 
@@ -164,7 +164,7 @@ def _made_up(baseline: str, schema: InferredSchema, prediction: str | None) -> M
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in schema.features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.
     features = schema.features or infer_schema({"none": pa.array(["a"])}, apart=set()).features
-    # Whoever has the rows before them may read their values.
+    # A person who has the rows may read their values.
     features = tuple(feature.model_copy(update={"sensitive": False}) for feature in features)
     return ModelConfig(
         model=name, endpoint=Endpoint(name=name), features=features, prediction=Prediction(name=prediction or free)

@@ -1,4 +1,4 @@
-"""Consecutive stretches of a file's rows counted coarsely, for what their differences say of how far rows repeat each other."""
+"""Consecutive stretches of a file's rows counted coarsely: their differences show how far rows repeat each other."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.design_effect import BLOCKS, design_effects
 from kedge.profile.row_order import RowOrder
 
-# Rows that are enough for the estimate: of longer files every so many-th row is looked at.
+# This many rows are enough for the estimate: in longer files only every n-th row is used.
 STRETCHED_ROWS = 25_000
 # Rows of a stretch whose order is looked at.
 _LOOKED_AT = 64
 # Levels beyond these share one cell: stretches have few rows of each.
 _LEVELS = 50
-# Of a column that rows are sorted by, whole stretches are alike; of a flag that is rarely set and stands last, they are not.
+# If rows are sorted by a column, whole stretches are alike; for a flag that is rarely set and comes last, they are not.
 _SORTED_EFFECT = 4.0
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """How many rows are worth one independent row, by column, and the columns that the rows are sorted by."""
+    """How many rows count as one independent row, by column, and the columns that the rows are sorted by."""
 
     design_effects: dict[str, float]
     sorted_by: tuple[str, ...] = ()

@@ -61,7 +61,7 @@ def _fault_of_window(column: Column, was: ColumnCounts, found: ColumnCounts, bas
         )
     share = 1 - was.missing / was.rows
     return (
-        f"column {column.name!r} has no value in any row, where {baseline} has one in {share:.1%} of them; mend what writes "
+        f"column {column.name!r} has no value in any row, where {baseline} has one in {share:.1%} of them; correct the program that writes "
         f"the file, {_LEAVE_OUT}"
     )
 

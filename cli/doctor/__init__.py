@@ -20,7 +20,7 @@ def examine(deployment: Deployment, models: Path, *, only: Collection[str] = ())
     """Make every check, or only those of these names; `models` is the folder of the YAML files.
 
     A check that AWS refuses to answer is a finding of its own, and does not stop the others. Without valid credentials
-    there is but the first finding.
+    there is only the first finding.
     """
     from cli.doctor.checks.installation import Installation
     from cli.doctor.every_check import CHECKS
@@ -48,5 +48,5 @@ def _looked(check: Check, installation: Installation) -> Iterator[Finding]:
     except (ClientError, BotoCoreError) as error:
         yield could_not_look(error)
     except RefusedError as error:
-        # Its sentence says where it looked, and what to do.
+        # The error's sentence says where it looked, and what to do.
         yield unknown("Kedge", str(error), "see the checks above, or name the right --models, --region and AWS_PROFILE")

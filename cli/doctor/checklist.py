@@ -1,4 +1,4 @@
-"""The findings as a person reads them: what is well in one line a check, what is not with its cause and its remedy."""
+"""The findings for a person: one line for each check that is well, cause and remedy for each fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.doctor.findings import Finding, Verdict
 COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "red", Verdict.UNKNOWN: "magenta"}
 INDENT = " " * 9
 WIDTH_MAX = 120
-# What is well there is told of each, not counted: it says when something last happened.
+# These checks name each good finding instead of a count: it shows when something last happened.
 TOLD_EACH = ("models",)
 
 

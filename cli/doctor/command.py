@@ -17,7 +17,7 @@ from cli.refusals import in_a_sentence
 
 
 class DoctorFailsOn(StrEnum):
-    """From which verdict on the exit code is 1."""
+    """The verdict from which the exit code is 1."""
 
     WARNING = "warning"
     FAILED = "failed"
@@ -28,7 +28,7 @@ def doctor(
         bool, typer.Option("--json", help="Print every finding: check, subject, verdict, reason, remedy.")
     ] = False,
     fail_on: Annotated[
-        DoctorFailsOn, typer.Option(help="From which verdict on the exit code is 1.")
+        DoctorFailsOn, typer.Option(help="The verdict from which the exit code is 1.")
     ] = DoctorFailsOn.FAILED,
     models: Annotated[Path, typer.Option(help="Folder with a YAML per model.", show_default="models")] = MODELS,
     profile: Annotated[
@@ -37,7 +37,7 @@ def doctor(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Check the deployed Kedge, and say how to mend what is wrong: the first thing to run after a deployment.
+    """Check the deployed Kedge, and say how to correct each fault. Run it first after a deployment.
 
     Exit code 0: nothing failed; 1: something failed; 2: nothing failed, but a check could not look
     (a permission is missing, or nothing is deployed here).

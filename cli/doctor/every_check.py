@@ -1,4 +1,4 @@
-"""Every check, in the order in which a person mends: what comes first is often the cause of what comes later."""
+"""Every check, in the order in which a person corrects faults: an early one is often the cause of a later one."""
 
 from __future__ import annotations
 

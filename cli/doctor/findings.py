@@ -1,4 +1,4 @@
-"""What a check says of one thing that it looked at."""
+"""A check's finding about one thing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How one thing is; `unknown` is not ok: the check could not look."""
+    """The state of one thing; `unknown` is not ok: the check could not look."""
 
     OK = "ok"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""What AWS refused to tell, as a finding: which permission is needed."""
+"""An answer that AWS refused, as a finding: the missing permission."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ACTION = re.compile(r"perform:? ([\w-]+:\w+)")
 
 
 def could_not_look(error: ClientError | BotoCoreError) -> Finding:
-    """Name the permission where one is missing, else repeat what AWS said."""
+    """Name the missing permission, else repeat AWS's message."""
     if not isinstance(error, ClientError):
         return unknown("AWS", f"AWS could not be reached: {error}", "look at the network, the region and the profile")
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if code not in DENIED:
-        return unknown(error.operation_name, f"AWS answered {code}: {message}", "mend that, and look again")
+        return unknown(error.operation_name, f"AWS answered {code}: {message}", "correct that, and look again")
     told = _ACTION.search(message)
     action = told[1] if told else error.operation_name
     return unknown(action, f"you may not call {action}", f"let an administrator allow you {action}, and look again")

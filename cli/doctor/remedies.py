@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def restore(stack: str) -> str:
-    """Make a stack's resources again what its template says; a plain deployment sees no change, and does nothing."""
+    """Restore a stack's resources as in its template; a plain deployment sees no change, and does nothing."""
     change = f"--stack-name {stack} --change-set-name restore"
     return (
         f"aws cloudformation create-change-set {change} --use-previous-template --deployment-mode REVERT_DRIFT "

@@ -1,4 +1,4 @@
-"""The text of a new model's YAML: what is known of it, and in comments what a person must look at."""
+"""The text of a new model's YAML: the known facts, and comments where a person must look."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
 
 @dataclass(frozen=True)
 class ModelDraft:
-    """What is known of a model that is to be watched."""
+    """The known facts about a model to watch."""
 
     name: str
     features: tuple[Feature, ...]
@@ -29,7 +29,7 @@ class ModelDraft:
     notes: tuple[str, ...] = ()
 
     def to_yaml(self, *, source: str) -> str:
-        """Write it down; what the configuration would refuse is refused here, with the same words."""
+        """Write it as YAML; refuse what the configuration would refuse, with the same words."""
         lines = [f"model: {_scalar(self.name)}", f"problem: {self.problem}", "endpoint:"]
         lines += [f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items()]
         if self.prediction:
@@ -57,7 +57,7 @@ def endpoint_name(wanted: str) -> str:
 def _cut(wanted: str, characters: int) -> str:
     name = re.sub("[^a-zA-Z0-9]+", "-", wanted).strip("-")[:characters].strip("-")
     if not name:
-        raise BadInputError(f"no name can be made of {wanted!r}; say one with --name")
+        raise BadInputError(f"{wanted!r} gives no valid name; name one with --name")
     return name
 
 

@@ -43,7 +43,7 @@ def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | No
     }
     notes = [f"inferred from {len(rows)} captured requests: check the kinds"]
     if names is None:
-        notes.append("the payload has no names, so these say the place")
+        notes.append("the payload has no names, so these show the position")
         names = [f"feature_{place}" for place in range(len(columns))]
     return ModelDraft(
         name=model_name(name or endpoint),
@@ -76,7 +76,7 @@ def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
 def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
     """The rows' names where they have some, and a column of text per place or name."""
     if not rows:
-        raise BadInputError(f"below {uri} is no captured request that is CSV or JSON; {REMEDY}")
+        raise BadInputError(f"there is no captured request in CSV or JSON below {uri}; {REMEDY}")
     first = rows[0]
     alike = [row for row in rows if type(row) is type(first) and len(row) == len(first)]
     if not isinstance(first, dict | list) or len(alike) < len(rows):

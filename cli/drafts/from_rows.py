@@ -24,7 +24,7 @@ _INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"
 def draft_from_rows(
     data: Path, *, label: str | None, apart: set[str], endpoint: str | None, name: str | None
 ) -> ModelDraft:
-    """Read the columns' names, kinds and types; identifiers and times are left out and told."""
+    """Read the columns' names, kinds and types; identifiers and times are left out, and a note says so."""
     rows = open_rows(data)
     for column in sorted({*apart, *([label] if label else [])} - {*rows.schema.names}):
         raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(rows.schema.names)}")
@@ -60,7 +60,7 @@ def draft_from_rows(
 
 
 def _typed(feature: Feature, values: Any) -> Feature:
-    """The feature with whole numbers declared, where there is nothing but those: missing ones make them floats in pandas."""
+    """The feature declared as whole numbers if it holds nothing else: missing values make them floats in pandas."""
     array = plain_array(values)
     if feature.kind != "numeric" or feature.dtype is not None:
         return feature
@@ -75,7 +75,7 @@ def _problem(values: Any) -> tuple[Problem, tuple[str, ...]]:
     words = sorted(word for word in pc.unique(cast_text(plain_array(values))).to_pylist() if word is not None)
     if len(words) < 2:
         raise BadInputError(
-            f"the label has {len(words)} different values, so there is nothing to learn; is it the right column?"
+            f"the label has {len(words)} different values, so a model cannot learn from it; is it the right column?"
         )
     if len(words) == 2:
         lowered = {word.lower().removesuffix(".0") for word in words}

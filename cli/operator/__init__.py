@@ -1,1 +1,1 @@
-"""An operator's day on the deployed Kedge: what happened, and a person's word in it."""
+"""An operator's commands on the deployed Kedge: what happened, and a person's decisions."""

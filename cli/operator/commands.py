@@ -1,4 +1,4 @@
-"""An operator's day: what happened to a model, and a person's word in it (retrain, pause, go back)."""
+"""An operator's commands: what happened to a model, and a person's decisions (retrain, pause, go back)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def retrain(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Start a retraining now; a person's wish is not held by cooldown, budget or pause."""
+    """Start a retraining now; cooldown, budget and pause do not hold a person's request."""
     with in_a_sentence("retrain"):
         from cli.operator.operations import ask_for_retraining
 
@@ -64,9 +64,9 @@ def retrain(
             again = f"kedge retrain {model}{' --initial' if initial else ''} --reason {shlex.quote(reason)}"
             raise BadInputError(
                 f"not started: {'; '.join(answer['reasons'][1:]) or answer['reasons'][0]}. The request is not kept: when that "
-                f"has ended (`kedge history {model}` tells), type it again: {again}"
+                f"has ended (`kedge history {model}` shows it), type it again: {again}"
             )
-    typer.echo(f"started {answer['run']}; `kedge history {model}` tells how it goes")
+    typer.echo(f"started {answer['run']}; `kedge history {model}` shows how it goes")
 
 
 def pause(
@@ -88,7 +88,7 @@ def pause(
             told = f"{model} retrains again; it was paused: {before}" if before else f"{model} was not paused"
         else:
             pause_retraining(deployment, model, reason)
-            told = f"{model} is not retrained by itself until `kedge pause {model} --resume`"
+            told = f"Kedge starts no retraining of {model} until `kedge pause {model} --resume`"
     typer.echo(told)
 
 
@@ -101,13 +101,13 @@ def rollback(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Release an earlier, still approved package again: as a canary, verified, like every release."""
+    """Release an earlier, still approved package again: as a canary, like every release."""
     with in_a_sentence("rollback"):
         from cli.operator.operations import go_back
 
         gone = go_back(_deployment(region, endpoint_url), model, reason, version=to)
     how = "again" if gone.version == gone.champion_version else f"in place of version {gone.champion_version}"
-    typer.echo(f"{gone.run} releases version {gone.version} {how}; `kedge history {model}` tells how it goes")
+    typer.echo(f"{gone.run} releases version {gone.version} {how}; `kedge history {model}` shows how it goes")
     if gone.is_back:
         typer.echo(
             f"so that version {gone.champion_version} is not tried again, reject it in the registry once it no longer serves"
@@ -118,21 +118,21 @@ def rollback(
 FOUND = {
     "agreed": "the endpoint serves the champion; nothing was left to do",
     "not deployed": "no package serves yet",
-    "changing": "the endpoint is being changed; it is settled when that has ended",
-    "CHANGING": "the endpoint is being changed; it is settled when that has ended",
+    "changing": "the endpoint is being changed; Kedge settles it after that",
+    "CHANGING": "the endpoint is being changed; Kedge settles it after that",
     "UNKNOWN_MODEL": "no deployed YAML describes a model of this name",
 }
 
 
 def reconcile(model: Model, endpoint_url: EndpointUrl = None, region: Region = None) -> None:
-    """Bring a model in order now: what serves, the champion, alarms, messages and waiting releases agree again."""
+    """Settle a model now: endpoint, champion, alarms, messages and waiting releases agree again."""
     with in_a_sentence("reconcile"):
         from cli.operator.operations import settle_now
 
         answer = settle_now(_deployment(region, endpoint_url), model)
         if answer["verdict"] == "UNKNOWN_MODEL":
             raise BadInputError(f"{FOUND['UNKNOWN_MODEL']}: {model!r}; is it spelt as in models/?")
-    found = f"{answer['holder']} works on it; it settles the model at its end" if "holder" in answer else ""
+    found = f"{answer['holder']} works on it, and settles the model at its end" if "holder" in answer else ""
     said = found or FOUND.get(answer["verdict"]) or "; ".join(answer.get("reasons", [])) or answer["verdict"]
     typer.echo(f"{model}: {said}")
 

@@ -1,4 +1,4 @@
-"""Kedge as it is deployed in an AWS account: found through CloudFormation, and called as whoever types the command."""
+"""Kedge as it is deployed in an AWS account: found through CloudFormation, and called with the user's own rights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NotDeployedError(RefusedError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who types, and what time it is where they are heard."""
+    """The user, and the account's time."""
 
     name: str
     time: datetime
@@ -43,7 +43,7 @@ class Caller:
 
 
 class Deployment:
-    """The clients, and the physical names of what the stacks made."""
+    """The clients, and the physical names of the stacks' resources."""
 
     def __init__(self, *, region: str | None, endpoint_url: str | None, profile: str | None = None) -> None:
         url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
@@ -60,12 +60,12 @@ class Deployment:
 
     @cached_property
     def caller(self) -> Caller:
-        """Who types. The time is the service's own, not this machine's: the offline account has its own years."""
+        """The user. The time is the service's own, not this machine's: the offline account has its own years."""
         return self._identify()
 
     @property
     def now(self) -> datetime:
-        """What time it is there at this moment, for commands that go on for hours."""
+        """The account's time at this moment, for commands that run for hours."""
         return self._identify().time
 
     def _identify(self) -> Caller:
@@ -100,7 +100,7 @@ class Deployment:
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
 
     def find(self, stack: str, kind: str, name: str) -> str:
-        """The physical name of what a stack made under this name."""
+        """The physical name of a stack's resource."""
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
         for found in self.resources(stack):
@@ -109,7 +109,7 @@ class Deployment:
         raise NotDeployedError(what=f"{name} of stack {stack}", region=self.region)
 
     def resources(self, stack: str) -> Iterator[dict[str, Any]]:
-        """What a stack made, as CloudFormation lists it."""
+        """A stack's resources, as CloudFormation lists them."""
         try:
             for page in self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
                 yield from page["StackResourceSummaries"]
@@ -121,5 +121,5 @@ class Deployment:
 
     @property
     def region(self) -> str:
-        """The region that is spoken to."""
+        """The region of the clients."""
         return str(self._session.region_name)

@@ -1,4 +1,4 @@
-"""What an operator's commands do to the deployed system, through the same adapters as its functions."""
+"""The effects of an operator's commands on the deployed system, through the same adapters as its functions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
         "model": model,
         "time": to_text(caller.time),
         "trigger": "initial" if initial else "manual",
-        "reason": f"{reason} (asked for by {caller.name})",
+        "reason": f"{reason} (requested by {caller.name})",
     }
     return _call(deployment, deployment.decide_function, event)
 
@@ -56,19 +56,19 @@ def _has_champion(deployment: Deployment, model: str) -> bool:
     try:
         return champions.load(deployment.client("dynamodb"), deployment.table, model) is not None
     except ClientError as error:
-        # Who may not look may still ask.
+        # A user who may not look may still ask.
         if error.response["Error"]["Code"] == "AccessDeniedException":
             return True
         raise
 
 
 def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) -> None:
-    """Refuse what would fail minutes later, and ring an alarm: a first training without rows."""
+    """Refuse a first training without rows: it would fail minutes later, and ring an alarm."""
     key = layout.initial_key(model)
     try:
         deployment.client("s3").head_object(Bucket=deployment.bucket, Key=key)
     except ClientError as error:
-        # Who may not look (403) may still ask; the function looks for itself.
+        # A user who may not look (403) may still ask; the function looks itself.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
             raise BadInputError(
                 f"{model} has nothing to learn from: {unless_serving}s3://{deployment.bucket}/{key} is not there; is the "
@@ -90,7 +90,7 @@ def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[
 
 
 def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
-    """Leave the pause where every decision looks for it, and write it down."""
+    """Save the pause where every decision looks for it, and write it into the timeline."""
     _champion(deployment, model)
     caller, dynamodb = deployment.caller, deployment.client("dynamodb")
     pauses.save(dynamodb, deployment.table, model, reason=f"{reason} ({caller.name})", by=caller.name, now=caller.time)
@@ -98,7 +98,7 @@ def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
 
 
 def resume_retraining(deployment: Deployment, model: str) -> str | None:
-    """Take the pause away and write that down; why there was one, or None."""
+    """Remove the pause and write that down; return its reason, or None without a pause."""
     before = pauses.remove(deployment.client("dynamodb"), deployment.table, model)
     if before is not None:
         _record(deployment, model, "resumed", {"by": deployment.caller.name, "reason": f"it was paused: {before}"})
@@ -113,7 +113,7 @@ def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
     """Start the release of an approved package again: under the lease, written down, and named after its cause."""
     _champion(deployment, model)
-    # What was left undone is settled first: a release begins with the truth, and may change who the champion is.
+    # Unfinished work is settled first: a release needs the true state, and may change the champion.
     serves = settle_now(deployment, model)["verdict"] == "agreed"
     champion = _champion(deployment, model)
     package = _earlier_package(deployment, model, champion, version, serves=serves)
@@ -123,7 +123,7 @@ def go_back(deployment: Deployment, model: str, reason: str, *, version: str | N
     holder = executions.execution_arn(machine, run)
     _take_lease(deployment, model, holder, caller)
     _write_down(deployment, model, package, caller, run, reason)
-    # Every message of the release tells that it is a rollback, from where to where, and who wanted it why.
+    # Every message of the release says that it is a rollback, its two versions, who wanted it and why.
     back = {"from": champion.package_version, "to": package.version, "by": caller.name, "reason": reason}
     request = {"model": model, "run": run, "time": to_text(caller.time), "package_arn": package.arn, "rollback": back}
     executions.start(stepfunctions, machine, name=run, request=request)
@@ -161,13 +161,13 @@ def _earlier_package(
     if package.approval_status != "Approved":
         raise BadInputError(
             f"version {package.version} of {model} is {package.approval_status} in the registry; "
-            f"approve it there, and it is released by that alone{_others(deployment, champion, but=but)}"
+            f"approve it there, and that alone releases it{_others(deployment, champion, but=but)}"
         )
     return package
 
 
 def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
-    """The versions that can be gone back to, as the end of a refusal; nothing where the registry may not be listed."""
+    """The versions to go back to, as the end of a refusal; empty if the registry may not be listed."""
     try:
         group = champion.package_arn.split("/")[-2]
         approved = model_registry.list_versions(deployment.client("sagemaker"), group, "Approved")
@@ -177,11 +177,11 @@ def _others(deployment: Deployment, champion: Champion, *, but: str) -> str:
     shown = ", ".join(versions[:OTHERS_SHOWN]) + (
         f" and {len(versions) - OTHERS_SHOWN} older" * (len(versions) > OTHERS_SHOWN)
     )
-    return f"; approved, and so to be had again: {shown}" if versions else "; no other version is approved"
+    return f"; approved versions: {shown}" if versions else "; no other version is approved"
 
 
 def _free_run(deployment: Deployment, package: Package, champion: Champion) -> str:
-    """A name that says what replaces what, so that two operators start one release; the next one after an end."""
+    """A name with both versions, so that two operators start one release; after its end the next name."""
     stepfunctions, attempt = deployment.client("stepfunctions"), 0
     while True:
         cause = f"{package.arn}#{champion.endpoint_config}#{attempt}"
@@ -202,7 +202,7 @@ def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller)
         )
     except LeaseHeldError as error:
         raise BadInputError(
-            f"{model} is being worked on by {error.holder}; try again when that has ended, or end it with "
+            f"{error.holder} works on {model}; try again when that has ended, or end it with "
             f"`aws stepfunctions stop-execution --execution-arn {error.holder}`"
         ) from error
 

@@ -1,4 +1,4 @@
-"""A model's timeline in the terminal: a line an entry, with what a person asks of its kind first."""
+"""A model's timeline in the terminal: one line per entry, the most important facts first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLOURS = {
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
-# Before the reasons and behind them, in this order; what an entry lacks is left out.
+# Facts before and after the reasons, in this order; missing ones are left out.
 _FIRST, _LAST = ("severity", "subject", "hold", "package_version", "traffic"), ("by", "run")
 REASONS_SHOWN = 2
 
@@ -47,7 +47,7 @@ def in_words(entry: dict[str, Any]) -> str:
     if entry["kind"] == "baseline_switched":
         return "; ".join([f"version {detail.get('package_version', '')} serves", *_facts(detail, ("run",))])
     if entry["kind"] == "package_registered":
-        # Why it passed stands with the gate, a line above.
+        # The line above, from the gate, says why it passed.
         (package,) = _facts(detail, ("package_version",)) or ("the package",)
         return "; ".join([f"{package} waits for a person's decision", *_facts(detail, ("run",))])
     reasons = deciding_reasons(detail) or ([str(detail["reason"])] if detail.get("reason") else [])

@@ -32,13 +32,19 @@ def fault_of(source: RowSource, error: Exception, columns: list[str], *, is_parq
     if start.startswith(PARQUET_MAGIC):
         return "this is Parquet under another name; rename it to .parquet"
     if source.name.lower().endswith(".gz"):
-        if not start.startswith(_GZIP):
-            return "this is not compressed; take .gz off its name"
-        if _CUT_GZIP.search(str(error)):
-            return f"the compressed file is cut short or damaged; copy or write it again ({first_line(error)})"
-    elif start.startswith(_UTF16) or b"\0" in start:
-        return "this is no text in UTF-8 (UTF-16, or no text at all); save it in UTF-8"
+        return _gzip_fault(start, error) or _text_fault(error, columns)
+    if start.startswith(_UTF16) or b"\0" in start:
+        return "this is not text in UTF-8 (perhaps UTF-16, or not text at all); save it in UTF-8"
     return _text_fault(error, columns)
+
+
+def _gzip_fault(start: bytes, error: Exception) -> str:
+    """What is wrong with the compression; empty if it is in order."""
+    if not start.startswith(_GZIP):
+        return "this is not compressed; take .gz off its name"
+    if _CUT_GZIP.search(str(error)):
+        return f"the compressed file is cut short or damaged; copy or write it again ({first_line(error)})"
+    return ""
 
 
 def _text_fault(error: Exception, columns: list[str]) -> str:
@@ -62,7 +68,7 @@ def _parquet_fault(start: bytes, error: Exception) -> str:
         return "the Parquet file is encrypted; write it without Parquet's own encryption"
     if start.startswith(PARQUET_MAGIC):
         return f"the Parquet file is cut short or damaged; copy or write it again ({first_line(error)})"
-    return "this is not Parquet; rename it after what it is (.csv), or write it again"
+    return "this is not Parquet; give it the right ending (.csv), or write it again"
 
 
 def first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Rows of Parquet, CSV and JSON lines, from files, folders and S3: a batch at a time and only the columns asked for."""
+"""Rows of Parquet, CSV and JSON lines, from files, folders and S3: a batch at a time and only the requested columns."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RowFiles:
         return self._joined(columns, _first(self.batches(columns), rows))
 
     def kept(self, rows: int) -> RowFiles:
-        """The same rows, held in memory if there are no more than these: whoever reads them again reads no file."""
+        """The same rows, held in memory if there are no more than these: a second reading needs no file."""
         if (self.total_rows or 0) > rows:
             return self
         found, seen = [], 0

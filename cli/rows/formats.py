@@ -1,4 +1,4 @@
-"""Parquet, CSV and JSON lines as batches of rows, only the columns asked for and never a whole file at once."""
+"""Parquet, CSV and JSON lines as batches of rows, only the requested columns and never a whole file at once."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_RO
                 read += batch.num_rows
                 yield from _bounded(batch)
             if read != rows:
-                raise WrongRowCountError(f"it says that it has {rows:,} rows, and has {read:,}")
+                raise WrongRowCountError(f"its footer says {rows:,} rows, but it has {read:,}")
         return
     with _text(source) as stream:
         if is_json(source.name):
@@ -126,7 +126,7 @@ def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
 def _parquet(source: RowSource, dictionaries: list[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    # Buffering ahead would hold the whole of a file in memory, for every row group is asked for.
+    # Buffering ahead would hold a whole file in memory, because every row group is requested.
     with source.open() as opened, pq.ParquetFile(opened, pre_buffer=False) as file:
         # A list or a struct has no dictionary, and asking for one fails.
         flat = {field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)} & {*dictionaries}

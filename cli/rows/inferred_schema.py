@@ -1,4 +1,4 @@
-"""Which columns of a file are worth watching, and as what, where no YAML says so."""
+"""Which columns of a file are worth watching, and their kinds, without a YAML."""
 
 from __future__ import annotations
 

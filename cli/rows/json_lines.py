@@ -15,7 +15,7 @@ BRACKETS_MAX = 1000
 
 
 class BrokenLineError(ValueError):
-    """A line is no JSON object."""
+    """A line is not a JSON object."""
 
 
 def json_batches(stream: Any) -> Iterator[pa.RecordBatch]:
@@ -37,7 +37,7 @@ def _blocks(stream: Any) -> Iterator[tuple[bytes, int]]:
             line += whole.count(b"\n") + 1
         if len(rest) > BLOCK_BYTES:
             raise BrokenLineError(
-                f"line {line} has more than {BLOCK_BYTES:,} bytes, too many for a row; write one row a line"
+                f"line {line} has more than {BLOCK_BYTES:,} bytes, too many for a row; write one row per line"
             )
     if rest.strip():
         yield rest + b"\n", line
@@ -89,11 +89,11 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise BrokenLineError(f"line {number} is no JSON or cut short ({error}); write it again") from error
+        raise BrokenLineError(f"line {number} is not JSON, or is cut short ({error}); write it again") from error
     except RecursionError as error:
-        raise BrokenLineError(f"line {number} is nested too deep; write one flat object a line") from error
+        raise BrokenLineError(f"line {number} is nested too deep; write one flat object per line") from error
     if not isinstance(row, dict):
-        raise BrokenLineError(f"line {number} is no JSON object; write one object a line")
+        raise BrokenLineError(f"line {number} is not a JSON object; write one object per line")
     return row
 
 

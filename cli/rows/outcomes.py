@@ -15,9 +15,9 @@ from kedge.config.sections import Problem
 from kedge.outcomes.counts import OutcomeCounts, add_counts, count_outcomes, no_outcomes
 from kedge.outcomes.outcomes import OUTSIDE_FRACTION_MAX, OutcomeFaults, infer_classes, infer_problem, read_outcomes
 
-# So many rows tell a probability from a class and from an amount.
+# This many rows show whether answers are probabilities, classes or amounts.
 HEAD_ROWS = 100_000
-# More different labels than this are no classes that a person would name.
+# With more different labels than this they are not classes.
 CLASSES_MAX = 1_000
 
 
@@ -28,13 +28,13 @@ class UnlabelledFileError(UnreadableFileError):
 def with_outcome(
     config: ModelConfig, baseline: RowFiles, window: RowFiles, prediction: str, label: str, *, problem: Problem | None
 ) -> ModelConfig:
-    """A made-up model's kind of problem and classes, from the rows themselves; `problem` where it is asked for."""
+    """A made-up model's kind of problem and classes, from the rows themselves; `problem` if it is given."""
     head = baseline.head([prediction, label], HEAD_ROWS)
     answers, truth = head.column(prediction), head.column(label)
     kind = problem or infer_problem(answers, truth)
     if kind == "multiclass_classification":
         refuse_strange_classes(baseline.path, head, prediction, label)
-        # A class that only the window has is one that the model gets wrong, not a label to be passed over.
+        # The model answers a class that only the window has wrongly; its label must count.
         answers, truth = (_distinct((baseline, window), name) for name in (prediction, label))
     classes = infer_classes(kind, answers, truth)
     labels = config.labels.model_copy(update={"classes": classes} if classes else {})
@@ -59,14 +59,14 @@ def refuse_strange_classes(path: str, head: pa.Table, prediction: str, label: st
         said, known = (", ".join(map(repr, words[:EXAMPLES_SHOWN])) for words in (answers, labels))
         reason = (
             f"no answer in column {prediction!r} ({said}, ...) is one of the {len(labels)} classes of {label!r} ({known}"
-            f"{', ...' if len(labels) > EXAMPLES_SHOWN else ''}); write the class that was answered, or, of two classes, the "
+            f"{', ...' if len(labels) > EXAMPLES_SHOWN else ''}); write the answered class, or, with two classes, the "
             "positive one's probability as 0.25"
         )
         raise UnreadableFileError(path=path, reason=reason)
 
 
 def too_many_classes(name: str) -> str:
-    """What to do about a column that holds no classes."""
+    """What to do about a column that does not hold classes."""
     return (
         f"column {name!r} holds more than {CLASSES_MAX:,} different values, too many for classes; "
         "say what the model predicts (--problem regression), or name another column"
@@ -95,34 +95,34 @@ def refuse_strangers(path: str, config: ModelConfig, prediction: str, label: str
     labelled = int(faults.kept.sum())
     if faults.strange_answers > faults.strange_labels and not labelled:
         reason = (
-            f"column {prediction!r} holds {faults.answer_examples[0]!r} in {faults.strange_answers} rows, which is no answer "
-            f"to a {config.problem.replace('_', ' ')}; mend what writes it, or name another column (--prediction)"
+            f"column {prediction!r} holds {faults.answer_examples[0]!r} in {faults.strange_answers} rows, which is not an answer "
+            f"to a {config.problem.replace('_', ' ')}; correct the program that writes it, or name another column (--prediction)"
         )
         raise UnreadableFileError(path=path, reason=reason)
     if faults.strange_labels and not labelled:
         raise UnlabelledFileError(path=path, reason=_strange_label(config, label, faults))
     if faults.not_probabilities > OUTSIDE_FRACTION_MAX * (labelled + faults.not_probabilities):
         reason = (
-            f"column {prediction!r} has values outside 0 to 1, so they are no probabilities to compare with a label; "
+            f"column {prediction!r} has values outside 0 to 1, so they are not probabilities to compare with a label; "
             "write the probability, or say what the model predicts (--problem)"
         )
         raise UnreadableFileError(path=path, reason=reason)
 
 
 def class_notes(problem: Problem, classes: tuple[str, ...], label: str) -> list[str]:
-    """Which of two classes was taken for the positive one, where 0 and 1 do not say so."""
+    """The class that was taken for the positive one, if the classes are not 0 and 1."""
     if problem != "binary_classification" or {*classes} <= {"0", "1"}:
         return []
     return [
-        f"column {label!r}: {classes[-1]!r} is taken for the positive class, {classes[0]!r} for the other; "
-        "labels.classes in a YAML (--config) says it otherwise"
+        f"column {label!r}: {classes[-1]!r} is taken as the positive class, {classes[0]!r} as the other; "
+        "labels.classes in a YAML (--config) can change that"
     ]
 
 
 def _strange_label(config: ModelConfig, label: str, faults: OutcomeFaults) -> str:
     found = f"column {label!r} holds {faults.label_examples[0]!r} in {faults.strange_labels} rows"
     if config.problem == "regression":
-        return f"{found}, which is no number; mend what writes it, or say what the model predicts (--problem)"
+        return f"{found}, which is not a number; correct the program that writes it, or say what the model predicts (--problem)"
     known = " and ".join(map(repr, config.labels.classes))
     hint = "name the column's own, the one that is predicted last, under labels.classes in a YAML (--config)"
     return f"{found}, and the classes are {known}; {hint}"

@@ -35,8 +35,8 @@ def schema_notes(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> li
     extra = extra_columns(before, now)
     notes = [_extra(before, now, extra)] if extra else []
     return notes + [
-        f"{now.path}: column {name!r} holds {found} where {before.path} holds {was}; "
-        "what cannot be read as such counts as a type error: mend what writes it, or renew the baseline"
+        f"{now.path}: column {name!r} holds {found}, but {before.path} holds {was}; "
+        "what cannot be read as such counts as a type error: correct the program that writes it, or renew the baseline"
         for name, was, found in changed_kinds(before, now, compared)
     ]
 
@@ -85,5 +85,8 @@ def refuse_another_schema(before: RowFiles, now: RowFiles, compared: Iterable[st
         reason = f"column {', '.join(map(repr, extra))} is not in {before.path}; take it out, renew the baseline with it, {_REMEDY}"
         raise UnreadableFileError(path=now.path, reason=reason)
     for name, was, found in changed_kinds(before, now, compared):
-        reason = f"column {name!r} holds {found} where {before.path} holds {was}; mend what writes it, renew the baseline, {_REMEDY}"
+        reason = (
+            f"column {name!r} holds {found}, but {before.path} holds {was}; correct the program that writes it, "
+            f"renew the baseline, {_REMEDY}"
+        )
         raise UnreadableFileError(path=now.path, reason=reason)

@@ -13,8 +13,10 @@ import pyarrow as pa
 from kedge.errors import RefusedError
 
 S3 = "s3://"
-NO_ROWS = "it has no rows; see to what writes it, or name another file"
-NO_COLUMNS = "the file is empty, it has neither columns nor rows; see to what writes it, or name another file"
+NO_ROWS = "it has no rows; check the program that writes it, or name another file"
+NO_COLUMNS = (
+    "the file is empty, it has neither columns nor rows; check the program that writes it, or name another file"
+)
 
 
 class UnreadableFileError(RefusedError):
@@ -41,7 +43,7 @@ def find_sources(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
     path = Path(place)
     if not path.exists():
         raise UnreadableFileError(path=place, reason="there is no such file or folder")
-    # A single file is taken at its word; what stands beside rows in a folder is not.
+    # A single file is read as named; in a folder, other files are left out.
     found = [file for file in sorted(path.rglob("*")) if not file.name.startswith((".", "_"))]
     files = found if path.is_dir() else [path]
     named = [file for file in files if file.is_file() and file.name.lower().endswith(tuple(endings))]
@@ -59,7 +61,7 @@ def _in_s3(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
     s3 = clients.s3()
     sizes = list_sizes(s3, bucket, prefix)
     folder = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    # A prefix is no folder: s3://b/day=1 must not find what is below day=10.
+    # A prefix is not a folder: s3://b/day=1 must not find objects below day=10.
     keys = [key for key in sorted(sizes) if key == prefix or key.startswith(folder)]
     if not keys:
         raise UnreadableFileError(path=place, reason="there is no such object or prefix")

@@ -1,4 +1,4 @@
-"""Removes everything that the smoke made, and looks whether it is gone."""
+"""Removes everything that the smoke made, and checks that it is gone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Removed:
 
 
 def clean(smoke: Smoke) -> list[Removed]:
-    """Remove what was made, in the order in which nothing comes back."""
+    """Remove what was made, in an order in which nothing comes back."""
     made: dict[tuple[str, str], str] = {}
     for kind in leftovers.RUNNING:
         _remove(smoke, kind, made)

@@ -26,7 +26,7 @@ kedge smoke tries the Kedge in {place} with the model kedge-smoke. No other mode
 - a training job and a batch transform on ml.m5.xlarge
 - the endpoint kedge-smoke with 2 instances of ml.m5.large, and 2 more during each of two canaries
 - 3 package versions, their models, endpoint configs and alarms; objects and items below the model's name
-- a queue, subscribed to the topics Alerts and Events; whoever is subscribed gets a test message and the smoke's mails
+- a queue, subscribed to the topics Alerts and Events; all subscribers get a test message and the smoke's mails
 It takes about two hours, and costs below 2 US dollars. At the end everything is removed{keep}."""
 WORDS = {"PASS": "passed", "FAIL": "failed", "SKIPPED": "skipped"}
 KEPT = ", but for --keep: the endpoint then costs about 6 US dollars a day until `kedge smoke --clean`"
@@ -70,7 +70,7 @@ def smoke(  # noqa: PLR0913  # each is an option of the command line
         world = Smoke(Deployment(region=region, endpoint_url=endpoint_url), SmokeWaiting(clock), models=models)
         if steps:
             _ask(world, keep=keep, yes=yes, afresh=only is None and since is None)
-        # Whoever is told to end removes what was made first; so does Ctrl-C.
+        # A stop signal or Ctrl-C first removes what was made.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         results: list[Result] = []
         removed: list[Removed] = []
@@ -100,7 +100,7 @@ def _prepare(models: Path) -> None:
 
 
 def _ask(world: Smoke, *, keep: bool, yes: bool, afresh: bool) -> None:
-    """Say what will be made, refuse what could not go well, and ask."""
+    """Say what will be made, refuse if it cannot work, and ask."""
     from cli.smoke.leftovers import find_all
     from cli.smoke.proof import NotProvedError
     from cli.smoke.steps.preflight import prove
@@ -125,7 +125,7 @@ def _agreed() -> bool:
     try:
         return typer.confirm("Start?")
     except typer.Abort:
-        # Nobody is there to answer.
+        # No person can answer.
         return False
 
 
@@ -140,13 +140,11 @@ def _take(world: Smoke, steps: tuple[Step, ...], results: list[Result]) -> None:
 def _clean(world: Smoke) -> list[Removed]:
     from cli.smoke.cleaning import clean
 
-    typer.echo(
-        "\nclean-up: Remove everything that was made, and look whether it is gone. This takes up to half an hour."
-    )
+    typer.echo("\nclean-up: Remove everything that was made, and check that it is gone. This takes up to half an hour.")
     try:
         removed = clean(world)
     except BaseException:
-        typer.echo("The clean-up did not come to its end: `kedge smoke --clean` goes on with it.", err=True)
+        typer.echo("The clean-up did not finish: `kedge smoke --clean` goes on with it.", err=True)
         raise
     for thing in removed:
         typer.echo(f"  {'gone' if thing.gone else 'LEFT'}  {thing.kind} {thing.name} {thing.reason}".rstrip())
@@ -158,7 +156,7 @@ def _summary(results: list[Result], removed: list[Removed]) -> str:
     left = sum(not thing.gone for thing in removed)
     steps = f"Of {len(results)} steps: {', '.join(counted)}. " if results else ""
     return (
-        f"{steps}Of {len(removed)} things that were made {left} are left."
+        f"{steps}{left} of {len(removed)} things that were made are left."
         if removed
         else f"{steps}Nothing was removed."
     )

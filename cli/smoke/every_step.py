@@ -1,4 +1,4 @@
-"""The steps in their order; a step is added here and has a file of its own."""
+"""The steps in their order; each has a file of its own and a line here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cli.smoke.world import Smoke
 
 @dataclass(frozen=True)
 class Step:
-    """One assertion; `needs` names the earlier steps without which it means nothing."""
+    """One assertion; `needs` names the earlier steps that it depends on."""
 
     name: str
     prove: Callable[[Smoke], Proof]
@@ -31,7 +31,7 @@ class Step:
 
     @property
     def tries(self) -> str:
-        """What is tried, in a sentence."""
+        """What the step tries, in a sentence."""
         return str(self.prove.__doc__)
 
 

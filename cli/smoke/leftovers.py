@@ -1,4 +1,4 @@
-"""What a smoke makes, found again by the name of its model: no list of a run that may have been killed is needed.
+"""Everything that a smoke makes, found by the name of its model: this needs no list from a run that may have been killed.
 
 Execution histories, ended jobs, logs and metrics are kept by AWS, cost nothing, and cannot be deleted, or expire.
 """
@@ -62,7 +62,7 @@ def endpoints(smoke: Smoke) -> Iterator[Leftover]:
     """The endpoint."""
     name, client = smoke.config.endpoint.name, smoke.client("sagemaker")
     if (found := smoke.endpoint()) is not None:
-        # SageMaker deletes no endpoint that it is changing, and one that is being deleted needs no second word.
+        # SageMaker cannot delete an endpoint while it changes it, and an endpoint that is being deleted needs no second call.
         settled = found["EndpointStatus"] in ("InService", "Failed", "OutOfService", "UpdateRollbackFailed")
         yield Leftover("endpoint", name, partial(client.delete_endpoint, EndpointName=name) if settled else _nothing)
 
@@ -172,7 +172,7 @@ def _nothing() -> None:
     pass
 
 
-# In this order: what makes things first, what they were made from after it, what hears of it last.
+# The order: first what makes things, then what they are made from, last what listens.
 RUNNING = (executions, jobs)
 RESTING = (serving_parts, alarms, package_versions, stored, items, tables, listening)
 

@@ -1,4 +1,4 @@
-"""A queue that hears what Kedge tells its topics, for as long as the smoke runs."""
+"""A queue that receives Kedge's messages while the smoke runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUEUE = f"{MODEL}-listener"
 
 
 class Listener:
-    """What is told on some topics, kept in the order in which it came."""
+    """The messages of some topics, in the order in which they came."""
 
     def __init__(self, sqs: Any, sns: Any) -> None:
         self._sqs, self._sns = sqs, sns
@@ -39,7 +39,7 @@ class Listener:
         for topic in topics.values():
             self._sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
         self.url = url
-        # SQS takes up to a minute to follow a new policy, and what SNS may not deliver it does not try again.
+        # SQS takes up to a minute to apply a new policy, and SNS does not retry a forbidden delivery.
         waiting.pause(60)
 
     def is_own(self, endpoint: str) -> bool:
@@ -56,7 +56,7 @@ class Listener:
         return [str(notice["Message"]) for arn, notice in self._heard if arn == topic]
 
     def hears(self, topic: str, *words: str, waiting: SmokeWaiting, minutes: float = 5) -> str | None:
-        """The first message of a topic that has all these words; None where none comes in time."""
+        """The first message of a topic with all these words; None if none comes in time."""
 
         def found() -> str | None:
             return next((text for text in self.heard(topic) if all(word in text for word in words)), None)

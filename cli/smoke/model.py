@@ -21,7 +21,7 @@ DEFECT_BY_PLANT = (-0.5, 0.0, 0.8)
 
 @dataclass(frozen=True)
 class Row:
-    """One thing that is asked about, and the truth."""
+    """One request's row, and the truth."""
 
     temperature: float
     pressure: float
@@ -41,7 +41,7 @@ def load_definition() -> ModelConfig:
 
 
 def draw_rows(count: int, random: np.random.Generator) -> list[Row]:
-    """Rows of one population: what is hot, old or from the east is more often defective."""
+    """Rows of one population: hot, old or eastern things are defective more often."""
     temperature, pressure = random.normal(60, 10, count), random.gamma(4, 2, count)
     age, plant = random.integers(1, 400, count), random.integers(len(PLANTS), size=count)
     signal = (temperature - 60) / 10 * 1.5 + (age - 200) / 120 + np.take(DEFECT_BY_PLANT, plant)

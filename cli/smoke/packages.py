@@ -58,7 +58,7 @@ def register_like(smoke: Smoke, like: str, *, tail: str = "") -> str:
 
 
 def approve(smoke: Smoke, arn: str) -> None:
-    """Approve a package as a person does: with the credentials of whoever types."""
+    """Approve a package as a person does: with the user's own credentials."""
     smoke.client("sagemaker").update_model_package(
         ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="kedge smoke"
     )
@@ -70,7 +70,7 @@ def released(smoke: Smoke, arn: str, *, expected: str, meanwhile: Callable[[], o
     approved = smoke.waiting.until(lambda: smoke.timeline("approved", version=version), minutes=HEARD_MINUTES)
     if not approved:
         raise NotProvedError(
-            "the approval was never heard",
+            "Kedge never saw the approval",
             arn=arn,
             remedy="look at the queue Approvals and its dead letters, and at the log of start_release",
         )
@@ -84,7 +84,9 @@ def released(smoke: Smoke, arn: str, *, expected: str, meanwhile: Callable[[], o
     over = smoke.waiting.until(ended, minutes=RELEASE_MINUTES, pause_seconds=60)
     ends = [entry for entry in smoke.timeline(*ENDS) if entry["detail"].get("run") == run]
     if not over or expected not in [entry["kind"] for entry in ends]:
-        said = "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends) or "nothing was told of its end"
+        said = (
+            "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends) or "no message came about its end"
+        )
         raise NotProvedError(
             f"{expected} was expected, and {said}",
             arn=execution,

@@ -1,4 +1,4 @@
-"""What a step says: what it saw and on which resource, or why it is no proof and what to do."""
+"""A step's result: what it saw and on which resource, or why it proves nothing and what to do."""
 
 from __future__ import annotations
 

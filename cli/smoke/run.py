@@ -18,7 +18,7 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True)
 class Result:
-    """How a step ended: on which resource, why, and what to do where it failed."""
+    """How a step ended: on which resource, why, and what to do if it failed."""
 
     step: str
     tried: str
@@ -72,9 +72,9 @@ def _taken(smoke: Smoke, step: Step) -> Result:
         arn, cause, remedy = error.arn, error.cause, error.remedy
     except ClientError as error:
         arn, cause = error.operation_name, f"AWS answered: {error}"
-        remedy = f"see that you may call {error.operation_name}, and take the step again with --from {step.name}"
+        remedy = f"make sure that you may call {error.operation_name}, and take the step again with --from {step.name}"
     except (BotoCoreError, KedgeError) as error:
-        arn, cause, remedy = step.name, str(error), f"mend that, and take the step again with --from {step.name}"
+        arn, cause, remedy = step.name, str(error), f"correct that, and take the step again with --from {step.name}"
     except KeyboardInterrupt:
         arn, cause, remedy = step.name, INTERRUPTED, f"take the step again with --from {step.name}"
     seconds = round(smoke.waiting.elapsed_seconds - began)

@@ -1,4 +1,4 @@
-"""How the smoke waits: on AWS time passes by itself; an offline account's clock is asked to move on."""
+"""How the smoke waits: on AWS time passes by itself; an offline account's clock is moved forward."""
 
 from __future__ import annotations
 

@@ -43,12 +43,12 @@ class Smoke:
 
     @cached_property
     def random(self) -> np.random.Generator:
-        """Chance that no two runs share, and that the offline account repeats."""
+        """A random generator that differs between runs, and repeats in the offline account."""
         return np.random.default_rng(int(self.now.timestamp()))
 
     @cached_property
     def listener(self) -> Listener:
-        """Hears what is told, once it is opened."""
+        """Receives Kedge's messages, once it is opened."""
         return Listener(self.client("sqs"), self.client("sns"))
 
     @property
@@ -58,11 +58,11 @@ class Smoke:
 
     @property
     def champion(self) -> Champion | None:
-        """What serves the smoke's model."""
+        """The package that serves the smoke's model."""
         return champions.load(self.client("dynamodb"), self.deployment.table, MODEL)
 
     def serving(self) -> Champion:
-        """What serves; a step that needs it says so where nothing does."""
+        """The package that serves; without one an error says so."""
         champion = self.champion
         if champion is None:
             raise NotProvedError(
@@ -78,7 +78,7 @@ class Smoke:
     # Functions and queues -----------------------------------------------------------------------------------------
 
     def invoke(self, name: str, event: Mapping[str, Any]) -> Any:
-        """A function's answer to an event; its failure is no proof."""
+        """A function's answer to an event; a failure raises `NotProvedError`."""
         called = self.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
         answer = json.loads(called["Payload"].read() or b"null")
         if "FunctionError" in called:
@@ -113,7 +113,7 @@ class Smoke:
     # The endpoint -------------------------------------------------------------------------------------------------
 
     def endpoint(self) -> Mapping[str, Any] | None:
-        """The smoke's endpoint as SageMaker describes it; None where there is none."""
+        """The smoke's endpoint as SageMaker describes it; None if there is none."""
         try:
             found: Mapping[str, Any] = self.client("sagemaker").describe_endpoint(
                 EndpointName=self.config.endpoint.name

@@ -1,5 +1,5 @@
-"""When people hear of a window, and in which words.
+"""When people hear of a window.
 
-`verdicts` takes a judged window apart, `episode` decides when it is told: as it begins, becomes worse, lasts and
-ends.
+`verdicts` lists the verdicts of a judged window, `episode` decides when people hear of them: when alarms begin,
+become worse, last and end.
 """

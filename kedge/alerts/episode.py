@@ -1,4 +1,4 @@
-"""When people hear of windows that alarm: as an episode begins, becomes worse, lasts long, and ends."""
+"""When people hear of windows that alarm: an episode begins, becomes worse, lasts long, and ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Kind = Literal["begins", "worse", "lasts", "back", "ends"]
 
 @dataclass(frozen=True)
 class AlertWindow:
-    """What one judged window says, part by part.
+    """The verdicts of one judged window, by part.
 
     Attributes
     ----------
     package : str
         The package version that answered it.
     verdicts : mapping of str to Severity
-        Of each column and of quality, in words that a person reads; INSUFFICIENT_DATA where a part could not be judged.
+        By the name of each column and of quality; INSUFFICIENT_DATA for a part that could not be judged.
     """
 
     start: datetime
@@ -36,13 +36,13 @@ class AlertWindow:
         return worst(self.verdicts.values())
 
     def alarms(self, policy: Alerts) -> dict[str, Severity]:
-        """The parts that are as bad as the YAML asks for."""
+        """The parts that are at least as bad as `alerts.severity_from`."""
         return {name: found for name, found in self.verdicts.items() if found >= Severity(policy.severity_from)}
 
 
 @dataclass(frozen=True)
 class News:
-    """What people are told of an episode with one window.
+    """What people hear about an episode after one window.
 
     Attributes
     ----------
@@ -61,9 +61,9 @@ class Alarm:
     Attributes
     ----------
     severity : Severity
-        As people know it; OK once it has been better in other rows.
+        As people last heard it; OK once it has been better in other rows.
     last : datetime
-        End of the last window in which it alarmed so.
+        End of the last window with this alarm.
     """
 
     severity: Severity
@@ -72,7 +72,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class AlertEpisode:
-    """A model's latest episode of alarms; every time is a window's, none the clock's.
+    """A model's latest episode of alarms; all times are those of windows, not of the clock.
 
     Attributes
     ----------
@@ -83,15 +83,15 @@ class AlertEpisode:
     alarms : mapping of str to Alarm
         Every part that has alarmed in it.
     until : datetime
-        End of the newest window that has been taken in.
+        End of the newest window in it.
     told : datetime
-        End of the window with which people last heard of it.
+        End of the window after which people last heard of it.
     ended : datetime or None
         End of the window that was back to normal; None while the episode lasts.
     resumed : bool
         Whether it came back after its end, in rows that had alarmed before.
     untold : News or None
-        What was decided and may not have reached people yet.
+        News that may not have reached people yet.
     """
 
     first_start: datetime
@@ -111,17 +111,17 @@ class AlertEpisode:
 
 
 def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Alerts) -> AlertEpisode | None:
-    """Take a judged window into the model's latest episode; what people should hear is its `untold`.
+    """Add a judged window to the model's latest episode; `untold` is what people should hear.
 
-    An episode begins with a window that alarms, and ends with one in which all that had alarmed is back to normal: a part
-    that is still a WARNING keeps it open, or a value at its limit would begin and end one with each window. It becomes
-    worse when a part alarms that had not yet, or not as badly, or that had been back to normal in a window of other rows.
-    While it lasts people are reminded every `alerts.reminder_days`. A window in which nothing could be judged changes
-    nothing, and a part that alarmed and cannot be judged any more keeps its episode open too.
+    An episode begins with a window that alarms. It ends with one in which all parts that had alarmed are back to normal.
+    A part that is still a WARNING keeps it open, or a value at its limit would begin and end an episode with each window. It
+    becomes worse if a part alarms for the first time, or worse than before, or again after it was back to normal in a window of other rows.
+    While it lasts people get a reminder every `alerts.reminder_days`. A window in which nothing could be judged changes
+    nothing. A part that alarmed and cannot be judged any more also keeps its episode open.
 
-    Alarms that come back within a window's length are seen in the same rows: the episode goes on as if it had not ended,
-    and from then on it ends only with a window that shares no row with the last that alarmed, or a value at its limit would
-    be told twice a window. The same window again changes nothing. An older one, judged late, can add to an episode that lasts.
+    Alarms that come back within a window's length come from the same rows: the episode goes on as if it had not ended.
+    From then on it ends only with a window that shares no row with the last alarm, or people would hear twice per window of a value
+    at its limit. The same window again changes nothing. An older window, judged late, can add to an episode that lasts.
 
     >>> from datetime import UTC
     >>> week, first = timedelta(days=7), datetime(2016, 1, 4, tzinfo=UTC)
@@ -139,7 +139,7 @@ def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Al
     Parameters
     ----------
     episode : AlertEpisode, optional
-        As it was after the window before; None where the model has never alarmed.
+        As it was after the window before; None if the model has never alarmed.
     """
     if window.severity is Severity.INSUFFICIENT_DATA:
         return episode
@@ -163,7 +163,7 @@ def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Al
 
 
 def as_told(episode: AlertEpisode) -> AlertEpisode:
-    """The episode once people have heard what was untold."""
+    """The episode after people have heard the untold news."""
     return replace(episode, untold=None)
 
 
@@ -193,7 +193,7 @@ def _quiet(episode: AlertEpisode, window: AlertWindow) -> AlertEpisode:
     lingers = any(window.verdicts.get(name) is Severity.WARNING for name in lasting)
     episode = replace(episode, alarms=_known(episode, window, {}))
     unknown = [window.verdicts.get(name) is Severity.INSUFFICIENT_DATA for name in lasting]
-    # What another package did wrong need not be seen again, but something of it must be.
+    # A part that alarmed under another package need not be judged again, but at least one part must be.
     unsure = any(unknown) and (window.package == episode.package or all(unknown))
     if episode.ended is not None or lingers or unsure or (episode.resumed and window.start < episode.last):
         return _with_news(episode, window, None)
@@ -201,7 +201,7 @@ def _quiet(episode: AlertEpisode, window: AlertWindow) -> AlertEpisode:
 
 
 def _judged_late(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Severity]) -> AlertEpisode:
-    """The episode with an older window, which neither ends it nor belongs to one that is over."""
+    """The episode with an older window; it neither ends the episode nor reopens one that is over."""
     if not alarms or episode.ended is not None or window.end < episode.first_start:
         return episode
     known = episode.alarms
@@ -218,7 +218,7 @@ def _fresh(episode: AlertEpisode, alarms: Mapping[str, Severity]) -> tuple[str, 
 
 
 def _known(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Severity]) -> dict[str, Alarm]:
-    """The parts after one more window: one that it finds better is better once no row is left in which it was worse."""
+    """The parts after one more window. A part is better once no row is left in which it was worse."""
     found = dict(episode.alarms)
     for name, alarm in found.items():
         lasts = window.verdicts.get(name) in (Severity.INSUFFICIENT_DATA, Severity.WARNING)
@@ -231,13 +231,13 @@ def _known(episode: AlertEpisode, window: AlertWindow, alarms: Mapping[str, Seve
 
 
 def _with_news(episode: AlertEpisode, window: AlertWindow, news: News | None) -> AlertEpisode:
-    """The episode with its newest window, and what people should hear with it."""
+    """The episode with its newest window, and what people should hear about it."""
     told = episode.told if news is None else window.end
     return replace(episode, until=window.end, told=told, untold=_both(episode.untold, news))
 
 
 def _both(untold: News | None, news: News | None) -> News | None:
-    """What is left to tell: that an episode began is not lost because it has become worse meanwhile."""
+    """All news that is left to tell: the beginning of an episode is not lost if it becomes worse meanwhile."""
     if untold is None or news is None:
         return untold or news
     if news.kind in ("worse", "lasts"):

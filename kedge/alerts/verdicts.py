@@ -1,4 +1,4 @@
-"""When a judged window is worth a person's attention, and each part that can alarm in words that a person reads."""
+"""When people must hear of a judged window, and the name of each part that can alarm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kedge.severity import Severity, worst
 def alert_severity(drift: Severity, quality: QualityVerdicts) -> Severity:
     """The worst of drift, measured quality, estimated quality and fairness.
 
-    An estimate can add to the others and take nothing from them.
+    An estimate can make the result worse, never better.
 
     >>> found = [QualityVerdicts(Severity.CRITICAL), QualityVerdicts()]
     >>> [alert_severity(Severity.WARNING, quality).value for quality in found]
@@ -28,12 +28,12 @@ def is_blind(drift: Severity, measured: Severity | None) -> bool:
 
 
 def newly_blind(blind: Sequence[bool]) -> bool:
-    """Whether this is the second window in a row in which nothing could be judged: that is said once.
+    """Whether this is the second window in a row in which nothing could be judged: people hear of it once.
 
     Parameters
     ----------
     blind : sequence of bool
-        Of this window and the two before it, the newest first; a window that is not there was not blind.
+        This window and the two before it, the newest first; a missing window counts as not blind.
 
     >>> newly_blind([True, True, False]), newly_blind([True, True, True]), newly_blind([True])
     (True, False, False)
@@ -45,7 +45,7 @@ _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
 def alert_window(report: DriftReport, quality: QualityVerdicts) -> AlertWindow:
-    """What a report says part by part: its columns, the window's data quality, and how good the answers are.
+    """The verdicts of a report by part: its columns, the window's data quality, and how good the answers are.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def alert_window(report: DriftReport, quality: QualityVerdicts) -> AlertWindow:
 
 
 def data_verdicts(report: DriftReport) -> dict[str, Severity]:
-    """The verdicts on the rows: of each column, and of what the window as a whole lacks."""
+    """The verdicts on the rows: of each column, and on the data quality of the whole window."""
     parts = {f"column {column.column.name}": column.severity for column in report.columns}
     # A check of the window that found nothing does not make a blind window OK.
     return parts | {
@@ -72,7 +72,7 @@ def answer_verdicts(quality: QualityVerdicts, less_confident: Severity | None) -
     judged = quality.measured not in (None, _UNKNOWN)
     return {
         "measured quality": quality.measured or _UNKNOWN,
-        # It speaks only where the labels do not.
+        # An estimate counts only if the labels give no verdict.
         "estimated quality": quality.estimated or (Severity.OK if judged else _UNKNOWN),
         "equal treatment": quality.unequal or _UNKNOWN,
         "confidence of the answers": less_confident or _UNKNOWN,

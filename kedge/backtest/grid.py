@@ -1,4 +1,4 @@
-"""Windows that follow each other without overlap, and which of them the rows fill."""
+"""Windows that follow each other without overlap, and the windows that the rows fill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kedge.arrays import Ints
 from kedge.columns.times import at
 
-# The last window is judged where rows reach into so much of it: the newest row seldom stands at its very end.
+# The last window is judged if rows cover this fraction of it: the newest row is seldom at its very end.
 COVERED_MIN = 0.95
 BEFORE = -1
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(min|h|d|w)")
@@ -26,7 +26,7 @@ class WindowGrid:
     length: int
 
     def codes(self, microseconds: Ints) -> Ints:
-        """The number of each time's window, from 0; `BEFORE` for all that is older than the first.
+        """The number of each time's window, from 0; `BEFORE` for all times before the first.
 
         >>> WindowGrid(100, 10).codes(np.array([3, 99, 100, 109, 110])).tolist()
         [-1, -1, 0, 0, 1]
@@ -34,7 +34,7 @@ class WindowGrid:
         return np.maximum((microseconds - self.start) // self.length, BEFORE)
 
     def blocks(self, microseconds: Ints, blocks: int) -> Ints:
-        """Which of `blocks` equal stretches of its own window each time lies in, from 0.
+        """The number, from 0, of the stretch (of `blocks` equal stretches of its window) in which each time lies.
 
         >>> WindowGrid(100, 10).blocks(np.array([100, 104, 109, 110]), 5).tolist()
         [0, 2, 4, 0]
@@ -53,15 +53,15 @@ class WindowGrid:
         return at(start), at(start + self.length)
 
     def complete(self, newest: int, resolution: int) -> int:
-        """How many windows the rows fill, where the newest of them has this time.
+        """How many windows the rows fill, if the newest row has this time.
 
-        A row speaks for as long as the times' resolution: one dated 31 January for the whole of that day. The last
+        A row covers as much time as the times' resolution: one dated 31 January covers that whole day. The last
         window counts once at least 95 % of it is covered.
 
         Parameters
         ----------
         resolution : int
-            Microseconds of which every row's time is a multiple.
+            Every row's time is a multiple of this many microseconds.
 
         >>> grid = WindowGrid(0, 1000)
         >>> grid.complete(1999, 1), grid.complete(1960, 1), grid.complete(1940, 1), grid.complete(1900, 100)
@@ -72,7 +72,7 @@ class WindowGrid:
 
 
 def window_length(text: str) -> timedelta | None:
-    """A length as people write it: 28d, 12h, 1w or 30min; None where it is none of these, or no time at all.
+    """A length as people write it: 28d, 12h, 1w or 30min; None if it is not one of these, or has no length.
 
     >>> window_length("1.5d"), window_length("0h"), window_length("1 month")
     (datetime.timedelta(days=1, seconds=43200), None, None)

@@ -1,4 +1,4 @@
-"""Which drift thresholds would have kept a history within a wished number of messages, and what they would have missed."""
+"""Which drift thresholds would have kept a history within a given number of messages, and what they would have missed."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ FIELDS = {"effect": "drift.effect_max", "psi": "drift.psi_max"}
 
 @dataclass(frozen=True)
 class Sounding:
-    """How far one window had moved, whatever the thresholds.
+    """How far one window had moved, independent of thresholds.
 
     Attributes
     ----------
     effect : float
-        Largest effect beyond what no drift would show, of the columns that moved beyond chance; 0 where none did.
+        Largest effect beyond the effect without drift, among the columns that moved beyond chance; 0 if none did.
     psi : float
-        Largest PSI of any column; 0 where none was measured.
+        Largest PSI of any column; 0 if none was measured.
     otherwise : bool
         The window alerts for another reason than drift: quality is lost, or values are missing or strange.
     loss : bool or None
-        Whether quality was lost; None where it was not measured.
+        Whether quality was lost; None if it was not measured.
     """
 
     start: datetime
@@ -50,9 +50,9 @@ class Outcome:
     Attributes
     ----------
     messages : int
-        Windows that lost nothing with which people would have heard of drift: that it begins, is back, or lasts.
+        Windows without a loss after which people would have got a message about drift: that it begins, is back, or lasts.
     alerts : int
-        Windows with an alert, whatever its reason.
+        Windows with an alert for any reason.
     drift_alerts : int
         Windows that alert for their drift.
     drift_missed_losses, drift_false_alerts : int
@@ -80,12 +80,12 @@ def sound_window(
     performance: Severity | None,
     earlier: Earlier | None = None,
 ) -> Sounding:
-    """Judge a window with no floor under the effects, so that only chance is in the way.
+    """Judge a window without a floor for the effects: a column counts if it moved beyond chance.
 
     Parameters
     ----------
     performance : Severity, optional
-        What the labels say of it.
+        The window's measured quality.
     earlier : mapping of str to Profile, optional
         See `kedge.backtest.window.judge_window`.
     """
@@ -138,7 +138,7 @@ def outcome_of(soundings: Sequence[Sounding], rule: str, threshold: float, confi
 
 
 def allowed_alerts(alerts_per_year: float, years: float) -> int:
-    """Alerts that a history of this length may have, to the nearest whole one.
+    """Alerts that a history of this length may have, rounded to a whole number.
 
     >>> allowed_alerts(1, 0.92), allowed_alerts(1, 0.3), allowed_alerts(4, 2.1)
     (1, 0, 8)
@@ -147,11 +147,13 @@ def allowed_alerts(alerts_per_year: float, years: float) -> int:
 
 
 def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, config: ModelConfig) -> Outcome:
-    """The smallest threshold, in steps of `STEP`, under which as under every larger one people hear of drift at most so often for nothing.
+    """The smallest threshold, in steps of `STEP`, that keeps needless messages about drift within the allowed number.
 
-    They hear of it as they do of any alarm: when an episode begins or is back, and every `alerts.reminder_days` while it
-    lasts. A message with a window whose quality was lost is worth it and is not counted; one with a window that was not
-    measured is counted, for nobody knows.
+    Every larger threshold must keep to it too.
+
+    Messages come as for any alarm: when an episode begins or is back, and every `alerts.reminder_days` while it lasts. A
+    message about a window whose quality was lost is useful and is not counted. One about a window that was not measured is
+    counted, because its use is unknown.
 
     Parameters
     ----------
@@ -169,7 +171,7 @@ def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, config: M
     """
     steps = sorted({SMALLEST, *(max(SMALLEST, _above(getattr(one, rule))) for one in soundings)}, reverse=True)
     best = outcome_of(soundings, rule, steps[0], config)
-    # Downwards: under a small threshold alarms without end would be a single episode.
+    # From large to small: with a small threshold endless alarms would be a single episode.
     for threshold in steps[1:]:
         found = outcome_of(soundings, rule, threshold, config)
         if found.messages > allowed:
@@ -179,7 +181,7 @@ def propose(soundings: Sequence[Sounding], rule: str, *, allowed: int, config: M
 
 
 def _messages(soundings: Sequence[Sounding], rule: str, threshold: float, config: ModelConfig) -> int:
-    """With how many windows that lost nothing people hear that drift begins, is back, or lasts."""
+    """The number of windows without a loss after which people hear that drift begins, is back, or lasts."""
     of_effect, _ = config.drift.model_copy(update={"rule": "effect"}).effect_floors
     warning = min(threshold, config.drift.psi_warning if rule == "psi" else of_effect)
     episode: AlertEpisode | None = None

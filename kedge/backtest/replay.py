@@ -1,4 +1,4 @@
-"""History replayed through a policy, window by window: what it would have said and done, and what that was worth."""
+"""History replayed through a policy, window by window: what it would have said and done, and whether it was right."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class ReplayedWindow:
     Attributes
     ----------
     severity : Severity
-        The worst of drift, quality and fairness; a loss that has not lasted as long as the YAML asks for is a warning.
+        The worst of drift, quality and fairness; a loss that has not lasted as long as the YAML requires is a warning.
     alert : bool
-        Whether it is as bad as the YAML asks for, or the monitor has gone blind with it.
+        Whether it is as bad as `alerts.severity_from`, or the monitor has become blind with it.
     told : str or None
-        What people would have been told with it: that an episode of alarms "begins", is "worse", "lasts", is "back" or "ends",
-        or that the monitor is "blind"; None where they would have heard nothing.
+        The message that people would have got: an episode of alarms "begins", is "worse", "lasts", is "back" or "ends", or the
+        monitor is "blind"; None for no message.
     """
 
     judged: JudgedWindow
@@ -46,7 +46,7 @@ class ReplayedWindow:
     told: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's backtest holds it under "windows"; `loss` is null where nothing was measured."""
+        """As DESIGN.md's backtest holds it under "windows"; `loss` is null if nothing was measured."""
         judged = self.judged
         estimate = judged.quality.estimate
         told = [*judged.reasons, *(estimate.reasons if estimate and estimate.severity else ())]
@@ -76,7 +76,7 @@ class Replay:
     Attributes
     ----------
     alert_from : Severity
-        From which severity on the policy alerts.
+        The severity from which the policy alerts.
     """
 
     windows: tuple[ReplayedWindow, ...]
@@ -86,11 +86,11 @@ class Replay:
     def totals(self) -> dict[str, Any]:
         """What the policy would have said and done, in numbers.
 
-        `alerts` are windows with an alert, `alert_episodes` the episodes that they make up, and `messages` windows with which
-        people would have heard of one. `drift_alerts` are windows whose drift alone
-        reaches the severity. Where labels tell: `losses` are windows whose quality was lost, `missed_losses` those
-        without an alert, `false_alerts` alerts without a loss; `drift_missed_losses` and `drift_false_alerts` say the
-        same of drift alone, as if the labels had come too late.
+        `alerts` are windows with an alert, `alert_episodes` their episodes, and `messages` windows after which people would
+        have got a message. `drift_alerts` are windows whose drift alone reaches the severity.
+        If there are labels, `losses` are windows whose quality was lost, `missed_losses` those without an alert, `false_alerts`
+        alerts without a loss. `drift_missed_losses` and `drift_false_alerts` count the same for drift alone, as if the
+        labels had come too late.
         """
         alerts = [window.alert for window in self.windows]
         drift = [window.judged.drift >= self.alert_from for window in self.windows]
@@ -122,16 +122,16 @@ def replay(
 ) -> Replay:
     """Walk through judged windows in the order of time, and decide at each one's end.
 
-    Nothing is trained: after a retraining that would have started the same model goes on answering, so that a loss it
-    would have mended goes on too. A decision is made once the window's labels are in: at its end, and later by the
-    YAML's `labels.label_horizon_days`.
+    Nothing is trained: the same model goes on answering after a retraining would have started, so a loss that the
+    retraining would have corrected goes on too. A decision is made when the window's labels are in: `labels.label_horizon_days`
+    after the window's end.
 
     Parameters
     ----------
     judged : iterable of JudgedWindow
         Ascending, without overlap.
     since : datetime
-        From when on the model serves: the end of the baseline.
+        The time from which the model serves: the end of the baseline.
     """
     windows = tuple(all_dated(tuple(judged)))
     lasting = _lasting(windows, config)
@@ -184,7 +184,7 @@ def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[Quali
 
 
 def _told(episode: AlertEpisode | None) -> tuple[AlertEpisode | None, News | None]:
-    """The episode with its news told."""
+    """The episode after its news was told."""
     return (None, None) if episode is None else (as_told(episode), episode.untold)
 
 

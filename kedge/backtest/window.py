@@ -1,4 +1,4 @@
-"""One window of history judged by a policy as the functions would have judged it."""
+"""One window of history, judged by a policy as the functions would have judged it."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ class HistoryWindow:
 
 @dataclass(frozen=True)
 class JudgedWindow:
-    """One window as a policy judges it, whatever came before.
+    """One window as a policy judges it, independent of earlier windows.
 
     Attributes
     ----------
     retrainable : Severity
-        How bad what the columns hold is: the part of the drift verdict that a retraining could mend.
+        The verdict on the columns: the part of the drift verdict that a retraining could correct.
     drifted : tuple of str
         Columns that moved, the worst first.
     learnable_rows : int
-        Rows that a retraining could have learnt from.
+        Rows that a retraining could have used.
     less_confident : Severity or None
         How far the answers' confidence has fallen; None where they have none.
     data : mapping of str to Severity
@@ -122,7 +122,7 @@ def judge_window(
 
 
 def all_dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
-    """Say since when P(y given x) has moved where it has.
+    """Say since when P(y given x) has moved, if it has.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def all_dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
 def judge_history(
     baseline: Baseline, window: HistoryWindow, config: ModelConfig, earlier: Earlier | None = None
 ) -> DriftReport:
-    """Judge one window's drift, each column against what its YAML names."""
+    """Judge one window's drift, each column against the baseline that its YAML names."""
     season = seasonal_baseline(baseline, earlier, config) if earlier else None
     report = judge_drift(
         baseline,
@@ -155,7 +155,7 @@ def judge_history(
 
 
 def _reasons(report: DriftReport, performance: PerformanceReport | None) -> tuple[str, ...]:
-    """What the labels say where they say ill, what moved, as much of it as a person reads, then that quality holds."""
+    """First what the labels say if quality is worse, then what moved (only the first few), then that quality holds."""
     moved, more = report.reasons[:REASONS_TOLD], len(report.reasons) - REASONS_TOLD
     told = (*moved, *((f"and {more} more",) if more > 0 else ()))
     if performance is None:

@@ -140,7 +140,7 @@ def _expected(config: ModelConfig) -> str:
     where = f"its field {field!r}" if isinstance(field, str) else f"value {field} (from 0 on)"
     return (
         f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON (of JSON also by "
-        f"name); an answer a row, as CSV or JSON, of which {where} is the prediction"
+        f"name); an answer a row, as CSV or JSON, with {where} as the prediction"
     )
 
 

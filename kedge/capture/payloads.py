@@ -23,7 +23,7 @@ _WRAPPERS, _ROW_WRAPPER = ("instances", "predictions"), "features"
 INPUT, ANSWER = "endpointInput", "endpointOutput"
 # What a page of a web server or a proxy begins with; a level such as <unknown> is none.
 _MARKUP = re.compile(r"<(!doctype|!--|\?xml|html\b|[a-z][^<>]*>.*</)", re.IGNORECASE | re.DOTALL)
-# An answer that begins so is a list, an object or a page in text, whatever a header says of it.
+# An answer that begins so is a list, an object or a page in text, even if a header says otherwise.
 _NO_ANSWER = re.compile(r"\s*[\[{<]")
 _LIBSVM = re.compile(r"\S+( \d+:\S+)+\s*(\n|$)")
 _BINARY = {

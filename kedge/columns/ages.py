@@ -29,8 +29,8 @@ def ages_in_days(table: pa.Table, column: Column, times: RowTimes) -> Numbers:
         A timestamp, as `kedge.columns.times` reads it: of Arrow's types, ISO 8601 text (UTC where it names no zone), or a number
         since 1970.
     times : str, mapping or None
-        The name of the column with each row's time; or the newest value of each timestamp column; or None, where the
-        newest value in `table` stands for both.
+        The name of the column with each row's time; or the newest value of each timestamp column; or None, then the
+        newest value in `table` is used for both.
 
     >>> rows = pa.table({"bought": ["2016-01-01", "2015-12-31T12:00:00Z", "", "?"]})
     >>> found = ages_in_days(rows, Column("bought", "feature", "timestamp", "float64"), None)
@@ -49,7 +49,7 @@ def ages_in_days(table: pa.Table, column: Column, times: RowTimes) -> Numbers:
 
 
 def newest_times(columns: Sequence[Column], tables: Iterable[Any]) -> dict[str, datetime]:
-    """The newest value of each timestamp column, for files that say nothing of their rows' times.
+    """The newest value of each timestamp column, for files without their rows' times.
 
     >>> rows = pa.table({"bought": ["2016-01-01", "2015-12-31T12:00:00Z"]})
     >>> newest_times((Column("bought", "feature", "timestamp", "float64"),), [rows])
@@ -65,7 +65,7 @@ def newest_times(columns: Sequence[Column], tables: Iterable[Any]) -> dict[str, 
 
 
 def as_timestamps(values: Any) -> Any:
-    """Values as Arrow's timestamps in UTC; what cannot be read becomes null.
+    """Values as Arrow's timestamps in UTC; unreadable values become null.
 
     >>> as_timestamps(pa.array(["2016-01-01", "?"])).cast(pa.string()).to_pylist()
     ['2016-01-01 00:00:00.000000Z', None]
@@ -76,6 +76,6 @@ def as_timestamps(values: Any) -> Any:
 
 
 def _instants(values: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Microseconds since 1970, NaN where there are none, and which of those are not words for "no value"."""
+    """Microseconds since 1970 (NaN without one), and which of the others are not words for "no value"."""
     found = row_times(values)
     return np.where(found.known, found.microseconds, np.nan), found.strange

@@ -1,4 +1,4 @@
-"""Columns as they are declared, and values cast to what was declared before anything is counted."""
+"""Columns as they are declared, and values cast to their declared type before anything is counted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from kedge.config.model import ModelConfig
 from kedge.errors import UncountableColumnError
 
-# What spreadsheets, pandas and R write where there is no value.
+# The words of spreadsheets, pandas and R for a missing value.
 MISSING_WORDS = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "NaT")
-# Arrow reads these; what is left may still be a number with blanks around it, or a boolean.
+# Arrow reads these; the rest may still be a number with blanks around it, or a boolean.
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|Inf|INF|infinity|Infinity)$"
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
@@ -40,7 +40,7 @@ class Column:
 
     @property
     def counted_as(self) -> Literal["numeric", "categorical"]:
-        """What its counts are: a timestamp is a number, its age in days, and a boolean a category of two levels."""
+        """How it is counted: a timestamp as a number (its age in days), and a boolean as a category of two levels."""
         return "numeric" if self.is_number else "categorical"
 
     @property
@@ -58,7 +58,7 @@ class Numbers:
     values : ndarray of float, shape (n_rows,)
         In the declared precision; NaN where missing or unparsable.
     unparsable : ndarray of bool, shape (n_rows,)
-        Where there is text that is no number.
+        Rows with text that is not a number.
     """
 
     values: NDArray[np.float64]
@@ -71,7 +71,7 @@ class Numbers:
 
 
 def columns_of(config: ModelConfig) -> tuple[Column, ...]:
-    """The columns that a model's YAML has watched: its features, its prediction, and of several classes its margin."""
+    """The columns that a model's YAML watches: its features, its prediction, and with several classes its margin."""
     features = tuple(Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features if f.watched)
     kind: Kind = "categorical" if config.problem == "multiclass_classification" else "numeric"
     dtype = "float64" if kind == "numeric" else "string"
@@ -113,7 +113,7 @@ def cast_numbers(values: Any, dtype: str) -> Numbers:
 
 
 def cast_text(values: Any) -> Any:
-    """Text of a categorical column as a plain Arrow string array; what spells "no value" becomes null.
+    """Text of a categorical column as a plain Arrow string array; words for "no value" become null.
 
     >>> cast_text(pa.array(["a", "", None])).to_pylist()
     ['a', None, None]
@@ -129,7 +129,7 @@ def text_array(values: Any) -> Any:
     Raises
     ------
     UncountableColumnError
-        If it is bytes that are no UTF-8, or a nested type.
+        If it holds bytes that are not UTF-8, or a nested type.
 
     >>> text_array(pa.array([1.0, 2.5, None])).to_pylist()
     ['1', '2.5', None]
@@ -177,7 +177,7 @@ def _floats(array: Any) -> NDArray[np.float64]:
 
 
 def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Numbers from text, NaN where there is none, and which of those are not words for "no value"."""
+    """Numbers from text (NaN without one), and which of the others are not words for "no value"."""
     unparsable = np.zeros(len(array), bool)
     try:
         return _floats(array.cast(pa.float64())), unparsable

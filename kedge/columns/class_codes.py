@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kedge.columns.casting import cast_text, plain_array
 
 EXAMPLES_SHOWN = 3
-# Of two words that answer a question, the one that says yes.
+# Of two words that answer a question, the one that means yes.
 _YES = {"1", "true", "yes", "y", "t", "positive", "pos", "bad", "fraud", "churn", "churned", "default", "cancelled"}
 _BOOLEANS = {"true": "1", "false": "0"}
 
@@ -25,9 +25,9 @@ class ClassCodes:
     Attributes
     ----------
     codes : ndarray of int, shape (n_rows,)
-        Position of the class; -1 where there is none, -2 where it is none of the classes.
+        Position of the class; -1 for a missing value, -2 for a value that is none of the classes.
     strangers : tuple of str
-        Some of those that are none of the classes, as they are written.
+        Some values that are none of the classes, as they are written.
     """
 
     codes: NDArray[np.int64]
@@ -35,7 +35,7 @@ class ClassCodes:
 
 
 def canonical(word: str) -> str:
-    """One spelling of a class: a whole number loses its ".0", what is no number its outer blanks.
+    """One spelling of a class: a whole number loses its ".0", other text its outer blanks.
 
     >>> canonical("1.0"), canonical(" a "), canonical("1e0"), canonical("2.5")
     ('1', 'a', '1', '2.5')
@@ -49,7 +49,7 @@ def canonical(word: str) -> str:
 
 
 def distinct_words(values: Any) -> tuple[str, ...]:
-    """The different values of a column in their one spelling, sorted: as numbers where all are.
+    """The different values of a column in their one spelling, sorted; as numbers if all are numbers.
 
     >>> import pyarrow as pa
     >>> distinct_words(pa.array([10.0, 2.0, None, 2.0])), distinct_words(pa.array([True]))
@@ -70,7 +70,7 @@ def class_codes(values: Any, classes: tuple[str, ...]) -> ClassCodes:
     values : Array or ChunkedArray
         Text, numbers or booleans.
     classes : tuple of str
-        As the model's YAML writes them. Where they are 0 and 1, true and false are them too, and the reverse.
+        As the model's YAML writes them. If they are 0 and 1, true and false mean the same, and the reverse.
 
     >>> import pyarrow as pa
     >>> class_codes(pa.array([1.0, 0.0, None, 7.0]), ("0", "1"))
@@ -88,7 +88,7 @@ def class_codes(values: Any, classes: tuple[str, ...]) -> ClassCodes:
 
 
 def class_numbers(classes: Sequence[str]) -> tuple[float, ...] | None:
-    """Classes as the numbers that they are; None where they are words, or none are known.
+    """Classes as numbers; None if they are words, or if none are known.
 
     >>> class_numbers(("1", "2.0")), class_numbers(("no", "yes"))
     ((1.0, 2.0), None)
@@ -100,7 +100,7 @@ def class_numbers(classes: Sequence[str]) -> tuple[float, ...] | None:
 
 
 def ordered_pair(words: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Two classes with the positive one last, where their words say which one that is; else None.
+    """Two classes with the positive one last, if their words show which one that is; else None.
 
     >>> ordered_pair(("yes", "no")), ordered_pair(("cat", "dog")), ordered_pair(("1", "2"))
     (('no', 'yes'), None, ('1', '2'))

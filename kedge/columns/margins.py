@@ -1,4 +1,4 @@
-"""How sure an answer of several classes is: the two largest probabilities' difference, as a column that is counted."""
+"""How certain an answer of several classes is: the difference of its two largest probabilities, as a column to count."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kedge.config.model import ModelConfig
 
 
 def with_margins(rows: Any, config: ModelConfig) -> Any:
-    """Rows with the model's `margin_column`; as they are where it has none.
+    """Rows with the model's `margin_column`; unchanged if the model has none.
 
-    The margin of an answer is the probability of its likeliest class less that of the next one, 0 to 1: Scheffer, Decomain
+    The margin of an answer is the probability of its likeliest class minus that of the next one, 0 to 1: Scheffer, Decomain
     and Wrobel (2001), Active hidden Markov models for information extraction, IDA 2001. A row without all its
     probabilities, or with one outside 0 to 1, has none.
 
@@ -36,7 +36,7 @@ def with_margins(rows: Any, config: ModelConfig) -> Any:
 
 
 def countable(columns: Iterable[Column], rows: Any, config: ModelConfig) -> tuple[Column, ...]:
-    """The columns without a margin that no row has: probabilities that were named and never answered.
+    """The columns, without a margin that no row has (if probabilities were named but never answered).
 
     Parameters
     ----------

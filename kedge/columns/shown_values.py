@@ -1,4 +1,4 @@
-"""Whether a column's values may stand in sentences, which leave the account, and what stands there instead."""
+"""Whether sentences, which leave the account, may show a column's values, and what they show instead."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LEVELS_SHOWN = 100
 
 
 def hides_values(column: str, levels: int, features: Sequence[Feature]) -> bool:
-    """Whether a column's values stay out of sentences: as its feature says, else where it has many levels.
+    """Whether a column's values stay out of sentences: as its feature says, else if it has many levels.
 
     Parameters
     ----------
     levels : int
-        Levels of the column; of a number 0.
+        Levels of the column; 0 for a number.
     features : sequence of Feature
-        The model's; a column that is none of them has nothing but its levels to go by.
+        The model's features; for any other column only its number of levels counts.
 
     >>> town = Feature(name="town", kind="categorical")
     >>> hides_values("town", 12, [town]), hides_values("town", 101, [town])

@@ -20,7 +20,7 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What a datetime can be.
 FIRST, LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
-# Epoch numbers from 1973 on tell their unit by their size: no two of seconds, milli-, micro- and nanoseconds overlap.
+# Epoch numbers from 1973 on show their unit by their size: seconds, milli-, micro- and nanoseconds do not overlap.
 _EPOCH_UNITS = ((1e8, 1e11, 1e6), (1e11, 1e14, 1e3), (1e14, 1e17, 1.0), (1e17, 9e18, 1e-3))
 _COMPACT_DATES = 19_000_101, 21_001_231  # 20160131 is a day, and as seconds it would be one in 1970
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
@@ -38,9 +38,9 @@ class RowTimes:
     microseconds : ndarray of int, shape (n_rows,)
         Since 1970 in UTC; 0 where it is not known.
     known, strange : ndarray of bool, shape (n_rows,)
-        Rows with a time | with something that is none; the others have nothing there.
+        Rows with a time | with a value that is not a time; the others have no value.
     examples : tuple of str
-        Some that are no time, as they are written.
+        Some values that are not a time, as they are written.
     """
 
     microseconds: Ints
@@ -77,7 +77,7 @@ def row_times(values: Any) -> RowTimes:
 
 
 def moment(text: str) -> datetime | None:
-    """One time that a person wrote; None where it is none.
+    """One time that a person wrote; None if it is not a time.
 
     >>> moment("2016-01-31T12:00:00+02:00")
     datetime.datetime(2016, 1, 31, 10, 0, tzinfo=datetime.timezone.utc)
@@ -87,7 +87,7 @@ def moment(text: str) -> datetime | None:
 
 
 def at(microseconds: int) -> datetime:
-    """The time that so many microseconds since 1970 are, from year 1 to year 9999.
+    """The time of a number of microseconds since 1970, from year 1 to year 9999.
 
     >>> at(0).year, at(10**18).year
     (1970, 9999)
@@ -146,7 +146,7 @@ def _words(array: Any) -> RowTimes:
 
 
 def _read_words(words: Any) -> tuple[Ints, Bools]:
-    """Each different text at once where Arrow reads them all, else one by one."""
+    """Each different text: all at once if Arrow reads them all, else one by one."""
     text = pc.replace_substring_regex(pc.utf8_trim_whitespace(words), _LONG_FRACTION, r"\1")
     zoned, nothing = pc.match_substring_regex(text, _ZONE), pa.scalar(None, pa.string())
     try:

@@ -61,7 +61,7 @@ class PerformanceLimit(Section):
         if len(given) != 1:
             raise ValueError(
                 f"performance.limits of {self.metric} has {' and '.join(given) or 'no limit'}: "
-                "exactly one of tolerance, ratio, at_least, at_most is asked for"
+                "exactly one of tolerance, ratio, at_least, at_most is needed"
             )
         return self
 

@@ -1,28 +1,28 @@
-"""How many false alarms a model may raise in a year, and what that leaves to one window."""
+"""How many false alarms a model may raise in a year, and the share of one window."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-# Without drift at most one window in a hundred alarms, however few windows a year has.
+# Without drift at most one window in a hundred alarms, even if a year has few windows.
 LEVEL_MAX = 0.01
 _YEAR = timedelta(days=365)
 
 
 def window_level(episodes_per_year: float, window: timedelta) -> float:
-    """Probability with which one window may alarm where nothing has drifted, 0 to 0.01.
+    """Probability that one window alarms although nothing has drifted, 0 to 0.01.
 
-    The budget over the windows a year that do not overlap (Bonferroni): windows that do overlap share their rows, and so
-    their false alarms, which are told as one episode. At most 0.01, for a window a month with a budget of one a year would
-    be 0.08, and nobody believes a monitor of which every twelfth report is wrong. Two files without times are one
-    comparison of which nobody knows how often it is made: they get the 0.01.
+    The budget divided by the number of windows in a year that do not overlap (Bonferroni). Windows that overlap share
+    their rows, and so their false alarms, which count as one episode. The level is at most 0.01: a window a month with a budget of
+    one a year would get 0.08, and people do not trust a monitor if every twelfth report is wrong. Two files without
+    times are one comparison; how often it is made is unknown, so they get 0.01.
 
     Parameters
     ----------
     episodes_per_year : float
         False alarm episodes that a model may raise in a year.
     window : timedelta
-        Length of a window; zero where the rows have no times.
+        Length of a window; zero if the rows have no times.
 
     >>> window_level(1.0, timedelta(days=1)) == 1 / 365
     True

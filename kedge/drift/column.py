@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.columns.casting import Column
-from kedge.comparisons import figures, in_words
+from kedge.comparisons import counted, figures, in_words
 from kedge.config.policies import DriftPolicy
 from kedge.config.sections import Feature
 from kedge.drift.evidence import ColumnEvidence, Measured
@@ -22,8 +22,8 @@ class DriftRule:
     Attributes
     ----------
     by_psi : bool
-        Whether the limits are on the PSI as it stands, without a test; else on the effect beyond what no drift would show, and the
-        p-value must be below the level too: it alone would call every large window drifted, the effect alone every small one.
+        Whether the limits are on the raw PSI, without a test. Else they are on the effect beyond the effect without drift, and the
+        p-value must be below the level too: the p-value alone would call every large window drifted, the effect alone every small one.
     warning, critical : float
     """
 
@@ -33,7 +33,7 @@ class DriftRule:
 
     @classmethod
     def of(cls, policy: DriftPolicy, feature: Feature | None = None) -> DriftRule:
-        """The model's rule with a feature's own limit for CRITICAL; where that is below the one for WARNING, both are it.
+        """The model's rule with a feature's own limit for CRITICAL; if that is below the limit for WARNING, both get it.
 
         >>> DriftRule.of(DriftPolicy(rule="sensitive"), Feature(name="x", kind="numeric", effect_max=0.01))
         DriftRule(by_psi=False, warning=0.01, critical=0.01)
@@ -52,7 +52,7 @@ class DriftRule:
         p_value_adjusted : float
             Corrected over every test of the run.
         level : float
-            Probability with which a window may alarm where nothing has drifted.
+            Probability that a window alarms although nothing has drifted.
         """
         if self.by_psi:
             psi = measured.statistics["psi"]
@@ -63,7 +63,7 @@ class DriftRule:
         return Severity.CRITICAL if beyond >= self.critical else Severity.WARNING
 
     def smallest_detectable(self, measured: Measured) -> float | None:
-        """The effect from which on this window would certainly have been called drifted; None under the PSI rule.
+        """The effect from which this window would certainly have been called drifted; None under the PSI rule.
 
         Parameters
         ----------
@@ -75,20 +75,20 @@ class DriftRule:
         return min(max(measured.certain_effect, measured.effect_without_drift + self.warning), 1.0)
 
     def words(self, measured: Measured, severity: Severity, *, effect: str) -> str:
-        """What was measured against which limit.
+        """The measured value and its limit.
 
         Parameters
         ----------
         effect : str
-            What the effect is called: KS, or total variation.
+            Name of the effect: KS, or total variation.
         """
         limit = self.critical if severity is Severity.CRITICAL else self.warning
         psi = f"PSI {in_words(measured.statistics['psi'])}"
         if self.by_psi:
-            return f"{psi} against a limit of {in_words(limit)}"
-        repeats = f" at {measured.design_effect:.1f} rows to one" if measured.design_effect > 1 else ""
+            return f"{psi} (limit {in_words(limit)})"
+        repeats = f", {measured.design_effect:.1f} rows counted as one" if measured.design_effect > 1 else ""
         found, chance, bound = figures(measured.effect, measured.effect_without_drift, limit)
-        return f"{effect} {found} ({chance} without drift{repeats}) against a limit of {bound}, {psi}"
+        return f"{effect} {found} ({chance} without drift{repeats}; limit {bound}), {psi}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class ColumnReport:
     severity : Severity
         The worst of the tests that ran, data quality among them.
     drift : Severity
-        That of the drift test alone.
+        Severity of the drift test alone.
     statistics : mapping of str to float
         By DESIGN.md's names; what does not apply is absent.
     p_value_adjusted : float
@@ -108,17 +108,17 @@ class ColumnReport:
     effect : float
         KS statistic of a numeric column, total variation of a categorical one, 0 to 1.
     effect_without_drift : float
-        What these sizes show on average when nothing has moved.
+        The average effect at these sizes when nothing has moved.
     smallest_detectable_effect : float
-        The smallest effect that this window would certainly have called drift; absent where a rule asks for no certainty.
+        The smallest effect that this window would certainly have called drift; absent if the rule makes no test.
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
     rows_needed : int
-        Rows with a value that are needed; absent where there are enough.
+        Needed rows with a value; absent if there are enough.
     importance : float
-        Share of the model that rests on the feature, 0 to 1; absent where nothing is known, and of the prediction.
+        The feature's share in the model, 0 to 1; absent if unknown, and for the prediction.
     against : str
-        What it was judged against where that is not the training data.
+        The baseline, if it is not the training data.
     """
 
     column: Column
@@ -142,7 +142,7 @@ class ColumnReport:
 
     @property
     def relevance(self) -> float:
-        """What ranks a column: its effect beyond chance times its importance, which is 1 where nothing is known of it."""
+        """The rank of a column: its effect beyond chance times its importance (1 if unknown)."""
         beyond = max((self.effect or 0.0) - (self.effect_without_drift or 0.0), 0.0)
         return beyond * (1.0 if self.importance is None else self.importance)
 
@@ -188,11 +188,11 @@ def judge_column(
     Parameters
     ----------
     measured : Measured, optional
-        None where there were too few rows to measure anything.
+        None if there were too few rows to measure anything.
     level : float
-        Probability with which the window may alarm where nothing has drifted.
+        Probability that the window alarms although nothing has drifted.
     minimum_rows : int
-        Rows with a value that are asked for.
+        Needed rows with a value.
     p_value_adjusted : float
         Corrected over every test of the run.
     """
@@ -221,9 +221,9 @@ def _unmeasured(evidence: ColumnEvidence, minimum_rows: int) -> ColumnReport:
     column, now, nothing = evidence.column, evidence.now, Severity.INSUFFICIENT_DATA
     found = int(now.with_unseen.sum())
     needed = minimum_rows if found < minimum_rows else None
-    why = f"{found} rows have a value, {minimum_rows} are needed to judge drift"
+    why = f"{counted(found, 'row')} with a value; {minimum_rows:,} are needed to judge drift"
     if needed is None:
-        why = "no row of the baseline has a value, so there is nothing to judge drift against"
+        why = "no row of the baseline has a value, so drift cannot be judged"
     return ColumnReport(
         column, nothing, nothing, now.rows, f"{column.name}: {why}", {}, rows_needed=needed, **_fractions(column, now)
     )

@@ -14,7 +14,7 @@ from kedge.config.policies import DriftPolicy
 from kedge.profile.baseline import ColumnCounts
 from kedge.severity import Severity
 
-# Of each p-value this much pays for not knowing the baseline's true rate: far below any level that is asked for.
+# This much of each p-value covers that the baseline's true rate is unknown: far below any level in use.
 BASELINE_DOUBT = 1e-6
 _WORDS = {
     "missing": "have no value",
@@ -22,9 +22,9 @@ _WORDS = {
     "out_of_range": "lie outside the baseline's range",
     "unseen": "have a level never seen before",
 }
-# A column that was so much of one value before may show nothing else for a season.
+# A column with this fraction of one value before may show nothing else for a season.
 NEARLY_CONSTANT = 0.95
-# How far values moved is for the drift statistics to say, and a stuck column that hardly varied before harms nobody.
+# The drift statistics say how far values moved. A stuck column that hardly varied before does no harm.
 _WARNING_AT_MOST = ("out_of_range", "constant")
 
 
@@ -47,16 +47,16 @@ class QualityCheck:
 
 @dataclass(frozen=True)
 class QualityTest:
-    """One check as it was measured; nothing is judged yet.
+    """One check as it was measured, not judged yet.
 
     Attributes
     ----------
     value : float
         Fraction of the window's rows.
     limit, critical : float
-        Fractions beyond which the value is a WARNING, and CRITICAL, where it is certain.
+        Fractions beyond which a certain value is a WARNING, and CRITICAL.
     p_value : float
-        That the window shows this much although the true rate is at its limit, not corrected for other tests.
+        Probability that the window shows this much although the true rate is at its limit, not corrected for other tests.
     """
 
     check: str
@@ -69,9 +69,9 @@ class QualityTest:
     reason: str
 
     def judged(self, p_value_adjusted: float, *, level: float) -> QualityCheck:
-        """Judge it: beyond its limit, and certainly so.
+        """Judge it: is it beyond its limit, and certainly so?
 
-        One strange row is a WARNING at most, and so are ranges and columns that stand still.
+        One strange row is at most a WARNING, and so are ranges and columns that stand still.
 
         Parameters
         ----------
@@ -98,8 +98,8 @@ def measure_quality(
 ) -> list[QualityTest]:
     """Measure missing values, type errors, ranges, unseen levels, and whether the column stands still.
 
-    Each limit is what the baseline itself has plus the policy's allowance (twice the allowance for CRITICAL). Of unseen
-    levels a baseline has none by construction, so there its own rate is what Good (1953), Biometrika 40, 237, expects of
+    Each limit is what the baseline itself has plus the policy's allowance (twice the allowance for CRITICAL). A baseline
+    has no unseen levels by construction. So its own rate of them is the one that Good (1953), Biometrika 40, 237, expects in
     more rows like its own: the fraction of rows whose level occurs once.
 
     Parameters
@@ -107,7 +107,7 @@ def measure_quality(
     baseline, window : ColumnCounts
         The same column on both sides.
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
     rare_levels : int
         How many levels share the baseline's last cell.
     """
@@ -139,7 +139,7 @@ def _expected_unseen(baseline: ColumnCounts, rare_levels: int) -> int:
 
 
 def rate_p_value(before: float, before_rows: float, now: float, now_rows: float, *, allowance: float = 0.0) -> float:
-    """Probability of so many rows in the window if its true rate is the baseline's plus an allowance.
+    """Probability of at least this many rows in the window if its true rate is the baseline's plus an allowance.
 
     The binomial tail at the largest rate that the baseline leaves possible, plus the doubt that is left: Berger and Boos
     (1994), J. Am. Stat. Assoc. 89, 1012. It is never too small, whatever the baseline's true rate and size.
@@ -162,7 +162,7 @@ def rate_p_value(before: float, before_rows: float, now: float, now_rows: float,
 
 
 def binomial_tail(found: float, rows: float, rate: float) -> float:
-    """Probability of at least so many of these rows at this rate; fractions of rows stand for correlated ones.
+    """Probability of at least this many of these rows at this rate; fractions of rows stand for correlated ones.
 
     >>> binomial_tail(2, 2, 0.5)
     0.25
@@ -189,7 +189,7 @@ def _rate_test(
 def _constant_test(
     column: str, before: np.ndarray[Any, Any], now: np.ndarray[Any, Any], design_effect: float, alike: str
 ) -> list[QualityTest]:
-    """All rows in one cell, where the baseline has several; absent where there is nothing to compare."""
+    """All rows in one cell, although the baseline uses several; absent if there is nothing to compare."""
     rows, most = int(now.sum()), int(now.max(initial=0))
     if not rows or np.count_nonzero(before) < 2:
         return []
@@ -204,11 +204,11 @@ def _constant_test(
 
 
 def _in_common(column: Column, window: ColumnCounts, rare_levels: int) -> str:
-    """What rows of one cell have in common: where the cell has no end, not one value."""
+    """What rows of one cell have in common: for a cell without an end that is not one value."""
     place, last = int(window.with_unseen.argmax()), len(window.cells) - 1
     if column.is_number and place in (0, last):
         side = "below" if place == 0 else "above"
-        return f"lie {side} all that the baseline holds, and so in one cell"
+        return f"lie {side} all values of the baseline, and so in one cell"
     if column.is_number or place < last or (place == last and not rare_levels):
         return "share one value"
     return "have levels that " + ("are rare in the baseline" if place == last else "the baseline does not know")

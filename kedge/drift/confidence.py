@@ -1,4 +1,4 @@
-"""How sure the answers are, from the histogram of scores or of margins: a derived column that is judged like any other."""
+"""The answers' confidence, from the histogram of scores or margins: a derived column, judged like any other."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from kedge.profile.bins import Bins
 from kedge.severity import Severity
 
 CONFIDENCE = "confidence"
-# A score this near the threshold could as well have been decided the other way.
+# A score this near the threshold could just as well have been decided the other way.
 NEAR_THRESHOLD = 0.1
 POINTS = 8
 
 
 @dataclass(frozen=True)
 class AnswerConfidence:
-    """How sure a window's answers are, counted and not yet judged.
+    """The confidence of a window's answers, counted and not judged yet.
 
     Attributes
     ----------
     margin : ColumnEvidence
-        Rows by margin: 0 where another class could as well have been answered, 1 where the model is certain.
+        Rows by margin: 0 if another class was just as likely, 1 if the model is certain.
     measured : mapping of str to tuple of float
-        Baseline, then window: `mean_margin`, `near_threshold_fraction` (of two classes scores within `NEAR_THRESHOLD` of
-        the threshold, of several such margins), and of two classes `mean_entropy` in bits, 1 at a score of a half.
+        Baseline, then window: `mean_margin`, `near_threshold_fraction` (with two classes, scores within `NEAR_THRESHOLD`
+        of the threshold; with several, such margins), and with two classes `mean_entropy` in bits, 1 at a score of a half.
     """
 
     margin: ColumnEvidence
     measured: Mapping[str, tuple[float, float]]
 
     def judged(self, column: ColumnReport) -> ConfidenceReport:
-        """With what the drift test says of the margin."""
+        """The report with the margin's drift test."""
         return ConfidenceReport(column, self.measured)
 
 
@@ -62,13 +62,13 @@ class ConfidenceReport:
 
     @property
     def severity(self) -> Severity:
-        """That of the drift test where the margin has fallen: a model that is surer than before raises no alarm here."""
+        """Severity of the drift test if the margin has fallen: a model that is more certain than before raises no alarm here."""
         before, now = self.measured["mean_margin"]
         return min(self.column.drift, Severity.OK) if now >= before else self.column.drift
 
     @property
     def reason(self) -> str:
-        """What became of it, in words."""
+        """How the confidence changed, in words."""
         margins, shares = self.measured["mean_margin"], self.measured["near_threshold_fraction"]
         before, now = figures(*margins)
         return (
@@ -122,9 +122,9 @@ def confidence_evidence(prediction: ColumnEvidence, threshold: float) -> ColumnE
 
 
 def answer_confidence(evidence: Sequence[ColumnEvidence], config: ModelConfig) -> AnswerConfidence | None:
-    """How sure the answers are; None where they have no probabilities: a class alone has no confidence.
+    """The answers' confidence; None if they have no probabilities: a class alone has no confidence.
 
-    Of two classes it is the prediction's cells folded at the threshold, of several the counted `margin_column`.
+    With two classes it is the prediction's cells folded at the threshold, with several the counted `margin_column`.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def _both(
 
 
 def _points(bins: Bins) -> Floats:
-    """Scores spread evenly over each cell, shape (n_cells, POINTS): where the baseline had few rows a cell is wide."""
+    """Scores spread evenly over each cell, shape (n_cells, POINTS): a cell is wide if the baseline had few rows there."""
     edges = bins.edges
     low, high = np.concatenate([edges[:1], edges]), np.concatenate([edges, edges[-1:]])
     share = (np.arange(POINTS) + 0.5) / POINTS

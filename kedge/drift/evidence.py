@@ -1,4 +1,4 @@
-"""One column on both sides: every statistic from its counts, what chance alone would show, and how it is told."""
+"""One column on both sides: every statistic from its counts, the effect of chance alone, and its words."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ NEIGHBOURHOODS = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """What one column shows; nothing is judged yet.
+    """The measured values of one column, not judged yet.
 
     Attributes
     ----------
     statistics : mapping of str to float
-        By DESIGN.md's names, of the rows as if they were independent; what does not apply is absent.
+        By DESIGN.md's names, as if the rows were independent; statistics that do not apply are absent.
     p_value : float
         Of KS or chi-square, under the design effect, not corrected for the other tests.
     effect : float
         KS statistic or total variation, 0 to 1.
     effect_without_drift : float
-        What these sizes show on average when nothing has moved, under the design effect.
+        The average effect at these sizes when nothing has moved, under the design effect.
     certain_effect : float
-        The effect at and beyond which the p-value is certainly below the level asked for.
+        From this effect on the p-value is certainly below the required level.
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
     """
 
     statistics: Mapping[str, float]
@@ -63,7 +63,7 @@ def measure_numeric(
     level : float
         The p-value that `certain_effect` is for.
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
     """
     starts = _with_ends(coarse_starts(before.cells, cells=NEIGHBOURHOODS), before.cells, now.cells)
     b, w = coarsen(before.cells, starts), coarsen(now.cells, starts)
@@ -74,7 +74,7 @@ def measure_numeric(
     statistics |= tested(TESTS_OF_NUMBERS, before.cells, now.cells)
     distance = wasserstein_distance(before.cells, now.cells, bins.edges, (before.means, now.means))
     statistics["wasserstein_distance"] = distance
-    # A KS statistic is at most the total variation, and so is its mean: for few values that is the tighter bound.
+    # A KS statistic is at most the total variation, and so is its mean: with few values that is the tighter bound.
     by_cells = total_variation_without_drift(before.cells, now.cells, design_effect=design_effect)
     return Measured(
         # Values near the largest float are too far apart for a distance.
@@ -88,10 +88,10 @@ def measure_numeric(
 
 
 def _with_ends(starts: Ints, before: Ints, now: Ints) -> Ints:
-    """The neighbourhoods with one more on either side where the window has rows outside of all that the baseline holds.
+    """The neighbourhoods, with one more on a side on which the window has rows beyond all values of the baseline.
 
-    Ten equal neighbourhoods take such rows in at their ends. Of a column of few values each neighbourhood is a value, and one
-    that was never there is none of them.
+    Ten equal neighbourhoods take such rows in at their ends. In a column of few values each neighbourhood is one value, and a
+    new value belongs to none of them.
 
     >>> _with_ends(np.array([0]), np.array([0, 9, 0]), np.array([0, 1, 8])).tolist()
     [0, 2]
@@ -116,7 +116,7 @@ def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect:
     level : float
         The p-value that `certain_effect` is for.
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
 
     >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80]), level=0.05).effect, 6)
     0.3
@@ -142,12 +142,12 @@ _FIVE_DIGITS = 10_000
 
 @dataclass(frozen=True)
 class ColumnEvidence:
-    """Counts of one column, of what it is judged against and of the window.
+    """Counts of one column in its baseline and in the window.
 
     Attributes
     ----------
     design_effect : float
-        How many rows are worth one independent row, at least 1.
+        How many rows count as one independent row, at least 1.
     hidden : bool
         Whether its values stay out of sentences (`kedge.columns.shown_values`).
     """
@@ -160,7 +160,7 @@ class ColumnEvidence:
     hidden: bool = False
 
     def measure(self, *, minimum_rows: int, level: float) -> Measured | None:
-        """Its statistics; None where the window has fewer than `minimum_rows` values, or the other side none."""
+        """Its statistics; None if the window has fewer than `minimum_rows` values, or the other side none."""
         sides = self.before.with_unseen, self.now.with_unseen
         if int(sides[1].sum()) < minimum_rows or not sides[0].sum():
             return None
@@ -184,20 +184,20 @@ def _moved_number(evidence: ColumnEvidence) -> str:
 
 
 def _moved_hidden(evidence: ColumnEvidence) -> str:
-    """Where the window's median lies among the baseline's rows: no value is told."""
+    """The place of the window's median among the baseline's rows, without any value."""
     healthy = evidence.before.cells
     below = healthy[: median_cell(evidence.now.cells) + 1].sum() / healthy.sum()
     return f"{below:.0%} of the baseline's values are at most the window's median"
 
 
 def _middle(counts: ColumnCounts, evidence: ColumnEvidence) -> str:
-    """The median in words: of what lies outside of the baseline's values nobody knows how far."""
+    """The median in words: beyond the baseline's values the distance is unknown."""
     edges, healthy = evidence.bins.edges, evidence.before.cells
     found = median(counts.cells, evidence.bins)
     place = median_cell(counts.cells)
     if healthy[place] or 0 < place < len(edges):
         return _value(found)
-    # The first edge lies just below the smallest value; a negative zero is none that people write.
+    # The first edge lies just below the smallest value; people do not write a negative zero.
     return f"above {_value(found)}" if place else f"below {_value(np.nextafter(found, np.inf))}"
 
 

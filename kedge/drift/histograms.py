@@ -51,7 +51,7 @@ def histograms(baseline: Baseline, window: Profile, hidden: Collection[str] = ()
 
 
 def _numeric_bars(bins: Bins, before: ColumnCounts, now: ColumnCounts) -> tuple[list[str], Ints, Ints]:
-    """Bars of equal width, for people read areas; each fine cell goes where its upper edge lies."""
+    """Bars of equal width, because people compare areas; each fine cell goes into the bar with its upper edge."""
     cumulative = np.cumsum(before.cells) / max(int(before.cells.sum()), 1)
     upper = np.append(bins.edges, bins.edges[-1])
     low, high = (float(upper[np.searchsorted(cumulative, q)]) for q in (OUTER_QUANTILE, 1 - OUTER_QUANTILE))
@@ -63,13 +63,13 @@ def _numeric_bars(bins: Bins, before: ColumnCounts, now: ColumnCounts) -> tuple[
         edges = np.array([np.nextafter(low, -np.inf), low])
         labels = [f"below {low:.4g}", f"{low:.4g}", f"above {low:.4g}"]
     elif high - low < LARGEST_WHOLE and (values == np.round(values)).all():
-        # A bar that covers one whole number more than its neighbour would show a peak that is not there.
+        # A bar that covers one whole number more than its neighbour would show a false peak.
         step = math.ceil((high - low + 1) / BARS)
         firsts = np.arange(low, high + 1, step)
         edges = firsts[1:] - 0.5
         labels = [f"{a:.6g}" if step == 1 else f"{a:.6g} to {a + step - 1:.6g}" for a in firsts]
     else:
-        # Scaled down first, for the difference of two large floats may not be one.
+        # Scaled down first, because the difference of two large floats may overflow.
         marks = np.linspace(low / BARS, high / BARS, BARS + 1) * BARS
         edges = marks[1:-1]
         labels = [f"{a:.4g} to {z:.4g}" for a, z in itertools.pairwise(marks)]

@@ -1,4 +1,4 @@
-"""How much each column matters to the model, so that what drifts and matters is told first."""
+"""How much each column matters to the model, so that reports begin with columns that drift and matter."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from kedge.columns.casting import Column
 from kedge.errors import UnreadableImportanceError
 
-# A page of weights; what is larger is no such file.
+# A page of weights; a larger file is something else.
 LARGEST_BYTES = 1 << 20
 # Weights are added up: the largest floats would overflow.
 _LARGEST = 1e300
@@ -18,8 +18,8 @@ _LARGEST = 1e300
 def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, float]:
     """Read a JSON object of weights by column, as shares that add up to 1.
 
-    Whatever measure the training job has (gain, permutation, mean absolute Shapley values) will do: only the ratios count.
-    Names that are no column of the model are left out, for training may make columns of its own. Raises
+    Any measure of the training job (gain, permutation, mean absolute Shapley values) will do: only the ratios count. Names
+    that are not columns of the model are left out, because training may make columns of its own. Raises
     `UnreadableImportanceError`.
 
     Parameters
@@ -39,11 +39,11 @@ def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, floa
     except (ValueError, RecursionError) as error:
         raise UnreadableImportanceError(reason="it is not JSON") from error
     if not isinstance(document, dict):
-        raise UnreadableImportanceError(reason="it is no JSON object of weights by column")
+        raise UnreadableImportanceError(reason="it is not a JSON object of weights by column")
     weights = {name: weight for name, weight in document.items() if name in columns}
     for name, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= _LARGEST:
-            raise UnreadableImportanceError(reason=f"the weight of {name!r} is no finite number from 0 on")
+            raise UnreadableImportanceError(reason=f"the weight of {name!r} is not a finite number of at least 0")
     found = shares(weights)
     if not found:
         raise UnreadableImportanceError(reason="it gives none of the model's features a weight")
@@ -51,7 +51,7 @@ def parse_importance(content: bytes, columns: Collection[str]) -> dict[str, floa
 
 
 def shares(weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights as parts of their sum; nothing where all are zero.
+    """Weights as parts of their sum; empty if all are zero.
 
     >>> shares({"lead_time": 3.0, "adr": 1.0}), shares({"adr": 0.0})
     ({'lead_time': 0.75, 'adr': 0.25}, {})
@@ -61,7 +61,7 @@ def shares(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def importance_of(column: Column, importance: Mapping[str, float]) -> float | None:
-    """Share of the model that rests on a column; None where nothing is known of any, and for the prediction.
+    """A column's share in the model; None if no weights are known, and for the prediction.
 
     >>> importance_of(Column("meal", "feature", "categorical", "string"), {"adr": 1.0})
     0.0

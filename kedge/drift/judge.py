@@ -20,7 +20,7 @@ from kedge.statistics.holm import holm_adjusted
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What a run found.
+    """The results of a run.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Verdicts:
     tests : int
         How many tests were corrected together.
     derived : tuple of ColumnReport
-        Of what was derived from the columns.
+        Of the columns that were derived from others.
     """
 
     columns: tuple[ColumnReport, ...]
@@ -52,18 +52,18 @@ def judge_columns(
     Parameters
     ----------
     baseline : Baseline
-        What data quality is judged against.
+        The baseline of data quality.
     evidence : sequence of ColumnEvidence
-        One of each of its columns, in their order: what drift is judged by.
+        One for each of its columns, in their order, to judge drift.
     level : float
-        Probability with which the window may alarm where nothing has drifted.
+        Probability that the window alarms although nothing has drifted.
     derived : sequence of ColumnEvidence
-        Of what was derived from the columns: tested for drift with them, and without data quality of its own.
+        Derived columns: tested for drift together with the others, without data quality of their own.
     """
     policy, tested = config.drift, (*evidence, *derived)
     quality = [_measure_quality(baseline, one, policy) for one in evidence]
     tests = [test for column_tests in quality for test in column_tests]
-    # What the smallest p-value of the run must pass; the others must pass less.
+    # The smallest p-value of the run must pass this level; the others have easier ones.
     first = level / max(len(tested) + len(tests), 1)
     measured = [one.measure(minimum_rows=policy.minimum_rows, level=first) for one in tested]
     drifts = [found.p_value for found in measured if found is not None]

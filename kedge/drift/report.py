@@ -57,18 +57,18 @@ class DriftReport:
 
     @property
     def columns_severity(self) -> Severity:
-        """The worst of what the columns hold: what a retraining can mend, and whether anything was there to judge."""
+        """The worst verdict on a column: what a retraining can correct, and whether there was anything to judge."""
         return worst(column.severity for column in self.columns)
 
     @property
     def drifted(self) -> tuple[ColumnReport, ...]:
-        """Columns whose distribution moved, the worst first; of these the most relevant, its effect times its importance."""
+        """Columns whose distribution moved, the worst first; equally bad ones by relevance (effect times importance)."""
         found = [c for c in self.columns if c.drift >= Severity.WARNING]
         return tuple(sorted(found, key=lambda c: (-c.drift.rank, -c.relevance, -(c.effect or 0.0))))
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why, worst first; where nothing moved, that."""
+        """The reasons, worst first; or that nothing moved."""
         weight = {c.column.name: c.importance or 0.0 for c in self.columns}
         found = sorted(self.quality, key=lambda q: -weight.get(q.column, 1.0))
         told = [(q.severity, q.reason) for q in found if q.severity >= Severity.WARNING]
@@ -84,18 +84,18 @@ class DriftReport:
                 *(c.reason for c in blind),
             )
         if self.rows < self.minimum_rows:
-            return (f"the window has {counted(self.rows, 'row')}, {self.minimum_rows:,} are needed to judge drift",)
+            return (f"the window has {counted(self.rows, 'row')}; {self.minimum_rows:,} are needed to judge drift",)
         return tuple(c.reason for c in blind)
 
     def judged_against(self, sources: Mapping[str, str], notes: Sequence[str] = ()) -> DriftReport:
-        """The report with the columns marked that were judged against something else than the training data.
+        """The report, with marks on the columns whose baseline is not the training data.
 
         Parameters
         ----------
         sources : mapping of str to str
-            What each of them was judged against.
+            The baseline of each such column.
         notes : sequence of str
-            Columns that should have been, in words.
+            Columns that should have had another baseline, in words.
         """
         columns = tuple(replace(c, against=sources.get(c.column.name)) for c in self.columns)
         return replace(self, columns=columns, notes=tuple(notes))
@@ -122,7 +122,7 @@ class DriftReport:
         return self.to_json() | {"histograms": {name: dict(bars) for name, bars in self.histograms.items()}}
 
 
-def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, and most callers have few
+def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, and most callers have few
     baseline: Baseline,
     window: Profile,
     config: ModelConfig,
@@ -138,9 +138,9 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     """Judge a window: data drift on the features, prediction drift on the answers, and data quality.
 
     A column has moved when its p-value, Holm-corrected over every test of the run, is below the window's share of the alert
-    budget (`window_level`) *and* its effect is beyond what these sizes show without drift by a floor. The p-value alone would
-    call every large window drifted, the effect alone every small one. With `drift.rule: psi` the field's limits on the raw
-    PSI decide instead. What breaks a column's data (missing, type, range, unseen levels) is tested in the same family.
+    budget (`window_level`) *and* its effect exceeds the effect without drift by at least a floor. The p-value alone would call
+    every large window drifted, the effect alone every small one. With `drift.rule: psi` limits on the raw PSI decide instead.
+    Data quality (missing, type, range, unseen levels) is tested in the same family.
 
     Parameters
     ----------
@@ -148,18 +148,18 @@ def judge_drift(  # noqa: PLR0913  # each is a fact of its own of the window, an
     window : Profile
         The sum of the window's hours, cut with the same baseline.
     window_checks : sequence of QualityCheck
-        What is known of the window as a whole: its volume, its age, what became of its requests.
+        Checks of the window as a whole: its volume, its age, its captured requests.
     before : Profile, optional
-        What drift is judged against, cut with the same baseline; else the baseline's own rows. Quality is always judged
-        against those, or what is broken for long would become the rule.
+        The rows that drift is compared with, cut with the same baseline; by default the baseline's own rows. Data quality
+        is always compared with the baseline's own rows, or a long fault would become normal.
     design_effects : mapping of str to float, optional
-        How many of the window's rows are worth one independent row, by column (`kedge.profile.design_effect`). The larger of it and the
+        How many of the window's rows count as one independent row, by column (`kedge.profile.design_effect`). The larger of this and the
         baseline's own divides both sides' sizes.
     """
     policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
     effects = combined(baseline.design_effects, design_effects)
     levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
-    # The classes of a prediction stand in the YAML.
+    # The YAML names the classes of a prediction, so they may be shown.
     levels |= {config.prediction.name: 0}
     evidence = [
         ColumnEvidence(

@@ -1,4 +1,4 @@
-"""What a window is judged against: the training data, the days before it, or the same hours of earlier weeks, column by column."""
+"""The baseline of a window, column by column: the training data, the days before it, or the same hours of earlier weeks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kedge.columns.casting import Column, columns_of
+from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.config.sections import BaselineSource
 from kedge.profile.baseline import Baseline, Profile
@@ -17,16 +18,16 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class SeasonalBaseline:
-    """Counts of several origins on one ruler.
+    """Counts from several sources on one ruler.
 
     Attributes
     ----------
     profile : Profile
-        Each column's counts from the source that it is judged against.
+        Each column's counts from its own source.
     sources : mapping of str to str
-        The columns that are not judged against the training data, each with its source.
+        The columns whose baseline is not the training data, each with its source.
     notes : tuple of str
-        Columns that should be judged against another source, and why they are not, in words.
+        Columns that should have another source, and why they do not, in words.
     """
 
     profile: Profile
@@ -35,9 +36,9 @@ class SeasonalBaseline:
 
 
 def seasonal_spans(config: ModelConfig, start: datetime, end: datetime) -> dict[BaselineSource, list[Span]]:
-    """The stretches of time that the model's columns are judged against, by source; empty where the training data is enough.
+    """The stretches of time that serve as baseline, by source; empty if the training data is enough.
 
-    Earlier weeks are whole weeks apart, and as many as keep them clear of the window: of a window of 28 days, "the same hours
+    Earlier weeks are a whole number of weeks apart, enough not to overlap the window: for a window of 28 days, "the same hours
     earlier" begin four weeks back.
 
     Parameters
@@ -65,14 +66,14 @@ def seasonal_spans(config: ModelConfig, start: datetime, end: datetime) -> dict[
 def seasonal_baseline(
     baseline: Baseline, earlier: Mapping[BaselineSource, Profile], config: ModelConfig
 ) -> SeasonalBaseline:
-    """Each column's counts from the source that its YAML names; from the training data where that source has too few rows.
+    """Each column's counts from the source that its YAML names; from the training data if that source has too few rows.
 
     Parameters
     ----------
     baseline : Baseline
         The champion's; its edges cut all sources.
     earlier : mapping of str to Profile
-        What `seasonal_spans` asked for, counted with `baseline`.
+        The profiles of `seasonal_spans`, counted with `baseline`.
     """
     counts, sources, notes = baseline.profile.counts.copy(), {}, []
     starts = [*baseline.offsets.values(), baseline.width]
@@ -84,7 +85,7 @@ def seasonal_baseline(
         profile = earlier.get(source, baseline.empty())
         rows, needed = int(baseline.column(profile, column.name).with_unseen.sum()), config.drift.minimum_rows
         if rows < needed:
-            notes.append(f"{column.name} is judged against the training data: {_short_of(source, rows, needed)}")
+            notes.append(f"{column.name} is compared with the training data: {_short_of(source, rows, needed)}")
             continue
         counts[first:last] = profile.counts[first:last]
         sources[column.name] = source
@@ -92,12 +93,12 @@ def seasonal_baseline(
 
 
 def with_own_predictions(baseline: Baseline, everything: Profile, own: Profile) -> Profile:
-    """Features as all packages have seen them, answers as this package has given them: another's are another model's.
+    """Features as all packages saw them, answers as this package gave them: answers of other packages come from another model.
 
     Parameters
     ----------
     everything, own : Profile
-        The same hours, of every package and of the one that is judged.
+        The same hours, for every package and for the judged one.
     """
     counts = everything.counts.copy()
     starts = [*baseline.offsets.values(), baseline.width]
@@ -108,7 +109,7 @@ def with_own_predictions(baseline: Baseline, everything: Profile, own: Profile) 
 
 
 def of_columns(baseline: Baseline, profile: Profile, kept: Collection[Column]) -> Profile:
-    """A profile with rows in these columns only: in the others nothing was asked, which is not the same as missing.
+    """A profile with rows in these columns only: the others have no rows, which differs from missing values.
 
     >>> import pyarrow as pa
     >>> from kedge.profile.counting import count_rows
@@ -129,7 +130,7 @@ def of_columns(baseline: Baseline, profile: Profile, kept: Collection[Column]) -
 
 
 def _wanted(config: ModelConfig) -> dict[str, BaselineSource]:
-    """Each judged column's source; what comes of the answers has the model's."""
+    """Each judged column's source; columns derived from the answers have the model's."""
     own = {feature.name: feature.baseline for feature in config.features}
     return {column.name: own.get(column.name) or config.drift.baseline for column in columns_of(config)}
 
@@ -138,4 +139,4 @@ def _short_of(source: BaselineSource, rows: int, needed: int) -> str:
     where = {"trailing": "the days before the window hold", "same_hours": "the same hours of earlier weeks hold"}[
         source
     ]
-    return f"{where} {rows} rows with a value, {needed} are needed"
+    return f"{where} {counted(rows, 'row')} with a value; {needed:,} are needed"

@@ -1,4 +1,4 @@
-"""Data quality of a window as a whole: its age, its rows against earlier weeks, silent hours, and what became of its requests."""
+"""Data quality of a window as a whole: its age, its rows against earlier weeks, silent hours, and its captured requests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from kedge.comparisons import counted
 from kedge.config.policies import QualityPolicy
 from kedge.drift.column_quality import QualityCheck, binomial_tail
 from kedge.severity import Severity, warned_if
@@ -20,22 +21,22 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class WindowFacts:
-    """What is known of a window beside its columns.
+    """Facts about a window beside its columns.
 
     Attributes
     ----------
     end : datetime
         The window's end; its last row should be near.
     cadence : timedelta
-        How often it is judged: the stretch of the window that is new.
+        How often it is judged: the new part of the window.
     rows_by_hour : sequence of int
         Rows of each hour of the window, the last one before `end`.
     earlier_weeks : sequence of sequence of int
         Rows of the same hours as the new stretch one week earlier, two weeks earlier, and so on.
     records, quarantined, duplicates : int
-        Records that were captured, those of them that nobody can read, and rows whose id had been counted before.
+        Captured records, the unreadable ones among them, and rows whose id had been counted before.
     requests, invocations : int, optional
-        Of the new stretch: requests that were captured, and those that the endpoint answered; None where not known.
+        In the new stretch: requests that were captured, and requests that the endpoint answered; None if unknown.
     """
 
     end: datetime
@@ -50,12 +51,12 @@ class WindowFacts:
 
     @property
     def stretch(self) -> Sequence[int]:
-        """Rows of each hour that is new since the last judgement; empty where the window does not reach so far back."""
+        """Rows of each hour that is new since the last judgement; empty if the window is shorter."""
         return newest_stretch(self.rows_by_hour, self.cadence)
 
 
 def newest_stretch(rows_by_hour: Sequence[int], cadence: timedelta) -> Sequence[int]:
-    """The last hours of a window that are new since the last judgement; empty where the window is shorter.
+    """The last hours of a window, new since the last judgement; empty if the window is shorter.
 
     >>> newest_stretch([4, 5, 6], timedelta(hours=2))
     [5, 6]
@@ -65,12 +66,12 @@ def newest_stretch(rows_by_hour: Sequence[int], cadence: timedelta) -> Sequence[
 
 
 def by_hour(counts: Mapping[date, Mapping[int, int]], start: datetime, end: datetime) -> list[int]:
-    """Counts of each whole hour of `[start, end)`, 0 where a day or an hour has none.
+    """Counts of each whole hour of `[start, end)`, 0 if a day or an hour has none.
 
     Parameters
     ----------
     counts : mapping of date to mapping of int to int
-        Of each UTC day, by hour.
+        For each UTC day, by hour.
 
     >>> by_hour({date(2016, 1, 4): {0: 7, 2: 9}}, datetime(2016, 1, 3, 23, 30), datetime(2016, 1, 4, 3))
     [7, 0, 9]
@@ -82,7 +83,7 @@ def by_hour(counts: Mapping[date, Mapping[int, int]], start: datetime, end: date
 
 
 def in_words(cadence: timedelta) -> str:
-    """The new stretch as people call it.
+    """The new stretch in people's words.
 
     >>> in_words(timedelta(days=7))
     'week'
@@ -91,9 +92,9 @@ def in_words(cadence: timedelta) -> str:
     return {1: "hour", 24: "day", 168: "week"}.get(hours, f"{hours} hours")
 
 
-# Of a thousand windows in which nothing is wrong one is told.
+# One window in a thousand warns although nothing is wrong.
 LEVEL = 0.001
-# So many earlier weeks are needed to know how much weeks differ.
+# This many earlier weeks are needed to know how much weeks differ.
 WEEKS_NEEDED = 3
 
 
@@ -101,8 +102,8 @@ def volume_p_value(rows: int, earlier: Sequence[int]) -> float:
     """Probability of a total this far from the earlier weeks' totals if it is one more of them, two-sided.
 
     Student's t of the next logarithm given k earlier ones, (x - mean) / (s sqrt(1 + 1/k)) with k - 1 degrees of freedom
-    (Hahn and Meeker 1991, Statistical Intervals, section 4.8). s is what weeks really differ by, and never less than what
-    counting alone makes them differ by: requests are no Poisson stream, and a holiday is no outage.
+    (Hahn and Meeker 1991, Statistical Intervals, section 4.8). s is the real spread of weeks, and at least the spread of
+    a pure count: requests are not a Poisson stream, and a holiday is not an outage.
 
     >>> volume_p_value(100, [100, 100, 100])
     1.0
@@ -119,7 +120,7 @@ def volume_p_value(rows: int, earlier: Sequence[int]) -> float:
 def judge_volume(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
     """The new stretch's total against the same hours of earlier weeks; None with fewer than three of those.
 
-    A WARNING where the ratio to their geometric mean is beyond the policy's *and* `volume_p_value` is below `LEVEL`: the ratio
+    A WARNING if the ratio to their geometric mean is beyond the policy's *and* `volume_p_value` is below `LEVEL`: the ratio
     alone would call every small stream's night a fault, the p-value alone every steady stream's holiday.
 
     >>> from datetime import datetime, timedelta
@@ -135,17 +136,17 @@ def judge_volume(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | No
     beyond = max(ratio, 1 / ratio) > policy.volume_ratio_max
     certain = volume_p_value(rows, totals) < LEVEL
     reason = (
-        f"{rows} rows in the last {in_words(facts.cadence)}; the same hours of {len(totals)} earlier weeks had {min(totals)} to "
-        f"{max(totals)}"
+        f"{counted(rows, 'row')} in the last {in_words(facts.cadence)}; the same hours of {len(totals)} earlier weeks had "
+        f"{min(totals):,} to {max(totals):,}"
     )
     limit = policy.volume_ratio_max if ratio > 1 else 1 / policy.volume_ratio_max
     return QualityCheck("volume", "", warned_if(beyond and certain), ratio, limit, reason)
 
 
 def judge_silence(facts: WindowFacts) -> QualityCheck | None:
-    """The run of hours without any row in which the earlier weeks had the most; None where there is none.
+    """The run of hours without any row in which the earlier weeks had the most rows; None if there is no such run.
 
-    A WARNING where so many rows cannot be missing by chance, and no earlier week has paused like that.
+    A WARNING if this many rows cannot be missing by chance, and no earlier week had such a pause.
 
     >>> from datetime import datetime, timedelta
     >>> facts = WindowFacts(datetime(2016, 1, 4), timedelta(hours=4), [9, 0, 0, 8], [[9] * 4] * 3)
@@ -155,7 +156,7 @@ def judge_silence(facts: WindowFacts) -> QualityCheck | None:
     stretch, weeks = np.asarray(facts.stretch), np.asarray(facts.earlier_weeks, float)
     if not stretch.any() or len(weeks) < WEEKS_NEEDED:
         return None
-    # The median: a burst in one of the weeks makes no hour a busy one.
+    # The median: one burst in one week does not make an hour a busy one.
     usual = np.median(weeks, axis=0)
     run = _longest_silence(stretch, usual)
     if run is None:
@@ -167,13 +168,13 @@ def judge_silence(facts: WindowFacts) -> QualityCheck | None:
     since = facts.end - (len(stretch) - start) * HOUR
     reason = (
         f"no row in {end - start} hours from {since:%Y-%m-%d %H:%M}; the same hours of {len(weeks)} earlier weeks had "
-        f"about {expected:.0f}"
+        f"about {expected:,.0f}"
     )
     return QualityCheck("silence", "", warned_if(expected > limit), expected, limit, reason)
 
 
 def _longest_silence(counts: NDArray[Any], usual: NDArray[np.float64]) -> tuple[int, int] | None:
-    """First and past-the-last hour of the run without rows that usually has the most, cut to hours that usually have some."""
+    """The run without rows that usually has the most rows: its first hour and the hour after its last, cut to hours that usually have rows."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], counts == 0, [False]]).astype(np.int8)))
     runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
     if not runs:
@@ -192,29 +193,29 @@ def _dispersion(weeks: NDArray[np.float64]) -> float:
 
 
 def _credible_silence(level: float, clumps: float, weeks: int) -> float:
-    """The mean of so many weeks at which all of their rows, and none of the next week's, come together with this probability.
+    """The mean of this many weeks at which this is the probability that they have all of the rows and the next week has none.
 
-    Rows come in clumps, log-series distributed so that counts are negative binomial; each clump of all the weeks would as
-    well have fallen into the next one (the conditional test of two Poisson rates: Przyborowski and Wilenski 1940, Biometrika
+    Rows come in clumps, log-series distributed so that counts are negative binomial; each clump could just as well fall
+    into the next week (the conditional test of two Poisson rates: Przyborowski and Wilenski 1940, Biometrika
     31, 313).
     """
     rows_a_clump = (clumps - 1) / float(np.log(clumps)) if clumps > 1 else 1.0
     return -float(np.log(level)) * rows_a_clump / (weeks * float(np.log1p(1 / weeks)))
 
 
-# A silence is one when it is so many times as long as any before; of so many gaps at least.
+# A gap is a silence if it is this many times as long as any before, among at least this many gaps.
 SILENCE_RATIO, GAPS_NEEDED = 2.0, 10
-# Requests without a capture from which on it is certain that capture does not work.
+# From this many requests without a capture it is certain that capture does not work.
 UNCAPTURED_CERTAIN = 100
-# A tenth of the records that nobody can read is no noise.
+# If a tenth of the records is unreadable, it is not noise.
 UNREADABLE_CRITICAL = 0.1
 
 
 def judge_window_quality(facts: WindowFacts, policy: QualityPolicy) -> list[QualityCheck]:
     """Judge freshness, volume, silence, duplicates, unreadable records, and captured against invoked.
 
-    A check of which nothing is known is absent. All are a WARNING at most, but for two that blind the monitor: requests of
-    which not one was captured, and records of which more than a tenth cannot be read.
+    A check without data is absent. All are at most a WARNING, except two that blind the monitor: no request was captured at
+    all, or more than a tenth of the records cannot be read.
 
     >>> from datetime import UTC, datetime, timedelta
     >>> week, weeks = [10] * 168, [[11] * 168, [9] * 168, [10] * 168]
@@ -234,7 +235,7 @@ def judge_window_quality(facts: WindowFacts, policy: QualityPolicy) -> list[Qual
 
 
 def _freshness(facts: WindowFacts) -> QualityCheck | None:
-    """The gap at the end against the longest one before: of n gaps, one is twice the longest other with probability 2/n^2."""
+    """The gap at the end against the longest one before: among n gaps, one is twice the longest other with probability 2/n^2."""
     filled = np.flatnonzero(np.asarray(facts.rows_by_hour))
     if len(filled) <= GAPS_NEEDED:
         return None
@@ -252,7 +253,7 @@ def _duplicates(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | Non
     rows = sum(facts.rows_by_hour) + facts.duplicates
     if not rows:
         return None
-    reason = f"{facts.duplicates} of {rows} rows bore an id that had been counted before, and were left out"
+    reason = f"{facts.duplicates:,} of {counted(rows, 'row')} had an id that was counted before, and were left out"
     severity = _beyond(facts.duplicates, rows, policy.duplicate_fraction_max)
     return QualityCheck("duplicates", "", severity, facts.duplicates / rows, policy.duplicate_fraction_max, reason)
 
@@ -264,12 +265,14 @@ def _unreadable(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | Non
     severity = _beyond(facts.quarantined, facts.records, policy.unreadable_fraction_max)
     if severity is Severity.WARNING and value > max(UNREADABLE_CRITICAL, policy.unreadable_fraction_max):
         severity = Severity.CRITICAL
-    reason = f"{facts.quarantined} of {facts.records} captured records could not be read, and lie in quarantine"
+    reason = (
+        f"{facts.quarantined:,} of {counted(facts.records, 'captured record')} could not be read, and are in quarantine"
+    )
     return QualityCheck("unreadable", "", severity, value, policy.unreadable_fraction_max, reason)
 
 
 def _captured(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
-    """Requests that were captured against those that the endpoint answered, failed ones among them."""
+    """Captured requests against the requests that the endpoint answered, failed ones included."""
     if facts.requests is None or not facts.invocations:
         return None
     value, least = facts.requests / facts.invocations, policy.captured_fraction_min
@@ -282,5 +285,5 @@ def _captured(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
 
 
 def _beyond(found: int, rows: int, limit: float) -> Severity:
-    """A WARNING where so many are too many for a true rate at the limit."""
+    """A WARNING if this many are too many for a true rate at the limit."""
     return warned_if(found / rows > limit and binomial_tail(found, rows, limit) < LEVEL)

@@ -12,11 +12,11 @@ from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.score_cells import middles_of
 
 KNOTS_MAXIMUM = 2000
-# Rows of the fitted logistic curve that are mixed into the isotonic one: of weight only where the reference is small.
+# Rows of the fitted logistic curve that are mixed into the isotonic one: they matter only if the reference is small.
 PRIOR_ROWS = 30.0
 BANDS = 10
 # Between these means of the bands' squared z-scores the map turns from the scores as they are to the fitted curve:
-# 1 is expected of calibrated scores, and at 2 leaving them costs as much as fitting does (Mallows 1973).
+# calibrated scores give 1, and at 2 leaving them costs as much as fitting does (Mallows 1973).
 TRUSTED_UNTIL, FITTED_FROM = 1.0, 2.0
 _NEWTON_STEPS = 50
 
@@ -34,7 +34,7 @@ class CalibrationMap:
     block_variances : ndarray of float, shape (n_blocks,)
         Of each block's probability.
     weight : float
-        0 where the scores are taken as they are, 1 where they are wholly replaced by the fitted curve.
+        0 if the scores are taken as they are, 1 if the fitted curve replaces them wholly.
     """
 
     scores: Floats
@@ -57,8 +57,8 @@ def calibration_map(reference: BinaryCounts) -> CalibrationMap:
     """Learn the map from rows that the model has not trained on.
 
     Isotonic regression (Zadrozny and Elkan 2002, KDD, 694), with `PRIOR_ROWS` rows of a logistic curve (Platt 1999)
-    mixed in: on few rows the isotonic curve follows chance. Where the mean squared z-score of ten bands says that
-    the scores are already calibrated (1 is expected then, Hosmer and Lemeshow 1980), they are kept.
+    mixed in: on few rows the isotonic curve follows chance. If the mean squared z-score of ten bands says that the
+    scores are already calibrated (it is then about 1, Hosmer and Lemeshow 1980), they are kept.
     No rows raise `EmptySampleError`.
 
     >>> from kedge.outcomes.binary import count_binary
@@ -76,7 +76,7 @@ def calibration_map(reference: BinaryCounts) -> CalibrationMap:
     )
     block_rows = np.bincount(blocks, weights=rows)
     of_blocks = np.bincount(blocks, weights=rows * probabilities) / block_rows
-    # A block of one class only is not certain: half a row of the other is meant to be there.
+    # A block of one class only is not certain: half a row of the other class is added.
     smoothed = (of_blocks * block_rows + 0.5) / (block_rows + 1.0)
     return CalibrationMap(
         scores, probabilities, blocks, smoothed * (1.0 - smoothed) / block_rows, _weight(scores, rows, hits)
@@ -84,7 +84,7 @@ def calibration_map(reference: BinaryCounts) -> CalibrationMap:
 
 
 def pool_adjacent_violators(values: Floats, weights: Floats) -> tuple[Floats, Ints]:
-    """The nearest values in weighted squares that never fall, and the block that each was pooled into.
+    """The nearest values (in weighted squares) that never fall, and the block of each.
 
     Ayer, Brunk, Ewing, Reid and Silverman (1955), Ann. Math. Stat. 26, 641.
 
@@ -115,7 +115,7 @@ def pool_adjacent_violators(values: Floats, weights: Floats) -> tuple[Floats, In
 def logistic_curve(scores: Floats, rows: Floats, hits: Floats) -> Floats:
     """Logistic regression of the hits on the scores' log-odds, by Newton's method: Platt (1999).
 
-    One row's weight pulls the slope towards 1 and the intercept towards 0, so that separable scores have an answer.
+    One row's weight pulls the slope towards 1 and the intercept towards 0, so that separable scores have a solution.
 
     >>> logistic_curve(np.array([0.25, 0.75]), np.array([400.0, 400.0]), np.array([100.0, 300.0])).round(2).tolist()
     [0.25, 0.75]
@@ -161,6 +161,6 @@ def _weight(scores: Floats, rows: Floats, hits: Floats) -> float:
     band = _equal_groups(rows, BANDS)
     expected, observed = np.bincount(band, weights=rows * scores), np.bincount(band, weights=hits)
     variance = np.bincount(band, weights=rows * scores * (1.0 - scores))
-    # Scores of exactly 0 or 1 allow no miss: half a row keeps one from being infinitely surprising.
+    # Scores of exactly 0 or 1 allow no miss: half a row keeps its surprise finite.
     beyond = float(np.mean((observed - expected) ** 2 / np.maximum(variance, 0.5)))
     return float(np.clip((beyond - TRUSTED_UNTIL) / (FITTED_FROM - TRUSTED_UNTIL), 0.0, 1.0))

@@ -1,4 +1,4 @@
-"""How wrong a regression is at each height of its answers: what an estimate of its loss is read from."""
+"""How wrong a regression is at each height of its answers: the basis for an estimate of its loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ARRAYS = ("edges", "rows", "error", "absolute", "squared", "fourth")
 
 @dataclass(frozen=True, eq=False)
 class ErrorBands:
-    """The reference's errors (answer less truth) by band of the answer.
+    """The reference's errors (answer minus truth) by band of the answer.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ErrorBands:
     fourth: Floats
 
     def count(self, answers: Floats) -> Ints:
-        """Rows of each band; an answer that is no finite number is left out.
+        """Rows of each band; an answer that is not a finite number is left out.
 
         >>> bands = error_bands(np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4), bands=2)
         >>> bands.count(np.array([1.0, 9.0, 9.0, np.nan])).tolist()
@@ -63,7 +63,7 @@ class ErrorBands:
         return cls(low=data["low"], high=data["high"], **arrays)
 
 
-# Squares of numbers near the largest float are infinite; what is not finite is left out of the estimates.
+# Squares of numbers near the largest float are infinite; values that are not finite are left out of the estimates.
 @np.errstate(over="ignore", invalid="ignore")
 def error_bands(answers: Floats, labels: Floats, *, bands: int = BANDS) -> ErrorBands:
     """Measure the errors of labelled answers in bands of about equal rows; none raises `EmptySampleError`.
@@ -71,7 +71,7 @@ def error_bands(answers: Floats, labels: Floats, *, bands: int = BANDS) -> Error
     Parameters
     ----------
     answers, labels : ndarray of float, shape (n_rows,)
-        Of rows that the model has not trained on.
+        From rows that the model has not trained on.
 
     >>> error_bands(np.array([1.0, 2.0, 10.0, 20.0]), np.array([1.0, 2.0, 8.0, 16.0]), bands=2).absolute.tolist()
     [0.0, 3.0]
@@ -93,9 +93,9 @@ def error_bands(answers: Floats, labels: Floats, *, bands: int = BANDS) -> Error
 def expected_errors(bands: ErrorBands, counts: Ints, *, confidence: float) -> dict[str, Estimate]:
     """Estimated MAE, RMSE and bias: the reference's mean in each band, weighted by the window's rows.
 
-    In the manner of direct loss estimation (NannyML 2022), with the answer alone as what the loss depends on. It
-    follows changes of P(x) that show in the answers, and is blind to changes of P(y given x). The interval is of the
-    metric that the labels will show: the window's own noise and the reference's both in it.
+    Like direct loss estimation (NannyML 2022), but the loss depends on the answer alone. It follows changes of
+    P(x) that show in the answers, and is blind to changes of P(y given x). The interval is that of the metric that the labels
+    will show, with the noise of the window and of the reference.
 
     Parameters
     ----------

@@ -23,14 +23,14 @@ from kedge.outcomes.columns import answer_column
 from kedge.outcomes.outcomes import Outcomes, read_probabilities
 
 Answers = NDArray[np.float64] | NDArray[np.int64]
-# With fewer rows of a class the map is chance.
+# With fewer rows of a class the map follows chance.
 REFERENCE_ROWS_PER_CLASS = 10
 AS_SAID = CalibrationMap(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.zeros(2, np.int64), np.zeros(1), weight=0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class ClassEstimator:
-    """Of a model of several classes that gives their probabilities: each class against the others."""
+    """For a model of several classes that gives their probabilities: each class against the others."""
 
     method: ClassVar[str] = "confidence_based_by_class"
 
@@ -39,7 +39,7 @@ class ClassEstimator:
 
     @cached_property
     def maps(self) -> tuple[CalibrationMap, ...]:
-        """The chance of each class's probability; a class of too few rows is taken at its word."""
+        """The chance that each class's probability comes true; a class of too few rows keeps its own probabilities."""
         return tuple(AS_SAID if too_few(reference) else calibration_map(reference) for reference in self.references)
 
     def count(self, answers: Answers, probabilities: Floats | None) -> tuple[AnswerCounts, ...]:
@@ -49,7 +49,7 @@ class ClassEstimator:
         return tuple(count_answers(probabilities[:, k], answers == k) for k in range(len(self.classes)))
 
     def estimate(self, counts: tuple[AnswerCounts, ...], confidence: float) -> dict[str, Estimate]:
-        """Accuracy and each class's recall, and macro F1 where every class is known; the classes' errors are taken as independent."""
+        """Accuracy and each class's recall, and macro F1 if every class is known; the classes' errors are taken as independent."""
         rows = [ExpectedRows.of(*side) for side in zip(counts, self.maps, strict=True)] if counts else []
         if not rows or not rows[0].rows:
             return {}
@@ -57,7 +57,7 @@ class ClassEstimator:
         found = [_accuracy(rows, total, z)]
         by_class = [expected_metrics(one, confidence=confidence) for one in rows]
         parts = [one["f1"] for one in by_class if "f1" in one]
-        # What a class of which next to nothing is known adds to an average of classes is chance.
+        # A class with almost no rows would add only chance to an average of classes.
         if len(parts) == len(rows) and not any(map(too_few, self.references)):
             error = math.sqrt(sum(part.standard_error**2 for part in parts)) / len(parts)
             value = sum(part.value for part in parts) / len(parts)
@@ -75,7 +75,7 @@ class ClassEstimator:
 
 
 def too_few(counts: BinaryCounts) -> bool:
-    """Whether so few rows of a class teach no calibration map.
+    """Whether a class has too few rows for a calibration map.
 
     >>> too_few(BinaryCounts())
     True
@@ -91,7 +91,7 @@ def _accuracy(rows: list[ExpectedRows], total: float, z: float) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class ScoreEstimator:
-    """Of a two-class model: the reference's score histogram by class is the calibration map."""
+    """For a two-class model: the reference's score histogram by class is the calibration map."""
 
     method: ClassVar[str] = "confidence_based"
 
@@ -100,12 +100,12 @@ class ScoreEstimator:
 
     @classmethod
     def of(cls, reference: BinaryCounts, threshold: float) -> ScoreEstimator | None:
-        """From counts of rows that the model has not trained on; None where they do not teach it."""
+        """From counts of rows that the model has not trained on; None if they are not enough."""
         return None if reference.decisions_only or too_few(reference) else cls(reference, threshold)
 
     @cached_property
     def map(self) -> CalibrationMap:
-        """The chance of each score."""
+        """The chance that each score comes true."""
         return calibration_map(self.reference)
 
     def count(self, answers: Answers, probabilities: Floats | None = None) -> AnswerCounts:
@@ -113,7 +113,7 @@ class ScoreEstimator:
         return count_answers(answers.astype(np.float64), answers >= self.threshold)
 
     def estimate(self, counts: AnswerCounts, confidence: float) -> dict[str, Estimate]:
-        """Every metric that the counts let expect; of classes in place of probabilities, none."""
+        """Every metric that can be estimated from the counts; none if the answers are classes instead of probabilities."""
         if counts.decisions_only:
             return {}
         return expected_metrics(ExpectedRows.of(counts, self.map), confidence=confidence)
@@ -125,7 +125,7 @@ class ScoreEstimator:
 
 @dataclass(frozen=True, eq=False)
 class LossEstimator:
-    """Of a regression: the reference's error by band of the answer."""
+    """For a regression: the reference's error by band of the answer."""
 
     method: ClassVar[str] = "error_by_band"
 
@@ -136,7 +136,7 @@ class LossEstimator:
         return self.bands.count(answers.astype(np.float64))
 
     def estimate(self, counts: Ints, confidence: float) -> dict[str, Estimate]:
-        """MAE, RMSE and bias to be expected."""
+        """Expected MAE, RMSE and bias."""
         return expected_errors(self.bands, counts, confidence=confidence)
 
     def to_json(self) -> dict[str, Any]:
@@ -148,9 +148,9 @@ Estimator = ScoreEstimator | ClassEstimator | LossEstimator
 
 
 def fit_estimator(reference: Outcomes, *, threshold: float) -> Estimator | None:
-    """Learn from rows that the model has not trained on; None where they do not teach it.
+    """Learn from rows that the model has not trained on; None if they are not enough.
 
-    That is so for answers that are classes without probabilities, and with enough rows of less than two classes.
+    Classes without probabilities are never enough, and neither are rows with enough of fewer than two classes.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def fit_estimator(reference: Outcomes, *, threshold: float) -> Estimator | None:
 def estimate_answers(
     estimator: Estimator, tables: Iterable[pa.Table], prediction: str, config: ModelConfig
 ) -> tuple[dict[str, Estimate], int]:
-    """Estimate what answers lead to expect, labelled or not, and say how many could be read.
+    """Estimate quality from answers, labelled or not, and say how many could be read.
 
     Parameters
     ----------
     tables : iterable of Table
-        The answers, in one piece or many, and the columns of `prediction.probabilities` where the model names them.
+        The answers, in one piece or many, and the columns of `prediction.probabilities` if the model names them.
     prediction : str
         The column with the answers.
     """
@@ -208,7 +208,7 @@ def estimate_answers(
 
 
 def _added(first: Any, second: Any) -> Any:
-    """Counts of two pieces; of several classes, class by class."""
+    """Counts of two pieces; with several classes, class by class."""
     if isinstance(first, tuple):
         return tuple(one + other for one, other in zip(first, second, strict=True))
     return first + second

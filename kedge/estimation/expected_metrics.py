@@ -1,4 +1,4 @@
-"""Scores counted before any label is known, and the metrics that they lead to expect: confidence-based estimation."""
+"""Scores counted before any label is known, and the metrics expected from them: confidence-based estimation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _none() -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class AnswerCounts:
-    """Scores as counts that add; rows whose label is in are counted like any other.
+    """Scores as counts that add; rows with a label count like all others.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class AnswerCounts:
 
     @property
     def decisions_only(self) -> bool:
-        """Whether every answer is 0 or 1: a class in a probability's place."""
+        """Whether every answer is 0 or 1: a class instead of a probability."""
         return bool(np.isin(self.cells, (CELL_OF_ZERO, CELL_OF_ONE)).all())
 
     def __add__(self, other: AnswerCounts) -> AnswerCounts:
@@ -56,12 +56,12 @@ class AnswerCounts:
 
 
 def count_answers(scores: Floats, decisions: NDArray[np.bool_]) -> AnswerCounts:
-    """Count scores; one that is no probability is left out.
+    """Count scores; a score that is not a probability is left out.
 
     Parameters
     ----------
     scores : ndarray of float, shape (n_rows,)
-        Probability of the class that is decided about.
+        Probability of the class in question.
     decisions : ndarray of bool, shape (n_rows,)
         Whether that class was answered.
 
@@ -89,7 +89,7 @@ class ExpectedRows:
         Ascending by score.
     decided, rejected : ndarray of float, shape (n_groups,)
     map : CalibrationMap
-        Where the chances come from.
+        The source of the chances.
     """
 
     scores: Floats
@@ -117,15 +117,15 @@ class ExpectedRows:
         return np.array([hits, self.decided.sum() - hits, missed, self.rejected.sum() - missed])
 
     def error(self, of_decided: Floats, of_rejected: Floats) -> float:
-        """Standard error of the truth about its estimate.
+        """Standard error of the true metric around its estimate.
 
-        Two independent parts by the delta method: each row comes true or not, a Bernoulli draw with its chance; and the
-        chances themselves were estimated, block by block, from the reference.
+        It has two independent parts, by the delta method. Each row comes true or not, a Bernoulli draw with its chance.
+        The chances themselves were estimated, block by block, from the reference.
 
         Parameters
         ----------
         of_decided, of_rejected : ndarray of float, shape (n_groups,)
-            What the metric gains when a row of the group, decided or rejected, comes true.
+            How much the metric rises if a row of the group, decided or rejected, comes true.
         """
         draws = self.chances * (1.0 - self.chances)
         by_outcome = (self.decided * draws) @ of_decided**2 + (self.rejected * draws) @ of_rejected**2
@@ -136,11 +136,11 @@ class ExpectedRows:
 
 
 def expected_metrics(rows: ExpectedRows, *, confidence: float) -> dict[str, Estimate]:
-    """Every metric that can be estimated, by name; what is undefined is absent.
+    """Every metric that can be estimated, by name; undefined metrics are absent.
 
     Confidence-based performance estimation (Bialek, Kuberski, Perrakis and Bifet 2024, arXiv:2407.08649): a row with
-    chance p counts as p rows that came true and 1 - p that did not. It follows changes of P(x) and is blind to
-    changes of P(y given x). The interval is of the metric that the labels will show.
+    chance p counts as p rows that came true and 1 - p rows that did not. It follows changes of P(x) and is blind to
+    changes of P(y given x). The interval is that of the metric that the labels will show.
 
     >>> from kedge.estimation.expected_metrics import count_answers
     >>> sure = CalibrationMap(np.array([0.2, 0.9]), np.array([0.2, 0.9]), np.array([0, 1]), np.zeros(2), 1.0)
@@ -202,7 +202,7 @@ def _decisions(rows: ExpectedRows, z: float) -> list[Estimate]:
 
 
 def _row_means(rows: ExpectedRows, z: float) -> list[Estimate]:
-    """Metrics that are a mean over rows: what a row is worth if it comes true, and if it does not."""
+    """Metrics that are a mean over rows: a row's value if it comes true, and if it does not."""
     scores, count = rows.scores, rows.rows
     safe = np.clip(scores, _EPSILON, 1.0 - _EPSILON)
     found = []

@@ -1,4 +1,4 @@
-"""The estimate of a window: gathered, judged beside the labels or in their place, and followed along a history."""
+"""The estimate of a window: judged beside the labels or instead of them, also along a history."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from kedge.performance.window import PerformanceReport, limits_of
 from kedge.severity import Severity, worst
 
 COMPARISONS_SHOWN = 6
-# Below it the estimate no longer warns of what is not certain.
+# Below it the estimate no longer warns of an uncertain loss.
 WARNING_WEIGHT_MIN = 0.5
 _WORDS = {
-    Severity.OK: "estimated while labels are out, quality is not lost for certain",
-    Severity.WARNING: "estimated while labels are out, quality may be lost",
-    Severity.CRITICAL: "estimated while labels are out, quality is lost",
+    Severity.OK: "estimated while labels are out: quality is not clearly lost",
+    Severity.WARNING: "estimated while labels are out: quality may be lost",
+    Severity.CRITICAL: "estimated while labels are out: quality is lost",
 }
 
 
 @dataclass(frozen=True)
 class EstimateReport:
-    """What a window's answers let expect of its quality.
+    """The quality of a window as its answers alone predict it.
 
     Attributes
     ----------
     severity : Severity or None
-        None where the labels have judged the window: then they alone speak.
+        None if the labels have judged the window: then only they count.
     metrics : mapping of str to Estimate
         Intervals widened by the estimator's record.
     judged : tuple of str
@@ -87,11 +87,11 @@ def judge_estimate(
     record: TrackRecord,
     measured: Severity,
 ) -> EstimateReport:
-    """Judge an estimate by the limits that the labels will be judged by.
+    """Judge an estimate by the same limits that measured quality must meet.
 
-    Its intervals are first widened by its record, so that an estimator that has been wrong clears no limit; one
-    without any record warns at most. Where the labels have judged the window, the estimate is shown and has no
-    verdict: it can add an alarm where nothing else speaks, and can silence none.
+    Its intervals are first widened by its record, so that an estimator that was wrong raises no clear verdict.
+    Without any record it is at most a WARNING. If the labels have judged the window, the estimate is shown without
+    a verdict. It can add an alarm if nothing else does, and can silence none.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def judge_estimate(
     reference : mapping of str to Estimate
         The champion's measured metrics.
     measured : Severity
-        The labels' own verdict; INSUFFICIENT_DATA where they judge nothing.
+        The labels' own verdict; INSUFFICIENT_DATA if they judge nothing.
 
     >>> low = {"auc": Estimate("auc", 0.70, 0.01, 0.68, 0.72)}
     >>> report = judge_estimate(
@@ -109,7 +109,7 @@ def judge_estimate(
     ...     measured=Severity.INSUFFICIENT_DATA,
     ... )
     >>> report.severity.value, report.reasons[0][:51]
-    ('WARNING', 'estimated while labels are out, quality may be lost')
+    ('WARNING', 'estimated while labels are out: quality may be lost')
     """
     widened = {name: record.widened(found, confidence=policy.confidence) for name, found in estimates.items()}
     judged = [limit for limit in limits if limit.metric in widened]
@@ -118,7 +118,7 @@ def judge_estimate(
     if measured is not Severity.INSUFFICIENT_DATA:
         return replace(report, reasons=tuple(_said(widened[limit.metric]) for limit in judged))
     if rows < policy.minimum_rows:
-        few = f"{counted(rows, 'answer')}, {policy.minimum_rows:,} are needed for an estimate"
+        few = f"{counted(rows, 'answer')}; {policy.minimum_rows:,} are needed for an estimate"
         return replace(report, severity=Severity.INSUFFICIENT_DATA, reasons=(few,))
     verdicts: dict[str, LimitVerdict] = {}
     for limit in judged:
@@ -134,7 +134,7 @@ def judge_estimate(
 
 
 def _believed(verdict: LimitVerdict, record: TrackRecord) -> LimitVerdict:
-    """A verdict as far as the estimator's past lets it be believed."""
+    """A verdict, weakened if the estimator's past does not support it."""
     compared, scale = len(record.independent(verdict.metric)), record.scale(verdict.metric)
     severity, doubts = verdict.severity, ""
     if not compared:
@@ -142,11 +142,9 @@ def _believed(verdict: LimitVerdict, record: TrackRecord) -> LimitVerdict:
     elif severity is Severity.WARNING and record.weight(verdict.metric) < WARNING_WEIGHT_MIN:
         severity = Severity.OK
     if scale > 1.0:
-        doubts = (
-            f"; the interval is {scale:.1f} times as wide as the answers alone say, for so wrong were {compared} "
-            "earlier estimates"
-        )
-    # The measured verdict's first words claim what only labels can show.
+        were = f"{counted(compared, 'earlier estimate')} {'was' if compared == 1 else 'were'} that wrong"
+        doubts = f"; the interval is {scale:.1f} times as wide as the answers alone give, because {were}"
+    # Only labels can show what the first words of a measured verdict say.
     numbers = verdict.reason.partition(": ")[2]
     return replace(verdict, severity=severity, reason=f"{_WORDS[severity]}: {numbers}{doubts}")
 
@@ -158,7 +156,7 @@ def _said(estimate: Estimate) -> str:
 
 @dataclass(frozen=True)
 class WindowEstimates:
-    """What an estimator says of a window (`kedge.estimation.estimators.estimate_answers`).
+    """An estimator's result for a window (`kedge.estimation.estimators.estimate_answers`).
 
     Attributes
     ----------
@@ -167,9 +165,9 @@ class WindowEstimates:
     metrics : mapping of str to Estimate
         Of every answer of the window, labelled or not.
     rows : int
-        How many that are.
+        How many answers these are.
     of_labelled : mapping of str to Estimate
-        Of the rows that were measured, as if their labels were still out; they may reach back behind the window.
+        For the rows that were measured, as if their labels were still out; they may begin before the window.
     start, end : datetime
         Of the measured rows.
     """
@@ -190,16 +188,16 @@ def estimate_window(
     record: TrackRecord,
     measured: PerformanceReport | None,
 ) -> EstimateReport:
-    """Judge a window's estimate where no label does, and add to the report's record what the labels say of the estimator.
+    """Judge a window's estimate if no label does, and add to the report's record how right the estimator was.
 
     Parameters
     ----------
     reference : OutcomeCounts
         The champion's holdout.
     record : TrackRecord
-        Of the windows before.
+        The record of the windows before.
     measured : PerformanceReport, optional
-        What the labels say; None where none has come.
+        What the labels say; None without labels.
     """
     severity = measured.severity if measured is not None else Severity.INSUFFICIENT_DATA
     limits = limits_of(reference, reference, policy)
@@ -225,14 +223,14 @@ def estimate_history(
     reference: OutcomeCounts,
     policy: PerformancePolicy,
 ) -> list[EstimateReport | None]:
-    """Judge each window's estimate with the record of those before it; None where nothing was answered.
+    """Judge each window's estimate with the record of the windows before it; None if nothing was answered.
 
     Parameters
     ----------
     found : sequence of WindowEstimates or None
         In the order of time.
     measured : sequence of PerformanceReport or None
-        What the labels say of the same windows.
+        The measured quality of the same windows.
     reference : OutcomeCounts
         Of the rows before the first window.
 

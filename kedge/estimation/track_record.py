@@ -1,4 +1,4 @@
-"""How right the estimates of a model's quality have been, and what that leaves of their weight."""
+"""How right the estimates of a model's quality have been, and how much weight they have left."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from kedge.instants import from_text, to_text
 from kedge.intervals import Estimate, z_of
 from kedge.stored import build
 
-# The newest windows that say how the estimator does now; rows shared by two windows are one piece of evidence.
+# The newest windows show how good the estimator is now; rows shared by two windows are one piece of evidence.
 WINDOWS_REMEMBERED = 10
-# An estimator without a record is taken at its word, as if this many windows had been as wrong as its error says.
+# An estimator without a record is treated as if this many windows had been exactly as wrong as its error says.
 PRIOR_WINDOWS = 2
 # Enough for windows that overlap day by day.
 COMPARISONS_KEPT = 200
@@ -27,9 +27,9 @@ class Comparison:
     Attributes
     ----------
     estimate, standard_error : float
-        Before the labels, with the error that the estimate itself claimed.
+        The estimate before the labels, with its own standard error.
     truth : float
-        What the labels said of the same rows.
+        The metric measured on the same rows.
     """
 
     start: datetime
@@ -47,7 +47,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class TrackRecord:
-    """What became of one model's estimates, ascending by end."""
+    """One model's estimates beside the measured values, ascending by end."""
 
     comparisons: tuple[Comparison, ...] = ()
 
@@ -60,7 +60,7 @@ class TrackRecord:
         return tuple(found[:WINDOWS_REMEMBERED])
 
     def with_new(self, comparisons: Sequence[Comparison]) -> TrackRecord:
-        """The record with a window's comparisons; judged again, a window replaces itself."""
+        """The record with a window's comparisons; a window that is judged again replaces itself."""
         known = {(one.end, one.metric): one for one in (*self.comparisons, *comparisons)}
         ordered = sorted(known.values(), key=lambda one: (one.end, one.metric))
         return TrackRecord(tuple(ordered[-COMPARISONS_KEPT:]))
@@ -80,10 +80,10 @@ class TrackRecord:
         return cls(tuple(build(Comparison, {**one, **time}) for one, time in zip(data, times, strict=True)))
 
     def scale(self, metric: str) -> float:
-        """By how much the estimate's error must be multiplied for its past to be no surprise; at least 1.
+        """The factor by which the estimate's error must grow to explain its past errors; at least 1.
 
         The root mean square of (estimate - truth) / claimed error, with `PRIOR_WINDOWS` of 1 mixed in: Birge (1932),
-        Phys. Rev. 40, 207. Where P(y given x) has moved it grows, for the estimate does not see that.
+        Phys. Rev. 40, 207. If P(y given x) has moved it grows, because the estimate does not see that.
 
         >>> from datetime import UTC
         >>> day = datetime(2016, 1, 1, tzinfo=UTC)
@@ -95,11 +95,11 @@ class TrackRecord:
         return max(1.0, math.sqrt((PRIOR_WINDOWS + sum(squares)) / (PRIOR_WINDOWS + len(squares))))
 
     def weight(self, metric: str) -> float:
-        """What the estimate counts for beside one that has never surprised, 0 to 1: 1 / scale^2."""
+        """The estimate's weight compared with one that was always right, 0 to 1: 1 / scale^2."""
         return self.scale(metric) ** -2
 
     def widened(self, estimate: Estimate, *, confidence: float) -> Estimate:
-        """The estimate with the error that its past deserves."""
+        """The estimate with its error multiplied by `scale`."""
         error = estimate.standard_error * self.scale(estimate.name)
         reach, scale = z_of(confidence) * error, self.scale(estimate.name)
         if scale == 1.0:
@@ -110,7 +110,7 @@ class TrackRecord:
 def compare(
     estimates: Mapping[str, Estimate], truths: Mapping[str, Estimate], *, start: datetime, end: datetime
 ) -> tuple[Comparison, ...]:
-    """Set beside each other what was estimated and measured on the same rows.
+    """Compare estimated and measured values on the same rows.
 
     >>> from datetime import UTC
     >>> day, found = datetime(2016, 1, 1, tzinfo=UTC), {"auc": Estimate("auc", 0.8, 0.01, 0.78, 0.82)}
@@ -126,6 +126,6 @@ def compare(
 
 def _surprise(comparison: Comparison) -> float:
     missed = comparison.estimate - comparison.truth
-    # An estimate without any error of its own is surprised by nothing less than being wrong.
+    # An estimate without any error of its own is wrong as soon as the truth differs at all.
     floor = 1e-6 * max(1.0, abs(comparison.truth))
     return missed / max(comparison.standard_error, floor)

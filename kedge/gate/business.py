@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.arrays import Ints
-from kedge.comparisons import by_how_much, change
+from kedge.comparisons import Difference
 from kedge.config.metrics import Direction
 from kedge.config.model import ModelConfig
 from kedge.config.policies import BusinessFigure
@@ -20,7 +20,7 @@ from kedge.performance.business import figure_values
 
 
 def business_rows(holdout: Holdout) -> list[GateRow]:
-    """A gate row for each figure with `gate`: refused where the challenger is worse beyond chance on the paired rows.
+    """A gate row for each figure with `gate`: REFUSE if the challenger is worse beyond chance on the paired rows.
 
     Without a champion there is nothing to compare.
     """
@@ -54,10 +54,10 @@ def _gate_row(
     worse = value + reach < 0
     before, after = (float(side[known].mean()) for side in (sides[1], sides[0]))
     better: Direction = "higher" if figure.sign > 0 else "lower"
-    reason = (
-        f"{change(figure.name, before, after, better)} a prediction on the same {len(gain):,} rows: "
-        f"{by_how_much(value, value - reach, value + reach)}; it must not be clearly worse"
+    found = Difference(
+        f"{figure.name} per prediction", better, before, after, value, value - reach, value + reach, len(gain)
     )
+    reason = f"{found.words}; it must not be clearly worse"
     name = f"business {figure.name}"
     verdict: Verdict = "REFUSE" if worse else "PASS"
     return GateRow(name, 0.0, value, verdict, reason, value - reach, value + reach, figure.name, before, after)

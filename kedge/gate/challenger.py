@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kedge.arrays import Bools
-from kedge.comparisons import by_how_much, change, counted, figures, in_words
+from kedge.comparisons import Difference, change, counted, figures, in_words
 from kedge.config.metrics import direction, find, gate_metrics
 from kedge.config.policies import GatePolicy
 from kedge.config.sections import Problem
@@ -51,11 +51,11 @@ def enough_rows(holdout: Holdout) -> GateRow:
     """As many rows as the policy wants, and of classes some of each."""
     labels, policy, problem = holdout.labels, holdout.config.gate, holdout.config.problem
     enough = len(labels) >= policy.minimum_holdout_rows
-    reason = f"the holdout has {counted(len(labels), 'row')} (at least {policy.minimum_holdout_rows:,} are needed)"
+    reason = f"the holdout has {counted(len(labels), 'row')}; {policy.minimum_holdout_rows:,} are needed"
     if problem != "regression":
         _, counts = np.unique(labels, return_counts=True)
         enough = enough and len(counts) >= 2 and int(counts.min()) >= (2 if problem == "binary_classification" else 1)
-        reason += f", {int((labels == 1).sum()):,} of them positive" if len(counts) <= 2 else ""
+        reason += f"; {int((labels == 1).sum()):,} of the rows are positive" if len(counts) <= 2 else ""
     return GateRow("holdout_rows", policy.minimum_holdout_rows, len(labels), "PASS" if enough else "REFUSE", reason)
 
 
@@ -65,13 +65,13 @@ def answers_are_possible(holdout: Holdout) -> GateRow:
     possible, words = {
         "binary_classification": ((answers >= 0) & (answers <= 1), "between 0 and 1"),
         "multiclass_classification": (answers >= 0, "among the model's classes"),
-        "regression": (np.isfinite(answers), "numbers"),
+        "regression": (np.isfinite(answers), "finite numbers"),
     }[holdout.config.problem]
     bad = int((~possible).sum())
     reason = (
-        f"{bad:,} of {len(answers):,} answers of the challenger are not {words}"
+        f"{bad:,} of the challenger's {counted(len(answers), 'answer')} {'is' if bad == 1 else 'are'} not {words}"
         if bad
-        else f"all {len(answers):,} answers of the challenger are {words}"
+        else f"all {counted(len(answers), 'answer')} of the challenger are valid ({words})"
     )
     return GateRow("valid_scores", 0, bad, "REFUSE" if bad else "PASS", reason)
 
@@ -79,7 +79,7 @@ def answers_are_possible(holdout: Holdout) -> GateRow:
 def _beats_chance(
     labels: Numbers, challenger: Numbers, learnt: Numbers, policy: GatePolicy, problem: Problem
 ) -> GateRow:
-    """Better than what can be said without looking: 0.5 of AUC, the most frequent class, the median."""
+    """Whether it is better than one answer for all rows: an AUC of 0.5, the most frequent class, the median."""
     if problem == "binary_classification":
         return _ranks_at_all(labels, challenger, policy)
     metric, z = _metric(policy, problem), z_of(policy.confidence)
@@ -88,9 +88,9 @@ def _beats_chance(
     value, error = improvement(metric, labels, challenger, constant)
     low, high = value - z * error, value + z * error
     before, after = (metric_value(metric, labels, answers) for answers in (constant, challenger))
+    found = Difference(metric, direction(metric), before, after, value, low, high, len(labels))
     reason = (
-        f"{change(metric, before, after, direction(metric))}, from one constant answer to the challenger, on "
-        f"{len(labels):,} holdout rows: {by_how_much(value, low, high)}; no champion serves, so it must be clearly better "
+        f"against one constant answer, {found.words}; no champion serves, so the challenger must be clearly better "
         "than a constant"
     )
     verdict: Verdict = "PASS" if low > 0 else "REFUSE"
@@ -105,8 +105,8 @@ def _ranks_at_all(labels: Numbers, challenger: Numbers, policy: GatePolicy) -> G
     low, high = value - z * error, value + z * error
     found = figures(value, low, high)
     reason = (
-        f"auc {found[0]} ({found[1]} to {found[2]}) on {len(labels):,} holdout rows; no champion serves, "
-        f"so it must be clearly above chance, {NO_ORDER:g}"
+        f"auc is {found[0]} ({found[1]} to {found[2]} on {len(labels):,} holdout rows); no champion serves, "
+        f"so the challenger must be clearly above chance ({NO_ORDER:g})"
     )
     verdict: Verdict = "PASS" if low > NO_ORDER else "REFUSE"
     return GateRow("auc_above_chance", NO_ORDER, value, verdict, reason, low, high, "auc", challenger=value)
@@ -121,10 +121,9 @@ def _beats_champion(
     low, high = value - z * error, value + z * error
     passes = low > 0 and value >= asked
     before, after = (metric_value(metric, labels, answers) for answers in (champion, challenger))
-    reason = (
-        f"{change(metric, before, after, direction(metric))} on the same {len(labels):,} holdout rows: "
-        f"{by_how_much(value, low, high)}; it must be clearly better, and by at least {in_words(asked)}"
-    )
+    found = Difference(metric, direction(metric), before, after, value, low, high, len(labels))
+    side = "above" if found.side == "higher" else "below"
+    reason = f"{found.words}; the gate needs {found.needed(asked)} and an interval {side} 0"
     if not passes and problem == "binary_classification":
         mended = _mends_calibration(labels, challenger, champion, policy)
         passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
@@ -141,7 +140,7 @@ def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: Gat
 
 
 def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, policy: GatePolicy) -> str:
-    """In words that the challenger's probabilities fit where the champion's do not; empty where that is not so."""
+    """A sentence if the challenger's probabilities fit and the champion's do not; else empty."""
     z = z_of(policy.confidence)
     off, left = champion - labels, float((challenger - labels).mean())
     mean, error = float(off.mean()), float(off.std(ddof=1)) / math.sqrt(len(off))
@@ -158,8 +157,8 @@ def _mends_calibration(labels: Numbers, challenger: Numbers, champion: Numbers, 
         for name in ("brier", "auc")
     }
     return (
-        f"it passes, because it mends the probabilities: the champion's mean score is {in_words(abs(mean))} too "
-        f"{'high' if mean > 0 else 'low'}, beyond {policy.calibration_max:g}, the challenger's {in_words(abs(left))}; "
+        f"it passes, because it corrects the probabilities: the champion's mean score is {in_words(abs(mean))} too "
+        f"{'high' if mean > 0 else 'low'} (limit {policy.calibration_max:g}), the challenger's is off by {in_words(abs(left))}; "
         f"{values['brier']}, {values['auc']}"
     )
 
@@ -182,10 +181,7 @@ def _no_slice_worse(
         low, high = value - z * error, value + z * error
         worse = high < -least
         before, after = (metric_value(metric, labels[rows], given[rows]) for given in (champion, challenger))
-        reason = (
-            f"on {name}, {change(metric, before, after, direction(metric))} on {int(rows.sum()):,} rows: "
-            f"{by_how_much(value, low, high)}"
-        )
+        reason = f"on {name}: {Difference(metric, direction(metric), before, after, value, low, high, int(rows.sum())).words}"
         if worse:
             reason += f"; no slice may be clearly worse by more than {in_words(least)}"
         verdict: Verdict = "REFUSE" if worse else "PASS"
@@ -195,12 +191,15 @@ def _no_slice_worse(
 
 
 def _no_slice_lost(found: list[GateRow]) -> list[GateRow]:
-    """One row in place of a hundred that pass: how many slices were looked at, and which of them gained least or lost most."""
+    """One row instead of a hundred that pass: the number of slices, and the slice that gained least or lost most."""
     if not found:
         return []
     nearest = min(found, key=lambda row: row.value)
-    none = f"none of the {len(found)} slices is" if len(found) > 1 else "the slice is not"
-    reason = f"{none} clearly worse; the {'least gain' if nearest.value >= 0 else 'largest loss'}: {nearest.reason}"
+    if nearest.value >= 0:
+        which = f"the smallest gain is {nearest.reason}"
+    else:
+        which = f"the largest loss is {nearest.reason}, not enough to call it worse"
+    reason = f"no slice is clearly worse ({len(found)} compared); {which}"
     return [GateRow("slices", nearest.limit, nearest.value, "PASS", reason, nearest.low, nearest.high)]
 
 

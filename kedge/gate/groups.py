@@ -1,4 +1,4 @@
-"""The holdout by group: where a challenger must not be worse, and whom it must not treat less alike."""
+"""The holdout by group: a challenger must not be worse on any group, nor treat groups less alike."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BANDS, LEVELS = 4, 6
 
 
 def holdout_groupings(holdout: pa.Table, config: ModelConfig) -> dict[str, Grouping]:
-    """Groups of the features, cut by the holdout itself: those of the YAML's `segments.columns`, or all, and the sensitive ones."""
+    """Groups of the features, cut by the holdout itself: `segments.columns` of the YAML (all by default) and the sensitive ones."""
     named = config.segments.columns or config.feature_names
     return {
         feature.name: freeze_grouping(
@@ -39,7 +39,7 @@ def holdout_groupings(holdout: pa.Table, config: ModelConfig) -> dict[str, Group
 
 
 def holdout_slices(holdout: pa.Table, groupings: Mapping[str, Grouping]) -> dict[str, NDArray[np.bool_]]:
-    """The rows of each group, by its name in words; what is rare or missing is no slice.
+    """The rows of each group, by its name in words; rare levels and missing values make no slice.
 
     >>> groupings = {"sex": Grouping("sex", "categorical", levels=("f", "m"))}
     >>> {name: rows.tolist() for name, rows in holdout_slices(pa.table({"sex": ["f", "m", None]}), groupings).items()}
@@ -57,7 +57,7 @@ def holdout_slices(holdout: pa.Table, groupings: Mapping[str, Grouping]) -> dict
 def fairness_rows(holdout: Holdout) -> tuple[GateRow, ...]:
     """A row for each limit on each sensitive column.
 
-    Refused where the challenger breaks a limit for certain and is not fairer than the champion is, so that a fairer
+    The gate refuses a challenger that clearly breaks a limit and is not fairer than the champion. So a fairer
     challenger may still replace a champion that is worse.
     """
     table, config, groupings = holdout.table, holdout.config, holdout.groupings
@@ -76,7 +76,7 @@ def _fairness(
 ) -> tuple[ColumnFairness, ...]:
     given = pa.array(answers)
     if config.problem == "multiclass_classification":
-        # Codes are written as the classes that they stand for; a negative one is none.
+        # Codes are written as the classes that they stand for; a negative code stands for none.
         given = pa.array([config.labels.classes[code] if code >= 0 else None for code in answers.tolist()], pa.string())
     name = config.prediction.name
     table = holdout.append_column(name, given)

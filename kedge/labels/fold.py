@@ -1,4 +1,4 @@
-"""Labels on their way to the day on which their row was answered, and what a fold of them found and cost."""
+"""Labels on their way to the day on which their row was answered, and the result and cost of a fold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.columns.ages import as_timestamps
+from kedge.comparisons import counted
 from kedge.config.id_times import id_time_pattern
 from kedge.labels.records import INFERENCE_TIME
 from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, SOURCE
 
-# Of a label that has not found its row yet: the day that it says, and whether all days have been searched for it.
+# For a label that has not found its row yet: its day hint, and whether all days have been searched.
 HINT, SEARCHED = "hint", "searched"
 _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
 
@@ -41,7 +42,7 @@ def waiting_schema(fields: Sequence[str]) -> pa.Schema:
 
 
 def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table's columns in this order; null where it lacks one.
+    """The table's columns in this order; null for a column that it lacks.
 
     >>> in_schema(pa.table({"label": ["1"]}), pa.schema([("kedge_row_id", pa.string()), ("label", pa.string())])).to_pylist()
     [{'kedge_row_id': None, 'label': '1'}]
@@ -56,7 +57,7 @@ def in_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def waiting_labels(
     records: pa.Table, *, collected: datetime, source: str, fields: Sequence[str], id_time_format: str | None
 ) -> pa.Table:
-    """A file's labels as they begin to look for their rows.
+    """A file's labels before the search for their rows.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def waiting_labels(
 
 
 def hinted_days(row_ids: Any, inference_times: Any, id_time_format: str | None) -> Any:
-    """The UTC day of each label's row as the label says it, else as its id begins; null where neither can be read.
+    """The UTC day of each label's row from the label itself, else from the beginning of its id; null if neither can be read.
 
     >>> said = pa.array(["2016-01-04T23:30:00-02:00", "soon", None])
     >>> hinted_days(pa.array(["a", "x20160106", "x20169906"]), said, "x%Y%m%d").to_pylist()
@@ -103,7 +104,7 @@ def hinted_days(row_ids: Any, inference_times: Any, id_time_format: str | None) 
 
 
 def last_collected(labels: pa.Table) -> pa.Table:
-    """Each id once, in the order in which the ids first appear: its last collected label, of several the greater source's, then the last.
+    """Each id once, in the order of first appearance: its last collected label; among several, the one with the greater source, then the last.
 
     >>> labels = pa.table({"kedge_row_id": ["a", "b", "a"], "label": ["1", "0", "0"],
     ...                    "kedge_collected": [2, 1, 1], "kedge_source": ["k"] * 3})
@@ -159,12 +160,12 @@ class FoldReport:
     days_opened, objects_opened : int
         Days whose ids were looked through, and the objects that were read for it.
     matched, waiting, unknown : int
-        Labels that found their row | whose row may still be counted | that were given up.
+        Labels that found their row | labels whose row may still be counted | labels that were given up.
     unknown_lately : int
     broken_lately : mapping of str to int
-        The same of every file that the ledger still knows: labels given up, and broken records by reason.
+        The same for every file that the ledger still knows: labels given up, and broken records by reason.
     is_whole : bool
-        Whether everything was looked at: the time of a run may be over before.
+        Whether everything was done: a run's time may be over before.
     """
 
     files: int = 0
@@ -180,7 +181,7 @@ class FoldReport:
     is_whole: bool = True
 
     def then(self, later: FoldReport) -> FoldReport:
-        """Both steps of one run: their work is added, and the later one says how things stand.
+        """Both steps of one run: their work is added, and the later one gives the state.
 
         >>> both = FoldReport(labels=3, waiting=2).then(FoldReport(labels=4, waiting=1))
         >>> both.labels, both.waiting
@@ -195,7 +196,7 @@ class FoldReport:
         )
 
     def gauges(self) -> dict[str, float]:
-        """What CloudWatch is told."""
+        """The values for CloudWatch."""
         return {"LabelsFolded": self.matched, "LabelsUnknown": self.unknown, "LabelRecordsBroken": self.broken}
 
     def to_json(self) -> dict[str, Any]:
@@ -212,13 +213,15 @@ class FoldReport:
         }
 
     def sentences(self, *, days: int) -> tuple[str, ...]:
-        """What a reader should know of the labels collected in the last so many days.
+        """What a reader should know about the labels of the last `days` days.
 
         >>> FoldReport(broken_lately={"KeyError in a label record": 2}).sentences(days=30)
-        ('of the last 30 days 2 label records cannot be read (2 KeyError in a label record)',)
+        ('2 label records of the last 30 days cannot be read (2 KeyError in a label record)',)
         """
         if not self.broken_lately:
             return ()
         ordered = sorted(self.broken_lately.items(), key=lambda item: (-item[1], item[0]))
         some = ", ".join(f"{count} {reason}" for reason, count in ordered[:_REASONS_SHOWN])
-        return (f"of the last {days} days {sum(self.broken_lately.values())} label records cannot be read ({some})",)
+        return (
+            f"{counted(sum(self.broken_lately.values()), 'label record')} of the last {days} days cannot be read ({some})",
+        )

@@ -14,14 +14,14 @@ from kedge.arrays import Floats
 
 @dataclass(frozen=True)
 class LabelHorizon:
-    """The age from which a prediction's label may be believed to be in.
+    """The age from which a prediction's label counts as in.
 
     Attributes
     ----------
     days : float or None
         None while it is not known: then no row is ripe.
     reason : str
-        Where the number comes from, in words.
+        The source of the number, in words.
     """
 
     days: float | None
@@ -44,14 +44,14 @@ def delay_distribution(
     delays_days, ages_days : ndarray of float, shape (n_rows,)
         Days from prediction to label, and from prediction to now; of labelled rows only.
     minimum_at_risk : int
-        Rows that must be old enough for a delay before the estimate speaks of it.
+        Rows that must be old enough for a delay before it enters the estimate.
 
     Returns
     -------
     delays : ndarray of float, shape (n_distinct,)
         Distinct delays, ascending.
     cumulative : ndarray of float, shape (n_distinct,)
-        F at each of them.
+        F at each delay.
     longest_days : float
         The longest delay that could have been seen; 0 with fewer rows than `minimum_at_risk`.
 
@@ -83,7 +83,7 @@ def label_horizon(
     """Age in days at which `quantile` of every outcome's labels are in.
 
     Outcomes ripen at different speeds (a cancellation at once, a stay after the last night), so the
-    slowest class decides: a horizon over all classes together would let the fast outcome in first and
+    slowest class decides: a horizon over all classes together would count the fast outcome first and
     shift the base rate. Unknown (None) until the history is twice as long as the horizon it suggests,
     because a delay longer than the history cannot have been seen.
 
@@ -96,7 +96,7 @@ def label_horizon(
     quantile : float
         Share of each class's labels that must be in, 0 to 1.
     names : sequence of str
-        What the classes are called; without it they are told by their codes.
+        The classes' names; by default their codes.
 
     >>> fast, slow = np.full(60, 1.0), np.full(60, 4.0)
     >>> label_horizon(np.concatenate([fast, slow]), np.full(120, 20.0), np.repeat([1, 0], 60)).days
@@ -108,7 +108,7 @@ def label_horizon(
         called = names[outcome] if outcome < len(names) else str(outcome)
         delays, cumulative, longest = delay_distribution(delays_days[rows], ages_days[rows])
         if len(delays) == 0:
-            return LabelHorizon(None, f"class {called} has only {int(rows.sum())} labelled rows, 30 are needed")
+            return LabelHorizon(None, f"class {called} has only {int(rows.sum())} labelled rows; 30 are needed")
         days = float(delays[np.searchsorted(cumulative, quantile)])
         if days > longest / 2:
             return LabelHorizon(
@@ -126,8 +126,8 @@ def label_horizon(
 def performance_start(start: datetime, end: datetime, horizon_days: float) -> datetime:
     """First instant of the rows whose quality is measured for a window.
 
-    A window's own ripe rows, reaching back further where the horizon leaves less than half of a
-    window ripe.
+    A window's own ripe rows, beginning earlier if the horizon leaves less than half of a window
+    ripe.
 
     >>> from datetime import UTC
     >>> end = datetime(2016, 1, 29, tzinfo=UTC)

@@ -23,10 +23,10 @@ _FACTORS = np.random.Generator(np.random.PCG64(20160104)).integers(0, 2**63, 64,
 
 
 def all_different(ids: Any) -> bool:
-    """Whether no id is there twice.
+    """Whether every id occurs once.
 
-    Ids of one length, as generated ones are, are told apart by sums of their words; where two sums are alike, and for ids of several
-    lengths, by the texts themselves.
+    Ids of one length, such as generated ones, are compared by sums of their words. If two sums are equal, or ids have several lengths,
+    the texts are compared.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def all_different(ids: Any) -> bool:
 
 
 def places_of(ids: Any, known: Any) -> Ints:
-    """Where each id stands among known ones; -1 where it does not.
+    """The place of each id among known ones; -1 for an unknown id.
 
-    As `pyarrow.compute.index_in`, whose table of a million texts is filled and read all over memory. Ids of one length are instead
-    sorted by sums of their words, known ones first, so that an id follows the one that it may be; then the texts are compared.
+    The same as `pyarrow.compute.index_in`, which fills and reads a table of a million texts all over memory. Here ids of one length
+    are sorted by sums of their words, known ones first, so that an id follows its possible match; then the texts are compared.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def last_answers(row_ids: Any, times: NDArray[np.float64], answers: Any) -> tupl
     ----------
     row_ids, answers : Array or ChunkedArray
     times : ndarray of float, shape (n_rows,)
-        When each row was answered; of several at one time the last in order counts.
+        When each row was answered; if several have the same time, the last in order counts.
 
     >>> places, conflicting = last_answers(pa.array(["a", "b", "a"]), np.array([0.0, 1.0, 2.0]), pa.array([0.1, 0.5, 0.9]))
     >>> places.tolist(), conflicting
@@ -109,10 +109,10 @@ def _searched(ids: Any, known: Any) -> Ints:
 
 
 def _places_by_sum(mine: NDArray[np.uint64], theirs: NDArray[np.uint64]) -> Ints:
-    """For each sum the place of the first of theirs with nearly that sum; -1 where there is none."""
+    """For each sum the place of the first of theirs with nearly that sum; -1 if there is none."""
     rows = len(mine) + len(theirs)
     bits = np.uint64(rows.bit_length())
-    # The upper bits of a sum, and behind them where it stands: one sort brings those that are alike together, theirs first.
+    # The upper bits of a sum, then its place: one sort puts equal ones together, theirs first.
     keys = (np.concatenate([theirs, mine]) >> bits << bits) | np.arange(rows, dtype=np.uint64)
     keys.sort()
     stands = (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
@@ -129,12 +129,12 @@ def _sums(words: Words) -> NDArray[np.uint64]:
     for word, factor in zip(words, _FACTORS, strict=False):
         found = (found ^ word) * factor
         found ^= found >> np.uint64(29)
-    # The last factor moves what differs upwards alone, and it is the upper bits that are compared.
+    # The last factor moves differences upwards only, and the upper bits are compared.
     return np.asarray(found * _FACTORS[-1])
 
 
 def _width(ids: Any) -> int | None:
-    """Bytes of each text; None where they are not of one length, or shorter or longer than is worth it."""
+    """Bytes of each text; None if they do not have one length, or if it is too short or too long to be worth it."""
     if not len(ids) or not pa.types.is_string(ids.type) or ids.null_count:
         return None
     ends = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
@@ -151,14 +151,14 @@ def _texts(ids: Any, width: int) -> Any:
 
 def _words(ids: Any, width: int) -> Words:
     """The texts of one length as numbers of eight bytes each."""
-    # The last word ends where the id ends, so that every byte is in one.
+    # The last word ends with the id, so that every byte is in a word.
     starts = (*range(0, width - _WORD_BYTES, _WORD_BYTES), width - _WORD_BYTES)
     content = _texts(ids, width).buffers()[1]
     return [np.ndarray(len(ids), np.uint64, content, start, (width,)) for start in starts]
 
 
 def _differ(ids: Any, mine: Ints, known: Any, theirs: Ints) -> NDArray[np.bool_]:
-    """Which of some pairs of texts are two."""
+    """Which pairs of texts differ."""
     width = ids.type.byte_width
     own, other = (
         np.frombuffer(texts.take(pa.array(places)).buffers()[1], np.uint8)[: len(places) * width]
@@ -170,22 +170,22 @@ def _differ(ids: Any, mine: Ints, known: Any, theirs: Ints) -> NDArray[np.bool_]
 
 
 def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence[str]) -> pa.Table:
-    """Put beside each answer the label of its id, as both engines return it: a row for each answer, ids that repeat included.
+    """Join each answer with the label of its id, as both engines return it: a row for each answer, repeated ids included.
 
     Parameters
     ----------
     answered : Table
         `kedge_row_id`, `kedge_time` and any other columns.
     labels : iterable of Table
-        Days of labels in their order, each id once in a day; of an id's labels in several days the last collected counts, of
-        several collected at once that of the later day.
+        Days of labels in their order, each id once in a day. If an id has labels on several days, the one collected last
+        counts; if they were collected at once, that of the later day.
     fields : sequence of str
         The extra fields of the label records.
 
     Returns
     -------
     Table
-        The answers, then `label`, `kedge_collected` and `kedge_field_<name>` for each extra field; null where no label came.
+        The answers, then `label`, `kedge_collected` and `kedge_field_<name>` for each extra field; null without a label.
 
     >>> at = pa.array([0], pa.timestamp("us", "UTC"))
     >>> day = pa.table({"kedge_row_id": ["b"], "label": ["1"], "kedge_collected": at, "kedge_source": ["k"]})
@@ -202,6 +202,6 @@ def join_labels(answered: pa.Table, labels: Iterable[pa.Table], fields: Sequence
 
 
 def seconds_of(times: Any) -> NDArray[np.float64]:
-    """Seconds since the epoch of a column of timestamps; NaN where there is none."""
+    """Seconds since the epoch of a column of timestamps; NaN without one."""
     micros = times.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).cast(pa.float64(), safe=False)
     return np.asarray(micros.to_numpy()) / 1e6

@@ -15,7 +15,7 @@ from kedge.errors import ColumnsAlikeError
 from kedge.labels.fold import label_schema
 from kedge.own_columns import COLLECTED, EVENT_ID, ROW_ID, SOURCE, TIME, name_before
 
-# The tables' partition column: one join's inputs are one partition, and no row of another join is ever looked at.
+# The tables' partition column: one join's inputs are one partition, and rows of other joins are never read.
 RUN = "kedge_run"
 _GLUE_TYPES = {pa.string(): "string", pa.float64(): "double", pa.float32(): "float"}
 
@@ -27,13 +27,13 @@ class CatalogueTable:
     Attributes
     ----------
     name : str
-        Says model and kind; its end is a digest of the rest, so that a table never changes: another shape is another table.
+        Names model and kind, and ends with a digest of the rest. So a table never changes: another shape is another table.
     location : str
-        Where a join's list of objects stands, with `${kedge_run}` for the join.
+        The place of a join's list of objects, with `${kedge_run}` for the join.
     columns : tuple of (str, str)
         Names as the Parquet files have them, and Glue's types; last those in `before`.
     before : mapping of str to str
-        What files of earlier versions call our own columns. Athena looks a column up by name: the other one is null.
+        Our own columns' names in files of earlier versions. Athena looks a column up by name: the other one is null.
     """
 
     name: str
@@ -43,11 +43,11 @@ class CatalogueTable:
 
     @property
     def read(self) -> tuple[str, ...]:
-        """The columns that a join reads, under their names of now."""
+        """The columns that a join reads, under their present names."""
         return tuple(name for name, _ in self.columns[: len(self.columns) - len(self.before)])
 
     def value(self, name: str, alias: str = "") -> str:
-        """A column in SQL, whichever version wrote the file.
+        """A column in SQL, for files of any version.
 
         >>> table = CatalogueTable("t", "s3://b/", (("kedge_time", "timestamp"), ("time", "timestamp")), {"kedge_time": "time"})
         >>> table.value("kedge_time", "a.")
@@ -74,7 +74,7 @@ def answers_schema(config: ModelConfig) -> pa.Schema:
 
 
 def joined_schema(config: ModelConfig, columns: Sequence[str]) -> pa.Schema:
-    """Columns of the joined table: the answers' own, these of theirs, then what is known of the label; null where none came.
+    """Columns of the joined table: the answers' own, the given ones, then the label; null without one.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def answers_table(config: ModelConfig, columns: Sequence[str], *, location: str)
     Raises
     ------
     ColumnsAlikeError
-        Athena would not tell two of the files' columns apart.
+        Athena could not tell two of the files' columns apart.
     """
     schema = answers_schema(config)
     read = pa.schema([schema.field(name) for name in (ROW_ID, TIME, *columns)])
@@ -109,7 +109,7 @@ def labels_table(config: ModelConfig, *, location: str) -> CatalogueTable:
     Raises
     ------
     ColumnsAlikeError
-        Athena would not tell two of the files' columns apart.
+        Athena could not tell two of the files' columns apart.
     """
     return _table(config, "labels", _labels_read(config), label_schema(config.labels.fields).names, location)
 
@@ -117,10 +117,10 @@ def labels_table(config: ModelConfig, *, location: str) -> CatalogueTable:
 def join_sql(
     answers: CatalogueTable, labels: CatalogueTable, *, database: str, run: str, start: datetime, end: datetime
 ) -> str:
-    """Athena's SELECT of the answers of `[start, end)` with their labels, one row an answer; of two labels the last collected.
+    """Athena's SELECT of the answers of `[start, end)` with their labels, one row per answer, with the label collected last.
 
-    The columns are those of `joined_schema`, named `c0`, `c1`, ... in its order: Athena writes names in lower case and lets none
-    be there twice. It sees times by the millisecond. Of labels collected at once that of the later day counts.
+    The columns are those of `joined_schema`, named `c0`, `c1`, ... in its order: Athena writes names in lower case and refuses a
+    name twice. It reads times in milliseconds. Of labels collected at once, the one of the later day counts.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def join_sql(
     order = f'PARTITION BY {labels.value(ROW_ID)} ORDER BY {labels.value(COLLECTED)} DESC, "$path" DESC'
     time = answers.value(TIME, "a.")
     this_run = f'"{RUN}" = {literal(run)}'
-    # Every name is quoted and every text is a literal: what a YAML says cannot become SQL.
+    # Every name is quoted and every text is a literal: no text of a YAML can become SQL.
     return (
         f"SELECT {selected}\n"  # noqa: S608
         f"FROM {quoted(database)}.{quoted(answers.name)} AS a\n"
@@ -165,7 +165,7 @@ def join_sql(
 
 
 def unload_sql(select: str, target: str) -> str:
-    """Athena's UNLOAD of a SELECT into Parquet files below an address where nothing is yet.
+    """Athena's UNLOAD of a SELECT into Parquet files below an empty address.
 
     >>> unload_sql("SELECT 1 AS c0", "s3://b/p/")
     "UNLOAD (SELECT 1 AS c0) TO 's3://b/p/' WITH (format = 'PARQUET', compression = 'SNAPPY')"
@@ -174,7 +174,7 @@ def unload_sql(select: str, target: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL writes it, whatever is in it.
+    """Any name as SQL writes it.
 
     >>> quoted('3" pipe')
     '"3"" pipe"'
@@ -183,7 +183,7 @@ def quoted(name: str) -> str:
 
 
 def literal(text: str) -> str:
-    """A text as SQL writes it, whatever is in it.
+    """Any text as SQL writes it.
 
     >>> literal("it's")
     "'it''s'"
@@ -197,7 +197,7 @@ def _labels_read(config: ModelConfig) -> pa.Schema:
 
 def _table(config: ModelConfig, kind: str, read: pa.Schema, in_files: Iterable[str], location: str) -> CatalogueTable:
     _check_told_apart(config.model, read.names, [RUN, *in_files])
-    # Where a column of the model has such a name, no earlier version can have written a file.
+    # If a column of the model has such a name, no earlier version can have written a file.
     taken = {name.lower() for name in in_files}
     before = {n: older for n in read.names if (older := name_before(n)) is not None and older.lower() not in taken}
     columns = tuple(

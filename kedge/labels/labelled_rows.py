@@ -1,4 +1,4 @@
-"""A stretch of a model's answers joined with what is known of their labels so far."""
+"""A stretch of a model's answers joined with their labels so far."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ _DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Answers of one stretch of time with what is known of their labels.
+    """Answers of one stretch of time with their labels so far.
 
     Attributes
     ----------
     table : Table
-        A row for each id: `kedge_row_id`, the columns that were asked for, the label's text under `label`, null where none came, and the
-        extra fields of its record under their own names.
+        A row for each id: `kedge_row_id`, the requested columns, the label's text under `label` (null without one), and the extra fields
+        of its record under their own names.
     ages_days : ndarray of float, shape (n_rows,)
         Days from answer to now.
     classes : ndarray of int, shape (n_rows,)
-        Code of the class that came true (of a regression 0), -1 where no label came that can be read.
+        Code of the class that came true (0 for a regression), -1 without a readable label.
     delays_days : ndarray of float, shape (n_rows,)
-        Days from answer to label; NaN where none has come.
+        Days from answer to label; NaN without a label.
     strange : int
-        Labels that are no class, or no number: counted as not come.
+        Labels that are not a class, or not a number: they count as missing.
     newer : int
-        Labels of classes that the YAML names by now and the package does not know: counted as not come.
+        Labels of classes that the YAML names now and the package does not know: they count as missing.
     unmatched : int
-        Labels collected of late that name no row that was answered.
+        Labels collected lately whose id no answered row has.
     repeated, conflicting : int
-        Answers to an id that was answered again later, and those of them that differ from the last, which counts.
+        Answers to an id that was answered again later, and those of them that differ from the last answer, which counts.
     """
 
     table: pa.Table
@@ -65,43 +65,45 @@ class LabelledRows:
 
     @property
     def labelled(self) -> Bools:
-        """Rows whose label has come."""
+        """Rows with a label."""
         return self.classes >= 0
 
     def horizon(self, quantile: float, names: Sequence[str] = ()) -> LabelHorizon:
-        """The horizon that these rows teach."""
+        """The horizon learnt from these rows."""
         rows = self.labelled
         return label_horizon(
             self.delays_days[rows], self.ages_days[rows], self.classes[rows], quantile=quantile, names=names
         )
 
     def ripe(self, horizon_days: float | None) -> Bools:
-        """Rows old enough for their label to be believed to be in; none while the horizon is not known."""
+        """Rows old enough for their label to be in; none while the horizon is not known."""
         return self.ages_days >= (np.inf if horizon_days is None else horizon_days)
 
     def sentences(self) -> tuple[str, ...]:
-        """What a reader should know of the join.
+        """What a reader should know about the join.
 
         >>> LabelledRows(pa.table({}), np.zeros(0), np.zeros(0, np.int64), np.zeros(0), repeated=2, conflicting=1).sentences()
-        ('1 answers contradict a later one to the same id: the last one counts',)
+        ('1 answer contradicted by a later one to the same id: the last one counts',)
         """
         said = []
         if self.conflicting:
-            said.append(f"{self.conflicting} answers contradict a later one to the same id: the last one counts")
+            said.append(
+                f"{counted(self.conflicting, 'answer')} contradicted by a later one to the same id: the last one counts"
+            )
         if self.unmatched:
             said.append(
-                f"{self.unmatched} labels collected of late name no row that was answered: check their eventId, and whether every "
+                f"{counted(self.unmatched, 'label')} collected lately match no answered row: check the eventId, and whether every "
                 "request is captured"
             )
         if self.newer:
             said.append(
-                f"{counted(self.newer, 'label')} of classes that this package does not know, and the YAML names by now: quality "
+                f"{counted(self.newer, 'label')} of classes that the YAML names now and this package does not know: quality "
                 "is measured without them, and the next package learns from them"
             )
         return tuple(said)
 
     def coverage(self) -> dict[str, Any]:
-        """Rows, those with a label, the days that labels took, and how old the newest one is; what does not apply is absent.
+        """Rows, rows with a label, the days that labels took, and the age of the newest one; facts that do not apply are absent.
 
         >>> rows = LabelledRows(pa.table({"x": [1, 2]}), np.array([9.0, 5.0]), np.array([1, -1]), np.array([2.0, np.nan]))
         >>> sorted(rows.coverage())
@@ -129,9 +131,9 @@ def labelled_rows(
     now : float
         Seconds since the epoch.
     unmatched : int
-        Labels of which the fold found no row.
+        Labels whose row the fold did not find.
     classes : tuple of str
-        What the YAML names by now, where the package was released with other classes.
+        The YAML's present classes, if the package was released with other classes.
 
     >>> from kedge.config.model import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
@@ -170,7 +172,7 @@ def labelled_rows(
 
 
 def known_by(joined: pa.Table, now: float) -> pa.Table:
-    """The joined rows without the labels that were not collected before now: a run for an earlier time knows no later ones."""
+    """The joined rows without the labels that were not collected before now: a run for an earlier time must not see later labels."""
     later = seconds_of(joined.column(COLLECTED)) >= now
     if not later.any():
         return joined
@@ -183,7 +185,7 @@ def known_by(joined: pa.Table, now: float) -> pa.Table:
 
 
 def with_fields(joined: pa.Table, config: ModelConfig) -> pa.Table:
-    """The extra fields of the label records under their own names, but for those that the requests have too."""
+    """The extra fields of the label records under their own names, without those that the requests have too."""
     taken = {*joined.column_names, *config.endpoint.custom_attributes}
     for name in config.labels.fields:
         column, place = joined.column(FIELD + name), joined.schema.get_field_index(FIELD + name)

@@ -1,4 +1,4 @@
-"""Which label files have been folded into the label days, and what was wrong with them."""
+"""Which label files have been folded into the label days, and their faults."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class FoldedFiles:
     files : mapping of str to str
         ETag of each file that was read, by key.
     broken : mapping of str to mapping
-        Of those that hold broken records, how many by reason.
+        For files with broken records: their number by reason.
     unknown : mapping of str to int
-        Labels given up, because they name no row that was answered, by the file that they came from.
+        Labels given up, because no answered row has their id, by their file.
     partial : mapping of str to str
-        Of a file that was read in part its ETag and up to which byte, by key.
+        For a file that was read in part: its ETag and the last byte read, by key.
     continued : frozenset of str
-        Files of which an earlier step has read a part: what is wrong with them is added to what was.
+        Files that an earlier step has read in part: their faults add up.
     slots : int
-        In how many objects labels wait for their row.
+        The number of objects in which labels wait for their row.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class LabelLedger:
     Attributes
     ----------
     fields : tuple of str
-        The YAML's `labels.fields`; read with others, a ledger says nothing.
+        The YAML's `labels.fields`; a ledger with other fields is not used.
     files, broken, unknown, partial : mapping
         As in `FoldedFiles`.
     swept : str
-        The time (ISO 8601) of the last run that folded all that is looked back for. Without one everything is listed, and nothing is
+        The time (ISO 8601) of the last run that folded everything in the look-back. Without one everything is listed, and nothing is
         forgotten.
     slots : int
         As in `FoldedFiles`.
@@ -68,9 +68,9 @@ class LabelLedger:
     slots: int = 1
 
     def listed_since(self, now: datetime, *, every_run_days: int, look_back_days: int) -> datetime | None:
-        """From which collection on a run lists files; None for all.
+        """The collection time from which a run lists files; None for all.
 
-        Most files come when they are collected, so the last days are listed with every run, and the whole look-back only once as
+        Most files come when they are collected, so the last days are listed with every run, and the whole look-back only once that
         many days have passed.
 
         >>> now = datetime(2016, 2, 1)
@@ -94,13 +94,13 @@ class LabelLedger:
     def with_folded(self, folded: FoldedFiles, *, before: LabelLedger) -> LabelLedger:
         """The ledger after a step, whatever other runs have written since the step began.
 
-        Where two runs have read different contents of one file, nobody knows which of them was merged last: the file is
+        If two runs have read different contents of one file, it is unknown which was merged last. The file is then
         forgotten, so that the next run reads it again.
 
         Parameters
         ----------
         before : LabelLedger
-            What the step began with.
+            The ledger at the beginning of the step.
 
         >>> theirs = LabelLedger(files={"a": "2", "b": "1"})
         >>> sorted(theirs.with_folded(FoldedFiles({"a": "1", "b": "1", "c": "1"}), before=LabelLedger()).files)
@@ -108,7 +108,7 @@ class LabelLedger:
         """
         agreed = {key for key, etag in folded.files.items() if self.files.get(key) in (before.files.get(key), etag)}
         files = {key: etag for key, etag in self.files.items() if key not in folded.files}
-        # A file that is read again says again what is broken in it, and which of its labels nobody knows.
+        # A file that is read again reports its broken and unknown labels again.
         again = (folded.files.keys() | folded.partial.keys()) - folded.continued
         broken = {key: found for key, found in self.broken.items() if key not in again}
         unknown = {key: count for key, count in self.unknown.items() if key not in again}
@@ -124,7 +124,7 @@ class LabelLedger:
         )
 
     def read_up_to(self, key: str, etag: str) -> int:
-        """From which byte on a file is still to be read.
+        """The byte from which a file must still be read.
 
         >>> ledger = LabelLedger(partial={"a": "1 700"})
         >>> ledger.read_up_to("a", "1"), ledger.read_up_to("a", "2"), ledger.read_up_to("b", "1")

@@ -24,7 +24,7 @@ class LabelRecords:
     Attributes
     ----------
     table : Table
-        Text columns `kedge_row_id`, `label` (null where a label is taken back), `inference_time` (null where none is said), and
+        Text columns `kedge_row_id`, `label` (null if a label is taken back), `inference_time` (null if unknown), and
         `kedge_field_<name>` for each extra field, in the file's order.
     broken : mapping of str to int
         Lines that could not be read, by reason.
@@ -63,7 +63,7 @@ def records_schema(fields: Sequence[str]) -> pa.Schema:
 
 
 def _read_at_once(content: bytes, lines: int, fields: Sequence[str]) -> pa.Table | None:
-    """The table, where every line is a whole record of texts; None where one needs a closer look."""
+    """The table, if every line is a whole record of texts; None if a line needs a closer look."""
     if {"groundTruthData", "eventMetadata"} & set(fields):
         return None
     extra = [(name, pa.string()) for name in dict.fromkeys(fields)]
@@ -86,7 +86,7 @@ def _read_at_once(content: bytes, lines: int, fields: Sequence[str]) -> pa.Table
         return None
     truth, metadata = (read.column(name).combine_chunks() for name in ("groundTruthData", "eventMetadata"))
     row_id, label = pc.struct_field(metadata, "eventId"), pc.struct_field(truth, "data")
-    # Two records on one line, or a null where something is asked for: only line by line can it be said what is broken.
+    # With two records on one line, or a null in a required field, only reading line by line shows what is broken.
     if read.num_rows != lines or row_id.null_count or label.null_count or not pc.all(pc.not_equal(row_id, "")).as_py():
         return None
     said = pc.coalesce(pc.struct_field(metadata, "inferenceTime"), read.column("inferenceTime").combine_chunks())

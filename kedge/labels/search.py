@@ -1,4 +1,4 @@
-"""The days on which labels' rows were answered, found by opening as few days as will do."""
+"""The days on which labels' rows were answered, found by opening as few days as possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kedge.own_columns import COLLECTED, ROW_ID
 
 # Rows are counted up to two days late, so these days can still gain some: today and the two before it.
 LATE_DAYS = 2
-# For so many days a label may come before its row is counted.
+# A label may come this many days before its row is counted.
 PATIENCE_DAYS = 3
 _EPOCH = date(1970, 1, 1)
 _NEVER = -(2**31)
@@ -25,16 +25,16 @@ _NEVER = -(2**31)
 
 @dataclass(frozen=True)
 class Found:
-    """Where labels belong.
+    """The days to which labels belong.
 
     Attributes
     ----------
     days : ndarray of int, shape (n_labels,)
-        Days since 1970 of the row that has the label's id; `nowhere` tells those without.
+        Days since 1970 of the row that has the label's id; `nowhere` marks labels without one.
     searched : ndarray of bool, shape (n_labels,)
-        Labels for which every day of the search has been looked at.
+        Labels for which every day of the search was opened.
     opened : int
-        Days whose ids were read.
+        Number of days whose ids were read.
     """
 
     days: Ints
@@ -47,7 +47,7 @@ class Found:
         return np.asarray(self.days == _NEVER)
 
     def by_day(self) -> Iterable[tuple[date, Bools]]:
-        """Each day that gains labels, with which ones."""
+        """Each day that gains labels, with its labels."""
         for day in np.unique(self.days[~self.nowhere]).tolist():
             yield _day(day), self.days == day
 
@@ -60,20 +60,20 @@ def find_rows(
     now: datetime,
     limit_days: int,
 ) -> Found:
-    """Look for the rows that labels belong to, opening as few days as will do.
+    """Find the rows of labels, opening as few days as possible.
 
-    A label with a hint is looked for on that day alone. One without is looked for from the day after its collection backwards,
-    newest first, until all are found, and from then on only on the days that can still gain rows. So is one whose hint was wrong:
-    its day lies too far back to gain the row, or its patience has ended.
+    A label with a hint is searched on that day alone. A label without one is searched from the day after its collection backwards,
+    newest first, until all are found; later only on the days that can still gain rows. A label with a wrong hint is treated the
+    same: its day is too old to gain the row, or its waiting time is over.
 
     Parameters
     ----------
     waiting : Table
         As `waiting_schema` says, each id once.
     answered : callable
-        The ids that were answered on a day.
+        Gives the ids that were answered on a day.
     days_since : callable
-        Those days from a day on, on which anything was answered.
+        Gives the days, from a day on, with any answers.
     limit_days : int
         How long before its collection a label's row may have been answered.
 
@@ -89,7 +89,7 @@ def find_rows(
     search = _Search(waiting, answered, days_since)
     today, collected = _number(now.date()), _numbers(waiting.column(COLLECTED))
     hint, searched = _numbers(waiting.column(HINT)), waiting.column(SEARCHED).to_numpy()
-    # Wherever a clock or a time zone is wrong, a label may seem to come before its row.
+    # If a clock or a time zone is wrong, a label may seem to come before its row.
     first, last = collected - limit_days, collected + 1
     hinted, late = ~searched & (hint != _NEVER), np.int64(today - LATE_DAYS)
     search.look(hinted, hint, lambda day: hint == day)
@@ -109,7 +109,7 @@ def given_up(waiting: pa.Table, now: datetime) -> Bools:
 
 
 def search_days(horizon_days: float | None, *, at_least: int, at_most: int) -> int:
-    """How far a label is looked for before its collection: twice the label horizon where that is known, else as far as at all.
+    """How many days before its collection a label's row is searched: twice the label horizon if known, else the maximum.
 
     >>> search_days(21.5, at_least=30, at_most=400), search_days(None, at_least=30, at_most=400)
     (43, 400)
@@ -118,7 +118,7 @@ def search_days(horizon_days: float | None, *, at_least: int, at_most: int) -> i
 
 
 class _Search:
-    """Labels that are looked for, day by day."""
+    """The search for labels, day by day."""
 
     def __init__(
         self, waiting: pa.Table, answered: Callable[[date], Any], days_since: Callable[[date], Iterable[date]]
@@ -128,7 +128,7 @@ class _Search:
         self.found, self.opened = np.full(waiting.num_rows, _NEVER, np.int64), 0
 
     def look(self, which: Bools, first: Ints, wanted: Callable[[int], Bools]) -> None:
-        """Look for some labels, none of which can be before its first day; open each day on which one that is still missing may be."""
+        """Search some labels, each not before its first day; open each day on which a missing one may be."""
         missing = which & (self.found == _NEVER)
         if not missing.any():
             return

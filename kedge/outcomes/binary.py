@@ -1,4 +1,4 @@
-"""Two-class outcomes as counts and sums that add, and the metrics that they define, each with its interval."""
+"""Two-class outcomes as counts and sums that add, and their metrics, each with its interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kedge.stored import build, known
 
 CALIBRATION_BINS = 10
 _PACKED = ("cells", "positive", "negative")
-# Where scikit-learn's log_loss cuts a double, so that a certain and wrong answer costs a finite amount.
+# scikit-learn's log_loss cuts a double here, so that a certain and wrong answer costs a finite amount.
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -42,7 +42,7 @@ class BinaryCounts:
     positive, negative : ndarray of int, shape (n_cells,)
         Rows of each class in each of them.
     cleared_bits : int
-        Last bits of the cells that were given up, so that there are at most 2**20 of them: 0 unless rows are many.
+        Last bits of the cells that were cleared to keep at most 2**20 cells: 0 unless there are many rows.
     true_positive, false_positive, true_negative, false_negative : int
         Rows by decision at the model's threshold.
     score, squared_error, squared_error_squared, log_loss, log_loss_squared : float
@@ -50,7 +50,7 @@ class BinaryCounts:
     bins : ndarray of float, shape (3, 10)
         Rows, positive rows and sum of scores in ten bins of equal width, each closed above.
     costs : CostSums
-        Of the model's cost column, where it has one.
+        From the model's cost column, if it has one.
     """
 
     problem: ClassVar[Literal["binary_classification"]] = "binary_classification"
@@ -93,7 +93,7 @@ class BinaryCounts:
 
     @property
     def decisions_only(self) -> bool:
-        """Whether every score is 0 or 1: a class in a probability's place."""
+        """Whether every score is 0 or 1: a class instead of a probability."""
         return bool(((self.cells == CELL_OF_ZERO) | (self.cells == CELL_OF_ONE)).all())
 
     @property
@@ -108,7 +108,7 @@ class BinaryCounts:
         return BinaryCounts(**ranked, **sums)
 
     def metrics(self, confidence: float = 0.95) -> dict[str, Estimate]:
-        """Every metric that these counts define, by name; what is undefined is absent.
+        """Every metric of these counts, by name; undefined metrics are absent.
 
         >>> counts = count_binary(np.array([0.9, 0.2, 0.6, 0.1]), np.array([1, 0, 0, 0]), threshold=0.5)
         >>> found = counts.metrics()
@@ -143,14 +143,14 @@ def count_binary(scores: Floats, labels: Ints, *, threshold: float, costs: Float
     threshold : float
         A score at or above it is a positive decision.
     costs : ndarray of float, shape (n_rows,), optional
-        What a wrong decision on each row costs.
+        Cost of a wrong decision on each row.
 
     >>> count_binary(np.array([0.9, 0.2, 0.6]), np.array([1, 0, 0]), threshold=0.5).false_positive
     1
     """
     positive, decided = labels == 1, scores >= threshold
     squared = (scores - labels) ** 2
-    # Beside 1, a double cannot hold 1 - eps / 2 apart from it: both ends are cut as scikit-learn does.
+    # A double cannot tell 1 - eps / 2 from 1: both ends are cut as in scikit-learn.
     chance = np.clip(np.where(positive, scores, 1.0 - scores), _EPSILON, 1.0 - _EPSILON)
     logs = -np.log(chance)
     return BinaryCounts(
@@ -201,7 +201,7 @@ def average_precision(counts: BinaryCounts) -> tuple[float, float]:
 
     As scikit-learn defines it, without interpolation. The error is the delta method's on the multinomial of the
     cells: a row changes its own precision and that of every threshold at or below its score. Without positive rows
-    `EmptySampleError` is raised.
+    it raises `EmptySampleError`.
 
     >>> from kedge.outcomes.binary import count_binary
     >>> round(average_precision(count_binary(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]), threshold=0.5))[0], 4)
@@ -213,7 +213,7 @@ def average_precision(counts: BinaryCounts) -> tuple[float, float]:
     reached = hits + false
     precision = hits / reached
     value = float(positive @ precision / positives)
-    # What one row more costs or brings at each threshold from its own score down.
+    # The change that one more row makes at each threshold from its own score down.
     gained = np.cumsum((positive * false / reached**2)[::-1])[::-1]
     lost = np.cumsum((positive * hits / reached**2)[::-1])[::-1]
     rows = counts.rows
@@ -223,11 +223,11 @@ def average_precision(counts: BinaryCounts) -> tuple[float, float]:
 
 
 def binary_metrics(counts: BinaryCounts, confidence: float) -> dict[str, Estimate]:
-    """Every metric that the counts define, by name; what is undefined is absent.
+    """Every metric of the counts, by name; undefined metrics are absent.
 
     Intervals: DeLong for AUC, Wilson (1927, JASA 22, 209) for proportions, the delta method on the multinomial for
     average precision, balanced accuracy and F1 (Takahashi et al. 2022, Appl. Intell. 52, 4961), normal for means.
-    Where the answers are classes instead of probabilities, only metrics of decisions are defined.
+    If the answers are classes instead of probabilities, only metrics of decisions are defined.
 
     >>> from kedge.outcomes.binary import count_binary
     >>> sorted(binary_metrics(count_binary(np.array([1.0, 0.0]), np.array([1, 1]), threshold=0.5), 0.95))
@@ -284,7 +284,7 @@ def _f1(hits: int, misses: int, rows: int, z: float) -> Estimate:
 def _of_probabilities(counts: BinaryCounts, z: float) -> list[Estimate]:
     rows = counts.rows
     too_high = (counts.score - counts.positives) / rows
-    # A row's score less its label has the Brier score as its mean square, whatever is subtracted from it.
+    # The mean square of score minus label is the Brier score.
     spread = math.sqrt(max(counts.squared_error / rows - too_high**2, 0.0) / rows)
     gap = calibration_error(counts)
     spread_of_gap = math.sqrt(max(counts.squared_error / rows - gap**2, 0.0) / rows)
@@ -299,8 +299,8 @@ def _of_probabilities(counts: BinaryCounts, z: float) -> list[Estimate]:
 def calibration_error(counts: BinaryCounts) -> float:
     """Expected calibration error over ten bins of equal width: the row-weighted mean of |mean score - rate|.
 
-    Naeini, Cooper and Hauskrecht (2015), AAAI, 2901. Chance alone makes it larger than zero, the more the fewer the
-    rows; `calibration_in_the_large` (mean score less rate) has no such bias, but does not see errors that cancel.
+    Naeini, Cooper and Hauskrecht (2015), AAAI, 2901. Chance alone makes it larger than zero, more so with few rows;
+    `calibration_in_the_large` (mean score minus rate) has no such bias, but does not see errors that cancel.
 
     >>> from kedge.outcomes.binary import count_binary
     >>> round(calibration_error(count_binary(np.array([0.9, 0.9, 0.2, 0.2]), np.array([1, 0, 0, 0]), threshold=0.5)), 2)

@@ -1,4 +1,4 @@
-"""A column of answers or of labels, of any type, read as the numbers or the codes that a kind of problem asks for."""
+"""A column of answers or of labels, of any type, read as the numbers or codes that a kind of problem needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OutcomeColumn:
     values : ndarray, shape (n_rows,)
         Floats, or codes of classes.
     known, strange, outside : ndarray of bool, shape (n_rows,)
-        Rows with a usable value | with one that cannot be read | with a number that is no probability.
+        Rows with a usable value | with one that cannot be read | with a number that is not a probability.
     examples : tuple of str
         Some that cannot be read.
     """
@@ -66,7 +66,7 @@ def answer_column(column: Any, problem: Problem, classes: tuple[str, ...]) -> Ou
     scores = OutcomeColumn(numbers.values, numbers.known & ~outside, numbers.strange, outside, numbers.examples)
     if numbers.strange.any() or _named_by(classes, numbers.values) >= scores.known.sum():
         decided = _codes(column, classes)
-        # Whichever reading understands more rows; of a batch that is all 1, classes 1 and 2 make a class.
+        # The reading that understands more rows; with classes 1 and 2, a batch of only 1 is read as classes.
         if decided.known.sum() >= scores.known.sum():
             values = np.maximum(decided.values, 0).astype(np.float64)
             return OutcomeColumn(values, decided.known, decided.strange, decided.outside, decided.examples)
@@ -74,7 +74,7 @@ def answer_column(column: Any, problem: Problem, classes: tuple[str, ...]) -> Ou
 
 
 def _named_by(classes: tuple[str, ...], values: NDArray[np.float64] | NDArray[np.int64]) -> int:
-    """How many numbers are one of two classes that are numbers other than 0 and 1; -1 where the classes are none such."""
+    """How many numbers are one of two classes that are numbers other than 0 and 1; -1 if the classes are not such numbers."""
     pair = class_numbers(classes)
     return int(np.isin(values, pair).sum()) if pair and {*pair} != {0.0, 1.0} else -1
 

@@ -14,13 +14,13 @@ from kedge.intervals import Estimate, mean_interval, normal_interval
 
 @dataclass(frozen=True)
 class CostSums:
-    """Sums over rows of what was lost and of what was at stake.
+    """Sums over rows of the cost and of the highest possible cost.
 
     Attributes
     ----------
     rows : int
     lost, staked : float
-        Cost that the answers had | that the costliest answers would have had.
+        Cost of the answers | cost of the costliest answers.
     lost_squared, staked_squared, product : float
         Sums of lost^2, staked^2 and lost * staked.
     """
@@ -40,9 +40,9 @@ class CostSums:
         return asdict(self)
 
     def metrics(self, z: float, *, bounded: bool) -> dict[str, Estimate]:
-        """`cost_per_thousand` predictions, and where `bounded` by its stake `cost_adjusted_accuracy`.
+        """`cost_per_thousand` predictions, and if `bounded` by its stake also `cost_adjusted_accuracy`.
 
-        The second is 1 - lost / staked, accuracy with each row weighed by what it is worth (Bahnsen et al. 2015,
+        The second is 1 - lost / staked, accuracy with each row weighed by its value (Bahnsen et al. 2015,
         Expert Systems with Applications 42, 6609, call it savings); its error is that of a ratio of means
         (Cochran 1977, Sampling Techniques, 2.11).
 
@@ -64,7 +64,7 @@ class CostSums:
 
 
 def sums_of(lost: Floats, staked: Floats) -> CostSums:
-    """Add up what each row lost and what it could have lost."""
+    """Add up each row's cost and its highest possible cost."""
     return CostSums(
         len(lost),
         float(lost.sum()),
@@ -83,7 +83,7 @@ def matrix_sums(confusion: Ints, matrix: tuple[tuple[float, ...], ...]) -> CostS
     confusion : ndarray of int, shape (n_classes, n_classes)
         Rows by class that came true, then by class answered.
     matrix : tuple of tuples of float
-        What each such row costs; negative is a gain.
+        Cost of each such row; negative is a gain.
 
     >>> matrix_sums(np.array([[90, 5], [2, 3]]), ((0.0, 1.0), (10.0, 0.0))).lost
     25.0

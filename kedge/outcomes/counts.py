@@ -1,4 +1,4 @@
-"""Outcomes counted, whatever the kind of problem: what adds over hours and days, and what quality is read from."""
+"""Outcomes counted for every kind of problem: counts add over hours and days, and quality is computed from them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def count_outcomes(outcomes: Outcomes, config: ModelConfig) -> OutcomeCounts:
 
 
 def no_outcomes(config: ModelConfig) -> OutcomeCounts:
-    """The counts of no rows: what a sum begins with.
+    """The counts of no rows: the start of a sum.
 
     >>> from kedge.config.model import Endpoint, Feature
     >>> features = (Feature(name="x", kind="numeric"),)
@@ -55,7 +55,7 @@ def no_outcomes(config: ModelConfig) -> OutcomeCounts:
 
 
 def add_counts(one: OutcomeCounts, other: OutcomeCounts) -> OutcomeCounts:
-    """The counts of both; of two kinds of problem an `OutcomeMismatchError`.
+    """The counts of both; two different kinds of problem raise `OutcomeMismatchError`.
 
     >>> add_counts(count_errors(np.array([1.0]), np.array([2.0])), ErrorCounts()).rows
     1
@@ -70,7 +70,7 @@ def add_counts(one: OutcomeCounts, other: OutcomeCounts) -> OutcomeCounts:
 
 
 def decode_counts(data: Mapping[str, Any]) -> OutcomeCounts:
-    """The counts that `to_json` wrote, of whichever kind; anything else is an `EncodingError`.
+    """The counts of any kind that `to_json` wrote; anything else raises `EncodingError`.
 
     >>> decode_counts(count_errors(np.array([1.0]), np.array([2.0])).to_json()).rows
     1
@@ -84,7 +84,7 @@ def decode_counts(data: Mapping[str, Any]) -> OutcomeCounts:
 
 
 def measure(counts: OutcomeCounts, policy: PerformancePolicy) -> dict[str, Estimate]:
-    """Every metric that the counts define, with the business cost where the policy names one.
+    """Every metric of the counts, with the business cost if the policy names one.
 
     >>> counts = count_binary(np.array([0.9, 0.8]), np.array([1, 0]), threshold=0.5)
     >>> found = measure(counts, PerformancePolicy(cost_matrix=((0.0, 5.0), (100.0, 0.0))))

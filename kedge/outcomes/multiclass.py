@@ -1,4 +1,4 @@
-"""Outcomes of several classes as a confusion matrix that adds, and the metrics that it defines."""
+"""Outcomes of several classes as a confusion matrix that adds, and its metrics."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ClassCounts:
     confusion : ndarray of int, shape (n_classes, n_classes)
         Rows by class that came true, then by class answered.
     scored_rows : int
-        Rows whose answer came with every class's probability.
+        Rows whose answer has every class's probability.
     log_loss, log_loss_squared : float
         Sums over those rows.
     costs : CostSums
-        Of the model's cost column, where it has one.
+        From the model's cost column, if it has one.
     """
 
     problem: ClassVar[Literal["multiclass_classification"]] = "multiclass_classification"
@@ -66,7 +66,7 @@ class ClassCounts:
         )
 
     def metrics(self, confidence: float = 0.95) -> dict[str, Estimate]:
-        """Accuracy, macro and weighted F1, each class's recall, and log loss where probabilities are known.
+        """Accuracy, macro and weighted F1, each class's recall, and log loss if probabilities are known.
 
         Wilson intervals for shares, the delta method on the multinomial for the F1s (Takahashi et al. 2022, Appl.
         Intell. 52, 4961). A class that neither came true nor was answered is not averaged, as in scikit-learn.
@@ -97,7 +97,7 @@ class ClassCounts:
         both = truths + answers
         present = both > 0
         each = np.divide(2 * right, both, out=np.zeros_like(both), where=present)
-        # Of a class's F1 with respect to each cell of the matrix: -F/s along its row and its column, 2/s more on the diagonal.
+        # Derivative of a class's F1 with respect to each cell of the matrix: -F/s along its row and its column, 2/s more on the diagonal.
         pull = np.divide(1.0, both, out=np.zeros_like(both), where=present)
         macro, weighted = present / present.sum(), truths
         found = []
@@ -150,9 +150,9 @@ def count_classes(
     answers, labels : ndarray of int, shape (n_rows,)
         Codes, positions in `classes`.
     probabilities : ndarray of float, shape (n_rows, n_classes), optional
-        Rows with a value that is no probability are left out of the log loss.
+        Rows with a value that is not a probability are left out of the log loss.
     costs : ndarray of float, shape (n_rows,), optional
-        What a wrong answer to each row costs.
+        Cost of a wrong answer to each row.
 
     >>> count_classes(np.array([0, 1, 1]), np.array([0, 1, 0]), ("a", "b")).confusion.tolist()
     [[1, 1], [0, 1]]

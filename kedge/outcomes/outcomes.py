@@ -1,4 +1,4 @@
-"""What a model answered beside what came true, for every kind of problem, and what of it could not be measured."""
+"""Answers beside the truth, for every kind of problem, and the rows that could not be measured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kedge.arrays import Bools, Floats
 from kedge.columns.casting import cast_numbers
 from kedge.columns.class_codes import EXAMPLES_SHOWN, class_codes, distinct_words, ordered_pair
+from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Problem
 from kedge.outcomes.binary import auc, count_binary
@@ -20,7 +21,7 @@ from kedge.outcomes.columns import answer_column, label_column
 
 @dataclass(frozen=True)
 class OutcomeFaults:
-    """What of a table could not be measured, and why.
+    """The rows of a table that could not be measured, and why.
 
     Attributes
     ----------
@@ -31,7 +32,7 @@ class OutcomeFaults:
     unanswered : int
         Rows without a readable answer, whether labelled or not.
     strange_labels, strange_answers : int
-        Labels that are no number, or no class that is known; the same of the answers. Each counts as not there.
+        Labels that are not a number, or not a known class; the same for answers. Each counts as missing.
     label_examples, answer_examples : tuple of str
         Some of them, as they are written.
     not_probabilities : int
@@ -60,28 +61,28 @@ class OutcomeFaults:
         )
 
     def sentences(self, *, quoted: bool = True) -> tuple[str, ...]:
-        """What a person should know of it, a sentence for each fault that is there.
+        """What a person should know about it: one sentence for each fault.
 
         Parameters
         ----------
         quoted : bool
-            Whether some of the values are named: to whoever has the rows before them, never in what leaves the account.
+            Whether some of the values are named: only for people who have the rows themselves, never in messages that leave the account.
 
         >>> OutcomeFaults(strange_labels=2, label_examples=("maybe",)).sentences()
-        ("2 labels are none that the model knows, such as 'maybe': they count as not come",)
+        ("2 labels not known to the model, such as 'maybe': counted as missing",)
         """
         said = []
         if self.strange_labels:
             said.append(
-                f"{self.strange_labels} labels are none that the model knows{_such_as(self.label_examples, quoted)}: they "
-                "count as not come"
+                f"{counted(self.strange_labels, 'label')} not known to the model"
+                f"{_such_as(self.label_examples, quoted)}: counted as missing"
             )
         if self.strange_answers:
             said.append(
-                f"{self.strange_answers} answers cannot be read{_such_as(self.answer_examples, quoted)}: left out"
+                f"{counted(self.strange_answers, 'answer')} cannot be read{_such_as(self.answer_examples, quoted)}: left out"
             )
         if self.not_probabilities:
-            said.append(f"{self.not_probabilities} answers are not between 0 and 1, so no probabilities: left out")
+            said.append(f"{counted(self.not_probabilities, 'answer')} outside 0 to 1, so not probabilities: left out")
         return tuple(said)
 
 
@@ -95,9 +96,9 @@ def _such_as(words: tuple[str, ...], quoted: bool) -> str:
 
 # More different whole numbers than this are amounts, not classes.
 CLASSES_INFERRED_MAX = 50
-# A larger fraction of answers outside 0 to 1 are no probabilities that went wrong.
+# If a larger fraction of answers is outside 0 to 1, they are not probabilities at all.
 OUTSIDE_FRACTION_MAX = 0.01
-# So many standard errors from one half, answers say which class they speak for.
+# At this many standard errors from one half, the answers show their positive class.
 _CLEARLY = 3.0
 _PLAIN = {"0", "1"}
 
@@ -117,9 +118,9 @@ class Outcomes:
     classes : tuple of str
         The classes by code, for two of them the positive one last; empty for a regression.
     probabilities : ndarray of float, shape (n_rows, n_classes), optional
-        Of every class, where a classifier of several classes gives them.
+        For every class, if a classifier of several classes gives them.
     costs : ndarray of float, shape (n_rows,), optional
-        What a wrong answer to this row costs, or an error of one unit in a regression; 0 where it is not known.
+        Cost of a wrong answer to this row, or of an error of one unit in a regression; 0 if unknown.
     """
 
     problem: Problem
@@ -151,15 +152,15 @@ class Outcomes:
 
 
 def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelConfig) -> tuple[Outcomes, OutcomeFaults]:
-    """Read answers and labels from two columns of any type, and say what could not be read.
+    """Read answers and labels from two columns of any type, and say which rows could not be read.
 
-    A class is its text, and 1, 1.0, "1" and true are one text; a two-class answer is a probability, or, where it
-    is no number, a class. Rows without a readable answer or label are left out and counted.
+    A class is its text, and 1, 1.0, "1" and true are one text; a two-class answer is a probability, or a class if
+    it is not a number. Rows without a readable answer or label are left out and counted.
 
     Parameters
     ----------
     table : Table
-        Besides the two columns: those of `prediction.probabilities` and `performance.cost_column`, where the model
+        Besides the two columns: those of `prediction.probabilities` and `performance.cost_column`, if the model
         names them and the table has them.
     prediction, label : str
         The columns with the answers and the truth.
@@ -195,11 +196,11 @@ def read_outcomes(table: pa.Table, prediction: str, label: str, config: ModelCon
 
 
 def infer_problem(prediction: Any, label: Any) -> Problem:
-    """What kind of problem two columns are, where no YAML says so.
+    """The kind of problem of two columns, if no YAML names it.
 
-    Labels 0 and 1 are two classes, answered with probabilities also where odd words such as "?" stand among them. So are
-    any two with probabilities, or the same two, as answers, and two words with numbers. Other text, or whole answers to at
-    most 50 different whole labels, are several classes. All else is a regression.
+    Labels 0 and 1 are two classes, answered with probabilities, even if odd words such as "?" are among them. So are
+    any two labels answered with probabilities or with the same two labels, and two words answered with numbers. Other
+    text, or whole answers to at most 50 different whole labels, are several classes. Everything else is a regression.
 
     Parameters
     ----------
@@ -230,10 +231,10 @@ def infer_problem(prediction: Any, label: Any) -> Problem:
 
 
 def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, ...] | None:
-    """The classes that two columns hold, the positive one of two last; None where nothing says which that is.
+    """The classes in two columns, the positive one of two last; None if nothing shows which one is positive.
 
-    Of two classes other than 0 and 1 that one is positive whose rows are answered higher. Where probabilities say
-    nothing its word does, and where the answers are classes too, the order of the two.
+    Of two classes other than 0 and 1, the one whose rows get higher answers is positive. If probabilities do not
+    show it, the word does; if the answers are classes too, the order of the two does.
 
     >>> infer_classes("binary_classification", pa.array([0.5, 0.5]), pa.array(["yes", "no"]))
     ('no', 'yes')
@@ -255,7 +256,7 @@ def infer_classes(problem: Problem, prediction: Any, label: Any) -> tuple[str, .
 
 
 def _answered_higher_last(prediction: Any, label: Any, labels: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Two classes by how high their rows are answered; None where probabilities do not tell them apart."""
+    """Two classes, the one with higher answers last; None if probabilities do not tell them apart."""
     scores, codes = cast_numbers(prediction, "float64").values, class_codes(label, labels).codes
     usable = (codes >= 0) & (scores >= 0) & (scores <= 1)
     counts = count_binary(scores[usable], codes[usable], threshold=0.5)
@@ -275,7 +276,7 @@ def _all_numbers(words: tuple[str, ...]) -> bool:
 
 
 def read_probabilities(table: pa.Table, config: ModelConfig) -> Floats | None:
-    """Every class's probability, shape (n_rows, n_classes); None where the model names no such columns, or the table lacks one."""
+    """Every class's probability, shape (n_rows, n_classes); None if the model names no such columns, or the table lacks one."""
     names = config.prediction.probabilities
     if not names or not set(names) <= set(table.column_names):
         return None

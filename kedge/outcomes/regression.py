@@ -1,4 +1,4 @@
-"""Errors of a regression as sums that add without losing digits, and the metrics that they define."""
+"""Errors of a regression as sums that add without losing digits, and their metrics."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LabelMoments:
     def _about(self, mean: float) -> tuple[float, ...]:
         """The sums about another mean: Pebay (2008), Sandia report SAND2008-6212, equation 2.1."""
         d, n = self.mean - mean, self.rows
-        dd = d * d  # a power would raise where this only overflows
+        dd = d * d  # a power would raise an error, this only overflows
         return (
             self.squares + n * dd,
             self.cubes + 3 * d * self.squares + n * dd * d,
@@ -91,7 +91,7 @@ def moments_of(labels: Floats, squared_errors: Floats) -> LabelMoments:
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Labelled answers of a regression; an error is the answer less the truth.
+    """Labelled answers of a regression; an error is the answer minus the truth.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class ErrorCounts:
     labels : LabelMoments
         Moments of the truth and of the errors with it, about their own mean.
     costs : CostSums
-        Of the model's cost column, where it has one.
+        From the model's cost column, if it has one.
     """
 
     problem: ClassVar[Literal["regression"]] = "regression"
@@ -136,8 +136,8 @@ class ErrorCounts:
     def metrics(self, confidence: float = 0.95) -> dict[str, Estimate]:
         """MAE, RMSE, R2, quantile loss, bias (mean error) and MAPE, each with its interval by the central limit.
 
-        RMSE's is the root of that of the mean square; R2's is the delta method's on both of its means. MAPE is over
-        the rows whose truth is not 0, as a fraction. What overflows or is undefined is absent.
+        RMSE's interval is the root of the mean square's; R2's comes from the delta method on both of its means. MAPE is over
+        the rows whose truth is not 0, as a fraction. Metrics that overflow or are undefined are absent.
 
         >>> found = count_errors(np.array([2.0, 3.0, 5.0]), np.array([1.0, 3.0, 4.0])).metrics()
         >>> found["bias"].value == found["mae"].value, round(found["r2"].value, 3)
@@ -183,12 +183,12 @@ def count_errors(answers: Floats, labels: Floats, *, quantile: float = 0.5, cost
     Parameters
     ----------
     answers, labels : ndarray of float, shape (n_rows,)
-        What was answered, and what came true.
+        The answers, and the true values.
     quantile : float
         Which quantile the model answers, 0 to 1: the pinball loss counts an answer below the truth with it, one
-        above with 1 less it (Koenker and Bassett 1978, Econometrica 46, 33).
+        above with 1 minus it (Koenker and Bassett 1978, Econometrica 46, 33).
     costs : ndarray of float, shape (n_rows,), optional
-        What an error of one unit costs in each row.
+        Cost of an error of one unit in each row.
 
     >>> count_errors(np.array([2.0]), np.array([4.0]), quantile=0.9).quantile_loss
     1.8

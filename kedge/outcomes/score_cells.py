@@ -1,4 +1,4 @@
-"""The ruler that scores are counted with, and rows of two classes by its cells: never more cells than a fixed number."""
+"""The ruler for scores, and rows of two classes by its cells: never more cells than a fixed number."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ CELL_OF_ZERO, CELL_OF_ONE = 0, 2 * _HALF
 def cells_of(scores: Floats) -> Ints:
     """Cell of each score, ascending with the score: its own leading bits below a half, those of 1 - score above.
 
-    A cell is at most 4e-9 of the distance to 0 or 1 wide, so that scores crowded at either end, or about any value
-    between, are told apart; 0 and 1 have cells of their own. No logarithm: the same on every machine.
+    A cell is at most 4e-9 of the distance to 0 or 1 wide, so that crowded scores at either end, or around any value
+    between, stay apart; 0 and 1 have cells of their own. No logarithm: the same on every machine.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def cells_of(scores: Floats) -> Ints:
 
 
 def middles_of(cells: Ints) -> Floats:
-    """A score in the middle of each cell; 0 and 1 of their own.
+    """A score in the middle of each cell; 0 and 1 for their own cells.
 
     >>> bool(np.allclose(middles_of(cells_of(np.array([0.0, 1e-9, 0.25, 0.9, 1.0]))), [0.0, 1e-9, 0.25, 0.9, 1.0], rtol=1e-8))
     True
@@ -81,7 +81,7 @@ def coarsened(cells: Ints, bits: int) -> Ints:
     return np.where(low, kept, CELL_OF_ONE - kept)
 
 
-# Scores are counted exactly up to so many different ones; of more, neighbours share a cell.
+# Up to this many different scores are counted exactly; with more, neighbours share a cell.
 MAXIMUM_CELLS = 2**20
 
 
@@ -104,7 +104,7 @@ def rank_rows(cells: Ints, positive: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def rank_cells(cells: Ints, positive: Ints, negative: Ints, cleared_bits: int) -> dict[str, Any]:
-    """Put counts of cells, some of them twice, in order; `cleared_bits` were cleared in the coarsest of them.
+    """Sort counts of cells and add up repeated cells; `cleared_bits` were cleared in the coarsest of them.
 
     >>> rank_cells(np.array([7, 3, 7]), np.array([1, 0, 2]), np.array([0, 1, 0]), 0)["positive"].tolist()
     [0, 3]
@@ -116,7 +116,7 @@ def rank_cells(cells: Ints, positive: Ints, negative: Ints, cleared_bits: int) -
 
 
 def _fitted(cells: Ints, positive: Ints, negative: Ints, cleared_bits: int) -> dict[str, Any]:
-    """Rows by cell, each cell once and no more cells than the most that are kept.
+    """Rows by cell, each cell once, and no more cells than the maximum.
 
     Which bits are cleared follows from all the rows, not from the order in which they were added: a part that needed
     coarser cells makes the whole need them.

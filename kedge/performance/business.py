@@ -21,7 +21,7 @@ from kedge.performance.limits import judge_limit
 from kedge.severity import Severity
 from kedge.stored import build
 
-# What a figure counts: rows by decision, and, where the first letter says whether it was right, by what came true.
+# The rows that a figure counts: by decision, and, if the first word says right or wrong, by the label too.
 _DECIDED = {"decided_positive": True, "true_positive": True, "false_positive": True}
 
 
@@ -37,7 +37,7 @@ class FigureSums:
         return FigureSums(self.rows + other.rows, self.total + other.total, self.squares + other.squares)
 
     def mean(self, name: str, confidence: float) -> Estimate | None:
-        """Mean per row with its interval by the central limit theorem; None where no value is known.
+        """Mean per row with its interval by the central limit theorem; None if no value is known.
 
         >>> FigureSums(2, 30.0, 500.0).mean("revenue", 0.95).value
         15.0
@@ -47,7 +47,7 @@ class FigureSums:
 
 @dataclass(frozen=True)
 class FigureReport:
-    """One business figure of one window; `reference` is its mean on the champion's holdout, where that is known."""
+    """One business figure of one window; `reference` is its mean on the champion's holdout, if known."""
 
     figure: BusinessFigure
     mean: Estimate
@@ -75,17 +75,17 @@ class FigureReport:
 def figure_values(
     figure: BusinessFigure, table: pa.Table, decided: Bools | None = None, truth: Ints | None = None
 ) -> Floats | None:
-    """Each row's contribution; NaN where its value, or the label that it depends on, is not known.
+    """Each row's contribution; NaN if its value, or the label that it depends on, is not known.
 
-    Rows that the figure is not about contribute 0, so that the mean is per prediction. None where the table lacks the
+    Rows that the figure does not count contribute 0, so that the mean is per prediction. None if the table lacks the
     column.
 
     Parameters
     ----------
     decided : ndarray of bool, shape (n_rows,), optional
-        Whether the decision was positive; needed unless the figure is about all rows.
+        Whether the decision was positive; needed unless the figure counts all rows.
     truth : ndarray of int, shape (n_rows,), optional
-        1 and 0 for the classes, below 0 where no label has come; needed for figures about right or wrong decisions.
+        1 and 0 for the classes, below 0 without a label; needed for figures about right or wrong decisions.
 
     >>> loss_avoided = BusinessFigure(name="loss_avoided", column="adr", over="true_positive")
     >>> rows = pa.table({"adr": [80.0, 90.0, 70.0]})
@@ -105,14 +105,14 @@ def figure_values(
 
 
 def _counted(figure: BusinessFigure, decided: Bools | None, truth: Ints | None) -> tuple[Bools, Bools] | None:
-    """The rows that a figure is about, and those of which that is not known yet; None where it is about all."""
+    """The rows that a figure counts, and the rows for which that is not known yet; None if it counts all."""
     if figure.over == "all" or decided is None:
         return None
     about = decided == (figure.over in _DECIDED)
     if not figure.needs_label or truth is None:
         return about, np.zeros(len(about), bool)
     came_true = figure.over in ("true_positive", "false_negative")
-    # A row decided the other way is none of the figure's, whatever its label will be.
+    # The figure does not count a row that was decided the other way, whatever its label will be.
     return about & (truth == came_true), about & (truth < 0)
 
 
@@ -129,14 +129,14 @@ def add_up(values: Floats) -> FigureSums:
 def window_figures(
     table: pa.Table, prediction: str, config: ModelConfig, *, label: str, ripe: Bools
 ) -> dict[str, FigureSums]:
-    """Sums of every figure over a window's answers; what depends on a label counts ripe labels alone.
+    """Sums of every figure over a window's answers; a figure that depends on a label counts ripe labels only.
 
     Parameters
     ----------
     table : Table
         Answers, labels, and the figures' columns.
     ripe : ndarray of bool, shape (n_rows,)
-        Rows old enough for their label to be believed to be in.
+        Rows old enough for their label to be in.
     """
     if not config.business:
         return {}
@@ -163,9 +163,9 @@ def judge_figures(
     *,
     confidence: float,
 ) -> tuple[FigureReport, ...]:
-    """Report each figure beside its reference, judged where the YAML sets a bound.
+    """Report each figure beside its reference, and judge it if the YAML sets a bound.
 
-    CRITICAL when the interval of the mean is wholly beyond the bound, WARNING when the mean is and the interval is not.
+    CRITICAL if all of the mean's interval is beyond the bound, WARNING if only the mean is.
 
     >>> figure = BusinessFigure(name="revenue", column="adr", at_least=100.0)
     >>> judge_figures((figure,), {"revenue": FigureSums(100, 8000.0, 650000.0)}, {}, confidence=0.95)[0].severity.value
@@ -179,7 +179,7 @@ def judge_figures(
             continue
         severity, reason = (
             Severity.OK,
-            f"{figure.name} is {in_words(mean.value)} a prediction ({in_words(sums.total)} in all)",
+            f"{figure.name} is {in_words(mean.value)} per prediction ({in_words(sums.total)} in total)",
         )
         for limit in figure.limits:
             verdict = judge_limit(limit, mean, None, confidence=confidence)

@@ -1,4 +1,4 @@
-"""What each metric must hold, and whether a window's interval clears it."""
+"""Each metric's limit, and whether a window's interval is within it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kedge.severity import Severity
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a metric may be: not certainly below `floor`, not certainly above `ceiling`; `words` say why."""
+    """The range of a metric: not clearly below `floor`, not clearly above `ceiling`; `words` say why."""
 
     floor: float = -math.inf
     ceiling: float = math.inf
@@ -49,8 +49,8 @@ def default_limits(problem: str, *, decisions_only: bool = False) -> tuple[Perfo
 def bounds_of(limit: PerformanceLimit, expected: Estimate | None) -> Bounds:
     """The bounds that a limit sets, with the reference's value taken as a fixed number.
 
-    A tolerance or a ratio moves away from the reference to the worse side only; what is best at zero, or has no
-    better side, moves to both. `expected` may be missing where the limit is a number of its own.
+    A tolerance or a ratio lies on the worse side of the reference only. For a metric that is best at zero, or
+    has no better side, it lies on both sides. `expected` may be missing if the limit is a fixed number.
 
     >>> bounds_of(PerformanceLimit(metric="mae", ratio=1.1), Estimate("mae", 2.0, 0.1, 1.8, 2.2)).ceiling
     2.2
@@ -75,7 +75,7 @@ def _relative_bounds(limit: PerformanceLimit, expected: Estimate) -> Bounds:
         return Bounds(floor=value - room, words=f"at least {in_words(value - room)} ({why})")
     if side == "lower":
         return Bounds(ceiling=value + room, words=f"at most {in_words(value + room)} ({why})")
-    # Coming nearer to zero than the reference is no fault.
+    # A value nearer to zero than the reference is fine.
     low, high = (min(value, 0.0), max(value, 0.0)) if side == "zero" else (value, value)
     between = f"between {in_words(low - room)} and {in_words(high + room)} ({why})"
     return Bounds(low - room, high + room, between)
@@ -84,10 +84,10 @@ def _relative_bounds(limit: PerformanceLimit, expected: Estimate) -> Bounds:
 def judge_limit(
     limit: PerformanceLimit, measured: Estimate, expected: Estimate | None, *, confidence: float
 ) -> LimitVerdict:
-    """CRITICAL when even the favourable end of the window's interval is beyond the limit.
+    """CRITICAL if even the favourable end of the window's interval is beyond the limit.
 
-    WARNING when that is not certain, but the window is worse than the reference beyond chance, the uncertainty of
-    both in it; for a limit that is a number of its own, or to both sides, when the value itself is beyond it.
+    WARNING if that is not clear, but the window is worse than the reference beyond chance, with the uncertainty of
+    both. For a fixed limit, or a limit to both sides: if the value itself is beyond it.
 
     >>> recall = Estimate("recall", 0.70, 0.02, 0.66, 0.74)
     >>> judge_limit(PerformanceLimit(metric="recall", at_least=0.8), recall, None, confidence=0.95).severity.value
@@ -107,7 +107,7 @@ def judge_limit(
     if measured.high < bounds.floor or measured.low > bounds.ceiling:
         return LimitVerdict(measured.name, Severity.CRITICAL, nearer, f"quality is lost: {said}")
     if _may_be_lost(limit, bounds, measured, expected, confidence):
-        reason = f"quality is lower, though not for certain beyond the limit: {said}"
+        reason = f"quality is lower, but not clearly beyond the limit: {said}"
         return LimitVerdict(measured.name, Severity.WARNING, nearer, reason)
     return LimitVerdict(measured.name, Severity.OK, nearer, f"quality holds: {said}")
 
@@ -115,7 +115,7 @@ def judge_limit(
 def _may_be_lost(
     limit: PerformanceLimit, bounds: Bounds, measured: Estimate, expected: Estimate | None, confidence: float
 ) -> bool:
-    # A business figure is no metric, and its bounds are numbers of their own.
+    # A business figure is not a metric, and its bounds are fixed numbers.
     side = "same" if is_absolute(limit) else direction(limit.metric)
     if expected is None or side not in ("higher", "lower"):
         return not bounds.floor <= measured.value <= bounds.ceiling
@@ -124,7 +124,7 @@ def _may_be_lost(
 
 
 def is_absolute(limit: PerformanceLimit) -> bool:
-    """Whether a limit is a number of its own, not a distance from the reference.
+    """Whether a limit is a fixed number, not a distance from the reference.
 
     >>> is_absolute(PerformanceLimit(metric="recall", at_least=0.8))
     True

@@ -13,7 +13,7 @@ Numbers = NDArray[np.float64] | NDArray[np.int64]
 
 
 def paired_auc_difference(labels: Ints, challenger: Floats, champion: Floats) -> tuple[float, float]:
-    """AUC of the challenger less the champion's on the same rows, and its standard error.
+    """The challenger's AUC minus the champion's on the same rows, and its standard error.
 
     The variance of paired placements: DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44, 837.
     Both classes must be present.
@@ -38,7 +38,7 @@ def paired_auc_difference(labels: Ints, challenger: Floats, champion: Floats) ->
 
 
 def placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
-    """Share of the other class that each row outranks (positives) or is outranked by (negatives), ties half.
+    """Share of the other class that each positive row outranks, or that outranks each negative row; a tie counts half.
 
     >>> placements(np.array([0.8]), np.array([0.1, 0.9]))[0].tolist()
     [0.5]
@@ -53,7 +53,7 @@ def _share_below(values: Floats, others: Floats) -> Floats:
 
 
 def row_losses(metric: str, labels: Numbers, answers: Numbers) -> Floats:
-    """What each row adds to a metric that is a mean: `accuracy` (1 where wrong), `log_loss`, `mae` or `brier`.
+    """Each row's part in a metric that is a mean: `accuracy` (1 where wrong), `log_loss`, `mae` or `brier`.
 
     >>> row_losses("mae", np.array([1.0, 4.0]), np.array([2.0, 4.0])).tolist()
     [1.0, 0.0]
@@ -71,7 +71,7 @@ def row_losses(metric: str, labels: Numbers, answers: Numbers) -> Floats:
 
 
 def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
-    """The metric itself, in the unit and direction of its name: for a report, beside `improvement`.
+    """The metric itself, in its own unit and direction: for a report, beside `improvement`.
 
     >>> metric_value("accuracy", np.array([1, 0]), np.array([1, 1])), metric_value("mae", np.array([1.0]), np.array([3.0]))
     (0.5, 2.0)
@@ -84,9 +84,9 @@ def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
 
 
 def improvement(metric: str, labels: Numbers, challenger: Numbers, champion: Numbers) -> tuple[float, float]:
-    """How much better the challenger is in `metric`, positive is better, and its standard error.
+    """How much better the challenger is in `metric` (positive is better), and the standard error.
 
-    AUC by `paired_auc_difference`, all else by the mean of the rows' paired differences in loss.
+    AUC by `paired_auc_difference`; every other metric by the mean of the rows' paired differences in loss.
 
     >>> improvement("brier", np.array([0, 1]), np.array([0.0, 1.0]), np.array([0.5, 0.5]))
     (0.25, 0.0)

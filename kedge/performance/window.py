@@ -17,14 +17,12 @@ from kedge.severity import Severity, worst
 
 # The AUC of answers that know nothing.
 _NO_ORDER = 0.5
-_ONLY_THE_LEVEL = (
-    "auc holds: the answers' order is right and their level is wrong, which a recalibration mends as a retraining does"
-)
+_ONLY_THE_LEVEL = "auc holds: the answers' order is right, but their level is wrong; a recalibration corrects that as well as a retraining"
 
 
 @dataclass(frozen=True)
 class PerformanceReport:
-    """What the labels say of one window."""
+    """The measured quality of one window."""
 
     severity: Severity
     reasons: tuple[str, ...]
@@ -67,13 +65,13 @@ class PerformanceReport:
 
 
 def not_measured(reason: str) -> PerformanceReport:
-    """The report of a window whose labels have not been looked at, and why.
+    """The report of a window whose labels were not read, and why.
 
     >>> not_measured("no time was left").reasons
     ('performance was not measured: no time was left',)
     """
     said = f"performance was not measured: {reason}"
-    horizon = "the labels have not been looked at"
+    horizon = "the labels have not been read"
     return PerformanceReport(
         Severity.INSUFFICIENT_DATA, (said,), {}, {}, {}, 0.0, 0, 0, horizon, problem="", classes={}
     )
@@ -92,8 +90,8 @@ def judge_performance(
     """Judge a window's ripe rows against the champion's out-of-sample reference.
 
     Each limit is judged on its own (`performance_limits.judge_limit`); the worst verdict is the window's. Nothing is
-    judged with too few ripe rows, with labels for too few of them, or with labels of one class alone; a metric that
-    compares classes is not judged with too few rows of one.
+    judged if there are too few ripe rows, labels for too few of them, or labels of one class alone. A metric that compares
+    classes is not judged if one class has too few rows.
 
     Parameters
     ----------
@@ -104,7 +102,7 @@ def judge_performance(
     provisional_rows : int
         Labelled rows younger than the horizon: shown, not judged.
     unlabelled_rows : int
-        Rows older than the horizon whose label has not come.
+        Rows older than the horizon without a label.
     notes : sequence of str
         What else a reader should know of these rows: `OutcomeFaults.sentences`.
     """
@@ -134,7 +132,7 @@ def judge_performance(
 def limits_of(
     window: OutcomeCounts, reference: OutcomeCounts, policy: PerformancePolicy
 ) -> tuple[PerformanceLimit, ...]:
-    """The policy's limits, else the defaults of the kind of problem; AUC gives way where answers are classes.
+    """The policy's limits, else the defaults of the kind of problem; if answers are classes, balanced accuracy replaces AUC.
 
     >>> nothing = BinaryCounts()
     >>> [limit.metric for limit in limits_of(nothing, nothing, PerformancePolicy())]
@@ -166,7 +164,7 @@ def _judge_limits(
             missing.append(f"{name} is not judged: {rare}")
         else:
             verdict = judge_limit(limit, measured[name], expected.get(name), confidence=policy.confidence)
-            # Of two limits on one metric the worse one speaks.
+            # If a metric has two limits, the worse verdict counts.
             verdicts[name] = max(verdicts.get(name, verdict), verdict, key=lambda v: v.severity)
     return verdicts, missing
 
@@ -174,11 +172,11 @@ def _judge_limits(
 def _what_is_missing(window: OutcomeCounts, coverage: float, policy: PerformancePolicy) -> list[str]:
     missing = []
     if window.rows < policy.minimum_rows:
-        missing.append(f"{counted(window.rows, 'ripe labelled row')}, {policy.minimum_rows:,} are needed")
+        missing.append(f"{counted(window.rows, 'ripe labelled row')}; {policy.minimum_rows:,} are needed")
     elif isinstance(window, BinaryCounts) and min(window.positives, window.negatives) == 0:
         missing.append(f"{_rare_classes(window, policy)}: with one class alone nothing is judged")
     if window.rows and coverage < policy.coverage_min:
-        missing.append(f"labels are in for {coverage:.0%} of the ripe rows, {policy.coverage_min:.0%} are needed")
+        missing.append(f"labels are in for {coverage:.0%} of the ripe rows; {policy.coverage_min:.0%} are needed")
     return missing
 
 
@@ -191,12 +189,14 @@ def _what_is_undefined(window: OutcomeCounts) -> list[str]:
         )
     only = [name for name, rows in window.by_class.items() if rows == window.rows]
     if window.rows and only:
-        said.append(f"every label is of one class, {only[0]}: AUC, and whatever else compares classes, is undefined")
+        said.append(
+            f"every label is of one class, {only[0]}: AUC and every other metric that compares classes are undefined"
+        )
     return said
 
 
 def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]:
-    """A sentence where the answers of the reference order its labels the wrong way round: then a loss looks like a gain.
+    """A sentence if the reference's answers rank its labels the wrong way round: then a loss looks like a gain.
 
     >>> answers_against_labels({"auc": Estimate("auc", 0.3, 0.05, 0.2, 0.4)})[0][:45]
     'auc of the reference is 0.3, below one half: '
@@ -205,7 +205,7 @@ def answers_against_labels(reference: Mapping[str, Estimate]) -> tuple[str, ...]
     if found is None or found.high >= _NO_ORDER:
         return ()
     return (
-        f"auc of the reference is {in_words(found.value)}, below one half: its answers speak for the other class; let the "
+        f"auc of the reference is {in_words(found.value)}, below one half: its answers point to the other class; let the "
         "prediction be the probability of the last of labels.classes",
     )
 
@@ -214,13 +214,13 @@ def _rare_classes(window: OutcomeCounts, policy: PerformancePolicy) -> str:
     if not isinstance(window, BinaryCounts) or min(window.positives, window.negatives) >= policy.minimum_per_class:
         return ""
     return (
-        f"{window.positives} positive and {window.negatives} negative ripe rows, "
+        f"{window.positives} positive and {window.negatives} negative ripe rows; "
         f"{policy.minimum_per_class} of each are needed"
     )
 
 
 def _reasons(verdicts: Mapping[str, LimitVerdict], severity: Severity, missing: Sequence[str]) -> tuple[str, ...]:
-    """The worst first; of what holds, only the first where nothing is worse."""
+    """The worst first; if nothing is worse, only the first metric that holds."""
     ordered = sorted(verdicts.values(), key=lambda verdict: -verdict.severity.rank)
     told = [verdict.reason for verdict in ordered if verdict.severity > Severity.OK or severity is Severity.OK]
     found = {name: verdict.severity for name, verdict in verdicts.items()}

@@ -11,7 +11,7 @@ _OUTER_FRACTION = 0.01
 _BUCKETS_MIN, _BUCKETS_MAX, _BUCKETS_PER_EDGE = 2**16, 2**19, 4
 # Steps up the edges; what has not arrived by then lies where edges are dense.
 _STEPS = 4
-# Dense stretches get tables of their own, to this depth, where they hold so many of the edges.
+# Dense stretches with this many edges get tables of their own, to this depth.
 _DEPTH, _DENSE_FRACTION = 3, 1 / 16
 _WHOLE = np.float64(2.0**52)
 _WHOLE_BITS = int(_WHOLE.view(np.int64))

@@ -14,7 +14,7 @@ from kedge.arrays import Floats, Ints
 _UNITS_PER_RANGE_EXPONENT, _RANGES_EXPONENT = 24, 10
 _FARTHEST = 2.0 ** (_UNITS_PER_RANGE_EXPONENT + _RANGES_EXPONENT)
 _LARGEST = float(np.finfo(np.float64).max)
-# Sums of so many units are still exact as floats.
+# Sums up to this many units are still exact as floats.
 _EXACT_ROWS = 2**18
 
 

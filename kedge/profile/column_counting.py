@@ -70,7 +70,7 @@ def common_value(values: Floats) -> float | None:
 
 # From here on, setting up the table of edges costs less than searching for each value.
 _INDEXED_ROWS = 4096
-# So many values, with all that is computed of them, stay in the processor's cache.
+# This many values, with all results for them, stay in the processor's cache.
 _STRETCH_ROWS = 32_768
 
 

@@ -41,7 +41,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     promises: with an autocorrelation of 0.9 a thousand rows are worth about eighty. Dividing the sizes by the design effect gives the tests
     their promise back (Kish 1965, Survey Sampling, 8.2; Rao and Scott 1981, J. Am. Stat. Assoc. 76, 221). Counts of
     consecutive blocks that vary more than independent rows would are compared with neither side: drift that came and stayed within
-    the window counts as dependence too, and is found all the same where there are some sixty blocks.
+    the window counts as dependence too, but is found nevertheless with about sixty blocks.
 
     Numeric: the dispersion of the rows below each of nine deciles, the largest of them, where their mean is beyond chance.
     Categorical: Pearson's dispersion over blocks and pooled levels, each direction weighted by itself, so that one slow
@@ -210,7 +210,7 @@ def _hidden(residuals: Floats, rows: Floats, alike: float, blocks: float) -> flo
     near = _CERTAIN_ERRORS * np.sqrt(alike / blocks)
     if lags[0] <= near:
         return 1.0
-    # Two means were taken out of the series, each of which lowers its correlations (Kendall 1954, Biometrika 41, 403).
+    # Two means were removed from the series, and each removal lowers its correlations (Kendall 1954, Biometrika 41, 403).
     first, second = (lag + 2 * (1 + 3 * lag) / len(rows) for lag in lags)
     fading = max(second / first, first) if lags[1] > near else first
     return float(1 + 2 * first / (1 - min(fading, _SLOWEST)))

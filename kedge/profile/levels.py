@@ -17,7 +17,7 @@ from kedge.columns.casting import MISSING_WORDS, cast_text, one_array, text_arra
 _LETTERS = np.random.Generator(np.random.PCG64(20160104)).integers(0, 2**64, 256, np.uint64, endpoint=False)
 _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
-# Texts are hashed in stretches of about so many bytes.
+# Texts are hashed in stretches of about this many bytes.
 _STRETCH_BYTES = 2**20
 
 
@@ -72,7 +72,7 @@ _BOOLEANS = {"false": 0, "true": 1, "0": 0, "1": 1}
 class Places:
     """Where each row of a column belongs: `places[codes[i]]` is row i's.
 
-    Rows are counted by their codes, of which there are few, without writing down the place of each.
+    Rows are counted by their few codes, without writing down the place of each.
     """
 
     places: Ints

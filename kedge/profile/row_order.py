@@ -41,7 +41,7 @@ class RowOrder:
 
     @property
     def sorted_columns(self) -> tuple[str, ...]:
-        """Numbers that go one way all along, and categories each level of which stands in one run.
+        """Numbers that go one way all along, and categories whose levels each stand in one run.
 
         >>> import pyarrow as pa
         >>> columns = [Column("x", "feature", "numeric", "float64"), Column("c", "feature", "categorical", "string")]

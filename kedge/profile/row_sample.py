@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 _SEED = 20160104
-# It is cut back to its size when it has grown to so many times that.
+# It is cut back to its size when it has grown to this multiple of it.
 _ROOM = 1.5
 
 
 class RowSample:
-    """All rows while they fit, else so many of them, each as likely as any other.
+    """All rows while they fit, else `size` of them, each with the same chance.
 
     Each row draws a number, and the rows with the smallest stay: Vitter (1985), ACM TOMS 11, 37, in batches.
 

@@ -1,4 +1,4 @@
-"""Whether what the registry answers about a package comes before or after the event that told of it."""
+"""Whether the registry's answer about a package is from before or after the event about it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ Reading = Literal["CURRENT", "BEHIND", "OVERTAKEN"]
 
 # An event's times are in milliseconds, the registry's may be rounded.
 _ROUNDING = timedelta(seconds=1)
-# The approvals' queue gives a message again after six minutes: no registry is behind for that long twice.
+# The approvals queue delivers a message again after six minutes: the registry is not behind for that long twice.
 BEHIND_DELIVERIES_MAX = 2
 
 
 def judge_reading(
     *, told: str | None, found: str, told_at: datetime, changed_at: datetime | None, deliveries: int
 ) -> Reading:
-    """Judge the approval status that the registry answers against the one that an event told.
+    """Compare the approval status in the registry's answer with the one in the event.
 
-    DescribeModelPackage may be eventually consistent: right after the event it may still answer the status before. BEHIND
-    is such an answer, which is worth asking again for; OVERTAKEN means that a person has changed the status since.
+    DescribeModelPackage may be eventually consistent: right after the event it may still answer the status before. Such an
+    answer is BEHIND, and Kedge asks again. OVERTAKEN means that a person has changed the status since.
 
     Parameters
     ----------
     told, found : str or None
-        Approval status in the event, None where it has none, and in the registry's answer.
+        Approval status in the event (None if it has none), and in the registry's answer.
     told_at : datetime
         When the event's change was made: its LastModifiedTime, else the time of the event itself.
     changed_at : datetime or None
         The answer's LastModifiedTime.
     deliveries : int
-        How often the queue has delivered the event, this time included. After the second one the answer is believed:
-        an event without a time of its own would otherwise come again for ever.
+        How often the queue has delivered the event, this time included. After the second delivery the answer counts:
+        otherwise an event without a time of its own would come again for ever.
 
     >>> from datetime import UTC
     >>> approved = datetime(2016, 1, 1, 12, tzinfo=UTC)
@@ -48,17 +48,17 @@ def judge_reading(
 
 
 def is_decided_anew(*, told_at: datetime | None, heard_at: datetime | None, changed_at: datetime | None) -> bool:
-    """Judge whether a status that is the one last heard was decided again since: the event tells of another in between.
+    """Judge whether the status seen last was decided again since: the event names another status in between.
 
-    A person who rejects a package and approves it at once, to have it released again, may have done both before
-    either event is read.
+    A person who rejects a package and approves it at once, to release it again, may do both before Kedge reads
+    either event.
 
     Parameters
     ----------
     told_at : datetime or None
         The event's LastModifiedTime. Its own time would not do: it may be later than the next decision.
     heard_at, changed_at : datetime or None
-        The registry's LastModifiedTime in the answer that was acted on, and in this one.
+        The registry's LastModifiedTime in the last answer that Kedge acted on, and in this one.
 
     >>> from datetime import UTC
     >>> at = [datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in (12, 13, 14)]

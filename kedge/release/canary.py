@@ -1,4 +1,4 @@
-"""Whether a canary behaves like the champion: its answers and the business's own figures, over the same minutes."""
+"""Whether a canary behaves like the champion over the same minutes: its answers and the business's own figures."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from kedge.statistics.chi_square import chi_square
 from kedge.statistics.kolmogorov_smirnov import ks_exact_p_value, ks_p_value
 from kedge.statistics.total_variation import total_variation_distance
 
-# Below this product of answers the exact tail is cheap, and the asymptotic one not yet true.
+# Below this product of the two numbers of answers the exact tail is cheap, and the asymptotic one is not yet right.
 EXACT_PRODUCT_MAX = 40_000
 
 
 @dataclass(frozen=True)
 class CanaryVerdict:
-    """The verdict, with reasons, and how many of the canary's captured answers it rests on.
+    """The verdict with reasons, and the number of captured canary answers behind it.
 
-    HEALTHY, MISBEHAVING, UNDECIDED (no answer was read so far, or none of the champion's to compare it with), or UNPROVEN (that
-    still, or too few requests, by the end of the bake).
+    HEALTHY; MISBEHAVING; UNDECIDED (no answer was read yet, or none of the champion's to compare with); or UNPROVEN (still
+    undecided, or too few requests, at the end of the bake).
     """
 
     verdict: Literal["HEALTHY", "MISBEHAVING", "UNDECIDED", "UNPROVEN"]
@@ -66,23 +66,23 @@ def judge_canary(
 
     Over the same minutes both fleets answer a random share of the same traffic, so their inputs have one distribution, and a
     two-sample Kolmogorov-Smirnov test on the answers needs no labels; of classes, which have no order, chi-square and
-    total variation. A new model is meant to answer a little differently: only a difference that is both certain and
+    total variation. A new model should answer a little differently: only a difference that is both beyond chance and
     large sends it back.
 
     Parameters
     ----------
     canary, champion : ndarray of float, shape (n_answers,)
-        Captured answers since the bake began, of several classes their codes; NaN where an answer could not be read.
+        Captured answers since the bake began (codes for several classes); NaN for an answer that could not be read.
     requests : int
-        Requests the canary has answered by the endpoint's own count.
+        Requests that the canary has answered, by the endpoint's own count.
     bake_is_ending : bool
-        Whether this is the last look: then too few requests are UNPROVEN, and so is a canary of which no answer was read.
+        Whether this is the last look: then a canary with too few requests, or with no answer read, is UNPROVEN.
     classes : bool
         Whether the answers are codes of classes.
     unread : tuple of Unread
-        What could not be read of the canary's captures, and of the champion's.
+        Captures of the canary, and of the champion, that could not be read.
     read : AnswersRead
-        What all looks have counted of the canary's answers: one that is no number sends it back, also where it is not in a sample.
+        What all looks have counted among the canary's answers. One that is not a number sends it back, even outside the sample.
 
     >>> scores = np.linspace(0.1, 0.9, 200)
     >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
@@ -91,8 +91,13 @@ def judge_canary(
     rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
     if read.wrong or invalid:
         wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
-        what = "classes that the model's YAML names" if classes else "numbers"
-        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of {of:,} answers of the canary are not {what}",))
+        one, many = (
+            ("a class that the model's YAML names", "classes that the model's YAML names")
+            if classes
+            else ("a number", "numbers")
+        )
+        what = f"is not {one}" if wrong == 1 else f"are not {many}"
+        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of the canary's {of:,} answers {what}",))
     judged = max(read.rows, rows)
     reference = champion[np.isfinite(champion)]
     if len(canary) and len(reference):
@@ -101,15 +106,13 @@ def judge_canary(
             means = "; means " + " and ".join(figures(float(canary.mean()), float(reference.mean())))
             reason = (
                 f"the canary's answers differ from the champion's {read.when}: "
-                f"{'total variation' if classes else 'KS'} {in_words(distance)} against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+                f"{'total variation' if classes else 'KS'} {in_words(distance)} (limit {policy.behaviour_effect_max:g}), p {p_value:.1g}"
             )
             return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
     if bake_is_ending and requests < policy.minimum_requests:
         return CanaryVerdict(
             "UNPROVEN",
-            (
-                f"the canary answered {counted(requests, 'request')}, {policy.minimum_requests:,} are needed to believe it",
-            ),
+            (f"the canary answered {counted(requests, 'request')}; {policy.minimum_requests:,} are needed",),
         )
     if not len(canary) or not len(reference):
         reason = _nothing_compared(len(canary), len(reference), unread, requests)
@@ -117,21 +120,21 @@ def judge_canary(
     against = "" if read.when == SAME_MINUTES else f" with the champion's {read.when}"
     reasons = [f"{counted(requests, 'request')}, {counted(rows, 'captured answer')} compared{against}"]
     if read.sampled:
-        reasons.append(f"they are an even sample; {judged:,} answers of the canary were read for errors")
+        reasons.append(f"these are an even sample; {judged:,} answers of the canary were read for errors")
     if read.behind:
-        reasons.append(f"{read.behind / 2**20:.0f} MiB of the canary's captures were not read for errors so far")
+        reasons.append(f"{read.behind / 2**20:.0f} MiB of the canary's captures are not read for errors yet")
     return CanaryVerdict("HEALTHY", ("; ".join(reasons),), judged)
 
 
 def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:
-    """Say why no answer was compared: how many were captured, and what came instead."""
+    """Say why no answer was compared: how many were captured, and what they hold instead."""
     parts = []
     for fleet, readable, lost in (("canary", canary, unread[0]), ("champion", champion, unread[1])):
         if readable:
             continue
-        why = f"none of the {lost.records} captured requests of the {fleet} could be read ({lost.reason})"
-        parts.append(why if lost.records else f"nothing was captured of the {fleet}")
-    return f"the canary answered {requests} requests, but no answer was compared: {'; '.join(parts)}"
+        why = f"none of the {counted(lost.records, 'captured request')} of the {fleet} could be read ({lost.reason})"
+        parts.append(why if lost.records else f"no request to the {fleet} was captured")
+    return f"the canary answered {counted(requests, 'request')}, but no answer was compared: {'; '.join(parts)}"
 
 
 def _total_variation(first: Floats, second: Floats) -> tuple[float, float]:
@@ -153,7 +156,7 @@ def _ks(first: Floats, second: Floats) -> tuple[float, float]:
 def judge_canary_figures(
     canary: pa.Table, champion: pa.Table, config: ModelConfig, verdict: CanaryVerdict, *, released: ModelConfig
 ) -> CanaryVerdict:
-    """The canary's verdict with the figures that have `canary`: a certain and large loss of one sends it back.
+    """The canary's verdict with the figures that have `canary`: a large loss beyond chance in one sends it back.
 
     Welch's z on the means of the two fleets' answers over the same minutes, and the loss in standard deviations of the
     champion's values: judged by the limits of the behaviour test (`kedge.release.canary.judge_canary`).
@@ -161,9 +164,9 @@ def judge_canary_figures(
     Parameters
     ----------
     canary, champion : Table
-        What each fleet was asked and has answered since the bake began.
+        The requests and answers of each fleet since the bake began.
     config, released : ModelConfig
-        The canary's schema and the champion's. A figure of a column that one of them does not have is not compared.
+        The canary's schema and the champion's. A figure is not compared if one of them lacks its column.
     """
     if verdict.verdict == "MISBEHAVING":
         return verdict
@@ -198,6 +201,6 @@ def _loss(figure: BusinessFigure, canary: Floats, champion: Floats, policy: Cana
         return ""
     on_canary, on_champion = figures(float(canary.mean()), float(champion.mean()))
     return (
-        f"{figure.name} is {on_canary} a prediction on the canary and {on_champion} on the champion over "
-        f"the same minutes: worse by {in_words(effect)} standard deviations against {policy.behaviour_effect_max:g}, p {p_value:.1g}"
+        f"{figure.name} is {on_canary} per prediction on the canary and {on_champion} on the champion over "
+        f"the same minutes: worse by {in_words(effect)} standard deviations (limit {policy.behaviour_effect_max:g}), p {p_value:.1g}"
     )

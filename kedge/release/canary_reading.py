@@ -18,13 +18,13 @@ class AnswersRead:
     Attributes
     ----------
     rows, wrong : int
-        Answers that were read for errors, and those of them that are no answers.
+        Answers that were read for errors, and the wrong ones among them.
     behind : int
-        Captured bytes that were not read for errors so far.
+        Captured bytes that were not read for errors yet.
     sampled : bool
         Whether the answers that are compared are a sample.
     when : str
-        When the champion gave the answers that they are compared with.
+        When the champion gave the answers that are compared with them.
     """
 
     rows: int = 0
@@ -41,7 +41,7 @@ NOTHING_READ = AnswersRead()
 class Reading:
     """How far a canary's captures were read for errors: what was found, and the marks of the objects that are done.
 
-    `begun` is the mark of an object whose reading is to go on, and `place` how far it has come.
+    `begun` is the mark of an object that is partly read, and `place` how far the reading has come.
     """
 
     found: AnswersRead = NOTHING_READ

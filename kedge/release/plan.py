@@ -12,10 +12,11 @@ from kedge.config.policies import CanaryPolicy
 from kedge.errors import EndpointVariantNameError, NoInstancesError
 
 ALARM_PERIOD_SECONDS = 60
-# Minutes without any look after which nobody watches. A look comes every two minutes; one that runs into its timeout and is
-# tried again comes up to six late. The shortest bake is ten, and CloudWatch reads a few datapoints more than it evaluates.
+# After this many minutes without a look the canary counts as unwatched. A look comes every two minutes; one that times
+# out and is tried again comes up to six minutes late. The shortest bake is ten minutes, and CloudWatch reads a few
+# datapoints more than it evaluates.
 UNWATCHED_MINUTES = 6
-# The last part of each alarm's name, and what it says when it rings.
+# The last part of each alarm's name, and what it means when it rings.
 ALARM_REASONS = {
     "server-errors": "the canary fails requests",
     "client-errors": "the canary refuses requests",
@@ -29,7 +30,7 @@ _SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
 
 @dataclass(frozen=True)
 class CanaryAlarm:
-    """One CloudWatch alarm that rolls the canary back, by CloudWatch's own words for the comparison and for missing data."""
+    """One CloudWatch alarm that rolls the canary back, with CloudWatch's own words for the comparison and for missing data."""
 
     name: str
     reason: str
@@ -47,7 +48,7 @@ class CanaryAlarm:
 
 @dataclass(frozen=True)
 class ServingFleet:
-    """What serves before a release: its production variant, and the instances that run now, scaled or not."""
+    """What serves before a release: its production variant, and the instances that run now, after any scaling."""
 
     variant: str
     instances: int
@@ -55,9 +56,9 @@ class ServingFleet:
 
 @dataclass(frozen=True)
 class Rollout:
-    """How traffic moves to the new fleet; without canary instances all of it moves at once and bakes there.
+    """How traffic moves to the new fleet. Without canary instances all of it moves at once, and bakes there.
 
-    `traffic` says in a sentence what share of the traffic that is.
+    `traffic` says in a sentence what share of the traffic moves.
     """
 
     canary_instances: int | None
@@ -69,7 +70,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class ReleasePlan:
-    """Everything that a release asks of the platform, decided before anything is touched."""
+    """Everything that a release requests from the platform, decided before anything is touched."""
 
     model: str
     package_version: str
@@ -91,7 +92,7 @@ class ReleasePlan:
 
 
 def endpoint_config_name(model: str, package_version: str, run: str) -> str:
-    """Name a release's endpoint config after its package and run: the same release, the same name.
+    """Name a release's endpoint config after its package and run: the same release gets the same name.
 
     >>> endpoint_config_name("hotel", "3", "release-abc")
     'hotel-v3-7140caa2'
@@ -100,14 +101,14 @@ def endpoint_config_name(model: str, package_version: str, run: str) -> str:
 
 
 def capture_prefix(model: str, package_version: str) -> str:
-    """Say where a package's captured requests are written, so that two fleets never mix."""
+    """Say where a package's captured requests are written, so that two fleets' captures never mix."""
     return f"capture/{model}/{package_version}"
 
 
 def plan_release(
     config: ModelConfig, *, package_version: str, package_arn: str, run: str, serving: ServingFleet | None
 ) -> ReleasePlan:
-    """Decide a release: an update with a canary where something serves, else a creation.
+    """Decide a release: an update with a canary if something serves, else a creation.
 
     An update has as many instances as run now: the YAML's count is the first endpoint's, and autoscaling may have
     changed it since.
@@ -115,15 +116,15 @@ def plan_release(
     Parameters
     ----------
     serving : ServingFleet or None
-        The endpoint as it stands; None where no endpoint exists.
+        The endpoint as it is now; None if no endpoint exists.
 
     Raises
     ------
     EndpointVariantNameError
-        The variant that serves is not the YAML's. Released under its own name, its captures and metrics would be looked
-        for under the YAML's; under the YAML's, SageMaker would silently move all traffic at once.
+        The variant that serves is not the YAML's. Released under its own name, Kedge would look for captures and metrics
+        under the YAML's; released under the YAML's, SageMaker would silently move all traffic at once.
     NoInstancesError
-        The endpoint runs on no instances that a canary could be.
+        The endpoint has no instances, so none can be a canary.
     """
     name, variant = endpoint_config_name(config.model, package_version, run), config.endpoint.variant
     if serving and serving.variant != variant:
@@ -149,10 +150,10 @@ def plan_release(
 
 
 def rollout(policy: CanaryPolicy, *, instances: int) -> Rollout:
-    """Decide how traffic moves to a fleet of so many instances.
+    """Decide how traffic moves to a fleet of this many instances.
 
-    A canary is whole instances, each of which answers its share of the traffic. One instance cannot be divided, so all
-    traffic moves at once and is watched there.
+    A canary is whole instances, and each answers its share of the traffic. One instance cannot be divided, so all traffic
+    moves at once and is watched there.
 
     >>> rollout(CanaryPolicy(), instances=3).traffic
     'canary of 1 of 3 instances: about 33 % of the traffic; the YAML has 10 %'
@@ -173,8 +174,8 @@ def rollout(policy: CanaryPolicy, *, instances: int) -> Rollout:
 def canary_instances(fraction: float, instances: int) -> int:
     """Whole instances of a canary: the fraction of those that run, rounded down, and at least one.
 
-    Rounded down, a canary meets no more traffic than the YAML allows, where more than one instance is left. With a
-    fraction of at most 0.5 that is never more than half of two or more instances, which SageMaker would refuse.
+    Rounding down keeps a canary from getting more traffic than the YAML allows, if it is more than one instance.
+    With a fraction of at most 0.5 the canary is never more than half of two or more instances, which SageMaker would refuse.
 
     >>> [canary_instances(0.1, instances) for instances in (2, 10, 25)]
     [1, 1, 2]
@@ -197,11 +198,11 @@ def _traffic(policy: CanaryPolicy, instances: int) -> str:
 
 
 def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) -> tuple[CanaryAlarm, ...]:
-    """Decide the alarms of one canary, told from the champion's fleet by its endpoint config alone.
+    """Decide the alarms of one canary. Only the endpoint config separates its metrics from the champion's.
 
     Errors are 0 or 1 a request, so their Average is the failed fraction; latency is in
-    microseconds. A minute without traffic is not a breach: that the canary had traffic at all is
-    verified afterwards. Minutes without any look are one: a canary that nobody watches goes back.
+    microseconds. A minute without traffic is not a breach: whether the canary had traffic at all
+    is checked afterwards. Minutes without any look are a breach: a canary that nobody watches goes back.
 
     >>> from kedge.config.reading import parse_model_config
     >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m")
@@ -256,7 +257,7 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             "Maximum",
             reached,
             1.0,
-            # Said once it stays said: also of a canary whose new fleet does not bake yet, and that nobody looks at again.
+            # The last value keeps counting, also for a canary whose new fleet does not bake yet and that gets no further look.
             missing_data="ignore",
         ),
         CanaryAlarm(

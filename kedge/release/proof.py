@@ -1,4 +1,4 @@
-"""Whether a release is proved: the endpoint serves what was asked for, and enough requests tried it."""
+"""Whether a release is proved: the endpoint serves the new config, and enough requests tried it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said, and on how many of its captured answers the looks rested."""
+    """What the last look at the canary said, and how many captured answers the looks judged."""
 
     verdict: str
     reasons: tuple[str, ...]
@@ -25,7 +25,7 @@ class LastWatch:
 
 @dataclass(frozen=True)
 class Capture:
-    """Where an endpoint, or its config, captures requests to, and whether it does so now."""
+    """The place to which an endpoint, or its config, captures requests, and whether it captures now."""
 
     destination: str
     running: bool
@@ -44,8 +44,8 @@ class ReleaseProof:
     """The verdict on a finished deployment, with reasons; `serving` says whether the new config serves.
 
     UNCHANGED: the deployment never took effect. OVERTAKEN: somebody else put another config into service. BROKEN: the endpoint
-    ended in a status that it does not leave by itself.
-    SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known of the package, so it may be tried again.
+    is in a status that it does not leave by itself.
+    SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known about the package, so it may be tried again.
     """
 
     verdict: ReleaseVerdict
@@ -66,19 +66,19 @@ def judge_release(
 ) -> ReleaseProof:
     """Judge a settled endpoint by the config that it serves.
 
-    After an automatic rollback SageMaker reports InService with the *old* config, at times without any
-    reason: only the config's name tells. A canary that too few requests tried, of which no answer was ever read and
-    judged, or whose last look found it bad, is UNPROVEN, also where the deployment went through.
+    After an automatic rollback SageMaker reports InService with the *old* config, sometimes without a
+    reason: only the config's name shows it. A canary is UNPROVEN if too few requests tried it, if none of its answers was
+    read and judged, or if the last look found it bad. That holds also if the deployment went through.
 
     Parameters
     ----------
     asked, found : str
-        Names of the endpoint config that was asked for, and of the one that serves.
+        Names of the endpoint config that the release requested, and of the one that serves.
     before : str or None
         The config that served when the release began; None where no endpoint existed.
     requests : int or None
-        Requests that the new fleet answered; None where the endpoint was created, for then there was no
-        champion to try it against.
+        Requests that the new fleet answered; None if the endpoint was created: then there was no champion
+        to compare it with.
     rung : sequence of RungAlarm or None
         The rollback alarms that rang; None where that could not be read.
 
@@ -96,9 +96,7 @@ def judge_release(
         return _not_serving(asked, found, failure_reason, watch, rung)
     tried = "" if requests is None else f", which answered {counted(requests, 'request')}"
     if requests is not None and requests < minimum_requests:
-        reason = (
-            f"the endpoint serves {asked}{tried}; {minimum_requests:,} are needed to believe it: go back, or try again"
-        )
+        reason = f"the endpoint serves {asked}{tried}; {minimum_requests:,} are needed: go back, or try again"
         return ReleaseProof("UNPROVEN", (reason,), True)
     if requests is not None and (watch is None or not watch.judged):
         seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
@@ -107,22 +105,22 @@ def judge_release(
         )
         return ReleaseProof("UNPROVEN", (*seen, reason), True)
     if requests is not None and watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN"):
-        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} all the same"), True)
+        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} nevertheless"), True)
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
 
 
 def judge_capture(*, config: str, planned: Capture | None, found: Capture | None) -> CaptureProof:
-    """Judge whether an endpoint captures to where the config that it serves says.
+    """Judge whether an endpoint captures to the destination in the config that it serves.
 
-    The package's answers are looked for at the planned destination alone. An endpoint that captures to another one serves
-    a package that nothing watches, and mixes its answers with those of another.
+    Kedge looks for the package's answers at the planned destination only. If the endpoint captures to another one, nothing
+    watches the package, and its answers are mixed with those of another.
 
     Parameters
     ----------
     config : str
         Name of the endpoint config that serves.
     planned, found : Capture or None
-        What the config says, and what the endpoint does; None without any capture.
+        The destination in the config, and that of the endpoint; None without any capture.
 
     >>> there, here = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1", True)
     >>> judge_capture(config="m-v2", planned=there, found=here).verdict
@@ -147,7 +145,7 @@ def _not_serving(
     asked: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
 ) -> ReleaseProof:
     verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
-    # A look that could not decide yet is no reason to go back, whatever it saw.
+    # A look that could not decide yet gives no reason to go back.
     seen = watch.reasons if watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN") else ()
     alarms = rung_reasons(rung, otherwise=failure_reason)
     said = failure_reason or ("" if seen or rung else "SageMaker gave no reason")

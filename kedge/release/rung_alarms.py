@@ -1,4 +1,4 @@
-"""Which rollback alarms of a canary rang, in sentences for the people who are told that it went back."""
+"""Which rollback alarms of a canary rang, in sentences for the mail that says that it went back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from kedge.release.plan import ALARM_REASONS
 
 UNKNOWN = "CloudWatch did not answer which alarm rang"
-NONE_KNOWN = "CloudWatch tells of no alarm that rang"
+NONE_KNOWN = "CloudWatch shows no alarm that rang"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RungAlarm:
 
     @property
     def kind(self) -> str:
-        """The last part of its name, such as `server-errors`; the whole name where it is none of a canary's."""
+        """The last part of its name, such as `server-errors`; the whole name if it is not a canary's alarm."""
         return next((kind for kind in ALARM_REASONS if self.name.endswith(f"-{kind}")), self.name)
 
 
@@ -34,7 +34,7 @@ def rung_reasons(rung: Sequence[RungAlarm] | None, *, otherwise: str) -> tuple[s
     rung : sequence of RungAlarm or None
         None where CloudWatch did not answer.
     otherwise : str
-        Another reason that is known. Where there is one, nothing is said of alarms that did not ring.
+        Another known reason. If there is one, the sentence does not mention that no alarm rang.
 
     >>> from datetime import UTC
     >>> errors = RungAlarm("kedge-m-v2-0a1b2c3d-server-errors", datetime(2016, 1, 1, 12, 5, tzinfo=UTC), "0.4 is above 0.05")
@@ -47,6 +47,6 @@ def rung_reasons(rung: Sequence[RungAlarm] | None, *, otherwise: str) -> tuple[s
         said = UNKNOWN if rung is None else NONE_KNOWN
         return () if otherwise else (said,)
     return tuple(
-        f"alarm {alarm.kind} rang at {alarm.at:%H:%M} UTC: {ALARM_REASONS.get(alarm.kind, 'no alarm of a canary')} ({alarm.reason})"
+        f"alarm {alarm.kind} rang at {alarm.at:%H:%M} UTC: {ALARM_REASONS.get(alarm.kind, 'not an alarm of a canary')} ({alarm.reason})"
         for alarm in sorted(rung, key=lambda alarm: alarm.at)
     )

@@ -1,4 +1,4 @@
-"""Whether what the champion item says is what the endpoint serves, and what is done where it is not."""
+"""Whether the endpoint serves what the champion item says, and what to do if it does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-# What no endpoint tells of (its package in the registry, alarms that nobody noted) is looked at this often.
+# The endpoint does not show its package's state in the registry, nor alarms without a note: Kedge looks at these this often.
 COMPARE_AGAIN = timedelta(hours=24)
 AGREED = "agreed"
 
@@ -15,7 +15,7 @@ Action = Literal["NONE", "WAIT", "TELL", "FOLLOW"]
 
 @dataclass(frozen=True)
 class Served:
-    """An endpoint as it stands; the package fields are None where the registry has no package of ours that it was made from."""
+    """An endpoint as it is now; the package fields are None if the registry has no package of ours that it was made from."""
 
     status: str
     settled: bool
@@ -30,7 +30,7 @@ class Served:
 class ServingVerdict:
     """What to do: NONE, WAIT (it is being changed), TELL a person, or FOLLOW (the champion item follows the endpoint).
 
-    `state` names the situation: it is told once as long as it stays the same.
+    `state` names the situation: people are told once while it stays the same.
     """
 
     action: Action
@@ -41,7 +41,7 @@ class ServingVerdict:
 def judge_serving(
     *, model: str, endpoint: str, champion_config: str, champion_version: str, served: Served | None
 ) -> ServingVerdict:
-    """Compare the champion item with the endpoint. The endpoint is the truth: what serves is what must be judged.
+    """Compare the champion item with the endpoint. The endpoint is the truth: Kedge must judge what serves.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def judge_serving(
             f"broken {served.status}",
             (
                 f"endpoint {endpoint} is {served.status}: {why}",
-                f"see it in the SageMaker console; if it cannot be mended, delete it, then: "
+                f"look at it in the SageMaker console; if it cannot be repaired, delete it, then: "
                 f"kedge rollback {model} --to {champion_version} --reason why",
             ),
         )
@@ -94,14 +94,14 @@ def judge_serving(
 
 
 def several_variants(found: str, *, endpoint: str, champion_config: str) -> ServingVerdict:
-    """Tell of an endpoint that serves several variants, none of which Kedge knows as its own; `found` says which."""
+    """Report an endpoint that serves several variants, and none is Kedge's own; `found` names them."""
     return ServingVerdict(
         "TELL", "several variants", (f"{found}: its answers are not judged", put_back(endpoint, champion_config))
     )
 
 
 def put_back(endpoint: str, config: str) -> str:
-    """Say how the config that Kedge released last serves again, at once and without a canary.
+    """Say how to let the config that Kedge released last serve again, at once and without a canary.
 
     >>> put_back("e", "m-v1")[-27:]
     '--endpoint-config-name m-v1'
@@ -148,14 +148,14 @@ def _changed(model: str, endpoint: str, expected: str, served: Served) -> Servin
 
 @dataclass(frozen=True)
 class Agreement:
-    """A look at which endpoint, registry and champion item agreed and no alarm was left: what it saw, and when."""
+    """A look that found endpoint, registry and champion item in agreement and no alarm left: what it saw, and when."""
 
     endpoint_config: str
     modified_at: datetime
     seen_at: datetime
 
     def holds(self, *, champion_config: str, served: Served, modified_at: datetime, now: datetime) -> bool:
-        """Whether all is as it was then, by what an endpoint tells, and the look was not long ago.
+        """Whether the endpoint is as it was then, and the look was not long ago.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Whether a failure says that instances were not to be had: AWS has none left, or a quota allows no more."""
+"""Whether a failure says that there were no instances: AWS has none left, or a quota allows no more."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def is_shortage(reason: str) -> bool:
 
 
 def quota_in(reason: str) -> str | None:
-    """Name the quota that is used up; None where the reason is another.
+    """Name the quota that is used up; None if the reason is another.
 
     >>> quota_in("The account-level service limit 'ml.m5.large for endpoint usage' is 2 Instances")
     'ml.m5.large for endpoint usage'

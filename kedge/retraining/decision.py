@@ -1,4 +1,4 @@
-"""Whether to retrain now: from the state of the world, never from an edge that could be missed."""
+"""Whether to retrain now: decided from the whole current state, never from a single event that could be missed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Kind = Literal["performance", "estimate", "drift", "confidence", "schedule", "ma
 
 @dataclass(frozen=True)
 class WindowVerdict:
-    """How one window was judged; what was not measured, estimated or derived is None."""
+    """How one window was judged; a part that was not measured, estimated or derived is None."""
 
     start: datetime
     end: datetime
@@ -31,7 +31,7 @@ class WindowVerdict:
 
 @dataclass(frozen=True)
 class RetrainingStart:
-    """A retraining that was started; one that failed has used an attempt, but neither cooldown nor budget."""
+    """A retraining that was started; one that failed uses up an attempt, but neither cooldown nor budget."""
 
     time: datetime
     kind: str
@@ -41,7 +41,7 @@ class RetrainingStart:
 
 @dataclass(frozen=True)
 class RetrainingState:
-    """All that the decision depends on.
+    """Everything that the decision depends on.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class RetrainingState:
 
 @dataclass(frozen=True)
 class RetrainingDecision:
-    """START, HOLD (wanted, but not now; `hold` names why) or NONE, with reasons in words."""
+    """START, HOLD (wanted, but not now; `hold` says why) or NONE, with reasons in words."""
 
     action: Literal["START", "HOLD", "NONE"]
     reasons: tuple[str, ...]
@@ -81,11 +81,11 @@ def decide_retraining(
 ) -> RetrainingDecision:
     """Decide from the current level whether a retraining starts.
 
-    Measured loss comes first, then estimated loss and critical drift (by default only where labels lag, for neither
-    is a loss that was seen), then falling confidence, then the calendar. A wanted retraining is held while a person
-    has paused it, during the cooldown, beyond the month's budget, after too many attempts in one episode, or
-    when there is nothing new to learn from. A measured loss counts once `performance.breaches` of the last
-    `performance.of_windows` show it, the last one among them.
+    A measured loss comes first. Then come an estimated loss and critical drift (by default only if labels are late,
+    because neither is a measured loss), then falling confidence, then the calendar. A wanted retraining is held in these
+    cases: a person has paused it, the cooldown lasts, the month's budget is spent, one episode had too many
+    attempts, or there is nothing new to learn from. A measured loss counts once `performance.breaches` of the last
+    `performance.of_windows` windows show it, the last one among them.
 
     >>> from datetime import UTC
     >>> day = datetime(2016, 2, 1, tzinfo=UTC)
@@ -107,16 +107,16 @@ def decide_retraining(
 
 
 def requested_retraining(kind: Literal["manual", "initial"], reason: str, now: datetime) -> RetrainingDecision:
-    """A person asked: cooldown, budget and pause guard against machines, not against people.
+    """A person's request starts at once: cooldown, budget and pause limit only automatic retrainings.
 
-    Two people may ask within one second, so the reason, which names who asks, belongs to the episode.
+    Two people may ask within one second, so the reason, which names the person, is part of the episode.
     """
     said = hashlib.sha256(reason.encode()).hexdigest()[:6]
     return RetrainingDecision("START", (reason,), kind, f"{kind}-{now:%Y%m%dT%H%M%S}-{said}")
 
 
 def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
-    """Name of the execution, the same for the same cause: a second start finds the first.
+    """Name of the execution. The same cause gives the same name, so a second start finds the first.
 
     >>> run_name("hotel", "performance", "performance-2016-02-01T00:00:00Z", 1)
     'hotel-performance-1-f2a44be8'
@@ -125,12 +125,12 @@ def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
     return f"{run_prefix(model)}-{kind}-{attempt}-{digest}"
 
 
-# What `run_name` gives. A person may start an execution under any other name.
+# Names as `run_name` gives them. A person may start an execution under any other name.
 RUN_NAME = r".+-[a-z_]+-\d+-[0-9a-f]{8}"
 
 
 def run_prefix(model: str) -> str:
-    """How the names of a model's executions begin; those of a model with a long name may share it with another's."""
+    """How the names of a model's executions begin; a model with a long name may share it with another."""
     return model[:24].rstrip("-")
 
 
@@ -166,7 +166,7 @@ def _trigger(
 def _unmeasured_trigger(
     windows: tuple[WindowVerdict, ...], state: RetrainingState, policy: RetrainingPolicy, now: datetime
 ) -> tuple[Kind, str, str] | None:
-    """What speaks of a loss that no label has shown."""
+    """The trigger for a loss that no label has shown."""
     lag = _labels_lag(windows, state, policy, now)
     asked: tuple[tuple[Kind, str, str], ...] = (
         ("estimate", policy.on_estimate, "quality has been estimated as lost"),
@@ -182,7 +182,7 @@ def _unmeasured_trigger(
 
 
 def _episode(windows: tuple[WindowVerdict, ...], breached: list[bool], policy: RetrainingPolicy) -> datetime | None:
-    """End of the episode's first breached window, once it has persisted; None while the level is good."""
+    """End of the episode's first breached window, once the breach has lasted; None while the level is good."""
     first = len(windows)
     while first > 0 and breached[first - 1]:
         first -= 1
@@ -190,7 +190,7 @@ def _episode(windows: tuple[WindowVerdict, ...], breached: list[bool], policy: R
         return None
     independent, boundary = 0, None
     for window in reversed(windows[first:]):
-        # Windows that share rows are one piece of evidence, however often they are judged.
+        # Windows that share rows count as one piece of evidence.
         if boundary is None or window.end <= boundary:
             independent, boundary = independent + 1, window.start
     return windows[first].end if independent >= policy.persistence_windows else None
@@ -208,21 +208,21 @@ def _held(state: RetrainingState, policy: RetrainingPolicy, now: datetime, episo
         return "paused", f"retraining is paused: {state.paused or 'in the YAML'}"
     failed = sum(start.episode == episode and start.failed for start in state.starts)
     if failed >= policy.attempts_maximum:
-        return "attempts", f"{failed} retrainings of this episode failed; a person must look"
+        return "attempts", f"{failed} retrainings of this episode failed; a person must find out why"
     done = [start for start in state.starts if not start.failed]
     tried = sum(start.episode == episode for start in done)
-    # Challengers that are refused again and again cost money and teach little: each is given more time than the one before.
+    # Challengers that are refused again and again cost money and teach little, so the wait grows each time.
     cooldown = policy.cooldown_days * 2 ** max(0, tried - policy.attempts_maximum + 1)
     last = done[-1].time if done else None
     if last is not None and now - last < timedelta(days=cooldown):
-        return "cooldown", f"the last retraining started on {last:%Y-%m-%d}, the cooldown is {cooldown} days"
+        return "cooldown", f"the last retraining started on {last:%Y-%m-%d}; the cooldown is {cooldown} days"
     recent = sum(now - start.time < timedelta(days=30) for start in done)
     if recent >= policy.maximum_per_month:
-        return "budget", f"{recent} retrainings in 30 days, {policy.maximum_per_month} are allowed"
+        return "budget", f"{recent} retrainings in 30 days; {policy.maximum_per_month} are allowed"
     if state.new_labelled_rows < policy.min_new_labelled_rows:
         return (
             "no_new_labels",
-            f"{state.new_labelled_rows:,} ripe labelled rows are newer than the champion's training rows, "
+            f"{state.new_labelled_rows:,} ripe labelled rows are newer than the champion's training rows; "
             f"{policy.min_new_labelled_rows:,} are needed",
         )
     return None

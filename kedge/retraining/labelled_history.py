@@ -1,4 +1,4 @@
-"""The rows that a retraining may use: answered, labelled, and old enough for the label to be believed."""
+"""The rows that a retraining may use: answered, labelled, and old enough for the label to be in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS_A_DAY = 86_400.0
 
 @dataclass(frozen=True)
 class LabelledHistory:
-    """What may be learnt from and judged on.
+    """The rows for training and for judging.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class LabelledHistory:
         As `typed_rows` returns them, labelled, within the slice, oldest first.
     usable : Slice
     horizon : LabelHorizon
-        With None for days nothing is ripe, so that there are no rows.
+        If its days are None, nothing is ripe and there are no rows.
     too_old : int
         Labelled rows from before the slice.
     lacking : mapping of str to int
-        Labelled rows of schemas without a feature, by that feature: it is missing in them.
+        Labelled rows whose schema lacks a feature, by that feature: it is missing in them.
     gone : mapping of str to int
         Labelled rows of a class that the model no longer has, by class: they are left out.
     """
@@ -50,12 +50,12 @@ class LabelledHistory:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why there can be no rows at all, in a sentence."""
+        """Why there are no rows at all, in a sentence."""
         return (f"the label horizon is not known: {self.horizon.reason}",) if self.horizon.days is None else ()
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What a reader of a refusal should know of the rows that were not used."""
+        """What a reader of a refusal should know about the rows that were not used."""
         if not self.too_old:
             return self.of_schemas
         since = f"{self.usable.start:%Y-%m-%d}"
@@ -64,10 +64,10 @@ class LabelledHistory:
 
     @property
     def of_schemas(self) -> tuple[str, ...]:
-        """What rows of other schemas do not give, in sentences."""
+        """What rows of other schemas lack, in sentences."""
         total = f"{self.rows.num_rows:,} labelled rows"
         missing = [
-            f"{name} is missing in {count:,} of {total}: they were answered or handed over without it"
+            f"{name} is missing in {count:,} of {total}: these rows have no such column"
             for name, count in self.lacking.items()
         ]
         left = [
@@ -79,7 +79,7 @@ class LabelledHistory:
 
 @dataclass(frozen=True)
 class RowsOfSchema:
-    """Rows, and the schema that they were answered or handed over in; None where they must have every feature and class."""
+    """Rows, and the schema that they were answered or handed over in; None if they must have every feature and class."""
 
     rows: pa.Table
     answered: ModelConfig | None = None
@@ -94,19 +94,19 @@ def labelled_history(
     known_horizon_days: float | None,
     champion: ModelConfig | None = None,
 ) -> LabelledHistory:
-    """Put together what was answered, its labels, and the user's first rows.
+    """Combine answered rows, their labels, and the user's first rows.
 
     Parameters
     ----------
     predicted : sequence of RowsOfSchema
         Rows of the predictions table joined with their labels: `kedge_row_id`, `kedge_time`, features, `label`, `kedge_collected`.
     initial : RowsOfSchema or None
-        `kedge_row_id`, `kedge_time`, features, `label`; with `kedge_label_time`, they ripen like any others, without it
-        their supplier vouches for their labels.
+        `kedge_row_id`, `kedge_time`, features, `label`; with `kedge_label_time` they ripen like all others; without it
+        their labels count as complete.
     known_horizon_days : float or None
-        The horizon learnt last, for when these rows cannot teach it.
+        The horizon learnt last, in case these rows are not enough to learn it.
     champion : ModelConfig, optional
-        The schema of the model that serves, where it is another one.
+        The schema of the model that serves, if it is another one.
     """
     parts, observed = [], []
     for one in predicted:
@@ -121,7 +121,7 @@ def labelled_history(
             observed.append((first.rows, seconds_of(initial.rows.column(LABEL_TIME))))
     horizon = _horizon(observed, config, now, known_horizon_days)
     usable = snapshot_slice(now, window_days=config.training.window_days, label_horizon_days=horizon.days or 0.0)
-    # First rows that have every feature count before answered ones that lack some: those were all that could be captured.
+    # First rows that have every feature replace answered rows that lack some.
     apart = first is not None and not first.lacking
     whole, partial = ([part.rows for part in parts if bool(part.lacking and apart) is side] for side in (False, True))
     nothing = _none_of(config, champion)
@@ -147,7 +147,7 @@ class _Read:
 
 
 def _read(rows: pa.Table, answered: ModelConfig | None, config: ModelConfig, champion: ModelConfig | None) -> _Read:
-    """Rows in the schemas that are wanted; the labels of classes that the model no longer has are taken out."""
+    """Rows in the wanted schemas; labels of classes that the model no longer has are removed."""
     typed = typed_rows(rows, config, champion=champion, answered=answered)
     lacking = Schemas(config, champion, answered).lacking(rows)
     if answered is None or config.problem == "regression":
@@ -161,7 +161,7 @@ def _read(rows: pa.Table, answered: ModelConfig | None, config: ModelConfig, cha
 
 
 def _known_by(initial: pa.Table, now: datetime) -> pa.Table:
-    """The user's rows with the labels that were not known at `now` taken out."""
+    """The user's rows without the labels that were not known at `now`."""
     if LABEL_TIME not in initial.column_names:
         return initial
     known = pa.array(seconds_of(initial.column(LABEL_TIME)) <= now.timestamp())
@@ -172,12 +172,12 @@ def _known_by(initial: pa.Table, now: datetime) -> pa.Table:
 def _horizon(
     observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, now: datetime, known: float | None
 ) -> LabelHorizon:
-    """The YAML's horizon, else the one that these rows teach, else the one learnt last."""
+    """The YAML's horizon, else the one learnt from these rows, else the one learnt last."""
     chosen = config.labels.label_horizon_days
     if chosen is not None:
         return LabelHorizon(chosen, f"the YAML sets {chosen:g} days")
     if not observed:
-        return LabelHorizon(0.0, "there are only rows whose supplier vouches for their labels")
+        return LabelHorizon(0.0, "all rows are first rows without a label time, so their labels count as complete")
     learnt = _learnt(observed, config, now)
     if learnt.days is None and known is not None:
         return LabelHorizon(known, f"{known:.1f} days, learnt before; now {learnt.reason}")
@@ -199,7 +199,7 @@ def _learnt(observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, no
 
 
 def _classes(labels: pa.ChunkedArray, config: ModelConfig) -> np.ndarray:
-    """Code of each label's class; of a regression 0, and one more than the last where it is no class."""
+    """Code of each label's class; 0 for a regression; one more than the last for a label that is not a class."""
     if config.problem == "regression":
         return np.zeros(len(labels), np.int64)
     places = pc.index_in(labels, value_set=pa.array(config.labels.classes, pa.string()))

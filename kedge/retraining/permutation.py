@@ -1,4 +1,4 @@
-"""What each feature weighs in a model's answers: how much worse they become where its values are shuffled.
+"""The importance of each feature: how much worse the answers become if its values are shuffled.
 
 Permutation importance: Breiman (2001), Random Forests, Machine Learning 45, 5-32, section 10; measured on rows that the
 model has not learnt.
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
+from kedge.comparisons import counted
 from kedge.config.metrics import metrics_of
 from kedge.config.model import ModelConfig
 from kedge.drift.importance import shares
@@ -27,7 +28,7 @@ _SEED = 0
 
 
 def permuted_rows(holdout: pa.Table, config: ModelConfig) -> pa.Table:
-    """Some rows of the holdout once per feature, that feature's values shuffled among them.
+    """Some rows of the holdout once per feature, with that feature's values shuffled among them.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ def permuted_rows(holdout: pa.Table, config: ModelConfig) -> pa.Table:
     Returns
     -------
     Table
-        `kedge_row_id` (`<place of the feature>~<id>`) and the features: `training.permuted_rows` rows per feature, fewer where
-        they would be more than the holdout has in all, and none where they would be too few to tell anything.
+        `kedge_row_id` (`<place of the feature>~<id>`) and the features: `training.permuted_rows` rows per feature; fewer if they
+        would be more in total than the holdout has, and none if they would be too few.
     """
     names = config.feature_names
     rows = holdout.select([ROW_ID, *names])
@@ -59,10 +60,10 @@ def permuted_rows(holdout: pa.Table, config: ModelConfig) -> pa.Table:
 def permutation_importance(
     holdout: pa.Table, permuted: Mapping[str, float | str], config: ModelConfig
 ) -> dict[str, float]:
-    """Share of each feature in what shuffling costs; nothing where shuffling costs nothing.
+    """Share of each feature in the cost of shuffling; empty if shuffling costs nothing.
 
-    The mean loss of the shuffled rows less that of the same rows as they were, by Brier score, share of wrong classes or
-    absolute error; a feature without which the answers are no worse weighs nothing.
+    The mean loss of the shuffled rows minus that of the same rows unshuffled, by Brier score, share of wrong classes or
+    absolute error. A feature has no weight if the answers are no worse without it.
 
     Parameters
     ----------
@@ -74,14 +75,17 @@ def permutation_importance(
     Raises
     ------
     UnreadableImportanceError
-        An answer is to a row that was never shuffled.
+        An answer belongs to a row that was never shuffled.
     """
     row_of = {row_id: row for row, row_id in enumerate(holdout.column(ROW_ID).to_pylist())}
     place_of = {str(place): place for place in range(len(config.feature_names))}
     asked = [(name, *name.split(_MARK, 1)) for name in permuted]
     strangers = sum(len(of) < 2 or of[0] not in place_of or of[1] not in row_of for _, *of in asked)
     if strangers:
-        raise UnreadableImportanceError(reason=f"{strangers} answers are to no shuffled row of the holdout")
+        belong = "belongs" if strangers == 1 else "belong"
+        raise UnreadableImportanceError(
+            reason=f"{counted(strangers, 'answer')} {belong} to no shuffled row of the holdout"
+        )
     places = np.array([place_of[place] for _, place, _ in asked], np.int64)
     rows = np.array([row_of[row_id] for *_, row_id in asked], np.int64)
     labels = label_column(holdout.column(LABEL), config.problem, config.labels.classes)

@@ -1,4 +1,4 @@
-"""Rows to learn from: typed as the model's YAML declares them, and written as a container reads them."""
+"""Training rows: typed as the model's YAML declares them, and written as a container reads them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from kedge.errors import TrainingColumnMissingError
 from kedge.own_columns import LABEL, OF_CHAMPION, ROW_ID, TIME
 from kedge.package_schema import called_before
 
-# Whatever some reader of lines ends one at: line feed, carriage return, Unicode's own marks, and NUL, which older CSV readers refuse.
+# Every character at which some reader ends a line: line feed, carriage return, Unicode's own marks; and NUL, which older CSV readers refuse.
 _LINE_BREAK = r"[\n\r\x00\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"
 
 
 @dataclass(frozen=True)
 class Schemas:
-    """In which schemas rows are wanted, and in which they were answered.
+    """The schemas in which rows are wanted, and the one in which they were answered.
 
     Attributes
     ----------
     wanted : ModelConfig
         Of the model that is trained.
     champion : ModelConfig or None
-        Of the model that serves, where it has another one: its features stand beside the others, as `kedge_champion_<name>`.
+        Schema of the model that serves, if it is another one: its features stand beside the others, as `kedge_champion_<name>`.
     answered : ModelConfig or None
-        Of the package that answered the rows: a feature that it does not have is missing in all of them. None where every
+        Schema of the package that answered the rows: a feature that it lacks is missing in all of them. None if every
         feature must be there.
     """
 
@@ -44,7 +44,7 @@ class Schemas:
     answered: ModelConfig | None = None
 
     def column_of(self, name: str, table: pa.Table) -> str | None:
-        """What a feature is called in the table; None where the rows cannot have it.
+        """A feature's name in the table; None if the rows cannot have it.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Schemas:
         return found
 
     def somehow_called(self, name: str, table: pa.Table) -> str | None:
-        """What the table has under a feature's name, or under one that it has in another schema."""
+        """The table's column under a feature's name, or under its name in another schema."""
         known = filter(None, (self.wanted, self.champion, self.answered))
         return next((n for n in (name, *called_before(name, *known)) if n in table.column_names), None)
 
@@ -71,8 +71,8 @@ def typed_rows(
 ) -> pa.Table:
     """Keep `kedge_row_id`, `kedge_time`, the features and `label`, each in its declared type.
 
-    Cast as the monitor casts before it counts (`kedge.columns.casting`); a number that is infinite or cannot be read
-    becomes missing, as the container will treat it.
+    Values are cast as the monitor casts them before it counts (`kedge.columns.casting`). A number that is infinite or
+    cannot be read becomes missing, as the container will treat it.
 
     Parameters
     ----------
@@ -108,14 +108,14 @@ def typed_rows(
     for feature in config.features:
         columns[feature.name] = _feature(table, found[feature.name], feature)
     for feature in champion.features if champion else ():
-        # Rows that another package answered may lack what the champion reads: it is scored as it would answer without.
+        # Rows that another package answered may lack the champion's features: the champion is scored without them.
         columns[OF_CHAMPION + feature.name] = _feature(table, schemas.somehow_called(feature.name, table), feature)
     columns[LABEL] = label_texts(table.column(LABEL))
     return pa.table(columns)
 
 
 def training_csv(rows: pa.Table) -> bytes:
-    """Write rows as CSV with a header; what is missing is an empty field. What only the champion reads is no part of it.
+    """Write rows as CSV with a header; a missing value is an empty field. Columns that only the champion reads are left out.
 
     >>> training_csv(pa.table({"meal": ["BB", None], "adr": [1.5, 2.0]})).splitlines()
     [b'meal,adr', b'BB,1.5', b',2.0']
@@ -150,7 +150,7 @@ def on_one_line(rows: pa.Table, config: ModelConfig, champion: ModelConfig | Non
     rows : Table
         With `kedge_row_id` and the features of `config`, typed.
     champion : ModelConfig, optional
-        The schema of the model that serves, where it scores the rows in one of its own.
+        The schema of the model that serves, if it scores the rows in a schema of its own.
 
     >>> from kedge.config.reading import parse_model_config
     >>> config = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: c, kind: categorical}]}", source="m.yaml")
@@ -203,7 +203,7 @@ def _feature(table: pa.Table, name: str | None, feature: Feature) -> pa.Array:
     values = cast_numbers(column, feature.declared_dtype).values
     numbers = pa.array(values, mask=~np.isfinite(values))
     whole = feature.declared_dtype == "int64" and bool((values[np.isfinite(values)] % 1 == 0).all())
-    # A fraction in a column declared whole is the data's mistake: truncating it would hide it from the model.
+    # A fraction in a column of whole numbers is an error in the data: truncating it would hide it from the model.
     return numbers.cast(pa.int64()) if whole else numbers
 
 
@@ -216,7 +216,7 @@ def label_texts(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # pandas writes nanoseconds; what is below a microsecond is cut off.
+    # pandas writes nanoseconds; digits below a microsecond are cut off.
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
         return pc.assume_timezone(column.cast(pa.timestamp("us"), safe=False), "UTC")
     return column.cast(pa.timestamp("us", "UTC"), safe=False)

@@ -1,4 +1,4 @@
-"""What a retraining learns from and is judged on: a split in time, its refusal reasons, its manifest."""
+"""The rows for training and for judging: their split in time, reasons to refuse them, and their manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Split:
-    """Training rows, and the strictly newer holdout rows; `unscorable` more were left out of these (`on_one_line`)."""
+    """Training rows, and the strictly newer holdout rows; `unscorable` holdout rows were left out (`on_one_line`)."""
 
     training: pa.Table
     holdout: pa.Table
@@ -54,22 +54,22 @@ def snapshot_slice(now: datetime, *, window_days: int, label_horizon_days: float
 
 
 def together(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all tables, which may differ in whether whole numbers are written as such."""
+    """The rows of all tables; whole numbers may be stored as integers in one and as floats in another."""
     return pa.concat_tables(tables, promote_options="permissive")
 
 
 def join_history(predicted: pa.Table, initial: pa.Table | None, partial: pa.Table | None = None) -> pa.Table:
     """Put the user's initial rows before the predicted ones, oldest first, each `kedge_row_id` once.
 
-    Initial rows count only where they are older than everything predicted: where both know a
-    stretch of time, what the endpoint received is the truth.
+    Initial rows count only if they are older than all predicted rows: for a time that both
+    cover, the endpoint's rows are the truth.
 
     Parameters
     ----------
     predicted, initial : Table
         As `typed_rows` returns them.
     partial : Table, optional
-        Answered rows that lack a feature which the initial ones have: they count outside of the stretch that those know.
+        Answered rows that lack a feature of the initial rows: they count only outside the time that the initial rows cover.
     """
     if initial is not None and initial.num_rows:
         if predicted.num_rows:
@@ -99,11 +99,11 @@ def select_labelled(rows: pa.Table, usable: Slice) -> pa.Table:
 
 
 def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_end: datetime | None) -> Split:
-    """Keep the newest rows as holdout, strictly newer than whatever champion or challenger learnt from.
+    """Keep the newest rows as holdout, strictly newer than all rows that champion or challenger learnt from.
 
-    Rows that share the boundary's time stay together, on the training side. Where the champion
-    learnt beyond the boundary, the boundary moves to the end of its training, so that neither
-    model has seen a holdout row.
+    Rows that share the boundary's time stay together, on the training side. If the champion
+    learnt from later rows, the boundary moves to the end of its training, so that neither model has
+    seen a holdout row.
 
     Parameters
     ----------
@@ -130,21 +130,21 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
 
 
 def without_unscorable(split: Split, config: ModelConfig, champion: ModelConfig | None = None) -> Split:
-    """Leave holdout rows out that no batch transform can take, the champion's neither where it has another schema.
+    """Leave out holdout rows that no batch transform can take, also not the champion's if it has another schema.
 
-    They may still be learnt from later.
+    A later training may still use them.
     """
     holdout = on_one_line(split.holdout, config, champion)
     return Split(split.training, holdout, split.holdout.num_rows - holdout.num_rows)
 
 
 def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[str] = ()) -> tuple[str, ...]:
-    """Say in sentences why no model should be trained on, or judged by, these rows; empty where nothing is wrong.
+    """Say in sentences why these rows must not train or judge a model; empty if nothing is wrong.
 
     Parameters
     ----------
     lacking : collection of str
-        Features that rows of older schemas do not have: that they are missing is no fault of the data.
+        Features that rows of older schemas do not have: that they are missing is not a fault of the data.
     """
     reasons = [
         *_too_few("training", split.training, config.training.minimum_rows),
@@ -173,7 +173,7 @@ def unscorable_sentence(rows: int) -> str:
 
 
 def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
-    """Describe one file of the snapshot: its SHA-256 and, where it holds rows, how many and from when."""
+    """Describe one file of the snapshot: its SHA-256 and, if it holds rows, how many and from when."""
     entry: dict[str, Any] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     if rows is None or not rows.num_rows:
         return entry
@@ -191,7 +191,7 @@ def snapshot_manifest(
     sources: Sequence[str],
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Describe a snapshot so that anyone can check what was learnt from; `digest` names its content.
+    """Describe a snapshot so that anyone can check which rows were used; `digest` names its content.
 
     >>> from datetime import UTC
     >>> usable = Slice(datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC))
@@ -214,7 +214,7 @@ def snapshot_manifest(
 def _too_few(name: str, rows: pa.Table, minimum: int) -> list[str]:
     if rows.num_rows >= minimum:
         return []
-    return [f"{counted(rows.num_rows, f'labelled {name} row')}, and {minimum:,} are needed"]
+    return [f"{counted(rows.num_rows, f'labelled {name} row')}; {minimum:,} are needed"]
 
 
 def _label_reasons(name: str, rows: pa.Table, config: ModelConfig) -> list[str]:

@@ -20,14 +20,14 @@ class Spanned(Protocol):
 
 
 def sustained(windows: Sequence[Spanned], breached: Sequence[bool], *, breaches: int, of_windows: int) -> list[bool]:
-    """Of each window, whether at its end `breaches` of the last `of_windows` that do not overlap were breached.
+    """For each window: whether, at its end, `breaches` of the last `of_windows` windows that do not overlap were breached.
 
     Parameters
     ----------
     windows : sequence of Spanned
-        Ascending by end. Of those that share rows with a later one that counts, none counts.
+        Ascending by end. A window that shares rows with a later one that counts does not count.
     breached : sequence of bool
-        A verdict for each of them.
+        One value for each window.
 
     >>> from collections import namedtuple
     >>> Window = namedtuple("Window", "start end")

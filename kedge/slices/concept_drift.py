@@ -1,4 +1,4 @@
-"""Whether P(y given x) moved, and where: what came true against what the reference lets expect, by segment and score band."""
+"""Whether P(y given x) moved, and where: outcomes against those that the reference predicts, by segment and score band."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from kedge.statistics.holm import holm_adjusted
 from kedge.stored import build
 
 _Z = 1.959963984540054
-# Smallest shift that is told: of a rate, and of a mean error as a fraction of the reference's root mean squared error.
+# Smallest shift that is reported: of a rate, and of a mean error as a fraction of the reference's root mean squared error.
 GAP_MIN, ERROR_GAP_MIN = 0.05, 0.2
-# Outcomes of the rarer kind that a group must let expect, for its rate to be compared.
+# Expected outcomes of the rarer kind that a group needs before its rate is compared.
 EXPECTED_MIN = 5.0
 ALL_ROWS = "all rows"
 WITHOUT_PROBABILITIES = (
-    "the answers are classes without probabilities: whether P(y given x) moved cannot be told from a shift of the inputs "
+    "the answers are classes without probabilities: a moved P(y given x) looks the same as a shift of the inputs "
     "(of several classes, prediction.probabilities names the columns)"
 )
 
 
 @dataclass(frozen=True)
 class ConceptShift:
-    """One group of rows on which what came true is not what the reference lets expect.
+    """One group of rows whose outcomes differ from those that the reference predicts.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class ConceptShift:
     group : str
         The group in words, as "market_segment=Groups".
     observed, expected : float
-        Binary: the rate of the positive class. Multiclass: the rate of right answers. Regression: the mean of truth less
+        Binary: the rate of the positive class. Multiclass: the rate of right answers. Regression: the mean of truth minus
         answer.
     shift, low, high : float
-        Observed less expected, with its 95 % interval.
+        Observed minus expected, with its 95 % interval.
     since : str or None
-        Start of the first window in a row that told of this group; None where windows have no times.
+        Start of the first of the consecutive windows that report this group; None if windows have no times.
     """
 
     where: Literal["all rows", "score band", "segment"]
@@ -67,7 +67,7 @@ class ConceptShift:
     since: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As one of the report's "shifts"; what does not apply is absent."""
+        """As one of the report's "shifts"; fields that do not apply are absent."""
         found = {**vars(self), "severity": self.severity.value}
         if self.where == ALL_ROWS:
             del found["column"]
@@ -102,19 +102,19 @@ class ConceptDrift:
         return cls(Severity(data["severity"]), data["reason"], tuple(map(ConceptShift.from_json, data["shifts"])))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of errors near the end of numbers nothing is told
+@np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
 def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPolicy) -> ConceptDrift:
-    """Compare what came true with what the reference's own calibration lets expect of these answers.
+    """Compare what came true with what the reference's own calibration predicts for these answers.
 
-    A group's expectation starts from the window's own answers, corrected by how far the reference was off in each score band and
-    in this group (`group_outcomes`), so that neither a harmless shift of the inputs nor a model that was never calibrated looks like
-    a moved concept; what the answers do not see may still do so, hence the floor. Rates: the signed root of the likelihood
+    A group's expectation starts from the window's own answers, corrected by the reference's error in each score band and in this
+    group (`group_outcomes`). So neither a harmless shift of the inputs nor a model that was never calibrated looks like a moved concept.
+    A change that the answers do not see may still look like one, hence the floor. Rates: the signed root of the likelihood
     ratio (Wilks 1938, Ann. Math. Stat. 9, 60), whose tails hold where events are few; mean errors: Welch's. Two-sided,
-    Holm over all groups with enough rows. A shift of at least `gap_min` beyond chance is a WARNING, CRITICAL where its 95 %
-    interval clears `gap_min`.
+    Holm over all groups with enough rows. A shift of at least `gap_min` beyond chance is a WARNING. It is CRITICAL if all of
+    its 95 % interval is beyond `gap_min`.
 
-    Of classes answered without a probability nothing is judged: how often they come true follows every shift of the inputs, so
-    that it does not say whether P(y given x) moved.
+    Classes without a probability are not judged: how often they come true follows every shift of the inputs, so it does not show
+    whether P(y given x) moved.
 
     Parameters
     ----------
@@ -142,13 +142,15 @@ def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPo
     shifts.sort(key=lambda s: (s.where != ALL_ROWS, -abs(s.shift) * s.rows_fraction))
     kept = tuple(shifts[: policy.shown])
     reason = (
-        _sentence(kept[0]) if kept else f"{int(judged.sum())} groups of rows came true as the reference lets expect"
+        _sentence(kept[0])
+        if kept
+        else f"{counted(int(judged.sum()), 'group')} of rows came true as the reference predicts"
     )
     return ConceptDrift(worst([Severity.OK, *(shift.severity for shift in kept)]), reason, kept)
 
 
 def with_since(found: ConceptDrift, previous: ConceptDrift | None, *, start: datetime) -> ConceptDrift:
-    """Date each shift: since the window before, where that told of the same group in the same direction, else since this one.
+    """Date each shift: since the window before, if that reported the same group in the same direction, else since this one.
 
     Parameters
     ----------
@@ -164,7 +166,7 @@ def with_since(found: ConceptDrift, previous: ConceptDrift | None, *, start: dat
 
 
 def _has_probabilities(counts: SliceCounts) -> bool:
-    """Whether any answer has one; of no rows at all it is not said that they lack them."""
+    """Whether any answer has a probability; also true if there are no rows."""
     if not counts.ruler.classes:
         return True
     by_cell = counts.total.counts[0].sum(axis=1)
@@ -221,6 +223,6 @@ def _shift(found: GroupOutcomes, place: int, p_value: float, floor: float) -> Co
 def _sentence(shift: ConceptShift) -> str:
     observed, expected = figures(shift.observed, shift.expected)
     return (
-        f"P(y given x) moved on {shift.group} ({counted(shift.rows, 'row')}): {observed} came true where "
-        f"{expected} was to be expected"
+        f"P(y given x) moved on {shift.group} ({counted(shift.rows, 'row')}): {observed} came true; "
+        f"{expected} was expected"
     )

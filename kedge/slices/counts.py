@@ -1,4 +1,4 @@
-"""Labelled rows counted by group: what segments, concept drift and their references are read from; counts add."""
+"""Labelled rows counted by group, for segments, concept drift and their references; counts add."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from kedge.profile.baseline import Baseline
 from kedge.slices.groupings import coarse_codes
 from kedge.slices.ruler import SliceRuler, freeze_ruler
 
-# A probability is added up in whole millionths of two, so that sums are exact in any order.
+# Probabilities are added up in whole units of two millionths, so that sums are exact in any order.
 PROBABILITY_UNIT = 2.0**-20
-# What covers more of a window's rows is the window, and no segment of it.
+# A group with more of a window's rows than this is nearly the window itself, not a segment.
 FRACTION_MAX = 0.75
 
 
@@ -37,9 +37,9 @@ class SliceTable:
     names : tuple of tuple of str
         Of each group: its name in the column, or its names in both columns.
     counts : ndarray of int, shape (n_groups, n_cells, n_outcomes)
-        Rows; of a classification's two outcomes the second is a positive label (binary) or a right answer.
+        Rows. A classification has two outcomes; the second is a positive label (binary) or a right answer.
     sums : ndarray of float, shape (n_groups, n_cells, n_sums)
-        As `SliceRuler.sums` names them; `predicted` (of a class: the one answered) in `PROBABILITY_UNIT`.
+        As `SliceRuler.sums` names them; `predicted` (for classes: of the answered one) in `PROBABILITY_UNIT`.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -57,7 +57,7 @@ class SliceTable:
 
 @dataclass(frozen=True, eq=False)
 class SliceCounts:
-    """Tables by column, or by pair of columns; they add where the ruler is the same."""
+    """Tables by column, or by pair of columns; they add if the ruler is the same."""
 
     ruler: SliceRuler
     tables: Mapping[tuple[str, ...], SliceTable]
@@ -68,7 +68,7 @@ class SliceCounts:
         return SliceCounts(self.ruler, {name: table + other.tables[name] for name, table in self.tables.items()})
 
     def shown_as(self, features: Sequence[Feature]) -> SliceCounts:
-        """The same counts, with their groups told as the model's features let them be told."""
+        """The same counts, with group names as the model's features allow."""
         ruler = self.ruler.shown_as(features)
         tables = {name: replace(table, names=group_names(ruler, name)) for name, table in self.tables.items()}
         return SliceCounts(ruler, tables)
@@ -96,7 +96,7 @@ def no_slices(ruler: SliceRuler, columns: tuple[str, ...]) -> SliceTable:
 
 
 class SliceCounter:
-    """Counts the groups of one batch of rows, single columns and then such pairs as are asked for."""
+    """Counts the groups of one batch of rows: single columns, and then the requested pairs."""
 
     def __init__(self, ruler: SliceRuler, columns: Mapping[str, Any], outcomes: Outcomes) -> None:
         """Look up each row's group once.
@@ -104,7 +104,7 @@ class SliceCounter:
         Parameters
         ----------
         columns : mapping of str to Array
-            Values of the ruler's columns, the answer's own not among them; pairs need no others than their own.
+            Values of the ruler's columns, without the answer's own; pairs need only their own columns.
         """
         self._ruler = ruler
         self._codes: dict[str, NDArray[Any]] = {
@@ -147,7 +147,7 @@ class SliceCounter:
 
 
 def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[Floats]]:
-    """Each row's cell, its outcome, and what is added up of it."""
+    """Each row's cell, its outcome, and its parts of the sums."""
     answers, labels = outcomes.answers, outcomes.labels
     if ruler.classes:
         codes, hits = answers.astype(np.int64), (answers == labels).astype(np.int64)
@@ -163,9 +163,9 @@ def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[F
         return cells, np.zeros(len(cells), np.int64), [errors, np.abs(errors), errors**2]
 
 
-# Rows a batch at a time: the values of the features that are named, and the outcomes of the same rows.
+# Rows a batch at a time: the values of the named features, and the outcomes of the same rows.
 Batches = Callable[[tuple[str, ...]], Iterable[tuple[Mapping[str, Any], Outcomes]]]
-# A stored reference holds every pair of so many features, the first of the model's YAML.
+# A stored reference holds every pair of this many features, the first ones in the model's YAML.
 STORED_PAIR_COLUMNS = 30
 
 
@@ -188,13 +188,13 @@ def with_pairs(counted: SliceCounts, batches: Batches, pairs: Iterable[tuple[str
 
 
 def count_reference(ruler: SliceRuler, batches: Batches) -> SliceCounts:
-    """All that a window may ask of a stored reference: every feature, and every pair."""
+    """All that a window may need from a stored reference: every feature, and every pair."""
     features = [grouping.column for grouping in ruler.groupings[:-1]][:STORED_PAIR_COLUMNS]
     return with_pairs(count_singles(ruler, batches), batches, combinations(features, 2))
 
 
 def slice_reference(baseline: Baseline, holdout: pa.Table, config: ModelConfig) -> SliceCounts:
-    """Count the champion's holdout by slice: what its windows will be compared with.
+    """Count the champion's holdout by slice: its windows will be compared with it.
 
     Parameters
     ----------

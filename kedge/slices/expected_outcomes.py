@@ -1,4 +1,4 @@
-"""What the reference lets expect of a window's answers, group by group, and how sure both sides are."""
+"""The outcomes that the reference predicts for a window's answers, group by group, with the uncertainty of both sides."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from kedge.slices.counts import FRACTION_MAX, PROBABILITY_UNIT, SliceCounts, Sli
 from kedge.slices.ruler import ERROR_SUMS, SliceRuler
 
 Where = Literal["all rows", "score band", "segment"]
-# Rows that a coarse band lends to each of its bands, for those that the reference hardly has.
+# Rows that a coarse band adds to each of its bands, for bands with almost no reference rows.
 LENT_ROWS = 10.0
 
 
 @dataclass(frozen=True)
 class GroupOutcomes:
-    """A position for each group: all rows, the answer's bands, then every segment of a single feature and its halves.
+    """One position per group: all rows, the answer's bands, then every segment of a single feature and its halves.
 
     Attributes
     ----------
     names : tuple of (where, column, group)
     rows, reference_rows : ndarray of float
     observed, expected : ndarray of float
-        Means per row of what came true, and of what was to be expected: rates, or errors (truth less answer).
+        Means per row of what came true, and of what was expected: rates, or errors (truth minus answer).
     variance, reference_variance : ndarray of float
-        Of the observed mean where nothing has moved, and of the expected one.
+        Variance of the observed mean if nothing has moved, and of the expected mean.
     unit : float
-        What a shift is measured in: 1 for rates, the reference's root mean squared error for errors.
+        The unit of a shift: 1 for rates, the reference's root mean squared error for errors.
     """
 
     names: tuple[tuple[Where, str, str], ...]
@@ -46,7 +46,7 @@ class GroupOutcomes:
 
     @property
     def shift(self) -> Floats:
-        """Observed less expected."""
+        """Observed minus expected."""
         return self.observed - self.expected
 
     @property
@@ -57,7 +57,7 @@ class GroupOutcomes:
 
 @dataclass(frozen=True)
 class _Cells:
-    """A table per group and cell: the rows, what came true and what the answers said, added up, and squared errors."""
+    """Tables by group and cell: rows, sums of outcomes and of answers, and squared errors."""
 
     rows: Floats
     true: Floats
@@ -65,18 +65,18 @@ class _Cells:
     squares: Floats
 
     def only(self, kept: NDArray[Any]) -> _Cells:
-        """The same of some groups or cells: 1 keeps one, 0 leaves it out."""
+        """The same for some groups or cells: 1 keeps one, 0 leaves it out."""
         return _Cells(self.rows * kept, self.true * kept, self.said * kept, self.squares * kept)
 
 
 def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes:
-    """Put the window's outcomes beside what the reference lets expect of the same answers in the same groups.
+    """Compare the window's outcomes with those that the reference predicts for the same answers in the same groups.
 
-    Expected is what the answers say, corrected twice: by the reference's gap between outcome and answer in each score band
-    (its calibration; of several classes in each band of the answered class's own probability), weighted as the window's rows lie
-    in the bands, and by the gap that the group keeps in the reference after that. Both corrections are estimates from the same
-    rows: their variance, and that of a mix of bands which differs from the reference's, is in `reference_variance`.
-    Answers of several classes without a probability, some or all, are left out.
+    The expected value is what the answers say, with two corrections. The first is the reference's gap between outcome and
+    answer in each score band (its calibration; with several classes in each band of the answered class's own probability), weighted by
+    the window's rows in the bands. The second is the gap that is left for the group in the reference after that. Both corrections
+    are estimates from the same rows. `reference_variance` holds their variance, and that of a mix of bands which differs from the reference's.
+    With several classes, answers without a probability are left out.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def group_outcomes(window: SliceCounts, reference: SliceCounts) -> GroupOutcomes
     here, before = [], []
     for where, name in _tables(window):
         mine, theirs = (c.total if where == "all rows" else c.tables[name] for c in (window, reference))
-        # A segment that is nearly the whole window says what all rows say.
+        # A segment that is nearly the whole window tells nothing beyond all rows.
         apart = np.ones(len(mine.rows)) if where != "segment" else mine.rows <= FRACTION_MAX * window.total.rows[0]
         sides = [_cells(window, table).only(apart[:, None]) for table in (mine, theirs)]
         for ending, kept in halves.items() if where == "segment" else (("", everything),):
@@ -108,10 +108,10 @@ def _tables(window: SliceCounts) -> Iterator[tuple[Where, tuple[str, ...]]]:
 
 
 def _halves(reference: SliceCounts) -> dict[str, Floats]:
-    """All cells, then those of the reference's lower and upper half of answers: of classes, of their own probabilities.
+    """All cells, then those of the reference's lower and upper half of answers (for classes, of their own probabilities).
 
-    A segment whose answers have ceased to tell rows apart may keep its rate: then one half has too many that come true,
-    and the other too few.
+    If answers no longer tell a segment's rows apart, its rate may stay the same: then too many rows of one half come
+    true, and too few of the other.
     """
     ruler, rows = reference.ruler, reference.total.counts[0].sum(axis=1)
     everything = np.ones(len(rows))
@@ -147,7 +147,7 @@ def _compared(
     rows, reference_rows = here.rows.sum(axis=1), before.rows.sum(axis=1)
     n, m = np.maximum(rows, 1.0), np.maximum(reference_rows, 1.0)
     mix, reference_mix = (here.rows @ bands) / n[:, None], (before.rows @ bands) / m[:, None]
-    # What the reference was off by in each band, and what a group is off by beyond that.
+    # The reference's error in each band, and a group's error beyond that.
     in_band = before.rows[0] @ bands
     gap, band_rows = _band_means((before.true[0] - before.said[0]) @ bands, in_band, window.ruler)
     kept = (before.true - before.said).sum(axis=1) / m - reference_mix @ gap
@@ -162,7 +162,7 @@ def _compared(
         observed=here.true.sum(axis=1) / n,
         expected=expected if regression else np.clip(expected, 0.5 / n, 1 - 0.5 / n),
         variance=spread_here / n**2,
-        # A row of the group teaches both corrections: twice the product of what it adds to each.
+        # A row of the group counts in both corrections: twice the product of its parts in each.
         reference_variance=np.maximum(
             spread_before / m**2 + ((mix - reference_mix) * (mix + reference_mix)) @ (by_band / band_rows), 0.0
         ),
@@ -171,7 +171,7 @@ def _compared(
 
 
 def _band_means(sums: Floats, rows: Floats, ruler: SliceRuler) -> tuple[Floats, Floats]:
-    """Each band's mean of a sum over its rows, and the rows that say so; few rows lean on the coarse band's."""
+    """Each band's mean of a sum over its rows, and the number of rows behind it; with few rows the coarse band's mean is mixed in."""
     coarse = ruler.coarse_bands
     together = np.maximum(np.bincount(coarse, rows), 1.0)[coarse]
     lent = np.minimum(together - rows, LENT_ROWS)
@@ -180,11 +180,11 @@ def _band_means(sums: Floats, rows: Floats, ruler: SliceRuler) -> tuple[Floats, 
 
 
 def _binomial(cells: _Cells, gap: Floats) -> Floats:
-    """Variance of the number of hits in each cell where the corrected answers are right."""
+    """Variance of the number of hits in each cell if the corrected answers are right."""
     rate = np.clip(cells.said / np.maximum(cells.rows, 1.0) + gap, 1e-4, 1 - 1e-4)
     return np.asarray(cells.rows * rate * (1 - rate))
 
 
 def _squares(cells: _Cells, gap: Floats) -> Floats:
-    """Variance of the sum of the errors in each cell, about the cell's own mean."""
+    """Variance of the sum of the errors in each cell, around the cell's own mean."""
     return np.asarray(cells.squares - cells.true**2 / np.maximum(cells.rows, 1.0))

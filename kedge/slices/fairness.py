@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kedge.comparisons import figures
+from kedge.comparisons import counted, figures
 from kedge.config.model import ModelConfig
 from kedge.config.policies import FairnessPolicy
 from kedge.intervals import Estimate, difference_interval, ratio_interval, wilson_interval, z_of
@@ -26,7 +26,7 @@ EQUAL = {"disparate_impact": 1.0, "demographic_parity_difference": 0.0, "equal_o
 
 @dataclass(frozen=True)
 class GroupRates:
-    """One group: its rows, and its rates where there are enough of them."""
+    """One group: its rows, and its rates if there are enough rows."""
 
     group: str
     rows: int
@@ -34,7 +34,7 @@ class GroupRates:
     true_positive_rate: Estimate | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As the report holds it; what does not apply is absent."""
+        """As the report holds it; fields that do not apply are absent."""
         found: dict[str, Any] = {"group": self.group, "rows": self.rows}
         for rate in (self.selection_rate, self.true_positive_rate):
             if rate is not None:
@@ -46,7 +46,7 @@ class GroupRates:
 class Disparity:
     """The widest distance between two groups of a column, in one measure.
 
-    `groups` are the group that fares worst, and the one that fares best.
+    `groups` are the worst group and the best one.
     """
 
     estimate: Estimate
@@ -85,12 +85,12 @@ class ColumnFairness:
 def judge_fairness(columns: Sequence[GroupCounts], policy: FairnessPolicy) -> tuple[ColumnFairness, ...]:
     """Judge every sensitive column.
 
-    Per column: the lowest selection rate over the highest (disparate impact; the four-fifths rule, 29 CFR 1607.4 D), their
+    Per column: the lowest selection rate divided by the highest (disparate impact; the four-fifths rule, 29 CFR 1607.4 D), their
     difference (demographic parity, Dwork et al. 2012, ITCS 214), and the widest difference of true positive rates (equal
-    opportunity, Hardt, Price and Srebro 2016, NeurIPS 29). The two groups are picked because they lie furthest apart, so
-    intervals are Bonferroni's over all pairs of groups and all columns. CRITICAL: the interval clears the limit. WARNING: the value
-    is beyond it, and unequal beyond chance. Groups of fewer than `minimum_group_rows` rows, and rows without a
-    value, are shown by their number alone.
+    opportunity, Hardt, Price and Srebro 2016, NeurIPS 29). The two groups are chosen because they lie furthest apart, so
+    the intervals have Bonferroni's correction over all pairs of groups and all columns. CRITICAL: all of the interval is beyond the limit.
+    WARNING: the value is beyond it, and the groups differ beyond chance. For groups of fewer than `minimum_group_rows`
+    rows, and rows without a value, only the number is shown.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def _judge(counts: GroupCounts, policy: FairnessPolicy, columns: int) -> ColumnF
     groups = tuple(_rates(name, rows, z, name in large) for name, rows in counts.groups.items())
     disparities = _disparities(groups, policy)
     if len(large) < 2:
-        reason = f"{counts.column}: {len(large)} groups have the {policy.minimum_group_rows} rows that are needed"
+        reason = f"{counts.column}: {counted(len(large), 'group')} with at least {policy.minimum_group_rows:,} rows; 2 are needed"
         return ColumnFairness(counts.column, Severity.INSUFFICIENT_DATA, reason, groups, disparities)
     severity = worst(d.severity for d in disparities if d.limit is not None)
     return ColumnFairness(counts.column, severity, _reason(counts.column, disparities), groups, disparities)
@@ -156,7 +156,7 @@ def _widest(name: str, rates: Mapping[str, Estimate], limit: float | None) -> Di
     least, most = (pick(rates, key=lambda group: rates[group].value) for pick in (min, max))
     if name == "disparate_impact":
         if rates[most].value == 0.0:
-            # Nobody was selected: there is no ratio.
+            # No row was selected, so there is no ratio.
             return None
         estimate = ratio_interval(name, rates[least], rates[most])
     else:
@@ -178,9 +178,9 @@ def _severity(estimate: Estimate, limit: float | None) -> Severity:
 def _reason(column: str, disparities: Sequence[Disparity]) -> str:
     judged = [d for d in disparities if d.limit is not None]
     if not judged:
-        return f"{column}: no limit is set, or nobody was selected"
+        return f"{column}: no limit is set, or no row was selected"
     severity = worst(d.severity for d in judged)
-    # Of what is fair the first limit is enough; of what is not, everything.
+    # If all is fair the first limit is enough; otherwise every broken limit is named.
     told = [d for d in judged if d.severity is severity] if severity >= Severity.WARNING else judged[:1]
     return f"{column}: {'; '.join(map(_said, told))}"
 
@@ -197,16 +197,16 @@ def _said(disparity: Disparity) -> str:
 
 @dataclass(frozen=True)
 class WindowRows:
-    """A window's rows with what is known of their truth.
+    """A window's rows with their labels so far.
 
     Attributes
     ----------
     table : Table
-        The prediction, the label (null where it has not come), and every column that is sliced by.
+        The prediction, the label (null without one), and every column that cuts slices.
     prediction, label : str
         Its columns.
     ripe : ndarray of bool, shape (n_rows,)
-        Rows old enough for their label to be believed.
+        Rows old enough for their label to be in.
     """
 
     table: pa.Table
@@ -222,7 +222,7 @@ def fairness_json(columns: Sequence[ColumnFairness]) -> dict[str, Any]:
 
 
 def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping]) -> list[GroupCounts]:
-    """Count the sensitive columns that are there: decisions of all rows, and the truth of the ripe ones.
+    """Count the sensitive columns that the rows have: decisions of all rows, and the labels of the ripe ones.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, 
     place = rows.table.column_names.index(rows.label)
     label = rows.table.column(place)
     believed = pc.if_else(pa.array(rows.ripe), label, pa.scalar(None, label.type))
-    # Groups of a column that is no feature are known by these rows alone; of many levels none is told by its name.
+    # A column that is not a feature has only the groups of these rows; with many levels, no level is shown by its name.
     beside = [name for name in config.fairness.columns if name in rows.table.column_names and name not in known]
     known = {**known} | {
         name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX).shown_as(config.features)
@@ -244,7 +244,7 @@ def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, 
 def group_counts(
     table: pa.Table, prediction: str, label: str, config: ModelConfig, known: Mapping[str, Grouping]
 ) -> list[GroupCounts]:
-    """Count the answered rows by the groups of each sensitive column that is there."""
+    """Count the answered rows by the groups of each sensitive column that the rows have."""
     names = [name for name in config.fairness.columns if name in table.column_names]
     if not names:
         return []
@@ -254,6 +254,6 @@ def group_counts(
 
 
 def added_groups(totals: Mapping[str, GroupCounts], counts: Iterable[GroupCounts]) -> dict[str, GroupCounts]:
-    """Totals by column with some more rows."""
+    """Totals by column, with more rows added."""
     more = {found.column: found for found in counts}
     return {**totals, **{name: totals[name] + found if name in totals else found for name, found in more.items()}}

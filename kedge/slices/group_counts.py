@@ -1,4 +1,4 @@
-"""Rows of each group of people by what was decided and what came true: all that fairness is measured from."""
+"""Rows of each group of people by decision and outcome: fairness is measured from these counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kedge.config.policies import FairnessPolicy
 from kedge.outcomes.columns import OutcomeColumn, answer_column, label_column
 from kedge.slices.groupings import Grouping, freeze_grouping
 
-# What is known of the truth: the unfavourable class, the favourable one, or nothing yet.
+# The known truth: the unfavourable class, the favourable one, or nothing yet.
 UNFAVOURABLE, FAVOURABLE, UNKNOWN = range(3)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What was decided for each row, and what came true.
+    """The decision for each row, and what came true.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Decisions:
 
 @dataclass(frozen=True, eq=False)
 class GroupCounts:
-    """Rows per group of one column, shape (2 decisions, 3 truths) each; they add, whichever groups either side knows."""
+    """Rows per group of one column, shape (2 decisions, 3 truths) each; they add even if the two sides know different groups."""
 
     column: str
     groups: Mapping[str, Ints]
@@ -51,10 +51,10 @@ class GroupCounts:
 
 
 def read_decisions(table: pa.Table, prediction: str, label: str, config: ModelConfig) -> tuple[Decisions, Bools]:
-    """Read answers and labels as decisions for or against, and which rows were answered.
+    """Read answers and labels as decisions for or against, and say which rows were answered.
 
     Favourable is the class that `fairness.favourable` names, else the last one; for a regression, reaching
-    `fairness.threshold`. An answer counts from the moment it is given, a label where it has come.
+    `fairness.threshold`. An answer counts as soon as it is given, a label as soon as it has come.
 
     >>> from kedge.config.model import Endpoint, Feature
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
@@ -99,7 +99,7 @@ def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bool
     return np.asarray(codes == favourable)
 
 
-# Levels of a text that is no watched feature; what is rarer is pooled.
+# At most this many levels of a text that is not a watched feature; rarer ones are pooled.
 LEVELS_MAX = 50
 
 
@@ -111,7 +111,7 @@ def count_sensitive(
     Parameters
     ----------
     columns : mapping of str to Array
-        Values by column, rows as in `decisions`; columns that are not sensitive are passed over.
+        Values by column, rows as in `decisions`; columns that are not sensitive are ignored.
     known : mapping of str to Grouping
         Groups of the watched features.
 

@@ -1,4 +1,4 @@
-"""How one column is cut into the few groups that slices are made of: bands of a number, levels of a category."""
+"""How one column is cut into a few groups, which make slices: bands of a number, levels of a category."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kedge.columns.shown_values import hides_values, place_of
 from kedge.config.sections import Feature
 
 BANDS, LEVELS = 10, 20
-# Bands need not be cut finer than so many rows tell: always the same ones of a column.
+# This many rows, always the same ones of a column, are enough to find the bands.
 _SAMPLE_ROWS = 100_000
 OTHER, MISSING = "other", "missing"
 
@@ -28,15 +28,15 @@ OTHER, MISSING = "other", "missing"
 class Grouping:
     """One column's groups, frozen on the reference rows: bands (a, b] between `edges`, or `levels`.
 
-    Behind the bands stands one group for what is missing; behind the levels one for every other level, then the
-    missing.
+    After the bands comes one group for missing values. After the levels comes one for all other levels, then one
+    for missing values.
 
     Attributes
     ----------
     known : int
-        Levels of the column, those of the group "other" among them.
+        Number of the column's levels, including those in the group "other".
     hidden : bool
-        Whether groups are told by their place instead of their values (`kedge.columns.shown_values`).
+        Whether groups are named by their place instead of their values (`kedge.columns.shown_values`).
 
     >>> Grouping("age", "numeric", edges=(25.0, 40.0)).names
     ('at most 25', '25 to 40', 'above 40', 'missing')
@@ -70,11 +70,11 @@ class Grouping:
 
     @property
     def levels_known(self) -> int:
-        """Levels of the column, as far as they were counted."""
+        """Number of the column's levels, as far as they were counted."""
         return max(self.known, len(self.levels))
 
     def shown_as(self, features: Sequence[Feature]) -> Grouping:
-        """The same groups, told as the model's features let them be told.
+        """The same groups, with names as the model's features allow.
 
         >>> Grouping("sex", "categorical", levels=("f", "m")).shown_as([Feature(name="sex", kind="categorical", sensitive=True)]).names
         ('level 1 of 2', 'level 2 of 2', 'other', 'missing')
@@ -92,7 +92,7 @@ class Grouping:
         Parameters
         ----------
         values : Array or ChunkedArray
-            Numbers or text, as rows of either side hold them.
+            Numbers or text, as the rows of both sides have them.
 
         >>> Grouping("age", "numeric", edges=(25.0, 40.0)).codes(pa.array(["25", "26", "", "99"])).tolist()
         [0, 1, 3, 2]
@@ -118,8 +118,8 @@ def freeze_grouping(
 ) -> Grouping:
     """Cut a column by the reference's own values.
 
-    Numeric: at most `bands` bands of about equal rows, a value that many rows share never split; where there are no
-    more distinct values than bands, each is its own. Categorical: the `levels` most frequent ones, ties by name.
+    Numeric: at most `bands` bands of about equal rows; a value that many rows share is never split. If there are no
+    more distinct values than bands, each value is a band. Categorical: the `levels` most frequent ones, ties by name.
 
     >>> freeze_grouping("x", "numeric", pa.array([1, 1, 1, 2, 3, 4]), bands=3).edges
     (1.0, 2.0)
@@ -156,7 +156,7 @@ def band_edges(numbers: NDArray[np.float64], bands: int) -> tuple[float, ...]:
 def coarse_codes(grouping: Grouping, *, groups: int = 5) -> tuple[Ints, tuple[str, ...]]:
     """Fewer groups of the same column, for pairs: the coarse group of each group, and the coarse names.
 
-    Neighbouring bands are put together; of the levels the most frequent stay. The missing stay apart.
+    Neighbouring bands are joined; the most frequent levels stay. Missing values stay apart.
 
     >>> coarse_codes(Grouping("age", "numeric", edges=(1.0, 2.0, 3.0)), groups=2)[1]
     ('at most 2', 'above 2', 'missing')
@@ -175,7 +175,7 @@ def coarse_codes(grouping: Grouping, *, groups: int = 5) -> tuple[Ints, tuple[st
 def _level_codes(values: Any, levels: tuple[str, ...]) -> Ints:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     coded = array if pa.types.is_dictionary(array.type) else cast_text(array).dictionary_encode()
-    # Each distinct text is looked up once, in whichever way it is spelt; what has no code is missing.
+    # Each distinct text is looked up once, in any spelling; a value without a code is missing.
     found = class_codes(coded.dictionary, levels).codes
     groups = np.append(np.where(found >= 0, found, len(levels) + (found == -1)), len(levels) + 1)
     codes = coded.indices.cast(pa.int64()).fill_null(len(groups) - 1)

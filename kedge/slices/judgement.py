@@ -13,7 +13,7 @@ from kedge.slices.counts import Batches, SliceCounts, count_singles, with_pairs
 from kedge.slices.ruler import SliceRuler
 from kedge.slices.segments import Segment, promising_pairs, worst_segments
 
-OTHER_ANSWERS = "the answers are classes where the reference's are probabilities: slices are not compared"
+OTHER_ANSWERS = "the answers are classes, but the reference's are probabilities: slices are not compared"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class CountedSlices:
 
 @dataclass(frozen=True)
 class SliceFindings:
-    """The worst segments, and whether P(y given x) moved; None where there is no reference to say so."""
+    """The worst segments, and whether P(y given x) moved; None without a reference."""
 
     segments: tuple[Segment, ...]
     concept_drift: ConceptDrift | None
@@ -99,7 +99,7 @@ def judge_slices(slices: CountedSlices, policy: SegmentPolicy) -> SliceFindings:
 
 
 def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:
-    """Whether two classes' answers lie in the outermost cells alone, and those of the reference in others too."""
+    """Whether all answers of two classes lie in the outermost cells, while the reference's also lie in others."""
     if window.ruler.problem != "binary_classification":
         return False
     inner = [bool(counts.total.counts[0, 1:-1].any()) for counts in (window, reference)]

@@ -1,4 +1,4 @@
-"""One number of quality per slice, from its counts, and how sure it is."""
+"""One number of quality per slice, from its counts, with its uncertainty."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SliceQuality:
         The metric, its transform, and the transform's standard error; NaN where it is undefined.
     rows : ndarray of int, shape (n_slices,)
     smaller_class : ndarray of int, shape (n_slices,)
-        Rows of the rarer class; all rows where there are no two classes.
+        Rows of the rarer class; all rows if there are not two classes.
     """
 
     metric: str
@@ -68,14 +68,14 @@ def slice_quality(problem: Problem, table: SliceTable) -> SliceQuality:
 
 
 def worse_z(left: SliceQuality, right: SliceQuality) -> Floats:
-    """Standard errors by which each slice of `left` is worse than that of `right`; NaN where either is undefined."""
+    """Standard errors by which each slice of `left` is worse than that of `right`; NaN if either is undefined."""
     sign = 1.0 if left.higher_is_better else -1.0
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sign * (right.transformed - left.transformed) / np.hypot(left.errors, right.errors))
 
 
 def worse_by(left: SliceQuality, right: SliceQuality) -> Floats:
-    """How much worse: in the metric's unit, and for an error as a fraction of the error compared with."""
+    """How much worse: in the metric's unit; for an error as a fraction of the other error."""
     with np.errstate(invalid="ignore", divide="ignore"):
         if left.higher_is_better:
             return np.asarray(right.values - left.values)
@@ -83,7 +83,7 @@ def worse_by(left: SliceQuality, right: SliceQuality) -> Floats:
 
 
 def upper_tail(z: Floats) -> Floats:
-    """Probability of a standard normal above `z`; 1 where `z` is NaN.
+    """Probability of a standard normal above `z`; 1 if `z` is NaN.
 
     >>> upper_tail(np.array([0.0, np.nan])).tolist()
     [0.5, 1.0]
@@ -101,7 +101,7 @@ def _auc(counts: Ints) -> SliceQuality:
         by_positive = (positive * (below - value[:, None]) ** 2).sum(axis=1) / np.maximum(positives - 1, 1)
         by_negative = (negative * (above - value[:, None]) ** 2).sum(axis=1) / np.maximum(negatives - 1, 1)
         error = np.sqrt(by_positive / positives + by_negative / negatives)
-        # A slice without a mistake has no spread: it is believed to half a pair.
+        # A slice without a mistake has no spread: half a pair is added.
         half_pair = 0.5 / (positives * negatives)
         inside = np.clip(value, half_pair, 1 - half_pair)
         slope = inside * (1 - inside)

@@ -1,4 +1,4 @@
-"""What slices are cut with: the groups of each feature, and the cells of the answers, frozen with the baseline."""
+"""The ruler of slices: the groups of each feature, and the cells of the answers, frozen with the baseline."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from kedge.profile.coarse_cells import coarse_starts
 from kedge.slices.groupings import BANDS, LEVELS, Grouping
 
 SCORE_CELLS = 64
-# What is added up of a regression's rows in each cell: of answer less truth.
+# The sums over a regression's rows in each cell: of answer minus truth.
 ERROR_SUMS = ("error", "absolute_error", "squared_error")
-# Inner edges of the bands of a class's own probability, closer where many answers of a sure model lie.
+# Inner edges of the bands of a class's own probability; they are closer near 1, where a sure model has many answers.
 CONFIDENCE_EDGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
-# Of more classes than this the bands are counted over all of them together: cells cost memory in every pair of features.
+# With more classes than this the bands are counted over all classes together: cells cost memory in every pair of features.
 CLASSES_APART = 12
 
 
 @dataclass(frozen=True)
 class SliceRuler:
-    """What slices are cut with, frozen on the reference: the groups, and the cells of the answers.
+    """The ruler of slices, frozen on the reference: the groups, and the cells of the answers.
 
     Attributes
     ----------
     groupings : tuple of Grouping
-        Of the features; the last one is the answer's own bands (or classes).
+        One for each feature; the last one holds the answer's own bands (or classes).
     edges : tuple of float
-        Inner edges of the answers' cells: about 70 for probabilities, 10 for a regression; of several classes those of the
-        probability of the class answered, of two-class decisions none.
+        Inner edges of the answers' cells: about 70 for probabilities, 10 for a regression. With several classes: edges of
+        the answered class's probability. For two-class decisions: none.
     classes : int
-        Of decisions each is a cell; of several classes, at most `CLASSES_APART` of them, each band of the probability of each, with
-        one more cell for the answers without one.
+        With decisions each class is a cell. With several classes (at most `CLASSES_APART`) each band of each class's probability is
+        a cell, with one more for answers without a probability.
     """
 
     problem: Problem
@@ -56,19 +56,19 @@ class SliceRuler:
 
     @property
     def is_scored(self) -> bool:
-        """Whether answers may come with a probability: without one nothing says how often they should come true."""
+        """Whether answers may have a probability: without one it is unknown how often they should come true."""
         return self.problem == "binary_classification" or bool(self.classes and self.edges)
 
     @property
     def sums(self) -> tuple[str, ...]:
-        """What is added up in each cell beside its rows."""
+        """The sums in each cell beside its rows."""
         if self.problem == "regression":
             return ERROR_SUMS
         return ("predicted",) if self.is_scored else ()
 
     @property
     def outcomes(self) -> int:
-        """Outcomes counted apart in a cell: missed or hit; a regression has one."""
+        """Number of outcomes that a cell counts apart: 2 (missed, hit), or 1 for a regression."""
         return 1 if self.problem == "regression" else 2
 
     @cached_property
@@ -78,7 +78,7 @@ class SliceRuler:
 
     @cached_property
     def bands(self) -> Ints:
-        """The band of each cell: within one, the answers are corrected alike. Without classes, a group of the answer's column."""
+        """The band of each cell: answers in one band get the same correction. Without classes, a band is a group of the answer's column."""
         if self.classes:
             return np.arange(self.cells)
         return np.searchsorted(np.array(self.groupings[-1].edges), np.array([*self.edges, np.inf]), side="left").astype(
@@ -87,14 +87,14 @@ class SliceRuler:
 
     @cached_property
     def coarse_bands(self) -> Ints:
-        """The band of each band that stands in for it where its own rows are few: that of the same probability of any class."""
+        """For each band, the coarse band that replaces it if its rows are few: the same probability of any class."""
         bands = np.arange(int(self.bands.max()) + 1)
         return bands % (len(self.edges) + 1) if self.classes and self.edges else bands
 
     def confidence_cells(
         self, answers: Ints, probabilities: NDArray[np.float64] | None
     ) -> tuple[Ints, NDArray[np.float64]]:
-        """Cell of each answered class by its own probability, and that probability; 0 and the last cell where there is none."""
+        """Cell of each answered class by its own probability, and that probability; 0 and the last cell without one."""
         none = np.full(len(answers), self.cells - 1, np.int64)
         if probabilities is None:
             return none, np.zeros(len(answers))
@@ -106,7 +106,7 @@ class SliceRuler:
         return np.where(known, cells, none).astype(np.int64), own
 
     def shown_as(self, features: Sequence[Feature]) -> SliceRuler:
-        """The same groups of the features, told as these let them be told; the answer's own bands and classes are."""
+        """The same groups of the features, with names as these features allow; the answer's own bands and classes are always named."""
         own = self.groupings[-1]
         return replace(self, groupings=(*(grouping.shown_as(features) for grouping in self.groupings[:-1]), own))
 
@@ -115,7 +115,7 @@ class SliceRuler:
         return self.classes if self.classes <= CLASSES_APART else 1
 
     def key(self) -> str:
-        """Name of the ruler, for people: counts of another are refused."""
+        """Name of the ruler, for people: counts of another ruler are refused."""
         content = repr((self.problem, self.groupings, self.edges, self.classes))
         return f"slices cut by {hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
@@ -125,8 +125,8 @@ def freeze_ruler(
 ) -> SliceRuler:
     """Cut features and answers at the baseline's own cells.
 
-    At most ten bands of about equal baseline rows, or the 20 most frequent levels. Two-class answers that are decisions and no
-    probabilities are counted as classes are.
+    At most ten bands of about equal baseline rows, or the 20 most frequent levels. Two-class answers that are decisions instead
+    of probabilities are counted as classes.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def freeze_ruler(
     classes : sequence of str
         Of a classification, by code.
     columns : sequence of str, optional
-        Features to slice by; every watched one if None.
+        Features that cut slices; every watched one if None.
     """
     features = [c for c in baseline.columns if c.role == "feature" and c.kind in ("numeric", "categorical", "boolean")]
     chosen = [c.name for c in features if columns is None or c.name in columns]
@@ -146,7 +146,7 @@ def freeze_ruler(
         edges = CONFIDENCE_EDGES if problem == "multiclass_classification" else ()
         return SliceRuler("multiclass_classification", (*groupings, own), edges=edges, classes=len(classes))
     bands = _edges(baseline, answer, BANDS)
-    # Every band is made of whole cells.
+    # Every band consists of whole cells.
     cells = {*bands, *(_edges(baseline, answer, SCORE_CELLS) if problem == "binary_classification" else ())}
     return SliceRuler(problem, (*groupings, Grouping(answer, "numeric", edges=bands)), edges=tuple(sorted(cells)))
 
@@ -175,7 +175,7 @@ def _edges(baseline: Baseline, name: str, cells: int) -> tuple[float, ...]:
 
 
 def _are_decisions(baseline: Baseline, answer: str, classes: Sequence[str]) -> bool:
-    """Whether the answers are the classes, or 0 and 1, and nothing between."""
+    """Whether the answers are the classes, or only 0 and 1."""
     edges = baseline.bins[answer].edges
     pairs = [pair for pair in ((0.0, 1.0), class_numbers(classes)) if pair]
     return not len(edges) or any(

@@ -1,4 +1,4 @@
-"""The worst slices of a window: single features and pairs on which the model answers badly, beyond chance."""
+"""The worst slices of a window: single features and pairs for which the model answers badly, beyond chance."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Segment:
     value, low, high : float
         The metric on the slice, with its 95 % interval.
     effect : float
-        How much worse (an error: as a fraction) than the reference where that is what was lost, else than the rest.
+        How much worse (for an error as a fraction): than the reference if quality was lost against it, else than the rest.
     p_value_adjusted : float
-        For all slices looked at, and all pairs that could have been.
+        Corrected for all slices that were looked at, and all pairs that could have been.
     severity : Severity
-        CRITICAL: lost against the reference. WARNING: worse than the rest, and there is no reference to say that it
-        always was. OK: it always was.
+        CRITICAL: lost against the reference. WARNING: worse than the rest, and no reference shows that it always was.
+        OK: it always was.
     reference, rest : float or None
-        The metric on the same slice of the reference, and on the window's other rows; None where undefined.
+        The metric on the same slice of the reference, and on the window's other rows; None if undefined.
     """
 
     columns: Name
@@ -73,18 +73,18 @@ class Segment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the report's "performance" holds it under "segments"; what does not apply is absent."""
+        """As the report's "performance" holds it under "segments"; fields that do not apply are absent."""
         found = {**vars(self), "columns": list(self.columns), "severity": self.severity.value, "reason": self.reason}
         return {name: value for name, value in found.items() if value is not None}
 
 
-# Half widths of the shown intervals: 95 %, of each slice by itself.
+# Half widths of the shown intervals: 95 %, for each slice by itself.
 _Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class _View:
-    """One table's slices seen against the reference and against the rest, a position each."""
+    """One table's slices compared with the reference and with the rest, one position each."""
 
     name: Name
     groups: tuple[Name, ...]
@@ -95,21 +95,21 @@ class _View:
     weak: Floats
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of errors near the end of numbers nothing is told
+@np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
 def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> tuple[Segment, ...]:
-    """The slices on which quality is lost, then those on which it is poor; each by rows times what it lost beyond the window's own loss.
+    """The slices with lost quality, then those with poor quality; each ranked by rows times its loss beyond the window's own loss.
 
-    Two questions are asked of every slice with enough rows: is it worse than the same slice of the reference, and worse than the
-    rest of the window? One-sided; half of the level goes to single features (Holm 1979, Scand. J. Stat. 6, 65), half to pairs
-    (Bonferroni over every group of every pair, those that were not opened among them, so that choosing pairs by what their
-    columns show is no cheating). Each question so keeps the promise of `p_value_min`. An effect below `effect_min` is passed
-    over; a pair is told only where neither of its features alone explains it. The search is that of Chung et al. (2019),
+    Every slice with enough rows is tested twice: is it worse than the same slice of the reference, and worse than the rest of the
+    window? One-sided; half of the level goes to single features (Holm 1979, Scand. J. Stat. 6, 65), half to pairs
+    (Bonferroni over every group of every pair, also of the pairs that were not opened, so that choosing pairs by their
+    columns' results stays valid). So each test keeps the promise of `p_value_min`. An effect below `effect_min` is ignored. A pair is
+    reported only if neither of its features alone explains it. The search is that of Chung et al. (2019),
     "Slice Finder", ICDE 1550, on counts in place of rows.
 
     Parameters
     ----------
     window, reference : SliceCounts
-        Cut with the same ruler; the pairs among the window's tables are looked for in the reference's.
+        Cut with the same ruler; the window's pairs are looked up in the reference.
     """
     views = {name: _view(window, reference, name, policy) for name in _feature_tables(window)}
     lost = _adjusted({name: view.lost for name, view in views.items()}, window)
@@ -130,9 +130,9 @@ def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: S
 
 
 def promising_pairs(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> tuple[Name, ...]:
-    """The pairs worth opening: of the `pair_columns` features whose own slices look worst.
+    """The pairs worth opening: all pairs of the `pair_columns` features with the worst slices.
 
-    Their number is bounded whatever the number of features, and `worst_segments` pays for those left closed.
+    Their number does not grow with the number of features, and `worst_segments` corrects also for the pairs that stay closed.
     """
     best = {}
     for name in _feature_tables(window):
@@ -143,7 +143,7 @@ def promising_pairs(window: SliceCounts, reference: SliceCounts | None, policy: 
 
 
 def _lost_everywhere(window: SliceCounts, reference: SliceCounts | None) -> float:
-    """What the window as a whole has lost: a slice that holds no more than its share of that is no place to look at."""
+    """The loss of the window as a whole: a slice that lost no more than its share is not worth a look."""
     if reference is None:
         return 0.0
     here, before = (slice_quality(window.ruler.problem, counts.total) for counts in (window, reference))

@@ -16,9 +16,9 @@ def chi_square(baseline: Counts, window: Counts, *, design_effect: float = 1.0) 
     Pearson (1900), Phil. Mag. 50, 157, with (cells - 1) degrees of freedom: sum over cells of (w - b)^2 / p times
     nm / (n + m), with b and w the proportions and p that of both samples together. For columns without an order: it sees
     whichever levels moved. Both rows of the table are samples, so a level that the baseline has never seen has a positive
-    expectation, and where the baseline has a long tail, as many rows as that tail lets expect (Good 1953). Rare levels are
-    pooled (`pools`), for below five expected rows the tail probability is wrong (Cochran 1954, Biometrics 10, 417); a
-    pool that expects fewer all the same counts as if it expected so many, which errs on the quiet side. For ordered
+    expectation, and if the baseline has a long tail, the number of rows that the tail predicts (Good 1953). Rare levels are
+    pooled (`pools`), because below five expected rows the tail probability is wrong (Cochran 1954, Biometrics 10, 417).
+    A pool that still expects fewer counts as if it expected five, which errs on the quiet side. For ordered
     values prefer `ks_statistic`. An empty sample raises `EmptySampleError`.
 
     >>> import numpy as np
@@ -31,7 +31,7 @@ def chi_square(baseline: Counts, window: Counts, *, design_effect: float = 1.0) 
     baseline, window : ndarray of int, shape (n_cells,)
         Rows per cell, in any order.
     design_effect : float
-        How many rows are worth one independent row. The p-value is of the statistic divided by it: Rao and Scott (1981), J.
+        How many rows count as one independent row. The p-value is of the statistic divided by it: Rao and Scott (1981), J.
         Am. Stat. Assoc. 76, 221.
     """
     table = Contingency(baseline, window, design_effect=design_effect)
@@ -42,10 +42,10 @@ def chi_square(baseline: Counts, window: Counts, *, design_effect: float = 1.0) 
 
 
 def total_variation_certain(cells: int, p_value: float, baseline_rows: float, window_rows: float) -> float:
-    """Total variation at and beyond which chi-square's p-value is certainly below `p_value`.
+    """Total variation from which chi-square's p-value is certainly below `p_value`.
 
     The statistic is at least 4 nm / (n + m) times the squared total variation (Cauchy and Schwarz), whichever
-    levels moved. Where levels are pooled it holds for what moves between pools.
+    levels moved. If levels are pooled it holds for rows that move between pools.
 
     >>> round(total_variation_certain(2, 0.05, 500, 500), 4)
     0.062

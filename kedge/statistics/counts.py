@@ -1,4 +1,4 @@
-"""What every statistic asks of its two samples before it computes."""
+"""What every statistic needs from its two samples before it computes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def g_test(baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> t
     baseline, window : ndarray of int, shape (n_cells,)
         Rows per cell, in any order.
     design_effect : float
-        How many rows are worth one independent row; the p-value is of the statistic divided by it.
+        How many rows count as one independent row; the p-value is that of the statistic divided by it.
     """
     table = Contingency(baseline, window, design_effect=design_effect)
     if not table.degrees:

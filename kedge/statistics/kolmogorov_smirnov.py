@@ -11,7 +11,7 @@ from kedge.arrays import Counts
 from kedge.statistics.counts import proportions
 
 MEAN_OF_KOLMOGOROV = math.sqrt(math.pi / 2) * math.log(2)
-# Smirnov's exact sum has as many terms as there are rows: beyond this, its expansion is as good and costs nothing.
+# Smirnov's exact sum has as many terms as there are rows: beyond this, its expansion is as good and much cheaper.
 EXACT_ROWS_MAX = 1000
 # Products of row counts up to here are exact in 64 bits.
 _EXACT_PRODUCT = 2**62

@@ -1,4 +1,4 @@
-"""Which levels share a cell in a test, so that each cell has rows enough for its tail probability to hold."""
+"""Which levels share a cell in a test, so that each cell has enough rows for a right tail probability."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kedge.arrays import Counts, Floats
 from kedge.statistics.counts import proportions
 
 MINIMUM_EXPECTED_ROWS = 5.0
-# Knuth's multiplier: positions in an order that has nothing to do with what is counted there.
+# Knuth's multiplier: positions in an order that is independent of the counts.
 _SCATTER = np.uint64(2654435761)
 _LOW_BITS = np.uint64(2**32 - 1)
 
@@ -18,9 +18,9 @@ _LOW_BITS = np.uint64(2**32 - 1)
 def pools(baseline: Counts, least: float) -> Counts:
     """Pool of each level: common levels keep one each, rare ones share one, the unseen have the last.
 
-    The window has no say in it, else mixing more drift in could lower the statistic. Nor has the order of the baseline's
-    counts: the levels that happened to be rarest in the baseline are commoner in the next sample, and a pool made of
-    them would drift where nothing does. So rare levels are drawn in a scattered order, until a pool holds twice `least`.
+    The pools do not depend on the window, else mixing in more drift could lower the statistic. Nor do they depend on the
+    order of the baseline's counts: the levels that happened to be rarest in the baseline are commoner in the next sample, and a pool made of
+    them would drift although nothing does. So rare levels are drawn in a scattered order, until a pool holds twice `least`.
 
     Parameters
     ----------
@@ -45,25 +45,25 @@ def pools(baseline: Counts, least: float) -> Counts:
 
 
 class Contingency:
-    """Two samples as a 2 x pools table, with what a test of homogeneity asks of it.
+    """Two samples as a 2 x pools table, with all that a test of homogeneity needs.
 
     Parameters
     ----------
     baseline, window : ndarray of int, shape (n_cells,)
         Rows per cell, in any order; an empty sample raises `EmptySampleError`.
     design_effect : float
-        How many rows are worth one independent row, at least 1: pools are so much larger.
+        How many rows count as one independent row, at least 1: pools are larger by this factor.
 
     Attributes
     ----------
     rows : tuple of int
         Of the baseline and of the window.
     baseline, window, together : ndarray of float, shape (n_pools,)
-        Fraction of the rows in each pool that either sample uses: of the baseline, of the window, of both as one sample.
+        Fraction of the rows in each used pool: of the baseline, of the window, of both as one sample.
     floored : ndarray of float, shape (n_pools,)
-        `together`, where a sparse pool counts as if it expected `MINIMUM_EXPECTED_ROWS`.
+        `together`, but a sparse pool counts as if it expected `MINIMUM_EXPECTED_ROWS`.
     sparse : ndarray of bool, shape (n_pools,)
-        Pools of which the baseline alone expects fewer rows than that: the unseen, and what is left of the rare.
+        Pools for which the baseline alone expects fewer rows than that: the unseen, and the rest of the rare levels.
 
     >>> Contingency(np.array([50, 50, 0]), np.array([30, 60, 10])).sparse.tolist()
     [False, False, True]
@@ -85,7 +85,7 @@ class Contingency:
 
     @property
     def degrees(self) -> int:
-        """Degrees of freedom: pools in use, less one."""
+        """Degrees of freedom: pools in use minus one."""
         return len(self.together) - 1
 
     @property
@@ -100,10 +100,10 @@ class Contingency:
 
 
 def _expected(seen: Floats, window: Floats, *, rare: Any, once: float) -> Floats:
-    """The baseline's fractions, with what a long tail of rare levels owes to those that it has not shown yet.
+    """The baseline's fractions, where a long tail of rare levels gives a part to levels not seen yet.
 
-    Of more rows like its own a sample expects levels that it has not seen in as many as have a level that occurs once:
-    Good (1953), Biometrika 40, 237. They are missing from its rare levels. As far as the window has such rows, they are expected.
+    In more rows like its own, a sample expects as many rows with new levels as it has rows whose level occurs once: Good
+    (1953), Biometrika 40, 237. These rows are taken from its rare levels. They are expected only as far as the window has such rows.
     """
     unseen, shown = rare & (seen == 0), rare & (seen > 0)
     owed = min(once, float(window[unseen].sum()))

@@ -11,11 +11,11 @@ from kedge.statistics.counts import proportions
 def wasserstein_distance(baseline: Counts, window: Counts, edges: Floats, means: tuple[Floats, Floats]) -> float:
     """Earth mover's distance between the two samples, in the unit of `edges`.
 
-    The area between the cumulative distributions: Vallender (1974), Theory Probab. Appl. 18, 784. For saying how large a shift
-    is in words that people of the trade understand ("lead_time moved by 12 days"); unlike `psi` it knows the order of cells
-    and how far apart they are. It has no p-value of its own: for a verdict prefer `ks_statistic`. The signed area over a
-    cell follows exactly from its counts and means, so the distance is exact but for cells in which the two distributions
-    cross, and there too small. Infinite or NaN where values are too far apart for a float. An empty sample raises
+    The area between the cumulative distributions: Vallender (1974), Theory Probab. Appl. 18, 784. It says how large a shift is
+    in words that users understand ("lead_time moved by 12 days"). Unlike `psi` it knows the order of cells and their
+    distance. It has no p-value of its own: for a verdict prefer `ks_statistic`. The signed area over a
+    cell follows exactly from its counts and means, so the distance is exact, except for cells in which the two distributions
+    cross; there it is too small. It is infinite or NaN if values are too far apart for a float. An empty sample raises
     `EmptySampleError`.
 
     >>> both = np.array([10.0, 12.5])
@@ -36,7 +36,7 @@ def wasserstein_distance(baseline: Counts, window: Counts, edges: Floats, means:
         return float(abs(means[0][0] - means[1][0]))
     with np.errstate(over="ignore", invalid="ignore"):
         area = np.subtract(*(_area_below(side, edges, mean) for side, mean in zip(sides, means, strict=True)))
-        # The last cell has no upper edge: what lies above its lower one is counted from there, with the other sign.
+        # The last cell has no upper edge: values above its lower edge are counted from there, with the other sign.
         return float(np.abs(area).sum())
 
 

@@ -56,7 +56,7 @@ class Settings(Environment):
 
 
 class Snapshot(BaseModel, frozen=True):
-    """What snapshot_data said of the rows."""
+    """The answer of snapshot_data: the rows."""
 
     training_end: AwareDatetime
     train_rows: int
@@ -67,14 +67,14 @@ class Snapshot(BaseModel, frozen=True):
 
 
 class Gate(BaseModel, frozen=True):
-    """What compare_models said of the challenger."""
+    """The answer of compare_models: the challenger's verdict."""
 
     reasons: tuple[str, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
 
 
 class Artefact(BaseModel, frozen=True):
-    """What pin_artefact said of the model: where it is kept, and its digest."""
+    """The answer of pin_artefact: where the model is kept, and its digest."""
 
     uri: str
     sha256: str
@@ -177,7 +177,7 @@ def baseline_files(
 def reference_document(
     config: ModelConfig, holdout: pa.Table, outcomes: Outcomes, counts: OutcomeCounts
 ) -> dict[str, Any]:
-    """What rows that the model has not learnt say of it: outcomes, what they teach an estimator, business figures."""
+    """The reference from rows that the model has not learnt: outcomes, the estimator, business figures."""
     found = measure(counts, config.performance)
     estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
     ripe = np.ones(holdout.num_rows, bool)

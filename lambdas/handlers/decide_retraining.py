@@ -72,7 +72,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def decide(request: Request, settings: Settings, config: ModelConfig) -> RetrainingDecision:
-    """Gather the state; a person's wish needs none."""
+    """Gather the state; a person's request needs none."""
     if request.trigger is not None:
         return requested_retraining(request.trigger, request.reason, request.time)
     dynamodb, table = clients.dynamodb(), settings.state_table
@@ -118,7 +118,7 @@ def start(
             return replace(tried, action="HOLD", hold="lease", reasons=(*decision.reasons, str(held)))
         note_start(tried, request, settings)
         return tried
-    failed = f"{config.retraining.attempts_maximum} executions failed; a person must look"
+    failed = f"{config.retraining.attempts_maximum} executions failed; a person must find out why"
     return replace(decision, action="HOLD", hold="attempts", reasons=(*decision.reasons, failed))
 
 

@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {}
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     if not {*request.columns} <= {*config.feature_names, *config.answer_columns}:
-        # What was asked for is of another package's schema: the next window is measured by this one's.
+        # The request has another package's schema: the next window is measured by this one's.
         why = "another package, with other columns, became champion before its labels were joined"
         unmeasured = request.unmeasured(why).model_dump(mode="json", exclude_none=True)
         queues.send(clients.sqs(), settings.performance_queue_url, unmeasured)
@@ -53,7 +53,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except Exception as error:
         if receives(event) == 1:
             # Drift never waits for labels: the window is judged without, and once more when a later attempt has joined them.
-            why = f"its labels could not be joined ({failure(error)}); it is tried again"
+            why = f"its labels could not be joined ({failure(error)}); Kedge tries again"
             queues.send(
                 clients.sqs(),
                 settings.performance_queue_url,

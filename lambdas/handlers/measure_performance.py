@@ -1,4 +1,4 @@
-"""Join late labels to the answers of a window, and measure what the ripe ones say of the model's quality."""
+"""Join late labels to the answers of a window, and measure the model's quality on the ripe ones."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     if receives(event) > 1:
         # An attempt that was killed could not say so: drift is judged first, and once more when the window is measured.
-        pass_on(body | {"not_measured": "an earlier attempt to measure did not end; it is tried again"}, settings)
+        pass_on(body | {"not_measured": "an earlier attempt to measure did not end; Kedge tries again"}, settings)
 
     def has_time() -> bool:
         return bool(context.get_remaining_time_in_millis() > MEASURE_SECONDS * 1000)
@@ -83,7 +83,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except Exception as error:
         if receives(event) == 1:
             pass_on(
-                body | {"not_measured": f"it could not be measured ({failure(error)}); it is tried again"}, settings
+                body | {"not_measured": f"it could not be measured ({failure(error)}); Kedge tries again"}, settings
             )
         raise
     return pass_on(body | measured, settings)

@@ -178,7 +178,7 @@ def gather(
 
 
 def manifest_facts(history: LabelledHistory, sources: list[str]) -> dict[str, Any]:
-    """What the manifest says of the rows' origin."""
+    """The rows' origin, for the manifest."""
     return {"usable": history.usable, "label_horizon_days": history.horizon.days, "sources": sources}
 
 

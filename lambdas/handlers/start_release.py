@@ -104,23 +104,33 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         # Back into the queue, before anything is remembered of a status that is no more.
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
-    waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
-    waits = waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
+    waits = is_waiting(settings, config, package)
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
         return hear_again(reading, request, settings, config, package, known)
-    decided_at = package.changed_at or request.time
-    decided = Approval(
-        package.approval_status, known.approvals + (package.approval_status == "Approved" and not waits), decided_at
-    )
     if waits:
-        decided = known
+        return act(request, settings, config, package, known, decided=known)
+    approved = package.approval_status == "Approved"
+    decided = Approval(package.approval_status, known.approvals + approved, package.changed_at or request.time)
+    return act(request, settings, config, package, known, decided=decided)
+
+
+def is_waiting(settings: Settings, config: ModelConfig, package: Package) -> bool:
+    """Whether this package is approved and waits until nobody works on its model."""
+    waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
+    return waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
+
+
+def act(
+    request: Request, settings: Settings, config: ModelConfig, package: Package, known: Approval, *, decided: Approval
+) -> dict[str, Any]:
+    """Act on a decision that is new or that has waited, and remember it; `known` is the one before."""
     answer: dict[str, Any] = {"verdict": "PENDING"}
     if package.approval_status == "Approved":
         answer = release(request, settings, config, package, decided)
     elif known.status == "Approved" or package.approval_status == "Rejected":
         answer = hear_taken_back(request, settings, config, package)
     if answer["verdict"] != "WAITING":
-        # However it was answered: what still waited would be answered again every hour.
+        # For every other answer: a package that still waited would be answered again every hour.
         approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package.arn)
     logger.info("heard", model=config.model, package=package.arn, status=package.approval_status, **answer)
     # Remembered last: a crash before this line repeats the start, which its name makes harmless.
@@ -296,7 +306,7 @@ def serving_champion(settings: Settings, config: ModelConfig, package: Package) 
     try:
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
     except EndpointVariantsError:
-        # Of several none is the champion; the release that is asked for tells so.
+        # With several variants none is the champion; the requested release reports that.
         return None
     return champion if endpoint is not None and endpoint.endpoint_config == champion.endpoint_config else None
 

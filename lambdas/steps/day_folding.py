@@ -79,7 +79,7 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
 
     A run that lost the race begins again from what the winner wrote, so no object is counted twice or forgotten. The
     part that it had written stays, named by no day (whoever reads the table reads the parts that days name): the winner
-    may have written the very same part, so nobody can safely delete it.
+    may have written the very same part, so it is not safe to delete it.
     """
     s3, ids = clients.s3(), CountedIds(clients.s3(), place.bucket)
     added, batches, lost, listing = DayProfile(), 0, 0, None

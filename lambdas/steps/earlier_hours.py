@@ -41,7 +41,7 @@ class Ruler:
 
 
 def load_seasonal_baseline(ruler: Ruler, window: Window) -> SeasonalBaseline | None:
-    """What the window's columns are judged against; None where the training data is all that is asked for."""
+    """The baseline of the window's columns; None if all use the training data."""
     spans = seasonal_spans(ruler.config, window.start, window.end)
     if not spans:
         return None

@@ -36,7 +36,7 @@ from lambdas.adapters.bucket.row_objects import Stretches
 
 # A file that is put below an hour longer ago is not found: the ledger knows of no older ones.
 LABEL_LOOK_BACK_DAYS = 30
-# So many days are listed with each run, and all of those above once as many have passed: most files come when they are collected.
+# Each run lists this many days, and all days of the look-back once this many days have passed: most files come when they are collected.
 LISTED_DAYS = 7
 # How far before its collection a label's row is looked for: twice the label horizon, but a quarter at least, because the horizon is
 # what most labels need, and a year and a month at most.

@@ -33,7 +33,7 @@ def needs_athena(request: JudgeRequest, bucket: str, config: ModelConfig, champi
 
 
 def joined_at(request: JudgeRequest, champion: Champion) -> str | None:
-    """Where Athena's join of this champion's answers stands; another may have become champion since it was asked for."""
+    """Where Athena's join of this champion's answers stands; another may have become champion since the request."""
     prefix = request.joined_prefix
     return prefix if prefix is not None and athena_joins.package_of(prefix) == champion.package_version else None
 

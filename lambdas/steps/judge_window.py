@@ -1,4 +1,4 @@
-"""A window gathered from its hours, with what is known beside its columns, and judged with what the labels say of it."""
+"""A window gathered from its hours, with the facts beside its columns, and judged with its measured quality."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def receives(event: Mapping[str, Any]) -> int:
 
 
 def failure(error: Exception) -> str:
-    """What a report may say of an error: Kedge's own are sentences, others may hold anything."""
+    """An error as a report may show it: Kedge's own errors are sentences, others may hold anything."""
     return str(error) if isinstance(error, KedgeError) else type(error).__name__
 
 

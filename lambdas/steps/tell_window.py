@@ -44,7 +44,7 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
     report = judged.report
     detail = timeline_detail(judged, key)
     if is_young(report.start, report.end, desk.place) and report.rows < report.minimum_rows:
-        detail["reasons"] = [f"{counted(report.rows, 'row')} so far, {report.minimum_rows:,} are needed to judge drift"]
+        detail["reasons"] = [f"{counted(report.rows, 'row')} so far; {report.minimum_rows:,} are needed to judge drift"]
     # A window's message may come again, with other labels: it is one window, and one entry.
     timeline.record(
         clients.s3(),

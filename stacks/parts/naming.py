@@ -10,7 +10,7 @@ from kedge.config.model import ModelConfig
 
 RETRAIN_MACHINE = "kedge-retrain"
 RELEASE_MACHINE = "kedge-release"
-# So many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
+# This many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
 NAMED_ENDPOINTS = 40
 
 

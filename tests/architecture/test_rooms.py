@@ -19,7 +19,7 @@ MAY_IMPORT = {
     # A stored thing: it stands above the reader of versions, which config does not need.
     "package_schema": {"config"},
     "profile": {"columns", "statistics"},
-    "outcomes": {"columns", "config"},
+    "outcomes": {"columns", "comparisons", "config"},
     "capture": {"columns", "config", "outcomes", "profile"},
     "drift": {"columns", "comparisons", "config", "profile", "statistics"},
     "performance": {"columns", "comparisons", "config", "outcomes"},

@@ -226,7 +226,7 @@ def test_a_quota_of_none_for_the_models_instance_type(deployed, healthy):
     found = deployed.fault("quotas")
     quotas["sagemaker", ENDPOINT_QUOTA] = before
     assert (found.subject, found.verdict) == (ENDPOINT_QUOTA, Verdict.FAILED)
-    assert found.reason == "the quota is 0, and 4 are needed: 2 serve, and a release needs its fleet twice"
+    assert found.reason == "the quota is 0; 4 are needed: 2 serve, and a release needs its fleet twice"
     assert "--desired-value 4" in found.remedy
 
 
@@ -287,7 +287,7 @@ def test_an_address_that_never_confirmed_hears_nothing(deployed, healthy):
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="ann@example.invalid")
     found = deployed.fault("subscriptions")
     assert (found.subject, found.verdict) == (topic, Verdict.WARNING)  # another address has confirmed
-    assert found.reason == "ann@example.invalid has not confirmed its subscription, and hears nothing"
+    assert found.reason == "ann@example.invalid has not confirmed its subscription, and gets no message"
     assert "click the link" in found.remedy
 
     for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:

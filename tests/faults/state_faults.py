@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
@@ -150,10 +151,9 @@ def faults_of(machine: str, name: str, state: dict[str, Any], answered: set[str]
     for error in dict.fromkeys(error for rule in rules for error in rule[1:]):
         # Its rule's first error is walked whole, and the interpreter does the same with it.
         yield StateFault(machine, name, error)
-    for error in dict.fromkeys([*(rule[0] for rule in rules if rule), UNNAMED, TIMEOUT]):
-        for after in (False, True):
-            for times in (1, ALWAYS):
-                yield StateFault(machine, name, error, after=after, times=times)
+    leading = dict.fromkeys([*(rule[0] for rule in rules if rule), UNNAMED, TIMEOUT])
+    for error, after, times in product(leading, (False, True), (1, ALWAYS)):
+        yield StateFault(machine, name, error, after=after, times=times)
     for after in (False, True):
         yield StateFault(machine, name, STOPPED, after=after, times=1)
     if state["Resource"].endswith("lambda:invoke"):

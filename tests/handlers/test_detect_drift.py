@@ -293,7 +293,7 @@ def test_a_window_that_still_grows_after_a_release_is_not_blind(world):
         assert run(time=f"2015-12-{day}T02:00:00Z", window=window)["severity"] == "INSUFFICIENT_DATA", number
     assert world.mails() == []
     judged = [entry["detail"]["reasons"] for entry in world.timeline() if entry["kind"] == "window_judged"]
-    assert judged == [["0 rows so far, 200 are needed to judge drift"]] * 3
+    assert judged == [["0 rows so far; 200 are needed to judge drift"]] * 3
 
 
 def test_a_window_whose_message_comes_again_with_more_labels_is_one_entry(world, bookings):
@@ -313,7 +313,7 @@ def test_labels_that_match_nothing_are_told_once_for_a_package(world, bookings):
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: labels arrive that cannot be used"
     assert (
-        "- 1,200 labels that came lately match no request, and 3 rows of the window have one: a label's eventId" in body
+        "- 1,200 labels that came lately match no request; 3 rows of the window have a label: a label's eventId" in body
     )
     run(performance_key="reports/p.json")
     assert world.mails() == []
@@ -503,7 +503,7 @@ def test_hours_of_the_package_before_are_recounted_once_but_for_its_answers(worl
     assert against.pop("prediction") is None
     assert set(against.values()) == {"trailing"}
     assert report["notes"] == [
-        "prediction is judged against the training data: the days before the window hold 0 rows with a value, 200 are needed"
+        "prediction is compared with the training data: the days before the window hold 0 rows with a value; 200 are needed"
     ]
     copies = world.keys(f"profiles/{MODEL}/0/1/")
     assert len(copies) == 28

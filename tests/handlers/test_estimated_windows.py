@@ -24,7 +24,7 @@ UNKNOWN = {
     "provisional_rows": 0,
     "label_horizon": "no labels yet",
 }
-REASON = "estimated while labels are out, quality is lost: auc 0.83 -> 0.7 (worse), interval 0.68 to 0.72; limit: at least 0.81"
+REASON = "estimated while labels are out: quality is lost: auc 0.83 -> 0.7 (worse), interval 0.68 to 0.72; limit: at least 0.81"
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_query_that_the_function_cannot_wait_for_is_stopped_and_the_message_fa
     assert query["Status"]["State"] == "CANCELLED"
     # Drift is judged without; a later attempt may still join.
     (passed,) = world.received("performance")
-    assert passed["not_measured"].endswith("it did not end within the function's time); it is tried again")
+    assert passed["not_measured"].endswith("it did not end within the function's time); Kedge tries again")
 
 
 def test_a_query_is_waited_for_while_there_is_time(world, polls):

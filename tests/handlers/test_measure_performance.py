@@ -200,9 +200,9 @@ def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
     run()
     notes = " ".join(report_of(world)["notes"])
     for sentence in (
-        "2 labels are none that the model knows: they count as not come",
-        "1 answers contradict a later one to the same id",
-        "2 labels collected of late name no row that was answered",
+        "2 labels not known to the model: counted as missing",
+        "1 answer contradicted by a later one to the same id",
+        "2 labels collected lately match no answered row",
         "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
     ):
         assert sentence in notes
@@ -219,7 +219,7 @@ def test_drift_is_judged_at_once_where_folding_fails_and_again_when_it_is_measur
     with pytest.raises(ZeroDivisionError):
         run()
     (body,) = world.received("drift")
-    assert body["not_measured"] == "it could not be measured (ZeroDivisionError); it is tried again"
+    assert body["not_measured"] == "it could not be measured (ZeroDivisionError); Kedge tries again"
     assert "performance_key" not in body
 
 

@@ -203,12 +203,12 @@ def test_a_canary_of_any_traffic_is_watched_in_little_memory_and_no_wrong_answer
     found = run_apart("watch_canary", BAKE)
     assert (found["error"], found["answer"]["watch"]["verdict"]) == (None, "HEALTHY")
     (reason,) = found["answer"]["watch"]["reasons"]
-    assert f"they are an even sample; {rows:,} answers of the canary were read for errors" in reason
+    assert f"these are an even sample; {rows:,} answers of the canary were read for errors" in reason
     peaks = [found["mib"]]
     # One answer of all, in an object that no look has seen.
     captured(baking, DAY, 1, name="c", version="2", score=float("nan"))
     found = run_apart("watch_canary", BAKE | {"time": "2016-01-03T23:59:30Z"})
-    assert f"1 of {rows + 1:,} answers of the canary are not numbers" in found["answer"]["watch"]["reasons"][0]
+    assert f"1 of the canary's {rows + 1:,} answers is not a number" in found["answer"]["watch"]["reasons"][0]
     peaks.append(found["mib"])
     assert max(peaks) < CANARY_MIB_MAX, peaks
     print(peaks, found["cpu_s"])

@@ -774,7 +774,7 @@ def test_where_cloudtrail_answers_nothing_or_denies_the_change_is_told_all_the_s
     hourly()
     ((_, body),) = world.mails()
     assert "does not exist any more" in body
-    assert "CloudTrail did not say by whom" in body
+    assert "CloudTrail did not show who did it" in body
 
 
 SHORT_OF_INSTANCES = "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error."

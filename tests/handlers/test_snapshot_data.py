@@ -258,7 +258,7 @@ def test_the_holdout_goes_out_without_header_and_label(world):
 def test_without_any_rows_the_data_is_rejected_in_sentences(world):
     answered = run()
     assert answered["verdict"] == "REJECTED"
-    assert answered["reasons"][0] == "0 labelled training rows, and 1,000 are needed"
+    assert answered["reasons"][0] == "0 labelled training rows; 1,000 are needed"
     assert world.keys("retraining/") == []
 
 

@@ -248,12 +248,12 @@ def test_a_look_whose_time_is_over_says_what_is_left_and_the_next_reads_on_and_c
     for _ in range(12):
         reasons.append(look(20, context=hurried)["watch"]["reasons"][0])
         read.append(int(world.item("canary")["rows"]["N"]))
-    assert "captures were not read for errors so far" in reasons[0]
+    assert "captures are not read for errors yet" in reasons[0]
     assert 0 < read[0] < 60 < read[5]
     assert (read[-1], "not read" in reasons[-1]) == (120, False)
     # What came late is all that the next look reads.
     world.put(f"capture/{MODEL}/2/{MODEL}/AllTraffic/{STARTED:%Y/%m/%d}/13/late.jsonl", late_answer("nan").encode())
-    assert "1 of 121 answers of the canary are not numbers" in look(22)["watch"]["reasons"][0]
+    assert "1 of the canary's 121 answers is not a number" in look(22)["watch"]["reasons"][0]
     assert gauges()[-1] == 1.0
 
 
@@ -265,7 +265,7 @@ def test_a_wrong_answer_that_is_in_no_sample_sends_the_canary_back(world, monkey
     capture(world, "1", scores)
     capture(world, "2", scores)
     watch = look(20)["watch"]
-    assert (watch["verdict"], "they are an even sample; 120 answers of the canary" in watch["reasons"][0]) == (
+    assert (watch["verdict"], "these are an even sample; 120 answers of the canary" in watch["reasons"][0]) == (
         "HEALTHY",
         True,
     )

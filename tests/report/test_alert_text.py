@@ -11,7 +11,7 @@ NOW = datetime(2016, 2, 15, 2, tzinfo=UTC)
 MODEL = "hotel-cancellations"
 ARN = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/2"
 RUN = f"{MODEL}-performance-1-f2a44be8"
-ADR = "adr: KS 0.43 (0.02 without drift) against a limit of 0.1, PSI 1.20 against 0.25; the median moved from 80 to 110"
+ADR = "adr: KS 0.43 (0.02 without drift; limit 0.1), PSI 1.20; the median moved from 80 to 110"
 WINDOW = {
     "window": {"start": "2016-01-18T00:00:00Z", "end": "2016-02-15T00:00:00Z", "rows": 3102},
     "severity": "CRITICAL",
@@ -191,7 +191,7 @@ def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_val
         trigger={"kind": "performance", "reasons": ["quality has been lost"], "live": live},
     ).body
     assert "THE FIGURES\n- mae: champion (version 1) 67.5, challenger 43.8\n" in body
-    assert "- holdout: 1,616 rows from 2016-01-08 to 2016-02-01, newer than all that was learnt\n" in body
+    assert "- holdout: 1,616 rows from 2016-01-08 to 2016-02-01, newer than all training rows\n" in body
     assert "- live: mae 67.54, limit 48.2 (CRITICAL), version 1 in the window 2016-01-18 to 2016-02-15\n" in body
 
 
@@ -300,7 +300,7 @@ def episode(news, since="2016-01-18T00:00:00Z", **new):
         (
             "back",
             "again: 2 columns",
-            "It seemed over, but is back in rows that had alarmed before.\nNew: adr (CRITICAL).",
+            "It seemed over, but rows that had alarmed before alarm again.\nNew: adr (CRITICAL).",
         ),
     ],
 )
@@ -342,10 +342,10 @@ UNKNOWN = {"severity": "INSUFFICIENT_DATA", "reasons": ["no labels yet"], "ripe_
 
 
 def test_an_estimated_loss_is_told_in_a_line_and_called_an_estimate():
-    said = "estimated while labels are out, quality is lost: auc 0.7 (0.68 to 0.72)"
+    said = "estimated while labels are out: quality is lost: auc 0.7 (0.68 to 0.72)"
     text = mail("window_judged", performance=UNKNOWN | {"estimate": {"severity": "CRITICAL", "reasons": [said]}})
     assert "quality is estimated as lost" in text.subject
-    assert "Not known yet: no labels yet.\nEstimated while labels are out, quality is lost: auc 0.7" in text.body
+    assert "Not known yet: no labels yet.\nEstimated while labels are out: quality is lost: auc 0.7" in text.body
 
 
 @pytest.mark.parametrize(
@@ -382,10 +382,10 @@ def test_a_scripts_error_is_its_last_line_and_the_log_is_a_link():
     [
         (
             "initial",
-            'not tried again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
+            'Kedge does not try again by itself. Correct the cause, then request it again:\nkedge retrain {} --initial --reason "why"',
         ),
         ("manual", 'request it again:\nkedge retrain {} --reason "why"'),
-        ("performance", "Kedge tries again with the next window that still calls for it"),
+        ("performance", "Kedge tries again with the next window that still needs it"),
     ],
 )
 def test_a_failed_retraining_says_whether_it_is_tried_again_and_nothing_of_a_champion(kind, words):
@@ -403,7 +403,7 @@ def test_an_execution_that_a_person_stopped_is_told_as_stopped():
 
 def test_a_request_that_is_held_says_that_it_is_not_kept_and_gives_the_whole_command():
     body = mail("retraining_held", trigger="initial", hold="lease", reasons=["the first", "a retraining runs"]).body
-    assert "Nothing by itself: the request is not kept." in body
+    assert "Nothing by itself: Kedge does not keep the request." in body
     assert f'kedge retrain {MODEL} --initial --reason "why"' in body
     assert "every window" not in body
 
@@ -431,12 +431,12 @@ def test_every_mail_of_a_rollback_says_from_where_to_where_who_and_why(kind, wor
     told = mail(kind, rollback=BACK, machine="kedge-release")
     assert words in told.subject
     body = " ".join(told.body.split())
-    assert "Version 2 is to serve in place of version 3. Started by ann: guests complain" in body
+    assert "Version 2 will serve instead of version 3. Started by ann: guests complain" in body
 
 
 def test_a_version_that_is_brought_back_to_a_deleted_endpoint_goes_nowhere_else():
     told = mail("baseline_switched", rollback=BACK | {"from": "2"})
-    assert "Version 2 is to serve again. Started by ann" in " ".join(told.body.split())
+    assert "Version 2 will serve again. Started by ann" in " ".join(told.body.split())
     assert "It is the first" not in told.body
 
 
@@ -460,4 +460,4 @@ def test_the_headline_says_that_a_version_serves_although_it_was_rejected(kind):
 
 def test_a_version_that_serves_unapproved_is_not_called_another_than_was_released():
     told = mail("endpoint_changed", state="rejected m-v2")
-    assert "the version that serves is not approved any more" in told.subject
+    assert "the version that serves is no longer approved" in told.subject

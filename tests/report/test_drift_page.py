@@ -76,7 +76,7 @@ def test_names_and_levels_cannot_write_markup():
 
 def test_a_window_too_small_says_how_many_rows_are_needed():
     text = shown(render_drift_page(judged(make_window(rows=50)).to_page()))
-    assert "the window has 50 rows, 200 are needed to judge drift" in text
+    assert "the window has 50 rows; 200 are needed to judge drift" in text
 
 
 def test_quality_that_is_broken_is_told_and_else_that_nothing_was_found():

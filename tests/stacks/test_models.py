@@ -47,5 +47,5 @@ def test_a_number_of_stacks_that_is_none_is_a_sentence(monkeypatch, given):
     import app
 
     monkeypatch.setattr("sys.argv", ["app.py", "-c", f"model_stacks={given}"])
-    with pytest.raises(SystemExit, match=f"model_stacks is '{given}'.* a whole number from 1 on is asked for"):
+    with pytest.raises(SystemExit, match=f"model_stacks is '{given}'.* it must be a whole number of at least 1"):
         app.main()

@@ -58,7 +58,7 @@ def ready(*, champion: bool = True, training: Json | None = None) -> Json:
 
 def rejected() -> Json:
     """Answer as snapshot_data does when the rows will not do."""
-    return {"verdict": "REJECTED", "reasons": ["12 rows, and 1,000 are needed"], "champion": {"present": False}}
+    return {"verdict": "REJECTED", "reasons": ["12 rows; 1,000 are needed"], "champion": {"present": False}}
 
 
 def earlier_training() -> Json:

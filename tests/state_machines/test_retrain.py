@@ -202,7 +202,7 @@ def test_rejected_data_train_nothing_and_are_told(machine, functions, sagemaker)
     functions.set(SnapshotData=rejected())
     assert run(machine)["status"] == "SUCCEEDED"
     assert functions.told() == ["data_rejected"]
-    assert functions.named("Tell")[0]["detail"]["reasons"] == ["12 rows, and 1,000 are needed"]
+    assert functions.named("Tell")[0]["detail"]["reasons"] == ["12 rows; 1,000 are needed"]
     assert sagemaker.calls == []
     assert machine.lease() is None
 

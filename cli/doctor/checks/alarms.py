@@ -1,4 +1,4 @@
-"""Whether the alarms are there, quiet, fed with data, and allowed to tell anyone."""
+"""Whether the alarms exist, are quiet, get data, and may send messages."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def state(alarm: Mapping[str, Any], now: datetime) -> Finding:
-    """What the alarm says, and whether anyone would hear it."""
+    """The alarm's state, and whether anyone would get its message."""
     name, since = alarm["AlarmName"], alarm["StateUpdatedTimestamp"]
     says = alarm.get("AlarmDescription") or name
     if not alarm.get("ActionsEnabled", True):
         remedy = f"aws cloudwatch enable-alarm-actions --alarm-names {name}"
-        return failed(name, f"the alarm's actions are switched off, so it tells nobody ({says})", remedy)
+        return failed(name, f"the alarm's actions are switched off, so it sends no message ({says})", remedy)
     if alarm["StateValue"] == "ALARM":
         reason = f"in ALARM since {since:%Y-%m-%d %H:%M} UTC: {says}"
-        return failed(name, reason, "docs/operations.md#alarms says what each asks of you")
+        return failed(name, reason, "docs/operations.md#alarms says what to do about each")
     if alarm["StateValue"] == "INSUFFICIENT_DATA" and now - since > NO_DATA_MAX:
         reason = f"the alarm has had no data since {since:%Y-%m-%d %H:%M} UTC: {says}"
         remedy = "what it watches has stopped: docs/operations.md#alarms"

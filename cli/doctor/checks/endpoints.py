@@ -28,7 +28,7 @@ def check(installation: Installation) -> Iterator[Finding]:
 def state(
     config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any] | None, *, bucket: str
 ) -> Iterator[Finding]:
-    """What is wrong with the endpoint, most urgent first."""
+    """The endpoint's faults, most urgent first."""
     name, bring_back = (
         config.endpoint.name,
         f"kedge rollback {config.model} --to {champion.package_version} --reason WHY",
@@ -43,7 +43,7 @@ def state(
     arn, status = endpoint["EndpointArn"], endpoint["EndpointStatus"]
     if status in ("Creating", "Updating", "SystemUpdating", "RollingBack"):
         yield warning(
-            arn, f"the endpoint is being changed: {status}", f"wait; kedge history {config.model} tells of it"
+            arn, f"the endpoint is being changed: {status}", f"wait; kedge history {config.model} shows the release"
         )
         return
     if status != "InService":
@@ -63,7 +63,7 @@ def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
     elif serving != champion.endpoint_config:
         yield warning(
             arn,
-            f"it serves the config {serving}, and the champion is {champion.endpoint_config}: it was not Kedge that changed it",
+            f"it serves the config {serving}, and the champion is {champion.endpoint_config}: Kedge did not change it",
             f"aws sagemaker update-endpoint --endpoint-name {endpoint['EndpointName']} "
             f"--endpoint-config-name {champion.endpoint_config}",
         )

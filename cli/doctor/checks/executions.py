@@ -26,7 +26,7 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def state(machine: str, recent: Sequence[Mapping[str, Any]], *, region: str) -> Iterator[Finding]:
-    """What failed, and otherwise how many ended well and when the last one began."""
+    """What failed; else how many ended well, and when the last one began."""
     broken = [each for each in recent if each["status"] in ("FAILED", "TIMED_OUT", "ABORTED")]
     for each in broken[:TOLD_MAX]:
         console = f"https://{region}.console.aws.amazon.com/states/home?region={region}#/v2/executions/details"

@@ -1,7 +1,7 @@
 """Whether each function can be imported with its layers: it is invoked with an empty event, which it answers at once.
 
-Nothing is written, and an invocation that is answered counts as no error. One that is not adds one to the function's errors;
-its alarm begins at three within an hour.
+Nothing is written, and an answered invocation is not an error. A failed one adds one to the function's errors; its alarm begins
+at three within an hour.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def verdict(name: str, answer: Mapping[str, Any], *, handler: str) -> Finding:
-    """What the answer to an empty event says."""
+    """The finding from the answer to an empty event."""
     if answer == IMPORTED:
         return ok(name, f"{handler.removeprefix(HANDLERS).removesuffix('.handler')} can be imported")
     kind, told = answer.get("errorType", ""), answer.get("errorMessage", answer)
@@ -43,7 +43,9 @@ def verdict(name: str, answer: Mapping[str, Any], *, handler: str) -> Finding:
             name, f"the function cannot be imported ({kind}): {told}", f"make layers && make deploy; its log: {log}"
         )
     if kind == "ValidationError":
-        return warning(name, "the function runs an older version of Kedge, which knows no empty event", "make deploy")
+        return warning(
+            name, "the function runs an older version of Kedge, which does not know the empty event", "make deploy"
+        )
     return failed(name, f"the function did not answer an empty event: {kind} {told}".rstrip(), log)
 
 

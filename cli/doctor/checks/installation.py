@@ -1,4 +1,4 @@
-"""Kedge as it is installed: what several checks need of it, read once."""
+"""Kedge as it is installed: facts that several checks need, read once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FUNCTION, ROLE = "AWS::Lambda::Function", "AWS::IAM::Role"
 
 @dataclass(frozen=True)
 class Resource:
-    """What a stack made."""
+    """A resource of a stack."""
 
     stack: str
     logical_id: str
@@ -32,7 +32,7 @@ class Resource:
 
 
 class Installation:
-    """One account and region, and the YAML files of the person who looks."""
+    """One account and region, and the local YAML files."""
 
     def __init__(self, deployment: Deployment, models: Path) -> None:
         self.deployment, self.models_directory = deployment, models
@@ -73,7 +73,7 @@ class Installation:
         ]
 
     def resources(self, kind: str) -> list[Resource]:
-        """What the stacks made of a type, such as `AWS::SQS::Queue`."""
+        """The stacks' resources of a type, such as `AWS::SQS::Queue`."""
         return [resource for of, resource in self._resources if of == kind]
 
     def template(self, stack: str) -> Mapping[str, Any]:
@@ -103,7 +103,7 @@ class Installation:
 
     @cached_property
     def models(self) -> dict[str, ModelConfig]:
-        """The models of the YAML files that can be followed."""
+        """The models of the readable YAML files."""
         files = [file.path for file in read_model_files(self.models_directory) if not file.problem]
         configs = [read_model(path) for path in files if path.suffix == SUFFIX]
         return {config.model: config for config in configs}

@@ -44,7 +44,9 @@ def lets_in(arn: str, statements: Sequence[Mapping[str, Any]], *, account: str) 
     if all(any(_allows(each, action) for each in alarms) for action in wanted):
         yield ok(arn, "alarms may publish to the encrypted topics")
     else:
-        yield failed(arn, "the key's policy does not let alarms publish: they change state, and nobody is told", remedy)
+        yield failed(
+            arn, "the key's policy does not let alarms publish: they change state, and nobody gets a message", remedy
+        )
 
 
 def _principals(statement: Mapping[str, Any], kind: str) -> str:

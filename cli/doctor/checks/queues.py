@@ -1,4 +1,4 @@
-"""Whether messages are worked off: dead letters, messages that wait too long, functions that no longer read their queue."""
+"""Whether messages are handled: dead letters, messages that wait too long, functions that no longer read their queue."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def state(queue: Resource, attributes: Mapping[str, str], *, oldest_hours: float) -> Finding:
-    """What the queue's messages say."""
+    """The state of the queue's messages."""
     arn, messages = attributes["QueueArn"], int(attributes["ApproximateNumberOfMessages"])
     if _is_for_the_dead(attributes) and messages:
         if queue.logical_id.startswith("Undelivered"):
             remedy = f"read them with aws sqs receive-message --queue-url {queue.physical_id}, then docs/operations.md#redrive-dead-letters"
             return failed(arn, f"{messages} never reached a function: {queue.logical_id} is not empty", remedy)
-        remedy = f"mend what its function's log says, then aws sqs start-message-move-task --source-arn {arn}"
+        remedy = f"correct what its function's log says, then aws sqs start-message-move-task --source-arn {arn}"
         return failed(arn, f"{messages} failed to the end: {queue.logical_id} is not empty", remedy)
     if oldest_hours > WAITING_HOURS_MAX:
         remedy = "look at the log of the function that reads it; SQS drops a message after four days"

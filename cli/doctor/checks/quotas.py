@@ -1,4 +1,4 @@
-"""Whether the account's quotas leave room for what the models' YAML files ask for."""
+"""Whether the account's quotas leave room for what the models' YAML files need."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Quota:
 
 
 def check(installation: Installation) -> Iterator[Finding]:
-    """Hold each need against Service Quotas. CloudWatch has no quota on the number of alarms."""
+    """Compare each need with Service Quotas. CloudWatch has no quota on the number of alarms."""
     needs = needed(list(installation.models.values()))
     for service in dict.fromkeys(need.service for need in needs):
         quotas = _quotas(installation, service)
@@ -74,16 +74,16 @@ def verdict(need: Need, quota: Quota | None, *, region: str) -> Finding:
         f"--quota-code {quota.code} --desired-value {need.best}"
     )
     if value < need.least:
-        return failed(need.quota, f"the quota is {value}, and {need.least} are needed: {need.why}", remedy)
+        return failed(need.quota, f"the quota is {value}; {need.least} are needed: {need.why}", remedy)
     if value < need.best:
-        return warning(need.quota, f"the quota is {value}, and {need.best} are better: {need.why}", remedy)
-    return ok(need.quota, f"the quota is {value}, and {need.best} are needed")
+        return warning(need.quota, f"the quota is {value}; {need.best} are better: {need.why}", remedy)
+    return ok(need.quota, f"the quota is {value}; {need.best} are needed")
 
 
 def _quotas(installation: Installation, service: str) -> Mapping[str, Quota]:
     client = installation.client("service-quotas")
     found: dict[str, Quota] = {}
-    # The account's own values win over AWS's defaults; a quota that was never changed may have a default alone.
+    # The account's own values win over AWS's defaults; a quota that was never changed may have only a default.
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         for page in client.get_paginator(operation).paginate(ServiceCode=service):
             found |= {quota["QuotaName"]: Quota(quota["QuotaCode"], quota["Value"]) for quota in page["Quotas"]}

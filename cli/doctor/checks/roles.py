@@ -1,8 +1,8 @@
 """Whether each role still has what its template gave it, and whether nothing above it takes that away.
 
-Two faults are told apart. A role that *lost* a statement differs from its template. A role that has all its statements may
-still be denied by its permissions boundary or by the organisation: IAM's simulator says so of each statement, on its own
-resources. The simulator knows no key policies; `keys` looks at those.
+There are two different faults. A role that *lost* a statement differs from its template. A role that has all its statements
+may still be denied by its permissions boundary or by the organisation: IAM's simulator shows this for each statement, on
+its own resources. The simulator does not know key policies; `keys` looks at those.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def wanted(resources: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
 
 
 def lost(template: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Which of the template's statements the role has no more, by name and actions."""
+    """The template's statements that the role no longer has, by name and actions."""
     held: dict[tuple[str, str], set[str]] = {}
     for statement in own:
         held.setdefault(_kind(statement), set()).update(_several(statement.get("Action", [])))
@@ -75,7 +75,7 @@ def lost(template: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]
 
 
 def denied(role: Mapping[str, Any], denials: Sequence[Denial]) -> Iterator[Finding]:
-    """One finding for each that denies, with what it denies."""
+    """One finding for each source of denials, with the denied actions."""
     boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
     reasons = {
         "boundary": (
@@ -98,7 +98,7 @@ def denied(role: Mapping[str, Any], denials: Sequence[Denial]) -> Iterator[Findi
 
 
 def contexts(statement: Mapping[str, Any], denies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Facts under which the statement speaks, and no Deny of the same actions does.
+    """Facts under which the statement applies, and no Deny of the same actions does.
 
     A Deny `unless X is Y` (StringNotEquals and its like) needs the fact that X is Y.
     """

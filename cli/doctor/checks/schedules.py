@@ -1,6 +1,6 @@
-"""Whether the schedules are there and on, and whether they really fire: what their functions wrote into their logs.
+"""Whether the schedules are there and on, and whether they really fire, as their functions' logs show.
 
-The functions' metric of invocations is no proof: `kedge doctor` itself invokes them.
+The metric of invocations does not prove it: `kedge doctor` itself invokes the functions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ UNDELIVERED_DAYS = 7
 
 @dataclass(frozen=True)
 class Tick:
-    """What a schedule's function writes when it has run for this schedule, and how often that should be."""
+    """The log line of a schedule's function after a run for this schedule, and how often it should come."""
 
     period: timedelta
     facts: Mapping[str, str]
@@ -61,14 +61,14 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def state(schedule: Mapping[str, Any], *, roles: set[str]) -> Finding | None:
-    """What keeps the schedule from firing; None where nothing does."""
+    """The fault that keeps the schedule from firing; None without one."""
     name, target = schedule["Name"], schedule["Target"]
     if schedule["State"] != "ENABLED":
         remedy = f"EventBridge console > Scheduler > Schedules > {name} > Enable"
         return failed(name, "the schedule is switched off, so nothing starts its function", remedy)
     if target["RoleArn"].rpartition("/")[2] not in roles:
         remedy = f"EventBridge console > Scheduler > Schedules > {name} > Edit: choose the role SchedulerRole of KedgeMonitoring"
-        return failed(name, f"the schedule fires as {target['RoleArn']}, which is no role of Kedge's", remedy)
+        return failed(name, f"the schedule fires as {target['RoleArn']}, which is not a role of Kedge's", remedy)
     return None
 
 
@@ -100,11 +100,11 @@ def fired(schedule: Mapping[str, Any], runs: Sequence[datetime], now: datetime) 
 
 
 def dropped(ticks: int) -> Iterator[Finding]:
-    """What EventBridge Scheduler gave up on, for all schedules of the default group."""
+    """Ticks that EventBridge Scheduler gave up on, for all schedules of the default group."""
     if ticks:
         yield warning(
             "schedule group default",
-            f"EventBridge Scheduler gave up on {ticks} ticks within {UNDELIVERED_DAYS} days; they may be of other programs too",
+            f"EventBridge Scheduler gave up on {ticks} ticks within {UNDELIVERED_DAYS} days; some may belong to other programs",
             "docs/operations.md#redrive-dead-letters: ticks of Kedge wait in the queue Undelivered",
         )
 

@@ -36,7 +36,7 @@ def missing(found: list[str]) -> Iterator[Finding]:
 
 
 def state(name: str, stack: Mapping[str, Any], *, region: str) -> Finding:
-    """What the stack's status means."""
+    """The meaning of the stack's status."""
     status, told = stack["StackStatus"], stack.get("StackStatusReason")
     why = f": {told}" if told else ""
     console = (
@@ -50,7 +50,7 @@ def state(name: str, stack: Mapping[str, Any], *, region: str) -> Finding:
         )
     if status == "UPDATE_ROLLBACK_COMPLETE":
         reason = f"the last deployment was rolled back, and the version before it runs{why}"
-        return failed(name, reason, f"{console}; mend it, then {DEPLOY}")
+        return failed(name, reason, f"{console}; correct it, then {DEPLOY}")
     if status == "UPDATE_ROLLBACK_FAILED":
         remedy = f"{console}; then aws cloudformation continue-update-rollback --stack-name {name}"
         return failed(name, f"the stack is stuck between two versions{why}", remedy)

@@ -1,4 +1,4 @@
-"""Whether somebody hears of alarms: subscriptions that are confirmed, deliveries that arrive."""
+"""Whether somebody gets the alarms: subscriptions are confirmed, deliveries arrive."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def subscribed(topic: str, subscriptions: Sequence[Mapping[str, Any]], *, people: bool) -> Iterator[Finding]:
-    """Who listens to a topic; programs need not, people must."""
+    """The subscribers of a topic; people must have one, programs need not."""
     confirmed = [each for each in subscriptions if each["SubscriptionArn"].startswith("arn:")]
     for each in subscriptions:
         if each["SubscriptionArn"] == PENDING:
             report = failed if people and not confirmed else warning
             yield report(
                 topic,
-                f"{each['Endpoint']} has not confirmed its subscription, and hears nothing",
+                f"{each['Endpoint']} has not confirmed its subscription, and gets no message",
                 "click the link in AWS's mail (look into the spam folder); to have it sent again: aws sns subscribe "
                 f"--topic-arn {topic} --protocol {each['Protocol']} --notification-endpoint {each['Endpoint']}",
             )
@@ -40,20 +40,18 @@ def subscribed(topic: str, subscriptions: Sequence[Mapping[str, Any]], *, people
         yield ok(topic, f"{len(confirmed)} confirmed: {', '.join(each['Endpoint'] for each in confirmed)}")
     elif people and not subscriptions:
         remedy = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint YOU@EXAMPLE.COM"
-        yield failed(
-            topic, "nobody has subscribed, so nobody hears of alerts", f"{remedy}; or set alert_email in cdk.json"
-        )
+        yield failed(topic, "nobody has subscribed, so nobody gets alerts", f"{remedy}; or set alert_email in cdk.json")
     elif not people:
         yield ok(topic, "no program listens, and none has to")
 
 
 def undelivered(topic: str, messages: int) -> Iterator[Finding]:
-    """What SNS gave up on: an address that bounces, an endpoint that is gone."""
+    """Deliveries that SNS gave up on: an address that bounces, an endpoint that is gone."""
     if messages:
         yield warning(
             topic,
             f"SNS could not deliver {messages} messages within {UNDELIVERED_DAYS} days; does an address bounce?",
-            f"aws sns list-subscriptions-by-topic --topic-arn {topic}, then replace what does not answer",
+            f"aws sns list-subscriptions-by-topic --topic-arn {topic}, then replace the subscription that does not answer",
         )
 
 

@@ -1,4 +1,4 @@
-"""Step 3: whether what Kedge tells reaches somebody."""
+"""Step 3: whether Kedge's messages reach somebody."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def prove(smoke: Smoke) -> Proof:
     return Proof(
         topics["Alerts"],
         f"both topics deliver to a queue, and the subscriptions are confirmed ({', '.join(told)}); "
-        "see that the test mail has come",
+        "check that the test mail has come",
     )
 
 
@@ -56,7 +56,7 @@ def _subscribers(smoke: Smoke, topic: str) -> int:
     for subscription in found:
         if subscription["SubscriptionArn"] == PENDING:
             raise NotProvedError(
-                f"the subscription of {subscription['Endpoint']} is not confirmed: it is told nothing",
+                f"the subscription of {subscription['Endpoint']} is not confirmed: it gets no message",
                 arn=topic,
                 remedy="click the link in the mail *AWS Notification - Subscription Confirmation*; after three days "
                 "it has expired, then subscribe again",

@@ -39,7 +39,7 @@ def prove(smoke: Smoke) -> Proof:
 
 
 def await_captures(smoke: Smoke, champion: Champion, count: int) -> int:
-    """Wait until so many of a package's records have been captured."""
+    """Wait until `count` of a package's records have been captured."""
     prefix, s3 = f"{capture_prefix(MODEL, champion.package_version)}/", smoke.client("s3")
 
     def found() -> int:

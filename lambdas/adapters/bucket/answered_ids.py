@@ -1,4 +1,4 @@
-"""The ids that any package of a model has answered, day by day as they are asked for."""
+"""The ids that any package of a model has answered, read day by day as they are needed."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def load_sample(
 
 
 def _spread(chosen: list[Stretch]) -> list[Stretch]:
-    """The stretches in an order of which every beginning is even over the time: halves, quarters, eighths."""
+    """The stretches in an order in which every first part is even over the time: halves, quarters, eighths."""
     width = len(chosen).bit_length()
     return [chosen[n] for n in sorted(range(len(chosen)), key=lambda n: f"{n:0{width}b}"[::-1])]
 

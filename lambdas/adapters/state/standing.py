@@ -20,7 +20,7 @@ _STRETCHES = ((champions.ITEM, "release"), ("untold#", "waiting_release"))
 
 @dataclass(frozen=True)
 class Standing:
-    """What the state table says of a model now."""
+    """A model's state in the state table."""
 
     champion: Champion | None
     agreement: Agreement | None

@@ -309,4 +309,4 @@ def test_two_classes_of_any_name_lose_quality_in_the_same_windows(files, tmp_pat
     turned = rows.set_column(rows.schema.get_field_index("score"), "score", pc.subtract(1, rows["score"]))
     pq.write_table(turned, tmp_path / "turned.parquet")
     notes = document_of(tmp_path, tmp_path / "turned.parquet")["notes"]
-    assert any("its answers speak for the other class" in note for note in notes)
+    assert any("its answers point to the other class" in note for note in notes)

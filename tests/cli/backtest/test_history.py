@@ -103,7 +103,7 @@ def test_a_history_without_two_sides_is_a_sentence(tmp_path, seconds, words):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["2016-01-01", "yesterday"], "'yesterday', which is no time"), (["31.12.2015"], "31.12.2015"), ([5, 6], "'5', '6'"),
+        (["2016-01-01", "yesterday"], "'yesterday', which is not a time"), (["31.12.2015"], "31.12.2015"), ([5, 6], "'5', '6'"),
         ([None, None], "none of its 2 rows has a time"), ([True, False], "type bool"),
     ],
 )  # fmt: skip

@@ -104,7 +104,7 @@ def test_words_that_became_numbers_are_refused_and_under_a_yaml_they_are_levels_
     rows = with_column(make_window(rows=2000, seed=2), "carrier", pa.array(np.arange(2000) % 4))
     result, _ = check(rows)
     assert result.exit_code == 2
-    assert "window.parquet: column 'carrier' holds numbers where" in result.stderr
+    assert "window.parquet: column 'carrier' holds numbers, but" in result.stderr
     result, report = check(rows, *config)
     assert (result.exit_code, severities(report)["carrier"]) == (1, "CRITICAL")
     assert "window.parquet: column 'carrier' has no level that the baseline knows" in result.output
@@ -127,7 +127,7 @@ def test_a_column_all_missing_in_the_window_is_refused_and_named_with_the_file(c
         result, _ = check(rows, *options, ending=ending)
         assert result.exit_code == 2
         assert f"window.{ending}: column {name!r} has no value in any row, where" in result.stderr
-        assert "mend what writes the file" in result.stderr
+        assert "correct the program that writes the file" in result.stderr
 
 
 def test_a_column_all_missing_in_the_baseline_is_refused_and_named_with_that_file(check):

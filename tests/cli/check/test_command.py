@@ -214,7 +214,7 @@ def test_a_page_is_written_with_its_pictures(files):
 def test_a_window_too_small_says_how_many_rows_are_needed(files):
     report = report_of(files, "few.parquet")
     assert report["severity"] == "INSUFFICIENT_DATA"
-    assert report["reasons"] == ["the window has 60 rows, 200 are needed to judge drift"]
+    assert report["reasons"] == ["the window has 60 rows; 200 are needed to judge drift"]
 
 
 def spoil(files):

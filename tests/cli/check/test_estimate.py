@@ -51,7 +51,7 @@ def test_a_window_without_the_labels_column_is_estimated(files):
     assert accuracy["value"] == pytest.approx(accuracy_score(labels, scores >= 0.5), abs=0.03)
     assert performance["estimate"]["severity"] == "WARNING"
     assert "has no column 'label': quality is only estimated" in result.output
-    assert "estimate: WARNING estimated while labels are out, quality may be lost: auc" in result.output
+    assert "estimate: WARNING estimated while labels are out: quality may be lost: auc" in result.output
 
 
 def test_labels_that_are_there_speak_for_themselves_beside_the_estimate(files):

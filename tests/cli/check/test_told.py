@@ -61,7 +61,7 @@ def test_classes_in_place_of_probabilities_are_named_and_not_compared_with_those
     now["p"] = (now["p"] > 0.5).astype(float)
     told = check(tmp_path, scored(1), now, *LABELLED).output
     assert "- the answers are classes, not probabilities: only decisions are measured" in told
-    assert "the answers are classes where the reference's are probabilities" in told
+    assert "the answers are classes, but the reference's are probabilities" in told
     assert "segment:" not in told
     assert "auc was estimated" not in told
 

@@ -155,7 +155,7 @@ def test_a_retraining_starts_at_once_and_says_who_asked_and_why(operator):
     assert entry["detail"]["run"] in result.output
     assert entry["detail"]["run"] in operator.runs("kedge-retrain")
     assert entry["detail"]["trigger"] == "manual"
-    assert entry["detail"]["reasons"][0].startswith("prices were changed (asked for by arn:aws:sts::")
+    assert entry["detail"]["reasons"][0].startswith("prices were changed (requested by arn:aws:sts::")
     # The account's own time, not this machine's.
     assert entry["time"].startswith("2016-02-01T12")
 
@@ -164,7 +164,7 @@ def test_a_second_request_is_not_kept_and_says_so_with_the_whole_command(operato
     second = operator.types("retrain", MODEL, "--reason", "I'm impatient")
     assert second.exit_code == 2
     assert (
-        "not started: hotel-cancellations is being worked on: a retraining runs (hotel-cancellations-manual-1-"
+        "not started: another execution works on hotel-cancellations: a retraining runs (hotel-cancellations-manual-1-"
         in second.stderr
     )
     assert "The request is not kept" in second.stderr
@@ -264,7 +264,7 @@ def test_a_rollback_does_not_push_in_while_the_model_is_worked_on(operator, pack
     assert operator.types("retrain", MODEL, "--reason", "prices were changed again").exit_code == 0
     result = operator.types("rollback", MODEL, "--reason", "complaints")
     assert result.exit_code == 2
-    assert "is being worked on by arn:aws:states:" in result.stderr
+    assert f" works on {MODEL}; try again" in " ".join(result.stderr.split())
     assert "aws stepfunctions stop-execution" in result.stderr
     operator.settle()
 
@@ -273,15 +273,15 @@ def test_a_rollback_does_not_push_in_while_the_model_is_worked_on(operator, pack
     ("to", "words"),
     [
         ("3", "is PendingManualApproval in the registry"),
-        ("9", f"{MODEL} has no version 9 in the registry; approved, and so to be had again: "),
-        ("newest", f"{MODEL} has no version newest in the registry; approved, and so to be had again: "),
+        ("9", f"{MODEL} has no version 9 in the registry; approved versions: "),
+        ("newest", f"{MODEL} has no version newest in the registry; approved versions: "),
     ],
 )  # fmt: skip
 def test_only_another_approved_version_can_come_back(operator, packages, to, words):
     result = operator.types("rollback", MODEL, "--reason", "complaints", "--to", to)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.split())
-    assert "so to be had again: 2, 1" in " ".join(result.stderr.split())
+    assert "approved versions: 2, 1" in " ".join(result.stderr.split())
 
 
 def test_the_first_version_has_no_predecessor(operator, packages):

@@ -81,7 +81,7 @@ def test_a_column_that_later_json_lines_lack_is_missing_there(tmp_path):
     ("content", "words"),
     [
         (b'{"x": 1}\n{"x": \n', ["line 2", "cut short"]),
-        (b"[1, 2]\n", ["line 1", "no JSON object"]),
+        (b"[1, 2]\n", ["line 1", "not a JSON object"]),
         ('{"x": "é"}\n'.encode("latin-1"), ["line 1", "UTF-8"]),
         (b"", ["is empty"]),
         (b"\n\n", ["is empty"]),

@@ -129,8 +129,8 @@ def test_a_few_strange_labels_and_answers_lose_no_other_row(tmp_path, odd):
     found = check(tmp_path)[1]
     assert (found["problem"], found["ripe_rows"]) == ("binary_classification", ROWS - 6)
     assert [note.split(",")[0] for note in found["notes"]] == [
-        "3 labels are none that the model knows",
-        "1 answers are not between 0 and 1",
+        "3 labels not known to the model",
+        "1 answer outside 0 to 1",
     ]
 
 
@@ -176,7 +176,7 @@ def test_answers_for_the_other_class_are_said(tmp_path):
     answers, labels = outcome("binary", 9, 0.9)
     for name in ("before", "now"):
         write(tmp_path / f"{name}.parquet", 1 - answers, labels)
-    assert "its answers speak for the other class" in check(tmp_path)[0].output
+    assert "its answers point to the other class" in check(tmp_path)[0].output
 
 
 @pytest.mark.parametrize("classes", [("no", "yes"), ("no", "yes", "Yes")])

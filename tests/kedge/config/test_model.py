@@ -79,10 +79,10 @@ def test_a_configuration_cannot_be_changed():
          "performance.limits has 'auk', no metric of binary_classification; did you mean auc?"),
         ("performance: {limits: [{metric: auc}]}",
          "performance.limits of auc has no limit: exactly one of tolerance, ratio, at_least, at_most is "
-         "asked for"),
+         "needed"),
         ("performance: {limits: [{metric: f1, ratio: 0.9, at_least: 0.5}]}",
          "performance.limits of f1 has ratio and at_least: exactly one of tolerance, ratio, at_least, "
-         "at_most is asked for"),
+         "at_most is needed"),
         ("performance: {breaches: 3, of_windows: 2}",
          "performance.breaches is 3 of performance.of_windows 2: more windows cannot breach than are looked at"),
         ("performance: {cost_matrix: [[0, 1]]}",

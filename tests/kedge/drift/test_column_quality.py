@@ -133,8 +133,8 @@ def test_a_column_that_stands_still_is_a_warning_and_one_that_hardly_varied_is_n
 @pytest.mark.parametrize(
     ("column", "values", "words"),
     [
-        ("weight", [1e6 + n for n in range(300)], "lie above all that the baseline holds, and so in one cell"),
-        ("weight", [-1e6 - n for n in range(300)], "lie below all that the baseline holds, and so in one cell"),
+        ("weight", [1e6 + n for n in range(300)], "lie above all values of the baseline, and so in one cell"),
+        ("weight", [-1e6 - n for n in range(300)], "lie below all values of the baseline, and so in one cell"),
         ("carrier", [f"balloon {n}" for n in range(300)], "have levels that the baseline does not know"),
         ("carrier", ["air"] * 300, "share one value"),
     ],

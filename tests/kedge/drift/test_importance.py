@@ -27,9 +27,9 @@ def test_weights_become_shares_that_keep_their_ratios(weights):
     ("content", "words"),
     [
         (b"", "it is not JSON"), (b"\xff\xfe", "it is not JSON"), (b"[" * 100_000, "it is not JSON"),
-        (b"[1, 2]", "no JSON object"), (b'{"adr": "high"}', "the weight of 'adr' is no finite number"),
-        (b'{"adr": NaN}', "no finite number"), (b'{"adr": -1}', "no finite number"), (b'{"adr": 1e999}', "no finite number"),
-        (b'{"adr": true}', "the weight of 'adr' is no finite number"), (b'{"adr": 0}', "none of the model's features"),
+        (b"[1, 2]", "not a JSON object"), (b'{"adr": "high"}', "the weight of 'adr' is not a finite number"),
+        (b'{"adr": NaN}', "not a finite number"), (b'{"adr": -1}', "not a finite number"), (b'{"adr": 1e999}', "not a finite number"),
+        (b'{"adr": true}', "the weight of 'adr' is not a finite number"), (b'{"adr": 0}', "none of the model's features"),
         (b'{"other": 3}', "none of the model's features"), (b" " * (LARGEST_BYTES + 1), "more than 1,048,576 bytes"),
     ],
 )  # fmt: skip

@@ -43,7 +43,7 @@ def test_a_shifted_feature_is_critical_with_the_reason_in_words():
     assert [c.column.name for c in report.drifted] == ["weight"]
     (reason,) = report.reasons
     assert reason.startswith("weight: KS 0.")
-    assert "without drift) against a limit of 0.1, PSI " in reason
+    assert "without drift; limit 0.1), PSI " in reason
     assert "the median moved from 9.9" in reason or "the median moved from 10" in reason
 
 
@@ -63,7 +63,7 @@ def test_drift_of_the_prediction_is_found_as_that_of_a_feature():
 def test_a_small_shift_is_a_warning():
     report = judged(make_window(rows=8000, shift=0.22, seed=5))
     assert column_of(report, "weight").severity is Severity.WARNING
-    assert "without drift) against a limit of 0.05, PSI" in report.reasons[0]
+    assert "without drift; limit 0.05), PSI" in report.reasons[0]
 
 
 @pytest.mark.parametrize("rows", [200, 1000, 5000])
@@ -88,14 +88,14 @@ def test_too_few_rows_say_how_many_are_needed():
     assert column_of(report, "carrier").drift is Severity.INSUFFICIENT_DATA
     quiet = judged(make_window(rows=50))
     assert quiet.severity is Severity.INSUFFICIENT_DATA
-    assert quiet.reasons == ("the window has 50 rows, 200 are needed to judge drift",)
+    assert quiet.reasons == ("the window has 50 rows; 200 are needed to judge drift",)
     assert {c["rows_needed"] for c in quiet.to_json()["columns"]} == {200}
 
 
 def test_an_empty_window_is_insufficient_data():
     report = judged(make_window(rows=1).slice(1))
     assert report.severity is Severity.INSUFFICIENT_DATA
-    assert report.reasons == ("the window has 0 rows, 200 are needed to judge drift",)
+    assert report.reasons == ("the window has 0 rows; 200 are needed to judge drift",)
 
 
 def test_a_column_without_values_is_insufficient_by_itself():
@@ -135,7 +135,7 @@ def test_the_psi_rule_is_the_raw_psi_against_its_limits_whatever_chance_says():
     assert column.drift is Severity.CRITICAL
     assert column.p_value_adjusted > 0.1
     assert column.smallest_detectable_effect is None
-    assert column.reason.startswith(f"weight: PSI {column.statistics['psi']:.3f} against a limit of 0.1;")
+    assert column.reason.startswith(f"weight: PSI {column.statistics['psi']:.3f} (limit 0.1);")
 
 
 def test_the_windows_level_is_its_share_of_the_alert_budget():
@@ -167,7 +167,7 @@ def test_rows_that_repeat_each_other_are_less_proof_and_the_report_says_how_much
     assert repeated.statistics == alone.statistics
     assert repeated.effect_without_drift == pytest.approx(alone.effect_without_drift * 12**0.5)
     assert repeated.smallest_detectable_effect > 2.5 * alone.smallest_detectable_effect
-    assert "at 12.0 rows to one" in repeated.reason
+    assert "12.0 rows counted as one" in repeated.reason
     assert weight({"weight": 0.5}, {"weight": 3.0}).design_effect == 3.0
 
 

@@ -89,7 +89,7 @@ def test_too_few_earlier_rows_leave_the_training_data_and_say_so(rows):
     assert found.profile == baseline.profile
     assert found.sources == {}
     assert (
-        f"weight is judged against the training data: the same hours of earlier weeks hold {rows} rows with a value, 200 are needed"
+        f"weight is compared with the training data: the same hours of earlier weeks hold {rows} rows with a value; 200 are needed"
         in found.notes
     )
 

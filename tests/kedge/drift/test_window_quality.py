@@ -79,7 +79,7 @@ def test_a_volume_out_of_proportion_is_a_warning(factor):
     found = check_of(facts([int(n * factor) for n in now], earlier), "volume")
     assert found.severity is Severity.WARNING
     assert (
-        f"{sum(int(n * factor) for n in now)} rows in the last week; the same hours of 5 earlier weeks had"
+        f"{sum(int(n * factor) for n in now):,} rows in the last week; the same hours of 5 earlier weeks had"
         in found.reason
     )
 

@@ -267,7 +267,7 @@ def past(*misses):
 def test_an_estimator_that_has_been_right_may_raise_the_alarm_that_labels_cannot():
     report = judged(0.70, record=past(0.005, -0.01))
     assert report.severity is Severity.CRITICAL
-    assert report.reasons[0].startswith("estimated while labels are out, quality is lost: auc 0.8 -> 0.7 (worse)")
+    assert report.reasons[0].startswith("estimated while labels are out: quality is lost: auc 0.8 -> 0.7 (worse)")
     assert report.to_json()["metrics"][0]["limit"] == pytest.approx(0.78)
 
 
@@ -284,7 +284,7 @@ def test_an_estimator_that_has_been_wrong_clears_no_limit():
         1.96 * 0.01 * blinded.scale("auc"), rel=1e-4
     )
     assert blinded.weight("auc") < 0.05
-    assert "so wrong were 6 earlier estimates" in report.reasons[0]
+    assert "because 6 earlier estimates were that wrong" in report.reasons[0]
 
 
 def test_weight_falls_with_each_miss_and_comes_back_with_hits():
@@ -306,7 +306,7 @@ def test_too_few_answers_estimate_nothing():
     report = judged(0.60, rows=12)
     assert (report.severity, report.reasons) == (
         Severity.INSUFFICIENT_DATA,
-        ("12 answers, 100 are needed for an estimate",),
+        ("12 answers; 100 are needed for an estimate",),
     )
 
 

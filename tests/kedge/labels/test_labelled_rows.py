@@ -67,7 +67,7 @@ def test_labels_of_a_class_that_the_yaml_names_by_now_are_told_apart_from_strang
     assert (rows.newer, rows.strange, rows.labelled.sum()) == (1, 1, 1)
     assert rows.coverage()["labels_newer"] == 1
     assert rows.sentences() == (
-        "1 label of classes that this package does not know, and the YAML names by now: quality is measured without them, and "
+        "1 label of classes that the YAML names now and this package does not know: quality is measured without them, and "
         "the next package learns from them",
     )
 
@@ -77,7 +77,7 @@ def test_labels_that_name_no_row_are_said():
     table = join_labels(pa.table({"kedge_row_id": ["a"], "kedge_time": at([0]), "prediction": [0.1]}), [], ())
     rows = labelled_rows(table, config, now=0.0, unmatched=3)
     assert rows.unmatched == 3
-    assert rows.sentences()[0].startswith("3 labels collected of late name no row that was answered")
+    assert rows.sentences()[0].startswith("3 labels collected lately match no answered row")
     assert rows.coverage() == {"rows": 1, "labelled_rows": 0, "labels_strange": 0, "labels_unmatched": 3}
 
 
@@ -92,7 +92,7 @@ def test_of_two_answers_to_one_id_the_last_counts_and_a_contradiction_is_said():
     assert rows.table.column("prediction").to_pylist() == [0.2, 0.9]
     assert (rows.repeated, rows.conflicting) == (1, 1)
     assert rows.delays_days.tolist()[1] == 4.0
-    assert "1 answers contradict a later one" in rows.sentences()[0]
+    assert "1 answer contradicted by a later one" in rows.sentences()[0]
 
 
 def test_an_answer_given_twice_alike_is_no_contradiction():

@@ -40,9 +40,9 @@ def test_what_cannot_be_read_is_left_out_counted_and_said():
     assert faults.kept.tolist() == [True] + [False] * 5
     assert (faults.unlabelled, faults.unanswered) == (2, 3)
     assert [sentence.split(",")[0] for sentence in faults.sentences()] == [
-        "1 labels are none that the model knows",
-        "1 answers cannot be read",
-        "1 answers are not between 0 and 1",
+        "1 label not known to the model",
+        "1 answer cannot be read",
+        "1 answer outside 0 to 1",
     ]
 
 

@@ -63,7 +63,7 @@ def test_a_model_that_ranks_well_and_is_far_off_the_real_rate_has_failed():
     assert report.metrics["auc"].value > report.reference["auc"].value - 0.02
     assert report.severity is Severity.CRITICAL
     assert "calibration_in_the_large" in report.reasons[0]
-    assert "a recalibration mends" in report.reasons[1]
+    assert "a recalibration corrects" in report.reasons[1]
     broken = judged(count_binary(np.full(2_000, 0.06), labels, threshold=0.5), reference)
     assert not any("recalibration" in reason for reason in broken.reasons), "its order is wrong too"
 
@@ -99,7 +99,7 @@ def test_a_value_beyond_a_limit_whose_interval_is_not_is_a_warning():
     value = window.metrics()["recall"].value
     report = judged(window, window, limits=limited("recall", at_least=value + 0.005))
     assert report.severity is Severity.WARNING
-    assert "not for certain" in report.reasons[0]
+    assert "not clearly beyond" in report.reasons[0]
 
 
 def test_the_worst_limit_is_the_windows_verdict_and_leads_the_reasons():

@@ -84,7 +84,7 @@ def test_an_unproven_canary_says_how_many_were_captured_and_what_came():
     (reason,) = judged(answers(1, 200), np.empty(0), ending=True, unread=(ALL_READ, lost)).reasons
     assert "of the champion could be read" in reason
     (reason,) = judged(np.empty(0), np.empty(0), ending=True).reasons
-    assert reason.endswith("nothing was captured of the canary; nothing was captured of the champion")
+    assert reason.endswith("no request to the canary was captured; no request to the champion was captured")
 
 
 def test_a_handful_of_answers_proves_no_misbehaviour():
@@ -106,7 +106,7 @@ def test_classes_are_compared_without_an_order():
     # The middle class lost to both ends: a KS statistic of 0.25 would pass, half of the answers moved.
     found = of_classes(np.repeat([0.0, 2.0], 75), np.repeat([0.0, 1.0, 2.0], [253, 490, 257]))
     assert found.verdict == "MISBEHAVING"
-    assert "total variation 0.49 against 0.3" in found.reasons[0]
+    assert "total variation 0.49 (limit 0.3)" in found.reasons[0]
 
 
 def test_a_canary_of_classes_like_the_champion_is_healthy_however_few_its_answers():
@@ -116,4 +116,4 @@ def test_a_canary_of_classes_like_the_champion_is_healthy_however_few_its_answer
 
 
 def test_an_answer_that_is_no_class_sends_the_canary_back():
-    assert "classes" in of_classes(np.array([0.0, np.nan]), np.zeros(50)).reasons[0]
+    assert "not a class" in of_classes(np.array([0.0, np.nan]), np.zeros(50)).reasons[0]

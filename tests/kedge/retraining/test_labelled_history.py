@@ -41,9 +41,7 @@ def test_a_feature_that_older_rows_do_not_have_is_missing_in_them_and_counted():
     new = RowsOfSchema(rows(["c", "d"], start=NOW - timedelta(days=5), temp=[3.5, 4.5], pressure=[1.0, 2.0]), now)
     found = history(now, old(), new)
     assert found.rows.column("pressure").to_pylist() == [None, None, 1.0, 2.0]
-    assert found.of_schemas == (
-        "pressure is missing in 2 of 4 labelled rows: they were answered or handed over without it",
-    )
+    assert found.of_schemas == ("pressure is missing in 2 of 4 labelled rows: these rows have no such column",)
 
 
 def test_a_renamed_feature_is_found_under_its_former_name():

@@ -122,5 +122,5 @@ def test_answers_and_labels_that_are_no_numbers_are_left_out():
 @pytest.mark.parametrize("name", ["0~nobody", "first~a~1", "3~a~1", "r1"])
 def test_an_answer_to_no_row_is_refused(name):
     holdout = make_holdout(np.zeros((3, 3)), np.zeros(3), np.zeros(3))
-    with pytest.raises(UnreadableImportanceError, match="1 answers are to no shuffled row"):
+    with pytest.raises(UnreadableImportanceError, match="1 answer belongs to no shuffled row"):
         permutation_importance(holdout, {name: 1.0}, make_config())

@@ -89,8 +89,8 @@ def test_good_rows_are_not_refused():
 
 def test_too_few_rows_are_refused_with_both_numbers():
     reasons = refusal_reasons(Split(make_rows(4), make_rows(1)), CONFIG)
-    assert "4 labelled training rows, and 6 are needed" in reasons
-    assert "1 labelled holdout row, and 2 are needed" in reasons
+    assert "4 labelled training rows; 6 are needed" in reasons
+    assert "1 labelled holdout row; 2 are needed" in reasons
 
 
 def test_a_single_class_is_refused():
