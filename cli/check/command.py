@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.refusals import in_a_sentence
+from cli.refusals import BAD_INPUT, in_a_sentence
 from cli.written_files import write_all
 
 
@@ -47,22 +47,33 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     importance: Annotated[
         Path | None, typer.Option(help="JSON object of numbers by column: the reasons lead with what matters.")
     ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The CSV files have no header line: columns are _c0, _c1, ...")
+    ] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Names for the columns of CSV files without a header line: label,age,plan.")
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="Severity from which on the exit code is 1.")] = FailOn.CRITICAL,
 ) -> None:
-    """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""
+    """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input, or nothing was judged."""
     # Here, because the other commands need none of numpy, scipy and pyarrow.
     from cli.check.question import Asked
     from cli.check.table import print_verdict
+    from cli.rows.sources import named_columns
     from kedge.severity import Severity
     from report.ranking import verdict_of
 
     asked = Asked(baseline, window, config, prediction, label, problem.value if problem else None, importance)
+    asked = replace(asked, header=not (no_header or columns), names=named_columns(columns))
     with in_a_sentence("check"):
         report, notes = _judged(asked)
         told = {name: value for name, value in report.items() if name != "histograms"}
         write_all({json_file: json.dumps(told, indent=2, allow_nan=False) + "\n", html_file: _page(report, html_file)})
     verdict = verdict_of(report)
     print_verdict(report, notes, verdict)
+    if verdict == "INSUFFICIENT_DATA":
+        # Nothing was judged: whoever reads exit codes must not take it for an OK.
+        raise typer.Exit(BAD_INPUT)
     raise typer.Exit(int(Severity(verdict) >= Severity(fail_on.value.upper())))
 
 

@@ -61,7 +61,11 @@ def print_verdict(report: Mapping[str, Any], notes: Iterable[str], verdict: str)
         for severity, said in slice_lines(performance):
             typer.echo(f"{_coloured(severity)} {said}")
     aside = f"; {decides_nothing}" if (decides_nothing := told_aside(performance or {}, verdict)) else ""
-    typer.echo(f"{_coloured(verdict)} {report['window']['rows']:,} rows against {report['baseline']}{aside}")
+    judged = sum(column["severity"] != "INSUFFICIENT_DATA" for column in report["columns"])
+    typer.echo(
+        f"{_coloured(verdict)} {report['window']['rows']:,} rows against {report['baseline']}, {judged} of "
+        f"{len(report['columns'])} columns judged{aside}"
+    )
 
 
 def _table(report: Mapping[str, Any]) -> list[str]:

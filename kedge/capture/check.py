@@ -170,7 +170,7 @@ def _remedy(fault: str, came: dict[str, dict[str, str]]) -> str:
         )
     if fault == "input":
         return (
-            "Let clients send CSV or JSON, or say in the model's YAML where the features stand (endpoint.features_attribute, "
-            "endpoint.header, endpoint.exclude_features_attribute) or which they are, and deploy."
+            "Let clients send CSV or JSON, or correct the features in the model's YAML, or say there where they stand "
+            "(endpoint.features_attribute, endpoint.header, endpoint.exclude_features_attribute), and deploy."
         )
     return "The records are not as Data Capture writes them: look at one below the capture prefix. Does something else write there?"
