@@ -130,8 +130,10 @@ class RowFiles:
 
     def unread(self) -> list[str]:
         """A sentence for each file with captured records that cannot be read."""
+        if self.captured_by is None:
+            return []
         found = []
-        for source in self.sources if self.captured_by is not None else ():
+        for source in self.sources:
             with text_of(source) as stream:
                 found.append(unread_records(source, stream, self.captured_by))
         return [sentence for sentence in found if sentence]
