@@ -56,7 +56,7 @@ def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
     found: dict[str, Any] = {
         "model": current.model,
         "problem": kept.problem,
-        "endpoint": current.endpoint.model_copy(update={"content_type": kept.endpoint.content_type}),
+        "endpoint": current.endpoint.model_copy(update=kept.endpoint.payload_fields),
         "features": tuple(
             now[f.name] if f.name in now and _column(now[f.name]) == _column(f) else f for f in kept.features
         ),
@@ -106,9 +106,10 @@ def _facts(config: ModelConfig) -> tuple[Any, ...]:
     return (
         config.problem,
         tuple((feature.name, _column(feature)) for feature in config.features),
-        (answer.name, answer.field, answer.probabilities),
+        # Of before the field could be absent, 0 was written down for it.
+        (answer.name, answer.field or 0, answer.probabilities),
         config.labels.classes,
-        config.endpoint.content_type,
+        config.endpoint.payload_fields,
     )
 
 

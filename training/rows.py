@@ -10,7 +10,10 @@ from datetime import datetime
 import numpy as np
 
 CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
-BOOLEANS = {"true": 1.0, "false": 0.0}
+BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on"), 1.0),
+    **dict.fromkeys(("false", "f", "no", "n", "off"), 0.0),
+}
 SECONDS_PER_DAY = 86400
 # Pythons before 3.11 read ISO 8601 only as they write it: three or six digits of a second, a zone as +01:00.
 ISO_TIME = re.compile(

@@ -12,7 +12,7 @@ _COLOURS = {"OK": "green", "WARNING": "yellow", "CRITICAL": "bold red", "INSUFFI
 _LOSS = {True: "[bold red]lost[/]", False: "holds", None: "[dim]not measured[/]"}
 _ACTIONS = {"START": "[bold]retrain[/]", "HOLD": "held", "NONE": ""}
 WORDS_MAX = 70
-PIPED_WIDTH = 150  # a log has no width of its own
+PIPED_WIDTH = 10_000  # what reads a pipe has no width
 
 
 def print_backtest(document: dict[str, Any]) -> None:

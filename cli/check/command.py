@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.refusals import in_a_sentence
+from cli.refusals import BAD_INPUT, in_a_sentence
 from cli.written_files import write_all
 
 if TYPE_CHECKING:
@@ -52,22 +52,33 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     importance: Annotated[
         Path | None, typer.Option(help="JSON object of numbers by column: the reasons lead with what matters.")
     ] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The CSV files have no header line: columns are _c0, _c1, ...")
+    ] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Names for the columns of CSV files without a header line: label,age,plan.")
+    ] = None,
     fail_on: Annotated[
         CheckFailsOn, typer.Option(help="Severity from which the exit code is 1.")
     ] = CheckFailsOn.CRITICAL,
 ) -> None:
-    """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input."""
+    """Judge a window of rows against its baseline. Exit code 0: below --fail-on; 1: at or above it; 2: bad input, or nothing was judged."""
     # Here, because the other commands need none of numpy, scipy and pyarrow.
     from cli.check.question import CheckOptions
     from cli.check.table import print_verdict
+    from cli.rows.sources import named_columns
     from kedge.severity import Severity
 
     asked = CheckOptions(baseline, window, config, prediction, label, problem.value if problem else None, importance)
+    asked = replace(asked, header=not (no_header or columns), names=named_columns(columns))
     with in_a_sentence("check"):
         checked = _judged(asked)
         told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n"
         write_all({json_file: told, html_file: _page(checked, html_file)})
     print_verdict(checked)
+    if checked.verdict is Severity.INSUFFICIENT_DATA:
+        # Nothing was judged: whoever reads exit codes must not take it for an OK.
+        raise typer.Exit(BAD_INPUT)
     raise typer.Exit(int(checked.verdict >= Severity(fail_on.value.upper())))
 
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cli.models import read_model
 from cli.rows.files import RowFiles, UnreadableFileError, open_rows
-from cli.rows.inferred_schema import InferredSchema, dtype_of, infer_schema, kind_of, value_type
+from cli.rows.inferred_schema import (
+    NO_VALUE,
+    InferredSchema,
+    dtype_of,
+    infer_schema,
+    is_single_precision,
+    is_void,
+    kind_of,
+)
 from cli.rows.margin import has_margins, with_margin_column
 from cli.rows.schema import refuse_another_schema, require_columns, schema_notes
 from cli.rows.sources import NO_ROWS
-from kedge.columns.casting import Column, cast_text, margin_columns
+from kedge.columns.casting import Column, margin_columns
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Endpoint, Prediction, Problem
 from kedge.drift.importance import LARGEST_BYTES, parse_importance
 from kedge.errors import UnreadableImportanceError
 
+_OR_A_YAML = "or name the columns to watch in a YAML (--config)"
 # This many rows show a column's kind; for a column without a value among them more rows are read.
 HEAD_ROWS = 100_000
 
@@ -38,6 +46,8 @@ class CheckOptions:
     label: str | None = None
     problem: Problem | None = None
     importance: Path | None = None
+    header: bool = True
+    names: tuple[str, ...] = ()
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -71,6 +81,11 @@ def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
     if answer:
         columns.append(_answer_column(before, answer))
     require_columns([column.name for column in columns], before, now)
+    _refuse_void_baseline(before, now, schema)
+    void = _void_columns([column.name for column in columns], before, now)
+    columns = [_in_common_precision(column, before, now) for column in columns if column.name not in void]
+    if not columns:
+        raise UnreadableFileError(path=before.path, reason="no column can be judged: none has a value in any row")
     if answer and all(has_margins(side, model) for side in (before, now)):
         before, now = (with_margin_column(side, model) for side in (before, now))
         columns += margin_columns(model)
@@ -78,6 +93,9 @@ def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
         f"{before.path}: {name} is not judged: {reason}; to have it judged, name it in a YAML (--config)"
         for name, reason in schema.left_out.items()
     ]
+    notes += [f"column {name!r} is not judged: it has no value in any row of either side" for name in void]
+    notes += [f"{before.path}: {name}: {said} is read as no value" for name, said in schema.placeholders.items()]
+    notes += [sentence for side in (before, now) for sentence in side.unread()]
     compared = [*(column.name for column in columns), *asked.apart]
     compared = [name for name in compared if name in now.schema.names]
     if asked.config is None:
@@ -101,7 +119,8 @@ def _settled(asked: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[Mode
         answer = asked.prediction or (model.prediction.name if model.prediction.name in both else None)
         model = model.model_copy(update={"problem": asked.problem}) if asked.problem else model
         return model, InferredSchema(tuple(f for f in model.features if f.watched), {}), answer
-    schema, answer = infer_schema(_head(before), apart={*asked.apart}, declared=before.schema), asked.prediction
+    declared = None if before.untyped else before.schema
+    schema, answer = infer_schema(_head(before), apart={*asked.apart}, declared=declared), asked.prediction
     if not schema.features and not answer:
         raise UnreadableFileError(path=before.path, reason="no column can be judged: " + _listed(schema.left_out))
     model = _made_up(before.name, schema, answer)
@@ -116,7 +135,12 @@ def _settled(asked: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[Mode
 
 def open_sides(asked: CheckOptions) -> tuple[RowFiles, RowFiles]:
     """The files of both sides."""
-    return open_rows(asked.baseline), open_rows(asked.window)
+    config = read_model(asked.config) if asked.config is not None else None
+    before, now = (
+        open_rows(place, config=config, header=asked.header, names=asked.names)
+        for place in (asked.baseline, asked.window)
+    )
+    return before, now
 
 
 def read_importance(path: Path, features: Collection[str]) -> dict[str, float]:
@@ -136,9 +160,9 @@ def _head(rows: RowFiles) -> dict[str, Any]:
     if not table.num_rows:
         raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
     found = dict(zip(table.column_names, table.columns, strict=True))
-    void = [name for name, values in found.items() if _is_void(values)] if table.num_rows >= HEAD_ROWS else []
+    void = [name for name, values in found.items() if is_void(values)] if table.num_rows >= HEAD_ROWS else []
     for batch in rows.batches(void) if void else ():
-        for name in [name for name in void if not _is_void(batch.column(name))]:
+        for name in [name for name in void if not is_void(batch.column(name))]:
             found[name] = batch.column(name)
             void.remove(name)
         if not void:
@@ -146,10 +170,31 @@ def _head(rows: RowFiles) -> dict[str, Any]:
     return found
 
 
-def _is_void(values: Any) -> bool:
-    if values.null_count == len(values):
-        return True
-    return bool(value_type(values) == pa.string()) and not pc.count(cast_text(pc.unique(values))).as_py()
+def _refuse_void_baseline(before: RowFiles, now: RowFiles, schema: InferredSchema) -> None:
+    """A column without a value on both sides is left out; one that only the window has cannot be."""
+    void = [name for name, reason in schema.left_out.items() if reason == NO_VALUE and name in now.schema.names]
+    if fresh := sorted({*void} - {*_void_columns(void, now)}):
+        reason = f"column {', '.join(map(repr, fresh))} has no value in any row; take it out of the file, {_OR_A_YAML}"
+        raise UnreadableFileError(path=before.path, reason=reason)
+
+
+def _void_columns(names: list[str], *sides: RowFiles) -> list[str]:
+    """Columns that have no value in any row of any side; of one that has values on one side only something is wrong."""
+    for side in sides:
+        head = side.head(names, HEAD_ROWS) if names else None
+        names = [name for name in names if head is not None and is_void(head.column(name))]
+        if head is not None and head.num_rows >= HEAD_ROWS:
+            for batch in side.batches(names) if names else ():
+                names = [name for name in names if is_void(batch.column(name))]
+    return names
+
+
+def _in_common_precision(column: Column, *sides: RowFiles) -> Column:
+    """The column as float32 where one side holds such: the other's further digits would be a difference that nobody measured."""
+    if column.kind != "numeric" or column.dtype != "float64":
+        return column
+    heads = (side.head([column.name], HEAD_ROWS).column(column.name) for side in sides)
+    return replace(column, dtype="float32") if any(is_single_precision(head) for head in heads) else column
 
 
 def _answer_column(rows: RowFiles, name: str) -> Column:

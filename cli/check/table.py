@@ -72,7 +72,11 @@ def print_verdict(checked: Checked) -> None:
     for line in quality_lines(checked.quality) if checked.quality else ():
         typer.echo(line)
     aside = told_aside(checked.quality, checked.verdict)
-    typer.echo(f"{_coloured(checked.verdict)} {report.rows:,} rows against {report.baseline}{aside}")
+    judged = sum(column.severity is not Severity.INSUFFICIENT_DATA for column in report.columns)
+    typer.echo(
+        f"{_coloured(checked.verdict)} {report.rows:,} rows against {report.baseline}, {judged} of "
+        f"{len(report.columns)} columns judged{aside}"
+    )
 
 
 def _table(report: DriftReport) -> list[str]:

@@ -27,7 +27,7 @@ def refuse_faulty_values(report: DriftReport, sides: CountedSides, before: RowFi
     for column in sides.baseline.columns:
         name, bins = column.name, sides.baseline.bins[column.name]
         was, found = sides.baseline.own[name], sides.baseline.column(sides.window, name)
-        fault = _fault_of_baseline(name, bins, was)
+        fault = _fault_of_baseline(column, bins, was)
         if fault:
             raise UnreadableFileError(path=before.path, reason=fault)
         fault = _fault_of_window(column, was, found, before.path)
@@ -38,9 +38,15 @@ def refuse_faulty_values(report: DriftReport, sides: CountedSides, before: RowFi
             _refuse_huge(column, bins, found, before, now)
 
 
-def _fault_of_baseline(name: str, bins: Bins, was: ColumnCounts) -> str:
+_KINDS = {"numeric": "number", "timestamp": "time", "boolean": "true or false"}
+
+
+def _fault_of_baseline(column: Column, bins: Bins, was: ColumnCounts) -> str:
+    name = column.name
     if was.rows == was.missing:
         return f"column {name!r} has no value in any row; take it out of the file, {_LEAVE_OUT}"
+    if was.rows == was.missing + was.unparsable:
+        return f"column {name!r} has no {_KINDS[column.kind]} in any row; give its kind as categorical in the YAML, {_LEAVE_OUT}"
     levels = len(bins.levels) + len(bins.rare)
     if levels <= _LEVELS_MAX:
         return ""
@@ -54,7 +60,7 @@ def _fault_of_window(column: Column, was: ColumnCounts, found: ColumnCounts, bas
     if found.missing + found.unparsable < found.rows or was.missing + was.unparsable == was.rows:
         return ""
     if found.unparsable:
-        kind = {"numeric": "number", "timestamp": "time", "boolean": "true or false"}[column.kind]
+        kind = _KINDS[column.kind]
         return (
             f"column {column.name!r} has no {kind} in any row, as {baseline} has; write one, or renew the baseline if it is "
             "meant to hold text now"

@@ -14,7 +14,10 @@ from cli.written_files import write_all
 
 
 def init(  # noqa: PLR0913  # an option each
-    data: Annotated[Path | None, typer.Option(help="The training rows: a Parquet or CSV file, or a folder.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="The training rows, or captured requests: a Parquet, CSV or JSON lines file, or a folder."),
+    ] = None,
     endpoint: Annotated[
         str | None, typer.Option(help="The SageMaker endpoint; without --data, what it captured is read.")
     ] = None,
@@ -23,6 +26,12 @@ def init(  # noqa: PLR0913  # an option each
         list[str] | None, typer.Option(help="A column that is not in the payload, such as the answers; repeatable.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's or file's")] = None,
+    no_header: Annotated[
+        bool, typer.Option("--no-header", help="The CSV file has no header line: columns are _c0, _c1, ...")
+    ] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Names for the columns of a CSV file without a header line: label,age,plan.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The YAML to write.", show_default="models/NAME.yaml")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a YAML that is there.")] = False,
     endpoint_url: EndpointUrl = None,
@@ -32,8 +41,12 @@ def init(  # noqa: PLR0913  # an option each
     with in_a_sentence("init"):
         if data is not None:
             from cli.drafts.from_rows import draft_from_rows
+            from cli.rows.sources import named_columns
 
-            draft = draft_from_rows(data, label=label, apart={*(drop or ())}, endpoint=endpoint, name=name)
+            layout = {"header": not (no_header or columns), "names": named_columns(columns)}
+            draft = draft_from_rows(
+                data, label=label, apart={*(drop or ())}, endpoint=endpoint, name=name, layout=layout
+            )
         elif endpoint is not None:
             from cli.drafts.from_endpoint import draft_from_endpoint
             from cli.operator.deployment import Deployment

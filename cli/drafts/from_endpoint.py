@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pyarrow as pa
-
 from cli.drafts.draft import ModelDraft, model_name
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
+from cli.rows.captures import columns_of_rows
 from cli.rows.inferred_schema import kind_of
 from kedge.capture.lines import Block
 from kedge.capture.payloads import input_rows
@@ -77,14 +76,7 @@ def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
     """The rows' names where they have some, and a column of text per place or name."""
     if not rows:
         raise BadInputError(f"there is no captured request in CSV or JSON below {uri}; {REMEDY}")
-    first = rows[0]
-    alike = [row for row in rows if type(row) is type(first) and len(row) == len(first)]
-    if not isinstance(first, dict | list) or len(alike) < len(rows):
-        raise BadInputError(f"the requests below {uri} are not all rows of the same length; {REMEDY}")
-    if isinstance(first, list):
-        return None, [_text(row[place] for row in rows) for place in range(len(first))]
-    return list(first), [_text(row.get(name) for row in rows) for name in first]
-
-
-def _text(values: Any) -> Any:
-    return pa.array([v if v is None or isinstance(v, str) else json.dumps(v) for v in values], pa.string())
+    try:
+        return columns_of_rows(rows)
+    except ValueError as error:
+        raise BadInputError(f"the requests below {uri} are not all rows of the same length; {REMEDY}") from error

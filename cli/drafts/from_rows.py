@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,40 @@ import pyarrow.compute as pc
 
 from cli.drafts.draft import ModelDraft, endpoint_name, model_name
 from cli.refusals import BadInputError
+from cli.rows.captures import columns_of_rows, is_capture, requested_rows
 from cli.rows.files import open_rows
+from cli.rows.formats import JSON, schema_of, text_of
 from cli.rows.inferred_schema import infer_schema
-from cli.rows.sources import NO_ROWS
+from cli.rows.sources import NO_ROWS, RowSource, find_sources
 from kedge.columns.casting import cast_text, is_number, plain_array
 from kedge.config.sections import Feature, Prediction, Problem
 
 CLASSES_MAX = 20
+# So many captured requests say what their columns are.
+ROWS_READ = 100_000
 ANSWER = Prediction().name
 _INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"
 
 
 def draft_from_rows(
-    data: Path, *, label: str | None, apart: set[str], endpoint: str | None, name: str | None
+    data: Path,
+    *,
+    label: str | None,
+    apart: set[str],
+    endpoint: str | None,
+    name: str | None,
+    layout: Mapping[str, Any],
 ) -> ModelDraft:
     """Read the columns' names, kinds and types; identifiers and times are left out, and a note says so."""
-    rows = open_rows(data)
-    for column in sorted({*apart, *([label] if label else [])} - {*rows.schema.names}):
-        raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(rows.schema.names)}")
-    table = rows.read(rows.schema.names)
+    table, declared = _table_of(data, layout)
+    for column in sorted({*apart, *([label] if label else [])} - {*table.column_names}):
+        raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(table.column_names)}")
     if not table.num_rows:
         raise BadInputError(f"{data}: {NO_ROWS}")
     schema = infer_schema(
         dict(zip(table.column_names, table.columns, strict=True)),
         apart={*apart, *([label] if label else [])},
-        declared=rows.schema,
+        declared=declared,
     )
     if not schema.features:
         raise BadInputError(
@@ -45,6 +55,7 @@ def draft_from_rows(
             f"{data}: column {ANSWER!r} is what Kedge calls the model's answer; --drop it, or rename it"
         )
     notes = [f"{column} is left out: {reason}" for column, reason in schema.left_out.items()]
+    notes += [f"{column}: {said} is read as no value" for column, said in schema.placeholders.items()]
     problem, classes = _problem(table.column(label)) if label else ("binary_classification", ("0", "1"))
     if label is None:
         notes.append("no --label was named: if one of these columns is the truth, take it out; the problem is a guess")
@@ -57,6 +68,29 @@ def draft_from_rows(
         features=tuple(_typed(feature, table.column(feature.name)) for feature in schema.features),
         notes=tuple(notes),
     )
+
+
+def _table_of(data: Path, layout: Mapping[str, Any]) -> tuple[pa.Table, pa.Schema | None]:
+    """All rows, and the columns' types where the file has such; of captured records the rows of their requests."""
+    sources = find_sources(str(data), JSON)
+    if sources and is_capture(schema_of(sources[0]).names):
+        return _requested(data, sources), None
+    rows = open_rows(data, **layout)
+    return rows.read(rows.schema.names), None if rows.untyped else rows.schema
+
+
+def _requested(data: Path, sources: Sequence[RowSource]) -> pa.Table:
+    found: list[Any] = []
+    for source in sources:
+        with text_of(source) as stream:
+            found += requested_rows(stream, ROWS_READ - len(found))
+    if not found:
+        raise BadInputError(f"{data}: this is Data Capture, and no request in it is CSV or JSON")
+    try:
+        names, columns = columns_of_rows(found)
+    except ValueError as error:
+        raise BadInputError(f"{data}: this is Data Capture, and of its requests {error}") from error
+    return pa.table(columns, names=names or [f"feature_{place}" for place in range(len(columns))])
 
 
 def _typed(feature: Feature, values: Any) -> Feature:

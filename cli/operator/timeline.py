@@ -24,6 +24,9 @@ _COLOURS = {
 _FIRST, _LAST = ("severity", "subject", "hold", "package_version", "traffic"), ("by", "run")
 REASONS_SHOWN = 2
 
+# What reads a pipe has no width: a line is never folded there.
+PIPED_WIDTH = 10_000
+
 
 def print_timeline(entries: Iterable[dict[str, Any]]) -> None:
     """Print time, kind and the detail in words."""
@@ -37,7 +40,7 @@ def print_timeline(entries: Iterable[dict[str, Any]]) -> None:
         table.add_row(time, f"[{_COLOURS.get(kind, 'default')}]{escape(kind)}[/]", escape(in_words(entry)))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 160  # a log has no width of its own
+        console.width = PIPED_WIDTH
     console.print(table)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from cli.rows.captures import IS_CAPTURE, capture_schema, captured_batches, is_capture, unread_records
 from cli.rows.faults import fault_of, first_line
 from cli.rows.formats import (
     BATCH_ROWS,
+    CSV,
     ENDINGS,
     LongValueError,
     WrongRowCountError,
@@ -20,12 +24,15 @@ from cli.rows.formats import (
     is_parquet,
     row_count,
     schema_of,
+    text_of,
 )
 from cli.rows.json_lines import BrokenLineError
 from cli.rows.sources import NO_COLUMNS, RowSource, UnreadableFileError, find_sources
+from kedge.config.model import ModelConfig
 
 __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 
+_A_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
 
 
@@ -51,6 +58,12 @@ class RowFiles:
     told: Callable[[str, int], None] = lambda _name, _values: None
     held: tuple[pa.RecordBatch, ...] | None = None
     derived: DerivedColumn | None = None
+    captured_by: ModelConfig | None = None
+
+    @property
+    def untyped(self) -> bool:
+        """Whether the file says nothing of its columns' types, so that all of it is text until it is cast."""
+        return self.captured_by is not None or self.sources[0].name.lower().endswith(CSV)
 
     @property
     def name(self) -> str:
@@ -99,7 +112,7 @@ class RowFiles:
             return
         for source in self.sources:
             try:
-                for batch in batches_of(source, columns, batch_rows):
+                for batch in self._of_source(source, columns, batch_rows):
                     self.told(source.name, batch.num_rows * len(columns))
                     yield batch.select(columns)
             except KeyError as error:
@@ -107,6 +120,23 @@ class RowFiles:
                 raise UnreadableFileError(path=source.name, reason=reason) from error
             except _FAULTS as error:
                 raise _unreadable(source, error) from error
+
+    def _of_source(self, source: RowSource, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+        if self.captured_by is None:
+            yield from batches_of(source, columns, batch_rows)
+            return
+        with text_of(source) as stream:
+            yield from captured_batches(source, stream, self.captured_by, columns)
+
+    def unread(self) -> list[str]:
+        """A sentence for each file with captured records that cannot be read."""
+        if self.captured_by is None:
+            return []
+        found = []
+        for source in self.sources:
+            with text_of(source) as stream:
+                found.append(unread_records(source, stream, self.captured_by))
+        return [sentence for sentence in found if sentence]
 
     def _joined(self, columns: list[str], batches: Iterable[pa.RecordBatch]) -> pa.Table:
         found = [pa.Table.from_batches([batch]) for batch in batches]
@@ -120,10 +150,20 @@ class RowFiles:
             return pa.concat_tables([table.cast(text) for table in found]).combine_chunks()
 
 
-def open_rows(path: Path | str) -> RowFiles:
-    """Find the files behind a path and their columns; whatever cannot be read is an `UnreadableFileError`."""
+def open_rows(
+    path: Path | str, *, config: ModelConfig | None = None, header: bool = True, names: tuple[str, ...] = ()
+) -> RowFiles:
+    """Find the files behind a path and their columns; whatever cannot be read is an `UnreadableFileError`.
+
+    Parameters
+    ----------
+    config : ModelConfig, optional
+        By which files of Data Capture are read.
+    header : bool
+        Whether files of CSV begin with their columns' names; else they are `names`, or `_c0`, `_c1` and so on.
+    """
     place = str(path)
-    sources = find_sources(place, ENDINGS)
+    sources = tuple(replace(source, header=header, names=names) for source in find_sources(place, ENDINGS))
     if not sources:
         reason = "no file of rows is there; names must end in " + ", ".join(ENDINGS)
         raise UnreadableFileError(path=place, reason=reason)
@@ -132,6 +172,10 @@ def open_rows(path: Path | str) -> RowFiles:
         schema = schema_of(first)
     except _FAULTS as error:
         raise _unreadable(first, error) from error
+    if is_json(first.name) and is_capture(schema.names):
+        if config is None:
+            raise UnreadableFileError(path=place, reason=IS_CAPTURE)
+        return RowFiles(place, sources, capture_schema(config), captured_by=config)
     _refuse_odd_columns(first, schema)
     return RowFiles(place, sources, schema)
 
@@ -147,14 +191,25 @@ def _first(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBa
 def _refuse_odd_columns(source: RowSource, schema: pa.Schema) -> None:
     if not len(schema):
         raise UnreadableFileError(path=source.name, reason=NO_COLUMNS)
-    is_text = not is_parquet(source.name) and not is_json(source.name)
-    if is_text and len(schema) == 1 and (odd := next((mark for mark in ";\t|" if mark in schema.names[0]), None)):
-        reason = f"its values are separated by {odd!r}; write it with commas, or as Parquet"
+    if source.header and source.name.lower().endswith(CSV) and _looks_like_values(schema.names):
+        reason = (
+            "its first line holds values where names belong: has it no header? --no-header reads it with columns _c0, _c1, ...; "
+            "--columns label,age,plan names them"
+        )
         raise UnreadableFileError(path=source.name, reason=reason)
     doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
     if doubled:
         reason = f"several columns are called {', '.join(doubled)}; rename them"
         raise UnreadableFileError(path=source.name, reason=reason)
+
+
+def _looks_like_values(names: list[str]) -> bool:
+    """Whether these are a row: a number with decimals among them, or whole numbers that are no places (0, 1, 2) and no years."""
+    numbers = [name.strip() for name in names if _A_NUMBER.fullmatch(name.strip())]
+    if any("." in number for number in numbers):
+        return True
+    steps = {int(b) - int(a) for a, b in pairwise(numbers)} if all(n.lstrip("+-").isdecimal() for n in numbers) else {0}
+    return bool(numbers) and len(numbers) == len(names) > 1 and steps != {1}
 
 
 def _unreadable(source: RowSource, error: Exception) -> UnreadableFileError:

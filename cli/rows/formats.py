@@ -21,6 +21,10 @@ LINE_BYTES = VALUE_BYTES_MAX = 1024 * 1024
 BATCH_BYTES = 256 * 1024 * 1024
 
 
+_DELIMITERS = ",;\t|"
+_DECIMAL_COMMA = r"^\s*([+-]?[0-9]+),([0-9]+([eE][+-]?[0-9]+)?)\s*$"
+
+
 class LongValueError(ValueError):
     """A value is too long for a row."""
 
@@ -40,17 +44,21 @@ def is_json(name: str) -> bool:
 
 
 def schema_of(source: RowSource) -> pa.Schema:
-    """A file's columns; those of CSV are text, those of JSON lines are what its first lines hold."""
+    """A file's columns, with those of objects below them by path (`features.age`) and those that its folders name."""
+    return _with_partitions(_flat(_schema_of(source).empty_table()), source).schema
+
+
+def _schema_of(source: RowSource) -> pa.Schema:
+    """Those of CSV are text, those of JSON lines are what its first lines hold."""
     if is_parquet(source.name):
         with _parquet(source, []) as file:
             return file.schema_arrow
-    with _text(source) as stream:
-        if is_json(source.name):
+    if is_json(source.name):
+        with text_of(source) as stream:
             return next(iter(json_batches(stream)), pa.RecordBatch.from_pylist([])).schema
-        from pyarrow import csv  # each format's reader is imported where a file needs it
-
-        with csv.open_csv(stream, csv.ReadOptions(block_size=LINE_BYTES)) as reader:
-            return pa.schema([(name, pa.string()) for name in reader.schema.names])
+    delimiter, names = _csv_layout(source)
+    del delimiter
+    return pa.schema([(name, pa.string()) for name in names])
 
 
 def row_count(source: RowSource) -> int | None:
@@ -63,28 +71,95 @@ def row_count(source: RowSource) -> int | None:
 
 def batches_of(source: RowSource, columns: list[str], batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """The rows of some columns: text of Parquet as dictionaries, values of CSV as the text that they are."""
+    said = {name for name, _ in source.partitions}
+    written = [name for name in columns if name not in said]
+    for batch in _batches_of(source, written, batch_rows):
+        if said:
+            yield from _with_partitions(pa.Table.from_batches([batch]), source).select(columns).to_batches()
+        else:
+            yield batch
+
+
+def _batches_of(source: RowSource, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
     if is_parquet(source.name):
         with _parquet(source, columns) as file:
             _refuse_long_values(file.metadata, columns)
             rows, read = file.metadata.num_rows, 0
             for batch in file.iter_batches(batch_rows, columns=columns, use_threads=False):
                 read += batch.num_rows
-                yield from _bounded(batch)
+                yield from _bounded(_flat_batch(batch))
             if read != rows:
                 raise WrongRowCountError(f"its footer says {rows:,} rows, but it has {read:,}")
         return
-    with _text(source) as stream:
-        if is_json(source.name):
-            yield from (_with_columns(batch, columns) for batch in json_batches(stream))
-            return
-        from pyarrow import csv
+    if is_json(source.name):
+        with text_of(source) as stream:
+            yield from (_with_columns(_flat_batch(batch), columns) for batch in json_batches(stream))
+        return
+    yield from _csv_batches(source, columns)
 
-        # Types guessed from a file's first megabyte fail on what comes later: everything is text until it is cast.
-        options = csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
-        )
-        with csv.open_csv(stream, csv.ReadOptions(block_size=LINE_BYTES), convert_options=options) as reader:
-            yield from reader
+
+def _csv_batches(source: RowSource, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    from pyarrow import csv  # each format's reader is imported where a file needs it
+
+    delimiter, names = _csv_layout(source)
+    # Types guessed from a file's first megabyte fail on what comes later: everything is text until it is cast.
+    options = csv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()), include_columns=columns, strings_can_be_null=False
+    )
+    reading = csv.ReadOptions(block_size=LINE_BYTES, column_names=None if source.header else names)
+    with (
+        text_of(source) as stream,
+        csv.open_csv(stream, reading, csv.ParseOptions(delimiter=delimiter), options) as reader,
+    ):
+        for batch in reader:
+            yield batch if delimiter == "," else _with_decimal_points(batch)
+
+
+def _csv_layout(source: RowSource) -> tuple[str, list[str]]:
+    """What separates a file's values, by its first line, and its columns."""
+    from pyarrow import csv
+
+    with text_of(source) as stream:
+        first = bytes(stream.read(LINE_BYTES)).partition(b"\n")[0]
+    counts = {sign: first.count(sign.encode()) for sign in _DELIMITERS}
+    delimiter = "," if counts[","] and source.header else max(_DELIMITERS, key=counts.__getitem__)
+    options = csv.ReadOptions(block_size=LINE_BYTES, autogenerate_column_names=not source.header)
+    with text_of(source) as stream, csv.open_csv(stream, options, csv.ParseOptions(delimiter=delimiter)) as reader:
+        found = list(reader.schema.names)
+    if source.header:
+        return delimiter, found
+    if source.names and len(source.names) != len(found):
+        raise WrongRowCountError(f"its first line has {len(found)} values, and --columns names {len(source.names)}")
+    return delimiter, list(source.names) or [f"_c{place}" for place in range(len(found))]
+
+
+def _with_decimal_points(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Between semicolons, tabs and bars a comma may be the decimal sign."""
+    columns = [pc.replace_substring_regex(column, _DECIMAL_COMMA, r"\1.\2") for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _flat(table: pa.Table) -> pa.Table:
+    """Objects below a column as columns of their own, named by their path."""
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _flat_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    if not any(pa.types.is_struct(field.type) for field in batch.schema):
+        return batch
+    flat = _flat(pa.Table.from_batches([batch])).combine_chunks()
+    return pa.RecordBatch.from_arrays([one.combine_chunks() for one in flat.columns], schema=flat.schema)
+
+
+def _with_partitions(table: pa.Table, source: RowSource) -> pa.Table:
+    for name, value in source.partitions:
+        if name not in table.column_names:
+            table = table.append_column(
+                name, pa.array([value], pa.string()).take(pa.array([0] * table.num_rows, pa.int32()))
+            )
+    return table
 
 
 def _refuse_long_values(metadata: Any, columns: list[str]) -> None:
@@ -138,7 +213,8 @@ def _parquet(source: RowSource, dictionaries: list[str]) -> Iterator[Any]:
 
 
 @contextmanager
-def _text(source: RowSource) -> Iterator[Any]:
+def text_of(source: RowSource) -> Iterator[Any]:
+    """A file's bytes, unzipped."""
     with source.open() as opened:
         if source.name.lower().endswith(".gz"):
             with pa.CompressedInputStream(opened, "gzip") as inflated:

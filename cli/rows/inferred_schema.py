@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.columns.casting import cast_numbers, cast_text, is_number, plain_array
+from kedge.columns.casting import NUMBER_PLACEHOLDERS, cast_numbers, cast_text, is_number, plain_array
+from kedge.columns.times import row_times
 from kedge.config.sections import Feature
 
 # A text column counts as numeric although this fraction of its values is none: those are type errors, not levels.
 ODD_FRACTION_MAX = 0.01
 IDENTIFIER_ROWS_MIN, IDENTIFIER_FRACTION_MIN = 100, 0.9
+# Numbers that grow from nearly every row to the next, or that nearly fill their range and repeat nowhere, count the rows.
+GROWING_FRACTION_MIN, SPAN_MAX = 0.99, 3
+NO_VALUE = "it has no value in any row"
 # The last two are what pandas calls a row's number in Parquet and in CSV.
 _IDENTIFIER_NAME = re.compile(
     r"(^|_)(id|uuid|guid|key|index|row_?number)$|^__index_level_\d+__$|^Unnamed: 0$", re.IGNORECASE
 )
+# A code, such as that of a town: a number would lose its first digit.
+_LEADING_ZERO, _WHOLE = r"^0[0-9]+$", r"^[0-9]+$"
+_WORDS_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
 class InferredSchema:
-    """The columns to watch, and why each of the others is not."""
+    """The columns to watch, why each of the others is not, and which words of each are read as "no value"."""
 
     features: tuple[Feature, ...]
     left_out: dict[str, str]
+    placeholders: dict[str, str] = field(default_factory=dict)
 
 
 def infer_schema(columns: Mapping[str, Any], *, apart: set[str], declared: pa.Schema | None = None) -> InferredSchema:
@@ -39,23 +47,27 @@ def infer_schema(columns: Mapping[str, Any], *, apart: set[str], declared: pa.Sc
     apart : set of str
         The prediction and the label.
     declared : Schema, optional
-        The file's own: text that it declares a category (pandas' category, R's factor) is one, also where it reads as numbers.
+        The file's own: text that it declares a category (pandas' category, R's factor) is one, also where it reads as numbers, and
+        text of whole numbers is a code. Of CSV there is none: all of it is text.
     """
-    features, left_out = [], {}
-    categories = {field.name for field in declared or () if pa.types.is_dictionary(field.type)}
+    features, left_out, placeholders = [], {}, {}
+    categories = {one.name for one in declared or () if pa.types.is_dictionary(one.type)}
+    texts = {one.name for one in declared or () if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)}
     for name, values in columns.items():
         if name in apart:
             continue
-        reason = _why_not(name, values)
+        kind: Any = "categorical" if name in categories else kind_of(values, declared_text=name in texts)
+        reason = _why_not(name, values, kind)
         if reason:
             left_out[name] = reason
-        else:
-            kind: Any = "categorical" if name in categories else kind_of(values)
-            features.append(Feature(name=name, kind=kind, dtype=dtype_of(values.type)))
-    return InferredSchema(tuple(features), left_out)
+            continue
+        features.append(Feature(name=name, kind=kind, dtype=dtype_of(values.type)))
+        if kind == "numeric" and (found := _placeholders(values)):
+            placeholders[name] = found
+    return InferredSchema(tuple(features), left_out, placeholders)
 
 
-def kind_of(values: Any) -> Any:
+def kind_of(values: Any, *, declared_text: bool = False) -> Any:
     """Numeric where the values are numbers, or text that reads as numbers.
 
     Booleans are `boolean`, so that `true` in Parquet and `True` in a CSV request are one level, to Kedge and to the model.
@@ -63,12 +75,21 @@ def kind_of(values: Any) -> Any:
     kind = value_type(values)
     if is_number(kind):
         return "boolean" if pa.types.is_boolean(kind) else "numeric"
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_temporal(kind):
+        return "categorical"
     words, rows = _words(values)
-    found = {str(word).lower() for word in words.to_pylist()[:1000]}
+    found = {str(word).lower() for word in words.to_pylist()[:_WORDS_LOOKED_AT]}
     if found <= {"true", "false"}:
         return "boolean" if found else "categorical"
-    unparsable = int(rows[cast_numbers(words, "float64").unparsable].sum())
-    return "numeric" if unparsable <= ODD_FRACTION_MAX * rows.sum() else "categorical"
+    if _any(words, _LEADING_ZERO) or (declared_text and not _any(words, _WHOLE, of_none=True)):
+        return "categorical"
+    numbers = cast_numbers(words, "float64")
+    unparsable = int(rows[numbers.unparsable].sum())
+    return (
+        "numeric"
+        if unparsable <= ODD_FRACTION_MAX * rows.sum() and not np.isnan(numbers.values).all()
+        else "categorical"
+    )
 
 
 def value_type(values: Any) -> Any:
@@ -79,6 +100,37 @@ def value_type(values: Any) -> Any:
 def dtype_of(kind: Any) -> Any:
     """What to round both sides to, where one of them is less precise than a float64; else None."""
     return "float32" if pa.types.is_float32(kind) or pa.types.is_float16(kind) else None
+
+
+def is_single_precision(values: Any) -> bool:
+    """Whether these are float32, by their type or, of what went through text or JSON, by their digits: too many, and all of float32."""
+    kind = value_type(values)
+    if dtype_of(kind):
+        return True
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+        return False
+    numbers = cast_numbers(values, "float64").values
+    numbers = np.unique(numbers[np.isfinite(numbers)])
+    with np.errstate(over="ignore"):
+        whole = np.array_equal(numbers.astype(np.float32).astype(np.float64), numbers)
+    # Seven digits are what a float32 holds: a short decimal, such as 0.5, says nothing of where it has been.
+    return bool(whole) and any(float(f"{number:.7g}") != number for number in numbers[:_WORDS_LOOKED_AT].tolist())
+
+
+def is_void(values: Any) -> bool:
+    """Whether no row has a value."""
+    if values.null_count == len(values):
+        return True
+    if pa.types.is_floating(value_type(values)):
+        # pandas writes NaN where there is no value.
+        return bool(pc.all(pc.is_nan(values)).as_py())
+    return bool(value_type(values) == pa.string()) and not pc.count(cast_text(pc.unique(values))).as_py()
+
+
+def _any(words: Any, pattern: str, *, of_none: bool = False) -> bool:
+    """Whether any of these words matches, or with `of_none` any does not."""
+    found = pc.match_substring_regex(words, pattern)
+    return bool(pc.any(pc.invert(found) if of_none else found).as_py())
 
 
 def _words(values: Any) -> tuple[Any, Any]:
@@ -92,7 +144,18 @@ def _words(values: Any) -> tuple[Any, Any]:
     return text.filter(known), rows[known.to_numpy(zero_copy_only=False)]
 
 
-def _why_not(name: str, values: Any) -> str:
+def _placeholders(values: Any) -> str:
+    """The words among numbers that are read as "no value", with their share of the rows."""
+    if is_number(value_type(values)):
+        return ""
+    words, rows = _words(values)
+    there = [
+        (word, int(n)) for word, n in zip(words.to_pylist(), rows, strict=True) if word.strip() in NUMBER_PLACEHOLDERS
+    ]
+    return ", ".join(f"{word!r} in {n / len(values):.1%} of the rows" for word, n in there if n)
+
+
+def _why_not(name: str, values: Any, as_kind: str) -> str:
     if not name.strip():
         return "it has no name: perhaps the number of the row"
     kind = value_type(values)
@@ -100,19 +163,43 @@ def _why_not(name: str, values: Any) -> str:
         return "a time, which always moves on"
     if pa.types.is_nested(kind) or pa.types.is_binary(kind):
         return f"its values are of type {kind}"
+    if is_void(values):
+        return NO_VALUE
+    if as_kind == "categorical" and _are_times(values):
+        return "a time, which always moves on"
+    return _identifier(name, values, as_kind)
+
+
+def _identifier(name: str, values: Any, as_kind: str) -> str:
+    """Why a column is taken for an identifier, by how its values behave; nothing where it is none."""
     rows = len(values) - values.null_count
-    if rows < IDENTIFIER_ROWS_MIN or pa.types.is_floating(kind):
+    if rows < IDENTIFIER_ROWS_MIN:
         return ""
     distinct = pc.count_distinct(plain_array(values)).as_py()
     if distinct < IDENTIFIER_FRACTION_MIN * rows:
         return ""
-    if kind_of(values) == "categorical":
+    if as_kind == "categorical":
         return f"{distinct} different texts in {rows} rows: an identifier, or a time"
-    if _IDENTIFIER_NAME.search(name) or _counts_up(values):
+    if _counts_rows(values, named=bool(_IDENTIFIER_NAME.search(name))):
         return f"{distinct} different numbers in {rows} rows: an identifier"
     return ""
 
 
-def _counts_up(values: Any) -> bool:
-    steps = np.diff(cast_numbers(values, "float64").values)
-    return bool(len(steps) and (steps == steps[0]).all())
+def _are_times(values: Any) -> bool:
+    """Whether the texts are dates or times, whatever the file's format: of CSV they are text, of Parquet and JSON perhaps not."""
+    words = _words(values)[0][:_WORDS_LOOKED_AT]
+    times = row_times(words)
+    # A number may be a time as well, and is a number here.
+    numbers = ~np.isnan(cast_numbers(words, "float64").values)
+    return bool(len(words)) and times.known.mean() >= 1 - ODD_FRACTION_MAX and not numbers.any()
+
+
+def _counts_rows(values: Any, *, named: bool) -> bool:
+    """Whether nearly unique numbers behave like the number of a row or of a customer: whole, and growing or without gaps."""
+    numbers = cast_numbers(values, "float64").values
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers) or (numbers != np.floor(numbers)).any():
+        return False
+    growing = (np.diff(numbers) > 0).mean() >= GROWING_FRACTION_MIN
+    fills = len(np.unique(numbers)) == len(numbers) and np.ptp(numbers) < SPAN_MAX * len(numbers)
+    return named or bool(growing or fills)

@@ -21,6 +21,7 @@ class BrokenLineError(ValueError):
 def json_batches(stream: Any) -> Iterator[pa.RecordBatch]:
     """Batches of some megabytes of lines, each with the columns and types that its own lines have."""
     for block, line in _blocks(stream):
+        block = block.removeprefix(b"\xef\xbb\xbf") if line == 1 else block
         _require_utf8(block, line)
         for batch in _parsed(block, line):
             if batch.num_rows:
@@ -80,7 +81,7 @@ def _as_text(block: bytes, first_line: int) -> dict[str, pa.Array]:
     rows = []
     for number, line in enumerate(block.split(b"\n"), first_line):
         if line.strip():
-            rows.append(_object(line, number))
+            rows.append(_flat(_object(line, number)))
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: pa.array([_text(row.get(name)) for row in rows], pa.string()) for name in names}
 
@@ -92,9 +93,20 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
         raise BrokenLineError(f"line {number} is not JSON, or is cut short ({error}); write it again") from error
     except RecursionError as error:
         raise BrokenLineError(f"line {number} is nested too deep; write one flat object per line") from error
+    if line.count(b"{") > BRACKETS_MAX:
+        raise BrokenLineError(f"line {number} is nested too deep; write one flat object a line")
     if not isinstance(row, dict):
         raise BrokenLineError(f"line {number} is not a JSON object; write one object per line")
     return row
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Values of objects by their path, as columns of Arrow's are named."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        below = _flat(value) if isinstance(value, dict) and value else None
+        found |= {f"{name}.{inner}": one for inner, one in below.items()} if below else {name: value}
+    return found
 
 
 def _text(value: Any) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from cli.rows.files import RowFiles, UnreadableFileError
-from cli.rows.formats import CSV
 from cli.rows.inferred_schema import value_type
 from kedge.columns.casting import is_number
 from kedge.errors import ColumnAbsentError
@@ -64,7 +63,7 @@ def _extra(before: RowFiles, now: RowFiles, names: list[str]) -> str:
 def _family(side: RowFiles, name: str) -> str | None:
     """Numbers, booleans, times or text; None where the file does not say, because all of it is text or nothing."""
     kind: Any = value_type(side.schema.field(name))
-    if pa.types.is_null(kind) or side.sources[0].name.lower().endswith(CSV):
+    if pa.types.is_null(kind) or side.untyped:
         return None
     if pa.types.is_boolean(kind):
         return "booleans"

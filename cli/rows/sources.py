@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -29,11 +31,41 @@ class UnreadableFileError(RefusedError):
 
 @dataclass(frozen=True)
 class RowSource:
-    """One file or object: its name as it is told to people, its bytes, and how Arrow opens it."""
+    """One file or object: its name as it is told to people, its bytes, how Arrow opens it, and what its folders say of its rows.
+
+    `names` are the columns of a CSV file without a header line; where there are none, they are numbered.
+    """
 
     name: str
     size: int
     open: Callable[[], Any]
+    partitions: tuple[tuple[str, str | None], ...] = ()
+    header: bool = True
+    names: tuple[str, ...] = ()
+
+
+_PARTITION = re.compile(r"([^=]+)=(.*)")
+# What Hive writes for a value that is not there.
+_NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+def named_columns(said: str | None) -> tuple[str, ...]:
+    """The names that an option lists.
+
+    >>> named_columns("label, age")
+    ('label', 'age')
+    """
+    return tuple(name.strip() for name in said.split(",")) if said else ()
+
+
+def partitions_of(below: str) -> tuple[tuple[str, str | None], ...]:
+    """The columns that folders name, `region=eu/day=1/rows.parquet`.
+
+    >>> partitions_of("region=eu/day=1/rows.parquet")
+    (('region', 'eu'), ('day', '1'))
+    """
+    folders = (_PARTITION.fullmatch(part) for part in PurePosixPath(below).parts[:-1])
+    return tuple((f[1], None if f[2] == _NO_PARTITION else unquote(f[2])) for f in folders if f)
 
 
 def find_sources(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
@@ -47,7 +79,13 @@ def find_sources(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
     found = [file for file in sorted(path.rglob("*")) if not file.name.startswith((".", "_"))]
     files = found if path.is_dir() else [path]
     named = [file for file in files if file.is_file() and file.name.lower().endswith(tuple(endings))]
-    return tuple(RowSource(str(f), f.stat().st_size, partial(pa.OSFile, str(f), "r")) for f in named)
+    base = path if path.is_dir() else path.parent
+    return tuple(
+        RowSource(
+            str(f), f.stat().st_size, partial(pa.OSFile, str(f), "r"), partitions_of(f.relative_to(base).as_posix())
+        )
+        for f in named
+    )
 
 
 def _in_s3(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
@@ -70,4 +108,7 @@ def _in_s3(place: str, endings: Sequence[str]) -> tuple[RowSource, ...]:
     def opened(key: str) -> Any:
         return pa.PythonFile(open_object(s3, bucket, key), mode="r")
 
-    return tuple(RowSource(f"{S3}{bucket}/{key}", sizes[key], partial(opened, key)) for key in named)
+    return tuple(
+        RowSource(f"{S3}{bucket}/{key}", sizes[key], partial(opened, key), partitions_of(key.removeprefix(folder)))
+        for key in named
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.csv
 import pyarrow.json
 from numpy.typing import NDArray
 
-from kedge.capture.payloads import ANSWER, GZIP_MARK, INPUT, decoded_text
+from kedge.capture.texts import ANSWER, GZIP_MARK, INPUT, decoded_text
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -26,8 +27,8 @@ _RECORD = pa.schema(
         ),
     ]
 )
-# A payload that holds one of these, or begins as JSON or a page does, is no single plain row: it is read by itself.
-_ODD = r'["\r\n\x00\x{feff}]|^\s*[\[{<]'
+# A payload that holds one of these, or begins as a page does, is perhaps no single plain row: it is read by itself.
+_ODD = r'["\r\n\x00\x{feff}\[{;\t|]|^\s*<'
 # An answer's value that begins so is none: it is refused by itself.
 _NO_ANSWER = r"(^|,)\s*[\[{<]"
 # Where no header says CSV, an answer of words is looked at by itself, as libsvm is.
@@ -42,7 +43,9 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
     tuple of ndarray of bool, shape (n_lines,), and list of Array
         Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities...` of those.
     """
-    field = config.prediction.field
+    field = _place(config)
+    if field is None:
+        return None
     content = b"\n".join(lines)
     try:
         content.decode("utf-8")
@@ -50,11 +53,22 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
         reading = pa.json.ReadOptions(use_threads=False, block_size=len(content) + 1)
         table = pa.json.read_json(pa.BufferReader(content), reading, options)
         # Two records on one line would shift every line behind them.
-        if table.num_rows != len(lines) or not isinstance(field, int) or field < 0:
+        if table.num_rows != len(lines):
             return None
         return _read(table, field, config)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
+
+
+def _place(config: ModelConfig) -> int | None:
+    """Where the answer stands in a line of CSV; None where the YAML says that rows or answers are not plain."""
+    described = config.endpoint
+    if described.features_attribute or described.has_answer_path or described.header or described.excluded_places:
+        return None
+    by_places = described.answer_places != (None, None)
+    if isinstance(config.prediction.field, str) or (by_places and config.prediction.probabilities):
+        return None
+    return config.answer_place
 
 
 def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]]:
@@ -69,6 +83,9 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
         pc.invert(pc.match_substring_regex(data, _ODD)),
         pc.invert(pc.match_substring_regex(answer, _ODD)),
         pc.invert(pc.match_substring_regex(answer, _NO_ANSWER)),
+        *_no_list_of_classes(answer, config),
+        # A header line that came alone is no row.
+        pc.invert(pc.match_substring_regex(data, _names(config.feature_names))),
         pc.greater(pc.utf8_length(data), 0),
         pc.greater(pc.utf8_length(answer), 0),
         pc.greater(pc.utf8_length(event), 0),
@@ -85,6 +102,19 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
     parts = pc.split_pattern(answer, ",")
     answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
     return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers]
+
+
+def _no_list_of_classes(answer: Any, config: ModelConfig) -> list[Any]:
+    """That an answer is no list of every class's probability, where no field says which of a list's values is the answer."""
+    described = config.prediction.field is not None or config.endpoint.answer_places != (None, None)
+    if described or config.problem == "regression":
+        return []
+    return [pc.not_equal(pc.count_substring(answer, ","), len(config.labels.classes) - 1)]
+
+
+def _names(names: Sequence[str]) -> str:
+    """What begins with the name of a column, as header lines do."""
+    return rf"^\s*(?:{'|'.join(map(re.escape, names))})\s*(?:,|$)"
 
 
 def _text(side: Any) -> tuple[Any, Any]:

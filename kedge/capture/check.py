@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kedge.capture.payloads import ANSWER, INPUT, decoded_text, record_rows
+from kedge.capture.payloads import record_rows
+from kedge.capture.texts import ANSWER, INPUT, decoded_text
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -137,10 +138,15 @@ def _described(block: dict[str, Any], side: str) -> dict[str, str]:
 
 def _expected(config: ModelConfig) -> str:
     field = config.prediction.field
-    where = f"its field {field!r}" if isinstance(field, str) else f"value {field} (from 0 on)"
+    if field is None and config.endpoint.answer_places == (None, None) and not config.endpoint.has_answer_path:
+        where = "the prediction has a usual name (prediction, predicted_label, score, probabilities), or stands first"
+    elif isinstance(field, str):
+        where = f"its field {field!r} is the prediction"
+    else:
+        where = "the prediction stands where the YAML says"
     return (
-        f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON (of JSON also by "
-        f"name); an answer a row, as CSV or JSON, with {where} as the prediction"
+        f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON (by name also in "
+        f"another order); an answer a row, as CSV or JSON, of which {where}"
     )
 
 
@@ -159,12 +165,12 @@ def _remedy(fault: str, came: dict[str, dict[str, str]]) -> str:
             else ""
         )
         return (
-            f"{bare}Let output_fn return (body, accept), with a body of CSV or JSON, one answer a row, or change prediction.field in "
-            "the model's YAML; then release the package again."
+            f"{bare}Let output_fn return (body, accept), with a body of CSV or JSON, one answer a row, or say where the answer stands "
+            "(endpoint.inference_attribute, endpoint.probability_attribute) in the model's YAML; then release the package again."
         )
     if fault == "input":
         return (
-            "Let clients send text/csv or application/json, without a header row, or change the features in the model's YAML, "
-            "and deploy."
+            "Let clients send CSV or JSON, or correct the features in the model's YAML, or say there where they stand "
+            "(endpoint.features_attribute, endpoint.header, endpoint.exclude_features_attribute), and deploy."
         )
     return "The records are not as Data Capture writes them: look at one below the capture prefix. Does something else write there?"

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.capture.blocks import plain_rows
-from kedge.capture.payloads import GZIP_MARK, record_rows
+from kedge.capture.payloads import record_rows
+from kedge.capture.texts import GZIP_MARK
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME

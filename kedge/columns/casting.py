@@ -17,6 +17,8 @@ from kedge.errors import UncountableColumnError
 
 # The words of spreadsheets, pandas and R for a missing value.
 MISSING_WORDS = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "<NA>", "NaT")
+# And where numbers belong; a category may have levels of these names.
+NUMBER_PLACEHOLDERS = ("-", "--", "?", ".", "none", "NONE", "Null", "na", "Na", "#N/A", "#NA", "missing", "unknown")
 # Arrow reads these; the rest may still be a number with blanks around it, or a boolean.
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|inf|Inf|INF|infinity|Infinity)$"
 _BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -83,7 +85,7 @@ def margin_columns(config: ModelConfig) -> tuple[Column, ...]:
     return (Column(config.margin_column, "prediction", "numeric", "float64"),) if config.margin_column else ()
 
 
-def cast_numbers(values: Any, dtype: str) -> Numbers:
+def cast_numbers(values: Any, dtype: str, *, placeholders: bool = True) -> Numbers:
     """Cast text or numbers to a declared numeric dtype.
 
     A float32 that went through CSV must land in the cell it came from, so both sides are rounded to the declared
@@ -95,6 +97,8 @@ def cast_numbers(values: Any, dtype: str) -> Numbers:
         Text, numbers or booleans, with nulls.
     dtype : str
         "float64", "float32" or "int64".
+    placeholders : bool
+        Whether `-`, `?` and the like are no value, as among measured numbers; of answers and labels they are unparsable.
 
     >>> numbers = cast_numbers(pa.array(["1.5", "", "x", " true"]), "float64")
     >>> numbers.values.tolist()[::3], numbers.missing.tolist(), numbers.unparsable.tolist()
@@ -102,10 +106,10 @@ def cast_numbers(values: Any, dtype: str) -> Numbers:
     """
     array = plain_array(values)
     unparsable: NDArray[np.bool_] = np.broadcast_to(np.False_, len(array))
-    if is_number(array.type):
+    if is_number(array.type) and not pa.types.is_decimal(array.type):
         floats = _floats(array if pa.types.is_float64(array.type) else array.cast(pa.float64(), safe=False))
     else:
-        floats, unparsable = _parse(text_array(array))
+        floats, unparsable = _parse(text_array(array), _NO_NUMBER_ARRAY if placeholders else _MISSING_ARRAY)
     if dtype == "float32":
         with np.errstate(over="ignore"):
             floats = floats.astype(np.float32).astype(np.float64)
@@ -163,20 +167,21 @@ def one_array(values: Any) -> Any:
 
 
 def is_number(kind: Any) -> bool:
-    """Whether Arrow holds values of this type as numbers, booleans or nothing at all.
+    """Whether Arrow holds values of this type as numbers (decimals too), booleans or nothing at all.
 
     >>> is_number(pa.int8()), is_number(pa.bool_()), is_number(pa.string())
     (True, True, False)
     """
     types = pa.types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_null(kind))
+    numbers = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    return bool(numbers or types.is_boolean(kind) or types.is_null(kind))
 
 
 def _floats(array: Any) -> NDArray[np.float64]:
     return np.asarray(array.to_numpy(zero_copy_only=False), np.float64)
 
 
-def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _parse(array: Any, no_value: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Numbers from text (NaN without one), and which of the others are not words for "no value"."""
     unparsable = np.zeros(len(array), bool)
     try:
@@ -184,7 +189,7 @@ def _parse(array: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     except pa.ArrowInvalid:
         plain = pc.fill_null(pc.match_substring_regex(array, _NUMBER), False)
         values = np.array(_floats(pc.if_else(plain, array, pa.scalar(None, pa.string())).cast(pa.float64())))
-        absent = pc.or_(pc.is_null(array), pc.is_in(array, _MISSING_ARRAY))
+        absent = pc.or_(pc.is_null(array), pc.is_in(pc.utf8_trim_whitespace(array), no_value))
         odd = np.flatnonzero(pc.invert(pc.or_(plain, absent)).to_numpy(zero_copy_only=False))
         values[odd] = [_number(text) for text in array.take(pa.array(odd)).to_pylist()]
         unparsable[odd] = np.isnan(values[odd])
@@ -199,3 +204,4 @@ def _number(text: str) -> float:
 
 
 _MISSING_ARRAY = pa.array(MISSING_WORDS)
+_NO_NUMBER_ARRAY = pa.array((*MISSING_WORDS, *NUMBER_PLACEHOLDERS))

@@ -59,6 +59,16 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_answer_has_one_place(self) -> ModelConfig:
+        described = self.endpoint
+        if self.prediction.field is not None and (described.has_answer_path or described.answer_places != (None, None)):
+            raise ValueError(
+                "prediction.field and endpoint.inference_attribute or probability_attribute all say where the answer stands: keep "
+                "one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _classes_fit_the_problem(self) -> ModelConfig:
         classes = self.labels.classes
         if len(set(classes)) < len(classes) or len(classes) < 2:
@@ -158,6 +168,14 @@ class ModelConfig(Section):
     def answer_columns(self) -> tuple[str, ...]:
         """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
         return (self.prediction.name, *self.prediction.probabilities)
+
+    @property
+    def answer_place(self) -> int:
+        """Where the prediction stands in a list or a line of CSV, from 0: of two classes the probability, else the class or number."""
+        label, score = self.endpoint.answer_places
+        named = (score, label) if self.problem == "binary_classification" else (label, score)
+        field = self.prediction.field
+        return next((place for place in named if place is not None), field if isinstance(field, int) else 0)
 
     @property
     def margin_column(self) -> str | None:

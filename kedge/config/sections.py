@@ -55,7 +55,7 @@ class Prediction(Section):
     """Where the answer stands in the output, and how it becomes a class."""
 
     name: ColumnName = "prediction"
-    field: str | int = 0
+    field: str | int | None = None
     threshold: Fraction = 0.5
     probabilities: tuple[str, ...] = ()
 
@@ -79,6 +79,91 @@ class Endpoint(Section):
     instance_count: int = Field(default=2, ge=1, le=10_000)
     content_type: Literal["text/csv", "application/json"] = "text/csv"
     custom_attributes: tuple[str, ...] = ()
+    header: bool | None = None
+    features_attribute: str | None = None
+    inference_attribute: str | int | None = None
+    probability_attribute: str | int | None = None
+    exclude_features_attribute: str | int | None = None
+
+    @model_validator(mode="after")
+    def _attributes_are_paths_or_places(self) -> Endpoint:
+        if self.features_attribute is not None:
+            if _is_place(self.features_attribute):
+                raise ValueError(
+                    f"endpoint.features_attribute is {self.features_attribute!r}: a path into JSON, like instances[*].features. A "
+                    "CSV request needs none; what is no feature in it goes into endpoint.exclude_features_attribute"
+                )
+            _refuse_no_path("features_attribute", self.features_attribute)
+        answers = {"inference_attribute": self.inference_attribute, "probability_attribute": self.probability_attribute}
+        given = {name: value for name, value in answers.items() if value is not None}
+        for name, value in given.items():
+            if not _is_place(value):
+                _refuse_no_path(name, str(value))
+        if len({_is_place(value) for value in given.values()}) > 1:
+            raise ValueError(
+                "endpoint.inference_attribute and endpoint.probability_attribute must both be a path into JSON, or both a "
+                "place in CSV, counted from 0"
+            )
+        return self
+
+    @property
+    def answer_places(self) -> tuple[int | None, int | None]:
+        """Where the class or number, and its probability, stand in a list or a line of CSV; where no attribute says so, None."""
+        label, score = (
+            int(value) if value is not None and _is_place(value) else None
+            for value in (self.inference_attribute, self.probability_attribute)
+        )
+        return label, score
+
+    @property
+    def has_answer_path(self) -> bool:
+        """Whether the answer is found by a path into JSON."""
+        given = [value for value in (self.inference_attribute, self.probability_attribute) if value is not None]
+        return bool(given) and not _is_place(given[0])
+
+    @property
+    def excluded_places(self) -> tuple[int, ...]:
+        """Places of a request's row, counted from 0, that hold no feature; names need none, for rows with names are read by name.
+
+        >>> Endpoint(name="e", exclude_features_attribute="0, 3, customer").excluded_places
+        (0, 3)
+        """
+        parts = str(self.exclude_features_attribute or "").split(",") if self.exclude_features_attribute != 0 else ["0"]
+        return tuple(int(part) for part in parts if _is_place(part))
+
+    @property
+    def payload_fields(self) -> dict[str, Any]:
+        """What says how requests and answers are read."""
+        return {name: getattr(self, name) for name in _PAYLOAD_FIELDS}
+
+
+_PAYLOAD_FIELDS = (
+    "content_type",
+    "header",
+    "features_attribute",
+    "inference_attribute",
+    "probability_attribute",
+    "exclude_features_attribute",
+)
+
+
+def _is_place(value: str | int) -> bool:
+    return str(value).strip().isdecimal()
+
+
+def _refuse_no_path(name: str, path: str) -> None:
+    # Here, because few models need it.
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        jmespath.compile(path)
+    except JMESPathError as error:
+        said = str(error).splitlines()[0].rstrip(":")
+        raise ValueError(
+            f"endpoint.{name} is {path!r}, which is no JMESPath ({said}): write it like predictions[*].score, or a place in CSV "
+            "such as 0"
+        ) from error
 
 
 class Cadence(Section):

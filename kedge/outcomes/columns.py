@@ -86,7 +86,7 @@ def _codes(column: Any, classes: tuple[str, ...]) -> OutcomeColumn:
 
 
 def _numbers(column: Any) -> OutcomeColumn:
-    numbers = cast_numbers(column, "float64")
+    numbers = cast_numbers(column, "float64", placeholders=False)
     strange = numbers.unparsable | np.isinf(numbers.values)
     examples: tuple[str, ...] = ()
     if strange.any():

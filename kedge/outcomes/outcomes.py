@@ -211,7 +211,7 @@ def infer_problem(prediction: Any, label: Any) -> Problem:
     >>> infer_problem(pa.array([3.1, 0.9]), pa.array([2.9, 1.1]))
     'regression'
     """
-    truth, answers = cast_numbers(label, "float64"), cast_numbers(prediction, "float64")
+    truth, answers = (cast_numbers(one, "float64", placeholders=False) for one in (label, prediction))
     finite = answers.values[np.isfinite(answers.values)]
     is_text = bool(truth.unparsable.any() or answers.unparsable.any())
     if not is_text and len(np.unique(truth.values[np.isfinite(truth.values)])) > CLASSES_INFERRED_MAX:

@@ -65,7 +65,8 @@ def _hashes(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
 
 
 _MISSING_ARRAY = pa.array(MISSING_WORDS)
-_BOOLEANS = {"false": 0, "true": 1, "0": 0, "1": 1}
+_FALSE, _TRUE = ("false", "f", "no", "n", "off", "0"), ("true", "t", "yes", "y", "on", "1")
+_BOOLEANS = {**dict.fromkeys(_FALSE, 0), **dict.fromkeys(_TRUE, 1)}
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def level_cells(levels: Any, rare: NDArray[np.uint64], values: Any, *, missing: 
 
 
 def boolean_cells(values: Any, *, missing: int, other: int) -> Places:
-    """0 for false, 1 for true, in any spelling of Python's, JSON's and SQL's, and for 0 and 1.
+    """0 for false, 1 for true, in any spelling of Python's, JSON's and SQL's, for yes and no, on and off, and for 0 and 1.
 
     Parameters
     ----------

@@ -121,8 +121,7 @@ def _join(config: ModelConfig) -> dict[str, str]:
     if config.endpoint.content_type != "text/csv":
         return {"InputFilter": "$.payload", "JoinSource": "Input", "OutputFilter": "$['id','SageMakerOutput']"}
     # The joined line is the id, the features, then the answer's own columns.
-    field = config.prediction.field if isinstance(config.prediction.field, int) else 0
-    answer = 1 + len(config.features) + field
+    answer = 1 + len(config.features) + config.answer_place
     kept = ",".join(str(answer + place) for place in range(len(config.answer_columns)))
     return {"InputFilter": "$[1:]", "JoinSource": "Input", "OutputFilter": f"$[0,{kept}]"}
 

@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from typing import Any, NamedTuple
 
+from kedge.capture.answers import answer_rows
+from kedge.capture.formats import Payload
 from kedge.config.model import ModelConfig
-from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError
+from kedge.errors import HoldoutCountMismatchError, UnreadableAnswerError, UnreadableRecordError
 from lambdas.adapters.bucket import row_objects
 
 Answer = float | str
@@ -99,9 +101,10 @@ def align_answers(answers: list[Answered], row_ids: list[str], *, scored_by: str
 def _csv_answer(row: list[str], config: ModelConfig, place: tuple[str, int]) -> Answered:
     try:
         # The job's output filter left the prediction and what belongs to it, and nothing else.
-        row_id, *answer = row
-        return _read(row_id, answer, 0, config)
-    except (ValueError, IndexError):
+        row_id, found, *beside = row
+        absent = [None] * (len(config.prediction.probabilities) - len(beside))
+        return _answered(row_id, [found, *beside[: len(config.prediction.probabilities)], *absent], config)
+    except ValueError:
         # Nothing of what was raised is passed on: it quotes the answer.
         raise UnreadableAnswerError(key=place[0], line=place[1]) from None
 
@@ -109,23 +112,18 @@ def _csv_answer(row: list[str], config: ModelConfig, place: tuple[str, int]) -> 
 def _json_answer(line: str, config: ModelConfig, place: tuple[str, int]) -> Answered:
     try:
         record = json.loads(line)
-        return _read(str(record["id"]), record["SageMakerOutput"], config.prediction.field, config)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        came = Payload([record["SageMakerOutput"]], "JSON", guessed=False)
+        return _answered(str(record["id"]), answer_rows(came, 1, config)[0], config)
+    except (ValueError, KeyError, TypeError, RecursionError, UnreadableRecordError):
         raise UnreadableAnswerError(key=place[0], line=place[1]) from None
 
 
-def _read(row_id: str, answer: Any, field: str | int, config: ModelConfig) -> Answered:
-    """The prediction, found where the capture's reader finds it: a class of several as text, else a number."""
-    if isinstance(answer, dict) and isinstance(answer.get("predictions"), list):
-        (answer,) = answer["predictions"]
-    names = config.prediction.probabilities
-    if isinstance(answer, dict):
-        found, beside = answer[field if isinstance(field, str) else config.prediction.name], [*map(answer.get, names)]
-    else:
-        values, place = answer if isinstance(answer, list) else [answer], int(field)
-        found, beside = values[place], values[place + 1 :][: len(names)]
-        beside += [None] * (len(names) - len(beside))
-    value = str(found) if config.problem == "multiclass_classification" else float(found)
+def _answered(row_id: str, answer: Sequence[str | None], config: ModelConfig) -> Answered:
+    """A class of several as text, else a number; then the probabilities."""
+    found, *beside = answer
+    if found is None:
+        raise ValueError("no answer")
+    value = found if config.problem == "multiclass_classification" else float(found)
     return Answered(row_id, value, tuple(_probability(said) for said in beside))
 
 

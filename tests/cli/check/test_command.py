@@ -42,13 +42,13 @@ def run(files, window, *options, baseline="baseline.parquet"):
 def report_of(files, window, *options, **more):
     out = files / "report.json"
     result = run(files, window, "--json", str(out), *options, **more)
-    assert result.exit_code < 2, result.output
+    assert out.exists(), result.output
     return json.loads(out.read_text())
 
 
 @pytest.mark.parametrize(
     ("window", "fail_on", "code"),
-    [("same", "warning", 0), ("drifted", "critical", 1), ("drifted", "warning", 1), ("few", "warning", 0)],
+    [("same", "warning", 0), ("drifted", "critical", 1), ("drifted", "warning", 1), ("few", "warning", 2)],
 )
 def test_the_exit_code_says_whether_the_limit_was_reached(files, window, fail_on, code):
     assert run(files, f"{window}.parquet", "--fail-on", fail_on).exit_code == code
@@ -165,7 +165,7 @@ def test_identifiers_and_times_are_left_out_and_told(files):
 
 
 @pytest.mark.parametrize("ending", ["parquet", "jsonl"])
-def test_nested_columns_are_left_out_and_the_others_judged(files, ending):
+def test_values_of_objects_are_columns_and_lists_are_left_out(files, ending):
     for name, rows in (("first", 3000), ("now", 2000)):
         values = np.random.default_rng(rows).normal(size=rows)
         nested = {"tags": [["a", "b"]] * rows, "where": [{"lat": 1.5, "lon": 2.5}] * rows}
@@ -175,11 +175,13 @@ def test_nested_columns_are_left_out_and_the_others_judged(files, ending):
         else:
             (files / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
     report = report_of(files, f"now.{ending}", baseline=f"first.{ending}")
-    assert [(column["name"], column["severity"]) for column in report["columns"]] == [("x;y", "OK")]
-    assert all(any(name in note for note in report["notes"]) for name in nested)
+    assert [(column["name"], column["severity"]) for column in report["columns"]] == [
+        (name, "OK") for name in ("x;y", "where.lat", "where.lon")
+    ]
+    assert any("tags" in note for note in report["notes"])
 
 
-def test_text_that_a_file_declares_a_category_is_one_also_where_it_reads_as_numbers(files):
+def test_text_that_a_file_declares_as_text_stays_text_also_where_it_reads_as_numbers(files):
     random = np.random.default_rng(1)
     for name, rows in (("codes", 3000), ("now", 2000)):
         codes = pa.DictionaryArray.from_arrays(
@@ -189,7 +191,7 @@ def test_text_that_a_file_declares_a_category_is_one_also_where_it_reads_as_numb
             pa.table({"declared": codes, "plain": codes.cast(codes.type.value_type)}), files / f"{name}.parquet"
         )
     columns = report_of(files, "now.parquet", baseline="codes.parquet")["columns"]
-    assert {column["name"]: column["kind"] for column in columns} == {"declared": "categorical", "plain": "numeric"}
+    assert {column["name"]: column["kind"] for column in columns} == {"declared": "categorical", "plain": "categorical"}
     assert {column["severity"] for column in columns} == {"OK"}
 
 
@@ -231,7 +233,6 @@ def spoil(files):
     (files / "parquet.csv").write_bytes(whole)
     (files / "csv.parquet").write_bytes((files / "same.csv").read_bytes())
     (files / "zero.parquet").write_bytes(b"")
-    (files / "semicolons.csv").write_text((files / "same.csv").read_text().replace(",", ";"))
     (files / "ragged.csv").write_text("weight,items,carrier,prediction\n1,2,sea,0.5\n1,2\n")
     (files / "twice.csv").write_text("weight,weight\n1,2\n")
     pq.write_table(table.slice(0, 0), files / "norows.parquet")
@@ -248,11 +249,11 @@ def spoil(files):
         ({"window": "header.csv"}, ["header.csv", "no rows"]), ({"window": "latin.csv"}, ["latin.csv", "'carrier'", "UTF-8"]),
         ({"window": "latin_header.csv"}, ["latin_header.csv", "its header", "UTF-8"]), ({"window": "utf16.csv"}, ["utf16.csv", "UTF-16"]),
         ({"window": "parquet.csv"}, ["parquet.csv", "rename it to .parquet"]), ({"window": "csv.parquet"}, ["csv.parquet", "not Parquet"]),
-        ({"window": "zero.parquet"}, ["zero.parquet", "is empty"]), ({"window": "semicolons.csv"}, ["semicolons.csv", "';'"]),
+        ({"window": "zero.parquet"}, ["zero.parquet", "is empty"]),
         ({"window": "ragged.csv"}, ["ragged.csv", "Expected 4 columns"]), ({"window": "twice.csv"}, ["weight", "rename"]),
         ({"window": "norows.parquet"}, ["norows.parquet", "no rows"]), ({"window": "notes.txt"}, ["notes.txt", ".parquet"]),
         ({"baseline": "norows.parquet"}, ["norows.parquet", "no rows"]),
-        ({"baseline": "void.parquet"}, ["void.parquet", "'weight' holds no number"]),
+        ({"baseline": "void.parquet"}, ["void.parquet", "'weight' has no value"]),
         ({"config": "bad.yaml"}, ["bad.yaml", "knd", "did you mean kind"]), ({"config": "absent.yaml"}, ["absent.yaml"]),
         ({"prediction": "answer"}, ["answer"]), ({"label": "truth"}, ["truth"]),
     ],
