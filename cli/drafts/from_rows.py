@@ -22,7 +22,7 @@ _INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"
 
 
 def draft_from_rows(
-    data: Path, *, label: str | None, apart: set[str], endpoint: str | None, name: str | None
+    data: Path | str, *, label: str | None, apart: set[str], endpoint: str | None, name: str | None
 ) -> ModelDraft:
     """Read the columns' names, kinds and types; identifiers and times are left out and told."""
     rows = open_rows(data)
@@ -48,7 +48,7 @@ def draft_from_rows(
     problem, classes = _problem(table.column(label)) if label else ("binary_classification", ("0", "1"))
     if label is None:
         notes.append("no --label was named: if one of these columns is the truth, take it out; the problem is a guess")
-    called = name or endpoint or data.resolve().name.partition(".")[0]
+    called = name or endpoint or Path(data).resolve().name.partition(".")[0]
     return ModelDraft(
         name=model_name(called),
         endpoint={"name": endpoint_name(endpoint or called)},

@@ -90,6 +90,20 @@ def input_rows(line: bytes) -> list[Any]:
     return [row.get(_ROW_WRAPPER, row) if isinstance(row, dict) else row for row in rows]
 
 
+def answered_rows(line: bytes) -> list[Any]:
+    """The rows that one record's answer held, before any YAML says what they should be.
+
+    >>> answered_rows(b'{"captureData": {"endpointOutput": {"data": "0.5", "encoding": "CSV"}}, "eventMetadata": {}}')
+    [['0.5']]
+
+    Raises
+    ------
+    UnreadableRecordError
+    """
+    capture, _ = _parts(line)
+    return _payload(capture, ANSWER).rows
+
+
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         text = line.decode("utf-8")

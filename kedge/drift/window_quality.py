@@ -13,7 +13,7 @@ from scipy.special import stdtr
 
 from kedge.config.policies import QualityPolicy
 from kedge.drift.column_quality import QualityCheck, binomial_tail
-from kedge.severity import Severity, warned_if
+from kedge.severity import Severity, warned_if, worst
 
 HOUR = timedelta(hours=1)
 
@@ -36,6 +36,8 @@ class WindowFacts:
         Records that were captured, those of them that nobody can read, and rows whose id had been counted before.
     requests, invocations : int, optional
         Of the new stretch: requests that were captured, and those that the endpoint answered; None where not known.
+    sampled_fraction : float
+        The share of its requests that the endpoint is to capture.
     """
 
     end: datetime
@@ -47,6 +49,7 @@ class WindowFacts:
     duplicates: int = 0
     requests: int | None = None
     invocations: int | None = None
+    sampled_fraction: float = 1.0
 
     @property
     def stretch(self) -> Sequence[int]:
@@ -269,15 +272,21 @@ def _unreadable(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | Non
 
 
 def _captured(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
-    """Requests that were captured against those that the endpoint answered, failed ones among them."""
+    """Requests that were captured against those that the endpoint answered, failed ones among them, by the share that it samples."""
     if facts.requests is None or not facts.invocations:
         return None
-    value, least = facts.requests / facts.invocations, policy.captured_fraction_min
+    sampled, value = facts.sampled_fraction, facts.requests / facts.invocations
+    least = policy.captured_fraction_min * sampled
     missed = max(facts.invocations - facts.requests, 0)
     severity = _beyond(missed, facts.invocations, 1 - least)
-    if not facts.requests and facts.invocations >= UNCAPTURED_CERTAIN:
+    if not facts.requests and facts.invocations * sampled >= UNCAPTURED_CERTAIN:
         severity = Severity.CRITICAL
     reason = f"{facts.requests:,} of {facts.invocations:,} requests of the last {in_words(facts.cadence)} were captured ({value:.0%})"
+    if sampled < 1:
+        reason += f", where {sampled:.0%} are to be sampled"
+        # More than are to be: then every volume that is scaled by the share is wrong.
+        most = min(sampled / policy.captured_fraction_min, 1.0) if policy.captured_fraction_min else 1.0
+        severity = worst([severity, _beyond(min(facts.requests, facts.invocations), facts.invocations, most)])
     return QualityCheck("captured", "", severity, value, least, reason)
 
 
