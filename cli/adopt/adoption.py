@@ -276,8 +276,8 @@ def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, ow
             "policy allow this account"
         )
     steps.append(f"deploy the YAML ({wish.yaml}): make deploy")
-    judged = {"hourly": "hour", "daily": "night at 02:00 UTC", "weekly": "Monday at 02:00 UTC"}[config.cadence.judge]
-    steps.append(f"the first window is judged in the next {judged}; kedge history {config.model} tells")
+    judged = {"hourly": "at 40 past each hour", "daily": "at 02:00 UTC", "weekly": "on Mondays at 02:00 UTC"}
+    steps.append(f"windows are judged {judged[config.cadence.judge]}; kedge history {config.model} tells of the first")
     return tuple(steps)
 
 

@@ -79,7 +79,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
         capture_uri=state.capture.destination.rstrip("/"),
         sampling_percentage=state.capture.sampling_percentage
         or config["DataCaptureConfig"]["InitialSamplingPercentage"],
-        capture_key=capture.get("KmsKeyId"),
+        capture_key=capture.get("KmsKeyId") or None,
     )
 
 
