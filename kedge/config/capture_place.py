@@ -26,7 +26,10 @@ class CapturePlace:
 
     def of_day(self, day: date, *, endpoint: str, variant: str) -> str:
         """The prefix of one variant's requests of one day."""
-        below = f"{endpoint}/{variant}/{day:%Y/%m/%d}/"
+        return self.of(f"{endpoint}/{variant}/{day:%Y/%m/%d}/")
+
+    def of(self, below: str) -> str:
+        """The prefix of what stands below, such as a fleet."""
         return f"{self.prefix}/{below}" if self.prefix else below
 
 

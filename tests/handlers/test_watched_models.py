@@ -52,6 +52,17 @@ def world(monkeypatch, tmp_path):
         yield world
 
 
+@pytest.fixture
+def managed(world, monkeypatch, tmp_path):
+    """The same model after its one word was changed."""
+    place = tmp_path / "managed"
+    place.mkdir()
+    text = (tmp_path / f"{MODEL}.yaml").read_text()
+    (place / f"{MODEL}.yaml").write_text(text.replace("mode: watch", "mode: manage"))
+    monkeypatch.setattr(models, "DIRECTORY", place)
+    return world
+
+
 def adopt(world, *, config: str = CONFIG) -> Champion:
     since = datetime(2015, 10, 1, tzinfo=UTC)
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{MODEL}/{VERSION}"
@@ -237,3 +248,12 @@ def test_a_bucket_that_refuses_looks_like_captures_that_do_not_come(world, monke
     world.cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
     gauges = watch_monitor.handler({"time": to_text(NOW)}, CONTEXT)[MODEL]
     assert gauges["InvocationsWithoutCapture"] == 40
+
+
+def test_one_word_hands_the_model_over_and_its_past_counts(managed):
+    lost(managed)
+    theirs(managed, CONFIG)
+    assert hourly()["verdict"] == "agreed"
+    answer = decide_retraining.handler(message({"model": MODEL, "time": to_text(NOW)}), CONTEXT)
+    assert answer["action"] == "START"
+    assert managed.runs() == [answer["run"]]
