@@ -1,98 +1,34 @@
 """An endpoint that others deployed is adopted, watched while it drifts, and told of; nothing of it is touched."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from app import build_app
 from cli.main import app
+from demo.other_team import BUCKET, CAPTURES, ENDPOINT, OtherTeam
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, HOUR, WEEK, Hotel
-from tests.offline.sagemaker_world import BUCKET, World
 
 pytestmark = pytest.mark.slow
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-ENDPOINT = "payments"
-PREFIX = f"s3://{BUCKET}/team/captures"
-INFERENCE = """
-import math
-
-def model_fn(model_dir):
-    return None
-
-def input_fn(body, content_type):
-    body = body.decode() if isinstance(body, bytes) else body
-    return [line.split(",") for line in body.splitlines()]
-
-def predict_fn(rows, model):
-    return [1 / (1 + math.exp(-(float(amount) - 50) / 20)) for amount, items, country in rows]
-
-def output_fn(predictions, accept):
-    return "\\n".join(str(each) for each in predictions), accept
-"""
 # What may be called of SageMaker where a model is only watched.
 LOOKING = ("Describe", "List", "Get", "Search", "InvokeEndpoint")
-
-
-class Team:
-    """The people who made the endpoint, and their clients: they know nothing of Kedge."""
-
-    def __init__(self, account: Account) -> None:
-        self.account, self.world = account, World(account)
-        self._random, self._sent = np.random.default_rng(7), 0
-
-    def deploy(self) -> None:
-        self.world.make_model("payments-7", script=INFERENCE)
-        self.world.make_config(
-            "payments-config",
-            "payments-7",
-            variant="main",
-            instances=1,
-            capture={
-                "EnableCapture": True,
-                "InitialSamplingPercentage": 20,
-                "DestinationS3Uri": PREFIX,
-                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-                "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
-            },
-        )
-        self.world.make_endpoint(ENDPOINT, "payments-config")
-
-    def ask_until(self, until: datetime, *, amount: float = 50.0) -> None:
-        """Send ten requests of twenty payments, six times a day."""
-        draw = self._random
-        while self.account.clock.now < until:
-            for _ in range(10):
-                rows = zip(
-                    draw.normal(amount, 15, 20).round(2),
-                    draw.integers(1, 6, 20),
-                    draw.choice(["DE", "FR", "PT"], 20),
-                    strict=True,
-                )
-                body = "\n".join(f"{amount},{items},{country}" for amount, items, country in rows)
-                self.world.ask(body, ENDPOINT, ContentType="text/csv", Accept="text/csv")
-            self.account.clock.advance_to(min(self.account.clock.now + 4 * HOUR, until))
-
-    def looks(self) -> dict[str, Any]:
-        """The endpoint as SageMaker describes it."""
-        answer = self.world.describe(ENDPOINT)
-        answer.pop("ResponseMetadata")
-        return dict(answer)
 
 
 @dataclass
 class Watch:
     """What the person who adopts has, and what came of it."""
 
-    team: Team
+    team: OtherTeam
     kedge: Hotel
     directory: Path
     url: str
@@ -113,7 +49,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     build_app(directory / "empty", yaml.parent).synth()
     with Account(start=START - HOUR, directory=directory / "account") as account:
         account.deploy(directory / "empty")
-        team = Team(account)
+        team = OtherTeam(account)
         team.deploy()
         account.clock.advance_to(START)
         team.ask_until(START + 15 * DAY)
@@ -144,7 +80,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 def test_the_dry_run_shows_what_it_inferred_and_writes_nothing(watch):
     for said in (
         "mode: watch",
-        f"uri: {PREFIX}",
+        f"uri: {CAPTURES}",
         "sampling_percentage: 20",
         "variant: main",
         "{name: feature_0, kind: numeric}",
@@ -177,8 +113,6 @@ def test_undrifted_weeks_are_told_to_nobody_and_drift_is(watch):
 
 def test_the_sampling_is_judged_as_the_config_says(watch):
     reports = [key for key in watch.kedge.objects("reports/") if "/drift-r" in key and key.endswith(".json")]
-    import json
-
     document = json.loads(watch.kedge.objects(sorted(reports)[-1]).popitem()[1])
     (captured,) = (check for check in document["quality"] if check["check"] == "captured")
     assert captured["severity"] == "OK"
@@ -207,12 +141,9 @@ def test_a_retraining_is_refused_with_the_remedy(watch):
 def test_an_endpoint_is_adopted_anew_after_its_owners_changed_it_and_its_past_stays(watch):
     team, kedge = watch.team, watch.kedge
     first = kedge.item("champion")
-    capture = watch.team.world.sagemaker.describe_endpoint_config(EndpointConfigName="payments-config")
-    team.world.make_model("payments-8", script=INFERENCE)
-    team.world.make_config(
-        "payments-config-2", "payments-8", variant="main", instances=1, capture=capture["DataCaptureConfig"]
-    )
-    team.world.sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="payments-config-2")
+    team.make_model("payments-8")
+    team.make_config("payments-config-2", "payments-8")
+    team.sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="payments-config-2")
     kedge.wait(2 * HOUR)
     assert kedge.mails_saying("serves payments-config-2 now; before it was payments-config")
     assert kedge.item("champion")["endpoint_config"] == "payments-config-2"
