@@ -6,7 +6,7 @@ export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
 # What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
 IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
-.PHONY: help install demo test slow faults check lint synth bench layers deploy lock clean
+.PHONY: help install demo demo-adopt test slow faults check lint synth bench layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -24,6 +24,9 @@ install: .venv/installed ## the virtual environment
 
 demo: install ## two years of hotel bookings through the whole loop, offline; writes build/demo/
 	$(BIN)/python -m demo
+
+demo-adopt: install ## an endpoint of another team is adopted, watched for six weeks, and drifts; writes build/demo-adopt/
+	$(BIN)/python -m demo.adopt
 
 test: install ## every test but the slow ones
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"

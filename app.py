@@ -15,6 +15,7 @@ from cdk_nag import AwsSolutionsChecks
 from kedge.errors import ModelConfigError
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
+from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_models
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 DEFAULT_REGION = "eu-west-1"
 
 
-def build_app(
+def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     outdir: str | Path,
     models_directory: str | Path,
     layers: str = "placeholder",
@@ -34,19 +35,27 @@ def build_app(
     region: str = DEFAULT_REGION,
     alert_email: str | None = "on-call@example.com",
     model_stacks: object = None,
+    capture_buckets: object = None,
+    capture_keys: object = None,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
-    How many stacks hold the models is a fact of what is deployed: unless it is given, `cdk.json` says it, whoever asks.
+    How many stacks hold the models, and which buckets of others are read, are facts of what is deployed: unless they are given,
+    `cdk.json` says them, whoever asks.
     """
-    asked = _written_context().get("model_stacks", 1) if model_stacks is None else model_stacks
-    shards = _whole_number(asked)
+    written = _written_context()
+    shards = _whole_number(written.get("model_stacks", 1) if model_stacks is None else model_stacks)
     models = load_models(Path(models_directory))
+    captures = CaptureBuckets.of_context(
+        written.get("capture_buckets") if capture_buckets is None else capture_buckets,
+        written.get("capture_keys") if capture_keys is None else capture_keys,
+        models,
+    )
     packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
     env = cdk.Environment(region=region)
 
-    storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email)
+    storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email, captures=captures)
     monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, models=models)
     retraining = Retraining(
         app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
@@ -72,6 +81,8 @@ def main() -> None:
             region=context.get("region", DEFAULT_REGION),
             alert_email=context.get("alert_email"),
             model_stacks=context.get("model_stacks"),
+            capture_buckets=context.get("capture_buckets"),
+            capture_keys=context.get("capture_keys"),
         )
     except ModelConfigError as error:
         raise SystemExit(str(error)) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.account import deploy, serve
+from cli.adopt.command import adopt
 from cli.backtest.command import backtest
 from cli.check.command import check
 from cli.doctor.command import doctor
@@ -26,6 +27,7 @@ models = typer.Typer(no_args_is_help=True, help="The watched models' YAML files.
 app.command("check")(check)
 app.command("backtest")(backtest)
 app.command("init")(init)
+app.command("adopt")(adopt)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
 app.command("doctor")(doctor)

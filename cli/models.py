@@ -63,8 +63,9 @@ def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
 
 def _summary(config: ModelConfig) -> str:
     watched, days = sum(feature.watched for feature in config.features), config.cadence.window_days
+    only = "watched only, " if config.mode == "watch" else ""
     return (
-        f"{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
+        f"{only}{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
         f"{days} day{'' if days == 1 else 's'}, endpoint {config.endpoint.name}"
     )
 

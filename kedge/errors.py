@@ -30,6 +30,27 @@ class UnknownModelError(RefusedError):
         self.model = model
 
 
+class WatchedModelError(RefusedError):
+    """Something would retrain, release or update a model that is only watched."""
+
+    def __init__(self, *, model: str) -> None:
+        remedy = f"to let Kedge retrain and release it, say `mode: manage` in {model}.yaml and deploy"
+        super().__init__(f"{model} is watched, not managed: {remedy}")
+        self.model = model
+
+
+class CapturesDeniedError(RefusedError):
+    """Kedge may not read the captures of an adopted endpoint."""
+
+    def __init__(self, *, uri: str, said: str) -> None:
+        bucket = uri.removeprefix("s3://").partition("/")[0]
+        super().__init__(
+            f"Kedge may not read the captures below {uri} ({said}): add {bucket} to capture_buckets in the context of cdk.json "
+            "and deploy; if it stands there already, the bucket's policy or its key (capture_keys) refuses"
+        )
+        self.uri, self.bucket = uri, bucket
+
+
 class EmptySampleError(RefusedError):
     """A statistic needs a sample with rows, and this one has none."""
 

@@ -71,6 +71,7 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "canary_rolled_back": release_alerts.canary_rolled_back,
     "release_unproven": release_alerts.release_unproven,
     "release_superseded": release_alerts.release_superseded,
+    "release_withheld": release_alerts.release_withheld,
     "release_refused": release_alerts.release_refused,
     "endpoint_changed": release_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,

@@ -41,4 +41,5 @@ _FAULTS = {
     "answer": "The answers cannot be read.",
     "input": "The requests cannot be read.",
     "record": "The records themselves cannot be read.",
+    "denied": "S3 refuses to list or to read them.",
 }

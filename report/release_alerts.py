@@ -136,6 +136,22 @@ def release_superseded(_model: str, detail: Detail) -> Message:
     )
 
 
+def release_withheld(_model: str, detail: Detail) -> Message:
+    """An approved version of a model that is only watched."""
+    return Message(
+        f"package version {version(detail)} is approved, but not released: it is watched only",
+        (
+            section("WHO AND WHY", who_and_why(detail)),
+            section("WHY IT IS NOT RELEASED", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing: the endpoint serves what its owners gave it."),
+            section(
+                "WHAT YOU CAN DO",
+                "To release it: let Kedge manage the model, then reject the version in the registry and approve it again.",
+            ),
+        ),
+    )
+
+
 def release_refused(model: str, detail: Detail) -> Message:
     """The package to release is not the one that passed the gate."""
     return Message(
@@ -159,7 +175,11 @@ def release_refused(model: str, detail: Detail) -> Message:
 def endpoint_changed(_model: str, detail: Detail) -> Message:
     """The endpoint does not serve what Kedge released last."""
     followed, state = detail.get("followed"), str(detail.get("state", ""))
-    differs = "the endpoint does not serve what Kedge released"
+    differs = (
+        "the watched endpoint is not in order"
+        if detail.get("mode") == "watch"
+        else "the endpoint does not serve what Kedge released"
+    )
     in_registry = next((said for start, said in CHANGED_IN_REGISTRY.items() if state.startswith(start)), None)
     if in_registry is not None:
         # When and by whom the endpoint was changed last has nothing to do with it.
@@ -220,6 +240,14 @@ def decision_overtaken(_model: str, detail: Detail) -> Message:
 def capture_astray(_model: str, detail: Detail) -> Message:
     """A version serves, but the monitor does not see its captures."""
     config = detail.get("endpoint_config", "")
+    if detail.get("mode") == "watch":
+        return Message(
+            "the watched endpoint does not capture as its YAML says",
+            (
+                section("WHAT WAS FOUND, AND WHAT TO DO", bullets(detail.get("reasons", []))),
+                "You are told once for each endpoint config. Requests that were not captured cannot be judged.",
+            ),
+        )
     # A config that Kedge made names its destination itself; one that a person made needs it.
     destination = (
         f", and a DataCaptureConfig that captures 100 % of input and output to {detail['destination']}"

@@ -31,7 +31,10 @@ TRIGGERS = {
     "initial": "the first training",
 }
 DECIDED_AGAIN = "Kedge decides again with every window, and starts it once the reason is gone."
-HELD_NEXT = {"attempts": "Nothing by itself: a person must find out why."}
+HELD_NEXT = {
+    "attempts": "Nothing by itself: a person must find out why.",
+    "watched": "Kedge goes on judging each window. It retrains, releases and updates nothing.",
+}
 HOLDS = {
     "paused": "a person has paused it",
     "attempts": "earlier attempts did not help",
@@ -39,6 +42,7 @@ HOLDS = {
     "budget": "the month's budget is spent",
     "no_new_labels": "there are too few new labels to learn from",
     "lease": "another execution works on the model",
+    "watched": "the model is watched only",
 }
 
 
@@ -61,7 +65,7 @@ def retraining_started(_model: str, detail: Detail) -> Message:
 def retraining_held(model: str, detail: Detail) -> Message:
     """Wanted, but not now."""
     command, what = f"kedge history {model}", HOLDS.get(detail["hold"], detail["hold"])
-    if requested(detail):
+    if requested(detail) and detail["hold"] != "watched":
         return Message(
             f"a requested retraining was not started: {what}",
             (
@@ -87,6 +91,8 @@ def way_on(model: str, detail: Detail) -> str:
     """The command for a person if Kedge holds a retraining; empty while another execution works on the model."""
     if detail["hold"] == "lease":
         return ""
+    if detail["hold"] == "watched":
+        return f"Retrain it where it was made, then take a new baseline: kedge adopt ENDPOINT --model {model} --apply"
     start = f"To start it anyway:\n{retrain_command(model, detail)}"
     if detail["hold"] != "paused":
         return start

@@ -25,8 +25,9 @@ NEXT_ON_DRIFT = {
 def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
     """Write what a window's verdict means."""
     window, performance = detail["window"], detail.get("performance") or {}
+    sampled = f" (a sample of about {window['rows_estimated']:,})" if "rows_estimated" in window else ""
     where = (
-        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')} to package version "
+        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')}{sampled} to package version "
         f"{detail['package_version']}."
     )
     return Message(
@@ -168,6 +169,8 @@ def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
         )
     if detail.get("alarm_episode", {}).get("news") == "ends":
         return "Kedge goes on judging each window."
+    if detail.get("mode") == "watch":
+        return "Kedge goes on judging each window. The model is watched only: what is done about it, its owners decide."
     if performance.get("severity") == "CRITICAL":
         return "Kedge decides now whether to retrain (that depends on cooldown, budget and new labels), and tells you."
     return NEXT_ON_DRIFT[detail.get("on_drift", "when_labels_lag")]

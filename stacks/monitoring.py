@@ -112,6 +112,7 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
+        self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -148,6 +149,7 @@ class Monitoring(cdk.Stack):
             "capture",
             "athena",
         )
+        self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "labelled", "reports", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_send(role, self.drifts, self.joining.joins)
@@ -193,6 +195,7 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         may_list(role, self._storage.data, "capture")
+        self._storage.captures.may_list(role)
         may_use_state(role, self._storage.state, "GetItem", "Query")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
@@ -211,6 +214,7 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines")
+        self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)

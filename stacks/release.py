@@ -161,6 +161,8 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines")
+        # An adopted champion's answers, beside the first canary that Kedge releases.
+        self._storage.captures.may_read(role)
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)

@@ -176,6 +176,7 @@ class Retraining(cdk.Stack):
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
         may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled", "baselines")
+        self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", "audit")
         may_use_key(role, self._storage.key)
         return function

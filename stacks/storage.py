@@ -11,6 +11,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks.parts.access import acknowledge, source_account
+from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
 from stacks.parts.naming import synthesizer
 from stacks.parts.topics import add_topic
@@ -23,8 +24,18 @@ KEEP = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 class Storage(cdk.Stack):
     """Nodes that outlive every deployment."""
 
-    def __init__(self, scope: Construct, name: str, *, env: cdk.Environment, alert_email: str | None) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        env: cdk.Environment,
+        alert_email: str | None,
+        captures: CaptureBuckets | None = None,
+    ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: data, state and topics")
+        # Not made here, and only ever read.
+        self.captures = captures or CaptureBuckets()
         self.key = _key(self)
         self.data = _data_bucket(self, key=self.key, access_logs=_access_log_bucket(self))
         self.state = _state_table(self, key=self.key)

@@ -11,7 +11,7 @@ import yaml
 
 from cli.refusals import BadInputError
 from kedge.config.reading import parse_model_config
-from kedge.config.sections import Feature, Problem
+from kedge.config.sections import Feature, Mode, Problem
 
 _MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
 
@@ -27,11 +27,17 @@ class ModelDraft:
     classes: tuple[str, ...] = ("0", "1")
     prediction: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mode: Mode | None = None
+    capture: Mapping[str, Any] = field(default_factory=dict)
 
     def to_yaml(self, *, source: str) -> str:
         """Write it as YAML; refuse what the configuration would refuse, with the same words."""
-        lines = [f"model: {_scalar(self.name)}", f"problem: {self.problem}", "endpoint:"]
+        lines = [f"model: {_scalar(self.name)}"]
+        lines += [f"mode: {self.mode}"] if self.mode else []
+        lines += [f"problem: {self.problem}", "endpoint:"]
         lines += [f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items()]
+        if self.capture:
+            lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:
             lines += ["prediction:", *(f"  {key}: {_scalar(value)}" for key, value in self.prediction.items())]
         if self.classes != ("0", "1"):

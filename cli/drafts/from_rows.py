@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -27,13 +28,13 @@ _INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"
 
 
 def draft_from_rows(
-    data: Path,
+    data: Path | str,
     *,
     label: str | None,
     apart: set[str],
     endpoint: str | None,
     name: str | None,
-    layout: Mapping[str, Any],
+    layout: Mapping[str, Any] = MappingProxyType({}),
 ) -> ModelDraft:
     """Read the columns' names, kinds and types; identifiers and times are left out, and a note says so."""
     table, declared = _table_of(data, layout)
@@ -59,7 +60,7 @@ def draft_from_rows(
     problem, classes = _problem(table.column(label)) if label else ("binary_classification", ("0", "1"))
     if label is None:
         notes.append("no --label was named: if one of these columns is the truth, take it out; the problem is a guess")
-    called = name or endpoint or data.resolve().name.partition(".")[0]
+    called = name or endpoint or Path(data).resolve().name.partition(".")[0]
     return ModelDraft(
         name=model_name(called),
         endpoint={"name": endpoint_name(endpoint or called)},
@@ -70,7 +71,7 @@ def draft_from_rows(
     )
 
 
-def _table_of(data: Path, layout: Mapping[str, Any]) -> tuple[pa.Table, pa.Schema | None]:
+def _table_of(data: Path | str, layout: Mapping[str, Any]) -> tuple[pa.Table, pa.Schema | None]:
     """All rows, and the columns' types where the file has such; of captured records the rows of their requests."""
     sources = find_sources(str(data), JSON)
     if sources and is_capture(schema_of(sources[0]).names):
@@ -79,7 +80,7 @@ def _table_of(data: Path, layout: Mapping[str, Any]) -> tuple[pa.Table, pa.Schem
     return rows.read(rows.schema.names), None if rows.untyped else rows.schema
 
 
-def _requested(data: Path, sources: Sequence[RowSource]) -> pa.Table:
+def _requested(data: Path | str, sources: Sequence[RowSource]) -> pa.Table:
     found: list[Any] = []
     for source in sources:
         with text_of(source) as stream:

@@ -58,8 +58,11 @@ def retrain(
     """Start a retraining now; cooldown, budget and pause do not hold a person's request."""
     with in_a_sentence("retrain"):
         from cli.operator.operations import ask_for_retraining
+        from kedge.retraining.decision import WATCHED
 
         answer = ask_for_retraining(_deployment(region, endpoint_url), model, reason, initial=initial)
+        if answer.get("hold") == WATCHED:
+            raise BadInputError(f"not started: {answer['reasons'][-1]}")
         if answer["action"] != "START":
             again = f"kedge retrain {model}{' --initial' if initial else ''} --reason {shlex.quote(reason)}"
             raise BadInputError(

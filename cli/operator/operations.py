@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from cli.operator.deployment import Caller, Deployment
 from cli.refusals import BadInputError
-from kedge.errors import LeaseHeldError, UnknownPackageError
+from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.release import model_registry
@@ -114,7 +114,10 @@ def go_back(deployment: Deployment, model: str, reason: str, *, version: str | N
     """Start the release of an approved package again: under the lease, written down, and named after its cause."""
     _champion(deployment, model)
     # Unfinished work is settled first: a release needs the true state, and may change the champion.
-    serves = settle_now(deployment, model)["verdict"] == "agreed"
+    settled = settle_now(deployment, model)
+    if settled.get("mode") == "watch":
+        raise BadInputError(str(WatchedModelError(model=model)))
+    serves = settled["verdict"] == "agreed"
     champion = _champion(deployment, model)
     package = _earlier_package(deployment, model, champion, version, serves=serves)
     run = _free_run(deployment, package, champion)

@@ -13,9 +13,10 @@ from report.alert_words import deciding_reasons
 from report.failures import plain_failure
 
 _COLOURS = {
+    "adopted": "green",
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
     "rejected": "yellow", "approval_taken_back": "yellow", "approved_absent": "yellow",
-    "paused": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
+    "release_withheld": "yellow", "paused": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
     "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",

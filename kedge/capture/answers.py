@@ -111,6 +111,19 @@ def _answers_of(payload: Payload, rows: int, config: ModelConfig) -> list[Any]:
     return _in_document(payload.documents[0], rows, config)
 
 
+def any_answers(payload: Payload) -> list[Any]:
+    """The answers that a payload holds, before any YAML says what they should be."""
+    if payload.kind == "CSV" or len(payload.documents) > 1:
+        return payload.documents
+    document = payload.documents[0]
+    inner = (
+        next((document[word] for word in WRAPPERS if isinstance(document.get(word), list)), [document])
+        if isinstance(document, dict)
+        else document
+    )
+    return inner if isinstance(inner, list) else [inner]
+
+
 def _in_document(document: Any, rows: int, config: ModelConfig) -> list[Any]:
     if isinstance(document, list):
         return document

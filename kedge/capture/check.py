@@ -18,6 +18,7 @@ SHAPE_CHARACTERS, TYPE_CHARACTERS = 32, 60
 # What stands for what in a shape; punctuation stays, for it tells the format.
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _SIDES = {INPUT: "input", ANSWER: "answer"}
+DENIED = "denied"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class CaptureCheck:
     @property
     def readable(self) -> bool:
         """Whether at least half of the records can be read."""
-        return 2 * self.unread <= self.records
+        return 2 * self.unread <= self.records and self.fault != DENIED
 
     def to_json(self) -> dict[str, Any]:
         """The facts, as the timeline and the mail carry them."""
@@ -63,6 +64,11 @@ class CaptureCheck:
             "expected": self.expected,
             "remedy": self.remedy,
         }
+
+
+def denied(sentence: str) -> CaptureCheck:
+    """What is said where S3 lets nobody look; the sentence names the remedy."""
+    return CaptureCheck(0, 0, DENIED, remedy=f"{sentence}.", expected="To read where the endpoint captures to.")
 
 
 def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from kedge.capture.answers import answer_rows
+from kedge.capture.answers import answer_rows, any_answers
 from kedge.capture.formats import Payload, Text, read_payload, said_by_header, storable
 from kedge.capture.requests import any_rows, features_of, looks_like_names, request_rows
 from kedge.capture.texts import ANSWER, INPUT, decoded_text
@@ -65,6 +65,20 @@ def _rows_and_answers(capture: dict[str, Any], config: ModelConfig) -> tuple[lis
         if not looks_like_names(inputs, config):
             raise
         return inputs[1:], answer_rows(came, len(inputs) - 1, config)
+
+
+def answered_rows(line: bytes) -> list[Any]:
+    """The rows that one record's answer held, before any YAML says what they should be.
+
+    >>> answered_rows(b'{"captureData": {"endpointOutput": {"data": "0.5", "encoding": "CSV"}}, "eventMetadata": {}}')
+    [['0.5']]
+
+    Raises
+    ------
+    UnreadableRecordError
+    """
+    capture, _ = _parts(line)
+    return any_answers(_payload(capture, ANSWER))
 
 
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

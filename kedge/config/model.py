@@ -19,15 +19,29 @@ from kedge.config.policies import (
     RetrainingPolicy,
     SegmentPolicy,
 )
-from kedge.config.sections import Cadence, Endpoint, Feature, Labels, Name, Prediction, Problem, Section, Training
+from kedge.config.sections import (
+    Cadence,
+    Capture,
+    Endpoint,
+    Feature,
+    Labels,
+    Mode,
+    Name,
+    Prediction,
+    Problem,
+    Section,
+    Training,
+)
 
 
 class ModelConfig(Section):
     """One watched model."""
 
     model: Name
+    mode: Mode = "manage"
     problem: Problem = "binary_classification"
     endpoint: Endpoint
+    capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...] = Field(min_length=1)
     prediction: Prediction = Field(default_factory=Prediction)
     cadence: Cadence = Field(default_factory=Cadence)

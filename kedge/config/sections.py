@@ -19,6 +19,7 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", exam
 # The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
 TRAINING_SECONDS_MAX = 39_600
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
+Mode = Literal["watch", "manage"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 # Images with Python 3.12, which AWS patches until May and July 2027.
 XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
@@ -164,6 +165,29 @@ def _refuse_no_path(name: str, path: str) -> None:
             f"endpoint.{name} is {path!r}, which is no JMESPath ({said}): write it like predictions[*].score, or a place in CSV "
             "such as 0"
         ) from error
+
+
+class Capture(Section):
+    """Where the captures of an adopted endpoint lie, and which share of the requests it captures.
+
+    Packages that Kedge released capture every request into its own data bucket, whatever stands here.
+    """
+
+    uri: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^/\s]+)*/?$", examples=["s3://their-bucket/capture"]
+            ),
+        ]
+        | None
+    ) = None
+    sampling_percentage: int = Field(default=100, ge=1, le=100)
+
+    @property
+    def bucket(self) -> str | None:
+        """The bucket of `uri`; None where there is none."""
+        return self.uri.removeprefix("s3://").partition("/")[0] if self.uri else None
 
 
 class Cadence(Section):

@@ -43,6 +43,7 @@ class DriftReport:
     notes: tuple[str, ...] = ()
     decision: Mapping[str, Any] = field(default_factory=dict)
     confidence: ConfidenceReport | None = None
+    sampled_fraction: float = 1.0
 
     @property
     def severity(self) -> Severity:
@@ -100,6 +101,19 @@ class DriftReport:
         columns = tuple(replace(c, against=sources.get(c.column.name)) for c in self.columns)
         return replace(self, columns=columns, notes=tuple(notes))
 
+    def sampled(self, fraction: float) -> DriftReport:
+        """The report of a window of which the endpoint captured only this share, with the volume that its rows stand for.
+
+        The rows themselves are judged as they are: what a test may conclude rests on what was read.
+        """
+        if fraction >= 1:
+            return self
+        stand_for = (
+            f"the endpoint captures {fraction:.0%} of its requests: the window's {counted(self.rows, 'row')} stand for about "
+            f"{round(self.rows / fraction):,}"
+        )
+        return replace(self, sampled_fraction=fraction, notes=(*self.notes, stand_for))
+
     def to_json(self) -> dict[str, Any]:
         """DESIGN.md's report."""
         report: dict[str, Any] = {
@@ -114,6 +128,9 @@ class DriftReport:
             "columns": [column.to_json() for column in self.columns],
             "quality": [check.to_json() for check in self.quality],
         }
+        if self.sampled_fraction < 1:
+            estimated = round(self.rows / self.sampled_fraction)
+            report["window"] |= {"sampled_fraction": self.sampled_fraction, "rows_estimated": estimated}
         report |= {"notes": list(self.notes)} if self.notes else {}
         return report | ({"confidence": self.confidence.to_json()} if self.confidence is not None else {})
 

@@ -14,7 +14,7 @@ from scipy.special import stdtr
 from kedge.comparisons import counted
 from kedge.config.policies import QualityPolicy
 from kedge.drift.column_quality import QualityCheck, binomial_tail
-from kedge.severity import Severity, warned_if
+from kedge.severity import Severity, warned_if, worst
 
 HOUR = timedelta(hours=1)
 
@@ -37,6 +37,8 @@ class WindowFacts:
         Captured records, the unreadable ones among them, and rows whose id had been counted before.
     requests, invocations : int, optional
         In the new stretch: requests that were captured, and requests that the endpoint answered; None if unknown.
+    sampled_fraction : float
+        The share of its requests that the endpoint is to capture.
     """
 
     end: datetime
@@ -48,6 +50,7 @@ class WindowFacts:
     duplicates: int = 0
     requests: int | None = None
     invocations: int | None = None
+    sampled_fraction: float = 1.0
 
     @property
     def stretch(self) -> Sequence[int]:
@@ -272,15 +275,21 @@ def _unreadable(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | Non
 
 
 def _captured(facts: WindowFacts, policy: QualityPolicy) -> QualityCheck | None:
-    """Captured requests against the requests that the endpoint answered, failed ones included."""
+    """Captured requests against the requests that the endpoint answered, failed ones included, by the share that it samples."""
     if facts.requests is None or not facts.invocations:
         return None
-    value, least = facts.requests / facts.invocations, policy.captured_fraction_min
+    sampled, value = facts.sampled_fraction, facts.requests / facts.invocations
+    least = policy.captured_fraction_min * sampled
     missed = max(facts.invocations - facts.requests, 0)
     severity = _beyond(missed, facts.invocations, 1 - least)
-    if not facts.requests and facts.invocations >= UNCAPTURED_CERTAIN:
+    if not facts.requests and facts.invocations * sampled >= UNCAPTURED_CERTAIN:
         severity = Severity.CRITICAL
     reason = f"{facts.requests:,} of {facts.invocations:,} requests of the last {in_words(facts.cadence)} were captured ({value:.0%})"
+    if sampled < 1:
+        reason += f", where {sampled:.0%} are to be sampled"
+        # More than are to be: then every volume that is scaled by the share is wrong.
+        most = min(sampled / policy.captured_fraction_min, 1.0) if policy.captured_fraction_min else 1.0
+        severity = worst([severity, _beyond(min(facts.requests, facts.invocations), facts.invocations, most)])
     return QualityCheck("captured", "", severity, value, least, reason)
 
 

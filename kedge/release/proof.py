@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kedge.comparisons import counted
@@ -25,10 +25,11 @@ class LastWatch:
 
 @dataclass(frozen=True)
 class Capture:
-    """The place to which an endpoint, or its config, captures requests, and whether it captures now."""
+    """The place to which an endpoint, or its config, captures requests, whether it captures now, and which share, where that is known."""
 
     destination: str
     running: bool
+    sampling_percentage: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,28 @@ def judge_capture(*, config: str, planned: Capture | None, found: Capture | None
         "ASTRAY",
         (f"the endpoint {does}, where {config} says {wanted or 'nothing'}: the monitor is blind to its answers",),
     )
+
+
+def judge_watched_capture(*, model: str, planned: Capture, found: Capture | None) -> CaptureProof:
+    """Judge whether an endpoint that others own captures where, and as much as, the YAML says.
+
+    >>> there, half = Capture("s3://b/c", True, 20), Capture("s3://b/c/", True, 50)
+    >>> judge_watched_capture(model="m", planned=there, found=half).reasons[0][:42]
+    'the endpoint captures 50 % of the requests'
+    """
+    if found is None or not found.running:
+        off = "the endpoint captures nothing (any more): nothing of it can be judged"
+        return CaptureProof("ASTRAY", (off, "let its owners switch Data Capture on: docs/adopt.md says how"))
+    if found.destination.rstrip("/") != planned.destination.rstrip("/"):
+        there = f"the endpoint captures to {found.destination}, and Kedge looks below {planned.destination}"
+        return CaptureProof("ASTRAY", (there, f"set capture.uri in {model}.yaml and deploy"))
+    if found.sampling_percentage not in (None, planned.sampling_percentage):
+        share = (
+            f"the endpoint captures {found.sampling_percentage} % of the requests, and {model}.yaml says "
+            f"{planned.sampling_percentage} %"
+        )
+        return CaptureProof("ASTRAY", (share, f"set capture.sampling_percentage in {model}.yaml and deploy"))
+    return CaptureProof("AS_PLANNED")
 
 
 def _not_serving(

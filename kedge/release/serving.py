@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from kedge.config.sections import Mode
+
 # The endpoint does not show its package's state in the registry, nor alarms without a note: Kedge looks at these this often.
 COMPARE_AGAIN = timedelta(hours=24)
 AGREED = "agreed"
@@ -93,11 +95,55 @@ def judge_serving(
     return ServingVerdict("NONE", AGREED)
 
 
-def several_variants(found: str, *, endpoint: str, champion_config: str) -> ServingVerdict:
-    """Report an endpoint that serves several variants, and none is Kedge's own; `found` names them."""
-    return ServingVerdict(
-        "TELL", "several variants", (f"{found}: its answers are not judged", put_back(endpoint, champion_config))
+def judge_watched(
+    *, model: str, endpoint: str, known_config: str, known_version: str, served: Served | None
+) -> ServingVerdict:
+    """Compare the champion item of a watched model with its endpoint, whose config its owners may change at any time.
+
+    A change is told and followed; nothing is ever put back.
+
+    Parameters
+    ----------
+    known_config, known_version : str
+        Endpoint config and version of the champion item.
+    served : Served or None
+        The endpoint as SageMaker describes it; None where there is none.
+
+    >>> now = Served("InService", True, "theirs-2")
+    >>> judge_watched(model="m", endpoint="e", known_config="theirs-1", known_version="adopted-20260301", served=now).action
+    'FOLLOW'
+    """
+    if served is None:
+        gone = f"endpoint {endpoint} does not exist any more: nothing of {model} is left to watch"
+        return ServingVerdict(
+            "TELL", "absent", (gone, "to stop watching: remove the model's YAML and deploy; its past stays")
+        )
+    if not served.settled:
+        return ServingVerdict("WAIT", "changing")
+    if served.status != "InService":
+        why = served.failure_reason or "SageMaker gives no reason"
+        broken = f"endpoint {endpoint} is {served.status}: {why}"
+        return ServingVerdict(
+            "TELL", f"broken {served.status}", (broken, "its owners must look: Kedge changes nothing there")
+        )
+    if served.endpoint_config == known_config:
+        return ServingVerdict("NONE", AGREED)
+    reasons = (
+        f"endpoint {endpoint} serves {served.endpoint_config} now; before it was {known_config}",
+        f"Kedge changes nothing there, and goes on judging by the baseline of {known_version}",
+        f"where another model serves now, take a new baseline: kedge adopt {endpoint} --model {model} --apply",
     )
+    return ServingVerdict("FOLLOW", f"changed {served.endpoint_config}", reasons)
+
+
+def several_variants(found: str, *, endpoint: str, champion_config: str, mode: Mode) -> ServingVerdict:
+    """Report an endpoint that serves several variants, and none is Kedge's own; `found` names them."""
+    remedy = (
+        put_back(endpoint, champion_config)
+        if mode == "manage"
+        else "its owners may leave it with one: Kedge changes nothing there"
+    )
+    return ServingVerdict("TELL", "several variants", (f"{found}: its answers are not judged", remedy))
 
 
 def put_back(endpoint: str, config: str) -> str:

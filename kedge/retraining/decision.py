@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from kedge.config.policies import PerformancePolicy, RetrainingPolicy
+from kedge.config.sections import Mode
+from kedge.errors import WatchedModelError
 from kedge.instants import to_text
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 
 NO_PATIENCE = PerformancePolicy()
+# The hold of a model that is only watched.
+WATCHED = "watched"
 
 Kind = Literal["performance", "estimate", "drift", "confidence", "schedule", "manual", "initial"]
 
@@ -104,6 +108,19 @@ def decide_retraining(
         code, why = held
         return RetrainingDecision("HOLD", (reason, why), kind, episode, attempt, code)
     return RetrainingDecision("START", (reason,), kind, episode, attempt)
+
+
+def held_if_watched(decision: RetrainingDecision, *, model: str, mode: Mode) -> RetrainingDecision:
+    """Hold what would start, whoever wants it, where the model is only watched.
+
+    >>> wanted = RetrainingDecision("START", ("drift has been critical",), "drift", "drift-1")
+    >>> held_if_watched(wanted, model="m", mode="watch").hold, held_if_watched(wanted, model="m", mode="manage").hold
+    ('watched', None)
+    """
+    if mode == "manage" or decision.action == "NONE":
+        return decision
+    reasons = (*decision.reasons[:1], str(WatchedModelError(model=model)))
+    return replace(decision, action="HOLD", hold=WATCHED, reasons=reasons)
 
 
 def requested_retraining(kind: Literal["manual", "initial"], reason: str, now: datetime) -> RetrainingDecision:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
-from kedge.errors import UnknownModelError
+from kedge.errors import UnknownModelError, WatchedModelError
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
 
@@ -30,3 +30,11 @@ def load_model(name: str) -> ModelConfig:
     if name not in models:
         raise UnknownModelError(model=name, known=sorted(models))
     return models[name]
+
+
+def load_managed_model(name: str) -> ModelConfig:
+    """The same of a model that is about to be retrained or released; one that is only watched raises `WatchedModelError`."""
+    config = load_model(name)
+    if config.mode == "watch":
+        raise WatchedModelError(model=name)
+    return config

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, Json
 
-from kedge.columns.casting import columns_of
-from kedge.columns.margins import countable, with_margins
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
-from kedge.estimation.estimators import fit_estimator
 from kedge.instants import to_text
-from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
-from kedge.outcomes.counts import OutcomeCounts, count_outcomes, measure
-from kedge.outcomes.outcomes import Outcomes, read_outcomes
-from kedge.own_columns import LABEL, ROW_ID, TIME
-from kedge.package_schema import encode_schema
-from kedge.performance.business import encode_figures, window_figures
-from kedge.performance.window import limits_of
-from kedge.profile.design_effect import with_design_effects
-from kedge.profile.encoding import encode_baseline
-from kedge.profile.freezing import freeze_baseline
+from kedge.own_columns import ROW_ID
 from kedge.retraining.permutation import permutation_importance
-from kedge.slices.counts import slice_reference
-from kedge.slices.encoding import encode_slices
-from kedge.stored import REFERENCE
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import layout, package_schemas
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.bucket.baselines import decode_reference
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
@@ -45,6 +27,7 @@ from lambdas.adapters.training.transform_outputs import Answered
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.baseline_files import baseline_files
 from report.approval_figures import figure_lines
 
 
@@ -112,7 +95,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         s3, settings.data_bucket, scored, config, rows=len(row_ids), permuted=True
     )
     importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
-    files = baseline_files(config, request, training, holdout, importance)
+    # Its name is the run's until the registry has given the version that it will be named after.
+    files = baseline_files(config, request.run, training, holdout, importance)
     staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
     registration = Registration(
@@ -138,53 +122,6 @@ def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConf
     for place, name in enumerate(config.prediction.probabilities):
         holdout = holdout.append_column(name, pa.array([answer.probabilities[place] for answer in aligned]))
     return holdout
-
-
-def baseline_files(
-    config: ModelConfig, request: Request, training: pa.Table, holdout: pa.Table, importance: Mapping[str, float]
-) -> dict[str, bytes]:
-    """Everything that is staged: the baseline, the reference, and Model Monitor's four files."""
-    # The prediction's side comes from rows the model has not learnt, or it would drift on its first day.
-    answered = with_margins(holdout.sort_by(TIME), config)
-    columns = countable(columns_of(config), answered, config)
-    # What no row has yet cannot be watched: a feature that is new is, from the next package on.
-    columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
-    predictions = answered.select([column.name for column in columns if column.role == "prediction"])
-    # Its name is the run's until the registry has given the version that it will be named after.
-    baseline = freeze_baseline(config.model, request.run, columns, training, predictions, times=TIME)
-    baseline = with_design_effects(baseline, training.sort_by(TIME), predictions, times=TIME)
-    baseline = replace(baseline, importance=importance)
-    outcomes, _ = read_outcomes(holdout, config.prediction.name, LABEL, config)
-    reference = count_outcomes(outcomes, config)
-    found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
-    documents = {
-        "reference.json": reference_document(config, holdout, outcomes, reference),
-        "statistics.json": baseline_statistics(training, config),
-        "constraints.json": baseline_constraints(training, config),
-        "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
-        "model_quality_constraints.json": quality_constraints(found, limits, problem=config.problem),
-    }
-    encoded = {name: json.dumps(document, sort_keys=True).encode() for name, document in documents.items()}
-    slices = encode_slices(slice_reference(baseline, holdout, config))
-    whole = {
-        "baseline.npz": encode_baseline(baseline),
-        "slices.npz": slices,
-        package_schemas.NAME: encode_schema(config),
-    }
-    return whole | encoded
-
-
-def reference_document(
-    config: ModelConfig, holdout: pa.Table, outcomes: Outcomes, counts: OutcomeCounts
-) -> dict[str, Any]:
-    """The reference from rows that the model has not learnt: outcomes, the estimator, business figures."""
-    found = measure(counts, config.performance)
-    estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
-    ripe = np.ones(holdout.num_rows, bool)
-    figures = window_figures(holdout, config.prediction.name, config, label=LABEL, ripe=ripe)
-    document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
-    document |= {"estimator": estimator.to_json()} if estimator else {}
-    return REFERENCE.marked(document | ({"business": encode_figures(figures)} if figures else {}))
 
 
 def known_importance(

@@ -15,6 +15,7 @@ from kedge.retraining.decision import (
     RetrainingStart,
     RetrainingState,
     decide_retraining,
+    held_if_watched,
     requested_retraining,
     run_name,
 )
@@ -61,7 +62,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event = StageRequest.from_event(event).model_dump(mode="json")
     request, settings = Request.model_validate(event), Settings.from_environment()
     config = load_model(request.model)
-    decision = decide(request, settings, config)
+    decision = held_if_watched(decide(request, settings, config), model=request.model, mode=config.mode)
     if decision.action == "START":
         decision = start(decision, request, settings, config)
     if decision.action == "HOLD":

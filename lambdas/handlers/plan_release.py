@@ -11,7 +11,7 @@ from kedge.config.model import ModelConfig
 from kedge.errors import ChangedSinceGateError, EndpointBusyError, UnknownPackageError
 from kedge.release.plan import ReleasePlan, plan_release
 from lambdas.adapters import clients
-from lambdas.adapters.models import load_model
+from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.release import endpoints, model_registry, releases, staged_baselines
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
@@ -54,7 +54,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, sagemaker = load_model(request.model), clients.sagemaker()
+    config, sagemaker = load_managed_model(request.model), clients.sagemaker()
     package = load_package(sagemaker, config, request.package_arn)
     endpoint = endpoints.describe_endpoint(sagemaker, config.endpoint.name)
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)

@@ -147,7 +147,8 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
-    return {**answer, "told_again": sent}
+    watched = {"mode": "watch"} if bench.config.mode == "watch" else {}
+    return {**answer, **watched, "told_again": sent}
 
 
 def sweep(request: Request, bench: Bench, settings: Settings) -> None:

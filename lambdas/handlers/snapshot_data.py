@@ -27,7 +27,7 @@ from kedge.retraining.snapshot import (
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
-from lambdas.adapters.models import load_model
+from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.training import finished_trainings, training_data, training_jobs
@@ -89,7 +89,7 @@ class Serving:
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_managed_model(request.model)
     champion = find_champion(config, settings)
     if champion and champion.config.problem != config.problem:
         was = champion.config.problem

@@ -10,7 +10,13 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
 from kedge.config.model import ModelConfig
-from kedge.errors import EndpointVariantsError, LeaseHeldError, RegistryBehindError, UnknownPackageError
+from kedge.errors import (
+    EndpointVariantsError,
+    LeaseHeldError,
+    RegistryBehindError,
+    UnknownPackageError,
+    WatchedModelError,
+)
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket import timeline
@@ -125,7 +131,9 @@ def act(
 ) -> dict[str, Any]:
     """Act on a decision that is new or that has waited, and remember it; `known` is the one before."""
     answer: dict[str, Any] = {"verdict": "PENDING"}
-    if package.approval_status == "Approved":
+    if package.approval_status == "Approved" and config.mode == "watch":
+        answer = withhold(request, settings, config, package)
+    elif package.approval_status == "Approved":
         answer = release(request, settings, config, package, decided)
     elif known.status == "Approved" or package.approval_status == "Rejected":
         answer = hear_taken_back(request, settings, config, package)
@@ -195,6 +203,13 @@ def release(
         request={"model": config.model, "run": run, "time": to_text(request.time), "package_arn": package.arn},
     )
     return {"verdict": "STARTED" if started else "ALREADY_STARTED", "run": run}
+
+
+def withhold(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
+    """Tell that an approved package is not released, because its model is only watched."""
+    detail = {**decision(package), "reasons": [str(WatchedModelError(model=config.model))]}
+    tell_people("release_withheld", request, settings, config, detail)
+    return {"verdict": "WATCHED"}
 
 
 def approved_later(settings: Settings, config: ModelConfig, package: Package, decided: Approval) -> str | None:

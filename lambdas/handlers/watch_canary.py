@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import UnknownPackageError
 from kedge.release.canary import CanaryVerdict, judge_canary, judge_canary_figures
 from kedge.release.canary_reading import NOTHING, SAME_MINUTES, Reading
-from kedge.release.plan import capture_prefix
 from kedge.release.proof import LastWatch
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import package_schemas
@@ -136,21 +136,24 @@ def look(
         end=request.time,
     )
     s3, bucket, fleet = clients.s3(), settings.data_bucket, f"{endpoint.name}/{endpoint.variant}"
-    prefixes = (capture_prefix(request.model, request.package_version), champions_captures(request, settings))
+    places = (
+        capture_place(config, request.package_version, data_bucket=bucket),
+        champions_captures(request, settings, config),
+    )
     # The canary's errors count from the release on: when the last traffic moves, the bake's clock starts anew.
     begins, schemas = (request.started, since), schemas_of(request, settings, config)
     listed = [
-        list_fleet(s3, bucket, f"{prefix}/{fleet}", since=begin, until=request.time)
-        for prefix, begin in zip(prefixes, begins, strict=True)
+        list_fleet(s3, place.bucket, place.of(fleet), since=begin, until=request.time)
+        for place, begin in zip(places, begins, strict=True)
     ]
     canary, champion = (
-        load_sample(s3, bucket, each, schema, since=since, until=request.time)
-        for each, schema in zip(listed, schemas, strict=True)
+        load_sample(s3, place.bucket, each, schema, since=since, until=request.time)
+        for place, each, schema in zip(places, listed, schemas, strict=True)
     )
     when = SAME_MINUTES
     if not champion.rows.num_rows and not champion.unread.records:
         # Traffic that moves at once leaves the champion nothing to answer in these minutes.
-        champion, when = answered_before(f"{prefixes[1]}/{fleet}", schemas[1], since, settings)
+        champion, when = answered_before(places[1], fleet, schemas[1], since)
     read = read_on(
         s3, bucket, listed[0], schemas[0], read, since=request.started, until=request.time, may_go_on=may_go_on
     )
@@ -169,7 +172,7 @@ def look(
     return figures, requests, read
 
 
-def champions_captures(request: Request, settings: Settings) -> str:
+def champions_captures(request: Request, settings: Settings, config: ModelConfig) -> CapturePlace:
     """Where the champion's answers are: what a person put into service may capture nothing, or where Kedge does not look.
 
     Then the answers of the last champion are compared, as far as they are young enough.
@@ -177,18 +180,19 @@ def champions_captures(request: Request, settings: Settings) -> str:
     served = endpoints.describe_served_model(clients.sagemaker(), request.previous_config)
     found = served.capture_prefix(settings.data_bucket) or ""
     if found.startswith("capture/"):
-        return found
+        return CapturePlace(settings.data_bucket, found)
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
-    return capture_prefix(request.model, champion.package_version if champion else "none")
+    version = champion.package_version if champion else "none"
+    return capture_place(config, version, data_bucket=settings.data_bucket)
 
 
-def answered_before(prefix: str, schema: ModelConfig, since: datetime, settings: Settings) -> tuple[Sample, str]:
+def answered_before(place: CapturePlace, fleet: str, schema: ModelConfig, since: datetime) -> tuple[Sample, str]:
     """What the champion answered just before the traffic moved: in the hour before, or else in the day before."""
 
     def sample(back: timedelta) -> Sample:
-        s3, bucket = clients.s3(), settings.data_bucket
-        listed = list_fleet(s3, bucket, prefix, since=since - back, until=since)
-        return load_sample(s3, bucket, listed, schema, since=since - back, until=since)
+        s3 = clients.s3()
+        listed = list_fleet(s3, place.bucket, place.of(fleet), since=since - back, until=since)
+        return load_sample(s3, place.bucket, listed, schema, since=since - back, until=since)
 
     hour = sample(timedelta(hours=1))
     if hour.rows.num_rows or hour.unread.records:

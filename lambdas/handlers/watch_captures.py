@@ -8,10 +8,12 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.capture.check import CaptureCheck, check_captures
+from kedge.capture.check import CaptureCheck, check_captures, denied
+from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
+from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import inference_logs, layout, package_schemas, timeline
+from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
@@ -66,12 +68,15 @@ def look(
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
-    if not (lines := sample(config, champion, now, settings)):
-        return None
-    schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
-    check = check_captures(lines, schema)
-    if not check.records:
-        return None
+    try:
+        lines = sample(config, champion, now, settings)
+    except CapturesDeniedError as error:
+        check = denied(str(error))
+    else:
+        schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
+        check = check_captures(lines, schema)
+        if not check.records:
+            return None
 
     def remember() -> None:
         state = CaptureState(version, check.readable, now)
@@ -86,13 +91,13 @@ def look(
 
 def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:
     """Some records of the last hours."""
-    start, endpoint = max(now - LOOK_BACK, champion.promoted_at), config.endpoint
+    start = max(now - LOOK_BACK, champion.promoted_at)
+    place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     for day in sorted({start.date(), now.date()}, reverse=True):
-        prefix = layout.captured_day_prefix(
-            config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
-        )
-        if lines := inference_logs.sample_after(clients.s3(), settings.data_bucket, prefix, start):
-            return lines
+        prefix = inference_logs.day_prefix(place, config, day)
+        with inference_logs.readable(place):
+            if lines := inference_logs.sample_after(clients.s3(), place.bucket, prefix, start):
+                return lines
     return []
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
+from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import inference_logs, layout
+from lambdas.adapters.bucket import inference_logs
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -65,16 +67,26 @@ def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings:
     end = now - CAPTURE_DELAY
     start = max(end - COMPARED, champion.promoted_at)
     endpoint = config.endpoint
-    if start >= end:
+    if start >= end or is_captured(config, champion, start, end, settings):
         return 0.0
-    for day in {start.date(), end.date()}:
-        prefix = layout.captured_day_prefix(
-            config.model, champion.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=day
-        )
-        if inference_logs.any_after(clients.s3(), settings.data_bucket, prefix, start):
-            return 0.0
     return float(
         metrics.endpoint_invocations(
             clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=start, end=end
         )
     )
+
+
+def is_captured(config: ModelConfig, champion: Champion, start: datetime, end: datetime, settings: Settings) -> bool:
+    """Whether any request of a stretch was captured; a bucket that refuses shows nothing, and `watch_captures` tells why."""
+    place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
+    try:
+        with inference_logs.readable(place):
+            return any(
+                inference_logs.any_after(
+                    clients.s3(), place.bucket, inference_logs.day_prefix(place, config, day), start
+                )
+                for day in {start.date(), end.date()}
+            )
+    except CapturesDeniedError as error:
+        logger.warning("captures cannot be seen", model=config.model, reason=str(error))
+        return False

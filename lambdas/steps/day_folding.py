@@ -11,6 +11,7 @@ from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
 from kedge.capture.typed_rows import typed_predictions
 from kedge.columns.margins import with_margins
+from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
 from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
@@ -45,13 +46,17 @@ class CountingPlace:
         """Where the day is kept."""
         return layout.profile_day_key(self.config.model, self.package_version, self.baseline.baseline, self.day)
 
+    @property
+    def captures(self) -> CapturePlace:
+        """Where the package's captures lie."""
+        return capture_place(self.config, self.package_version, data_bucket=self.bucket)
+
     def listing(self) -> dict[str, Captured]:
         """The capture objects that are there."""
-        endpoint = self.config.endpoint
-        prefix = layout.captured_day_prefix(
-            self.config.model, self.package_version, endpoint=endpoint.name, variant=endpoint.variant, day=self.day
-        )
-        return inference_logs.list_captured(clients.s3(), self.bucket, prefix)
+        captures = self.captures
+        with inference_logs.readable(captures):
+            prefix = inference_logs.day_prefix(captures, self.config, self.day)
+            return inference_logs.list_captured(clients.s3(), captures.bucket, prefix)
 
     def plan(self, known: DayProfile, listing: Mapping[str, Captured]) -> FoldPlan:
         """What is to be counted."""
@@ -125,7 +130,8 @@ def _opened(
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
     for key in keys:
-        found = row_objects.open_stretches(clients.s3(), place.bucket, key)
+        with inference_logs.readable(place.captures):
+            found = row_objects.open_stretches(clients.s3(), place.captures.bucket, key)
         if found is not None:
             etags[key] = found.etag
             yield key, _while_wanted(key, found.content, tally)

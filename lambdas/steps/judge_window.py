@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from kedge.config.capture_place import sampled_percentage
 from kedge.config.model import ModelConfig
 from kedge.drift.report import DriftReport, judge_drift
 from kedge.drift.window_quality import WindowFacts, by_hour, judge_window_quality
@@ -36,6 +37,11 @@ class JudgePlace:
     table: str
     config: ModelConfig
     package_version: str
+
+    @property
+    def sampled_fraction(self) -> float:
+        """The share of the requests that is captured."""
+        return sampled_percentage(self.config, self.package_version) / 100
 
     @property
     def cadence(self) -> timedelta:
@@ -69,6 +75,7 @@ def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, c
         earlier_weeks=earlier_weeks(place, end),
         invocations=invocations,
         requests=count_requests(place, request, counted),
+        sampled_fraction=place.sampled_fraction,
     )
 
 
@@ -163,6 +170,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         design_effects=design_effects(baseline, hours),
     )
     report = report.judged_against(earlier.sources, earlier.notes) if earlier else report
+    report = report.sampled(place.sampled_fraction)
     files = {
         "statistics": window_statistics(baseline, window),
         "constraint_violations": constraint_violations(report, config),

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from kedge.config.capture_place import capture_place, is_adopted, sampled_percentage
 from kedge.errors import ChangedSinceGateError, EndpointVariantsError, UnknownPackageError
 from kedge.release.plan import capture_prefix
-from kedge.release.proof import Capture, judge_capture
-from kedge.release.serving import AGREED, Agreement, Served, ServingVerdict, judge_serving, several_variants
+from kedge.release.proof import Capture, judge_capture, judge_watched_capture
+from kedge.release.serving import (
+    AGREED,
+    Agreement,
+    Served,
+    ServingVerdict,
+    judge_serving,
+    judge_watched,
+    several_variants,
+)
 from lambdas.adapters import clients
 from lambdas.adapters.release import endpoints, model_registry, staged_baselines, trail
 from lambdas.adapters.release.endpoints import EndpointState
@@ -33,6 +42,8 @@ def check_serving(endpoint: EndpointState | None, agreement: Agreement | None, b
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
         return NOT_DEPLOYED
+    if bench.config.mode == "watch":
+        return check_watched(endpoint, champion, agreement, bench)
     package = package_that_serves(endpoint, champion, bench)
     verdict = judge_serving(
         model=bench.model,
@@ -52,10 +63,53 @@ def check_serving(endpoint: EndpointState | None, agreement: Agreement | None, b
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
         tell_capture(endpoint, package, bench)
         follow(endpoint, package, champion, bench)
+    note_agreement(verdict, endpoint, bench)
+    return verdict
+
+
+def check_watched(
+    endpoint: EndpointState | None, champion: Champion, agreement: Agreement | None, bench: Bench
+) -> ServingVerdict:
+    """Judge what serves where others decide about it: what they change is told and followed, and nothing is put back."""
+    verdict = judge_watched(
+        model=bench.model,
+        endpoint=bench.config.endpoint.name,
+        known_config=champion.endpoint_config,
+        known_version=champion.package_version,
+        served=served(endpoint, None),
+    )
+    if verdict.action in ("FOLLOW", "TELL"):
+        tell_change(verdict, champion, endpoint, agreement, bench)
+    if endpoint is not None and endpoint.status == "InService":
+        tell_watched_capture(endpoint, champion, bench)
+    if verdict.action == "FOLLOW" and endpoint is not None:
+        model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
+        now = replace(champion, endpoint_config=endpoint.endpoint_config, model_name=model.model_name)
+        champions.replace(clients.dynamodb(), bench.desk.table, bench.model, now, before=champion)
+    note_agreement(verdict, endpoint, bench)
+    return verdict
+
+
+def tell_watched_capture(endpoint: EndpointState, champion: Champion, bench: Bench) -> None:
+    """Tell where the endpoint's owners let it capture elsewhere than the YAML says, another share, or nothing."""
+    place = capture_place(bench.config, champion.package_version, data_bucket=bench.desk.bucket)
+    planned = Capture(place.uri, True, sampled_percentage(bench.config, champion.package_version))
+    proof = judge_watched_capture(model=bench.model, planned=planned, found=endpoint.capture)
+    if proof.verdict == "ASTRAY":
+        detail = {
+            "package_version": champion.package_version,
+            "endpoint_config": endpoint.endpoint_config,
+            "mode": "watch",
+            "reasons": list(proof.reasons),
+        }
+        tell_once(f"capture#{endpoint.endpoint_config}#{planned}", "capture_astray", detail, bench)
+
+
+def note_agreement(verdict: ServingVerdict, endpoint: EndpointState | None, bench: Bench) -> None:
+    """Remember what a look saw that found nothing to tell."""
     if verdict.state == AGREED and endpoint is not None:
         agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
         agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
-    return verdict
 
 
 def check_variants(error: EndpointVariantsError, stands: Standing, bench: Bench) -> ServingVerdict:
@@ -63,7 +117,10 @@ def check_variants(error: EndpointVariantsError, stands: Standing, bench: Bench)
     if stands.champion is None:
         return NOT_DEPLOYED
     verdict = several_variants(
-        str(error), endpoint=bench.config.endpoint.name, champion_config=stands.champion.endpoint_config
+        str(error),
+        endpoint=bench.config.endpoint.name,
+        champion_config=stands.champion.endpoint_config,
+        mode=bench.config.mode,
     )
     tell_change(verdict, stands.champion, None, stands.agreement, bench)
     return verdict
@@ -115,7 +172,9 @@ def package_that_serves(endpoint: EndpointState | None, champion: Champion, benc
 
 
 def registered(arn: str, bench: Bench) -> Package | None:
-    """A package of this model's group; None where the registry has deleted it, or it is of another group."""
+    """A package of this model's group; None where the registry has deleted it, or it is of another group, or was adopted."""
+    if is_adopted(arn.rpartition("/")[2]):
+        return None
     try:
         package = model_registry.describe_package(clients.sagemaker(), arn)
     except UnknownPackageError:
@@ -178,6 +237,7 @@ def tell_change(
     An endpoint that is gone has no such time; the last one that was in order has, and one that comes back has another.
     """
     detail = {"reasons": list(verdict.reasons), "state": verdict.state, "followed": verdict.action == "FOLLOW"}
+    detail["mode"] = bench.config.mode
     if endpoint is not None:
         detail["changed_at"] = to_text(endpoint.modified_at)
     since = detail.get("changed_at") or (to_text(agreement.modified_at) if agreement else "")

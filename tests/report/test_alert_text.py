@@ -60,6 +60,7 @@ DETAILS = {
     "canary_rolled_back": {"run": RUN, "package_arn": ARN, "reasons": ["its answers moved"]},
     "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
     "release_superseded": {"package_version": "2", "newer_version": "3", "reasons": ["version 3 was approved later"]},
+    "release_withheld": {"package_version": "2", "by": "ann", "reasons": ["the model is watched, not managed"]},
     "release_refused": {"run": RUN, "package_version": "2", "reasons": ["the artefact is another one"]},
     "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
     "baseline_switched": {"run": RUN, "package_version": "1", "endpoint": MODEL},

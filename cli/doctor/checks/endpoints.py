@@ -9,7 +9,10 @@ from botocore.exceptions import ClientError
 
 from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
+from kedge.config.capture_place import capture_place, sampled_percentage
 from kedge.config.model import ModelConfig
+from kedge.release.proof import Capture, judge_watched_capture
+from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 
@@ -33,6 +36,12 @@ def state(
         config.endpoint.name,
         f"kedge rollback {config.model} --to {champion.package_version} --reason WHY",
     )
+    watched = config.mode == "watch"
+    if endpoint is None and watched:
+        yield failed(
+            name, "the endpoint is gone, and nothing is left to watch", f"remove {config.model}.yaml; make deploy"
+        )
+        return
     if endpoint is None:
         remedy = (
             f"aws sagemaker create-endpoint --endpoint-name {name} --endpoint-config-name {champion.endpoint_config}: "
@@ -47,7 +56,8 @@ def state(
         )
         return
     if status != "InService":
-        remedy = f"SageMaker console > Inference > Endpoints > {name}; then release again: {bring_back}"
+        again = "its owners must look" if watched else f"then release again: {bring_back}"
+        remedy = f"SageMaker console > Inference > Endpoints > {name}; {again}"
         yield failed(arn, f"the endpoint is {status}: {endpoint.get('FailureReason', 'no reason was given')}", remedy)
         return
     yield from _serves(config, champion, endpoint)
@@ -60,6 +70,9 @@ def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
     if variants != [config.endpoint.variant]:
         reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {config.endpoint.variant}"
         yield failed(arn, reason, f"set endpoint.variant in {config.model}.yaml, then make deploy")
+    elif serving != champion.endpoint_config and config.mode == "watch":
+        reason = f"it serves the config {serving} now, and served {champion.endpoint_config} when Kedge last looked"
+        yield ok(arn, f"{reason}: the next hour follows it")
     elif serving != champion.endpoint_config:
         yield warning(
             arn,
@@ -74,7 +87,11 @@ def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
 def capture(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any], *, bucket: str) -> Finding:
     """Whether the requests are captured, all of them, and below the prefix that profile_logs reads."""
     arn, found = endpoint["EndpointArn"], endpoint.get("DataCaptureConfig") or {}
-    wanted = f"s3://{bucket}/capture/{config.model}/{champion.package_version}"
+    place = capture_place(config, champion.package_version, data_bucket=bucket)
+    if config.mode == "watch":
+        sampled = sampled_percentage(config, champion.package_version)
+        return _watched_capture(config, endpoint, Capture(place.uri, True, sampled))
+    wanted = place.uri
     remedy = (
         f"aws sagemaker update-endpoint --endpoint-name {endpoint['EndpointName']} "
         f"--endpoint-config-name {champion.endpoint_config}: that config captures"
@@ -88,6 +105,16 @@ def capture(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
             arn, f"it captures {found['CurrentSamplingPercentage']} % of the requests, and Kedge counts all", remedy
         )
     return ok(arn, f"captures into {wanted}")
+
+
+def _watched_capture(config: ModelConfig, endpoint: Mapping[str, Any], planned: Capture) -> Finding:
+    """Whether an endpoint that others own captures where, and as much as, the YAML says."""
+    arn = endpoint["EndpointArn"]
+    proof = judge_watched_capture(model=config.model, planned=planned, found=endpoints.capture_of(endpoint))
+    if proof.verdict == "ASTRAY":
+        reason, remedy = proof.reasons
+        return failed(arn, reason, remedy)
+    return ok(arn, f"captures {planned.sampling_percentage} % of the requests into {planned.destination}")
 
 
 def _described(sagemaker: Any, config: ModelConfig) -> Mapping[str, Any] | None:

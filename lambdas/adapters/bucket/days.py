@@ -45,11 +45,14 @@ def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
     return [part for day in _origins(s3, bucket, keys) for part in day.parts]
 
 
-def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> list[str]:
-    """Capture objects that were counted from `first` to `last`, both included, whichever package answered."""
-    counted = counted_days(s3, bucket, model, first=first, last=last)
-    keys = [key for of_day in counted.values() for key in of_day]
-    return [captured for day in _origins(s3, bucket, keys) for captured in day.manifest]
+def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> dict[str, list[str]]:
+    """Capture objects that were counted from `first` to `last`, both included, by the version of the package that answered."""
+    found: dict[str, list[str]] = {}
+    for keys in counted_days(s3, bucket, model, first=first, last=last).values():
+        for key in keys:
+            captured = (name for day in _origins(s3, bucket, [key]) for name in day.manifest)
+            found.setdefault(key.split("/")[-2], []).extend(captured)
+    return found
 
 
 def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from contextlib import contextmanager
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from kedge.capture.lines import Block, blocks
+from kedge.config.capture_place import CapturePlace
+from kedge.config.model import ModelConfig
+from kedge.errors import CapturesDeniedError
 from lambdas.adapters.bucket import layout, objects, row_objects
 
 # A look at captures reads no more than this.
@@ -22,6 +28,27 @@ class Captured(NamedTuple):
 
     etag: str
     size: int
+
+
+# What S3 says where a bucket is another's, or its name leads nowhere.
+_DENIED = ("AccessDenied", "403", "AllAccessDisabled", "NoSuchBucket", "KMS.DisabledException", "KMS.NotFoundException")
+
+
+@contextmanager
+def readable(place: CapturePlace) -> Iterator[None]:
+    """Say what is to be done where a bucket that is not Kedge's own refuses."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if place.foreign and code in _DENIED:
+            raise CapturesDeniedError(uri=place.uri, said=code) from error
+        raise
+
+
+def day_prefix(place: CapturePlace, config: ModelConfig, day: date) -> str:
+    """Where one package's requests of one day are captured."""
+    return place.of_day(day, endpoint=config.endpoint.name, variant=config.endpoint.variant)
 
 
 def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime | None = None) -> dict[str, Captured]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from kedge.capture.attributes import attributes_by_request, values_of_rows
+from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
 from kedge.labels.labelled_rows import with_fields
@@ -31,13 +33,20 @@ def with_attributes(
     named = [name for name in _asked(config) if name in config.endpoint.custom_attributes]
     if named:
         captured = days.captured_keys(s3, bucket, config.model, first=since.date(), last=until.date())
-        contents = (
-            piece.content for block in inference_logs.open_blocks(s3, bucket, captured) for piece in block.pieces
-        )
+        contents = _contents(s3, bucket, config, captured)
         row_ids = rows.column(ROW_ID).to_pylist()
         for name, values in values_of_rows(row_ids, attributes_by_request(contents, named), named).items():
             rows = rows.append_column(name, values)
     return rows
+
+
+def _contents(s3: Any, bucket: str, config: ModelConfig, captured: Mapping[str, list[str]]) -> Iterator[bytes]:
+    """What was captured, wherever each package's captures lie."""
+    for version, keys in captured.items():
+        place = capture_place(config, version, data_bucket=bucket)
+        with inference_logs.readable(place):
+            for block in inference_logs.open_blocks(s3, place.bucket, keys):
+                yield from (piece.content for piece in block.pieces)
 
 
 def _with_fields(

@@ -48,6 +48,7 @@ _IN_ORDER = (
     "rejected",
     "approved",
     "release_superseded",
+    "release_withheld",
     "canary_started",
     "baseline_switched",
     "canary_promoted",

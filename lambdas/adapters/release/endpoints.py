@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,7 +89,7 @@ def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
         instances=variants[0].get("CurrentInstanceCount", 0),
         failure_reason=answer.get("FailureReason", ""),
         phases=_phases(answer),
-        capture=_capture(answer),
+        capture=capture_of(answer),
         modified_at=answer["LastModifiedTime"],
     )
 
@@ -102,16 +103,18 @@ def take_tag(sagemaker: Any, name: str, tag: str) -> None:
 def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
     """Name the model of a config with one variant, and its capture destination."""
     answer = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
-    return ServedModel(answer["ProductionVariants"][0]["ModelName"], _capture(answer))
+    return ServedModel(answer["ProductionVariants"][0]["ModelName"], capture_of(answer))
 
 
-def _capture(answer: dict[str, Any]) -> Capture | None:
+def capture_of(answer: Mapping[str, Any]) -> Capture | None:
     """Read a DataCaptureConfig; only an endpoint's has a CaptureStatus."""
     capture = answer.get("DataCaptureConfig")
     if not capture:
         return None
     running = capture.get("EnableCapture", True) and capture.get("CaptureStatus", "Started") == "Started"
-    return Capture(capture["DestinationS3Uri"], running)
+    # An endpoint says what it does now, its config what it began with.
+    share = capture.get("CurrentSamplingPercentage", capture.get("InitialSamplingPercentage"))
+    return Capture(capture["DestinationS3Uri"], running, share)
 
 
 def package_of(sagemaker: Any, model_name: str) -> str | None:

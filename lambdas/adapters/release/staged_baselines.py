@@ -34,11 +34,16 @@ def install(s3: Any, bucket: str, *, staged: str, sha256: str | None, model: str
     if (found := digest(files)) != sha256:
         place = f"s3://{bucket}/{staged}/"
         raise ChangedSinceGateError(what="baseline", place=place, expected=sha256, found=found)
-    baseline = decode_baseline(files.pop(_BASELINE))
-    named = replace(baseline, baseline=package_version, profile=replace(baseline.profile, baseline=package_version))
     # What was compared is written: a copy in S3 would read the files a second time.
-    for name, content in files.items():
-        s3.put_object(Bucket=bucket, Key=layout.beside_baseline_key(model, package_version, name), Body=content)
+    return put(s3, bucket, files, model=model, package_version=package_version)
+
+
+def put(s3: Any, bucket: str, files: Mapping[str, bytes], *, model: str, package_version: str) -> str:
+    """Put the files of a baseline where the monitor looks, named after its package version, and return its key."""
+    baseline = decode_baseline(files[_BASELINE])
+    named = replace(baseline, baseline=package_version, profile=replace(baseline.profile, baseline=package_version))
+    for name in (name for name in _INSTALLED if name in files and name != _BASELINE):
+        s3.put_object(Bucket=bucket, Key=layout.beside_baseline_key(model, package_version, name), Body=files[name])
     key = layout.baseline_key(model, package_version)
     s3.put_object(Bucket=bucket, Key=key, Body=encode_baseline(named), ContentType="application/octet-stream")
     return key

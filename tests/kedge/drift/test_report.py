@@ -259,3 +259,14 @@ def test_season_moves_the_hotels_columns_and_a_random_split_does_not():
     assert autumn.severity is Severity.CRITICAL
     assert "adr" in [c.column.name for c in autumn.drifted]
     assert split.severity is Severity.OK
+
+
+def test_a_sampled_window_says_what_its_rows_stand_for_and_is_judged_as_it_is():
+    report = judged(make_window())
+    sampled = report.sampled(0.2)
+    window = sampled.to_json()["window"]
+    assert window["rows_estimated"] == 5 * window["rows"]
+    assert window["sampled_fraction"] == 0.2
+    assert "the endpoint captures 20% of its requests" in sampled.notes[-1]
+    assert (sampled.severity, sampled.columns) == (report.severity, report.columns)
+    assert report.sampled(1.0) is report

@@ -246,3 +246,25 @@ def test_hours_that_are_not_wholly_in_the_window_are_left_out():
 def test_what_is_new_is_the_cadence():
     assert newest_stretch(list(range(50)), DAY) == list(range(26, 50))
     assert newest_stretch([1, 2], DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("captured", "severity"),
+    [
+        (200, Severity.OK),
+        (230, Severity.OK),
+        (100, Severity.WARNING),
+        (500, Severity.WARNING),  # somebody samples more: every scaled volume would be wrong
+        (0, Severity.CRITICAL),
+    ],
+)
+def test_captured_requests_are_judged_by_the_share_that_the_endpoint_samples(captured, severity):
+    seen = facts([1], cadence=DAY, requests=captured, invocations=1000, sampled_fraction=0.2)
+    found = check_of(seen, "captured")
+    assert found.severity is severity
+    assert found.reason.endswith("where 20% are to be sampled")
+
+
+def test_few_sampled_requests_are_no_certain_loss():
+    seen = facts([1], cadence=DAY, requests=0, invocations=200, sampled_fraction=0.2)
+    assert severity_of(seen, "captured") is Severity.WARNING

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kedge.release.proof import Capture, LastWatch, ReleaseProof, judge_capture, judge_release
+from kedge.release.proof import (
+    Capture,
+    LastWatch,
+    ReleaseProof,
+    judge_capture,
+    judge_release,
+    judge_watched_capture,
+)
 from kedge.release.rung_alarms import NONE_KNOWN, UNKNOWN, RungAlarm
 
 ERRORS = RungAlarm("kedge-m-v2-0a1b2c3d-server-errors", datetime(2016, 1, 1, 12, 5, tzinfo=UTC), "0.4 is above 0.05")
@@ -125,3 +132,26 @@ def test_a_canary_of_which_no_answer_was_judged_is_unproven_though_it_serves():
 
 def test_a_new_endpoint_needs_no_traffic_to_be_believed():
     assert judge(watch=None, requests=None).verdict == "PROMOTED"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (None, "captures nothing"),
+        (Capture("s3://theirs/logs", False, 20), "captures nothing"),
+        (Capture("s3://theirs/other", True, 20), "set capture.uri in m.yaml"),
+        (Capture("s3://theirs/logs", True, 50), "captures 50 % of the requests, and m.yaml says 20 %"),
+    ],
+)
+def test_a_watched_endpoint_that_captures_otherwise_than_the_yaml_says_is_told_with_the_remedy(found, words):
+    planned = Capture("s3://theirs/logs", True, 20)
+    proof = judge_watched_capture(model="m", planned=planned, found=found)
+    assert proof.verdict == "ASTRAY"
+    assert words in "; ".join(proof.reasons)
+
+
+@pytest.mark.parametrize("share", [20, None])
+def test_a_watched_endpoint_that_captures_as_the_yaml_says_is_as_planned(share):
+    found = Capture("s3://theirs/logs/", True, share)
+    planned = Capture("s3://theirs/logs", True, 20)
+    assert judge_watched_capture(model="m", planned=planned, found=found).verdict == "AS_PLANNED"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kedge.release.serving import Served, judge_serving
+from kedge.release.serving import Served, judge_serving, judge_watched, several_variants
 
 CONFIG, OTHER = "hotel-v2-aaaaaaaa", "hotel-v3-bbbbbbbb"
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/hotel/3"
@@ -74,3 +74,31 @@ def test_a_champion_whose_package_was_deleted_is_told_with_what_works_and_what_d
     assert "its windows are judged" in verdict.reasons[1]
     assert "cannot be brought back" in verdict.reasons[2]
     assert "kedge rollback hotel --to VERSION" in verdict.reasons[3]
+
+
+def watched(served, *, known="theirs-1"):
+    return judge_watched(model="m", endpoint="e", known_config=known, known_version="adopted-20260301", served=served)
+
+
+@pytest.mark.parametrize(
+    ("served", "action", "words"),
+    [
+        (None, "TELL", "does not exist any more"),
+        (Served("Updating", False, "theirs-2"), "WAIT", ""),
+        (Served("Failed", True, "theirs-1", "no capacity"), "TELL", "Failed: no capacity"),
+        (Served("InService", True, "theirs-2"), "FOLLOW", "goes on judging by the baseline of adopted-20260301"),
+        (Served("InService", True, "theirs-1"), "NONE", ""),
+    ],
+)
+def test_what_the_owners_of_a_watched_endpoint_do_is_told_and_followed_and_never_undone(served, action, words):
+    verdict = watched(served)
+    assert verdict.action == action
+    assert words in "; ".join(verdict.reasons)
+    for command in ("update-endpoint", "rollback", "put"):
+        assert command not in "; ".join(verdict.reasons)
+
+
+@pytest.mark.parametrize(("mode", "puts_back"), [("watch", False), ("manage", True)])
+def test_several_variants_are_put_back_only_where_kedge_manages_the_model(mode, puts_back):
+    verdict = several_variants("e serves A and B", endpoint="e", champion_config="m-v1", mode=mode)
+    assert ("update-endpoint" in verdict.reasons[-1]) is puts_back

@@ -1,0 +1,129 @@
+"""An endpoint as others deployed it, and what Kedge cannot watch, each refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli.refusals import BadInputError
+from kedge.config.capture_place import CapturePlace, split_uri
+from kedge.errors import EndpointVariantsError
+from lambdas.adapters.release import endpoints
+
+BOTH = {"Input", "Output"}
+
+
+@dataclass(frozen=True)
+class RunningEndpoint:
+    """What is known of an endpoint with one production variant that captures what it is asked and answers."""
+
+    name: str
+    arn: str
+    config: str
+    variant: str
+    model_name: str
+    capture_uri: str
+    sampling_percentage: int
+    capture_key: str | None = None
+
+    @property
+    def captures(self) -> CapturePlace:
+        """Where its captures lie."""
+        bucket, prefix = split_uri(self.capture_uri)
+        return CapturePlace(bucket, prefix, foreign=True)
+
+    @property
+    def variant_prefix(self) -> str:
+        """The prefix below which its days are."""
+        return "/".join(part for part in (self.captures.prefix, self.name, self.variant) if part) + "/"
+
+
+def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
+    """Describe an endpoint and its config; nothing but describing calls.
+
+    Raises
+    ------
+    BadInputError
+        There is none, or it is of a kind of which no captured record is known, or it captures nothing.
+    """
+    try:
+        state = endpoints.describe_endpoint(sagemaker, name)
+    except EndpointVariantsError as error:
+        raise BadInputError(f"{error}; an endpoint with one production variant can be adopted") from error
+    if state is None:
+        raise BadInputError(f"no endpoint is called {name!r} in this account and region")
+    if state.status != "InService":
+        raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
+    described = sagemaker.describe_endpoint(EndpointName=name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
+    (variant,) = config["ProductionVariants"]
+    _refuse_unknown_kinds(sagemaker, name, config, variant)
+    capture = described.get("DataCaptureConfig") or {}
+    if state.capture is None or not state.capture.running:
+        raise BadInputError(_how_to_capture(sagemaker, name, config, state.instances, account=account))
+    modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
+    if modes and "InputAndOutput" not in modes and not modes >= BOTH:
+        raise BadInputError(
+            f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
+            f"{_how_to_capture(sagemaker, name, config, state.instances, account=account, uri=state.capture.destination)}"
+        )
+    return RunningEndpoint(
+        name=name,
+        arn=described["EndpointArn"],
+        config=state.endpoint_config,
+        variant=state.variant,
+        model_name=variant["ModelName"],
+        capture_uri=state.capture.destination.rstrip("/"),
+        sampling_percentage=state.capture.sampling_percentage
+        or config["DataCaptureConfig"]["InitialSamplingPercentage"],
+        capture_key=capture.get("KmsKeyId") or None,
+    )
+
+
+def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:
+    """Refuse what has no Data Capture, or writes records that nobody has seen: they are not guessed."""
+    if config.get("AsyncInferenceConfig"):
+        raise BadInputError(f"endpoint {name} is asynchronous; Kedge does not know what its captures look like")
+    if variant.get("ServerlessConfig"):
+        raise BadInputError(f"endpoint {name} is serverless; SageMaker captures nothing of those")
+    if not variant.get("ModelName"):
+        raise BadInputError(
+            f"endpoint {name} holds inference components; Kedge does not know what their captures look like"
+        )
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    containers = [*(model.get("Containers") or []), model.get("PrimaryContainer") or {}]
+    if any(container.get("Mode") == "MultiModel" for container in containers):
+        raise BadInputError(f"endpoint {name} is multi-model; its captures do not say which model answered")
+
+
+def _how_to_capture(
+    sagemaker: Any, name: str, config: Mapping[str, Any], instances: int, *, account: str, uri: str | None = None
+) -> str:
+    """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
+    known = sagemaker.meta.service_model.operation_model("CreateEndpointConfig").input_shape.members
+    copied = {key: value for key, value in config.items() if key in known and value not in (None, [], {})}
+    copied["EndpointConfigName"] = f"{config['EndpointConfigName'][:54]}-captured"
+    # Autoscaling may have changed the count since the config was written.
+    (variant,) = config["ProductionVariants"]
+    copied["ProductionVariants"] = [
+        {**variant, "InitialInstanceCount": instances or variant.get("InitialInstanceCount", 1)}
+    ]
+    bucket = f"sagemaker-{sagemaker.meta.region_name}-{account}"
+    copied["DataCaptureConfig"] = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": uri or f"s3://{bucket}/data-capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
+    }
+    document = shlex.quote(json.dumps(copied, default=str))
+    missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
+    return (
+        f"{missing}To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
+        f"the destination, which you may change):\n\naws sagemaker create-endpoint-config --cli-input-json {document}\n"
+        f"aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name {copied['EndpointConfigName']}\n\n"
+        f"Then adopt it once it has answered some requests: kedge adopt {name}"
+    )

@@ -1,0 +1,36 @@
+"""An adoption written down: the YAML, the baseline, then the champion item, which makes it count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.adopt.adoption import Adoption
+from cli.operator.deployment import Deployment
+from cli.refusals import BadInputError
+from cli.written_files import write_all
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.release import staged_baselines
+from lambdas.adapters.state import champions
+
+
+def write_adoption(deployment: Deployment, found: Adoption, path: Path) -> None:
+    """Write everything; whoever is stopped half way types the command again."""
+    s3, champion, model = deployment.client("s3"), found.champion, found.config.model
+    if found.yaml_is_new:
+        write_all({path: found.yaml})
+    staged_baselines.put(s3, deployment.bucket, found.files, model=model, package_version=champion.package_version)
+    dynamodb, table = deployment.client("dynamodb"), deployment.table
+    if not champions.replace(dynamodb, table, model, champion, before=found.before):
+        raise BadInputError(
+            f"somebody else has changed what serves as {model} meanwhile; look at kedge history {model}"
+        )
+    detail = {
+        "package_version": champion.package_version,
+        "endpoint": found.endpoint.name,
+        "endpoint_config": found.endpoint.config,
+        "capture_uri": found.endpoint.capture_uri,
+        "sampling_percentage": found.endpoint.sampling_percentage,
+        "reasons": [f"watched by {found.baseline_of}"],
+        "by": deployment.caller.name,
+    }
+    timeline.record(s3, deployment.bucket, model=model, kind="adopted", time=deployment.caller.time, detail=detail)

@@ -1,0 +1,85 @@
+"""Where the captures of a package lie: an adopted endpoint's where its owner put them, a released package's in the data bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kedge.config.model import ModelConfig
+
+# How the version of what was adopted begins. The registry's versions are numbers.
+_ADOPTED = "adopted-"
+
+
+@dataclass(frozen=True)
+class CapturePlace:
+    """A bucket and a prefix without a slash at its end; `foreign` says that the bucket is not Kedge's own."""
+
+    bucket: str
+    prefix: str
+    foreign: bool = False
+
+    @property
+    def uri(self) -> str:
+        """The destination as an endpoint's DataCaptureConfig says it."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def of_day(self, day: date, *, endpoint: str, variant: str) -> str:
+        """The prefix of one variant's requests of one day."""
+        return self.of(f"{endpoint}/{variant}/{day:%Y/%m/%d}/")
+
+    def of(self, below: str) -> str:
+        """The prefix of what stands below, such as a fleet."""
+        return f"{self.prefix}/{below}" if self.prefix else below
+
+
+def adopted_version(now: datetime) -> str:
+    """Name what serves when an endpoint is adopted: a new adoption is a new version, with a baseline of its own.
+
+    >>> adopted_version(datetime(2026, 3, 1, 12))
+    'adopted-20260301-1200'
+    """
+    return f"{_ADOPTED}{now:%Y%m%d-%H%M}"
+
+
+def is_adopted(package_version: str) -> bool:
+    """Whether a version was adopted, and not released by Kedge.
+
+    >>> is_adopted("adopted-20260301"), is_adopted("3")
+    (True, False)
+    """
+    return package_version.startswith(_ADOPTED)
+
+
+def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str) -> CapturePlace:
+    """Say where a package's requests are captured.
+
+    >>> from kedge.config.sections import Capture, Endpoint, Feature
+    >>> there = Capture(uri="s3://theirs/logs/", sampling_percentage=20)
+    >>> features = (Feature(name="x", kind="numeric"),)
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="e"), features=features, capture=there)
+    >>> place = capture_place(config, "adopted-20260301", data_bucket="ours")
+    >>> place.uri, place.foreign
+    ('s3://theirs/logs', True)
+    >>> capture_place(config, "3", data_bucket="ours").uri
+    's3://ours/capture/m/3'
+    """
+    if is_adopted(package_version) and config.capture.uri is not None:
+        bucket, prefix = split_uri(config.capture.uri)
+        return CapturePlace(bucket, prefix, foreign=bucket != data_bucket)
+    return CapturePlace(data_bucket, f"capture/{config.model}/{package_version}")
+
+
+def sampled_percentage(config: ModelConfig, package_version: str) -> int:
+    """Say which share of a package's requests is captured: what Kedge released captures all."""
+    return config.capture.sampling_percentage if is_adopted(package_version) else 100
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and prefix of an S3 URI, the prefix without a slash at its end.
+
+    >>> split_uri("s3://theirs/logs/"), split_uri("s3://theirs")
+    (('theirs', 'logs'), ('theirs', ''))
+    """
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    return bucket, prefix.strip("/")

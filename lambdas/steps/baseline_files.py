@@ -1,0 +1,91 @@
+"""What a package is watched by, a challenger or an adopted model: made of its training rows, and of answers to rows new to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kedge.columns.casting import columns_of
+from kedge.columns.margins import countable, with_margins
+from kedge.config.model import ModelConfig
+from kedge.estimation.estimators import fit_estimator
+from kedge.model_monitor import baseline_constraints, baseline_statistics, quality_constraints, quality_statistics
+from kedge.outcomes.counts import OutcomeCounts, count_outcomes, measure
+from kedge.outcomes.outcomes import Outcomes, read_outcomes
+from kedge.own_columns import LABEL, TIME
+from kedge.package_schema import encode_schema
+from kedge.performance.business import encode_figures, window_figures
+from kedge.performance.window import limits_of
+from kedge.profile.design_effect import with_design_effects
+from kedge.profile.encoding import encode_baseline
+from kedge.profile.freezing import freeze_baseline
+from kedge.slices.counts import slice_reference
+from kedge.slices.encoding import encode_slices
+from kedge.stored import REFERENCE
+from lambdas.adapters.bucket import package_schemas
+
+
+def baseline_files(
+    config: ModelConfig, name: str, training: pa.Table, holdout: pa.Table, importance: Mapping[str, float]
+) -> dict[str, bytes]:
+    """Everything by which a package is judged: the baseline, its schema, Model Monitor's files, and where labels are the reference.
+
+    Parameters
+    ----------
+    name : str
+        The baseline's.
+    training : Table
+        The features, and where it is known `kedge_time`.
+    holdout : Table
+        Rows that the model has not learnt, or its prediction would drift on its first day, with its answers; with `label` they
+        say how well it answers.
+    """
+    # Rows that say nothing of their time stand in their order; what has none on one side cannot be aged on it.
+    times = TIME if TIME in training.column_names and TIME in holdout.column_names else None
+    answered = with_margins(holdout.sort_by(TIME) if times else holdout, config)
+    columns = countable(columns_of(config), answered, config)
+    # What no row has yet cannot be watched: a feature that is new is, from the next package on.
+    columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
+    predictions = answered.select([column.name for column in columns if column.role == "prediction"])
+    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times)
+    in_order = training.sort_by(TIME) if times else training
+    baseline = with_design_effects(baseline, in_order, predictions, times=times)
+    baseline = replace(baseline, importance=importance)
+    documents = {
+        "statistics.json": baseline_statistics(training, config),
+        "constraints.json": baseline_constraints(training, config),
+    }
+    files = {"baseline.npz": encode_baseline(baseline), package_schemas.NAME: encode_schema(config)}
+    if LABEL in holdout.column_names:
+        documents |= _quality_documents(config, holdout)
+        files["slices.npz"] = encode_slices(slice_reference(baseline, holdout, config))
+    return files | {file: json.dumps(document, sort_keys=True).encode() for file, document in documents.items()}
+
+
+def _quality_documents(config: ModelConfig, holdout: pa.Table) -> dict[str, dict[str, Any]]:
+    outcomes, _ = read_outcomes(holdout, config.prediction.name, LABEL, config)
+    reference = count_outcomes(outcomes, config)
+    found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
+    return {
+        "reference.json": reference_document(config, holdout, outcomes, reference),
+        "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
+        "model_quality_constraints.json": quality_constraints(found, limits, problem=config.problem),
+    }
+
+
+def reference_document(
+    config: ModelConfig, holdout: pa.Table, outcomes: Outcomes, counts: OutcomeCounts
+) -> dict[str, Any]:
+    """The reference from rows that the model has not learnt: outcomes, the estimator, business figures."""
+    found = measure(counts, config.performance)
+    estimator = fit_estimator(outcomes, threshold=config.prediction.threshold)
+    ripe = np.ones(holdout.num_rows, bool)
+    figures = window_figures(holdout, config.prediction.name, config, label=LABEL, ripe=ripe)
+    document = {"counts": counts.to_json(), "metrics": {name: metric.value for name, metric in found.items()}}
+    document |= {"estimator": estimator.to_json()} if estimator else {}
+    return REFERENCE.marked(document | ({"business": encode_figures(figures)} if figures else {}))
