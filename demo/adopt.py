@@ -52,7 +52,7 @@ def main() -> int:
         team.ask_until(adopted + DRIFTS)
         team.ask_until(adopted + WATCHED, amount=75.0)
         account.clock.advance_to(adopted + WATCHED + timedelta(hours=6))
-        console.print(f"\n[bold]six weeks later[/bold], of which the last three drift (`kedge history {ENDPOINT}`):")
+        console.print(f"\n[bold]six weeks later[/bold], and the last three drift (`kedge history {ENDPOINT}`):")
         entries = load_timeline(deployment.client("s3"), deployment.bucket, ENDPOINT)
         print_timeline(entries)
         touched = team.looks() != before

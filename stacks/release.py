@@ -201,7 +201,7 @@ class Release(cdk.Stack):
         may_read_metrics(role)
         may_put_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig", "Model")
-        # Packages that wait for a decision that nobody was asked for.
+        # Packages that wait for a decision, if no person was asked.
         groups = sagemaker_arns(self, "model-package-group")
         allow(role, "ListPackages", ["sagemaker:ListModelPackages"], groups, wildcard=FLEETS)
         # It lists what an earlier release has left: a listing is allowed on all alarms or on none.

@@ -27,7 +27,8 @@ def adopt(  # noqa: PLR0913  # an option each
     ] = None,
     label: Annotated[str | None, typer.Option(help="The column of --baseline with the truth.")] = None,
     baseline_days: Annotated[
-        int, typer.Option(min=1, max=90, help="Without --baseline: so many of the first captured days.")
+        int,
+        typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write it; without this, it is only shown.")] = False,

@@ -47,7 +47,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     Raises
     ------
     BadInputError
-        There is none, or it is of a kind of which no captured record is known, or it captures nothing.
+        There is none, or its kind has no captured record that is known, or it captures nothing.
     """
     try:
         state = endpoints.describe_endpoint(sagemaker, name)

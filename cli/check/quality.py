@@ -48,7 +48,7 @@ def judge_files(question: CheckQuestion, frozen: Baseline) -> tuple[WindowQualit
 
 
 def _evidence(question: CheckQuestion, prediction: str, label: str, before: OutcomeCounts) -> QualityEvidence:
-    """What the labels say, and what the answers alone let expect."""
+    """The evidence of the labels, and the estimate from the answers alone."""
     window, config = question.window, question.config
     # A label that was understood in the baseline and is not any more is a fault of the window.
     now, faults = no_outcomes(config), OutcomeFaults()

@@ -21,7 +21,7 @@ from kedge.columns.casting import cast_text, is_number, plain_array
 from kedge.config.sections import Feature, Prediction, Problem
 
 CLASSES_MAX = 20
-# So many captured requests say what their columns are.
+# The captured requests that are read to learn what their columns are.
 ROWS_READ = 100_000
 ANSWER = Prediction().name
 _INTEGERS_OF_TEXT = r"^[+-]?[0-9]+$"

@@ -34,7 +34,7 @@ def capture_schema(config: ModelConfig) -> pa.Schema:
 def captured_batches(
     source: RowSource, stream: Any, config: ModelConfig, columns: list[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of one file of records; what cannot be read is left out, and a file of which nothing can is refused."""
+    """The rows of one file of records; what cannot be read is left out, and a file without a readable record is refused."""
     rows, reason, tally = 0, "", LineTally()
     for content in _pieces(stream):
         for batch in capture_batches([(source.name, content)], config, tally):
@@ -60,7 +60,7 @@ def unread_records(source: RowSource, stream: Any, config: ModelConfig) -> str:
 
 
 def requested_rows(stream: Any, most: int) -> list[Any]:
-    """The rows of a file's requests before any YAML says what they are, up to so many."""
+    """The rows of a file's requests before any YAML says what they are, at most as many as are wanted."""
     return [
         *islice((row for content in _pieces(stream) for line in content.split(b"\n") for row in _rows_of(line)), most)
     ]

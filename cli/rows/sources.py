@@ -31,7 +31,7 @@ class UnreadableFileError(RefusedError):
 
 @dataclass(frozen=True)
 class RowSource:
-    """One file or object: its name as it is told to people, its bytes, how Arrow opens it, and what its folders say of its rows.
+    """One file or object: its name as it is told to people, its bytes, how Arrow opens it, and the columns that its folders name.
 
     `names` are the columns of a CSV file without a header line; where there are none, they are numbered.
     """

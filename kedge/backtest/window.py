@@ -83,7 +83,7 @@ class JudgedWindow:
 
     @property
     def loss(self) -> bool | None:
-        """Whether quality was lost beyond its limits for certain; None where it was not measured."""
+        """Whether quality is clearly beyond its limits; None where it was not measured."""
         return self.quality.verdicts.loss
 
 

@@ -152,7 +152,7 @@ def _expected(config: ModelConfig) -> str:
         where = "the prediction stands where the YAML says"
     return (
         f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON (by name also in "
-        f"another order); an answer a row, as CSV or JSON, of which {where}"
+        f"another order); an answer a row, as CSV or JSON; {where}"
     )
 
 

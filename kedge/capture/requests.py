@@ -46,7 +46,7 @@ def request_rows(payload: Payload, config: ModelConfig) -> list[Any]:
 
 
 def any_rows(payload: Payload) -> list[Any]:
-    """The rows of a request of which no YAML says yet what they hold; a header line makes them mappings.
+    """The rows of a request before any YAML describes them; a header line makes them mappings.
 
     >>> any_rows(Payload([["age", "plan"], ["41", "gold"]], "CSV", guessed=False))
     [{'age': '41', 'plan': 'gold'}]

@@ -102,7 +102,7 @@ class DriftReport:
         return replace(self, columns=columns, notes=tuple(notes))
 
     def sampled(self, fraction: float) -> DriftReport:
-        """The report of a window of which the endpoint captured only this share, with the volume that its rows stand for.
+        """The report of a window that was captured only in part, with the volume that its rows stand for.
 
         The rows themselves are judged as they are: what a test may conclude rests on what was read.
         """

@@ -39,7 +39,7 @@ class EstimateReport:
     judged : tuple of str
         The metrics that have a limit and can be estimated.
     record : TrackRecord
-        With what the labels say of this window's estimate.
+        With this window's estimate compared with its labels.
     """
 
     method: str

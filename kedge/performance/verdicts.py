@@ -16,7 +16,7 @@ class QualityVerdicts:
     measured : Severity or None
         What the labels say; None where none were joined.
     estimated : Severity or None
-        What the answers let expect where the labels judge nothing; else None.
+        The estimate, if the labels judge nothing; else None.
     unequal : Severity or None
         How unlike groups of people are treated; None where no sensitive column was judged.
     """
@@ -37,7 +37,7 @@ class QualityVerdicts:
 
     @property
     def loss(self) -> bool | None:
-        """Whether quality was lost beyond its limits for certain; None where it was not measured."""
+        """Whether quality is clearly beyond its limits; None where it was not measured."""
         if self.measured in (None, Severity.INSUFFICIENT_DATA):
             return None
         return self.measured is Severity.CRITICAL

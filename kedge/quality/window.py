@@ -57,7 +57,7 @@ class QualityEvidence:
     outcomes : LabelledOutcomes or None
         What the labels say.
     estimates : WindowEstimates or None
-        What the answers alone let expect.
+        The estimate from the answers alone.
     slices : CountedSlices or None
         The labelled rows by group, beside the reference's.
     sensitive : tuple of GroupCounts
@@ -98,7 +98,7 @@ class WindowQuality:
     measured : PerformanceReport or None
         What the labels say.
     estimate : EstimateReport or None
-        What the answers let expect, with the estimator's record.
+        The estimate from the answers, with the estimator's record.
     slices : SliceFindings or None
         The worst segments, and whether P(y given x) moved: told, and no part of the verdicts.
     fairness : tuple of ColumnFairness

@@ -24,7 +24,7 @@ class LastWatch:
 
 
 @dataclass(frozen=True)
-class Capture:
+class CaptureFound:
     """The place to which an endpoint, or its config, captures requests, whether it captures now, and which share, where that is known."""
 
     destination: str
@@ -110,7 +110,7 @@ def judge_release(
     return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
 
 
-def judge_capture(*, config: str, planned: Capture | None, found: Capture | None) -> CaptureProof:
+def judge_capture(*, config: str, planned: CaptureFound | None, found: CaptureFound | None) -> CaptureProof:
     """Judge whether an endpoint captures to the destination in the config that it serves.
 
     Kedge looks for the package's answers at the planned destination only. If the endpoint captures to another one, nothing
@@ -120,10 +120,10 @@ def judge_capture(*, config: str, planned: Capture | None, found: Capture | None
     ----------
     config : str
         Name of the endpoint config that serves.
-    planned, found : Capture or None
+    planned, found : CaptureFound or None
         The destination in the config, and that of the endpoint; None without any capture.
 
-    >>> there, here = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1", True)
+    >>> there, here = CaptureFound("s3://b/capture/m/2", True), CaptureFound("s3://b/capture/m/1", True)
     >>> judge_capture(config="m-v2", planned=there, found=here).verdict
     'ASTRAY'
     """
@@ -142,10 +142,10 @@ def judge_capture(*, config: str, planned: Capture | None, found: Capture | None
     )
 
 
-def judge_watched_capture(*, model: str, planned: Capture, found: Capture | None) -> CaptureProof:
+def judge_watched_capture(*, model: str, planned: CaptureFound, found: CaptureFound | None) -> CaptureProof:
     """Judge whether an endpoint that others own captures where, and as much as, the YAML says.
 
-    >>> there, half = Capture("s3://b/c", True, 20), Capture("s3://b/c/", True, 50)
+    >>> there, half = CaptureFound("s3://b/c", True, 20), CaptureFound("s3://b/c/", True, 50)
     >>> judge_watched_capture(model="m", planned=there, found=half).reasons[0][:42]
     'the endpoint captures 50 % of the requests'
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from kedge.config.capture_place import is_adopted
 from kedge.config.sections import Mode
 
 # The endpoint does not show its package's state in the registry, nor alarms without a note: Kedge looks at these this often.
@@ -80,7 +81,8 @@ def judge_serving(
         )
     if served.endpoint_config != champion_config:
         return _changed(model, endpoint, champion_config, served)
-    if served.package_arn is None:
+    # What was adopted never had a package.
+    if served.package_arn is None and not is_adopted(champion_version):
         return _unregistered(model, champion_version, served)
     if served.approval_status in ("Rejected", "PendingManualApproval"):
         stays = "" if served.approval_status == "Rejected" else "; to let it serve on, approve it again"

@@ -48,7 +48,7 @@ def ks_test(baseline: Counts, window: Counts, *, design_effect: float = 1.0) -> 
     baseline, window : ndarray of int, shape (n_cells,)
         Rows per cell in the order of their values.
     design_effect : float
-        How many rows are worth one independent row; the p-value is that of so many fewer rows.
+        How many rows are worth one independent row; the p-value is that of the rows divided by it.
 
     >>> statistic, p_value = ks_test(np.array([500, 0]), np.array([450, 50]))
     >>> statistic, round(p_value, 4)

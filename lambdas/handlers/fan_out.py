@@ -19,7 +19,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.requests import CADENCES
 
-# So many windows before the one that is due are judged with it, where an outage has left them unjudged.
+# How many windows before the one that is due are judged with it, if an outage has left them unjudged.
 MISSED_WINDOWS = 3
 
 

@@ -54,7 +54,7 @@ class AnsweredWindow:
 def measure_window(
     window: AnsweredWindow, reference: Reference, *, bucket: str, table: str, baseline: str
 ) -> WindowQuality:
-    """Gather what is known of the window's answers and judge it; keep what the labels say of the estimator."""
+    """Gather what is known of the window's answers and judge it; keep the estimator's record against the labels."""
     s3, dynamodb, config = clients.s3(), clients.dynamodb(), window.config
     record = track_records.load(dynamodb, table, config.model)
     end = window.request.window.end - CADENCES[config.cadence.judge]
@@ -77,7 +77,7 @@ def performance_key(model: str, baseline: str, end: datetime) -> str:
 
 
 def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceCounts | None) -> QualityEvidence:
-    """Count the ripe rows, their groups and figures, and what the answers alone let expect."""
+    """Count the ripe rows, their groups and figures, and estimate from the answers alone."""
     config, rows = window.config, window.rows
     ripe = rows.ripe(window.horizon.days)
     labelled = rows.table.filter(pa.array(ripe))
@@ -115,7 +115,7 @@ def by_slice(labelled: pa.Table, outcomes: Outcomes, reference: SliceCounts, con
 
 
 def estimates(window: AnsweredWindow, reference: Reference) -> WindowEstimates | None:
-    """What the answers let expect; None where the champion's holdout teaches no estimator."""
+    """The estimate from the answers; None if the champion's holdout gives no estimator."""
     rows, estimator, request = window.rows, reference.estimator, window.request
     if estimator is None:
         return None

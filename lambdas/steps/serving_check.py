@@ -8,7 +8,7 @@ from datetime import timedelta
 from kedge.config.capture_place import capture_place, is_adopted, sampled_percentage
 from kedge.errors import ChangedSinceGateError, EndpointVariantsError, UnknownPackageError
 from kedge.release.plan import capture_prefix
-from kedge.release.proof import Capture, judge_capture, judge_watched_capture
+from kedge.release.proof import CaptureFound, judge_capture, judge_watched_capture
 from kedge.release.serving import (
     AGREED,
     Agreement,
@@ -93,7 +93,7 @@ def check_watched(
 def tell_watched_capture(endpoint: EndpointState, champion: Champion, bench: Bench) -> None:
     """Tell where the endpoint's owners let it capture elsewhere than the YAML says, another share, or nothing."""
     place = capture_place(bench.config, champion.package_version, data_bucket=bench.desk.bucket)
-    planned = Capture(place.uri, True, sampled_percentage(bench.config, champion.package_version))
+    planned = CaptureFound(place.uri, True, sampled_percentage(bench.config, champion.package_version))
     proof = judge_watched_capture(model=bench.model, planned=planned, found=endpoint.capture)
     if proof.verdict == "ASTRAY":
         detail = {
@@ -148,7 +148,7 @@ def as_it_was(endpoint: EndpointState | None, stands: Standing, bench: Bench) ->
 def tell_capture(endpoint: EndpointState, package: Package, bench: Bench) -> None:
     """Tell where a config that somebody made captures elsewhere than Kedge looks, or not at all."""
     uri = f"s3://{bench.desk.bucket}/{capture_prefix(bench.model, package.version)}"
-    proof = judge_capture(config="Kedge", planned=Capture(uri, True), found=endpoint.capture)
+    proof = judge_capture(config="Kedge", planned=CaptureFound(uri, True), found=endpoint.capture)
     if proof.verdict == "ASTRAY":
         detail = {
             "package_arn": package.arn,

@@ -1,4 +1,4 @@
-"""Ask a person about packages that wait for a decision and of which nobody was told.
+"""Ask a person about packages that wait for a decision, if nobody was told yet.
 
 A retraining may register its package and break before it can say so. It costs calls, so it runs after an execution that has
 ended, once a day, and when a person settles the model.

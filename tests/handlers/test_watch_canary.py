@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kedge.release.proof import Capture
+from kedge.release.proof import CaptureFound
 from lambdas.adapters.bucket import captured_answers
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
@@ -214,7 +214,7 @@ def test_a_canary_whose_package_was_deleted_goes_back(monkeypatch):
 def test_where_what_serves_is_not_captured_the_last_champions_answers_are_compared(
     world, updating, monkeypatch, destination
 ):
-    found = Capture(f"s3://{BUCKET}/{destination}", True) if destination else None
+    found = CaptureFound(f"s3://{BUCKET}/{destination}", True) if destination else None
     monkeypatch.setattr(
         watch_canary.endpoints, "describe_served_model", lambda *_: watch_canary.endpoints.ServedModel("alien", found)
     )

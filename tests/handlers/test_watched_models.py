@@ -14,7 +14,7 @@ from lambdas.adapters import models
 from lambdas.adapters.bucket import days
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.state.windows import JudgedWindow
+from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.times import to_text
 from lambdas.handlers import (
     decide_retraining,
@@ -74,7 +74,7 @@ def adopt(world, *, config: str = CONFIG) -> Champion:
 def lost(world) -> None:
     end = NOW.replace(hour=0)
     verdict = WindowVerdict(end - timedelta(days=28), end, Severity.CRITICAL, Severity.CRITICAL)
-    windows.save_window(world.dynamodb, TABLE, MODEL, JudgedWindow(verdict, VERSION, "d", 1, 2000))
+    windows.save_window(world.dynamodb, TABLE, MODEL, StoredWindow(verdict, VERSION, "d", 1, 2000))
 
 
 def hourly() -> dict:

@@ -11,7 +11,7 @@ from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from kedge.config.capture_place import capture_place, sampled_percentage
 from kedge.config.model import ModelConfig
-from kedge.release.proof import Capture, judge_watched_capture
+from kedge.release.proof import CaptureFound, judge_watched_capture
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
@@ -90,7 +90,7 @@ def capture(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
     place = capture_place(config, champion.package_version, data_bucket=bucket)
     if config.mode == "watch":
         sampled = sampled_percentage(config, champion.package_version)
-        return _watched_capture(config, endpoint, Capture(place.uri, True, sampled))
+        return _watched_capture(config, endpoint, CaptureFound(place.uri, True, sampled))
     wanted = place.uri
     remedy = (
         f"aws sagemaker update-endpoint --endpoint-name {endpoint['EndpointName']} "
@@ -107,7 +107,7 @@ def capture(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
     return ok(arn, f"captures into {wanted}")
 
 
-def _watched_capture(config: ModelConfig, endpoint: Mapping[str, Any], planned: Capture) -> Finding:
+def _watched_capture(config: ModelConfig, endpoint: Mapping[str, Any], planned: CaptureFound) -> Finding:
     """Whether an endpoint that others own captures where, and as much as, the YAML says."""
     arn = endpoint["EndpointArn"]
     proof = judge_watched_capture(model=config.model, planned=planned, found=endpoints.capture_of(endpoint))

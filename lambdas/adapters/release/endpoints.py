@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import EndpointVariantsError
 from kedge.release.plan import ServingFleet
-from kedge.release.proof import Capture
+from kedge.release.proof import CaptureFound
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EndpointState:
     instances: int
     failure_reason: str
     phases: tuple[tuple[str, datetime], ...]
-    capture: Capture | None
+    capture: CaptureFound | None
     modified_at: datetime
 
     @property
@@ -50,7 +50,7 @@ class ServedModel:
     """What an endpoint config serves, and where its requests are captured."""
 
     model_name: str
-    capture: Capture | None
+    capture: CaptureFound | None
 
     @property
     def capture_uri(self) -> str | None:
@@ -106,7 +106,7 @@ def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
     return ServedModel(answer["ProductionVariants"][0]["ModelName"], capture_of(answer))
 
 
-def capture_of(answer: Mapping[str, Any]) -> Capture | None:
+def capture_of(answer: Mapping[str, Any]) -> CaptureFound | None:
     """Read a DataCaptureConfig; only an endpoint's has a CaptureStatus."""
     capture = answer.get("DataCaptureConfig")
     if not capture:
@@ -114,7 +114,7 @@ def capture_of(answer: Mapping[str, Any]) -> Capture | None:
     running = capture.get("EnableCapture", True) and capture.get("CaptureStatus", "Started") == "Started"
     # An endpoint says what it does now, its config what it began with.
     share = capture.get("CurrentSamplingPercentage", capture.get("InitialSamplingPercentage"))
-    return Capture(capture["DestinationS3Uri"], running, share)
+    return CaptureFound(capture["DestinationS3Uri"], running, share)
 
 
 def package_of(sagemaker: Any, model_name: str) -> str | None:

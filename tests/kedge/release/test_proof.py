@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kedge.release.proof import (
-    Capture,
+    CaptureFound,
     LastWatch,
     ReleaseProof,
     judge_capture,
@@ -99,12 +99,13 @@ def test_a_deployment_that_went_through_untried_is_unproven_though_it_serves():
     assert (proof.verdict, proof.serving) == ("UNPROVEN", True)
 
 
-HERE, THERE = Capture("s3://b/capture/m/2", True), Capture("s3://b/capture/m/1/", True)
+HERE, THERE = CaptureFound("s3://b/capture/m/2", True), CaptureFound("s3://b/capture/m/1/", True)
 
 
 def test_captures_where_the_config_says_are_as_planned_with_or_without_the_last_slash():
     assert (
-        judge_capture(config="m-v2", planned=HERE, found=Capture("s3://b/capture/m/2/", True)).verdict == "AS_PLANNED"
+        judge_capture(config="m-v2", planned=HERE, found=CaptureFound("s3://b/capture/m/2/", True)).verdict
+        == "AS_PLANNED"
     )
     assert judge_capture(config="m-v2", planned=None, found=None).verdict == "AS_PLANNED"
 
@@ -114,7 +115,7 @@ def test_captures_where_the_config_says_are_as_planned_with_or_without_the_last_
     [
         (THERE, "captures to s3://b/capture/m/1/, where m-v2 says s3://b/capture/m/2"),
         (None, "captures nothing, where m-v2 says s3://b/capture/m/2"),
-        (Capture(HERE.destination, False), "has stopped capturing to s3://b/capture/m/2"),
+        (CaptureFound(HERE.destination, False), "has stopped capturing to s3://b/capture/m/2"),
     ],
 )
 def test_captures_elsewhere_or_none_are_said_with_both_places(found, words):
@@ -138,13 +139,13 @@ def test_a_new_endpoint_needs_no_traffic_to_be_believed():
     ("found", "words"),
     [
         (None, "captures nothing"),
-        (Capture("s3://theirs/logs", False, 20), "captures nothing"),
-        (Capture("s3://theirs/other", True, 20), "set capture.uri in m.yaml"),
-        (Capture("s3://theirs/logs", True, 50), "captures 50 % of the requests, and m.yaml says 20 %"),
+        (CaptureFound("s3://theirs/logs", False, 20), "captures nothing"),
+        (CaptureFound("s3://theirs/other", True, 20), "set capture.uri in m.yaml"),
+        (CaptureFound("s3://theirs/logs", True, 50), "captures 50 % of the requests, and m.yaml says 20 %"),
     ],
 )
 def test_a_watched_endpoint_that_captures_otherwise_than_the_yaml_says_is_told_with_the_remedy(found, words):
-    planned = Capture("s3://theirs/logs", True, 20)
+    planned = CaptureFound("s3://theirs/logs", True, 20)
     proof = judge_watched_capture(model="m", planned=planned, found=found)
     assert proof.verdict == "ASTRAY"
     assert words in "; ".join(proof.reasons)
@@ -152,6 +153,6 @@ def test_a_watched_endpoint_that_captures_otherwise_than_the_yaml_says_is_told_w
 
 @pytest.mark.parametrize("share", [20, None])
 def test_a_watched_endpoint_that_captures_as_the_yaml_says_is_as_planned(share):
-    found = Capture("s3://theirs/logs/", True, share)
-    planned = Capture("s3://theirs/logs", True, 20)
+    found = CaptureFound("s3://theirs/logs/", True, share)
+    planned = CaptureFound("s3://theirs/logs", True, 20)
     assert judge_watched_capture(model="m", planned=planned, found=found).verdict == "AS_PLANNED"
