@@ -201,8 +201,8 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
 
 
 CHANGED_IN_REGISTRY = {
-    "rejected": "the version that serves is not approved any more",
-    "pendingmanualapproval": "the version that serves is not approved any more",
+    "rejected": "the version that serves is no longer approved",
+    "pendingmanualapproval": "the version that serves is no longer approved",
     "unregistered": "the version that serves was deleted in the registry",
 }
 

@@ -60,6 +60,8 @@ def answer_rows(payload: Payload, rows: int, config: ModelConfig) -> list[list[s
         found = _by_path(payload, rows, config)
     else:
         came = one_a_row(_answers_of(payload, rows, config), rows)
+        if payload.kind == "JSON":
+            _refuse_several(came, config)
         found = [answer_of(one, config) for one in came]
     answers = [_settled(answer, config) for answer in found]
     _refuse_prose(answers, config, guessed=payload.guessed)
@@ -83,6 +85,17 @@ def one_a_row(outputs: list[Any], rows: int) -> list[Any]:
     if rows == 1 and (not any(isinstance(item, dict | list) for item in outputs) or _scored_labels(outputs)):
         return [outputs]
     raise UnreadableRecordError(reason=f"{rows} rows went in and {len(outputs)} came out")
+
+
+def _refuse_several(came: Sequence[Any], config: ModelConfig) -> None:
+    """Several numbers for one row are the answers of other rows, unless they are its classes' or the YAML names the place."""
+    if config.prediction.field is not None or config.endpoint.answer_places != (None, None):
+        return
+    for one in came:
+        if isinstance(one, list) and len(one) > 1 and all(map(_is_number, one)) and not _of_classes(one, config):
+            raise UnreadableRecordError(
+                reason=f"a row has {len(one)} numbers as its answer: name one in prediction.field"
+            )
 
 
 def answer_of(came: Any, config: ModelConfig) -> Answer:

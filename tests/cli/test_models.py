@@ -64,7 +64,7 @@ def test_a_file_that_is_no_text_is_named(folder):
     (folder / "bytes.yaml").write_bytes(b"model: caf\xe9")
     result = validate(folder)
     assert result.exit_code == 2
-    assert "bytes.yaml: this is no text in UTF-8" in result.output
+    assert "bytes.yaml: this is not text in UTF-8" in result.output
 
 
 @pytest.mark.parametrize(

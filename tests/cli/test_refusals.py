@@ -20,10 +20,10 @@ DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetO
 @pytest.mark.parametrize(
     ("error", "beginning", "remedy"),
     [
-        (NoRegionError(), "AWS could not be asked: You must specify a region; ", "--region, or set AWS_REGION"),
-        (NoCredentialsError(), "AWS could not be asked: ", "; aws sso login, or name a valid AWS_PROFILE"),
-        (ProfileNotFound(profile="mine"), "AWS could not be asked: ", "; aws sso login, or name a valid AWS_PROFILE"),
-        (EndpointConnectionError(endpoint_url="http://x"), "AWS could not be asked: ", "AWS_ENDPOINT_URL is right"),
+        (NoRegionError(), "AWS could not be reached: You must specify a region; ", "--region, or set AWS_REGION"),
+        (NoCredentialsError(), "AWS could not be reached: ", "; aws sso login, or name a valid AWS_PROFILE"),
+        (ProfileNotFound(profile="mine"), "AWS could not be reached: ", "; aws sso login, or name a valid AWS_PROFILE"),
+        (EndpointConnectionError(endpoint_url="http://x"), "AWS could not be reached: ", "AWS_ENDPOINT_URL is right"),
         (DENIED, "AWS answered: ", "no"),
     ],
 )

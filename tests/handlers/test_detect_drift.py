@@ -422,7 +422,7 @@ def test_the_weeks_volume_is_compared_with_those_that_were_judged_before(world, 
     rows = pc.sum(pc.greater_equal(bookings.column("kedge_time"), END - timedelta(days=7))).as_py()
     assert found["severity"] == "WARNING"
     assert found["reason"].startswith(
-        f"{rows} rows in the last week; the same hours of 3 earlier weeks had 6888 to 7224"
+        f"{rows} rows in the last week; the same hours of 3 earlier weeks had 6,888 to 7,224"
     )
     kept = windows.load_window(world.dynamodb, TABLE, MODEL, END).rows_by_hour
     assert (len(kept), sum(kept)) == (168, rows)

@@ -53,7 +53,7 @@ def test_an_estimated_loss_is_told_and_left_for_the_decision(world):
     assert (verdict.performance, verdict.estimate) == (Severity.INSUFFICIENT_DATA, Severity.CRITICAL)
     ((subject, text),) = world.mails()
     assert "quality is estimated as lost" in subject
-    assert "Estimated while labels are out, quality is lost: auc 0.83 -> 0.7 (worse)" in text
+    assert "Estimated while labels are out: quality is lost: auc 0.83 -> 0.7 (worse)" in text
     assert len(text.split("DOES QUALITY SUFFER?")[1].split("\n\n")[0].strip().splitlines()) == 2
 
 

@@ -203,7 +203,7 @@ def test_labels_that_nobody_can_use_are_said_in_the_report(world, bookings):
         "2 labels not known to the model: counted as missing",
         "1 answer contradicted by a later one to the same id",
         "2 labels collected lately match no answered row",
-        "of the last 30 days 2 label records cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
+        "2 label records of the last 30 days cannot be read (1 JSONDecodeError in a label record, 1 KeyError in a label record)",
     ):
         assert sentence in notes
 

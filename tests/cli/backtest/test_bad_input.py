@@ -48,7 +48,7 @@ def spoil(folder, files):
         ({"time": "when"}, [], ["history.parquet", "'when'", "time"]), ({"prediction": "answer"}, [], ["'answer'"]),
         ({"label": "score"}, [], ["three columns"]),
         ({"baseline-until": "9999-12-31"}, [], ["no window is complete"]), ({"window": "900000d"}, [], ["no window is complete"]),
-        ({"label": "truth"}, [], ["'truth'"]), ({"time": "carrier"}, [], ["'road'", "no time"]),
+        ({"label": "truth"}, [], ["'truth'"]), ({"time": "carrier"}, [], ["'road'", "not a time"]),
         ({"data": "soon.parquet"}, [], ["soon.parquet", "'time' holds 'soon'"]), ({"data": "undated.parquet"}, [], ["none of its 19500 rows"]),
         ({"data": "norows.parquet"}, [], ["no rows"]), ({"data": "cut.parquet"}, [], ["cut short"]),
         ({"data": "absent.parquet"}, [], ["no such"]),

@@ -305,7 +305,7 @@ def test_two_classes_of_any_name_lose_quality_in_the_same_windows(files, tmp_pat
     plain = document_of(tmp_path, files / "history.parquet")
     found = document_of(tmp_path, tmp_path / "words.parquet")
     assert [w["loss"] for w in found["windows"]] == [w["loss"] for w in plain["windows"]]
-    assert any("'<=50K' is taken for the positive class" in note for note in found["notes"])
+    assert any("'<=50K' is taken as the positive class" in note for note in found["notes"])
     turned = rows.set_column(rows.schema.get_field_index("score"), "score", pc.subtract(1, rows["score"]))
     pq.write_table(turned, tmp_path / "turned.parquet")
     notes = document_of(tmp_path, tmp_path / "turned.parquet")["notes"]

@@ -84,7 +84,7 @@ def test_numbers_that_became_words_are_refused_and_named_with_the_file(check, en
     result, _ = check(rows, ending=ending)
     assert result.exit_code == 2
     # CSV says nothing of types, so what its words say is what counts.
-    told = "holds text where" if ending == "parquet" else "has no number in any row, as"
+    told = "holds text, but" if ending == "parquet" else "has no number in any row, as"
     assert f"window.{ending}: column 'weight' {told}" in result.stderr
     assert "renew the baseline" in result.stderr
 
@@ -94,9 +94,9 @@ def test_numbers_that_became_text_of_numbers_are_refused_unless_a_yaml_says_what
     rows = with_column(rows, "weight", rows.column("weight").cast(pa.string()))
     result, _ = check(rows)
     assert result.exit_code == 2
-    assert "window.parquet: column 'weight' holds text where" in result.stderr
+    assert "window.parquet: column 'weight' holds text, but" in result.stderr
     result, report = check(rows, *config)
-    assert "column 'weight' holds text where" in result.output
+    assert "column 'weight' holds text, but" in result.output
     assert (result.exit_code, severities(report)["weight"]) == (0, "OK")
 
 

@@ -123,7 +123,7 @@ def test_a_yaml_that_is_there_is_not_replaced_unless_asked(rows):
         (("--data", "parcels.csv", "--drop", "answer"), "column 'answer' is not there"),
         (("--data", "parcels.csv", "--label", "lost"), "'prediction' is what Kedge calls the model's answer; --drop it"),
         (("--data", "parcels.csv", "--label", "carrier", "--drop", "prediction", "--name", "---"), "gives no valid name"),
-        (("--data", "one.csv", "--label", "y"), "1 different values, so there is nothing to learn"),
+        (("--data", "one.csv", "--label", "y"), "1 different values, so a model cannot learn from it"),
         (("--data", "ids.csv"), "no column can be a feature"), (("--data", "header.csv"), "it has no rows"),
     ],
 )  # fmt: skip

@@ -152,7 +152,7 @@ def test_two_classes_of_any_name_are_measured_like_0_and_1(tmp_path, words, kind
         named = np.array(words)[answers] if kind == "decisions" else answers
         write(tmp_path / f"{name}.parquet", named, np.array(words)[labels])
     run, found = check(tmp_path)
-    assert "is taken for the positive class" in run.output
+    assert "is taken as the positive class" in run.output
     answers, labels = sides["now"]
     measure = sk.roc_auc_score if kind == "binary" else sk.balanced_accuracy_score
     measured = {row["name"]: row for row in found["metrics"]}["auc" if kind == "binary" else "balanced_accuracy"]
@@ -196,7 +196,7 @@ def test_answers_that_are_none_of_the_classes_are_bad_input_and_not_all_wrong(tm
     )
     run, found = check(tmp_path, "--config", str(yaml))
     assert (run.exit_code, found) == (2, None)
-    assert "which is no answer to a binary classification" in run.stderr
+    assert "which is not an answer to a binary classification" in run.stderr
 
 
 def test_costs_and_limits_come_from_the_yaml(tmp_path):
