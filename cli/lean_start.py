@@ -13,6 +13,20 @@ FACTS = Path("/proc/cpuinfo")
 # Zen 4: it has AVX-512, but stores compressed vectors in microcode, so numpy's AVX-512 sort takes five times its AVX2 one.
 _SLOW_FAMILY = "25"
 _AVX512 = "X86_V4 AVX512_ICL"
+# scipy.special copies the whole of numpy's namespace, and numpy imports these when they are looked at.
+_LAZY_PARTS_OF_NUMPY = (
+    "f2py",
+    "testing",
+    "ctypeslib",
+    "ma",
+    "polynomial",
+    "random",
+    "char",
+    "rec",
+    "strings",
+    "typing",
+)
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def prefer_what_is_fast(facts: Path = FACTS) -> None:
@@ -32,22 +46,6 @@ def _sorts_slowly(facts: Path) -> bool:
     is_zen = known.get("vendor_id") == "AuthenticAMD" and known.get("cpu family") == _SLOW_FAMILY
     # The disabled features must all be there, or numpy warns.
     return is_zen and {"avx512f", "avx512_vbmi2", "avx512_bitalg"} <= {*known.get("flags", "").split()}
-
-
-# scipy.special copies the whole of numpy's namespace, and numpy imports these when they are looked at.
-_LAZY_PARTS_OF_NUMPY = (
-    "f2py",
-    "testing",
-    "ctypeslib",
-    "ma",
-    "polynomial",
-    "random",
-    "char",
-    "rec",
-    "strings",
-    "typing",
-)
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def import_lean() -> None:

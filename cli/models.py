@@ -13,6 +13,7 @@ from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 
 SUFFIX, IGNORED_SUFFIX = ".yaml", ".yml"
+DIRECTORY = Path(__file__).resolve().parents[1] / "models"
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,6 @@ def _summary(config: ModelConfig) -> str:
         f"{only}{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
         f"{days} day{'' if days == 1 else 's'}, endpoint {config.endpoint.name}"
     )
-
-
-DIRECTORY = Path(__file__).resolve().parents[1] / "models"
 
 
 def validate(

@@ -27,6 +27,13 @@ from kedge.profile.baseline import Baseline, ColumnCounts, Profile
 from kedge.profile.bins import Bins
 from kedge.severity import Severity
 
+BUCKETS = 10  # as Model Monitor materialises a distribution
+_CHECKS = {
+    "missing": ("completeness_check", "Completeness requirement is not met.", "of data is complete"),
+    "type": ("data_type_check", "Data type match requirement is not met.", "of data is a finite number"),
+    "unseen": ("categorical_values_check", "Categorical values requirement is not met.", "of values are known to the baseline"),
+}  # fmt: skip
+
 
 def baseline_statistics(rows: pa.Table, config: ModelConfig) -> dict[str, Any]:
     """Describe the training rows as Model Monitor's statistics.json does (schema version 0).
@@ -139,14 +146,6 @@ def _feature_constraints(column: pa.ChunkedArray, feature: Feature) -> dict[str,
         return described | {"string_constraints": {"domains": sorted(pc.unique(present).to_pylist())}}
     positive = len(present) == 0 or pc.min(present).as_py() >= 0
     return described | {"num_constraints": {"is_non_negative": positive}}
-
-
-BUCKETS = 10  # as Model Monitor materialises a distribution
-_CHECKS = {
-    "missing": ("completeness_check", "Completeness requirement is not met.", "of data is complete"),
-    "type": ("data_type_check", "Data type match requirement is not met.", "of data is a finite number"),
-    "unseen": ("categorical_values_check", "Categorical values requirement is not met.", "of values are known to the baseline"),
-}  # fmt: skip
 
 
 def window_statistics(baseline: Baseline, window: Profile) -> dict[str, Any]:

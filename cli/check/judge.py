@@ -16,6 +16,7 @@ from kedge.severity import Severity, worst
 
 if TYPE_CHECKING:
     from kedge.quality.window import WindowQuality
+_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 def order_notes(sorted_by: Mapping[str, Sequence[str]]) -> list[str]:
@@ -67,9 +68,6 @@ class Checked:
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""
         return self.to_json() | {"histograms": self.report.to_page()["histograms"]}
-
-
-_NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 def judge(question: CheckQuestion) -> Checked:

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from kedge.drift.column import ColumnReport
     from kedge.drift.report import DriftReport
     from kedge.quality.window import WindowQuality
-
 SHOWN = 3
+_COLOURS: Mapping[str, dict[str, Any]] = {
+    "OK": {"fg": "green"}, "WARNING": {"fg": "yellow"}, "CRITICAL": {"fg": "red", "bold": True}, "INSUFFICIENT_DATA": {"dim": True},
+}  # fmt: skip
+_HEADS = ("column", "severity", "effect", "by chance", "p", "PSI", "missing")
+_LEFT = 2  # columns of text; the others are numbers
+_NAME_WIDTH = 48
 
 
 def quality_lines(quality: WindowQuality) -> Iterator[str]:
@@ -50,14 +55,6 @@ def told_aside(quality: WindowQuality | None, verdict: Severity) -> str:
         return ""
     ill = quality.slices.severity is Severity.CRITICAL
     return "; segments and concept drift are told, and decide nothing" if ill else ""
-
-
-_COLOURS: Mapping[str, dict[str, Any]] = {
-    "OK": {"fg": "green"}, "WARNING": {"fg": "yellow"}, "CRITICAL": {"fg": "red", "bold": True}, "INSUFFICIENT_DATA": {"dim": True},
-}  # fmt: skip
-_HEADS = ("column", "severity", "effect", "by chance", "p", "PSI", "missing")
-_LEFT = 2  # columns of text; the others are numbers
-_NAME_WIDTH = 48
 
 
 def print_verdict(checked: Checked) -> None:

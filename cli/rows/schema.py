@@ -13,6 +13,10 @@ from cli.rows.inferred_schema import value_type
 from kedge.columns.casting import is_number
 from kedge.errors import ColumnAbsentError
 
+_REMEDY = "or name the columns to watch in a YAML (--config; `kedge init` writes one)"
+# What pandas writes beside the columns, depending on what was filtered.
+_INDEX = re.compile(r"^__index_level_\d+__$|^Unnamed: 0$")
+
 
 def require_columns(names: Iterable[str], *sides: RowFiles) -> None:
     """Every side has each of these columns, and each of its rows has one value in it."""
@@ -70,11 +74,6 @@ def _family(side: RowFiles, name: str) -> str | None:
     if is_number(kind):
         return "numbers"
     return "times" if pa.types.is_temporal(kind) else "text"
-
-
-_REMEDY = "or name the columns to watch in a YAML (--config; `kedge init` writes one)"
-# What pandas writes beside the columns, depending on what was filtered.
-_INDEX = re.compile(r"^__index_level_\d+__$|^Unnamed: 0$")
 
 
 def refuse_another_schema(before: RowFiles, now: RowFiles, compared: Iterable[str]) -> None:

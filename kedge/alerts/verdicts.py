@@ -9,6 +9,8 @@ from kedge.drift.report import DriftReport
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.severity import Severity, worst
 
+_UNKNOWN = Severity.INSUFFICIENT_DATA
+
 
 def alert_severity(drift: Severity, quality: QualityVerdicts) -> Severity:
     """The worst of drift, measured quality, estimated quality and fairness.
@@ -39,9 +41,6 @@ def newly_blind(blind: Sequence[bool]) -> bool:
     (True, False, False)
     """
     return list(blind[:2]) == [True, True] and True not in blind[2:3]
-
-
-_UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
 def alert_window(report: DriftReport, quality: QualityVerdicts) -> AlertWindow:

@@ -21,6 +21,7 @@ from kedge.statistics.total_variation import total_variation_without_drift
 from kedge.statistics.wasserstein import wasserstein_distance
 
 NEIGHBOURHOODS = 10
+_FIVE_DIGITS = 10_000
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,6 @@ def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect:
         total_variation_certain(used, level, *worth),
         design_effect,
     )
-
-
-_FIVE_DIGITS = 10_000
 
 
 @dataclass(frozen=True)

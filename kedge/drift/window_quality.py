@@ -17,6 +17,16 @@ from kedge.drift.column_quality import QualityCheck, binomial_tail
 from kedge.severity import Severity, warned_if, worst
 
 HOUR = timedelta(hours=1)
+# One window in a thousand warns although nothing is wrong.
+LEVEL = 0.001
+# This many earlier weeks are needed to know how much weeks differ.
+WEEKS_NEEDED = 3
+# A gap is a silence if it is this many times as long as any before, among at least this many gaps.
+SILENCE_RATIO, GAPS_NEEDED = 2.0, 10
+# From this many requests without a capture it is certain that capture does not work.
+UNCAPTURED_CERTAIN = 100
+# If a tenth of the records is unreadable, it is not noise.
+UNREADABLE_CRITICAL = 0.1
 
 
 @dataclass(frozen=True)
@@ -93,12 +103,6 @@ def in_words(cadence: timedelta) -> str:
     """
     hours = int(cadence / HOUR)
     return {1: "hour", 24: "day", 168: "week"}.get(hours, f"{hours} hours")
-
-
-# One window in a thousand warns although nothing is wrong.
-LEVEL = 0.001
-# This many earlier weeks are needed to know how much weeks differ.
-WEEKS_NEEDED = 3
 
 
 def volume_p_value(rows: int, earlier: Sequence[int]) -> float:
@@ -204,14 +208,6 @@ def _credible_silence(level: float, clumps: float, weeks: int) -> float:
     """
     rows_a_clump = (clumps - 1) / float(np.log(clumps)) if clumps > 1 else 1.0
     return -float(np.log(level)) * rows_a_clump / (weeks * float(np.log1p(1 / weeks)))
-
-
-# A gap is a silence if it is this many times as long as any before, among at least this many gaps.
-SILENCE_RATIO, GAPS_NEEDED = 2.0, 10
-# From this many requests without a capture it is certain that capture does not work.
-UNCAPTURED_CERTAIN = 100
-# If a tenth of the records is unreadable, it is not noise.
-UNREADABLE_CRITICAL = 0.1
 
 
 def judge_window_quality(facts: WindowFacts, policy: QualityPolicy) -> list[QualityCheck]:

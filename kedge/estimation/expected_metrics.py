@@ -14,6 +14,9 @@ from kedge.estimation.calibration import CalibrationMap
 from kedge.intervals import Estimate, normal_interval, z_of
 from kedge.outcomes.score_cells import CELL_OF_ONE, CELL_OF_ZERO, cells_of, middles_of
 
+_STEP = 1e-6
+_EPSILON = float(np.finfo(np.float64).eps)
+
 
 def _none() -> Ints:
     return np.zeros(0, np.int64)
@@ -73,10 +76,6 @@ def count_answers(scores: Floats, decisions: NDArray[np.bool_]) -> AnswerCounts:
     cells, place = np.unique(cells_of(scores[usable]), return_inverse=True)
     decided = np.bincount(place[decisions[usable]], minlength=len(cells)).astype(np.int64)
     return AnswerCounts(cells, decided, np.bincount(place, minlength=len(cells)).astype(np.int64) - decided)
-
-
-_STEP = 1e-6
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, SOURCE
 # For a label that has not found its row yet: its day hint, and whether all days have been searched.
 HINT, SEARCHED = "hint", "searched"
 _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
+_REASONS_SHOWN = 3
 
 
 def label_schema(fields: Sequence[str]) -> pa.Schema:
@@ -144,9 +145,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-_REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,14 @@ from kedge.config.sections import Problem
 from kedge.outcomes.binary import auc, count_binary
 from kedge.outcomes.columns import answer_column, label_column
 
+# More different whole numbers than this are amounts, not classes.
+CLASSES_INFERRED_MAX = 50
+# If a larger fraction of answers is outside 0 to 1, they are not probabilities at all.
+OUTSIDE_FRACTION_MAX = 0.01
+# At this many standard errors from one half, the answers show their positive class.
+_CLEARLY = 3.0
+_PLAIN = {"0", "1"}
+
 
 @dataclass(frozen=True)
 class OutcomeFaults:
@@ -92,15 +100,6 @@ def _some(words: set[str]) -> tuple[str, ...]:
 
 def _such_as(words: tuple[str, ...], quoted: bool) -> str:
     return f", such as {', '.join(map(repr, words))}" if quoted else ""
-
-
-# More different whole numbers than this are amounts, not classes.
-CLASSES_INFERRED_MAX = 50
-# If a larger fraction of answers is outside 0 to 1, they are not probabilities at all.
-OUTSIDE_FRACTION_MAX = 0.01
-# At this many standard errors from one half, the answers show their positive class.
-_CLEARLY = 3.0
-_PLAIN = {"0", "1"}
 
 
 @dataclass(frozen=True)

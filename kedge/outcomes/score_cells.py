@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
 
+# Of the 52 bits of a double's fraction 28 are kept: every float32 has a cell of its own.
+_DROPPED_BITS = 24
+_HALF = int(np.array(0.5).view(np.int64)) >> _DROPPED_BITS
+CELL_OF_ZERO, CELL_OF_ONE = 0, 2 * _HALF
+# Up to this many different scores are counted exactly; with more, neighbours share a cell.
+MAXIMUM_CELLS = 2**20
+
 
 def pack(values: Ints) -> str:
     """Little-endian differences, deflated, in base 64: a sorted list becomes a fraction of its digits.
@@ -26,12 +33,6 @@ def unpack(text: str) -> Ints:
     """The numbers that `pack` wrote."""
     steps = np.frombuffer(zlib.decompress(base64.b64decode(text)), "<i8")
     return np.cumsum(steps).astype(np.int64)
-
-
-# Of the 52 bits of a double's fraction 28 are kept: every float32 has a cell of its own.
-_DROPPED_BITS = 24
-_HALF = int(np.array(0.5).view(np.int64)) >> _DROPPED_BITS
-CELL_OF_ZERO, CELL_OF_ONE = 0, 2 * _HALF
 
 
 def cells_of(scores: Floats) -> Ints:
@@ -79,10 +80,6 @@ def coarsened(cells: Ints, bits: int) -> Ints:
     low = cells < _HALF
     kept = (np.where(low, cells, CELL_OF_ONE - cells) >> bits) << bits
     return np.where(low, kept, CELL_OF_ONE - kept)
-
-
-# Up to this many different scores are counted exactly; with more, neighbours share a cell.
-MAXIMUM_CELLS = 2**20
 
 
 def rank_rows(cells: Ints, positive: NDArray[np.bool_]) -> dict[str, Any]:

@@ -19,6 +19,10 @@ _SCALES, _HEAD_ROWS = np.array([[1.0], [10.0], [100.0], [1000.0]]), 64
 _SPAN = 2**18
 _COMMON_FRACTION = 0.25
 _LARGEST_WHOLE = 2.0**52
+# From here on, setting up the table of edges costs less than searching for each value.
+_INDEXED_ROWS = 4096
+# This many values, with all results for them, stay in the processor's cache.
+_STRETCH_ROWS = 32_768
 
 
 def few_values(values: Floats) -> tuple[Floats, Ints] | None:
@@ -66,12 +70,6 @@ def common_value(values: Floats) -> float | None:
     apart = int(len(head) * _COMMON_FRACTION)
     repeated = np.flatnonzero(head[apart:] == head[: len(head) - apart]) if apart else head[:0]
     return float(head[repeated[0]]) if len(repeated) else None
-
-
-# From here on, setting up the table of edges costs less than searching for each value.
-_INDEXED_ROWS = 4096
-# This many values, with all results for them, stay in the processor's cache.
-_STRETCH_ROWS = 32_768
 
 
 def count_cells(bins: Bins, column: Column, table: pa.Table, times: RowTimes = None) -> Ints:

@@ -32,6 +32,7 @@ _SHORT_ROWS = 32
 _EVEN = 0.9
 # ... and as far as correlation fades from block to block: beyond that it is no memory but a trend.
 _SLOWEST = 0.93
+Role = Literal["feature", "prediction"]
 
 
 def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: bool = False) -> dict[str, float]:
@@ -223,9 +224,6 @@ def _without_step(residuals: Floats) -> Floats:
     after = int(np.argmax(between)) + 1
     parts = residuals[:after], residuals[after:]
     return np.concatenate([part - part.mean(axis=0) for part in parts])
-
-
-Role = Literal["feature", "prediction"]
 
 
 def with_design_effects(

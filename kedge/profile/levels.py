@@ -19,6 +19,13 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 2**64)
 # Texts are hashed in stretches of about this many bytes.
 _STRETCH_BYTES = 2**20
+_MISSING_ARRAY = pa.array(MISSING_WORDS)
+_FALSE, _TRUE = ("false", "f", "no", "n", "off", "0"), ("true", "t", "yes", "y", "on", "1")
+_BOOLEANS = {**dict.fromkeys(_FALSE, 0), **dict.fromkeys(_TRUE, 1)}
+# Names kept at a time, and hashes of the rare ones: beyond the second, a level of an identifier is as good as unseen.
+KEPT_LEVELS, KEPT_HASHES = 1_000_000, 4_000_000
+_PENDING_ROWS = 200_000
+_NO_LEVELS = pa.table({"level": pa.array([], pa.string()), "rows": pa.array([], pa.int64())})
 
 
 def level_hashes(text: Any) -> Hashes:
@@ -62,11 +69,6 @@ def _hashes(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(mixed ^ (mixed >> np.uint64(31)))
-
-
-_MISSING_ARRAY = pa.array(MISSING_WORDS)
-_FALSE, _TRUE = ("false", "f", "no", "n", "off", "0"), ("true", "t", "yes", "y", "on", "1")
-_BOOLEANS = {**dict.fromkeys(_FALSE, 0), **dict.fromkeys(_TRUE, 1)}
 
 
 @dataclass(frozen=True)
@@ -178,12 +180,6 @@ def _looked_up(coded: Any, places: Ints, missing: int) -> Places:
 def _spelt(levels: Any) -> tuple[Any, bool]:
     booleans = bool(len(levels)) and set(pc.utf8_lower(levels[:3]).to_pylist()) <= {"true", "false"}
     return spelling(levels, booleans=booleans), booleans
-
-
-# Names kept at a time, and hashes of the rare ones: beyond the second, a level of an identifier is as good as unseen.
-KEPT_LEVELS, KEPT_HASHES = 1_000_000, 4_000_000
-_PENDING_ROWS = 200_000
-_NO_LEVELS = pa.table({"level": pa.array([], pa.string()), "rows": pa.array([], pa.int64())})
 
 
 class LevelCounts:

@@ -26,6 +26,10 @@ from kedge.slices.ruler import SliceRuler, freeze_ruler
 PROBABILITY_UNIT = 2.0**-20
 # A group with more of a window's rows than this is nearly the window itself, not a segment.
 FRACTION_MAX = 0.75
+# Rows a batch at a time: the values of the named features, and the outcomes of the same rows.
+Batches = Callable[[tuple[str, ...]], Iterable[tuple[Mapping[str, Any], Outcomes]]]
+# A stored reference holds every pair of this many features, the first ones in the model's YAML.
+STORED_PAIR_COLUMNS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,12 +165,6 @@ def _cells_of(ruler: SliceRuler, outcomes: Outcomes) -> tuple[Ints, Ints, list[F
     with np.errstate(over="ignore"):
         errors = (answers - labels).astype(np.float64)
         return cells, np.zeros(len(cells), np.int64), [errors, np.abs(errors), errors**2]
-
-
-# Rows a batch at a time: the values of the named features, and the outcomes of the same rows.
-Batches = Callable[[tuple[str, ...]], Iterable[tuple[Mapping[str, Any], Outcomes]]]
-# A stored reference holds every pair of this many features, the first ones in the model's YAML.
-STORED_PAIR_COLUMNS = 30
 
 
 def count_singles(ruler: SliceRuler, batches: Batches) -> SliceCounts:

@@ -17,6 +17,8 @@ from kedge.slices.groupings import Grouping, freeze_grouping
 
 # The known truth: the unfavourable class, the favourable one, or nothing yet.
 UNFAVOURABLE, FAVOURABLE, UNKNOWN = range(3)
+# At most this many levels of a text that is not a watched feature; rarer ones are pooled.
+LEVELS_MAX = 50
 
 
 @dataclass(frozen=True)
@@ -97,10 +99,6 @@ def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bool
     if answered and config.problem == "binary_classification":
         codes = (column.values >= config.prediction.threshold).astype(np.int64)
     return np.asarray(codes == favourable)
-
-
-# At most this many levels of a text that is not a watched feature; rarer ones are pooled.
-LEVELS_MAX = 50
 
 
 def count_sensitive(

@@ -21,6 +21,8 @@ from kedge.slices.quality import SliceQuality, slice_quality, upper_tail, worse_
 from kedge.statistics.holm import holm_adjusted
 
 Name = tuple[str, ...]
+# Half widths of the shown intervals: 95 %, for each slice by itself.
+_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,6 @@ class Segment:
         """As the report's "performance" holds it under "segments"; fields that do not apply are absent."""
         found = {**vars(self), "columns": list(self.columns), "severity": self.severity.value, "reason": self.reason}
         return {name: value for name, value in found.items() if value is not None}
-
-
-# Half widths of the shown intervals: 95 %, for each slice by itself.
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)

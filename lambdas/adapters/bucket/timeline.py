@@ -12,22 +12,6 @@ from typing import Any
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.times import to_text
 
-
-def record(
-    s3: Any, bucket: str, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], name: str | None = None
-) -> dict[str, Any]:
-    """Write one entry and return it; a rerun writes the same entry to the same key.
-
-    `name` is what the entry is about, where a rerun may find out more: then the later entry takes the place of the earlier.
-    """
-    entry = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
-    body = json.dumps(entry, sort_keys=True, default=str).encode()
-    digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
-    key = layout.timeline_key(model, time, kind, digest)
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    return entry
-
-
 # Each entry is an object of its own: their reading is all waiting.
 _READERS = 16
 # Entries of one second follow each other as one causes the next; a kind that is not here stands last.
@@ -55,6 +39,21 @@ _IN_ORDER = (
     "canary_rolled_back",
     "release_unproven",
 )
+
+
+def record(
+    s3: Any, bucket: str, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], name: str | None = None
+) -> dict[str, Any]:
+    """Write one entry and return it; a rerun writes the same entry to the same key.
+
+    `name` is what the entry is about, where a rerun may find out more: then the later entry takes the place of the earlier.
+    """
+    entry = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
+    body = json.dumps(entry, sort_keys=True, default=str).encode()
+    digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
+    key = layout.timeline_key(model, time, kind, digest)
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    return entry
 
 
 def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
