@@ -53,7 +53,7 @@ from lambdas.adapters.state import (
     under_way,
     windows,
 )
-from lambdas.handlers.build_baseline import reference_document
+from lambdas.steps.baseline_files import reference_document
 from tests.builders import make_baseline, make_config, make_window
 
 FOLDER = Path(__file__).parent / "data" / "stored"

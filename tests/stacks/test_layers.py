@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 LIMIT_MIB = 230
 OURS = {"kedge", "lambdas", "report"}
-OF_THE_RUNTIME = {"boto3", "botocore"}
+OF_THE_RUNTIME = {"boto3", "botocore", "jmespath"}
 
 
 @pytest.fixture(scope="module")
