@@ -73,10 +73,9 @@ def look(
     except CapturesDeniedError as error:
         check = denied(str(error))
     else:
-        schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
-        check = check_captures(lines, schema)
-        if not check.records:
+        if not lines:
             return None
+        check = check_captures(lines, package_schemas.load(clients.s3(), settings.data_bucket, config, version))
 
     def remember() -> None:
         state = CaptureState(version, check.readable, now)

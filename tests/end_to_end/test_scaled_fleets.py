@@ -68,7 +68,7 @@ def test_a_canary_whose_captures_stay_at_the_old_packages_destination_cannot_be_
     release(hotel, bookings)
     hotel.account.endpoints.capture_rule = "exclusion ignored"
     entry = hotel.timeline("release_unproven")[-1]
-    assert "nothing was captured of the canary" in " ".join(entry["detail"]["reasons"])
+    assert "no request to the canary was captured" in " ".join(entry["detail"]["reasons"])
     assert hotel.item("champion")["package_version"] == before
 
 
