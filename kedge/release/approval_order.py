@@ -43,7 +43,9 @@ def judge_reading(
     """
     if told is None or told == found:
         return "CURRENT"
-    is_older = changed_at is None or changed_at < told_at + _ROUNDING
+    # Nobody takes an approval back within a second; but a package is pending first, and a program may approve it at once.
+    rounding = timedelta(0) if told == "PendingManualApproval" else _ROUNDING
+    is_older = changed_at is None or changed_at < told_at + rounding
     return "BEHIND" if is_older and deliveries <= BEHIND_DELIVERIES_MAX else "OVERTAKEN"
 
 
