@@ -13,13 +13,13 @@ from botocore.exceptions import ClientError
 from cli.operator.deployment import Caller, Deployment
 from cli.refusals import BadInputError
 from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
+from kedge.instants import to_text
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, leases, pauses
 from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.times import to_text
 
 OTHERS_SHOWN = 10
 

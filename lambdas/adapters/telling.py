@@ -17,13 +17,13 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kedge.instants import from_text, to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.state_items import Item
-from lambdas.adapters.times import from_text, to_text
 
 # Whoever is telling it just now needs no help.
 _GRACE = timedelta(minutes=10)

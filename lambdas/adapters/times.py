@@ -1,12 +1,8 @@
-"""Time as the functions write, read and take it."""
+"""The clock on the wall."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-from kedge.instants import from_text, to_text
-
-__all__ = ["from_text", "to_text", "wall_clock"]
 
 
 def wall_clock() -> datetime:

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from kedge.config.model import ModelConfig
 from kedge.errors import LeaseHeldError
+from kedge.instants import to_text
 from kedge.retraining.decision import (
     RetrainingDecision,
     RetrainingStart,
@@ -23,7 +24,7 @@ from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, leases, windows
 from lambdas.adapters.telling import desk_of
-from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
@@ -12,7 +13,6 @@ from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.telling import desk_of
-from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -9,11 +9,11 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
+from kedge.instants import to_text
 from lambdas.adapters import clients, queues
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ChangedSinceGateError, EndpointBusyError, UnknownPackageError
+from kedge.instants import to_text
 from kedge.release.plan import ReleasePlan, plan_release
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_managed_model
@@ -17,7 +18,6 @@ from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, served, under_way
 from lambdas.adapters.state.under_way import ReleaseUnderWay
-from lambdas.adapters.times import to_text
 from lambdas.adapters.training import artefacts
 from lambdas.entry import entry
 from lambdas.logs import logger

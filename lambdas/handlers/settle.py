@@ -13,6 +13,7 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
+from kedge.instants import to_text
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.models import load_models
@@ -21,7 +22,7 @@ from lambdas.adapters.state import leases, standing, under_way
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import desk_of
-from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -17,6 +17,7 @@ from kedge.errors import (
     UnknownPackageError,
     WatchedModelError,
 )
+from kedge.instants import to_text
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket import timeline
@@ -27,7 +28,7 @@ from lambdas.adapters.state import approvals, champions, leases, under_way
 from lambdas.adapters.state.approvals import Approval, Waiting
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
-from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, record_and_tell
-from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

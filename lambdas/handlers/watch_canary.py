@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import UnknownPackageError
+from kedge.instants import to_text
 from kedge.release.canary import CanaryVerdict, judge_canary, judge_canary_figures
 from kedge.release.canary_reading import NOTHING, SAME_MINUTES, Reading
 from kedge.release.proof import LastWatch
@@ -23,7 +24,6 @@ from lambdas.adapters.release import canary_traffic, endpoints, model_registry
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.state import canary_watch, champions
 from lambdas.adapters.state.canary_watch import CanaryWatch
-from lambdas.adapters.times import to_text
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from kedge.config.capture_place import capture_place, is_adopted, sampled_percentage
 from kedge.errors import ChangedSinceGateError, EndpointVariantsError, UnknownPackageError
+from kedge.instants import to_text
 from kedge.release.plan import capture_prefix
 from kedge.release.proof import CaptureFound, judge_capture, judge_watched_capture
 from kedge.release.serving import (
@@ -25,7 +26,7 @@ from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import agreements, champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.standing import Standing
-from lambdas.adapters.times import to_text, wall_clock
+from lambdas.adapters.times import wall_clock
 from lambdas.adapters.training import artefacts
 from lambdas.steps.settled_release import Bench, champion_of, tell_once
 

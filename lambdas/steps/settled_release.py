@@ -11,6 +11,7 @@ from typing import Any
 
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
+from kedge.instants import from_text
 from kedge.release.proof import ReleaseProof, ReleaseVerdict, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
@@ -23,7 +24,6 @@ from lambdas.adapters.state import canary_watch, champions, under_way
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import Desk
-from lambdas.adapters.times import from_text
 from lambdas.logs import logger
 
 

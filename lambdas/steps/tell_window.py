@@ -11,6 +11,7 @@ from kedge.alerts.episode import AlertWindow, as_told, follow_episode
 from kedge.alerts.verdicts import alert_window, is_blind, newly_blind
 from kedge.comparisons import counted
 from kedge.errors import EpisodeContendedError
+from kedge.instants import to_text
 from kedge.labels.losses import label_losses
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.retraining.sustained import sustained
@@ -18,7 +19,6 @@ from kedge.severity import Severity
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.state import alert_episodes, windows
-from lambdas.adapters.times import to_text
 from lambdas.steps.judge_window import Judged, JudgePlace
 from report.alert_text import render_alert
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict, run_name
 from kedge.severity import Severity
 from lambdas.adapters import executions
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow
-from lambdas.adapters.times import to_text
 from lambdas.handlers.decide_retraining import handler
 from tests.handlers.aws_world import CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, message, monitor_world

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kedge.errors import EndpointVariantNameError, UnknownPackageError
+from kedge.instants import from_text
 from lambdas.adapters.state import served
-from lambdas.adapters.times import from_text
 from lambdas.handlers import build_baseline
 from lambdas.handlers.plan_release import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world

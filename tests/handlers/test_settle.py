@@ -14,6 +14,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from kedge.errors import EndpointBusyError, MessagesUntoldError
+from kedge.instants import to_text
 from kedge.release.proof import LastWatch
 from kedge.release.rung_alarms import NONE_KNOWN, UNKNOWN
 from lambdas.adapters import clients
@@ -22,7 +23,6 @@ from lambdas.adapters.release import approval_requests, staged_baselines
 from lambdas.adapters.state import canary_watch, champions, under_way
 from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.adapters.state.under_way import ReleaseUnderWay
-from lambdas.adapters.times import to_text
 from lambdas.handlers import tell
 from lambdas.handlers.settle import handler
 from lambdas.steps import run_sweep

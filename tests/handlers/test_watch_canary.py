@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from kedge.instants import from_text, to_text
 from kedge.release.proof import CaptureFound
 from lambdas.adapters.bucket import captured_answers
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
-from lambdas.adapters.times import from_text, to_text
 from lambdas.handlers import watch_canary
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world, moto_backend
 from tests.handlers.champions import promote

@@ -8,6 +8,7 @@ import pytest
 from moto.s3.responses import S3Response
 
 from kedge.errors import WatchedModelError
+from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
@@ -15,7 +16,6 @@ from lambdas.adapters.bucket import days
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
-from lambdas.adapters.times import to_text
 from lambdas.handlers import (
     decide_retraining,
     plan_release,

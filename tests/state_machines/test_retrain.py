@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from kedge.instants import from_text
 from lambdas.adapters.bucket import layout
-from lambdas.adapters.times import from_text
 from lambdas.adapters.training import artefacts, finished_trainings
 from lambdas.adapters.training.finished_trainings import FinishedTraining
 from offline.sagemaker.capacity import SHORT_OF_JOBS

@@ -9,10 +9,10 @@ from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.steps.capture import CAPTURE_MINUTES, QUEUE_MINUTES, count_rows, measure
 from cli.smoke.world import Smoke
+from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from lambdas.adapters import athena_joins
 from lambdas.adapters.bucket import objects
-from lambdas.adapters.times import to_text
 from lambdas.steps.join_window import joined_in_memory, measured_columns
 
 REQUESTS = 60

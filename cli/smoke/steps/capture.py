@@ -9,11 +9,11 @@ from cli.operator.deployment import MONITORING
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
+from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from kedge.release.plan import capture_prefix
 from lambdas.adapters.bucket import days, layout, objects, predictions, reports
 from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.times import to_text
 
 REQUESTS = 200
 CAPTURE_MINUTES, QUEUE_MINUTES = 30, 15

@@ -8,7 +8,7 @@ from cli.operator.deployment import MONITORING, RETRAINING
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
-from lambdas.adapters.times import to_text
+from kedge.instants import to_text
 
 FUNCTION = "AWS::Lambda::Function"
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
+from kedge.instants import to_text
 from lambdas.adapters.bucket import layout, objects
-from lambdas.adapters.times import to_text
 
 # Each entry is an object of its own: their reading is all waiting.
 _READERS = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kedge.instants import to_text
 from lambdas.adapters.channels.channel import Alert, Topics
-from lambdas.adapters.times import to_text
 
 
 def send(sns: Any, topics: Topics, alert: Alert) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kedge.instants import from_text, to_text
 from kedge.release.serving import Agreement
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 ITEM = "compared"
 

@@ -11,10 +11,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from kedge.alerts.episode import Alarm, AlertEpisode, News
+from kedge.instants import from_text, to_text
 from kedge.severity import Severity
 from kedge.stored import build
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 _TIMES = ("first_start", "since", "until", "told", "ended")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 
 @dataclass(frozen=True)

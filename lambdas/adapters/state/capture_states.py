@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 ITEM = "captures"
 

@@ -10,9 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from kedge.errors import LeaseHeldError
+from kedge.instants import from_text, to_text
 from lambdas.adapters import executions
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 # Between taking a lease and its execution being there, the taker may be this slow; after it, the taker has died.
 START_GRACE = timedelta(minutes=10)

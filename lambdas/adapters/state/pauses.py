@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from kedge.instants import to_text
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import to_text
 
 
 def save(dynamodb: Any, table: str, model: str, *, reason: str, by: str, now: datetime) -> None:

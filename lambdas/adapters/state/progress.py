@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 
 def load_profiled(dynamodb: Any, table: str, model: str) -> datetime | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 # Long enough for the latest capture file of a canary to arrive after it was rolled back.
 REMEMBERED = timedelta(days=7)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from kedge.instants import from_text, to_text
 from kedge.retraining.decision import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import state_items
-from lambdas.adapters.times import from_text, to_text
 
 KEEP = timedelta(days=400)
 # Verdicts that a window may be without.
