@@ -22,7 +22,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
-from lambdas.adapters.state import windows
+from lambdas.adapters.state import state_items, windows
 from lambdas.adapters.state.state_items import Item
 
 # Whoever is telling it just now needs no help.
@@ -173,4 +173,4 @@ def _digest(text: str) -> str:
 
 
 def _key(model: str, channel: str, digest: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": f"untold#{channel}#{digest}"}}
+    return state_items.key(model, f"untold#{channel}#{digest}")

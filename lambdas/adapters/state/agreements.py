@@ -15,14 +15,13 @@ ITEM = "compared"
 def save(dynamodb: Any, table: str, model: str, agreement: Agreement) -> None:
     """Remember what was found."""
     item = {
-        "model": {"S": model},
-        "item": {"S": ITEM},
+        **state_items.key(model, ITEM),
         "endpoint_config": {"S": agreement.endpoint_config},
         # To the fraction of a second that SageMaker tells: another change may follow in the same second.
         "modified_at": {"S": agreement.modified_at.isoformat()},
         "seen_at": {"S": to_text(agreement.seen_at)},
     }
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def read(item: Mapping[str, Any] | None) -> Agreement | None:

@@ -8,8 +8,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.alerts.episode import Alarm, AlertEpisode, News
 from kedge.instants import from_text, to_text
 from kedge.severity import Severity
@@ -21,7 +19,7 @@ _TIMES = ("first_start", "since", "until", "told", "ended")
 
 def load(dynamodb: Any, table: str, model: str) -> tuple[AlertEpisode | None, int]:
     """The episode and how often it has been written; None and 0 where the model has never alarmed."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model))
     return state_items.read(item, _read) if item else (None, 0)
 
 
@@ -31,19 +29,8 @@ def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revisi
     fields |= {name: to_text(fields[name]) for name in _TIMES if fields[name] is not None}
     fields["alarms"] = {name: [alarm.severity, to_text(alarm.last)] for name, alarm in episode.alarms.items()}
     item = {**_key(model), "episode": {"S": json.dumps(fields)}, "revision": {"N": str(revision + 1)}}
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=state_items.marked(item),
-            ConditionExpression="attribute_not_exists(#revision) OR #revision = :read",
-            ExpressionAttributeNames={"#revision": "revision"},
-            ExpressionAttributeValues={":read": {"N": str(revision)}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    condition = "attribute_not_exists(#revision) OR #revision = :read"
+    return state_items.put_if(dynamodb, table, item, condition, read={"N": str(revision)})
 
 
 def _read(item: Mapping[str, Any]) -> tuple[AlertEpisode, int]:
@@ -59,4 +46,4 @@ def _episode(fields: dict[str, Any]) -> AlertEpisode:
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "alert_episode"}}
+    return state_items.key(model, "alert_episode")

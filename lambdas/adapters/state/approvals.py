@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
 
@@ -24,7 +22,7 @@ class Approval:
 
 def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approval:
     """Read what was last acted on; a package that nobody has decided about is pending."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model, package_version), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model, package_version))
     return state_items.read(item, _approval) if item else Approval("PendingManualApproval", 0)
 
 
@@ -38,7 +36,7 @@ def save(dynamodb: Any, table: str, model: str, package_version: str, approval: 
     facts = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
     if approval.decided_at is not None:
         facts["decided_at"] = {"S": to_text(approval.decided_at)}
-    dynamodb.put_item(TableName=table, Item=state_items.marked(_key(model, package_version) | facts))
+    state_items.put(dynamodb, table, _key(model, package_version) | facts)
 
 
 @dataclass(frozen=True)
@@ -59,17 +57,9 @@ def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> tuple[Waiti
         "package_version": {"S": waiting.package_version},
         "decided_at": {"S": to_text(waiting.decided_at)},
     }
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=state_items.marked(item),
-            # Two approvals may be heard at once. The times are of one form, so that as texts they compare as times.
-            ConditionExpression="attribute_not_exists(decided_at) OR decided_at <= :decided_at",
-            ExpressionAttributeValues={":decided_at": item["decided_at"]},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    # Two approvals may be heard at once. The times are of one form, so that as texts they compare as times.
+    condition = "attribute_not_exists(#decided_at) OR #decided_at <= :decided_at"
+    if not state_items.put_if(dynamodb, table, item, condition, decided_at=item["decided_at"]):
         newer = load_waiting(dynamodb, table, model)
         return (newer, waiting) if newer is not None else wait(dynamodb, table, model, waiting)
     return waiting, before if before is not None and before.package_arn != waiting.package_arn else None
@@ -77,7 +67,7 @@ def wait(dynamodb: Any, table: str, model: str, waiting: Waiting) -> tuple[Waiti
 
 def load_waiting(dynamodb: Any, table: str, model: str) -> Waiting | None:
     """The package that waits; None where none does."""
-    return read_waiting(dynamodb.get_item(TableName=table, Key=_waiting_key(model), ConsistentRead=True).get("Item"))
+    return read_waiting(state_items.load(dynamodb, table, _waiting_key(model)))
 
 
 def read_waiting(item: Mapping[str, Any] | None) -> Waiting | None:
@@ -91,21 +81,13 @@ def _waiting(item: Mapping[str, Any]) -> Waiting:
 
 def forget_waiting(dynamodb: Any, table: str, model: str, package_arn: str) -> None:
     """End the waiting of this package; another one goes on waiting."""
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key=_waiting_key(model),
-            ConditionExpression="attribute_not_exists(package_arn) OR package_arn = :arn",
-            ExpressionAttributeValues={":arn": {"S": package_arn}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    condition = "attribute_not_exists(#package_arn) OR #package_arn = :arn"
+    state_items.delete_if(dynamodb, table, _waiting_key(model), condition, arn={"S": package_arn})
 
 
 def _waiting_key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "waiting_release"}}
+    return state_items.key(model, "waiting_release")
 
 
 def _key(model: str, package_version: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": f"approval#{package_version}"}}
+    return state_items.key(model, f"approval#{package_version}")

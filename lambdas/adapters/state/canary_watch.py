@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.release.canary_reading import MARK_BYTES, NOTHING, AnswersRead, Reading
 from kedge.release.proof import LastWatch
 from lambdas.adapters.state import state_items
@@ -29,8 +27,7 @@ class CanaryWatch:
 def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
     """Remember the latest look."""
     item = {
-        "model": {"S": model},
-        "item": {"S": "canary"},
+        **state_items.key(model, "canary"),
         "run": {"S": watch.run},
         "package_version": {"S": watch.package_version},
         "endpoint_config": {"S": watch.endpoint_config},
@@ -45,12 +42,12 @@ def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
         "verdict": {"S": watch.last.verdict},
         "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
     }
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
     """Read the latest look; None where no canary is out."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model))
     return state_items.read(item, _watch) if item is not None else None
 
 
@@ -81,18 +78,9 @@ def _reading(item: Mapping[str, Any]) -> Reading:
 
 def forget(dynamodb: Any, table: str, model: str, run: str) -> None:
     """Remove the item of this run's canary; another run's is left alone."""
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key=_key(model),
-            ConditionExpression="attribute_not_exists(#run) OR #run = :run",
-            ExpressionAttributeNames={"#run": "run"},
-            ExpressionAttributeValues={":run": {"S": run}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    condition = "attribute_not_exists(#run) OR #run = :run"
+    state_items.delete_if(dynamodb, table, _key(model), condition, run={"S": run})
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "canary"}}
+    return state_items.key(model, "canary")

@@ -25,13 +25,12 @@ class CaptureState:
 def save(dynamodb: Any, table: str, model: str, state: CaptureState) -> None:
     """Remember the latest look."""
     item = {
-        "model": {"S": model},
-        "item": {"S": ITEM},
+        **state_items.key(model, ITEM),
         "package_version": {"S": state.package_version},
         "readable": {"BOOL": state.readable},
         "seen_at": {"S": to_text(state.seen_at)},
     }
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def read(item: Mapping[str, Any] | None) -> CaptureState | None:

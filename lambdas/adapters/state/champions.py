@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
 
@@ -31,29 +29,19 @@ class Champion:
 
 def replace(dynamodb: Any, table: str, model: str, champion: Champion, *, before: Champion | None) -> bool:
     """Let the item name this champion if it still names the one before; False where another run was faster."""
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=_item(model, champion),
-            ConditionExpression="attribute_not_exists(endpoint_config) OR endpoint_config = :before",
-            ExpressionAttributeValues={":before": {"S": before.endpoint_config if before else ""}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    condition = "attribute_not_exists(#endpoint_config) OR #endpoint_config = :before"
+    known = {"S": before.endpoint_config if before else ""}
+    return state_items.put_if(dynamodb, table, _item(model, champion), condition, before=known)
 
 
 def save(dynamodb: Any, table: str, model: str, champion: Champion) -> None:
     """Let the item name this champion."""
-    dynamodb.put_item(TableName=table, Item=_item(model, champion))
+    state_items.put(dynamodb, table, _item(model, champion))
 
 
 def _item(model: str, champion: Champion) -> dict[str, Any]:
     item: dict[str, Any] = {
-        "model": {"S": model},
-        "item": {"S": ITEM},
+        **state_items.key(model, ITEM),
         "package_arn": {"S": champion.package_arn},
         "package_version": {"S": champion.package_version},
         "baseline": {"S": champion.baseline},
@@ -65,13 +53,13 @@ def _item(model: str, champion: Champion) -> dict[str, Any]:
         item["training_end"] = {"S": to_text(champion.training_end)}
     if champion.previous_package_arn is not None:
         item["previous_package_arn"] = {"S": champion.previous_package_arn}
-    return state_items.marked(item)
+    return item
 
 
 def load(dynamodb: Any, table: str, model: str) -> Champion | None:
     """Read the champion; None where the model is not deployed yet."""
-    key = {"model": {"S": model}, "item": {"S": ITEM}}
-    return read(dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item"))
+    key = state_items.key(model, ITEM)
+    return read(state_items.load(dynamodb, table, key))
 
 
 def load_many(dynamodb: Any, table: str, models: Sequence[str]) -> dict[str, Champion]:

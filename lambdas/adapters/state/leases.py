@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.errors import LeaseHeldError
 from kedge.instants import from_text, to_text
 from lambdas.adapters import executions
@@ -37,15 +35,14 @@ def take(
     a moment ago would look abandoned.
     """
     item = {
-        "model": {"S": model},
-        "item": {"S": "lease"},
+        **state_items.key(model, "lease"),
         "holder": {"S": holder},
         "purpose": {"S": purpose},
         "taken_at": {"S": to_text(now)},
     }
     if _put(dynamodb, table, item, allowed=holder):
         return
-    found = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    found = state_items.load(dynamodb, table, _key(model))
     lease = read(found)
     previous = lease.holder if lease else holder
     if lease and _alive(stepfunctions, previous, lease.taken_at, now):
@@ -77,31 +74,12 @@ def _lease(item: Mapping[str, Any]) -> Lease:
 
 def release(dynamodb: Any, table: str, *, model: str, holder: str) -> None:
     """Give the lease back; another holder's is left alone."""
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key=_key(model),
-            ConditionExpression="holder = :holder",
-            ExpressionAttributeValues={":holder": {"S": holder}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    state_items.delete_if(dynamodb, table, _key(model), "#holder = :holder", holder={"S": holder})
 
 
 def _put(dynamodb: Any, table: str, item: dict[str, Any], *, allowed: str) -> bool:
-    try:
-        dynamodb.put_item(
-            TableName=table,
-            Item=state_items.marked(item),
-            ConditionExpression="attribute_not_exists(holder) OR holder = :allowed",
-            ExpressionAttributeValues={":allowed": {"S": allowed}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    condition = "attribute_not_exists(#holder) OR #holder = :allowed"
+    return state_items.put_if(dynamodb, table, item, condition, allowed={"S": allowed})
 
 
 def _alive(stepfunctions: Any, holder: str, taken_at: datetime, now: datetime) -> bool:
@@ -110,4 +88,4 @@ def _alive(stepfunctions: Any, holder: str, taken_at: datetime, now: datetime) -
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "lease"}}
+    return state_items.key(model, "lease")

@@ -12,7 +12,7 @@ from lambdas.adapters.state import state_items
 def save(dynamodb: Any, table: str, model: str, *, reason: str, by: str, now: datetime) -> None:
     """Hold every automatic retraining of the model from now on."""
     facts = {"reason": {"S": reason}, "by": {"S": by}, "paused_at": {"S": to_text(now)}}
-    dynamodb.put_item(TableName=table, Item=state_items.marked({**_key(model), **facts}))
+    state_items.put(dynamodb, table, {**_key(model), **facts})
 
 
 def remove(dynamodb: Any, table: str, model: str) -> str | None:
@@ -22,4 +22,4 @@ def remove(dynamodb: Any, table: str, model: str) -> str | None:
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "pause"}}
+    return state_items.key(model, "pause")

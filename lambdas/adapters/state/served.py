@@ -16,12 +16,11 @@ REMEMBERED = timedelta(days=7)
 def save(dynamodb: Any, table: str, model: str, package_version: str, *, since: datetime) -> None:
     """Remember that a package is about to answer requests."""
     item = {
-        "model": {"S": model},
-        "item": {"S": f"served#{package_version}"},
+        **state_items.key(model, f"served#{package_version}"),
         "since": {"S": to_text(since)},
         "expires_at": {"N": str(int((since + REMEMBERED).timestamp()))},
     }
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def _since(item: Mapping[str, Any]) -> datetime:

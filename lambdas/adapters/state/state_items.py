@@ -1,9 +1,14 @@
-"""Items of the state table for many models, or many of one model, in few calls."""
+"""The state table: how an item is named, read in any version, and written or deleted on a condition."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError
 
 from kedge.errors import EncodingError
 from kedge.stored import Form
@@ -38,7 +43,64 @@ FORMS: Mapping[str, Form] = {
 _TOGETHER = 100  # BatchGetItem takes at most this many keys
 
 
-def marked(item: Item) -> Item:
+def key(model: str, item: str) -> Item:
+    """The key of a model's item."""
+    return {"model": {"S": model}, "item": {"S": item}}
+
+
+def load(dynamodb: Any, table: str, key: Item) -> Item | None:
+    """The item as it was written last; None where there is none."""
+    found: Item | None = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    return found
+
+
+def put(dynamodb: Any, table: str, item: Item) -> None:
+    """Write an item, whatever was there."""
+    dynamodb.put_item(TableName=table, Item=_marked(item))
+
+
+def put_if(dynamodb: Any, table: str, item: Item, condition: str, **values: Any) -> bool:
+    """Write an item if the one before meets a condition; False where it does not.
+
+    The condition names the item's fields as `#field`, and what they are compared with as `:value`.
+    """
+    with _on_condition() as race:
+        dynamodb.put_item(TableName=table, Item=_marked(item), **_condition(condition, values))
+    return race.won
+
+
+def delete_if(dynamodb: Any, table: str, key: Item, condition: str, **values: Any) -> bool:
+    """Delete an item if it meets a condition, written as for `put_if`; False where it does not."""
+    with _on_condition() as race:
+        dynamodb.delete_item(TableName=table, Key=key, **_condition(condition, values))
+    return race.won
+
+
+@dataclass
+class _Race:
+    won: bool = True
+
+
+@contextmanager
+def _on_condition() -> Iterator[_Race]:
+    race = _Race()
+    try:
+        yield race
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        race.won = False
+
+
+def _condition(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{name}": name for name in re.findall(r"#(\w+)", condition)},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in values.items()},
+    }
+
+
+def _marked(item: Item) -> Item:
     """The item with the version of now."""
     # A text: code of before versions reads every field of a champion as one.
     return item | {"version": {"S": str(_form(item).version)}}
@@ -62,12 +124,12 @@ def load_items(dynamodb: Any, table: str, keys: Sequence[tuple[str, str]]) -> di
     """Read the items with these keys (model and item), a hundred in a call; one that does not exist is left out."""
     found: list[Item] = []
     for start in range(0, len(keys), _TOGETHER):
-        wanted = [{"model": {"S": model}, "item": {"S": item}} for model, item in keys[start : start + _TOGETHER]]
+        wanted = [key(model, item) for model, item in keys[start : start + _TOGETHER]]
         answer = dynamodb.batch_get_item(RequestItems={table: {"Keys": wanted, "ConsistentRead": True}})
         found += answer["Responses"].get(table, [])
         # DynamoDB leaves out what is too much for it just now. One by one, each is tried again with growing waits.
-        for key in answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []):
-            item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        for left in answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", []):
+            item = load(dynamodb, table, left)
             found += [item] if item else []
     return {(item["model"]["S"], item["item"]["S"]): item for item in found}
 

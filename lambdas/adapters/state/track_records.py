@@ -12,7 +12,7 @@ from lambdas.adapters.state import state_items
 
 def load(dynamodb: Any, table: str, model: str) -> TrackRecord:
     """The model's record; an empty one where no estimate has been checked."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model))
     return state_items.read(item, _record) if item else TrackRecord()
 
 
@@ -23,8 +23,8 @@ def _record(item: Mapping[str, Any]) -> TrackRecord:
 def save(dynamodb: Any, table: str, model: str, record: TrackRecord) -> None:
     """Remember the record."""
     item = {**_key(model), "record": {"S": json.dumps(record.to_json())}}
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "estimates"}}
+    return state_items.key(model, "estimates")

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
 
@@ -52,12 +50,12 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
         item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
     if release.replaces is not None:
         item["replaces"] = {"S": release.replaces}
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def load(dynamodb: Any, table: str, model: str) -> ReleaseUnderWay | None:
     """Read the note; None where every release was settled."""
-    return read(dynamodb.get_item(TableName=table, Key=_key(model), ConsistentRead=True).get("Item"))
+    return read(state_items.load(dynamodb, table, _key(model)))
 
 
 def read(item: Mapping[str, Any] | None) -> ReleaseUnderWay | None:
@@ -81,18 +79,9 @@ def _release(item: Mapping[str, Any]) -> ReleaseUnderWay:
 
 def forget(dynamodb: Any, table: str, model: str, run: str) -> None:
     """Remove this run's note; another run's is left alone."""
-    try:
-        dynamodb.delete_item(
-            TableName=table,
-            Key=_key(model),
-            ConditionExpression="attribute_not_exists(#run) OR #run = :run",
-            ExpressionAttributeNames={"#run": "run"},
-            ExpressionAttributeValues={":run": {"S": run}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    condition = "attribute_not_exists(#run) OR #run = :run"
+    state_items.delete_if(dynamodb, table, _key(model), condition, run={"S": run})
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": "release"}}
+    return state_items.key(model, "release")

@@ -55,7 +55,7 @@ def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> 
         item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
     if window.live:
         item["live"] = {"S": json.dumps(window.live)}
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[StoredWindow]:
@@ -81,7 +81,7 @@ def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
 def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> StoredWindow | None:
     """One window; None where it has not been judged."""
     key = _key(model, f"window#{to_text(end)}")
-    item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, key)
     return state_items.read(item, _window) if item else None
 
 
@@ -99,7 +99,7 @@ def save_start(dynamodb: Any, table: str, model: str, run: str, start: Retrainin
         "kind": {"S": start.kind},
         "episode": {"S": start.episode},
     }
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def load_starts(dynamodb: Any, table: str, model: str) -> dict[str, RetrainingStart]:
@@ -123,19 +123,19 @@ def remember_told(dynamodb: Any, table: str, model: str, what: str, *, now: date
 
 def pause_reason(dynamodb: Any, table: str, model: str) -> str | None:
     """Why a person paused the model's automatic retraining; None where nobody did."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model, "pause"), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model, "pause"))
     return state_items.read(item, lambda found: str(found["reason"]["S"])) if item else None
 
 
 def save_horizon(dynamodb: Any, table: str, model: str, days: float) -> None:
     """Remember the learnt label horizon: a young champion's few labels cannot teach it."""
     item = {**_key(model, "label_horizon"), "days": {"N": repr(days)}}
-    dynamodb.put_item(TableName=table, Item=state_items.marked(item))
+    state_items.put(dynamodb, table, item)
 
 
 def load_horizon(dynamodb: Any, table: str, model: str) -> float | None:
     """The label horizon that was learnt last, in days."""
-    item = dynamodb.get_item(TableName=table, Key=_key(model, "label_horizon"), ConsistentRead=True).get("Item")
+    item = state_items.load(dynamodb, table, _key(model, "label_horizon"))
     return state_items.read(item, lambda found: float(found["days"]["N"])) if item else None
 
 
@@ -174,4 +174,4 @@ def _query(dynamodb: Any, table: str, model: str, prefix: str, since: str) -> li
 
 
 def _key(model: str, item: str) -> dict[str, dict[str, str]]:
-    return {"model": {"S": model}, "item": {"S": item}}
+    return state_items.key(model, item)
