@@ -34,6 +34,13 @@ def test_times_that_may_only_be_rounded_apart_prove_nothing():
     assert judge(changed_at=TOLD_AT + timedelta(milliseconds=600)) == "BEHIND"
 
 
+def test_a_package_that_is_approved_at_once_has_overtaken_its_own_registration():
+    registered = {"told": "PendingManualApproval", "found": "Approved"}
+    assert judge(**registered, changed_at=TOLD_AT + timedelta(milliseconds=600)) == "OVERTAKEN"
+    assert judge(**registered, changed_at=TOLD_AT) == "OVERTAKEN"
+    assert judge(**registered, changed_at=TOLD_AT - timedelta(milliseconds=600)) == "BEHIND"
+
+
 @pytest.mark.parametrize("changed_at", [None, TOLD_AT - HOUR, TOLD_AT + HOUR])
 def test_the_same_status_is_current_whatever_the_times(changed_at):
     assert judge(found="Approved", changed_at=changed_at) == "CURRENT"
