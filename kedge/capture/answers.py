@@ -1,14 +1,24 @@
-"""The answers of a response, one a row of the request, in every layout that SageMaker's containers use."""
+"""What one answer says: the class or number, its probability, those of all classes."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from kedge.capture.answer_layouts import (
+    CLASSES,
+    LABELS,
+    PROBABILITIES,
+    SCORES,
+    answers_of,
+    is_number,
+    one_a_row,
+    scored_labels,
+)
 from kedge.capture.formats import Payload, loads
 from kedge.capture.paths import found_at
 from kedge.capture.texts import ANSWER
@@ -16,12 +26,6 @@ from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 from kedge.outcomes.columns import answer_column
 
-WRAPPERS = ("predictions", "outputs", "instances")
-# What containers call an answer's parts, the plainest first: the class or number, its probability, all classes' probabilities, and their names.
-LABELS = ("predicted_label", "predicted_class", "label", "prediction", "class")
-PROBABILITIES = ("probabilities", "scores", "predict_proba", "score", "probability")
-SCORES = ("probability", "score", "predicted_probability", "prob", *PROBABILITIES)
-CLASSES = ("labels", "classes")
 # Whose score some containers give of the class that they answer, others of the positive one.
 _OF_EITHER = {("predicted_label", "probability"), ("label", "score")}
 # An answer that begins so is a list, an object or a page in text, whatever a header says of it.
@@ -59,7 +63,7 @@ def answer_rows(payload: Payload, rows: int, config: ModelConfig) -> list[list[s
     if config.endpoint.has_answer_path:
         found = _by_path(payload, rows, config)
     else:
-        came = one_a_row(_answers_of(payload, rows, config), rows)
+        came = one_a_row(answers_of(payload, rows, config), rows)
         if payload.kind == "JSON":
             _refuse_several(came, config)
         found = [answer_of(one, config) for one in came]
@@ -68,34 +72,24 @@ def answer_rows(payload: Payload, rows: int, config: ModelConfig) -> list[list[s
     return answers
 
 
-def one_a_row(outputs: list[Any], rows: int) -> list[Any]:
-    """Answers as one a row: some containers write all on one line, others one answer as a list of its classes.
-
-    >>> one_a_row([["0.1", "0.2"]], 2), one_a_row(["0.1", "0.9"], 1)
-    (['0.1', '0.2'], [['0.1', '0.9']])
-
-    Raises
-    ------
-    UnreadableRecordError
-    """
-    if len(outputs) == rows:
-        return outputs
-    if len(outputs) == 1 and isinstance(outputs[0], list) and len(outputs[0]) == rows:
-        return outputs[0]
-    if rows == 1 and (not any(isinstance(item, dict | list) for item in outputs) or _scored_labels(outputs)):
-        return [outputs]
-    raise UnreadableRecordError(reason=f"{rows} rows went in and {len(outputs)} came out")
-
-
 def _refuse_several(came: Sequence[Any], config: ModelConfig) -> None:
-    """Several numbers for one row are the answers of other rows, unless they are its classes' or the YAML names the place."""
-    if config.prediction.field is not None or config.endpoint.answer_places != (None, None):
+    """Refuse several numbers for one row that could each be its answer: they may be the answers of other rows."""
+    said = config.prediction
+    if said.field is not None or said.probabilities or config.endpoint.answer_places != (None, None):
         return
     for one in came:
-        if isinstance(one, list) and len(one) > 1 and all(map(_is_number, one)) and not _of_classes(one, config):
-            raise UnreadableRecordError(
-                reason=f"a row has {len(one)} numbers as its answer: name one in prediction.field"
-            )
+        several = isinstance(one, list) and len(one) > 1 and all(_can_be_the_answer(value, config) for value in one)
+        if several and not _of_classes(one, config):
+            reason = f"a row has {len(one)} numbers as its answer: name one in prediction.field"
+            raise UnreadableRecordError(reason=reason)
+
+
+def _can_be_the_answer(value: Any, config: ModelConfig) -> bool:
+    if not is_number(value):
+        return False
+    if config.problem == "multiclass_classification":
+        return any(_is_class(value, known) for known in config.labels.classes)
+    return config.problem == "regression" or 0 <= float(value) <= 1
 
 
 def answer_of(came: Any, config: ModelConfig) -> Answer:
@@ -109,90 +103,9 @@ def answer_of(came: Any, config: ModelConfig) -> Answer:
     if isinstance(came, dict):
         return _named(came, config)
     if isinstance(came, list):
-        by_class = _scored_labels(came)
+        by_class = scored_labels(came)
         return Answer(probabilities=_of_classes(by_class, config, required=True)) if by_class else _listed(came, config)
     return _listed([came], config)
-
-
-def _answers_of(payload: Payload, rows: int, config: ModelConfig) -> list[Any]:
-    """What stands for an answer each, before it is looked at."""
-    if payload.kind == "CSV":
-        return _without_names(payload.documents, config)
-    if len(payload.documents) > 1:
-        # A line each, though it may be a list of probabilities.
-        return [_in_document(line, 1, config) if isinstance(line, dict) else line for line in payload.documents]
-    return _in_document(payload.documents[0], rows, config)
-
-
-def any_answers(payload: Payload) -> list[Any]:
-    """The answers that a payload holds, before any YAML says what they should be."""
-    if payload.kind == "CSV" or len(payload.documents) > 1:
-        return payload.documents
-    document = payload.documents[0]
-    inner = (
-        next((document[word] for word in WRAPPERS if isinstance(document.get(word), list)), [document])
-        if isinstance(document, dict)
-        else document
-    )
-    return inner if isinstance(inner, list) else [inner]
-
-
-def _in_document(document: Any, rows: int, config: ModelConfig) -> list[Any]:
-    if isinstance(document, list):
-        return document
-    if not isinstance(document, dict):
-        return [document]
-    return next((found for layout in LAYOUTS if (found := layout(document, rows, config)) is not None), [document])
-
-
-def _columns(document: dict[str, Any], rows: int, config: ModelConfig) -> list[Any] | None:
-    """`{"predicted_label": [0, 1], "probabilities": [[0.9, 0.1], [0.2, 0.8]]}`: a list a part, each with a value a row."""
-    known = {*_known_names(config), *WRAPPERS}
-    parts = {n: v for n, v in document.items() if n in known and isinstance(v, list) and len(v) == rows}
-    if not parts or {*parts} <= {*WRAPPERS} - {*config.answer_columns}:
-        return None
-    shared = {name: document[name] for name in CLASSES if name in document}
-    # Beside other parts, the wrapper of all answers is their class or number.
-    named = {name if name in _known_names(config) else "prediction": values for name, values in parts.items()}
-    return [shared | {name: values[row] for name, values in named.items()} for row in range(rows)]
-
-
-def _tensors(document: dict[str, Any], rows: int, config: ModelConfig) -> list[Any] | None:
-    """`{"outputs": [{"name": "score", "data": [0.2, 0.7]}]}`: Triton's and KServe's."""
-    tensors = document.get("outputs")
-    if not isinstance(tensors, list) or not tensors:
-        return None
-    if not all(isinstance(one, dict) and isinstance(one.get("data"), list) and "name" in one for one in tensors):
-        return None
-    if len(tensors) == 1:
-        return list(tensors[0]["data"])
-    return _columns({str(one["name"]): one["data"] for one in tensors}, rows, config)
-
-
-def _wrapped(document: dict[str, Any], rows: int, config: ModelConfig) -> list[Any] | None:
-    """`{"predictions": [...]}`, and columns below such a word."""
-    inner = next((document[word] for word in WRAPPERS if isinstance(document.get(word), list | dict)), None)
-    return None if inner is None else _in_document(inner, rows, config)
-
-
-# Each finds the answers of a document, or leaves it (None) to the next; what none knows is one answer.
-LAYOUTS: tuple[Callable[[dict[str, Any], int, ModelConfig], list[Any] | None], ...] = (_columns, _tensors, _wrapped)
-
-
-def _without_names(rows: list[Any], config: ModelConfig) -> list[Any]:
-    """Lines of CSV behind a header line, as mappings where it has names that are known."""
-    first, others = [cell.strip() for cell in rows[0]], rows[1:]
-    if not others or any(_is_number(cell) for cell in first):
-        return rows
-    by_place = config.endpoint.answer_places != (None, None)
-    if not by_place and {*first} & _known_names(config):
-        return [dict(zip(first, row, strict=False)) for row in others]
-    told = by_place or (config.problem != "multiclass_classification" and first[0] not in config.labels.classes)
-    return others if told and all(_is_number(cell) for row in others for cell in row[:1]) else rows
-
-
-def _known_names(config: ModelConfig) -> set[str]:
-    return {*LABELS, *SCORES, *config.answer_columns, str(config.prediction.field)}
 
 
 def _by_path(payload: Payload, rows: int, config: ModelConfig) -> list[Answer]:
@@ -293,7 +206,7 @@ def _settled(answer: Answer, config: ModelConfig) -> list[str | None]:
 
 
 def _likeliest(many: list[Any] | None, config: ModelConfig) -> Any:
-    if not many or not all(_is_number(value) for value in many):
+    if not many or not all(is_number(value) for value in many):
         return None
     return config.labels.classes[max(range(len(many)), key=lambda place: float(many[place]))]
 
@@ -302,7 +215,7 @@ def _of_the_positive(found: Answer, config: ModelConfig) -> Any:
     """A score as the positive class's: below one half it cannot be that of the class that was answered."""
     negative = _is_class(found.label, config.labels.classes[0])
     if config.problem != "binary_classification" or not (
-        negative and _is_number(found.score) and float(found.score) > 0.5
+        negative and is_number(found.score) and float(found.score) > 0.5
     ):
         return found.score
     return repr(1 - float(found.score))
@@ -318,20 +231,13 @@ def _of_classes(
     names = list(known) if classes is None else classes
     places = [next((i for i, name in enumerate(names) if _is_class(name, one)), len(names)) for one in known]
     whole = len(values) == len(known) == len(names) and max(places) < len(names)
-    if config.problem != "regression" and whole and all(_is_number(value) for value in values):
+    if config.problem != "regression" and whole and all(is_number(value) for value in values):
         numbers = [float(value) for value in values]
         if min(numbers) >= 0 and abs(sum(numbers) - 1) <= _SUM_TOLERANCE:
             return [values[place] for place in places]
     if required:
         raise UnreadableRecordError(reason=f"{ANSWER} has a list or an object where one value belongs")
     return None
-
-
-def _scored_labels(items: Sequence[Any]) -> dict[str, Any]:
-    """`[{"label": "no", "score": 0.1}, {"label": "yes", "score": 0.9}]`: one answer with every class's score, as Hugging Face writes it."""
-    if len(items) < 2 or not all(isinstance(item, dict) and {"label", "score"} <= item.keys() for item in items):
-        return {}
-    return {str(item["label"]): item["score"] for item in items}
 
 
 def _is_class(name: Any, known: str) -> bool:
@@ -348,7 +254,7 @@ def _refuse_prose(answers: list[list[str | None]], config: ModelConfig, *, guess
     words = [
         answer[0]
         for answer in answers
-        if answer[0] is not None and not _is_number(answer[0]) and (guessed or _NO_ANSWER.match(answer[0]))
+        if answer[0] is not None and not is_number(answer[0]) and (guessed or _NO_ANSWER.match(answer[0]))
     ]
     if not words:
         return
@@ -384,11 +290,3 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from kedge.capture.answers import answer_rows, any_answers
+from kedge.capture.answer_layouts import any_answers
+from kedge.capture.answers import answer_rows
 from kedge.capture.formats import Payload, Text, read_payload, said_by_header, storable
 from kedge.capture.requests import any_rows, features_of, looks_like_names, request_rows
 from kedge.capture.texts import ANSWER, INPUT, decoded_text

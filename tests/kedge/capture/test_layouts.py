@@ -359,3 +359,29 @@ def test_what_is_not_where_the_yaml_says_is_kept_aside_and_names_the_field(endpo
 def test_a_description_that_cannot_work_is_refused_on_load(endpoint, prediction, words):
     with pytest.raises(ModelConfigError, match=words.replace("[", r"\[").replace("(", r"\(")):
         config_of(endpoint=endpoint, prediction=prediction)
+
+
+@pytest.mark.parametrize(
+    ("problem", "classes", "answer"),
+    [
+        ("binary_classification", "'0', '1'", [0.83, 0.07]),
+        ("regression", "'0', '1'", [12.5, -3]),
+        ("multiclass_classification", "'1', '2', '3'", [2, 1]),
+    ],
+)
+def test_several_numbers_that_could_each_be_the_answer_of_one_row_are_refused(problem, classes, answer):
+    config = config_of(problem=problem, classes=classes)
+    for came in (answer, {"predictions": answer}, {"predictions": [answer]}):
+        assert "a row has 2 numbers as its answer" in reason([[41, "gold"]], came, config)
+    named = config_of(problem=problem, classes=classes, prediction="field: 1")
+    assert [float(row[-1]) for row in read([[41, "gold"]], [answer], named)] == [answer[1]]
+
+
+def test_a_class_that_is_a_number_stands_before_its_probabilities():
+    numbers = {"problem": "multiclass_classification", "classes": "'1', '2', '3'"}
+    config = config_of(**numbers, prediction="probabilities: [p1, p2, p3]")
+    assert read([[41, "gold"]], {"predictions": [[2, 0.1, 0.7, 0.2]]}, config) == [
+        ("41", "gold", "2", "0.1", "0.7", "0.2")
+    ]
+    # Of these numbers only the first can be a class.
+    assert read([[41, "gold"]], [[2, 0.7]], config_of(**numbers)) == [("41", "gold", "2")]
