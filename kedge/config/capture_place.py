@@ -51,6 +51,11 @@ def is_adopted(package_version: str) -> bool:
     return package_version.startswith(_ADOPTED)
 
 
+def capture_prefix(model: str, package_version: str) -> str:
+    """Say where a package's captured requests are written, so that two fleets' captures never mix."""
+    return f"capture/{model}/{package_version}"
+
+
 def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str) -> CapturePlace:
     """Say where a package's requests are captured.
 
@@ -67,7 +72,7 @@ def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str
     if is_adopted(package_version) and config.capture.uri is not None:
         bucket, prefix = split_uri(config.capture.uri)
         return CapturePlace(bucket, prefix, foreign=bucket != data_bucket)
-    return CapturePlace(data_bucket, f"capture/{config.model}/{package_version}")
+    return CapturePlace(data_bucket, capture_prefix(config.model, package_version))
 
 
 def sampled_percentage(config: ModelConfig, package_version: str) -> int:

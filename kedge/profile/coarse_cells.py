@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kedge.arrays import Floats, Ints
+from kedge.arrays import Ints
 from kedge.profile.bins import Bins
 
 
@@ -36,12 +36,6 @@ def coarsen(counts: Ints, starts: Ints) -> Ints:
     [3, 7]
     """
     return np.add.reduceat(counts, starts)
-
-
-def cell_values(bins: Bins) -> Floats:
-    """A value for each numeric cell: the middle, and for the outer cells the edge they touch."""
-    edges = bins.edges
-    return np.concatenate([[edges[0]], edges[:-1] / 2 + edges[1:] / 2, [edges[-1]]])
 
 
 def median(counts: Ints, bins: Bins) -> float:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kedge.config.capture_place import capture_prefix
 from kedge.config.model import ModelConfig
 from kedge.config.policies import CanaryPolicy
 from kedge.errors import EndpointVariantNameError, NoInstancesError
@@ -98,11 +99,6 @@ def endpoint_config_name(model: str, package_version: str, run: str) -> str:
     'hotel-v3-7140caa2'
     """
     return f"{model}-v{package_version}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
-
-
-def capture_prefix(model: str, package_version: str) -> str:
-    """Say where a package's captured requests are written, so that two fleets' captures never mix."""
-    return f"capture/{model}/{package_version}"
 
 
 def plan_release(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from kedge.config.capture_place import capture_place, is_adopted, sampled_percentage
+from kedge.config.capture_place import capture_place, capture_prefix, is_adopted, sampled_percentage
 from kedge.errors import ChangedSinceGateError, EndpointVariantsError, UnknownPackageError
 from kedge.instants import to_text
-from kedge.release.plan import capture_prefix
 from kedge.release.proof import CaptureFound, judge_capture, judge_watched_capture
 from kedge.release.serving import (
     AGREED,

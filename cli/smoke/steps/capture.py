@@ -9,9 +9,9 @@ from cli.operator.deployment import MONITORING
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.world import Smoke
+from kedge.config.capture_place import capture_prefix
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
-from kedge.release.plan import capture_prefix
 from lambdas.adapters.bucket import days, layout, objects, predictions, reports
 from lambdas.adapters.state.champions import Champion
 

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from kedge.release import plan
-
 
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""
     return f"capture/{model}/"
-
-
-def captured_day_prefix(model: str, package_version: str, *, endpoint: str, variant: str, day: date) -> str:
-    """Where one package's requests of one day are captured."""
-    return f"{plan.capture_prefix(model, package_version)}/{endpoint}/{variant}/{day:%Y/%m/%d}/"
 
 
 def profiles_prefix(model: str) -> str:

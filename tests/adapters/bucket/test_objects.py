@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import ClientError
 
+from kedge.config.capture_place import CapturePlace, capture_prefix
 from kedge.errors import BaselineAbsentError
 from kedge.labels.ledger import LabelLedger
 from kedge.profile.day import DayProfile
@@ -121,8 +122,11 @@ def test_the_days_of_a_window_are_those_that_were_counted(s3):
     assert [day.parts for day in found.values()] == [("2016-01-01",), ("2016-01-03",)]
 
 
+CAPTURES = CapturePlace(BUCKET, capture_prefix("m", "2"))
+
+
 def test_capture_objects_are_the_jsonl_of_a_day(s3):
-    prefix = layout.captured_day_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
+    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
     assert prefix == "capture/m/2/e/v/2016/01/03/"
     etag = put(s3, f"{prefix}05/a.jsonl")
     put(s3, f"{prefix}05/a.jsonl.tmp")
@@ -132,7 +136,7 @@ def test_capture_objects_are_the_jsonl_of_a_day(s3):
 
 @pytest.mark.parametrize(("hour", "found"), [(4, True), (5, True), (6, False)])
 def test_captures_from_an_hour_on_are_seen(s3, hour, found):
-    prefix = layout.captured_day_prefix("m", "2", endpoint="e", variant="v", day=date(2016, 1, 3))
+    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
     put(s3, f"{prefix}05/a.jsonl")
     start = datetime(2016, 1, 3, hour, 30, tzinfo=UTC)
     assert inference_logs.any_after(s3, BUCKET, prefix, start) is found
