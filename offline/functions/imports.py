@@ -28,8 +28,9 @@ class Package:
 
     def __init__(self, root: Path, bytecode: Path, importable: Importable) -> None:
         self.root, self.bytecode, self.importable = root, bytecode, importable
+        self.own = _modules_in(root)
         # What only the repository holds is hidden too, or a module that this process has imported would be found.
-        self.names = _modules_in(root) | (_modules_in(_REPOSITORY) - {"offline"})
+        self.names = self.own | (_modules_in(_REPOSITORY) - {"offline"})
         self.modules: dict[str, ModuleType] = {}
         self._outside: dict[str, ModuleType] = {}
         self._seen_outside = self._seen_inside = -1
@@ -86,7 +87,8 @@ class Package:
         return module
 
     def _is_own(self, importer: Mapping[str, Any] | None) -> bool:
-        return str((importer or {}).get("__name__", "")).partition(".")[0] in self.names
+        # Another thread of this process may import at the same time: a transform job's, or a test's.
+        return str((importer or {}).get("__name__", "")).partition(".")[0] in self.own
 
     def _present(self) -> dict[str, ModuleType]:
         return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in self.names}

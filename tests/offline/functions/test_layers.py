@@ -1,5 +1,6 @@
 """A function imports what its code, its layers and the runtime hold, and no more; together they have a largest size."""
 
+import builtins
 import io
 import zipfile
 
@@ -127,6 +128,18 @@ def test_code_that_does_without_a_package_finds_that_it_is_not_there(deploy, tmp
 def test_python_itself_imports_as_ever(deploy):
     code = "def handler(event, context):\n    return [b'x'.decode('cp1006'), __import__('json.decoder', fromlist=['x'], level=0).__name__]"
     assert deploy(code).invoke_function("planted", {}) == ["x", "json.decoder"]
+
+
+def test_what_the_rest_of_this_process_imports_meanwhile_is_not_held_against_the_layers(deploy, tmp_path, monkeypatch):
+    def meanwhile():
+        import scipy.stats
+
+        return scipy.stats.__name__
+
+    monkeypatch.setattr(builtins, "meanwhile", meanwhile, raising=False)
+    code = "def handler(event, context):\n    return meanwhile()"
+    account = deploy(code, listing(tmp_path / "counting", COUNTING))
+    assert account.invoke_function("planted", {}) == "scipy.stats"
 
 
 def test_a_layer_that_was_published_as_an_archive_is_read_too(account, deploy):
