@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -75,8 +76,25 @@ def validate(
     directory: Annotated[
         Path, typer.Argument(help="Folder with a YAML per model, or one such file.", show_default="models")
     ] = DIRECTORY,
+    data: Annotated[
+        str | None,
+        typer.Option(help="First rows, a Parquet file or s3:// object: read and split as a retraining would do it."),
+    ] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="With --data: the time (UTC) of that retraining.", show_default="now")
+    ] = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="With --data: also train and score on a few hundred of the rows, here.")
+    ] = False,
+    python: Annotated[
+        str | None,
+        typer.Option(help="With --script: the Python that has the image's libraries.", show_default="kedge's own"),
+    ] = None,
 ) -> None:
-    """Check every model's YAML. Exit code 0: all can be followed; 2: one cannot, and each problem is named."""
+    """Check every model's YAML, and one model's first rows and scripts.
+
+    Exit code 0: all can be followed; 2: one cannot, and each problem is named.
+    """
     from rich.console import Console
     from rich.markup import escape
 
@@ -84,7 +102,11 @@ def validate(
 
     console = Console(highlight=False, soft_wrap=True)
     with in_a_sentence("models validate"):
+        if data is None and (at or script or python):
+            raise BadInputError("--at, --script and --python go with --data, which names the first rows")
         files = read_model_files(directory)
+        if data is not None and len(files) > 1:
+            raise BadInputError(f"--data is about one model: name its YAML, such as {files[0].path}")
     for file in files:
         if file.problem:
             console.print(f"[bold red]bad[/bold red] {escape(file.problem)}")
@@ -92,3 +114,18 @@ def validate(
             console.print(f"[green]ok[/green]  {escape(file.path.name)}: {escape(file.summary)}")
     if any(file.problem for file in files):
         raise typer.Exit(BAD_INPUT)
+    if data is not None:
+        # Here, because a check of the YAML alone needs no Arrow.
+        from cli.rehearsal.command import rehearse
+
+        with in_a_sentence("models validate"):
+            is_well = rehearse(
+                read_model(files[0].path),
+                data,
+                now=at or datetime.now(UTC),
+                script=script,
+                python=python,
+                tell=console.print,
+            )
+        if not is_well:
+            raise typer.Exit(BAD_INPUT)
