@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.refusals import BAD_INPUT, BadInputError, in_a_sentence
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
+
+if TYPE_CHECKING:
+    from kedge.config.teams import Teams
 
 SUFFIX, IGNORED_SUFFIX = ".yaml", ".yml"
 DIRECTORY = Path(__file__).resolve().parents[1] / "models"
@@ -34,7 +37,15 @@ def read_model_files(place: Path) -> list[ModelFile]:
     if not files:
         raise BadInputError(f"{place}: no model's YAML is there; `kedge init` writes one")
     endpoints: dict[str, Path] = {}
-    return [_read(path, endpoints) for path in files]
+    return [_read(path, endpoints, _teams_of(path)) for path in files]
+
+
+def _teams_of(path: Path) -> Teams:
+    """What `teams.yaml` beside the folder of models says."""
+    from kedge.config.teams import TEAMS, Teams, parse_teams
+
+    teams = path.parent.parent / TEAMS
+    return parse_teams(teams.read_text("utf-8"), source=str(teams)) if teams.exists() else Teams()
 
 
 def read_model(path: Path) -> ModelConfig:
@@ -46,9 +57,11 @@ def read_model(path: Path) -> ModelConfig:
         return parse_model_config(file.read(CHARACTERS_MAX + 1), source=str(path))
 
 
-def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
+def _read(path: Path, endpoints: dict[str, Path], teams: Teams) -> ModelFile:
+    from kedge.config.teams import with_owner
+
     try:
-        config = read_model(path)
+        config = with_owner(read_model(path), teams)
     except ModelConfigError as error:
         return ModelFile(path, problem=str(error))
     except UnicodeDecodeError:

@@ -7,6 +7,7 @@ import difflib
 from pydantic import Field, model_validator
 
 from kedge.config.metrics import gate_metrics, known_metrics
+from kedge.config.owners import Owner
 from kedge.config.policies import (
     Alerts,
     BusinessFigure,
@@ -39,6 +40,7 @@ class ModelConfig(Section):
 
     model: Name
     mode: Mode = "manage"
+    owner: Owner = Field(default_factory=Owner)
     problem: Problem = "binary_classification"
     endpoint: Endpoint
     capture: Capture = Field(default_factory=Capture)

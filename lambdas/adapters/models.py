@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import UnknownModelError, WatchedModelError
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
@@ -20,8 +21,10 @@ def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
 
 @cache
 def _read(directory: Path) -> Mapping[str, ModelConfig]:
+    path = directory.parent / TEAMS
+    teams = parse_teams(path.read_text("utf-8"), source=TEAMS) if path.exists() else Teams()
     configs = (parse_model_config(p.read_text("utf-8"), source=p.name) for p in sorted(directory.glob("*.yaml")))
-    return {config.model: config for config in configs}
+    return {config.model: with_owner(config, teams) for config in configs}
 
 
 def load_model(name: str) -> ModelConfig:

@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kedge.alerts.routing import recipients, severity_of
 from kedge.instants import from_text, to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
+from lambdas.adapters.models import load_models
 from lambdas.adapters.state import state_items, windows
 from lambdas.adapters.state.state_items import Item
 
@@ -152,7 +154,7 @@ def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[in
 
 
 def _send(desk: Desk, event: Mapping[str, Any], channel: str) -> bool:
-    alert = Alert(event["model"], event["kind"], from_text(event["time"]), event["detail"])
+    alert = _alert_of(event)
     if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
         return True
     try:
@@ -160,6 +162,14 @@ def _send(desk: Desk, event: Mapping[str, Any], channel: str) -> bool:
     except (ClientError, BotoCoreError):
         return False
     return True
+
+
+def _alert_of(event: Mapping[str, Any]) -> Alert:
+    model, kind, detail = event["model"], event["kind"], event["detail"]
+    severity, config = severity_of(kind, detail), load_models().get(model)
+    # What is still to be told of a model that has been taken away goes where everything goes without teams.
+    team, to = (config.owner.team, recipients(config, kind, severity)) if config else (None, frozenset({"email"}))
+    return Alert(model, kind, from_text(event["time"]), detail, severity, team, to)
 
 
 def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from kedge.config.teams import TEAMS
 from stacks.parts.layers import BUILD, LAYERS, ROOT
 
 ROOMS = ("kedge", "lambdas", "report")
@@ -75,6 +76,8 @@ def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD
 def _stage_code(models_directory: Path, build: Path) -> Path:
     files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
     files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
+    if (teams := models_directory.parent / TEAMS).exists():
+        files[TEAMS] = teams
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

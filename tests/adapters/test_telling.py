@@ -69,6 +69,15 @@ def test_a_message_that_went_out_leaves_nothing_behind(world):
     assert json.loads(world.received("programs")[0]["Message"])["detail"] == DETAIL
 
 
+def test_both_topics_get_what_subscriptions_filter_by(world):
+    tell(world, desk(world))
+    for topic in ("people", "programs"):
+        given = {name: said["Value"] for name, said in world.received(topic)[0]["MessageAttributes"].items()}
+        assert {**given, "channels": json.loads(given["channels"])} == {
+            "model": MODEL, "kind": "failed", "severity": "CRITICAL", "team": "none", "channels": ["email"],
+        }  # fmt: skip
+
+
 @pytest.mark.parametrize(("audience", "mails", "events"), [("people", 0, 1), ("programs", 1, 0)])
 def test_a_topic_that_refuses_keeps_its_own_message_and_no_other(world, audience, mails, events):
     at = desk(world)

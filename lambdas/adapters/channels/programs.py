@@ -1,4 +1,4 @@
-"""A JSON event for programs, with the model and the kind as attributes to filter by."""
+"""A JSON event for programs, with attributes to filter by."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from lambdas.adapters.channels.channel import Alert, Topics
 
 def send(sns: Any, topics: Topics, alert: Alert) -> None:
     """Publish the event."""
-    event = {"time": to_text(alert.time), "model": alert.model, "kind": alert.kind, "detail": dict(alert.detail)}
-    attributes = {
-        name: {"DataType": "String", "StringValue": value}
-        for name, value in (("model", alert.model), ("kind", alert.kind))
+    event = {
+        "time": to_text(alert.time),
+        "model": alert.model,
+        "kind": alert.kind,
+        "severity": alert.severity.value,
+        "team": alert.team,
+        "detail": dict(alert.detail),
     }
-    sns.publish(TopicArn=topics.programs, Message=json.dumps(event, default=str), MessageAttributes=attributes)
+    sns.publish(TopicArn=topics.programs, Message=json.dumps(event, default=str), MessageAttributes=alert.attributes)
