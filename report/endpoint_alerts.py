@@ -31,11 +31,11 @@ def endpoint_changed(_model: str, detail: Detail) -> Message:
 
 def when_and_by_whom(detail: Detail) -> tuple[str, ...]:
     """The last change of the endpoint; what is not known says where to look."""
-    by = f" by {detail['by']} ({detail['call']})" if "by" in detail else ""
+    by = f" by {detail['by']} ({detail['call']})" if {"by", "changed_at"} <= {*detail} else ""
     return (
         f"Changed at {detail['changed_at']}{by}." if "changed_at" in detail else "",
         ""
-        if by
+        if "by" in detail
         else "CloudTrail did not show who did it; its events come about 15 minutes late: look for UpdateEndpoint "
         "and DeleteEndpoint in its event history.",
     )
