@@ -230,7 +230,7 @@ def test_lost_quality_is_told_also_where_nothing_drifted(world, bookings):
     run(performance_key="reports/p.json", new_labelled_rows=1400)
     ((subject, body),) = world.mails()
     assert "quality is lost (auc 0.83 -> 0.69, limit 0.81); no column drifted" in subject
-    assert "Yes: quality is lost: auc 0.690" in body
+    assert f"Yes: {LOST['reasons'][0]}" in body
     judged = windows.load_window(world.dynamodb, TABLE, MODEL, END)
     assert (judged.verdict.drift, judged.verdict.performance) == (Severity.OK, Severity.CRITICAL)
     assert judged.new_labelled_rows == 1400

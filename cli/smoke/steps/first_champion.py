@@ -24,21 +24,7 @@ def prove(smoke: Smoke) -> Proof:
             arn=smoke.deployment.decide_function,
             remedy="remove what an earlier smoke left with `kedge smoke --clean`",
         )
-    arn, status = smoke.retraining(answer["run"])
-
-    def ended() -> str | None:
-        status = smoke.retraining(answer["run"])[1]
-        return None if status == "RUNNING" else status
-
-    status = smoke.waiting.until(ended, minutes=TRAINING_MINUTES)
-    ends = [entry for entry in smoke.timeline(*ENDS) if entry["detail"].get("run") == answer["run"]]
-    if status != "SUCCEEDED" or [entry["kind"] for entry in ends] != ["gate_passed"]:
-        said = "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends)
-        raise NotProvedError(
-            f"the retraining is {status or 'still running'}" + (f": {said}" if said else ""),
-            arn=arn,
-            remedy="open the execution in the Step Functions console: the first red state says why",
-        )
+    arn = _passed_by_the_gate(smoke, answer["run"])
     pending = pending_packages(smoke)
     if len(pending) != 1:
         raise NotProvedError(
@@ -47,3 +33,23 @@ def prove(smoke: Smoke) -> Proof:
     return Proof(
         pending[0], f"{TRAINING_ROWS} rows were handed over, the gate passed, and the package waits for approval: {arn}"
     )
+
+
+def _passed_by_the_gate(smoke: Smoke, run: str) -> str:
+    """Wait until a retraining has ended, and require that its gate has passed; the execution's ARN."""
+    arn, _ = smoke.retraining(run)
+
+    def ended() -> str | None:
+        status = smoke.retraining(run)[1]
+        return None if status == "RUNNING" else status
+
+    status = smoke.waiting.until(ended, minutes=TRAINING_MINUTES)
+    ends = [entry for entry in smoke.timeline(*ENDS) if entry["detail"].get("run") == run]
+    if status != "SUCCEEDED" or [entry["kind"] for entry in ends] != ["gate_passed"]:
+        said = "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends)
+        raise NotProvedError(
+            f"the retraining is {status or 'still running'}" + (f": {said}" if said else ""),
+            arn=arn,
+            remedy="open the execution in the Step Functions console: the first red state says why",
+        )
+    return arn
