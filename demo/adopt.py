@@ -50,7 +50,7 @@ def main() -> int:
         mails = sorted(account.mail_directory.glob("*.eml"))
     told = any(entry["kind"] == "alert_sent" for entry in entries)
     console.print(
-        f"\nthe endpoint is {'CHANGED' if touched else 'as it was'}; {len(mails)} mails are in {OUT / 'account' / 'mail'}"
+        f"\nthe endpoint is {'CHANGED' if touched else 'as it was'}; the mails ({len(mails)}) are in {OUT / 'account' / 'mail'}"
     )
     console.print(f"{perf_counter() - began:.0f} seconds")
     return 0 if told and not touched else 1

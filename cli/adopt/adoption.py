@@ -23,6 +23,7 @@ from cli.rows.files import open_rows
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
+from kedge.comparisons import counted
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
@@ -232,12 +233,12 @@ def baseline_rows(
         notes.append("of the captures an even sample was read")
     days = f"{captured.start:%Y-%m-%d %H:%M} to {captured.end:%Y-%m-%d %H:%M} UTC"
     if wish.baseline is None:
-        of = f"{answered.num_rows:,} rows captured from {days}"
+        of = f"{counted(answered.num_rows, 'row')} captured from {days}"
         notes.append("the baseline is what was captured first: drift from the training data before that is not seen")
         notes.append(_NO_REFERENCE)
         return answered, answered, of, tuple(notes)
     rows, label = training_rows(config, wish)
-    of = f"{rows.num_rows:,} rows of {wish.baseline}"
+    of = f"{counted(rows.num_rows, 'row')} of {wish.baseline}"
     if config.prediction.name not in rows.column_names:
         notes.append(f"the rows hold no answers ({config.prediction.name}): those captured from {days} stand for them")
         notes.append(_NO_REFERENCE)

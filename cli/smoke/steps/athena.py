@@ -9,6 +9,7 @@ from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.steps.capture import CAPTURE_MINUTES, QUEUE_MINUTES, count_rows, measure
 from cli.smoke.world import Smoke
+from kedge.comparisons import counted
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from lambdas.adapters import athena_joins
@@ -33,11 +34,11 @@ def prove(smoke: Smoke) -> Proof:
     arn = f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/"
     if here.cast(there.schema) != there:
         raise NotProvedError(
-            f"Athena joined {there.num_rows} rows, the function {here.num_rows}, and they are not the same",
+            f"Athena joined {counted(there.num_rows, 'row')}, the function {here.num_rows:,}, and they are not the same",
             arn=arn,
             remedy="keep both and report it: this is a fault of Kedge",
         )
-    return Proof(arn, f"the {there.num_rows} rows that Athena joined are those of the function, labels included")
+    return Proof(arn, f"the {there.num_rows:,} rows that Athena joined are those of the function, labels included")
 
 
 def _joined_by_athena(smoke: Smoke, start: datetime, end: datetime) -> str:

@@ -28,10 +28,13 @@ def prove(smoke: Smoke) -> Proof:
     pending = pending_packages(smoke)
     if len(pending) != 1:
         raise NotProvedError(
-            f"{len(pending)} packages of {MODEL} wait for approval, not 1", arn=arn, remedy="look at the registry"
+            f"1 package of {MODEL} should wait for approval, and there are {len(pending)}",
+            arn=arn,
+            remedy="look at the registry",
         )
     return Proof(
-        pending[0], f"{TRAINING_ROWS} rows were handed over, the gate passed, and the package waits for approval: {arn}"
+        pending[0],
+        f"{TRAINING_ROWS:,} rows were handed over, the gate passed, and the package waits for approval: {arn}",
     )
 
 
