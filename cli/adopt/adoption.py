@@ -23,6 +23,7 @@ from cli.rows.files import open_rows
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
+from kedge.comparisons import counted
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
@@ -70,45 +71,61 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     """Look at the endpoint and its captures, and decide everything; nothing is written."""
     endpoint = look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
     s3, now = deployment.client("s3"), deployment.now
-    begun = first_hour(s3, endpoint)
-    if begun is None:
-        raise BadInputError(
-            f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
-            "some requests"
-        )
+    begun = begin_of_captures(s3, endpoint)
     text, is_new, notes = yaml_of(deployment, endpoint, wish)
     config = parse_model_config(text, source=str(wish.yaml))
     require_its_own(config, endpoint, wish)
-    version = adopted_version(now)
-    end = baseline_end(begun, now, wish)
+    version, end = adopted_version(now), baseline_end(begun, now, wish)
     captured = read_days(s3, endpoint, config, start=begun, end=end)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
-    before = champions.load(deployment.client("dynamodb"), deployment.table, config.model)
-    if before is not None and (not is_adopted(before.package_version) or before.package_version == version):
-        raise BadInputError(_not_again(before, config))
-    champion = Champion(
-        package_arn=f"{endpoint.arn}/{version}",
-        package_version=version,
-        baseline=version,
-        promoted_at=max(now - BACKLOG, begun) if wish.baseline else min(end, now),
-        training_end=None,
-        endpoint_config=endpoint.config,
-        model_name=endpoint.model_name,
-    )
+    before = champion_before(deployment, config, version)
+    judged_from = max(now - BACKLOG, begun) if wish.baseline else min(end, now)
     if before is not None:
         # What the model before answered is not judged by the new baseline.
-        champion = replace(champion, promoted_at=now.replace(minute=0, second=0, microsecond=0))
+        judged_from = now.replace(minute=0, second=0, microsecond=0)
     return Adoption(
         endpoint,
         config,
         text,
         is_new,
         baseline_files(config, version, typed(training, config), typed(holdout, config), {}),
-        champion,
+        champion_of(endpoint, version, judged_from),
         before,
         baseline_of,
         (*notes, *found),
         next_steps(endpoint, config, wish, own_bucket=deployment.bucket),
+    )
+
+
+def begin_of_captures(s3: Any, endpoint: RunningEndpoint) -> datetime:
+    """The first hour with captures; if there is none, an error says so."""
+    begun = first_hour(s3, endpoint)
+    if begun is None:
+        raise BadInputError(
+            f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
+            "some requests"
+        )
+    return begun
+
+
+def champion_before(deployment: Deployment, config: ModelConfig, version: str) -> Champion | None:
+    """The champion that the adoption replaces: an earlier adoption; a package that Kedge released is refused."""
+    before = champions.load(deployment.client("dynamodb"), deployment.table, config.model)
+    if before is not None and (not is_adopted(before.package_version) or before.package_version == version):
+        raise BadInputError(_not_again(before, config))
+    return before
+
+
+def champion_of(endpoint: RunningEndpoint, version: str, judged_from: datetime) -> Champion:
+    """The endpoint's model as a champion, with a baseline of its own."""
+    return Champion(
+        package_arn=f"{endpoint.arn}/{version}",
+        package_version=version,
+        baseline=version,
+        promoted_at=judged_from,
+        training_end=None,
+        endpoint_config=endpoint.config,
+        model_name=endpoint.model_name,
     )
 
 
@@ -216,12 +233,12 @@ def baseline_rows(
         notes.append("of the captures an even sample was read")
     days = f"{captured.start:%Y-%m-%d %H:%M} to {captured.end:%Y-%m-%d %H:%M} UTC"
     if wish.baseline is None:
-        of = f"{answered.num_rows:,} rows captured from {days}"
+        of = f"{counted(answered.num_rows, 'row')} captured from {days}"
         notes.append("the baseline is what was captured first: drift from the training data before that is not seen")
         notes.append(_NO_REFERENCE)
         return answered, answered, of, tuple(notes)
     rows, label = training_rows(config, wish)
-    of = f"{rows.num_rows:,} rows of {wish.baseline}"
+    of = f"{counted(rows.num_rows, 'row')} of {wish.baseline}"
     if config.prediction.name not in rows.column_names:
         notes.append(f"the rows hold no answers ({config.prediction.name}): those captured from {days} stand for them")
         notes.append(_NO_REFERENCE)

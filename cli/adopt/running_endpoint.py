@@ -11,7 +11,9 @@ from typing import Any
 from cli.refusals import BadInputError
 from kedge.config.capture_place import CapturePlace, split_uri
 from kedge.errors import EndpointVariantsError
+from kedge.release.proof import CaptureFound
 from lambdas.adapters.release import endpoints
+from lambdas.adapters.release.endpoints import EndpointState
 
 BOTH = {"Input", "Output"}
 
@@ -49,6 +51,25 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     BadInputError
         There is none, or its kind has no captured record that is known, or it captures nothing.
     """
+    state = _in_service(sagemaker, name)
+    described = sagemaker.describe_endpoint(EndpointName=name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
+    (variant,) = config["ProductionVariants"]
+    _refuse_unknown_kinds(sagemaker, name, config, variant)
+    capture = _whole_capture(sagemaker, name, config, state, account=account)
+    return RunningEndpoint(
+        name=name,
+        arn=described["EndpointArn"],
+        config=state.endpoint_config,
+        variant=state.variant,
+        model_name=variant["ModelName"],
+        capture_uri=capture.destination.rstrip("/"),
+        sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
+        capture_key=(described.get("DataCaptureConfig") or {}).get("KmsKeyId") or None,
+    )
+
+
+def _in_service(sagemaker: Any, name: str) -> EndpointState:
     try:
         state = endpoints.describe_endpoint(sagemaker, name)
     except EndpointVariantsError as error:
@@ -57,11 +78,13 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")
     if state.status != "InService":
         raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
-    described = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
-    (variant,) = config["ProductionVariants"]
-    _refuse_unknown_kinds(sagemaker, name, config, variant)
-    capture = described.get("DataCaptureConfig") or {}
+    return state
+
+
+def _whole_capture(
+    sagemaker: Any, name: str, config: Mapping[str, Any], state: EndpointState, *, account: str
+) -> CaptureFound:
+    """What is captured; refused where it is nothing, or only one side."""
     if state.capture is None or not state.capture.running:
         raise BadInputError(_how_to_capture(sagemaker, name, config, state.instances, account=account))
     modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
@@ -70,17 +93,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
             f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
             f"{_how_to_capture(sagemaker, name, config, state.instances, account=account, uri=state.capture.destination)}"
         )
-    return RunningEndpoint(
-        name=name,
-        arn=described["EndpointArn"],
-        config=state.endpoint_config,
-        variant=state.variant,
-        model_name=variant["ModelName"],
-        capture_uri=state.capture.destination.rstrip("/"),
-        sampling_percentage=state.capture.sampling_percentage
-        or config["DataCaptureConfig"]["InitialSamplingPercentage"],
-        capture_key=capture.get("KmsKeyId") or None,
-    )
+    return state.capture
 
 
 def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from lambdas.adapters.bucket import days, layout, objects, predictions, reports
 from lambdas.adapters.state.champions import Champion
+from lambdas.steps.measure_window import performance_key
 
 REQUESTS = 200
 CAPTURE_MINUTES, QUEUE_MINUTES = 30, 15
@@ -90,7 +91,7 @@ def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
 def _quarantined(smoke: Smoke, champion: Champion) -> str:
     """Why records could not be read, each reason once."""
     s3 = smoke.client("s3")
-    keys = objects.list_objects(s3, smoke.bucket, f"quarantine/{MODEL}/{champion.package_version}/")
+    keys = objects.list_objects(s3, smoke.bucket, layout.quarantine_prefix(MODEL, champion.package_version))
     bodies = (s3.get_object(Bucket=smoke.bucket, Key=key)["Body"].read() for key in keys)
     reasons = {json.loads(line)["reason"] for body in bodies for line in body.splitlines()}
     return "; ".join(sorted(reasons)) or "nothing is in quarantine, so they were not read at all"
@@ -102,7 +103,7 @@ def measure(smoke: Smoke, champion: Champion, names: list[str]) -> str:
     smoke.label(names)
     end = smoke.now + timedelta(minutes=1)  # requests of this very minute are in it
     window = {"start": to_text(champion.promoted_at), "end": to_text(end)}
-    key = f"{layout.window_prefix(MODEL, champion.baseline, end)}/performance.json"
+    key = performance_key(MODEL, champion.baseline, end)
     earlier = reports.load_json(s3, smoke.bucket, key)  # of a window that ended within the same hour
     url = smoke.send(MONITORING, "Performances", {"model": MODEL, "time": to_text(end), "window": window})
 

@@ -40,9 +40,14 @@ def predictions_part_key(model: str, package_version: str, day: date, digest: st
     return f"{predictions_prefix(model, package_version)}date={day:%Y-%m-%d}/{digest}.parquet"
 
 
+def quarantine_prefix(model: str, package_version: str) -> str:
+    """Below it, a package's captured lines that could not be read, by day."""
+    return f"quarantine/{model}/{package_version}/"
+
+
 def quarantine_key(model: str, package_version: str, day: date, digest: str) -> str:
     """Captured lines of a day that could not be read."""
-    return f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
+    return f"{quarantine_prefix(model, package_version)}{day:%Y-%m-%d}/{digest}.jsonl"
 
 
 def collected_labels_prefix(model: str, collected: datetime | None = None) -> str:
@@ -76,9 +81,14 @@ def label_ledger_key(model: str) -> str:
     return f"labelled/{model}/ledger.json"
 
 
+def joins_prefix(model: str) -> str:
+    """Below it, a folder for each join on Athena."""
+    return f"athena/{model}/"
+
+
 def join_prefix(model: str, run: str) -> str:
     """What one join on Athena reads and finds."""
-    return f"athena/{model}/{run}/"
+    return f"{joins_prefix(model)}{run}/"
 
 
 def baseline_key(model: str, baseline: str) -> str:

@@ -89,13 +89,13 @@ def packages(operator):
 
 def test_the_history_is_told_in_words_oldest_first(operator):
     operator.happened("window_judged", severity="CRITICAL", reasons=["adr moved", "meal moved", "more"])
-    operator.happened("gate_failed", verdict="REFUSE", reasons=["auc is better by +0.001 only"])
+    operator.happened("gate_failed", verdict="REFUSE", reasons=["auc is 0.001 higher (0.735 -> 0.736, better)"])
     lines = operator.types("history", MODEL).output.splitlines()
     judged, failed = next(i for i, line in enumerate(lines) if "window_judged" in line), len(lines) - 1
     assert judged < failed
     assert "CRITICAL; adr moved; meal moved" in lines[judged]
     assert "gate_failed" in lines[failed]
-    assert "auc is better by +0.001 only" in lines[failed]
+    assert "auc is 0.001 higher (0.735 -> 0.736, better)" in lines[failed]
 
 
 def test_the_history_says_where_and_why_an_execution_failed(operator):
