@@ -16,9 +16,9 @@ from kedge.labels.labelled_rows import TRUTH, LabelledRows
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.performance.business import FigureSums, window_figures
+from kedge.performance.window import LabelledOutcomes
 from kedge.quality.window import (
     EarlierWindows,
-    LabelledOutcomes,
     QualityEvidence,
     QualityReference,
     WindowQuality,

@@ -12,7 +12,7 @@ from typing import Any
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
-from kedge.release.proof import ReleaseProof, ReleaseVerdict, judge_capture, judge_release
+from kedge.release.proof import ReleaseProof, ReleaseVerdict, Trial, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
 from lambdas.adapters import clients, telling
@@ -90,9 +90,11 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         before=release.previous_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,
-        watch=watch.last if watch and watch.run == release.run else None,
-        requests=count_requests(release, endpoint, bench),
-        minimum_requests=bench.config.canary.minimum_requests,
+        trial=Trial(
+            requests=count_requests(release, endpoint, bench),
+            minimum_requests=bench.config.canary.minimum_requests,
+            watch=watch.last if watch and watch.run == release.run else None,
+        ),
         rung=which_rang(release, endpoint) if back else (),
     )
 
