@@ -186,7 +186,7 @@ class Origin:
     """Where a snapshot's rows come from: the time that they are taken of, the age of a believed label, and the objects read."""
 
     usable: Slice
-    label_horizon_days: float
+    label_horizon_days: float | None
     sources: tuple[str, ...]
 
 

@@ -176,7 +176,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         "constraint_violations": constraint_violations(report, config),
     }
     constraints = reports.load_json(
-        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, "constraints.json")
+        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, layout.CONSTRAINTS)
     )
     files |= {"constraints": constraints} if constraints else {}
     return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)

@@ -102,7 +102,7 @@ def measure(smoke: Smoke, champion: Champion, names: list[str]) -> str:
     smoke.label(names)
     end = smoke.now + timedelta(minutes=1)  # requests of this very minute are in it
     window = {"start": to_text(champion.promoted_at), "end": to_text(end)}
-    key = f"{layout.window_prefix(MODEL, champion.baseline, end)}/performance.json"
+    key = layout.performance_key(MODEL, champion.baseline, end)
     earlier = reports.load_json(s3, smoke.bucket, key)  # of a window that ended within the same hour
     url = smoke.send(MONITORING, "Performances", {"model": MODEL, "time": to_text(end), "window": window})
 
