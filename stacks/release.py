@@ -41,7 +41,7 @@ from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
-from stacks.parts.schedules import every, scheduler_role
+from stacks.parts.schedules import Schedules
 from stacks.parts.teller import add_teller
 from stacks.retraining import Retraining
 from stacks.storage import Storage
@@ -244,8 +244,8 @@ class Release(cdk.Stack):
             ),
         )
         ended.add_target(targets.SqsQueue(self._settlements, dead_letter_queue=undelivered, retry_attempts=10))
-        role = scheduler_role(self, functions=[settle], dead_letters=undelivered)
-        every(self, "Settlement", "10 * * * ? *", function=settle, role=role, dead_letters=undelivered)
+        schedules = Schedules(self, functions=[settle], dead_letters=undelivered)
+        schedules.every("Settlement", "10 * * * ? *", function=settle)
 
     def _see(self, function: lambda_.Function, *kinds: str) -> None:
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]

@@ -232,7 +232,7 @@ ITEMS: Mapping[str, StoredItem] = {
     ),
     "lease": StoredItem(
         leases.Lease("arn:r", NOW, "release"),
-        lambda db, one: leases.take(db, None, "t", model="m", holder=one.holder, purpose="release", now=one.taken_at),
+        lambda db, one: leases.take(db, None, "t", "m", one),
         lambda db: leases.read(db.item),
     ),
     "canary": StoredItem(

@@ -200,9 +200,8 @@ def _free_run(deployment: Deployment, package: Package, champion: Champion) -> s
 def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller) -> None:
     dynamodb, stepfunctions = deployment.client("dynamodb"), deployment.client("stepfunctions")
     try:
-        leases.take(
-            dynamodb, stepfunctions, deployment.table, model=model, purpose="rollback", holder=holder, now=caller.time
-        )
+        lease = leases.Lease(holder, caller.time, "rollback")
+        leases.take(dynamodb, stepfunctions, deployment.table, model, lease)
     except LeaseHeldError as error:
         raise BadInputError(
             f"{error.holder} works on {model}; try again when that has ended, or end it with "

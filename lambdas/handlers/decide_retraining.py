@@ -23,6 +23,7 @@ from kedge.retraining.decision import (
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, leases, windows
+from lambdas.adapters.state.leases import Lease
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
@@ -131,10 +132,8 @@ def begin(decision: RetrainingDecision, request: Request, settings: Settings) ->
         clients.dynamodb(),
         clients.stepfunctions(),
         settings.state_table,
-        model=request.model,
-        holder=executions.execution_arn(settings.retrain_machine_arn, run),
-        purpose="retraining",
-        now=wall_clock(),
+        request.model,
+        Lease(executions.execution_arn(settings.retrain_machine_arn, run), wall_clock(), "retraining"),
     )
     trigger = {"kind": decision.kind, "episode": decision.episode, "reasons": list(decision.reasons)}
     trigger |= live_values(request, settings)

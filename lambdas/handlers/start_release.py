@@ -27,6 +27,7 @@ from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import approvals, champions, leases, under_way
 from lambdas.adapters.state.approvals import Approval, Waiting
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.leases import Lease
 from lambdas.adapters.telling import desk_of, record_and_tell
 from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
@@ -185,15 +186,8 @@ def release(
         return wait(request, settings, config, package, decided, unsettled.run)
     holder = executions.execution_arn(settings.release_machine_arn, run)
     try:
-        leases.take(
-            dynamodb,
-            clients.stepfunctions(),
-            table,
-            model=config.model,
-            purpose="release",
-            holder=holder,
-            now=wall_clock(),
-        )
+        lease = Lease(holder, wall_clock(), "release")
+        leases.take(dynamodb, clients.stepfunctions(), table, config.model, lease)
     except LeaseHeldError as held:
         return wait(request, settings, config, package, decided, held.holder)
     tell_timeline("approved", request, settings, config, {**decision(package), "run": run})

@@ -74,15 +74,8 @@ def count_rows(smoke: Smoke, champion: Champion, names: list[str]) -> None:
 def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
     """The ids of the champion's rows that the days of yesterday and today have counted."""
     today, s3 = smoke.now.date(), smoke.client("s3")
-    parts = days.parts_of_package(
-        s3,
-        smoke.bucket,
-        model=MODEL,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=today - timedelta(days=1),
-        last=today,
-    )
+    prefix = layout.profile_days_prefix(MODEL, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, smoke.bucket, prefix, first=today - timedelta(days=1), last=today)
     rows = predictions.load_parts(s3, smoke.bucket, parts, [ROW_ID])
     return set() if rows is None else set(rows.column(ROW_ID).to_pylist())
 
