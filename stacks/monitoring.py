@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.joining import Joining
 from stacks.parts.access import (
     may_list,
@@ -44,13 +41,12 @@ class Monitoring(cdk.Stack):
         env: cdk.Environment,
         packages: Packages,
         storage: Storage,
-        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
-        self._watch_hours = watch_hours(models)
+        self._watch_hours = watch_hours(packages.models)
         # No tick for a cadence that no model has.
-        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in models)]
+        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in packages.models)]
         self.undelivered = add_dead_letters(self, "Undelivered")
         self.profiles = add_stage_queue(self, "Profiles", consumer_timeout_seconds=PROFILE_SECONDS)
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)

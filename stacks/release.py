@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -13,7 +11,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.parts.access import (
     ALARMS,
     ISOLATED,
@@ -64,11 +61,10 @@ class Release(cdk.Stack):
         packages: Packages,
         storage: Storage,
         retraining: Retraining,
-        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
-        self._models = models
+        self._models = packages.models
         undelivered = add_dead_letters(self, "Undelivered")
         approvals = self._approvals = add_stage_queue(
             self,

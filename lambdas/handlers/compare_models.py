@@ -19,6 +19,7 @@ from kedge.performance.paired import Numbers
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, package_schemas, timeline
 from lambdas.adapters.bucket.sensitive_columns import with_sensitive
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training import training_data, transform_outputs
 from lambdas.entry import entry
@@ -61,7 +62,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
     kind = "gate_passed" if report.verdict == "PASS" else "gate_failed"
     detail = {"run": request.run, "champion": request.champion.package_version, "report_key": key, **answer}
-    timeline.record(s3, settings.data_bucket, model=request.model, kind=kind, time=request.time, detail=detail)
+    timeline.record(s3, settings.data_bucket, Entry(request.model, kind, request.time, detail))
     logger.info("compared", model=request.model, run=request.run, verdict=report.verdict)
     return answer | {"report_key": key}
 

@@ -21,6 +21,7 @@ from kedge.retraining.decision import (
     run_name,
 )
 from lambdas.adapters import clients, executions, telling
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, leases, windows
 from lambdas.adapters.state.leases import Lease
@@ -167,7 +168,7 @@ def note_start(decision: RetrainingDecision, request: Request, settings: Setting
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], request: Request, settings: Settings) -> None:
     """Write the timeline and tell people, unless they were told."""
-    telling.tell_once(desk_of(settings), what, model=request.model, kind=kind, time=request.time, detail=detail)
+    telling.tell_once(desk_of(settings), what, Entry(request.model, kind, request.time, detail))
 
 
 def facts(decision: RetrainingDecision) -> dict[str, Any]:

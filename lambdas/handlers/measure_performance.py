@@ -19,6 +19,7 @@ from kedge.labels.labelled_rows import LabelledRows, labelled_rows
 from kedge.quality.window import Part, WindowQuality
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -130,7 +131,7 @@ def measure(
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
     tell(request, stretch.fold.gauges() | gauges(quality))
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
-    timeline.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
+    timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 

@@ -21,6 +21,7 @@ from kedge.instants import to_text
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_models
 from lambdas.adapters.release import endpoints, model_registry
 from lambdas.adapters.release.model_registry import Package
@@ -279,10 +280,7 @@ def hear_of_absent(request: Request, settings: Settings, config: ModelConfig, pa
     telling.tell_once(
         desk_of(settings),
         what,
-        model=config.model,
-        kind="approved_absent",
-        time=request.time,
-        detail={**decision(package), "endpoint": config.endpoint.name},
+        Entry(config.model, "approved_absent", request.time, {**decision(package), "endpoint": config.endpoint.name}),
     )
     return {"verdict": "ABSENT"}
 
@@ -347,9 +345,9 @@ def decision(package: Package) -> dict[str, Any]:
 
 def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write a person's decision into the timeline."""
-    timeline.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
+    timeline.record(clients.s3(), settings.data_bucket, Entry(config.model, kind, request.time, detail))
 
 
 def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
     """Write down and send what a person must know of a decision."""
-    record_and_tell(desk_of(settings), model=config.model, kind=kind, time=request.time, detail=detail)
+    record_and_tell(desk_of(settings), Entry(config.model, kind, request.time, detail))

@@ -1,11 +1,12 @@
-"""What a channel is given: an alert, and the topics that it may publish to."""
+"""What a channel is given: what happened, and the topics that it may publish to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+
+from lambdas.adapters.bucket.timeline import Entry
 
 
 @dataclass(frozen=True)
@@ -16,15 +17,5 @@ class Topics:
     programs: str
 
 
-@dataclass(frozen=True)
-class Alert:
-    """Something that happened to a model."""
-
-    model: str
-    kind: str
-    time: datetime
-    detail: Mapping[str, Any]
-
-
-# Sends an alert with a client of SNS; a topic that cannot be reached raises botocore's error.
-Channel = Callable[[Any, Topics, Alert], None]
+# Sends an entry of the timeline with a client of SNS; a topic that cannot be reached raises botocore's error.
+Channel = Callable[[Any, Topics, Entry], None]

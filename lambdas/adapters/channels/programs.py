@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from kedge.instants import to_text
-from lambdas.adapters.channels.channel import Alert, Topics
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.channels.channel import Topics
 
 
-def send(sns: Any, topics: Topics, alert: Alert) -> None:
+def send(sns: Any, topics: Topics, alert: Entry) -> None:
     """Publish the event."""
     event = {"time": to_text(alert.time), "model": alert.model, "kind": alert.kind, "detail": dict(alert.detail)}
     attributes = {

@@ -23,6 +23,7 @@ from lambdas.adapters.bucket import (
     reports,
     timeline,
 )
+from lambdas.adapters.bucket.timeline import Entry
 from tests.adapters.aws import moto_client
 from tests.conditional_writes import CONFLICT, LOST, faults
 
@@ -244,9 +245,8 @@ def test_an_absent_baseline_says_what_to_do(s3):
 
 
 def test_an_entry_is_named_after_its_content(s3):
-    entry = {"model": "m", "kind": "failed", "time": datetime(2016, 1, 3, 5, tzinfo=UTC)}
     for error in ("a", "a", "b"):
-        timeline.record(s3, BUCKET, **entry, detail={"error": error})
+        timeline.record(s3, BUCKET, Entry("m", "failed", datetime(2016, 1, 3, 5, tzinfo=UTC), {"error": error}))
     keys = list(objects.list_objects(s3, BUCKET, "audit/m/2016/01/03/"))
     assert len(keys) == 2
     assert all("/050000-failed-" in key for key in keys)
