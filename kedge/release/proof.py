@@ -12,7 +12,7 @@ from kedge.release.shortage import is_shortage
 
 ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
-# What a look says of a canary that must not serve; one that could not decide yet gives no reason to go back.
+# Verdicts of a look that are against the canary. A look that could not decide yet gives no reason to go back.
 _AGAINST = ("MISBEHAVING", "UNPROVEN")
 
 
