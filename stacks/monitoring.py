@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.joining import Joining
 from stacks.parts.access import (
     may_list,
@@ -26,7 +23,7 @@ from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.naming import synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
-from stacks.parts.schedules import every, scheduler_role
+from stacks.parts.schedules import Schedules
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
@@ -44,13 +41,12 @@ class Monitoring(cdk.Stack):
         env: cdk.Environment,
         packages: Packages,
         storage: Storage,
-        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
-        self._watch_hours = watch_hours(models)
+        self._watch_hours = watch_hours(packages.models)
         # No tick for a cadence that no model has.
-        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in models)]
+        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in packages.models)]
         self.undelivered = add_dead_letters(self, "Undelivered")
         self.profiles = add_stage_queue(self, "Profiles", consumer_timeout_seconds=PROFILE_SECONDS)
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
@@ -227,34 +223,13 @@ class Monitoring(cdk.Stack):
         functions = [fan_out, watch_monitor, watch_captures]
         for function in functions:
             bury_failures(function, self.undelivered)
-        role = scheduler_role(self, functions=functions, dead_letters=self.undelivered)
+        schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
         for step, cadence, cron in self._cadences:
-            every(
-                self,
-                f"{step}-{cadence}".title().replace("-", ""),
-                cron,
-                function=fan_out,
-                role=role,
-                dead_letters=self.undelivered,
-                payload={"step": step, "cadence": cadence},
-            )
-        every(
-            self,
-            "Watch",
-            f"50 0/{self._watch_hours} * * ? *",
-            function=watch_monitor,
-            role=role,
-            dead_letters=self.undelivered,
-        )
+            name = f"{step}-{cadence}".title().replace("-", "")
+            schedules.every(name, cron, function=fan_out, payload={"step": step, "cadence": cadence})
+        schedules.every("Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor)
         # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
-        every(
-            self,
-            "CapturesHourly",
-            "45 * * * ? *",
-            function=watch_captures,
-            role=role,
-            dead_letters=self.undelivered,
-        )
+        schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]

@@ -9,6 +9,7 @@ from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.written_files import write_all
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import staged_baselines
 from lambdas.adapters.state import champions
 
@@ -33,4 +34,4 @@ def write_adoption(deployment: Deployment, found: Adoption, path: Path) -> None:
         "reasons": [f"watched by {found.baseline_of}"],
         "by": deployment.caller.name,
     }
-    timeline.record(s3, deployment.bucket, model=model, kind="adopted", time=deployment.caller.time, detail=detail)
+    timeline.record(s3, deployment.bucket, Entry(model, "adopted", deployment.caller.time, detail))

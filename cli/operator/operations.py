@@ -16,6 +16,7 @@ from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import layout, timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, leases, pauses
@@ -107,7 +108,7 @@ def resume_retraining(deployment: Deployment, model: str) -> str | None:
 
 def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
     s3, time = deployment.client("s3"), deployment.caller.time
-    timeline.record(s3, deployment.bucket, model=model, kind=kind, time=time, detail=detail)
+    timeline.record(s3, deployment.bucket, Entry(model, kind, time, detail))
 
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
@@ -200,9 +201,8 @@ def _free_run(deployment: Deployment, package: Package, champion: Champion) -> s
 def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller) -> None:
     dynamodb, stepfunctions = deployment.client("dynamodb"), deployment.client("stepfunctions")
     try:
-        leases.take(
-            dynamodb, stepfunctions, deployment.table, model=model, purpose="rollback", holder=holder, now=caller.time
-        )
+        lease = leases.Lease(holder, caller.time, "rollback")
+        leases.take(dynamodb, stepfunctions, deployment.table, model, lease)
     except LeaseHeldError as error:
         raise BadInputError(
             f"{error.holder} works on {model}; try again when that has ended, or end it with "

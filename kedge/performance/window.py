@@ -21,6 +21,31 @@ _ONLY_THE_LEVEL = "auc holds: the answers' order is right, but their level is wr
 
 
 @dataclass(frozen=True)
+class LabelledOutcomes:
+    """Answers beside their labels, counted.
+
+    Attributes
+    ----------
+    counts : BinaryCounts, ClassCounts or ErrorCounts
+        Of rows whose label is old enough to be believed.
+    unlabelled_rows : int
+        Rows as old whose label has not come.
+    horizon_reason : str
+        Why labels of that age are believed.
+    provisional_rows : int
+        Labelled rows that are younger: shown, not judged.
+    notes : tuple of str
+        What else a reader should know of these rows: `OutcomeFaults.sentences`.
+    """
+
+    counts: OutcomeCounts
+    unlabelled_rows: int
+    horizon_reason: str
+    provisional_rows: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PerformanceReport:
     """The measured quality of one window."""
 
@@ -78,14 +103,7 @@ def not_measured(reason: str) -> PerformanceReport:
 
 
 def judge_performance(
-    window: OutcomeCounts,
-    reference: OutcomeCounts,
-    policy: PerformancePolicy,
-    *,
-    provisional_rows: int,
-    unlabelled_rows: int,
-    horizon_reason: str,
-    notes: Sequence[str] = (),
+    outcomes: LabelledOutcomes, reference: OutcomeCounts, policy: PerformancePolicy
 ) -> PerformanceReport:
     """Judge a window's ripe rows against the champion's out-of-sample reference.
 
@@ -95,18 +113,11 @@ def judge_performance(
 
     Parameters
     ----------
-    window : BinaryCounts, ClassCounts or ErrorCounts
-        Ripe labelled rows.
-    reference : of the same kind
-        Holdout rows of the champion: rows it has not trained on.
-    provisional_rows : int
-        Labelled rows younger than the horizon: shown, not judged.
-    unlabelled_rows : int
-        Rows older than the horizon without a label.
-    notes : sequence of str
-        What else a reader should know of these rows: `OutcomeFaults.sentences`.
+    reference : OutcomeCounts
+        Of the same kind: holdout rows of the champion, which it has not trained on.
     """
-    coverage = window.rows / max(window.rows + unlabelled_rows, 1)
+    window = outcomes.counts
+    coverage = window.rows / max(window.rows + outcomes.unlabelled_rows, 1)
     measured, expected = measure(window, policy), measure(reference, policy)
     missing = _what_is_missing(window, coverage, policy)
     verdicts: dict[str, LimitVerdict] = {}
@@ -121,11 +132,11 @@ def judge_performance(
         verdicts,
         coverage,
         window.rows,
-        provisional_rows,
-        horizon_reason,
+        outcomes.provisional_rows,
+        outcomes.horizon_reason,
         window.problem,
         window.by_class,
-        (*_what_is_undefined(window), *answers_against_labels(expected), *notes),
+        (*_what_is_undefined(window), *answers_against_labels(expected), *outcomes.notes),
     )
 
 

@@ -64,7 +64,7 @@ def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
     s3, prefix = clients.s3(), layout.window_prefix(report.model, report.baseline, report.end)
     for name, content in judged.monitor_files.items():
         reports.save_json(s3, place.bucket, f"{prefix}/{name}.json", content)
-    key = f"{prefix}/drift-r{report.revision}.json"
+    key = layout.drift_key(report.model, report.baseline, report.end, report.revision)
     reports.save_json(s3, place.bucket, key, judged.to_json())
     reports.save_page(s3, place.bucket, key.replace(".json", ".html"), render_drift_page(judged.to_page()))
     faults = sum(check.severity >= Severity.WARNING for check in report.quality)

@@ -77,15 +77,8 @@ def join(
     """Have Athena join what the day objects vouch for; return how many objects it was told to read."""
     s3, bucket, start, end = clients.s3(), settings.data_bucket, request.start, request.window.end
     asked = athena_joins.days_of(start, end)
-    parts = days.parts_of_package(
-        s3,
-        bucket,
-        model=config.model,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=asked[0],
-        last=asked[-1],
-    )
+    prefix = layout.profile_days_prefix(config.model, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, bucket, prefix, first=asked[0], last=asked[-1])
     labels = label_days.day_keys(s3, bucket, config.model, first=asked[0], last=asked[-1])
     prefix, schema = layout.join_prefix(config.model, run), joined_schema(config, request.columns)
     athena_joins.save_inputs(s3, bucket, prefix, answers=parts, labels=labels, schema=schema)

@@ -18,7 +18,8 @@ from kedge.labels.horizon import LabelHorizon, performance_start
 from kedge.labels.labelled_rows import LabelledRows, labelled_rows
 from kedge.quality.window import Part, WindowQuality
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import baselines, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -27,7 +28,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.fold_labels import fold_labels
 from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
-from lambdas.steps.measure_window import AnsweredWindow, measure_window, performance_key
+from lambdas.steps.measure_window import AnsweredWindow, measure_window
 from lambdas.steps.requests import JudgeRequest, failure, receives
 
 # In which the parts of performance.json have stood from the first: over the same objects its bytes stay the same.
@@ -125,12 +126,12 @@ def measure(
     window = AnsweredWindow(request, config, rows, horizon, stretch.fold)
     quality = measure_window(window, reference, bucket=bucket, table=settings.state_table, baseline=champion.baseline)
     document = quality.to_json(PARTS)
-    key = performance_key(config.model, champion.baseline, request.window.end)
+    key = layout.performance_key(config.model, champion.baseline, request.window.end)
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
     tell(request, stretch.fold.gauges() | gauges(quality))
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
-    timeline.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
+    timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 

@@ -13,6 +13,7 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.look_back import LookBack, look_back
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, inference_logs, package_schemas
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, progress, served, windows
 from lambdas.adapters.state.champions import Champion
@@ -171,9 +172,7 @@ def tell_uncounted(leaving: list[CountingPlace], request: ProfileRequest, settin
             windows.remember_told(dynamodb, table, model, told(day), now=request.time)
 
     # A topic that refuses keeps the message, and keeps nothing from being counted.
-    record_and_tell(
-        desk_of(settings), model=model, kind="rows_uncounted", time=request.time, detail=detail, when_kept=remember
-    )
+    record_and_tell(desk_of(settings), Entry(model, "rows_uncounted", request.time, detail), when_kept=remember)
 
 
 def told(day: date) -> str:

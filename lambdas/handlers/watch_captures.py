@@ -14,6 +14,7 @@ from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
@@ -104,5 +105,5 @@ def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings, 
     """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
     desk = desk_of(settings)
     sent = detail | {"subject": render_alert(KIND, model, now, detail).subject}
-    timeline.record(desk.s3, desk.bucket, model=model, kind="alert_sent", time=now, detail=sent)
-    record_and_tell(desk, model=model, kind=KIND, time=now, detail=detail, entered=True, when_kept=remember)
+    timeline.record(desk.s3, desk.bucket, Entry(model, "alert_sent", now, sent))
+    record_and_tell(desk, Entry(model, KIND, now, detail), entered=True, when_kept=remember)

@@ -27,7 +27,7 @@ from kedge.profile.freezing import freeze_baseline
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from kedge.stored import REFERENCE
-from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket import layout
 
 
 def baseline_files(
@@ -57,13 +57,13 @@ def baseline_files(
     baseline = with_design_effects(baseline, in_order, predictions, times=times)
     baseline = replace(baseline, importance=importance)
     documents = {
-        "statistics.json": baseline_statistics(training, config),
-        "constraints.json": baseline_constraints(training, config),
+        layout.STATISTICS: baseline_statistics(training, config),
+        layout.CONSTRAINTS: baseline_constraints(training, config),
     }
-    files = {"baseline.npz": encode_baseline(baseline), package_schemas.NAME: encode_schema(config)}
+    files = {layout.BASELINE: encode_baseline(baseline), layout.SCHEMA: encode_schema(config)}
     if LABEL in holdout.column_names:
         documents |= _quality_documents(config, holdout)
-        files["slices.npz"] = encode_slices(slice_reference(baseline, holdout, config))
+        files[layout.SLICES] = encode_slices(slice_reference(baseline, holdout, config))
     return files | {file: json.dumps(document, sort_keys=True).encode() for file, document in documents.items()}
 
 
@@ -72,9 +72,9 @@ def _quality_documents(config: ModelConfig, holdout: pa.Table) -> dict[str, dict
     reference = count_outcomes(outcomes, config)
     found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     return {
-        "reference.json": reference_document(config, holdout, outcomes, reference),
-        "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
-        "model_quality_constraints.json": quality_constraints(found, limits, problem=config.problem),
+        layout.REFERENCE: reference_document(config, holdout, outcomes, reference),
+        layout.QUALITY: quality_statistics(found, rows=reference.rows, problem=config.problem),
+        layout.QUALITY_CONSTRAINTS: quality_constraints(found, limits, problem=config.problem),
     }
 
 

@@ -101,9 +101,7 @@ def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> i
             found = days.load_days(
                 clients.s3(),
                 place.bucket,
-                model=model,
-                package_version=version,
-                baseline=version,
+                layout.profile_days_prefix(model, version, version),
                 first=start.date(),
                 last=(end - timedelta(microseconds=1)).date(),
             )
@@ -145,9 +143,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
     counted = days.load_days(
         s3,
         bucket,
-        model=config.model,
-        package_version=place.package_version,
-        baseline=baseline_name,
+        layout.profile_days_prefix(config.model, place.package_version, baseline_name),
         first=start.date(),
         last=(end - timedelta(microseconds=1)).date(),
     )
@@ -176,7 +172,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         "constraint_violations": constraint_violations(report, config),
     }
     constraints = reports.load_json(
-        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, "constraints.json")
+        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, layout.CONSTRAINTS)
     )
     files |= {"constraints": constraints} if constraints else {}
     return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)

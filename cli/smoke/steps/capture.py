@@ -14,7 +14,6 @@ from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from lambdas.adapters.bucket import days, layout, objects, predictions, reports
 from lambdas.adapters.state.champions import Champion
-from lambdas.steps.measure_window import performance_key
 
 REQUESTS = 200
 CAPTURE_MINUTES, QUEUE_MINUTES = 30, 15
@@ -75,15 +74,8 @@ def count_rows(smoke: Smoke, champion: Champion, names: list[str]) -> None:
 def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
     """The ids of the champion's rows that the days of yesterday and today have counted."""
     today, s3 = smoke.now.date(), smoke.client("s3")
-    parts = days.parts_of_package(
-        s3,
-        smoke.bucket,
-        model=MODEL,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=today - timedelta(days=1),
-        last=today,
-    )
+    prefix = layout.profile_days_prefix(MODEL, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, smoke.bucket, prefix, first=today - timedelta(days=1), last=today)
     rows = predictions.load_parts(s3, smoke.bucket, parts, [ROW_ID])
     return set() if rows is None else set(rows.column(ROW_ID).to_pylist())
 
@@ -103,7 +95,7 @@ def measure(smoke: Smoke, champion: Champion, names: list[str]) -> str:
     smoke.label(names)
     end = smoke.now + timedelta(minutes=1)  # requests of this very minute are in it
     window = {"start": to_text(champion.promoted_at), "end": to_text(end)}
-    key = performance_key(MODEL, champion.baseline, end)
+    key = layout.performance_key(MODEL, champion.baseline, end)
     earlier = reports.load_json(s3, smoke.bucket, key)  # of a window that ended within the same hour
     url = smoke.send(MONITORING, "Performances", {"model": MODEL, "time": to_text(end), "window": window})
 

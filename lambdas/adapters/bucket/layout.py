@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+# Of a baseline and what is installed beside it; a retraining stages the same files below `STAGED`.
+BASELINE = "baseline.npz"
+REFERENCE = "reference.json"
+SLICES = "slices.npz"
+SCHEMA = "schema.json"
+STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
+QUALITY, QUALITY_CONSTRAINTS = "model_quality.json", "model_quality_constraints.json"
+# Below the prefix of a retraining; it keeps its `SCHEMA` there too. The training job gets all of `LEARNT`.
+LEARNT, TRAINING_ROWS = "train/", "training.parquet"
+# The challenger scores all of `SCORED`; the champion the same rows in its own schema, where it has another. The scoring role
+# reads both places.
+SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "holdout/truth.parquet"
+MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseline", "approval_request.json"
+
 
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""
@@ -106,6 +120,16 @@ def window_prefix(model: str, baseline: str, end: datetime) -> str:
     return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
 
 
+def performance_key(model: str, baseline: str, end: datetime) -> str:
+    """What was measured of a window."""
+    return f"{window_prefix(model, baseline, end)}/performance.json"
+
+
+def drift_key(model: str, baseline: str, end: datetime, revision: int) -> str:
+    """The report of a window; its page stands beside it."""
+    return f"{window_prefix(model, baseline, end)}/drift-r{revision}.json"
+
+
 def timeline_prefix(model: str) -> str:
     """Below it, a model's timeline by day."""
     return f"audit/{model}/"
@@ -126,14 +150,19 @@ def retraining_prefix(model: str, run: str) -> str:
     return f"retraining/{model}/{run}"
 
 
+def retraining_key(model: str, run: str, name: str) -> str:
+    """A file of one retraining."""
+    return f"{retraining_prefix(model, run)}/{name}"
+
+
 def trained_prefix(model: str, run: str) -> str:
     """Where the training job of one retraining writes."""
     return f"trained/{model}/{run}"
 
 
-def scored_prefix(model: str, run: str) -> str:
-    """Where the transform jobs of one retraining write: answers to be judged, never facts."""
-    return f"scored/{model}/{run}"
+def scored_prefix(model: str, run: str, by: str) -> str:
+    """Where the transform job of the challenger, or of the champion, writes: answers to be judged, never facts."""
+    return f"scored/{model}/{run}/{by}"
 
 
 def artefact_key(model: str, job: str) -> str:

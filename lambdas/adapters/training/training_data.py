@@ -27,9 +27,7 @@ _INITIAL_BATCH_ROWS = 65_536
 
 def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
     """The model as the YAML described it when the run's rows were taken."""
-    return package_schemas.load_from(
-        s3, bucket, current, f"{layout.retraining_prefix(current.model, run)}/{package_schemas.NAME}"
-    )
+    return package_schemas.load_from(s3, bucket, current, layout.retraining_key(current.model, run, layout.SCHEMA))
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, flag, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, tags
 
 
 def work_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -35,7 +35,7 @@ def delete_work_group(making: Making, made: Made, properties: dict[str, Any]) ->
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Athena::WorkGroup",
         """
         Name Description RecursiveDeleteOption Tags.Key Tags.Value

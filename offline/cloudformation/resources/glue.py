@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, resource_type
+from offline.cloudformation.resources.model import Made, Making, ResourceType
 
 
 def database(making: Making, properties: dict[str, Any]) -> Made:
@@ -28,7 +28,7 @@ def delete_database(making: Making, made: Made, properties: dict[str, Any]) -> N
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Glue::Database",
         "CatalogId DatabaseInput.Name DatabaseInput.Description",
         database,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, refuse, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags
 
 
 def log_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -42,7 +42,7 @@ def delete_log_group(making: Making, made: Made, _properties: dict[str, Any]) ->
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Logs::LogGroup",
         "LogGroupName RetentionInDays KmsKeyId LogGroupClass Tags.*",
         log_group,

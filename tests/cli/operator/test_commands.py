@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import approvals, champions, windows
 from lambdas.adapters.state.approvals import Approval
 from lambdas.adapters.state.champions import Champion
@@ -36,7 +37,7 @@ class Operator:
 
     def happened(self, kind, *, model=MODEL, **detail):
         now = self.account.clock.now
-        timeline.record(self.s3, self.bucket, model=model, kind=kind, time=now, detail=detail)
+        timeline.record(self.s3, self.bucket, Entry(model, kind, now, detail))
         self.account.clock.advance_to(now + timedelta(minutes=1))
 
     def timeline(self, kind):
@@ -184,7 +185,7 @@ def test_entries_of_one_second_stand_in_the_order_of_what_happened(operator):
         "data_rejected",
     ]
     for kind in reversed(kinds):
-        timeline.record(operator.s3, operator.bucket, model="parcels", kind=kind, time=now, detail={})
+        timeline.record(operator.s3, operator.bucket, Entry("parcels", kind, now, {}))
     found = json.loads(operator.types("history", "parcels", "--json", "--last", "6").stdout)
     assert [entry["kind"] for entry in found] == kinds
 

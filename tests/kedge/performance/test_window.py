@@ -10,7 +10,7 @@ from kedge.config.policies import PerformanceLimit, PerformancePolicy
 from kedge.outcomes.binary import count_binary
 from kedge.outcomes.multiclass import count_classes
 from kedge.outcomes.regression import count_errors
-from kedge.performance.window import judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance
 from kedge.severity import Severity
 
 
@@ -26,14 +26,8 @@ def counted(*seed_and_rows, **changes):
 
 
 def judged(window, reference, *, unlabelled_rows=0, **changes):
-    return judge_performance(
-        window,
-        reference,
-        PerformancePolicy(**changes),
-        provisional_rows=12,
-        unlabelled_rows=unlabelled_rows,
-        horizon_reason="given",
-    )
+    outcomes = LabelledOutcomes(window, unlabelled_rows, "given", provisional_rows=12)
+    return judge_performance(outcomes, reference, PerformancePolicy(**changes))
 
 
 def limited(metric, **limit):

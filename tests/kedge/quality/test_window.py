@@ -11,10 +11,10 @@ from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.performance.business import window_figures
 from kedge.performance.verdicts import QualityVerdicts
+from kedge.performance.window import LabelledOutcomes
 from kedge.quality.kept import KeptQuality
 from kedge.quality.window import (
     EarlierWindows,
-    LabelledOutcomes,
     QualityEvidence,
     QualityReference,
     WindowQuality,
