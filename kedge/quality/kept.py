@@ -56,9 +56,9 @@ class KeptQuality:
 def _kept(document: Mapping[str, Any]) -> KeptQuality:
     moved = ConceptDrift.from_json(document["concept_drift"]) if document.get("concept_drift") else None
     measured = Severity(document["severity"])
-    others = (_severity(document.get(part)) for part in ("estimate", "fairness"))
+    estimated, unequal = _severity(document.get("estimate")), _severity(document.get("fairness"))
     return KeptQuality(
-        QualityVerdicts(measured, *others, clearly_moved(moved)),
+        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved)),
         document,
         tuple(metric for metric in document["metrics"] if "limit" in metric),
         moved,

@@ -91,6 +91,11 @@ def beside_baseline_key(model: str, baseline: str, name: str) -> str:
     return f"baselines/{model}/{baseline}/{name}"
 
 
+def aside_prefix(model: str, baseline: str, start: datetime, end: datetime) -> str:
+    """The reports of a past window that a person had judged: apart from what the schedule wrote of the same days."""
+    return f"reports/{model}/{baseline}/asked/{start:%Y-%m-%dT%H%M}--{end:%Y-%m-%dT%H%M}"
+
+
 def window_prefix(model: str, baseline: str, end: datetime) -> str:
     """The reports of one window."""
     return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
