@@ -23,7 +23,7 @@ WINDOWS_MAX = 1000
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedPackage:
     """A package, and since when it served; None where that is not written down."""
 
     package: str
@@ -36,7 +36,7 @@ class PastWindow:
 
     start: datetime
     end: datetime
-    served: Served
+    served: ServedPackage
     time: datetime
 
 
@@ -46,7 +46,7 @@ class Past:
 
     deployment: Deployment
     config: ModelConfig
-    promotions: tuple[Served, ...]
+    promotions: tuple[ServedPackage, ...]
 
     @property
     def model(self) -> str:
@@ -66,13 +66,13 @@ class Past:
         entries = timeline.load_timeline(deployment.client("s3"), deployment.bucket, model, kind="baseline_switched")
         told = {(from_text(entry["time"]), str(entry["detail"]["package_version"])) for entry in entries}
         found = sorted({*told, (champion.promoted_at, champion.package_version)})
-        return cls(deployment, config, tuple(Served(version, since) for since, version in found))
+        return cls(deployment, config, tuple(ServedPackage(version, since) for since, version in found))
 
-    def served(self, end: datetime, package: str | None) -> Served:
+    def served(self, end: datetime, package: str | None) -> ServedPackage:
         """Who served before an instant, or the package that a person names."""
         if package is not None:
             since = [one for one in self.promotions if one.package == package]
-            return since[-1] if since else Served(package, None)
+            return since[-1] if since else ServedPackage(package, None)
         found = [one for one in self.promotions if one.since is not None and one.since < end]
         if not found:
             first = self.promotions[0]

@@ -19,9 +19,8 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.judge_window import Judged, JudgePlace, judge_window
-from lambdas.steps.measure_window import report_prefix
 from lambdas.steps.requests import JudgeRequest, is_direct
-from lambdas.steps.served_then import champion_of
+from lambdas.steps.served_then import champion_of, report_prefix
 from lambdas.steps.tell_window import WindowDesk, tell
 from report.drift_page import render_drift_page
 from report.ranking import verdict_of

@@ -27,9 +27,9 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.fold_labels import fold_labels
 from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
-from lambdas.steps.measure_window import AnsweredWindow, measure_window, report_prefix
+from lambdas.steps.measure_window import AnsweredWindow, measure_window
 from lambdas.steps.requests import JudgeRequest, failure, is_direct, receives
-from lambdas.steps.served_then import champion_of
+from lambdas.steps.served_then import champion_of, report_prefix
 
 # In which the parts of performance.json have stood from the first: over the same objects its bytes stay the same.
 PARTS: tuple[Part, ...] = ("slices", "fairness", "estimate", "business")

@@ -74,14 +74,6 @@ def measure_window(
     return quality
 
 
-def report_prefix(request: JudgeRequest, baseline: str) -> str:
-    """Where a window's reports stand: beside the schedule's where it was judged on the side."""
-    window = request.window
-    if request.is_aside:
-        return layout.aside_prefix(request.model, baseline, window.start, window.end)
-    return layout.window_prefix(request.model, baseline, window.end)
-
-
 def performance_key(model: str, baseline: str, end: datetime) -> str:
     """Where it is kept what was measured of a window."""
     return f"{layout.window_prefix(model, baseline, end)}/performance.json"

@@ -1,4 +1,4 @@
-"""Which package a window is judged for: the champion, or whoever served when the window was new."""
+"""Which package a window is judged for (the champion, or whoever served when it was new), and where its reports stand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.requests import JudgeRequest
@@ -33,3 +34,11 @@ def champion_of(dynamodb: Any, table: str, request: JudgeRequest) -> Champion | 
         return champion
     promoted_at = request.promoted_at or window.start
     return Champion("", request.package, request.package, promoted_at, None, "", "")
+
+
+def report_prefix(request: JudgeRequest, baseline: str) -> str:
+    """Where a window's reports stand: beside the schedule's where it was judged on the side."""
+    window = request.window
+    if request.is_aside:
+        return layout.aside_prefix(request.model, baseline, window.start, window.end)
+    return layout.window_prefix(request.model, baseline, window.end)
