@@ -18,7 +18,7 @@ from kedge.severity import Severity, worst
 
 # The AUC of answers that know nothing.
 _NO_ORDER = 0.5
-# So many losses are told in full, and the others by name.
+# This number of losses is told in full, the others by name.
 _LOSSES_TOLD = 3
 _FEW_ROWS = 30
 _ONLY_THE_LEVEL = "auc holds: the answers' order is right, but their level is wrong; a recalibration corrects that as well as a retraining"
