@@ -12,6 +12,7 @@ from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.commands import history, pause, reconcile, retrain, rollback
+from cli.operator.past_commands import backfill, judge
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -36,6 +37,8 @@ app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
+app.command("judge")(judge)
+app.command("backfill")(backfill)
 app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)

@@ -287,6 +287,14 @@ class BaselineAbsentError(RefusedError):
         self.model, self.key = model, key
 
 
+class WindowRefusedError(RefusedError):
+    """A person wants a window judged that cannot be."""
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        super().__init__(f"{model} cannot be judged there: {reason}")
+        self.model = model
+
+
 class MessagesUntoldError(RetryableError):
     """SNS has refused messages to people and programs for longer than a moment."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -50,7 +49,7 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
         "trigger": "initial" if initial else "manual",
         "reason": f"{reason} (requested by {caller.name})",
     }
-    return _call(deployment, deployment.decide_function, event)
+    return deployment.call(deployment.decide_function, event)
 
 
 def _has_champion(deployment: Deployment, model: str) -> bool:
@@ -79,15 +78,7 @@ def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) 
 
 def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:
     """Call the function that settles, as its hour does; its answer says what it found."""
-    return _call(deployment, deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
-
-
-def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[str, Any]:
-    called = deployment.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
-    answer: dict[str, Any] = json.loads(called["Payload"].read())
-    if "FunctionError" in called:
-        raise BadInputError(str(answer.get("errorMessage", answer)))
-    return answer
+    return deployment.call(deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
 
 
 def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:

@@ -195,7 +195,8 @@ def estimate_window(
     measured : PerformanceReport, optional
         What the labels say; None without labels.
     """
-    severity = measured.severity if measured is not None else Severity.INSUFFICIENT_DATA
+    # A loss that no limit judges silences no estimate.
+    severity = measured.limits_severity if measured is not None else Severity.INSUFFICIENT_DATA
     limits = limits_of(reference, reference, policy)
     if measured is not None and severity is not Severity.INSUFFICIENT_DATA:
         judged = {limit.metric for limit in limits}

@@ -15,7 +15,7 @@ from kedge.performance.business import FigureReport, FigureSums, judge_figures
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import LabelledOutcomes, PerformanceReport, judge_performance
 from kedge.severity import worst
-from kedge.slices.concept_drift import ConceptDrift
+from kedge.slices.concept_drift import ConceptDrift, clearly_moved
 from kedge.slices.fairness import ColumnFairness, fairness_json, judge_fairness
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.judgement import CountedSlices, SliceFindings, judge_slices
@@ -75,7 +75,7 @@ class WindowQuality:
     estimate : EstimateReport or None
         The estimate from the answers, with the estimator's record.
     slices : SliceFindings or None
-        The worst segments, and whether P(y given x) moved: told, and no part of the verdicts.
+        The worst segments, told and no part of the verdicts; and whether P(y given x) moved, which alarms if it is CRITICAL.
     fairness : tuple of ColumnFairness
         Of each sensitive column.
     business : tuple of FigureReport
@@ -95,6 +95,7 @@ class WindowQuality:
             measured=self.measured.severity if self.measured else None,
             estimated=self.estimate.severity if self.estimate else None,
             unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
+            moved=clearly_moved(self.slices.concept_drift if self.slices else None),
         )
 
     def to_json(self, order: tuple[Part, ...] = ("estimate", "slices", "fairness", "business")) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """List, diff and fold each package's days, newest first, as far as the time reaches."""
     request, settings = ProfileRequest.from_event(event), Settings.from_environment()
     config = load_model(request.model)
+    if request.until is not None:
+        return count_again(request, settings, config, context)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     view = view_of(request, settings, champion)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
@@ -64,11 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         places_of(view.days, settings, found, view),
         lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
     )
-    totals = {
-        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
-        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
-        "RowsDuplicated": sum(day.added.duplicates for day in folded),
-    }
+    totals = totals_of(folded)
     metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
     if failed is not None:
         raise failed
@@ -78,6 +76,41 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         go_on(request, settings, has_progress=any(day.batches for day in folded))
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
+
+
+def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig, context: Any) -> dict[str, Any]:
+    """Count some past days for a person, however old they are, and say what was new and whether all of it is counted.
+
+    What is counted stays, also where its captures have expired. No metric, no mail and no next message tells of it: whoever
+    called calls again until all is counted.
+    """
+    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    last = request.until or request.time.date()
+    view = LookBack(request.since or last, request.time.date())
+    days = [day for day in view.days if day <= last]
+    if request.package is not None:
+        found = [package_of(config, settings, request.package)]
+    else:
+        found = packages(config, request, settings, champion, has_backlog=True)
+    folded, failed = fold_days(
+        places_of(days, settings, found, view),
+        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
+    )
+    if failed is not None:
+        raise failed
+    return totals_of(folded) | {
+        "packages": [package.version for package in found],
+        "is_whole": all(day.is_whole for day in folded),
+    }
+
+
+def totals_of(folded: list[Folded]) -> dict[str, Any]:
+    """What was new, as CloudWatch is told of it."""
+    return {
+        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
+        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
+        "RowsDuplicated": sum(day.added.duplicates for day in folded),
+    }
 
 
 def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None) -> LookBack:

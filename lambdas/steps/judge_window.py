@@ -96,7 +96,7 @@ def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> i
     """Captured requests of the new stretch, of every package that answered: the endpoint counts them together."""
     model, start, end = place.config.model, request.window.end - place.cadence, request.window.end
     answered = [counted]
-    for version in served.load(clients.dynamodb(), place.table, model, now=request.time):
+    for version in answering(place, request, start):
         if version != place.package_version:
             found = days.load_days(
                 clients.s3(),
@@ -107,6 +107,16 @@ def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> i
             )
             answered.append(found)
     return sum(sum(by_hour({day: f.requests for day, f in found.items()}, start, end)) for found in answered)
+
+
+def answering(place: JudgePlace, request: JudgeRequest, start: datetime) -> set[str]:
+    """The packages that may have answered since; the state table forgets them within a week, what was counted stays."""
+    model = place.config.model
+    if not request.is_aside:
+        return {*served.load(clients.dynamodb(), place.table, model, now=request.time)}
+    last = (request.window.end - timedelta(microseconds=1)).date()
+    found = days.packages_by_day(clients.s3(), place.bucket, model, start.date(), last)
+    return {version for versions in found.values() for version in versions}
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ def measure_window(
     """Gather what is known of the window's answers and judge it; keep the estimator's record against the labels."""
     s3, dynamodb, config = clients.s3(), clients.dynamodb(), window.config
     record = track_records.load(dynamodb, table, config.model)
+    if window.request.is_aside:
+        # By what was known of the estimator then.
+        record = record.before(window.request.window.end)
     end = window.request.window.end - CADENCES[config.cadence.judge]
     before = kept_quality.load(s3, bucket, layout.performance_key(config.model, baseline, end))
     quality = judge_quality(
@@ -66,7 +69,7 @@ def measure_window(
         earlier=EarlierWindows(record, before.concept_drift if before else None),
         start=window.request.window.start,
     )
-    if quality.estimate is not None and quality.estimate.record != record:
+    if quality.estimate is not None and quality.estimate.record != record and not window.request.is_aside:
         track_records.save(dynamodb, table, config.model, quality.estimate.record)
     return quality
 

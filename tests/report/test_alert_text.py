@@ -170,6 +170,33 @@ def test_lost_quality_leads_with_both_numbers():
     assert "Kedge decides now whether to retrain" in found.body
 
 
+RECALL = "recall 0.57 -> 0.26 (worse), interval 0.22 to 0.3, a loss of 54.4% beyond chance; reference 0.55 to 0.59"
+WORSE = {
+    "severity": "WARNING",
+    "reasons": [RECALL],
+    "reference": {"recall": {"value": 0.57}},
+    "metrics": [{"name": "recall", "value": 0.26, "loss": {"fraction": 0.544, "p_value_adjusted": 1e-9}}],
+    "ripe_rows": 1500,
+}
+SHIFT = {"group": "segment=Groups", "severity": "CRITICAL", "since": "2016-02-01T00:00:00Z"}
+MOVED = {"severity": "CRITICAL", "reason": "P(y given x) moved on segment=Groups (900 rows)", "shifts": [SHIFT]}
+
+
+@pytest.mark.parametrize(("columns", "drifted"), [(WINDOW["columns"], "2 columns drifted"), ([], "no column drifted")])
+def test_a_metric_that_is_worse_beside_its_limits_is_named_with_both_values(columns, drifted):
+    found = mail("window_judged", performance=WORSE, columns=columns)
+    assert found.subject == f"[Kedge] {MODEL}: {drifted}, recall is worse (0.57 -> 0.26)"
+    assert f"In part: {RECALL}" in found.body
+
+
+def test_clear_concept_drift_leads_although_quality_holds_and_is_the_first_that_moved():
+    found = mail("window_judged", performance=HOLDS | {"concept_drift": MOVED}, columns=[])
+    assert found.subject == f"[Kedge] {MODEL}: P(y given x) moved on segment=Groups; no column drifted"
+    assert "WHAT MOVED\n- P(y given x) moved on segment=Groups (900 rows), since 2016-02-01" in found.body
+    weak = mail("window_judged", performance=HOLDS | {"concept_drift": MOVED | {"severity": "WARNING"}})
+    assert "P(y given x)" not in weak.subject
+
+
 def test_what_moved_comes_with_its_limits_and_the_rest_is_counted():
     body = mail("window_judged").body
     assert f"- {ADR}" in body

@@ -8,7 +8,7 @@ import pytest
 from kedge.config.policies import PerformancePolicy
 from kedge.drift.column_quality import QualityCheck
 from kedge.outcomes.binary import count_binary
-from kedge.performance.window import LabelledOutcomes, judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance, not_measured
 from kedge.severity import Severity
 from report.drift_page import render_drift_page
 from tests.builders import judged, make_baseline, make_config, make_window
@@ -271,3 +271,16 @@ def test_what_a_column_was_judged_against_is_said_where_it_is_not_the_training_d
     assert "weight (against the days before)" in text
     assert "items (against the same hours of earlier weeks)" in text
     assert "carrier has few rows." in text
+
+
+def test_clear_concept_drift_stands_in_the_headline():
+    moved = {"severity": "CRITICAL", "reason": "P(y given x) moved on <b>", "shifts": []}
+    report = judged(make_window()).to_page()
+    quiet = render_drift_page(report)
+    assert "P(y given x)" not in quiet
+    performance = not_measured("no time").to_json() | {"concept_drift": moved, "segments": []}
+    page = render_drift_page(report | {"performance": performance})
+    headline = page.partition("<h1>")[2].partition("</h1>")[0]
+    assert "CRITICAL" in headline
+    assert "P(y given x) moved on" in headline
+    assert "<b>P(y given x) moved on &lt;b&gt;</b>" in page

@@ -17,6 +17,8 @@ LEARNT, TRAINING_ROWS = "train/", "training.parquet"
 # reads both places.
 SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "holdout/truth.parquet"
 MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseline", "approval_request.json"
+# In the folder of a window: what was measured; and what was judged on the side, once.
+PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
 
 
 def captures_prefix(model: str) -> str:
@@ -115,6 +117,11 @@ def beside_baseline_key(model: str, baseline: str, name: str) -> str:
     return f"baselines/{model}/{baseline}/{name}"
 
 
+def aside_prefix(model: str, baseline: str, start: datetime, end: datetime) -> str:
+    """The reports of a past window that a person had judged: apart from what the schedule wrote of the same days."""
+    return f"reports/{model}/{baseline}/asked/{start:%Y-%m-%dT%H%M}--{end:%Y-%m-%dT%H%M}"
+
+
 def window_prefix(model: str, baseline: str, end: datetime) -> str:
     """The reports of one window."""
     return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
@@ -122,12 +129,12 @@ def window_prefix(model: str, baseline: str, end: datetime) -> str:
 
 def performance_key(model: str, baseline: str, end: datetime) -> str:
     """What was measured of a window."""
-    return f"{window_prefix(model, baseline, end)}/performance.json"
+    return f"{window_prefix(model, baseline, end)}/{PERFORMANCE}"
 
 
-def drift_key(model: str, baseline: str, end: datetime, revision: int) -> str:
-    """The report of a window; its page stands beside it."""
-    return f"{window_prefix(model, baseline, end)}/drift-r{revision}.json"
+def drift_name(revision: int) -> str:
+    """The report of a window, in its folder; its page stands beside it."""
+    return f"drift-r{revision}.json"
 
 
 def timeline_prefix(model: str) -> str:

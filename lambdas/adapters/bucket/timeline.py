@@ -69,9 +69,12 @@ def record(s3: Any, bucket: str, entry: Entry, *, name: str | None = None) -> di
     return written
 
 
-def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
-    """The model's entries in time, or the newest `last` of them."""
+def load_timeline(
+    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None
+) -> list[dict[str, Any]]:
+    """The model's entries in time, of one kind alone if it is named, or the newest `last` of them."""
     keys = sorted(objects.list_objects(s3, bucket, layout.timeline_prefix(model)), key=_moment)
+    keys = [key for key in keys if kind is None or f"-{kind}-" in key]
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:
         found = [read for read in readers.map(lambda key: objects.read(s3, bucket, key), wanted) if read is not None]

@@ -148,6 +148,12 @@ def test_a_report_is_read_back_with_the_verdicts_that_it_was_written_with():
         assert kept.document == quality.to_json()
 
 
+def test_concept_drift_alarms_where_it_is_clear_and_decides_no_retraining():
+    turned, same = (judge(evidence_of(labelled(3, turned=t), make_config()), make_config()) for t in (True, False))
+    assert (turned.verdicts.moved, same.verdicts.moved) == (CRITICAL, None)
+    assert turned.verdicts.measured is turned.measured.severity
+
+
 def test_the_parts_stand_in_the_order_that_is_wished():
     quality = judge(evidence_of(labelled(2), make_config(), estimated=True), make_config())
     assert [*quality.to_json(("slices", "estimate"))][-3:] == ["segments", "concept_drift", "estimate"]
