@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cli.adopt.answers import infer_answers
 from cli.adopt.captured_days import CapturedRows, first_hour, read_days
+from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
 from cli.adopt.running_endpoint import RunningEndpoint, look_at
 from cli.drafts.draft import ModelDraft, model_name
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
@@ -20,6 +21,7 @@ from cli.models import read_model
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.files import open_rows
+from kedge.arrays import Floats
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
@@ -48,6 +50,12 @@ class Wish:
     label: str | None
     baseline_days: int
     yaml: Path
+    monitor_files: tuple[str, ...] = ()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the baseline is something else than what was captured first."""
+        return self.baseline is not None or bool(self.monitor_files)
 
 
 @dataclass(frozen=True)
@@ -76,13 +84,23 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
             f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
             "some requests"
         )
-    text, is_new, notes = yaml_of(deployment, endpoint, wish)
+    files = read_monitor_files(s3, wish.monitor_files) if wish.monitor_files else None
+    text, is_new, notes = yaml_of(deployment, endpoint, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
     require_its_own(config, endpoint, wish)
     version = adopted_version(now)
     end = baseline_end(begun, now, wish)
     captured = read_days(s3, endpoint, config, start=begun, end=end)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
+    edges: Mapping[str, Floats] = {}
+    if files is not None:
+        rebuilt = rebuild(config, files, label=wish.label)
+        training, edges, found = (
+            rebuilt.rows,
+            rebuilt.edges,
+            (*rebuilt.notes, answers_stand_in(config, captured), _NO_REFERENCE),
+        )
+        baseline_of = f"{files.statistics.rows:,} rows as {files.place} counts them"
     before = champions.load(deployment.client("dynamodb"), deployment.table, config.model)
     if before is not None and (not is_adopted(before.package_version) or before.package_version == version):
         raise BadInputError(_not_again(before, config))
@@ -90,7 +108,7 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         package_arn=f"{endpoint.arn}/{version}",
         package_version=version,
         baseline=version,
-        promoted_at=max(now - BACKLOG, begun) if wish.baseline else min(end, now),
+        promoted_at=max(now - BACKLOG, begun) if wish.has_rows else min(end, now),
         training_end=None,
         endpoint_config=endpoint.config,
         model_name=endpoint.model_name,
@@ -103,7 +121,7 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         config,
         text,
         is_new,
-        baseline_files(config, version, typed(training, config), typed(holdout, config), {}),
+        baseline_files(config, version, typed(training, config), typed(holdout, config), {}, edges=edges),
         champion,
         before,
         baseline_of,
@@ -112,7 +130,9 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     )
 
 
-def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tuple[str, bool, tuple[str, ...]]:
+def yaml_of(
+    deployment: Deployment, endpoint: RunningEndpoint, wish: Wish, files: MonitorFiles | None = None
+) -> tuple[str, bool, tuple[str, ...]]:
     """The model's YAML: the one that is there is taken as it is, else one is drafted from what was captured."""
     if wish.yaml.exists():
         read_model(wish.yaml)
@@ -121,6 +141,8 @@ def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tu
     answers = captured_answers(deployment, endpoint)
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
+    if files is not None:
+        draft = named_by_statistics(draft, files, label=wish.label)
     inferred = infer_answers(answers)
     notes = [*draft.notes]
     prediction: dict[str, Any] = {}
@@ -223,13 +245,19 @@ def baseline_rows(
     rows, label = training_rows(config, wish)
     of = f"{rows.num_rows:,} rows of {wish.baseline}"
     if config.prediction.name not in rows.column_names:
-        notes.append(f"the rows hold no answers ({config.prediction.name}): those captured from {days} stand for them")
-        notes.append(_NO_REFERENCE)
-        return rows, answered, of, tuple(notes)
+        return rows, answered, of, (*notes, answers_stand_in(config, captured), _NO_REFERENCE)
     holdout = rows.filter(rows.column(config.prediction.name).is_valid())
     if label is None:
         notes.append(_NO_REFERENCE)
     return rows, holdout, of, tuple(notes)
+
+
+def answers_stand_in(config: ModelConfig, captured: CapturedRows) -> str:
+    """What is said where the baseline has no answers of its own."""
+    return (
+        f"the rows hold no answers ({config.prediction.name}): those captured from {captured.start:%Y-%m-%d %H:%M} to "
+        f"{captured.end:%Y-%m-%d %H:%M} UTC stand for them"
+    )
 
 
 _NO_REFERENCE = (

@@ -9,7 +9,7 @@ import typer
 
 from cli.models import DIRECTORY, SUFFIX
 from cli.operator.commands import EndpointUrl, Region
-from cli.refusals import in_a_sentence
+from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 def adopt(  # noqa: PLR0913  # an option each
     endpoint: Annotated[str, typer.Argument(help="The SageMaker endpoint that is to be watched.")],
+    constraints: Annotated[
+        str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's")] = None,
     baseline: Annotated[
         str | None,
@@ -25,7 +28,11 @@ def adopt(  # noqa: PLR0913  # an option each
             "has not learnt from."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="The column of --baseline with the truth.")] = None,
+    label: Annotated[str | None, typer.Option(help="The baseline's column with the truth.")] = None,
+    baseline_from: Annotated[
+        str | None,
+        typer.Option(help="Model Monitor's statistics.json, a file or s3://: the baseline is rebuilt from it."),
+    ] = None,
     baseline_days: Annotated[
         int,
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
@@ -41,10 +48,18 @@ def adopt(  # noqa: PLR0913  # an option each
         from cli.adopt.writing import write_adoption
         from cli.operator.deployment import Deployment
 
+        if baseline is not None and baseline_from is not None:
+            raise BadInputError("--baseline and --baseline-from both say what the baseline is: keep one of them")
+        if constraints is not None and baseline_from is None:
+            raise BadInputError(
+                f"{constraints} needs --baseline-from statistics.json; only one endpoint is adopted at a time"
+            )
+        files = tuple(place for place in (baseline_from, constraints) if place is not None)
         name = default_name(endpoint, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
-        found = plan_adoption(deployment, Wish(endpoint, name, baseline, label, baseline_days, path))
+        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files)
+        found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:
             write_adoption(deployment, found, path)

@@ -22,7 +22,7 @@ from kedge.profile.row_sample import RowSample
 MAXIMUM_EDGES, MAXIMUM_LEVELS, SAMPLE_ROWS = 1000, 10_000, 200_000
 
 
-def freeze_baseline(
+def freeze_baseline(  # noqa: PLR0913  # each is a separate fact about the baseline
     model: str,
     baseline: str,
     columns: tuple[Column, ...],
@@ -32,6 +32,7 @@ def freeze_baseline(
     maximum_edges: int = MAXIMUM_EDGES,
     maximum_levels: int = MAXIMUM_LEVELS,
     times: RowTimes = None,
+    edges: Mapping[str, Floats] | None = None,
 ) -> Baseline:
     """Freeze each column's cells and count the baseline's own rows in them.
 
@@ -47,6 +48,8 @@ def freeze_baseline(
         Answers to rows that the model has not trained on; its column is the prediction's name.
     times : str, mapping or None
         What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
+    edges : mapping of str to ndarray, optional
+        Edges of numeric columns of which only a histogram is known: their values say which cell, and no more.
 
     Raises
     ------
@@ -56,6 +59,9 @@ def freeze_baseline(
     for column in columns:
         table = sides[column.role]
         require(column, table)
+        if edges is not None and column.name in edges and column.kind == "numeric":
+            bins[column.name] = Bins(edges=edges[column.name])
+            continue
         levels = _level_counts((column,), [table])
         bins[column.name] = _bins(
             column, table, levels, times, maximum_edges=maximum_edges, maximum_levels=maximum_levels
