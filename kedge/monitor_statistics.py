@@ -127,7 +127,7 @@ def rebuilt_rows(statistics: MonitorStatistics, *, seed: int = 0) -> pa.Table:
     """Rows whose columns count as the file says, each column for itself; at most `ROWS_MAX`, in proportion.
 
     Which values stood in one row is not known. Each column's values are shuffled: in order, rows would look as if they depended on
-    each other. A column of which the file says nothing has no value.
+    each other. A column without a distribution in the file has no value.
     """
     random = np.random.default_rng(seed)
     rows = min(statistics.rows, ROWS_MAX)

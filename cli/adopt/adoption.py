@@ -13,6 +13,7 @@ import pyarrow as pa
 from cli.adopt.answers import infer_answers
 from cli.adopt.captured_days import CapturedRows, first_hour, read_days
 from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
+from cli.adopt.monitor_schedule import MonitorSchedule
 from cli.adopt.running_endpoint import RunningEndpoint, look_at
 from cli.drafts.draft import ModelDraft, model_name
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
@@ -51,6 +52,7 @@ class Wish:
     baseline_days: int
     yaml: Path
     monitor_files: tuple[str, ...] = ()
+    schedule: MonitorSchedule | None = None
 
     @property
     def has_rows(self) -> bool:
@@ -137,7 +139,9 @@ def yaml_of(
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model)
+    draft = draft_from_endpoint(
+        deployment, endpoint.name, name=wish.model, described=wish.schedule.described if wish.schedule else {}
+    )
     answers = captured_answers(deployment, endpoint)
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
@@ -159,7 +163,9 @@ def yaml_of(
         notes=tuple(notes),
         capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage},
     )
-    return draft.to_yaml(source=str(wish.yaml)), True, tuple(notes)
+    if wish.schedule is not None:
+        draft = wish.schedule.onto(draft)
+    return draft.to_yaml(source=str(wish.yaml)), True, draft.notes
 
 
 def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
@@ -302,6 +308,12 @@ def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, ow
         steps.append(
             f"the captures are encrypted with {endpoint.capture_key}: add the key's ARN to capture_keys there, and let the key's "
             "policy allow this account"
+        )
+    if wish.schedule is not None and wish.schedule.ground_truth is not None:
+        truth = wish.schedule.ground_truth.rstrip("/")
+        steps.append(
+            f"send the labels to Kedge too, in the same format: aws s3 sync {truth} s3://{own_bucket}/labels/{config.model}, then "
+            "whenever new ones are there"
         )
     steps.append(f"deploy the YAML ({wish.yaml}): make deploy")
     judged = {"hourly": "at 40 past each hour", "daily": "at 02:00 UTC", "weekly": "on Mondays at 02:00 UTC"}

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def adopt(  # noqa: PLR0913  # an option each
-    endpoint: Annotated[str, typer.Argument(help="The SageMaker endpoint that is to be watched.")],
+    endpoint: Annotated[
+        str | None,
+        typer.Argument(help="The SageMaker endpoint that is to be watched.", show_default="--from-monitor's"),
+    ] = None,
     constraints: Annotated[
         str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
     ] = None,
@@ -33,6 +36,12 @@ def adopt(  # noqa: PLR0913  # an option each
         str | None,
         typer.Option(help="Model Monitor's statistics.json, a file or s3://: the baseline is rebuilt from it."),
     ] = None,
+    from_monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A Model Monitor schedule that is taken over; name the one for model quality too, if there is one."
+        ),
+    ] = None,
     baseline_days: Annotated[
         int,
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
@@ -45,6 +54,7 @@ def adopt(  # noqa: PLR0913  # an option each
     """Watch an endpoint that others made: its drift is judged and told, and nothing of it is ever changed."""
     with in_a_sentence("adopt"):
         from cli.adopt.adoption import Wish, default_name, plan_adoption
+        from cli.adopt.monitor_schedule import take_schedules
         from cli.adopt.writing import write_adoption
         from cli.operator.deployment import Deployment
 
@@ -54,11 +64,19 @@ def adopt(  # noqa: PLR0913  # an option each
             raise BadInputError(
                 f"{constraints} needs --baseline-from statistics.json; only one endpoint is adopted at a time"
             )
+        deployment = Deployment(region=region, endpoint_url=endpoint_url)
+        schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
+        if endpoint is None and schedule is None:
+            raise BadInputError("name the endpoint, or a Model Monitor schedule with --from-monitor")
+        if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
+            raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
+        endpoint = schedule.endpoint if schedule is not None else str(endpoint)
         files = tuple(place for place in (baseline_from, constraints) if place is not None)
+        if not files and baseline is None and schedule is not None:
+            files = schedule.files
         name = default_name(endpoint, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        deployment = Deployment(region=region, endpoint_url=endpoint_url)
-        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files)
+        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files, schedule)
         found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:

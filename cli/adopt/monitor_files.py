@@ -17,7 +17,7 @@ from cli.refusals import BadInputError
 from kedge.arrays import Floats
 from kedge.columns.casting import Kind
 from kedge.config.model import ModelConfig
-from kedge.config.sections import Feature, Prediction
+from kedge.config.sections import Endpoint, Feature, Prediction
 from kedge.monitor_statistics import (
     ROWS_MAX,
     ColumnStatistics,
@@ -66,7 +66,12 @@ def named_by_statistics(draft: ModelDraft, files: MonitorFiles, *, label: str | 
     """The draft with the files' names and kinds, in the payload's order."""
     by_place = all(feature.name == f"feature_{place}" for place, feature in enumerate(draft.features))
     columns, notes = _matched(
-        files, [f.name for f in draft.features], by_place=by_place, label=label, answer=Prediction().name
+        files,
+        [f.name for f in draft.features],
+        by_place=by_place,
+        label=label,
+        answer=Prediction().name,
+        endpoint=Endpoint.model_validate(draft.endpoint),
     )
     features, found = [], list(notes)
     for feature, column in zip(draft.features, columns, strict=True):
@@ -85,7 +90,9 @@ def rebuild(config: ModelConfig, files: MonitorFiles, *, label: str | None) -> R
     """Rows of the model's features, as far as the files say."""
     names = [feature.name for feature in config.features]
     by_place = not set(names) <= set(files.statistics.names)
-    columns, notes = _matched(files, names, by_place=by_place, label=label, answer=config.prediction.name)
+    columns, notes = _matched(
+        files, names, by_place=by_place, label=label, answer=config.prediction.name, endpoint=config.endpoint
+    )
     usable = [_usable(feature, column) for feature, column in zip(config.features, columns, strict=True)]
     of_file = MonitorStatistics(
         files.statistics.rows, tuple(replace(c, name=n) for n, c in zip(names, usable, strict=True))
@@ -159,7 +166,7 @@ def _are_numbers(values: Sequence[str]) -> bool:
 
 
 def _matched(
-    files: MonitorFiles, names: Sequence[str], *, by_place: bool, label: str | None, answer: str
+    files: MonitorFiles, names: Sequence[str], *, by_place: bool, label: str | None, answer: str, endpoint: Endpoint
 ) -> tuple[list[ColumnStatistics], list[str]]:
     """The files' column for each feature: by name, or where the payload has no names by place."""
     columns = {column.name: column for column in files.statistics.columns}
@@ -170,14 +177,19 @@ def _matched(
         if absent:
             raise BadInputError(f"{files.place} has no column {_listed(absent)}; the columns are: {', '.join(columns)}")
         return [columns[name] for name in names], []
-    left = [column for name, column in columns.items() if name not in (label, answer)]
+    excluded = [part.strip() for part in str(endpoint.exclude_features_attribute or "").split(",")]
+    left = [column for name, column in columns.items() if name not in (label, answer, *excluded)]
+    # What Model Monitor was told to leave out stands in its baseline.
+    wanted = len(names) + len(endpoint.excluded_places)
     notes = ["the payload has no names: Model Monitor's columns are taken in their order"]
-    if len(left) == len(names) + 1 and label is None:
+    if len(left) == wanted + 1 and label is None:
         first, *left = left
         notes.append(
             f"{first.name}, the first column, is taken as the truth: Model Monitor compares it with the answers; name another with "
             "--label"
         )
+    if len(left) == wanted:
+        left = [column for place, column in enumerate(left) if place not in endpoint.excluded_places]
     if len(left) != len(names):
         raise BadInputError(
             f"a request has {len(names)} values, and {files.place} has {len(left)} columns that can be features "

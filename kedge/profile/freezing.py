@@ -49,7 +49,7 @@ def freeze_baseline(  # noqa: PLR0913  # each is a separate fact about the basel
     times : str, mapping or None
         What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
     edges : mapping of str to ndarray, optional
-        Edges of numeric columns of which only a histogram is known: their values say which cell, and no more.
+        Edges of numeric columns that are known as a histogram only: their values say which cell, and no more.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def baseline_files(
         Rows that the model has not learnt, or its prediction would drift on its first day, with its answers; with `label` they
         say how well it answers.
     edges : mapping of str to ndarray, optional
-        Edges of features of which only a histogram is known.
+        Edges of features that are known as a histogram only.
     """
     # Rows that say nothing of their time stand in their order; what has none on one side cannot be aged on it.
     times = TIME if TIME in training.column_names and TIME in holdout.column_names else None

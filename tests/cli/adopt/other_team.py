@@ -61,5 +61,10 @@ def captured(world, *, days=18, answer=None, payload=None):
 
 
 def adopt(tmp_path, *options):
+    return run(tmp_path, ENDPOINT, *options)
+
+
+def run(tmp_path, *arguments):
+    """Type the command, with a YAML of its own."""
     out = tmp_path / "payments.yaml"
-    return CliRunner().invoke(app, ["adopt", ENDPOINT, "--out", str(out), *map(str, options)]), out
+    return CliRunner().invoke(app, ["adopt", "--out", str(out), *map(str, arguments)]), out

@@ -127,6 +127,7 @@ def test_a_column_of_which_the_file_says_nothing_is_not_watched_and_named(world,
         (statistics(*training_columns()[:2]), "a request has 3 values, and"),
         (json.dumps({"regression_metrics": {}}), "no list of features"),
     ],
+    ids=["no JSON", "too few columns", "model quality"],
 )
 def test_files_that_do_not_fit_are_refused_in_a_sentence(tmp_path, files, text, said):
     refused, out = adopt(tmp_path, "--apply", "--baseline-from", files(text))
