@@ -53,6 +53,7 @@ class Wish:
     yaml: Path
     monitor_files: tuple[str, ...] = ()
     schedule: MonitorSchedule | None = None
+    to_bucket: bool = False
 
     @property
     def has_rows(self) -> bool:
@@ -74,6 +75,7 @@ class Adoption:
     baseline_of: str
     notes: tuple[str, ...]
     next_steps: tuple[str, ...]
+    to_bucket: bool = False
 
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
@@ -129,6 +131,7 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         baseline_of,
         (*notes, *found),
         next_steps(endpoint, config, wish, own_bucket=deployment.bucket),
+        wish.to_bucket,
     )
 
 
@@ -315,7 +318,10 @@ def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, ow
             f"send the labels to Kedge too, in the same format: aws s3 sync {truth} s3://{own_bucket}/labels/{config.model}, then "
             "whenever new ones are there"
         )
-    steps.append(f"deploy the YAML ({wish.yaml}): make deploy")
+    if not wish.to_bucket:
+        steps.append(
+            f"deploy the YAML ({wish.yaml}): make deploy; or without a deployment: kedge models put {wish.yaml}"
+        )
     judged = {"hourly": "at 40 past each hour", "daily": "at 02:00 UTC", "weekly": "on Mondays at 02:00 UTC"}
     steps.append(f"windows are judged {judged[config.cadence.judge]}; kedge history {config.model} tells of the first")
     return tuple(steps)

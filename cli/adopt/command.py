@@ -47,6 +47,10 @@ def adopt(  # noqa: PLR0913  # an option each
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
+    to_bucket: Annotated[
+        bool,
+        typer.Option("--to-bucket", help="Write the YAML into the data bucket too, where it needs no deployment."),
+    ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write it; without this, it is only shown.")] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -76,7 +80,7 @@ def adopt(  # noqa: PLR0913  # an option each
             files = schedule.files
         name = default_name(endpoint, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files, schedule)
+        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
         found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:

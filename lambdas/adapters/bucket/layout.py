@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+DEFINITIONS = "models/"
+
+
+def definition_key(model: str) -> str:
+    """The YAML of an adopted model that needs no deployment."""
+    return f"models/{model}.yaml"
+
 
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""

@@ -10,6 +10,7 @@ import pytest
 
 from kedge.config.reading import parse_model_config
 from lambdas.adapters.bucket import baselines, package_schemas
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from tests.cli.adopt.other_team import BEGUN, BOTH, ENDPOINT, URI, VARIANT, adopt, captured, deploy
@@ -214,3 +215,13 @@ def test_captures_that_cannot_be_read_are_refused_with_the_reason(world, tmp_pat
     assert refused.exit_code == 2
     assert "can be read" in refused.stderr
     assert champions.load(world.dynamodb, TABLE, ENDPOINT) is None
+
+
+def test_the_yaml_may_go_into_the_data_bucket_and_needs_no_deployment(world, tmp_path):
+    deploy(world)
+    captured(world)
+    done, out = adopt(tmp_path, "--apply", "--to-bucket")
+    assert done.exit_code == 0, done.output
+    assert world.read(f"models/{ENDPOINT}.yaml").decode() == out.read_text()
+    assert "deploy the YAML" not in done.output
+    assert load_model(ENDPOINT, BUCKET).capture.uri == URI
