@@ -13,6 +13,7 @@ from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
+    from cli.operator.deployment import Deployment
 
 
 def adopt(  # noqa: PLR0913  # an option each
@@ -47,6 +48,12 @@ def adopt(  # noqa: PLR0913  # an option each
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
+    enable_capture: Annotated[
+        bool,
+        typer.Option(
+            "--enable-capture", help="Switch Data Capture on, and adopt later; with --apply, else it is shown."
+        ),
+    ] = False,
     to_bucket: Annotated[
         bool,
         typer.Option("--to-bucket", help="Write the YAML into the data bucket too, where it needs no deployment."),
@@ -75,6 +82,9 @@ def adopt(  # noqa: PLR0913  # an option each
         if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
             raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
         endpoint = schedule.endpoint if schedule is not None else str(endpoint)
+        if enable_capture:
+            _enable_capture(deployment, endpoint, apply=apply)
+            return
         files = tuple(place for place in (baseline_from, constraints) if place is not None)
         if not files and baseline is None and schedule is not None:
             files = schedule.files
@@ -86,6 +96,26 @@ def adopt(  # noqa: PLR0913  # an option each
         if apply:
             write_adoption(deployment, found, path)
     _say_what_next(found, path, applied=apply)
+
+
+def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> None:
+    from cli.adopt.capture_switch import plan_switch, switch_on
+    from cli.smoke.waiting import SmokeWaiting
+
+    sagemaker = deployment.client("sagemaker")
+    switch = plan_switch(sagemaker, endpoint, account=deployment.caller.account)
+    typer.echo(
+        f"config     {switch.request['EndpointConfigName']}: a copy of {switch.before} with Data Capture of every request"
+    )
+    typer.echo(f"captures   below {switch.destination}; the model's execution role needs s3:PutObject there")
+    if not apply:
+        typer.echo(
+            "\nNothing was changed. With --apply the config is made, and SageMaker starts a whole new fleet with it."
+        )
+        return
+    switch_on(sagemaker, switch, pause=SmokeWaiting().pause)
+    typer.echo(f"\n{endpoint} captures. To go back: {switch.way_back}")
+    typer.echo(f"Adopt it once it has answered some requests: kedge adopt {endpoint}")
 
 
 def _show(found: Adoption, path: Path, *, applied: bool) -> None:
