@@ -8,6 +8,7 @@ from cli.account import deploy, serve
 from cli.adopt.command import adopt
 from cli.backtest.command import backtest
 from cli.check.command import check
+from cli.definitions import put, remove
 from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
@@ -31,6 +32,8 @@ app.command("init")(init)
 app.command("adopt")(adopt)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
+models.command("put")(put)
+models.command("remove")(remove)
 app.command("doctor")(doctor)
 app.command("history")(history)
 app.command("retrain")(retrain)

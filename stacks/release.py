@@ -187,7 +187,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "retraining", "artefacts")
+        may_read(role, self._storage.data, "models", "retraining", "artefacts")
         may_write(role, self._storage.data, "audit", "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)

@@ -87,6 +87,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
+        may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)

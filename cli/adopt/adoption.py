@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from cli.adopt.answers import infer_answers
 from cli.adopt.captured_days import CapturedRows, first_hour, read_days
+from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
+from cli.adopt.monitor_schedule import MonitorSchedule
 from cli.adopt.running_endpoint import RunningEndpoint, look_at
 from cli.drafts.draft import ModelDraft, model_name
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
@@ -20,6 +22,7 @@ from cli.models import read_model
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.files import open_rows
+from kedge.arrays import Floats
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
@@ -49,6 +52,14 @@ class Wish:
     label: str | None
     baseline_days: int
     yaml: Path
+    monitor_files: tuple[str, ...] = ()
+    schedule: MonitorSchedule | None = None
+    to_bucket: bool = False
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the baseline is something else than what was captured first."""
+        return self.baseline is not None or bool(self.monitor_files)
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,7 @@ class Adoption:
     baseline_of: str
     notes: tuple[str, ...]
     next_steps: tuple[str, ...]
+    to_bucket: bool = False
 
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
@@ -72,14 +84,21 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     endpoint = look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
     s3, now = deployment.client("s3"), deployment.now
     begun = begin_of_captures(s3, endpoint)
-    text, is_new, notes = yaml_of(deployment, endpoint, wish)
+    files = read_monitor_files(s3, wish.monitor_files) if wish.monitor_files else None
+    text, is_new, notes = yaml_of(deployment, endpoint, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
     require_its_own(config, endpoint, wish)
     version, end = adopted_version(now), baseline_end(begun, now, wish)
     captured = read_days(s3, endpoint, config, start=begun, end=end)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
+    edges: Mapping[str, Floats] = {}
+    if files is not None:
+        rebuilt = rebuild(config, files, label=wish.label)
+        training, edges = rebuilt.rows, rebuilt.edges
+        found = (*rebuilt.notes, answers_stand_in(config, captured), _NO_REFERENCE)
+        baseline_of = f"{counted(files.statistics.rows, 'row')} as {files.place} counts them"
     before = champion_before(deployment, config, version)
-    judged_from = max(now - BACKLOG, begun) if wish.baseline else min(end, now)
+    judged_from = max(now - BACKLOG, begun) if wish.has_rows else min(end, now)
     if before is not None:
         # What the model before answered is not judged by the new baseline.
         judged_from = now.replace(minute=0, second=0, microsecond=0)
@@ -88,12 +107,13 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         config,
         text,
         is_new,
-        baseline_files(config, version, typed(training, config), typed(holdout, config), {}),
+        baseline_files(config, version, typed(training, config), typed(holdout, config), {}, edges=edges),
         champion_of(endpoint, version, judged_from),
         before,
         baseline_of,
         (*notes, *found),
         next_steps(endpoint, config, wish, own_bucket=deployment.bucket),
+        wish.to_bucket,
     )
 
 
@@ -129,15 +149,21 @@ def champion_of(endpoint: RunningEndpoint, version: str, judged_from: datetime) 
     )
 
 
-def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tuple[str, bool, tuple[str, ...]]:
+def yaml_of(
+    deployment: Deployment, endpoint: RunningEndpoint, wish: Wish, files: MonitorFiles | None = None
+) -> tuple[str, bool, tuple[str, ...]]:
     """The model's YAML: the one that is there is taken as it is, else one is drafted from what was captured."""
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model)
+    draft = draft_from_endpoint(
+        deployment, endpoint.name, name=wish.model, described=wish.schedule.described if wish.schedule else {}
+    )
     answers = captured_answers(deployment, endpoint)
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
+    if files is not None:
+        draft = named_by_statistics(draft, files, label=wish.label)
     inferred = infer_answers(answers)
     notes = [*draft.notes]
     prediction: dict[str, Any] = {}
@@ -154,7 +180,9 @@ def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tu
         notes=tuple(notes),
         capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage},
     )
-    return draft.to_yaml(source=str(wish.yaml)), True, tuple(notes)
+    if wish.schedule is not None:
+        draft = wish.schedule.onto(draft)
+    return draft.to_yaml(source=str(wish.yaml)), True, draft.notes
 
 
 def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
@@ -240,13 +268,19 @@ def baseline_rows(
     rows, label = training_rows(config, wish)
     of = f"{counted(rows.num_rows, 'row')} of {wish.baseline}"
     if config.prediction.name not in rows.column_names:
-        notes.append(f"the rows hold no answers ({config.prediction.name}): those captured from {days} stand for them")
-        notes.append(_NO_REFERENCE)
-        return rows, answered, of, tuple(notes)
+        return rows, answered, of, (*notes, answers_stand_in(config, captured), _NO_REFERENCE)
     holdout = rows.filter(rows.column(config.prediction.name).is_valid())
     if label is None:
         notes.append(_NO_REFERENCE)
     return rows, holdout, of, tuple(notes)
+
+
+def answers_stand_in(config: ModelConfig, captured: CapturedRows) -> str:
+    """What is said where the baseline has no answers of its own."""
+    return (
+        f"the rows hold no answers ({config.prediction.name}): those captured from {captured.start:%Y-%m-%d %H:%M} to "
+        f"{captured.end:%Y-%m-%d %H:%M} UTC stand for them"
+    )
 
 
 _NO_REFERENCE = (
@@ -292,7 +326,16 @@ def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, ow
             f"the captures are encrypted with {endpoint.capture_key}: add the key's ARN to capture_keys there, and let the key's "
             "policy allow this account"
         )
-    steps.append(f"deploy the YAML ({wish.yaml}): make deploy")
+    if wish.schedule is not None and wish.schedule.ground_truth is not None:
+        truth = wish.schedule.ground_truth.rstrip("/")
+        steps.append(
+            f"send the labels to Kedge too, in the same format: aws s3 sync {truth} s3://{own_bucket}/labels/{config.model}, then "
+            "whenever new ones are there"
+        )
+    if not wish.to_bucket:
+        steps.append(
+            f"deploy the YAML ({wish.yaml}): make deploy; or without a deployment: kedge models put {wish.yaml}"
+        )
     judged = {"hourly": "at 40 past each hour", "daily": "at 02:00 UTC", "weekly": "on Mondays at 02:00 UTC"}
     steps.append(f"windows are judged {judged[config.cadence.judge]}; kedge history {config.model} tells of the first")
     return tuple(steps)

@@ -9,14 +9,21 @@ import typer
 
 from cli.models import DIRECTORY, SUFFIX
 from cli.operator.commands import EndpointUrl, Region
-from cli.refusals import in_a_sentence
+from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
+    from cli.operator.deployment import Deployment
 
 
 def adopt(  # noqa: PLR0913  # an option each
-    endpoint: Annotated[str, typer.Argument(help="The SageMaker endpoint that is to be watched.")],
+    endpoint: Annotated[
+        str | None,
+        typer.Argument(help="The SageMaker endpoint that is to be watched.", show_default="--from-monitor's"),
+    ] = None,
+    constraints: Annotated[
+        str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's")] = None,
     baseline: Annotated[
         str | None,
@@ -25,12 +32,32 @@ def adopt(  # noqa: PLR0913  # an option each
             "has not learnt from."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="The column of --baseline with the truth.")] = None,
+    label: Annotated[str | None, typer.Option(help="The baseline's column with the truth.")] = None,
+    baseline_from: Annotated[
+        str | None,
+        typer.Option(help="Model Monitor's statistics.json, a file or s3://: the baseline is rebuilt from it."),
+    ] = None,
+    from_monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A Model Monitor schedule that is taken over; name the one for model quality too, if there is one."
+        ),
+    ] = None,
     baseline_days: Annotated[
         int,
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
+    enable_capture: Annotated[
+        bool,
+        typer.Option(
+            "--enable-capture", help="Switch Data Capture on, and adopt later; with --apply, else it is shown."
+        ),
+    ] = False,
+    to_bucket: Annotated[
+        bool,
+        typer.Option("--to-bucket", help="Write the YAML into the data bucket too, where it needs no deployment."),
+    ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write it; without this, it is only shown.")] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -38,17 +65,57 @@ def adopt(  # noqa: PLR0913  # an option each
     """Watch an endpoint that others made: its drift is judged and told, and nothing of it is ever changed."""
     with in_a_sentence("adopt"):
         from cli.adopt.adoption import Wish, default_name, plan_adoption
+        from cli.adopt.monitor_schedule import take_schedules
         from cli.adopt.writing import write_adoption
         from cli.operator.deployment import Deployment
 
+        if baseline is not None and baseline_from is not None:
+            raise BadInputError("--baseline and --baseline-from both say what the baseline is: keep one of them")
+        if constraints is not None and baseline_from is None:
+            raise BadInputError(
+                f"{constraints} needs --baseline-from statistics.json; only one endpoint is adopted at a time"
+            )
+        deployment = Deployment(region=region, endpoint_url=endpoint_url)
+        schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
+        if endpoint is None and schedule is None:
+            raise BadInputError("name the endpoint, or a Model Monitor schedule with --from-monitor")
+        if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
+            raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
+        endpoint = schedule.endpoint if schedule is not None else str(endpoint)
+        if enable_capture:
+            _enable_capture(deployment, endpoint, apply=apply)
+            return
+        files = tuple(place for place in (baseline_from, constraints) if place is not None)
+        if not files and baseline is None and schedule is not None:
+            files = schedule.files
         name = default_name(endpoint, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        deployment = Deployment(region=region, endpoint_url=endpoint_url)
-        found = plan_adoption(deployment, Wish(endpoint, name, baseline, label, baseline_days, path))
+        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
+        found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:
             write_adoption(deployment, found, path)
     _say_what_next(found, path, applied=apply)
+
+
+def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> None:
+    from cli.adopt.capture_switch import plan_switch, switch_on
+    from cli.smoke.waiting import SmokeWaiting
+
+    sagemaker = deployment.client("sagemaker")
+    switch = plan_switch(sagemaker, endpoint, account=deployment.caller.account)
+    typer.echo(
+        f"config     {switch.request['EndpointConfigName']}: a copy of {switch.before} with Data Capture of every request"
+    )
+    typer.echo(f"captures   below {switch.destination}; the model's execution role needs s3:PutObject there")
+    if not apply:
+        typer.echo(
+            "\nNothing was changed. With --apply the config is made, and SageMaker starts a whole new fleet with it."
+        )
+        return
+    switch_on(sagemaker, switch, pause=SmokeWaiting().pause)
+    typer.echo(f"\n{endpoint} captures. To go back: {switch.way_back}")
+    typer.echo(f"Adopt it once it has answered some requests: kedge adopt {endpoint}")
 
 
 def _show(found: Adoption, path: Path, *, applied: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.adopt.capture_switch import capture_request
 from cli.refusals import BadInputError
 from kedge.config.capture_place import CapturePlace, split_uri
 from kedge.errors import EndpointVariantsError
@@ -116,27 +117,14 @@ def _how_to_capture(
     sagemaker: Any, name: str, config: Mapping[str, Any], instances: int, *, account: str, uri: str | None = None
 ) -> str:
     """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
-    known = sagemaker.meta.service_model.operation_model("CreateEndpointConfig").input_shape.members
-    copied = {key: value for key, value in config.items() if key in known and value not in (None, [], {})}
-    copied["EndpointConfigName"] = f"{config['EndpointConfigName'][:54]}-captured"
-    # Autoscaling may have changed the count since the config was written.
     (variant,) = config["ProductionVariants"]
-    copied["ProductionVariants"] = [
-        {**variant, "InitialInstanceCount": instances or variant.get("InitialInstanceCount", 1)}
-    ]
-    bucket = f"sagemaker-{sagemaker.meta.region_name}-{account}"
-    copied["DataCaptureConfig"] = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": uri or f"s3://{bucket}/data-capture",
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
-    }
+    copied = capture_request(sagemaker, config, {variant["VariantName"]: instances}, account=account, uri=uri)
     document = shlex.quote(json.dumps(copied, default=str))
     missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
     return (
         f"{missing}To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
         f"the destination, which you may change):\n\naws sagemaker create-endpoint-config --cli-input-json {document}\n"
         f"aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name {copied['EndpointConfigName']}\n\n"
-        f"Then adopt it once it has answered some requests: kedge adopt {name}"
+        f"kedge adopt {name} --enable-capture --apply does the same, waits, and says how to go back. Then adopt it once it has "
+        f"answered some requests: kedge adopt {name}"
     )

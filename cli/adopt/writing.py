@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.adopt.adoption import Adoption
+from cli.definitions import put_definition
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.written_files import write_all
@@ -19,6 +20,8 @@ def write_adoption(deployment: Deployment, found: Adoption, path: Path) -> None:
     s3, champion, model = deployment.client("s3"), found.champion, found.config.model
     if found.yaml_is_new:
         write_all({path: found.yaml})
+    if found.to_bucket:
+        put_definition(deployment, found.yaml.encode())
     staged_baselines.put(s3, deployment.bucket, found.files, model=model, package_version=champion.package_version)
     dynamodb, table = deployment.client("dynamodb"), deployment.table
     if not champions.replace(dynamodb, table, model, champion, before=found.before):

@@ -29,6 +29,8 @@ class ModelDraft:
     notes: tuple[str, ...] = ()
     mode: Mode | None = None
     capture: Mapping[str, Any] = field(default_factory=dict)
+    cadence: Mapping[str, Any] = field(default_factory=dict)
+    label_horizon_days: float | None = None
 
     def to_yaml(self, *, source: str) -> str:
         """Write it as YAML; refuse what the configuration would refuse, with the same words."""
@@ -40,9 +42,15 @@ class ModelDraft:
             lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:
             lines += ["prediction:", *(f"  {key}: {_scalar(value)}" for key, value in self.prediction.items())]
+        if self.cadence:
+            lines += [f"cadence: {_flow(dict(self.cadence))}"]
+        if self.classes != ("0", "1") or self.label_horizon_days is not None:
+            lines += ["labels:"]
+        if self.label_horizon_days is not None:
+            lines += [f"  label_horizon_days: {self.label_horizon_days:g}"]
         if self.classes != ("0", "1"):
             order = "  # the positive class stands last" if len(self.classes) == 2 else ""
-            lines += ["labels:", f"  classes: {_flow(list(self.classes))}{order}"]
+            lines += [f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
         lines += ["features:  # in the payload's order", *(f"  - {_feature(feature)}" for feature in self.features)]
         text = "\n".join(lines) + "\n"

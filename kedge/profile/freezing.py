@@ -55,7 +55,7 @@ class Fineness:
 FINE = Fineness()
 
 
-def freeze_baseline(  # noqa: PLR0913  # two tables of rows; most callers give no times, and none but tests a fineness
+def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give times or edges, and none but tests a fineness
     model: str,
     baseline: str,
     columns: tuple[Column, ...],
@@ -63,6 +63,7 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; most callers give n
     predictions: pa.Table,
     *,
     times: RowTimes = None,
+    edges: Mapping[str, Floats] | None = None,
     fineness: Fineness = FINE,
 ) -> Baseline:
     """Freeze each column's cells and count the baseline's own rows in them.
@@ -79,6 +80,8 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; most callers give n
         Answers to rows that the model has not trained on; its column is the prediction's name.
     times : str, mapping or None
         What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
+    edges : mapping of str to ndarray, optional
+        Edges of numeric columns that are known as a histogram only: their values say which cell, and no more.
 
     Raises
     ------
@@ -88,6 +91,9 @@ def freeze_baseline(  # noqa: PLR0913  # two tables of rows; most callers give n
     for column in columns:
         table = sides[column.role]
         require(column, table)
+        if edges is not None and column.name in edges and column.kind == "numeric":
+            bins[column.name] = Bins(edges=edges[column.name])
+            continue
         levels = _level_counts((column,), [table])
         bins[column.name] = fineness.bins(column, table, levels, times)
     ruler = Baseline(model, baseline, columns, bins, Profile(baseline, features.num_rows, np.empty(0, np.int64)))

@@ -22,7 +22,7 @@ from kedge.retraining.decision import (
 )
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.models import load_model
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions, leases, windows
 from lambdas.adapters.state.leases import Lease
 from lambdas.adapters.telling import desk_of
@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if "Records" in event:
         event = StageRequest.from_event(event).model_dump(mode="json")
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     decision = held_if_watched(decide(request, settings, config), model=request.model, mode=config.mode)
     if decision.action == "START":
         decision = start(decision, request, settings, config)

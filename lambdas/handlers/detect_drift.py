@@ -11,7 +11,7 @@ from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import days, layout, package_schemas, reports
-from lambdas.adapters.models import load_model
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.adapters.telling import desk_of
@@ -40,7 +40,7 @@ class Settings(Environment):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Judge, keep, tell, and pass on to the decision."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     champion = champion_of(clients.dynamodb(), settings.state_table, request)
     if champion is None:
         return {"severity": None, "reason": f"{request.model} is not deployed"}

@@ -9,7 +9,7 @@ from kedge.config.model import ModelConfig
 from kedge.labels.join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
 from lambdas.adapters import athena_joins, athena_queries, clients, queues
 from lambdas.adapters.bucket import days, label_days, layout, package_schemas
-from lambdas.adapters.models import load_model
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -32,7 +32,7 @@ class Settings(Environment):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Join the window's answers and labels, and hand the request back with where they are."""
     request, settings = JoinRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     champion = champion_of(clients.dynamodb(), settings.state_table, request)
     if champion is None:
         logger.info("nothing to join: no package is deployed", model=request.model)

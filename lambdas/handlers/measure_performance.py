@@ -20,7 +20,7 @@ from kedge.quality.window import Part, WindowQuality
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.models import load_model
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
@@ -60,7 +60,7 @@ class LabelStretch:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure the window where a model answers, then pass it on to be judged for drift, which never waits for labels."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     champion = champion_of(clients.dynamodb(), settings.state_table, request)
     body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
     if champion is None or request.not_measured is not None:
@@ -190,7 +190,9 @@ def measured_rows(
             config,
             now=request.time.timestamp(),
             unmatched=stretch.fold.unknown_lately,
-            classes=() if config.problem == "regression" else load_model(config.model).labels.classes,
+            classes=()
+            if config.problem == "regression"
+            else load_model(config.model, settings.data_bucket).labels.classes,
         )
     if config.labels.label_horizon_days is not None:
         return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")

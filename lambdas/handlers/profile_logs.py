@@ -14,7 +14,7 @@ from kedge.profile.look_back import LookBack, look_back
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, inference_logs, package_schemas
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.models import load_model
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions, progress, served, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
@@ -55,7 +55,7 @@ class CountedPackage:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """List, diff and fold each package's days, newest first, as far as the time reaches."""
     request, settings = ProfileRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     if request.until is not None:
         return count_again(request, settings, config, context)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)

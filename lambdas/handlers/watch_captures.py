@@ -15,7 +15,7 @@ from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.models import load_models
+from lambdas.adapters.catalogue import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
@@ -49,7 +49,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at every champion's newest captures, unless they were readable a short while ago."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    models, looked = load_models(), {}
+    models, looked = load_models(settings.data_bucket), {}
     keys = [(model, item) for model in models for item in (champions.ITEM, capture_states.ITEM)]
     items = state_items.load_items(clients.dynamodb(), settings.state_table, keys)
     for model, config in models.items():

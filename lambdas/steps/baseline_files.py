@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kedge.arrays import Floats
 from kedge.columns.casting import columns_of
 from kedge.columns.margins import countable, with_margins
 from kedge.config.model import ModelConfig
@@ -31,7 +32,13 @@ from lambdas.adapters.bucket import layout
 
 
 def baseline_files(
-    config: ModelConfig, name: str, training: pa.Table, holdout: pa.Table, importance: Mapping[str, float]
+    config: ModelConfig,
+    name: str,
+    training: pa.Table,
+    holdout: pa.Table,
+    importance: Mapping[str, float],
+    *,
+    edges: Mapping[str, Floats] | None = None,
 ) -> dict[str, bytes]:
     """Everything by which a package is judged: the baseline, its schema, Model Monitor's files, and where labels are the reference.
 
@@ -44,6 +51,8 @@ def baseline_files(
     holdout : Table
         Rows that the model has not learnt, or its prediction would drift on its first day, with its answers; with `label` they
         say how well it answers.
+    edges : mapping of str to ndarray, optional
+        Edges of features that are known as a histogram only.
     """
     # Rows that say nothing of their time stand in their order; what has none on one side cannot be aged on it.
     times = TIME if TIME in training.column_names and TIME in holdout.column_names else None
@@ -52,7 +61,7 @@ def baseline_files(
     # What no row has yet cannot be watched: a feature that is new is, from the next package on.
     columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
     predictions = answered.select([column.name for column in columns if column.role == "prediction"])
-    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times)
+    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times, edges=edges)
     in_order = training.sort_by(TIME) if times else training
     baseline = with_design_effects(baseline, in_order, predictions, times=times)
     baseline = replace(baseline, importance=importance)

@@ -456,7 +456,7 @@ def test_model_monitors_files_lie_beside_the_report(world, bookings):
 def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
     config = load_model(MODEL)
     patient = config.performance.model_copy(update={"breaches": 2, "of_windows": 2})
-    monkeypatch.setattr(detect_drift, "load_model", lambda _: config.model_copy(update={"performance": patient}))
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: config.model_copy(update={"performance": patient}))
     steady(world, bookings)
     world.put("reports/p.json", json.dumps(LOST).encode())
     run(performance_key="reports/p.json")
@@ -477,7 +477,7 @@ def seasonal(monkeypatch):
     """The model judged against the days before the window."""
     config = load_model(MODEL)
     judged = config.model_copy(update={"drift": config.drift.model_copy(update={"baseline": "trailing"})})
-    monkeypatch.setattr(detect_drift, "load_model", lambda _: judged)
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: judged)
 
 
 def test_the_season_is_no_drift_where_the_days_before_are_the_baseline(world, bookings, seasonal):

@@ -19,6 +19,12 @@ SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "hold
 MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseline", "approval_request.json"
 # In the folder of a window: what was measured; and what was judged on the side, once.
 PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
+DEFINITIONS = "models/"
+
+
+def definition_key(model: str) -> str:
+    """The YAML of an adopted model that needs no deployment."""
+    return f"models/{model}.yaml"
 
 
 def captures_prefix(model: str) -> str:
