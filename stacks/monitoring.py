@@ -11,7 +11,10 @@ from constructs import Construct
 from kedge.config.model import ModelConfig
 from stacks.joining import Joining
 from stacks.parts.access import (
+    JOBS_OF_OTHERS,
+    allow,
     may_list,
+    may_look_at_transform_jobs,
     may_put_metrics,
     may_read,
     may_read_metrics,
@@ -23,7 +26,7 @@ from stacks.parts.access import (
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import synthesizer
+from stacks.parts.naming import sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import every, scheduler_role
@@ -113,6 +116,9 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
+        models = sagemaker_arns(self, "model")
+        allow(role, "LookAtModelsOfJobs", ["sagemaker:DescribeModel"], models, wildcard=JOBS_OF_OTHERS)
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -215,6 +221,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)

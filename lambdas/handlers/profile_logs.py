@@ -21,6 +21,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.day_folding import CountingPlace, Folded, fold_day, uncounted
+from lambdas.steps.judge_jobs import judge_jobs
 from lambdas.steps.requests import ProfileRequest
 
 # A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
@@ -59,10 +60,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     view = view_of(request, settings, champion)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
-    folded, failed = fold_days(
-        places_of(view.days, settings, found, view),
-        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
-    )
+    places = places_of(view.days, settings, found, view)
+    folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
+    if champion is not None and config.source == "batch_transform":
+        for place in (place for place in places if place.package_version == champion.package_version):
+            judge_jobs(place, champion, desk_of(settings), request.time)
     totals = {
         "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
         "RecordsQuarantined": sum(day.added.quarantined for day in folded),

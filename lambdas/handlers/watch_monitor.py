@@ -39,16 +39,16 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Put both gauges of every deployed model."""
+    """Put the gauges of every deployed model."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     gauges = {}
     for config in load_models().values():
         champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
         if champion is not None:
-            gauges[config.model] = {
-                "JudgementAgeCadences": judgement_age(config, champion, request.time, settings),
-                "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
-            }
+            gauges[config.model] = {"JudgementAgeCadences": judgement_age(config, champion, request.time, settings)}
+            if config.endpoint.name:
+                found = uncaptured(config, champion, request.time, settings)
+                gauges[config.model]["InvocationsWithoutCapture"] = found
             metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
     logger.info("watched the monitor", models=len(gauges))
     return gauges

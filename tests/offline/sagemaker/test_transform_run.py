@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from offline.account import Account
 from offline.sagemaker.api import ValidationError
-from offline.sagemaker.transform_filters import Joiner
+from offline.sagemaker.transform.filters import Joiner
 from tests.offline.sagemaker_world import BROKEN, BUCKET, INFERENCE, START, World
 
 
