@@ -104,6 +104,7 @@ class Monitoring(cdk.Stack):
             does="captured requests to counts and a predictions table",
             packages=self._packages,
             key=self._storage.key,
+            layer="statistics",
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()

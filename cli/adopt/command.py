@@ -9,14 +9,20 @@ import typer
 
 from cli.models import DIRECTORY, SUFFIX
 from cli.operator.commands import EndpointUrl, Region
-from cli.refusals import in_a_sentence
+from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
 
 
 def adopt(  # noqa: PLR0913  # an option each
-    endpoint: Annotated[str, typer.Argument(help="The SageMaker endpoint that is to be watched.")],
+    endpoint: Annotated[str | None, typer.Argument(help="The SageMaker endpoint that is to be watched.")] = None,
+    transform_job: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of an endpoint: a completed transform job with DataCaptureConfig; all that capture there are watched."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's")] = None,
     baseline: Annotated[
         str | None,
@@ -41,10 +47,12 @@ def adopt(  # noqa: PLR0913  # an option each
         from cli.adopt.writing import write_adoption
         from cli.operator.deployment import Deployment
 
-        name = default_name(endpoint, model)
+        if (endpoint is None) == (transform_job is None):
+            raise BadInputError("name either an endpoint, or a transform job with --transform-job")
+        name = default_name(endpoint or str(transform_job), model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
-        found = plan_adoption(deployment, Wish(endpoint, name, baseline, label, baseline_days, path))
+        found = plan_adoption(deployment, Wish(endpoint, transform_job, name, baseline, label, baseline_days, path))
         _show(found, path, applied=apply)
         if apply:
             write_adoption(deployment, found, path)
@@ -56,8 +64,11 @@ def _show(found: Adoption, path: Path, *, applied: bool) -> None:
     if found.yaml_is_new:
         typer.echo(f"{path}:\n")
         typer.echo("".join(f"    {line}\n" for line in found.yaml.splitlines()))
-    typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
-    typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
+    if endpoint.source == "batch_transform":
+        typer.echo(f"jobs       all transform jobs that capture below {endpoint.capture_uri}, such as {endpoint.name}")
+    else:
+        typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
+        typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
     typer.echo(f"baseline   {found.baseline_of}, as version {champion.package_version}")
     typer.echo(f"judged     from {champion.promoted_at:%Y-%m-%d %H:%M} UTC on")
     if found.before is not None:
@@ -67,13 +78,13 @@ def _show(found: Adoption, path: Path, *, applied: bool) -> None:
     if applied:
         return
     typer.echo(
-        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; the endpoint stays as it is."
+        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; what answers stays as it is."
     )
 
 
 def _say_what_next(found: Adoption, path: Path, *, applied: bool) -> None:
     if not applied:
         return
-    typer.echo(f"\n{found.config.model} is adopted; nothing of the endpoint was changed. Next:")
+    typer.echo(f"\n{found.config.model} is adopted; nothing of what answers was changed. Next:")
     for number, step in enumerate(found.next_steps, start=1):
         typer.echo(f"{number}. {step}")

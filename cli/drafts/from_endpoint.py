@@ -31,7 +31,7 @@ def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | No
     if uri is None:
         raise BadInputError(f"endpoint {endpoint} captures nothing, so its features are not known; {REMEDY}")
     rows, content_type = _captured(deployment.client("s3"), f"{uri.rstrip('/')}/{endpoint}/{state.variant}/")
-    names, columns = _columns(rows, uri)
+    names, columns = columns_of_requests(rows, uri)
     variant = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)["ProductionVariants"][0]
     facts = {
         "name": endpoint,
@@ -72,7 +72,7 @@ def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
     return rows, content_type
 
 
-def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
+def columns_of_requests(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
     """The rows' names where they have some, and a column of text per place or name."""
     if not rows:
         raise BadInputError(f"there is no captured request in CSV or JSON below {uri}; {REMEDY}")

@@ -72,7 +72,7 @@ def denied(sentence: str) -> CaptureCheck:
 
 
 def unread_file(reason: str) -> CaptureCheck:
-    """What is said of a transform job whose files cannot be read at all."""
+    """A transform job whose files cannot be read at all, as a check tells it."""
     return CaptureCheck(
         1,
         1,

@@ -1,4 +1,4 @@
-"""What a transform job's capture says of itself: manifests of files, and how the job was set up."""
+"""Transform jobs that capture: the manifests of their files, and how each job was set up."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.day_folding import CountingPlace, Folded, fold_day, uncounted
-from lambdas.steps.judge_jobs import judge_jobs
 from lambdas.steps.requests import ProfileRequest
 
 # A run begins no batch when this little of its time is left: a batch takes seconds, an object of a gigabyte half a minute.
@@ -63,6 +62,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     places = places_of(view.days, settings, found, view)
     folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
     if champion is not None and config.source == "batch_transform":
+        # It judges, and scipy takes long to import: not for those who only count.
+        from lambdas.steps.judge_jobs import judge_jobs
+
         for place in (place for place in places if place.package_version == champion.package_version):
             judge_jobs(place, champion, desk_of(settings), request.time)
     totals = {

@@ -21,6 +21,7 @@ from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -100,8 +101,9 @@ def look(
 def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
     """Look at some records of the job that ended last; None where none has."""
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
+    known = TransformJobs(clients.sagemaker())
     for day in sorted({(now - LOOK_BACK).date(), now.date()}, reverse=True):
-        jobs, aside = TransformDay(place, config, day), list[Quarantined]()
+        jobs, aside = TransformDay(clients.s3(), known, place, config, day), list[Quarantined]()
         for key in reversed(jobs.listing()):
             records = jobs.open(key, aside)
             lines = [*islice(next(records, b"").splitlines(), JOB_LINES)] if records is not None else []

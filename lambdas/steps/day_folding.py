@@ -23,6 +23,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.bucket import days, inference_logs, layout, predictions, row_objects
 from lambdas.adapters.bucket.counted_ids import CountedIds
 from lambdas.adapters.bucket.inference_logs import Captured
+from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.steps.transform_day import TransformDay
 
 # This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
@@ -56,7 +57,9 @@ class CountingPlace:
     @cached_property
     def transforms(self) -> TransformDay | None:
         """The day's transform jobs, where the model answers in these."""
-        return TransformDay(self.captures, self.config, self.day) if self.config.source == "batch_transform" else None
+        if self.config.source != "batch_transform":
+            return None
+        return TransformDay(clients.s3(), TransformJobs(clients.sagemaker()), self.captures, self.config, self.day)
 
     def listing(self) -> dict[str, Captured]:
         """The capture objects that are there, or the files of transform jobs."""

@@ -52,7 +52,7 @@ def judge_jobs(place: CountingPlace, champion: Champion, desk: Desk, now: dateti
 
 
 def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: DayProfile) -> dict[str, Any]:
-    """What the timeline says of one job: its name, model and rows, and the verdict on these."""
+    """One job for the timeline: its name, model and rows, and the verdict on these."""
     detail: dict[str, Any] = {"package_version": place.package_version, "manifest": manifest.key}
     try:
         job = jobs.job_of(manifest)

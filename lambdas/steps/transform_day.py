@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from kedge.capture.records import Quarantined
 from kedge.capture.transform_jobs import Manifest, TransformJob, input_of
@@ -12,7 +13,6 @@ from kedge.capture.transform_records import transform_records
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableTransformError
-from lambdas.adapters import clients
 from lambdas.adapters.bucket import transform_captures
 from lambdas.adapters.bucket.inference_logs import Captured
 from lambdas.adapters.bucket.transform_captures import StoredFile
@@ -22,7 +22,7 @@ from lambdas.adapters.transform_jobs import TransformJobs
 _CLOCKS_DIFFER = timedelta(minutes=5)
 # How large a file is taken to be before it is read: some are counted and saved together.
 _ASSUMED_BYTES = 4 * 2**20
-# Records are handed on so many bytes at a time.
+# Records are handed on in stretches of about this size.
 _STRETCH_BYTES = 2**20
 # What stands between a manifest's key and the number of one of its files.
 _FILE = "#"
@@ -36,11 +36,12 @@ class TransformDay:
     often are: by tomorrow's job of the same output path.
     """
 
+    s3: Any
+    jobs: TransformJobs
     place: CapturePlace
     config: ModelConfig
     day: date
     manifests: dict[str, Manifest] = field(default_factory=dict)
-    jobs: TransformJobs = field(default_factory=lambda: TransformJobs(clients.sagemaker()))
     _inputs: dict[datetime, list[Manifest]] = field(default_factory=dict)
 
     def listing(self) -> dict[str, Captured]:
@@ -48,7 +49,7 @@ class TransformDay:
 
         A file is known by its manifest's ETag, and not looked at before it is read.
         """
-        found = transform_captures.list_manifests(clients.s3(), self.place, transform_captures.OUTPUTS, self.day)
+        found = transform_captures.list_manifests(self.s3, self.place, transform_captures.OUTPUTS, self.day)
         self._inputs.clear()
         self.manifests.clear()
         self.manifests.update((manifest.key, manifest) for manifest in found)
@@ -88,8 +89,8 @@ class TransformDay:
             if self._read_before(manifest, name, asked):
                 return
             answered = self._output(manifest, name, job)
-            s3, place = clients.s3(), f"{manifest.key.rpartition('/')[2]}{_FILE}{key.rpartition(_FILE)[2]}"
-            sides = transform_captures.side_of(s3, asked), transform_captures.side_of(s3, answered)
+            place = f"{manifest.key.rpartition('/')[2]}{_FILE}{key.rpartition(_FILE)[2]}"
+            sides = transform_captures.side_of(self.s3, asked), transform_captures.side_of(self.s3, answered)
             for number, record in transform_records(job, place, *sides, self.config):
                 held += record + b"\n"
                 done = number
@@ -116,12 +117,12 @@ class TransformDay:
         hour = manifest.hour
         if hour not in self._inputs:
             self._inputs[hour] = transform_captures.list_manifests(
-                clients.s3(), self.place, transform_captures.INPUTS, self.day, hour.hour
+                self.s3, self.place, transform_captures.INPUTS, self.day, hour.hour
             )
         uri = input_of(name, self._inputs[hour], job)
         if uri is None:
             raise UnreadableTransformError(reason=f"no manifest of {job.name} names the input of this file")
-        found = transform_captures.find_file(clients.s3(), uri)
+        found = transform_captures.find_file(self.s3, uri)
         if found is None:
             raise UnreadableTransformError(reason=f"the input of {job.name} is gone: keep it until it was counted")
         if job.began is not None and found.modified > job.began:
@@ -131,7 +132,7 @@ class TransformDay:
         return found
 
     def _output(self, manifest: Manifest, name: str, job: TransformJob) -> StoredFile:
-        found = transform_captures.find_file(clients.s3(), f"{manifest.prefix.rstrip('/')}/{name}")
+        found = transform_captures.find_file(self.s3, f"{manifest.prefix.rstrip('/')}/{name}")
         if found is None:
             raise UnreadableTransformError(reason=f"the output of {job.name} is gone: keep it until it was counted")
         if job.ended is not None and found.modified > job.ended + _CLOCKS_DIFFER:

@@ -42,9 +42,9 @@ def _check_volume(resources: dict[str, Any]) -> None:
         )
 
 
-def _moment(given: Any) -> datetime:
-    """A time as a request carries it: seconds since 1970."""
-    return given if isinstance(given, datetime) else datetime.fromtimestamp(float(given), UTC)
+def _moment(given: datetime) -> datetime:
+    """A time of a request: moto has read it, and left out its zone, which is UTC."""
+    return given.replace(tzinfo=UTC)
 
 
 def install(region: Region, jobs: Jobs) -> None:
