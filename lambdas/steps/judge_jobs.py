@@ -57,12 +57,12 @@ def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: Da
     try:
         job = jobs.job_of(manifest)
     except UnreadableTransformError as error:
-        return detail | {"severity": Severity.INSUFFICIENT_DATA.value, "rows": 0, "reasons": [error.reason]}
+        return detail | {"severity": Severity.INSUFFICIENT_DATA.value, "rows_counted": 0, "reasons": [error.reason]}
     detail |= {"job": job.name, "model_name": job.model_name}
     if (package := transform_jobs.package_of(clients.sagemaker(), job.model_name)) is not None:
         detail["package_arn"] = package
     rows = rows_of(place, day, job)
-    detail |= {"began": to_text(manifest.hour if job.began is None else job.began), "rows": rows.num_rows}
+    detail |= {"began": to_text(manifest.hour if job.began is None else job.began), "rows_counted": rows.num_rows}
     detail["counted"] = counted(rows.num_rows, "row")
     if not rows.num_rows:
         earlier = jobs.repeats(manifest)

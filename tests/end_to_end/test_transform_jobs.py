@@ -152,6 +152,7 @@ class Watch:
     kedge: Hotel
     adopted: str
     url: str
+    models: Path
 
     def jobs(self) -> dict[str, dict[str, Any]]:
         return {entry["detail"]["job"]: entry["detail"] for entry in self.kedge.timeline("job_judged")}
@@ -203,7 +204,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
             key = f"labels/{MODEL}/{collected:%Y/%m/%d/%H}/{job}.jsonl"
             clinic.s3.put_object(Bucket=kedge.bucket, Key=key, Body=clinic.labels(job, name).encode())
         account.clock.advance_to(START + NIGHTS * DAY + 6 * HOUR)
-        yield Watch(clinic, kedge, adopted.output, url)
+        yield Watch(clinic, kedge, adopted.output, url, yaml.parent)
 
 
 def test_the_yaml_is_inferred_from_one_job(watch):
@@ -218,7 +219,7 @@ def test_each_completed_job_is_judged_once_by_its_own_rows(watch):
     jobs = watch.jobs()
     assert set(jobs) == {f"score-{night}" for night in range(NIGHTS)} | {"score-3-again"}
     assert len(watch.kedge.timeline("job_judged")) == NIGHTS + 1
-    assert {job["rows"] for name, job in jobs.items() if name != "score-3-again"} == {ROWS}
+    assert {job["rows_counted"] for name, job in jobs.items() if name != "score-3-again"} == {ROWS}
     assert {job["model_name"] for job in jobs.values()} == {"biopsies-3"}
     severities = [jobs[f"score-{night}"]["severity"] for night in range(NIGHTS)]
     assert severities[: NIGHTS - DRIFTED] == ["OK"] * (NIGHTS - DRIFTED)
@@ -228,7 +229,7 @@ def test_each_completed_job_is_judged_once_by_its_own_rows(watch):
 
 def test_a_job_that_reads_the_same_input_again_is_not_counted_twice(watch):
     again = watch.jobs()["score-3-again"]
-    assert (again["rows"], again["severity"]) == (0, "INSUFFICIENT_DATA")
+    assert (again["rows_counted"], again["severity"]) == (0, "INSUFFICIENT_DATA")
     assert again["reasons"] == ["it read the same input as score-3, whose answers are counted"]
 
 
@@ -243,8 +244,8 @@ def test_quality_is_measured_with_labels_under_the_ids_that_sagemaker_made(watch
     assert measured
     reports = watch.kedge.objects("reports/")
     (newest,) = [body for key, body in sorted(reports.items()) if key.endswith("performance.json")][-1:]
-    counts = json.loads(newest)
-    assert counts["labelled"] == counts["rows"] > 0
+    quality = json.loads(newest)
+    assert quality["metrics"]["auc"]["value"] > 0.8, quality
 
 
 def test_nothing_of_the_endpoint_kind_is_looked_at_or_alarmed(watch):
@@ -257,5 +258,7 @@ def test_nothing_of_the_endpoint_kind_is_looked_at_or_alarmed(watch):
 def test_history_and_doctor_know_the_jobs(watch):
     history = CliRunner().invoke(app, ["history", MODEL, "--endpoint-url", watch.url])
     assert f"CRITICAL; score-{NIGHTS - 1}; {ROWS} rows" in history.output
-    doctor = CliRunner().invoke(app, ["doctor", "--models", str(watch.kedge.config.model), "--endpoint-url", watch.url])
-    assert "endpoint is gone" not in doctor.output
+    doctor = CliRunner().invoke(app, ["doctor", "--json", "--models", str(watch.models), "--endpoint-url", watch.url])
+    checks = {finding["check"] for finding in json.loads(doctor.output)}
+    assert "functions" in checks
+    assert "endpoints" not in checks
