@@ -245,7 +245,9 @@ def test_quality_is_measured_with_labels_under_the_ids_that_sagemaker_made(watch
     reports = watch.kedge.objects("reports/")
     (newest,) = [body for key, body in sorted(reports.items()) if key.endswith("performance.json")][-1:]
     quality = json.loads(newest)
-    assert quality["metrics"]["auc"]["value"] > 0.8, quality
+    (auc,) = [metric["value"] for metric in quality["metrics"] if metric["name"] == "auc"]
+    assert auc > 0.8
+    assert quality["coverage_fraction"] == 1.0
 
 
 def test_nothing_of_the_endpoint_kind_is_looked_at_or_alarmed(watch):

@@ -23,22 +23,23 @@ ID, TIME, OUTPUT = "SageMakerInferenceId", "SageMakerInferenceTime", "SageMakerO
 class TransformCapture:
     """What one job captures."""
 
-    def __init__(self, config: Mapping[str, Any], name: str, storage: Storage) -> None:
-        self.config, self.storage = config, storage
-        self._draw = storage.region.seeded("transform-capture", name)
+    def __init__(self, request: Mapping[str, Any], storage: Storage) -> None:
+        self.config, self.storage = request["DataCaptureConfig"], storage
+        kind = request["TransformOutput"].get("Accept") or request["TransformInput"].get("ContentType", "")
+        self._is_json = "json" in kind.lower()
+        self._draw = storage.region.seeded("transform-capture", request["TransformJobName"])
 
     @classmethod
     def of(cls, request: Mapping[str, Any], storage: Storage) -> TransformCapture | None:
         """Read a job's request; None where it captures nothing."""
-        config = request.get("DataCaptureConfig")
-        return cls(config, request["TransformJobName"], storage) if config else None
+        return cls(request, storage) if request.get("DataCaptureConfig") else None
 
     def with_ids(self, body: bytes, began: datetime, *, by_line: bool) -> bytes:
         """An output file as it is written."""
         if not self.config.get("GenerateInferenceId"):
             return body
         time = f"{began:%Y-%m-%dT%H:%M:%SZ}"
-        if not by_line and (found := _document(body)) is not None:
+        if not by_line and (found := self._document(body)) is not None:
             return json.dumps(self._wrapped(found, time)).encode()
         return b"".join(self._line(line, time) + b"\n" for line in body.removesuffix(b"\n").split(b"\n"))
 
@@ -50,7 +51,7 @@ class TransformCapture:
             self.storage.write(uri, manifest.encode(), self.config.get("KmsKeyId"))
 
     def _line(self, line: bytes, time: str) -> bytes:
-        found = _document(line)
+        found = self._document(line)
         if found is not None:
             return json.dumps(self._wrapped(found, time)).encode()
         return line + f",{self._uuid()},{time}".encode()
@@ -59,15 +60,12 @@ class TransformCapture:
         fields = found if isinstance(found, dict) else {OUTPUT: found}
         return {**fields, ID: self._uuid(), TIME: time}
 
+    def _document(self, text: bytes) -> Any:
+        """What a text holds where the job's output is JSON; None of what is CSV."""
+        try:
+            return json.loads(text) if self._is_json else None
+        except ValueError:
+            return None
+
     def _uuid(self) -> str:
         return str(uuid.UUID(int=self._draw.getrandbits(128), version=4))
-
-
-def _document(text: bytes) -> Any:
-    """An object or a list of JSON; None of what is CSV."""
-    if text.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
