@@ -68,20 +68,26 @@ def _read(path: Path, endpoints: dict[str, Path], teams: Teams) -> ModelFile:
         return ModelFile(path, problem=f"{path}: this is not text in UTF-8; save it as such")
     if path.name != f"{config.model}{SUFFIX}":
         return ModelFile(path, problem=f"{path}: the model {config.model!r} belongs in {config.model}{SUFFIX}")
-    if config.endpoint.name in endpoints:
-        other = endpoints[config.endpoint.name]
-        problem = f"{path}: the endpoint {config.endpoint.name!r} is watched by {other.name} already; an endpoint can have one model"
-        return ModelFile(path, problem=problem)
-    endpoints[config.endpoint.name] = path
+    answers = config.endpoint.name or f"the transform jobs that capture to {config.capture.uri}"
+    if answers in endpoints:
+        other = endpoints[answers]
+        what, one = (
+            (f"the endpoint {answers!r} is", "an endpoint") if config.endpoint.name else (f"{answers} are", "they")
+        )
+        return ModelFile(path, problem=f"{path}: {what} watched by {other.name} already; {one} can have one model")
+    endpoints[answers] = path
     return ModelFile(path, summary=_summary(config))
 
 
 def _summary(config: ModelConfig) -> str:
     watched, days = sum(feature.watched for feature in config.features), config.cadence.window_days
+    answers = (
+        f"endpoint {config.endpoint.name}" if config.endpoint.name else f"transform jobs below {config.capture.uri}"
+    )
     only = "watched only, " if config.mode == "watch" else ""
     return (
         f"{only}{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
-        f"{days} day{'' if days == 1 else 's'}, endpoint {config.endpoint.name}"
+        f"{days} day{'' if days == 1 else 's'}, {answers}"
     )
 
 

@@ -224,6 +224,14 @@ class UnreadableRecordError(RefusedError):
         self.reason = reason
 
 
+class UnreadableTransformError(RefusedError):
+    """A file of a transform job cannot be read; it is kept aside with the reason, whose subject is the file's job."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class EncodingError(RefusedError):
     """Something that is stored does not have the form that this version reads; `place` is where it is stored."""
 

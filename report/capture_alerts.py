@@ -11,6 +11,7 @@ _FAULTS = {
     "answer": "The answers cannot be read.",
     "input": "The requests cannot be read.",
     "record": "The records themselves cannot be read.",
+    "file": "The files of the newest transform job cannot be read:",
     "denied": "S3 refuses to list or to read them.",
 }
 
@@ -27,7 +28,7 @@ def captures_unreadable(_model: str, detail: Detail) -> Message:
     return Message(
         f"the captures of package version {detail['package_version']} cannot be read",
         (
-            f"{looked} The endpoint answers, but none of those requests is watched for drift or quality.",
+            f"{looked} The model answers, but none of those requests is watched for drift or quality.",
             section("WHAT IS WRONG", " ".join((_FAULTS[str(detail["fault"])], str(detail.get("reason", "")))).strip()),
             section("WHAT CAME (9 stands for numbers, a for words)", bullets(came)),
             section("WHAT WAS EXPECTED", str(detail["expected"])),

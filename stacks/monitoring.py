@@ -10,10 +10,12 @@ from constructs import Construct
 from stacks.joining import Joining
 from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.parts.access import (
+    JOBS_OF_OTHERS,
     METRIC_NAMESPACE,
     OBJECTS,
     allow,
     may_list,
+    may_look_at_transform_jobs,
     may_put_metrics,
     may_read,
     may_read_metrics,
@@ -26,7 +28,7 @@ from stacks.parts.access import (
 )
 from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import synthesizer
+from stacks.parts.naming import sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
@@ -105,6 +107,7 @@ class Monitoring(cdk.Stack):
             does="captured requests to counts and a predictions table",
             packages=self._packages,
             key=self._storage.key,
+            layer="statistics",
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
@@ -117,6 +120,9 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "models", "capture", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
+        models = sagemaker_arns(self, "model")
+        allow(role, "LookAtModelsOfJobs", ["sagemaker:DescribeModel"], models, wildcard=JOBS_OF_OTHERS)
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -221,6 +227,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "models", "capture", "baselines")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)

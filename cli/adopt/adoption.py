@@ -15,6 +15,7 @@ from cli.adopt.captured_days import CapturedRows, first_hour, read_days
 from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
 from cli.adopt.monitor_schedule import MonitorSchedule
 from cli.adopt.running_endpoint import RunningEndpoint, look_at
+from cli.adopt.transform_jobs import draft_from_jobs, first_job, look_at_job, read_jobs
 from cli.drafts.draft import ModelDraft, model_name
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
 from cli.drafts.from_rows import draft_from_rows
@@ -44,9 +45,10 @@ LINES_READ = 2000
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person types: the endpoint, and where the baseline comes from."""
+    """What a person types: the endpoint or one of the transform jobs, and where the baseline comes from."""
 
-    endpoint: str
+    endpoint: str | None
+    transform_job: str | None
     model: str | None
     baseline: str | None
     label: str | None
@@ -81,15 +83,18 @@ class Adoption:
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     """Look at the endpoint and its captures, and decide everything; nothing is written."""
-    endpoint = look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
     s3, now = deployment.client("s3"), deployment.now
-    begun = begin_of_captures(s3, endpoint)
+    endpoint, begun = answering(deployment, wish)
     files = read_monitor_files(s3, wish.monitor_files) if wish.monitor_files else None
     text, is_new, notes = yaml_of(deployment, endpoint, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
     require_its_own(config, endpoint, wish)
     version, end = adopted_version(now), baseline_end(begun, now, wish)
-    captured = read_days(s3, endpoint, config, start=begun, end=end)
+    captured = (
+        read_days(s3, endpoint, config, start=begun, end=end)
+        if endpoint.source == "endpoint"
+        else read_jobs(deployment, endpoint, config, start=begun, end=end)
+    )
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
     edges: Mapping[str, Floats] = {}
     if files is not None:
@@ -117,15 +122,21 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     )
 
 
-def begin_of_captures(s3: Any, endpoint: RunningEndpoint) -> datetime:
-    """The first hour with captures; if there is none, an error says so."""
-    begun = first_hour(s3, endpoint)
+def answering(deployment: Deployment, wish: Wish) -> tuple[RunningEndpoint, datetime]:
+    """What answers, and the first hour with captures; if there is none, an error says so."""
+    sagemaker, s3 = deployment.client("sagemaker"), deployment.client("s3")
+    if wish.transform_job is not None:
+        endpoint = look_at_job(sagemaker, wish.transform_job)
+        begun = first_job(s3, endpoint)
+    else:
+        endpoint = look_at(sagemaker, str(wish.endpoint), account=deployment.caller.account)
+        begun = first_hour(s3, endpoint)
     if begun is None:
         raise BadInputError(
-            f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
-            "some requests"
+            f"{endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
+            "some rows"
         )
-    return begun
+    return endpoint, begun
 
 
 def champion_before(deployment: Deployment, config: ModelConfig, version: str) -> Champion | None:
@@ -156,10 +167,14 @@ def yaml_of(
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    draft = draft_from_endpoint(
-        deployment, endpoint.name, name=wish.model, described=wish.schedule.described if wish.schedule else {}
-    )
-    answers = captured_answers(deployment, endpoint)
+    if endpoint.source == "endpoint":
+        described = wish.schedule.described if wish.schedule else {}
+        draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model, described=described)
+        answers = captured_answers(deployment, endpoint)
+        capture: dict[str, Any] = {"sampling_percentage": endpoint.sampling_percentage}
+    else:
+        draft, answers = draft_from_jobs(deployment, endpoint, str(wish.model))
+        capture = {}
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
     if files is not None:
@@ -178,7 +193,8 @@ def yaml_of(
         mode="watch",
         prediction=prediction,
         notes=tuple(notes),
-        capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage},
+        source=endpoint.source,
+        capture={"uri": endpoint.capture_uri, **capture},
     )
     if wish.schedule is not None:
         draft = wish.schedule.onto(draft)
@@ -230,9 +246,13 @@ def captured_answers(deployment: Deployment, endpoint: RunningEndpoint) -> list[
 
 def require_its_own(config: ModelConfig, endpoint: RunningEndpoint, wish: Wish) -> None:
     """Refuse a YAML that speaks of another endpoint, or of captures elsewhere."""
-    said = {
+    at_endpoint = {
         "endpoint.name": (config.endpoint.name, endpoint.name),
         "endpoint.variant": (config.endpoint.variant, endpoint.variant),
+    }
+    said = {
+        **(at_endpoint if endpoint.source == "endpoint" else {}),
+        "source": (config.source, endpoint.source),
         "capture.uri": ((config.capture.uri or "").rstrip("/"), endpoint.capture_uri),
         "capture.sampling_percentage": (config.capture.sampling_percentage, endpoint.sampling_percentage),
         "mode": (config.mode, "watch"),
@@ -241,12 +261,13 @@ def require_its_own(config: ModelConfig, endpoint: RunningEndpoint, wish: Wish) 
         f"{name} is {found or 'absent'}, not {wanted}" for name, (found, wanted) in said.items() if found != wanted
     ]
     if wrong:
-        raise BadInputError(f"{wish.yaml} does not describe endpoint {endpoint.name} as it is: {'; '.join(wrong)}")
+        raise BadInputError(f"{wish.yaml} does not describe {endpoint.name} as it is: {'; '.join(wrong)}")
 
 
 def baseline_end(begun: datetime, now: datetime, wish: Wish) -> datetime:
-    """Where the first captured days end: not after the last full hour."""
-    return min(begun + timedelta(days=wish.baseline_days), now.replace(minute=0, second=0, microsecond=0))
+    """Where the first captured days end: of an endpoint not after the last full hour, for an hour's files come late."""
+    last = now if wish.transform_job else now.replace(minute=0, second=0, microsecond=0)
+    return min(begun + timedelta(days=wish.baseline_days), last)
 
 
 def baseline_rows(
@@ -317,10 +338,11 @@ def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None
 
 def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
     """What remains to be done by a person before the first window is judged."""
-    bucket = endpoint.captures.bucket
+    buckets = [b for b in dict.fromkeys((endpoint.captures.bucket, *endpoint.other_buckets)) if b != own_bucket]
     steps = []
-    if bucket != own_bucket:
-        steps.append(f'let Kedge read the captures: add "{bucket}" to capture_buckets in the context of cdk.json')
+    if buckets:
+        named = ", ".join(f'"{bucket}"' for bucket in buckets)
+        steps.append(f"let Kedge read the captures: add {named} to capture_buckets in the context of cdk.json")
     if endpoint.capture_key is not None:
         steps.append(
             f"the captures are encrypted with {endpoint.capture_key}: add the key's ARN to capture_keys there, and let the key's "

@@ -13,6 +13,7 @@ from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
+    from cli.adopt.monitor_schedule import MonitorSchedule
     from cli.operator.deployment import Deployment
 
 
@@ -23,6 +24,12 @@ def adopt(  # noqa: PLR0913  # an option each
     ] = None,
     constraints: Annotated[
         str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
+    ] = None,
+    transform_job: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of an endpoint: a completed transform job with DataCaptureConfig; all that capture there are watched."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's")] = None,
     baseline: Annotated[
@@ -77,25 +84,35 @@ def adopt(  # noqa: PLR0913  # an option each
             )
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
         schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
-        if endpoint is None and schedule is None:
-            raise BadInputError("name the endpoint, or a Model Monitor schedule with --from-monitor")
-        if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
-            raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
-        endpoint = schedule.endpoint if schedule is not None else str(endpoint)
+        endpoint = _the_one(endpoint, schedule, transform_job)
         if enable_capture:
+            if endpoint is None:
+                raise BadInputError("--enable-capture is for endpoints: a transform job has its own DataCaptureConfig")
             _enable_capture(deployment, endpoint, apply=apply)
             return
         files = tuple(place for place in (baseline_from, constraints) if place is not None)
         if not files and baseline is None and schedule is not None:
             files = schedule.files
-        name = default_name(endpoint, model)
+        name = default_name(endpoint or str(transform_job), model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        wish = Wish(endpoint, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
+        wish = Wish(endpoint, transform_job, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
         found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:
             write_adoption(deployment, found, path)
     _say_what_next(found, path, applied=apply)
+
+
+def _the_one(endpoint: str | None, schedule: MonitorSchedule | None, transform_job: str | None) -> str | None:
+    """The endpoint, also where a schedule names it; None where transform jobs are to be watched."""
+    if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
+        raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
+    found = schedule.endpoint if schedule is not None else endpoint
+    if (found is None) == (transform_job is None):
+        raise BadInputError(
+            "name one of these: an endpoint, a Model Monitor schedule with --from-monitor, a transform job with --transform-job"
+        )
+    return found
 
 
 def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> None:
@@ -123,8 +140,11 @@ def _show(found: Adoption, path: Path, *, applied: bool) -> None:
     if found.yaml_is_new:
         typer.echo(f"{path}:\n")
         typer.echo("".join(f"    {line}\n" for line in found.yaml.splitlines()))
-    typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
-    typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
+    if endpoint.source == "batch_transform":
+        typer.echo(f"jobs       all transform jobs that capture below {endpoint.capture_uri}, such as {endpoint.name}")
+    else:
+        typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
+        typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
     typer.echo(f"baseline   {found.baseline_of}, as version {champion.package_version}")
     typer.echo(f"judged     from {champion.promoted_at:%Y-%m-%d %H:%M} UTC on")
     if found.before is not None:
@@ -134,13 +154,13 @@ def _show(found: Adoption, path: Path, *, applied: bool) -> None:
     if applied:
         return
     typer.echo(
-        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; the endpoint stays as it is."
+        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; what answers stays as it is."
     )
 
 
 def _say_what_next(found: Adoption, path: Path, *, applied: bool) -> None:
     if not applied:
         return
-    typer.echo(f"\n{found.config.model} is adopted; nothing of the endpoint was changed. Next:")
+    typer.echo(f"\n{found.config.model} is adopted; nothing of what answers was changed. Next:")
     for number, step in enumerate(found.next_steps, start=1):
         typer.echo(f"{number}. {step}")

@@ -11,6 +11,7 @@ from typing import Any
 from cli.adopt.capture_switch import capture_request
 from cli.refusals import BadInputError
 from kedge.config.capture_place import CapturePlace, split_uri
+from kedge.config.sections import Source
 from kedge.errors import EndpointVariantsError
 from kedge.release.proof import CaptureFound
 from lambdas.adapters.release import endpoints
@@ -21,7 +22,11 @@ BOTH = {"Input", "Output"}
 
 @dataclass(frozen=True)
 class RunningEndpoint:
-    """What is known of an endpoint with one production variant that captures what it is asked and answers."""
+    """What is known of an endpoint with one production variant that captures what it is asked and answers.
+
+    Transform jobs stand in the same form: the name, the ARN and the config are then those of one of them, and
+    `other_buckets` hold their input and output.
+    """
 
     name: str
     arn: str
@@ -31,6 +36,8 @@ class RunningEndpoint:
     capture_uri: str
     sampling_percentage: int
     capture_key: str | None = None
+    source: Source = "endpoint"
+    other_buckets: tuple[str, ...] = ()
 
     @property
     def captures(self) -> CapturePlace:

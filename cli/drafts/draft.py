@@ -11,7 +11,7 @@ import yaml
 
 from cli.refusals import BadInputError
 from kedge.config.reading import parse_model_config
-from kedge.config.sections import Feature, Mode, Problem
+from kedge.config.sections import Feature, Mode, Problem, Source
 
 _MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
 
@@ -28,6 +28,7 @@ class ModelDraft:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     mode: Mode | None = None
+    source: Source = "endpoint"
     capture: Mapping[str, Any] = field(default_factory=dict)
     cadence: Mapping[str, Any] = field(default_factory=dict)
     label_horizon_days: float | None = None
@@ -36,8 +37,10 @@ class ModelDraft:
         """Write it as YAML; refuse what the configuration would refuse, with the same words."""
         lines = [f"model: {_scalar(self.name)}"]
         lines += [f"mode: {self.mode}"] if self.mode else []
-        lines += [f"problem: {self.problem}", "endpoint:"]
-        lines += [f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items()]
+        lines += [f"source: {self.source}"] if self.source != "endpoint" else []
+        lines += [f"problem: {self.problem}"]
+        if self.endpoint:
+            lines += ["endpoint:", *(f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items())]
         if self.capture:
             lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:

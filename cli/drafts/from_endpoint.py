@@ -43,7 +43,7 @@ def draft_from_endpoint(
         raise BadInputError(f"endpoint {endpoint} captures nothing, so its features are not known; {REMEDY}")
     place = f"{uri.rstrip('/')}/{endpoint}/{state.variant}/"
     rows, content_type = _captured(deployment.client("s3"), place, described.get("features_attribute"))
-    names, columns = _columns(rows, uri)
+    names, columns = columns_of_requests(rows, uri)
     names, columns = _features(names, columns, described)
     variant = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)["ProductionVariants"][0]
     facts = {
@@ -95,7 +95,7 @@ def _captured(s3: Any, place: str, features_attribute: str | None) -> tuple[list
     return rows, content_type
 
 
-def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
+def columns_of_requests(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
     """The rows' names where they have some, and a column of text per place or name."""
     if not rows:
         raise BadInputError(f"there is no captured request in CSV or JSON below {uri}; {REMEDY}")

@@ -31,6 +31,7 @@ from kedge.config.sections import (
     Prediction,
     Problem,
     Section,
+    Source,
     Training,
 )
 
@@ -41,8 +42,9 @@ class ModelConfig(Section):
     model: Name
     mode: Mode = "manage"
     owner: Owner = Field(default_factory=Owner)
+    source: Source = "endpoint"
     problem: Problem = "binary_classification"
-    endpoint: Endpoint
+    endpoint: Endpoint = Field(default_factory=Endpoint)
     capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...] = Field(min_length=1)
     prediction: Prediction = Field(default_factory=Prediction)
@@ -72,6 +74,29 @@ class ModelConfig(Section):
                 raise ValueError(
                     f"feature {feature.name} is renamed_from {feature.renamed_from}, which is a feature still"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _the_source_is_whole(self) -> ModelConfig:
+        if self.source == "endpoint":
+            if not self.endpoint.name:
+                raise ValueError("endpoint.name is required: the endpoint that serves the model")
+            return self
+        if self.mode == "manage":
+            raise ValueError(
+                "source is batch_transform, and mode is manage: Kedge releases a package to an endpoint; what answers in transform "
+                "jobs is watched (mode: watch)"
+            )
+        if self.capture.uri is None:
+            raise ValueError("capture.uri is required: the DestinationS3Uri of the transform jobs' DataCaptureConfig")
+        if self.endpoint.name:
+            raise ValueError("endpoint.name is there, and source is batch_transform: remove one of them")
+        if self.capture.sampling_percentage != 100:
+            raise ValueError(
+                "capture.sampling_percentage: a transform job captures all that it answers; remove the field"
+            )
+        if self.endpoint.custom_attributes:
+            raise ValueError("endpoint.custom_attributes: transform jobs have none; remove the field")
         return self
 
     @model_validator(mode="after")

@@ -62,10 +62,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     view = view_of(request, settings, champion)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
-    folded, failed = fold_days(
-        places_of(view.days, settings, found, view),
-        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
-    )
+    places = places_of(view.days, settings, found, view)
+    folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
+    if champion is not None and config.source == "batch_transform":
+        # It judges, and scipy takes long to import: not for those who only count.
+        from lambdas.steps.judge_jobs import judge_jobs
+
+        for place in (place for place in places if place.package_version == champion.package_version):
+            judge_jobs(place, champion, desk_of(settings), request.time)
     totals = totals_of(folded)
     metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
     if failed is not None:

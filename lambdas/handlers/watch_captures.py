@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.capture.check import CaptureCheck, check_captures, denied
+from kedge.capture.check import CaptureCheck, check_captures, denied, unread_file
+from kedge.capture.records import Quarantined
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
@@ -20,13 +22,16 @@ from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.transform_day import TransformDay
 from report.alert_text import render_alert
 
 # Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
 LOOK_BACK, LOOK_AGAIN = timedelta(hours=2), timedelta(hours=12)
+JOB_LINES = 200
 KIND = "captures_unreadable"
 
 
@@ -69,14 +74,19 @@ def look(
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
+    schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
     try:
-        lines = sample(config, champion, now, settings)
+        check = (
+            look_at_jobs(schema, champion, now, settings)
+            if config.source == "batch_transform"
+            else check_captures(lines, schema)
+            if (lines := sample(config, champion, now, settings))
+            else None
+        )
     except CapturesDeniedError as error:
         check = denied(str(error))
-    else:
-        if not lines:
-            return None
-        check = check_captures(lines, package_schemas.load(clients.s3(), settings.data_bucket, config, version))
+    if check is None:
+        return None
 
     def remember() -> None:
         state = CaptureState(version, check.readable, now)
@@ -87,6 +97,20 @@ def look(
     else:
         remember()
     return check
+
+
+def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at some records of the job that ended last; None where none has."""
+    place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
+    known = TransformJobs(clients.sagemaker())
+    for day in sorted({(now - LOOK_BACK).date(), now.date()}, reverse=True):
+        jobs, aside = TransformDay(clients.s3(), known, place, config, day), list[Quarantined]()
+        for key in reversed(jobs.listing()):
+            records = jobs.open(key, aside)
+            lines = [*islice(next(records, b"").splitlines(), JOB_LINES)] if records is not None else []
+            if lines or aside:
+                return check_captures(lines, config) if lines else unread_file(aside[0].reason)
+    return None
 
 
 def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:

@@ -41,17 +41,17 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Put both gauges of every deployed model."""
+    """Put the gauges of every deployed model."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     gauges: dict[str, dict[str, float]] = {}
     catalogue = load_catalogue(settings.data_bucket)
     for config in catalogue.models.values():
         champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
         if champion is not None:
-            gauges[config.model] = {
-                "JudgementAgeCadences": judgement_age(config, champion, request.time, settings),
-                "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
-            }
+            gauges[config.model] = {"JudgementAgeCadences": judgement_age(config, champion, request.time, settings)}
+            if config.endpoint.name:
+                found = uncaptured(config, champion, request.time, settings)
+                gauges[config.model]["InvocationsWithoutCapture"] = found
             metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
     # A model that needs no deployment has no alarms of its own: these gauges' alarms are deployed for all of them.
     adopted = [gauges[model] for model in gauges if model not in catalogue.deployed]

@@ -24,7 +24,7 @@ def check(installation: Installation) -> Iterator[Finding]:
     dynamodb, sagemaker = installation.client("dynamodb"), installation.client("sagemaker")
     for name, config in installation.models.items():
         champion = champions.load(dynamodb, installation.deployment.table, name)
-        if champion is not None:
+        if champion is not None and config.endpoint.name:
             yield from state(config, champion, _described(sagemaker, config), bucket=installation.deployment.bucket)
 
 

@@ -132,7 +132,6 @@ def test_a_field_without_a_near_one_comes_with_those_there_are():
 def test_several_problems_are_all_told():
     problems = refusal(YAML.replace("{name: parcels}", "{nme: parcels}").replace("int64", "int32"))
     assert problems == [
-        "endpoint.name is required",
         "endpoint.nme is not a field; did you mean name?",
         "features.1.dtype is 'int32': Input should be 'float64', 'float32', 'int64' or 'string'",
     ]
@@ -142,7 +141,7 @@ def test_several_problems_are_all_told():
     ("text", "words"),
     [
         ("", "must be a mapping"), ("- a", "must be a mapping"), ("a: [", "not YAML"), ("a: \x00", "not YAML"),
-        ("model: x", "endpoint is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
+        ("model: x", "features is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
         ("? [a, b]\n: 1", "unhashable key"),
         (YAML + "endpoint: {name: other}", "'endpoint' is there twice"), (YAML + "drift: {psi_max: 1, psi_max: 2}", "'psi_max' is there twice"),
     ],
@@ -186,3 +185,33 @@ def test_sensitive_columns_come_from_features_attributes_and_label_fields():
         yaml + "labels: {fields: [age]}\nfairness: {columns: [carrier, sex, age], bands: {age: [25, 40]}}", source="m"
     )
     assert config.fairness.columns == ("carrier", "sex", "age")
+
+
+JOBS = YAML.replace(
+    "endpoint: {name: parcels}", "mode: watch\nsource: batch_transform\ncapture: {uri: 's3://theirs/nightly'}"
+)
+
+
+def test_a_model_that_answers_in_transform_jobs_needs_no_endpoint():
+    config = parse_model_config(JOBS, source="parcels.yaml")
+    assert (config.source, config.endpoint.name) == ("batch_transform", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("source: batch_transform\n", "", "endpoint.name is required"),
+        ("mode: watch\n", "", "what answers in transform jobs is watched (mode: watch)"),
+        (
+            "capture: {uri: 's3://theirs/nightly'}",
+            "",
+            "capture.uri is required: the DestinationS3Uri of the transform jobs",
+        ),
+        ("source:", "endpoint: {name: parcels}\nsource:", "source is batch_transform: remove one of them"),
+        ("nightly'", "nightly', sampling_percentage: 20", "a transform job captures all that it answers"),
+        ("source:", "endpoint: {custom_attributes: [a]}\nsource:", "transform jobs have none"),
+    ],
+)
+def test_what_does_not_fit_transform_jobs_is_refused_in_a_sentence(before, after, words):
+    assert before in JOBS
+    assert words in "; ".join(refusal(JOBS.replace(before, after)))
