@@ -118,9 +118,14 @@ class GatePolicy(Section):
     minimum_holdout_rows: int = Field(default=200, ge=1)
 
 
+# How traffic moves to a new version: `kedge.release.traffic` has a function for each.
+Strategy = Literal["canary", "all_at_once"]
+
+
 class CanaryPolicy(Section):
     """How a release is tried before it is believed."""
 
+    strategy: Strategy = "canary"
     traffic_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     bake_minutes: int = Field(default=45, ge=10, le=60)
     termination_wait_minutes: int = Field(default=10, ge=0, le=60)

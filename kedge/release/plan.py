@@ -1,16 +1,15 @@
-"""How an approved package is released: its endpoint config, the alarms that guard it, the way traffic moves."""
+"""How an approved package is released: its endpoint config, and the alarms that guard it."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kedge.config.capture_place import capture_prefix
 from kedge.config.model import ModelConfig
-from kedge.config.policies import CanaryPolicy
 from kedge.errors import EndpointVariantNameError, NoInstancesError
+from kedge.release.traffic import Rollout, rollout
 
 ALARM_PERIOD_SECONDS = 60
 # After this many minutes without a look the canary counts as unwatched. A look comes every two minutes; one that times
@@ -25,8 +24,6 @@ ALARM_REASONS = {
     "behaviour": "the canary answers differently, or was not tried enough",
     "unwatched": "nobody watches the canary",
 }
-_PROVISIONING_SECONDS = 3600
-_SHORTEST_DEPLOYMENT_SECONDS, _LONGEST_DEPLOYMENT_SECONDS = 600, 28_800
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,6 @@ class ServingFleet:
 
     variant: str
     instances: int
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """How traffic moves to the new fleet. Without canary instances all of it moves at once, and bakes there.
-
-    `traffic` says in a sentence what share of the traffic moves.
-    """
-
-    canary_instances: int | None
-    traffic: str
-    bake_seconds: int
-    termination_wait_seconds: int
-    maximum_seconds: int
 
 
 @dataclass(frozen=True)
@@ -142,54 +125,6 @@ def plan_release(
         capture_prefix=capture_prefix(config.model, package_version),
         alarms=canary_alarms(config, endpoint_config=name, variant=variant) if serving else (),
         rollout=rollout(config.canary, instances=serving.instances) if serving else None,
-    )
-
-
-def rollout(policy: CanaryPolicy, *, instances: int) -> Rollout:
-    """Decide how traffic moves to a fleet of this many instances.
-
-    A canary is whole instances, and each answers its share of the traffic. One instance cannot be divided, so all traffic
-    moves at once and is watched there.
-
-    >>> rollout(CanaryPolicy(), instances=3).traffic
-    'canary of 1 of 3 instances: about 33 % of the traffic; the YAML has 10 %'
-    >>> rollout(CanaryPolicy(), instances=1).canary_instances is None
-    True
-    """
-    bake, termination = policy.bake_minutes * 60, policy.termination_wait_minutes * 60
-    longest = min(_LONGEST_DEPLOYMENT_SECONDS, bake + termination + _PROVISIONING_SECONDS)
-    return Rollout(
-        canary_instances=canary_instances(policy.traffic_fraction, instances) if instances > 1 else None,
-        traffic=_traffic(policy, instances),
-        bake_seconds=bake,
-        termination_wait_seconds=termination,
-        maximum_seconds=max(_SHORTEST_DEPLOYMENT_SECONDS, longest),
-    )
-
-
-def canary_instances(fraction: float, instances: int) -> int:
-    """Whole instances of a canary: the fraction of those that run, rounded down, and at least one.
-
-    Rounding down keeps a canary from getting more traffic than the YAML allows, if it is more than one instance.
-    With a fraction of at most 0.5 the canary is never more than half of two or more instances, which SageMaker would refuse.
-
-    >>> [canary_instances(0.1, instances) for instances in (2, 10, 25)]
-    [1, 1, 2]
-    """
-    # 0.29 * 100 is a little below 29.
-    return max(1, math.floor(fraction * instances + 1e-9))
-
-
-def _traffic(policy: CanaryPolicy, instances: int) -> str:
-    if instances == 1:
-        return (
-            "the endpoint runs on 1 instance, so there is no canary beside it: every request goes to this version at once, and it "
-            f"is watched for {policy.bake_minutes} minutes"
-        )
-    canary = canary_instances(policy.traffic_fraction, instances)
-    return (
-        f"canary of {canary} of {instances} instances: about {100 * canary / instances:.0f} % of the traffic; "
-        f"the YAML has {100 * policy.traffic_fraction:g} %"
     )
 
 

@@ -150,4 +150,4 @@ def requests_of(
     if plan.rollout is None:
         return {"verdict": "CREATE", "create": releases.create_endpoint_request(plan)} | answer
     update = releases.update_endpoint_request(plan, plan.rollout)
-    return {"verdict": "UPDATE", "update": update, "traffic": plan.rollout.traffic} | answer
+    return {"verdict": "UPDATE", "update": update, "traffic": plan.rollout.routing.words} | answer

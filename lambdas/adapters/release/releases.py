@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedge.release.plan import CanaryAlarm, ReleasePlan, Rollout
+from kedge.release.plan import CanaryAlarm, ReleasePlan
+from kedge.release.traffic import Rollout
 
 # The release machine may delete an endpoint that carries this tag; `settle` takes it away once the endpoint serves.
 NOT_SERVED = "kedge:not-served"
@@ -112,10 +113,11 @@ def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
 
 
 def _traffic(how: Rollout) -> dict[str, Any]:
-    if how.canary_instances is None:
-        return {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": how.bake_seconds}
-    size = {"Type": "INSTANCE_COUNT", "Value": how.canary_instances}
-    return {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": how.bake_seconds}
+    traffic: dict[str, Any] = {"Type": how.routing.type, "WaitIntervalInSeconds": how.bake_seconds}
+    if how.routing.size:
+        field, instances = how.routing.size
+        traffic[field] = {"Type": "INSTANCE_COUNT", "Value": instances}
+    return traffic
 
 
 def _tags(plan: ReleasePlan) -> list[dict[str, str]]:

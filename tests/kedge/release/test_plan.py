@@ -1,8 +1,6 @@
 """A release plan has the running count, tells its fleet apart, and guards it within the bake."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
@@ -11,10 +9,8 @@ from kedge.release.plan import (
     ReleasePlan,
     ServingFleet,
     canary_alarms,
-    canary_instances,
     endpoint_config_name,
     plan_release,
-    rollout,
 )
 
 TWO = ServingFleet("AllTraffic", 2)
@@ -97,39 +93,6 @@ def test_error_alarms_can_fire_on_a_fraction_and_latency_is_in_microseconds():
     assert alarms["Invocation5XXErrors"].threshold < 1
     assert alarms["ModelLatency"].threshold == 250_000
     assert alarms["CanaryMisbehaviour"].threshold == 1
-
-
-@pytest.mark.parametrize(("bake", "termination"), [(10, 0), (45, 10), (60, 60)])
-def test_the_deployment_may_take_longer_than_its_waits_and_no_longer_than_allowed(bake, termination):
-    how = rollout(make_config(bake_minutes=bake, termination_wait_minutes=termination).canary, instances=2)
-    assert how.bake_seconds + how.termination_wait_seconds < how.maximum_seconds <= 28_800
-    assert how.maximum_seconds >= 600
-
-
-def test_one_instance_has_no_canary_but_bakes_which_is_said():
-    how = rollout(make_config().canary, instances=1)
-    assert how.canary_instances is None
-    assert how.bake_seconds == 2700
-    assert "1 instance, so there is no canary beside it: every request goes to this version at once" in how.traffic
-
-
-@given(fraction=st.floats(0, 0.5, exclude_min=True), instances=st.integers(2, 10_000))
-def test_a_canary_is_whole_instances_at_least_one_and_at_most_half(fraction, instances):
-    canary = canary_instances(fraction, instances)
-    assert isinstance(canary, int)
-    assert 1 <= canary <= instances / 2
-    # Never more than the YAML has, but where a part of an instance would be left.
-    assert canary == 1 or canary <= fraction * instances + 1e-6
-
-
-@pytest.mark.parametrize(
-    ("fraction", "instances", "canary"), [(0.1, 3, 1), (0.5, 2, 1), (0.5, 5, 2), (0.3, 10, 3), (0.29, 100, 29)]
-)
-def test_the_share_that_it_really_is_stands_beside_the_yamls(fraction, instances, canary):
-    how = rollout(make_config(traffic_fraction=fraction).canary, instances=instances)
-    assert how.canary_instances == canary
-    assert f"{canary} of {instances} instances: about {100 * canary / instances:.0f} %" in how.traffic
-    assert how.traffic.endswith(f"the YAML has {100 * fraction:g} %")
 
 
 def test_alarms_are_named_as_the_release_machine_may_name_them_however_long_the_model_is_called():
