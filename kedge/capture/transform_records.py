@@ -15,6 +15,7 @@ from kedge.capture.transform_filters import Filter, read_filter
 from kedge.capture.transform_jobs import TransformJob
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableTransformError
+from kedge.instants import to_text
 
 # What SageMaker adds to an output: the last two columns of CSV, fields of JSON.
 _ID, _TIME, _OUTPUT = "SageMakerInferenceId", "SageMakerInferenceTime", "SageMakerOutput"
@@ -91,7 +92,7 @@ def transform_records(
             raise UnreadableTransformError(reason="its output is another job's: it was replaced before Kedge read it")
         metadata: dict[str, Any] = {"eventId": f"{job.name}/{file}/{number}"}
         metadata |= {"inferenceId": found.name} if found.name else {}
-        metadata["inferenceTime"] = _instant(job.began)
+        metadata["inferenceTime"] = to_text(job.began) if job.began else None
         sides = {INPUT: _side(_filtered(request, chosen, job)), ANSWER: _side(found.answer)}
         record = {"captureData": sides, "eventMetadata": metadata, "eventVersion": "0"}
         yield number, json.dumps(record).encode()
@@ -243,7 +244,3 @@ def _of_this_run(time: datetime, job: TransformJob) -> bool:
     """Whether the time that stands in an output lies in the job's; it is written in whole seconds."""
     began, ended = job.began or time, job.ended or time
     return began - _CLOCKS_DIFFER <= time <= ended + _CLOCKS_DIFFER
-
-
-def _instant(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

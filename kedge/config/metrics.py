@@ -27,7 +27,8 @@ class Metric:
     measured, estimated : bool
         Whether it is computed from labels | estimated from answers alone.
     gate : bool
-        Whether the gate can compare two models by it. The first such metric of each problem is the default.
+        Whether the gate can compare two models by it: then it has a loss in `kedge.performance.paired`, as `auc` need not. The
+        first such metric of each problem is the default.
     over_all_rows : bool
         Whether every row counts alike, so that few rows of one class do not make it uncertain.
     ranks_features : bool

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
+from kedge.config.metrics import direction
 
 Numbers = NDArray[np.float64] | NDArray[np.int64]
 
@@ -53,21 +55,31 @@ def _share_below(values: Floats, others: Floats) -> Floats:
 
 
 def row_losses(metric: str, labels: Numbers, answers: Numbers) -> Floats:
-    """Each row's part in a metric that is a mean: `accuracy` (1 where wrong), `log_loss`, `mae` or `brier`.
+    """Each row's part in a metric that is a mean: `accuracy` (1 where wrong) or a metric that is itself a mean loss.
 
     >>> row_losses("mae", np.array([1.0, 4.0]), np.array([2.0, 4.0])).tolist()
     [1.0, 0.0]
     """
-    losses: Floats
-    if metric == "accuracy":
-        losses = (answers != labels).astype(np.float64)
-    elif metric == "log_loss":
-        safe = np.clip(answers, 1e-15, 1 - 1e-15)
-        losses = -np.where(labels == 1, np.log(safe), np.log1p(-safe))
-    else:
-        off = np.abs(answers - labels).astype(np.float64)
-        losses = off if metric == "mae" else off**2
+    return ROW_LOSSES[metric](labels, answers)
+
+
+def _log_loss(labels: Numbers, answers: Numbers) -> Floats:
+    safe = np.clip(answers, 1e-15, 1 - 1e-15)
+    losses: Floats = -np.where(labels == 1, np.log(safe), np.log1p(-safe))
     return losses
+
+
+def _off(labels: Numbers, answers: Numbers) -> Floats:
+    return np.abs(answers - labels).astype(np.float64)
+
+
+# What the gate compares two models by, and what ranks features (`kedge.config.metrics`), all but `auc`, which is no mean.
+ROW_LOSSES: Mapping[str, Callable[[Numbers, Numbers], Floats]] = {
+    "accuracy": lambda labels, answers: (answers != labels).astype(np.float64),
+    "log_loss": _log_loss,
+    "mae": _off,
+    "brier": lambda labels, answers: _off(labels, answers) ** 2,
+}
 
 
 def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
@@ -80,7 +92,7 @@ def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
         positive, scores = labels == 1, np.asarray(answers, np.float64)
         return float(placements(scores[positive], scores[~positive])[0].mean())
     mean = float(row_losses(metric, labels, answers).mean())
-    return 1.0 - mean if metric == "accuracy" else mean
+    return 1.0 - mean if direction(metric) == "higher" else mean
 
 
 def improvement(metric: str, labels: Numbers, challenger: Numbers, champion: Numbers) -> tuple[float, float]:

@@ -173,4 +173,4 @@ def _digest(text: str) -> str:
 
 
 def _key(model: str, channel: str, digest: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, f"untold#{channel}#{digest}")
+    return state_items.key(model, f"{state_items.UNTOLD}{channel}#{digest}")

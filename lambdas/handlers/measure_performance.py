@@ -78,6 +78,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     try:
         stretch = stretch_of(request, settings, config, champion, has_time)
         if needs_athena(request, settings.data_bucket, config, champion, stretch.start):
+            # To the fraction of a second: a learnt horizon need not end on a whole one.
             body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
             if not is_direct(event):
                 queues.send(clients.sqs(), settings.join_queue_url, body)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from kedge.capture.lines import LINE_BYTES_MAX, Block, blocks
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
+from kedge.instants import to_text
 from kedge.labels.fold import (
     SEARCHED,
     FoldReport,
@@ -284,7 +285,7 @@ def note(
         noted = ledger.with_folded(folded, before=before[0])
         # Before the first file has come no backlog has been folded: it may be of any age.
         if is_last and is_sweep and noted.files:
-            noted = replace(noted, swept=max(noted.swept, place.now.isoformat()))
+            noted = replace(noted, swept=max(noted.swept, to_text(place.now)))
         noted = noted.since(first) if noted.swept else noted
         if noted == ledger:
             return ledger, etag

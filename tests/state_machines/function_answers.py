@@ -118,7 +118,10 @@ def plan(*, serving: bool = True, instances: int = 2, mark: str = "") -> Json:
     }
     if made.rollout is None:
         return answer | {"create": releases.create_endpoint_request(made)}
-    return answer | {"update": releases.update_endpoint_request(made, made.rollout), "traffic": made.rollout.routing.words}
+    return answer | {
+        "update": releases.update_endpoint_request(made, made.rollout),
+        "traffic": made.rollout.routing.words,
+    }
 
 
 def settled(verdict: str) -> Json:

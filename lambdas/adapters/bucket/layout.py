@@ -20,16 +20,19 @@ MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseli
 # In the folder of a window: what was measured; and what was judged on the side, once.
 PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
 DEFINITIONS = "models/"
+# What every model's captures lie below, and every model's timeline.
+CAPTURES = "capture/"
+TIMELINES = "audit/"
 
 
 def definition_key(model: str) -> str:
     """The YAML of an adopted model that needs no deployment."""
-    return f"models/{model}.yaml"
+    return f"{DEFINITIONS}{model}.yaml"
 
 
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""
-    return f"capture/{model}/"
+    return f"{CAPTURES}{model}/"
 
 
 def profiles_prefix(model: str) -> str:
@@ -145,7 +148,7 @@ def drift_name(revision: int) -> str:
 
 def timeline_prefix(model: str) -> str:
     """Below it, a model's timeline by day."""
-    return f"audit/{model}/"
+    return f"{TIMELINES}{model}/"
 
 
 def timeline_key(model: str, time: datetime, kind: str, digest: str) -> str:

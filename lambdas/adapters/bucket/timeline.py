@@ -91,5 +91,5 @@ def _moment(key: str) -> tuple[str, int, str]:
 
 def models_with_timeline(s3: Any, bucket: str) -> list[str]:
     """The models that something has happened to."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="audit/", Delimiter="/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=layout.TIMELINES, Delimiter="/")
     return sorted(p["Prefix"].split("/")[1] for page in pages for p in page.get("CommonPrefixes", []))

@@ -86,8 +86,8 @@ def forget_waiting(dynamodb: Any, table: str, model: str, package_arn: str) -> N
 
 
 def _waiting_key(model: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, "waiting_release")
+    return state_items.key(model, state_items.WAITING_RELEASE)
 
 
 def _key(model: str, package_version: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, f"approval#{package_version}")
+    return state_items.key(model, f"{state_items.APPROVAL}{package_version}")

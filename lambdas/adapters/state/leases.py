@@ -33,7 +33,7 @@ def take(dynamodb: Any, stepfunctions: Any, table: str, model: str, lease: Lease
     a moment ago would look abandoned.
     """
     item = {
-        **state_items.key(model, "lease"),
+        **state_items.key(model, state_items.LEASE),
         "holder": {"S": lease.holder},
         "purpose": {"S": lease.purpose},
         "taken_at": {"S": to_text(lease.taken_at)},
@@ -85,4 +85,4 @@ def _alive(stepfunctions: Any, holder: str, taken_at: datetime, now: datetime) -
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, "lease")
+    return state_items.key(model, state_items.LEASE)

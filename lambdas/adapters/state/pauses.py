@@ -22,4 +22,4 @@ def remove(dynamodb: Any, table: str, model: str) -> str | None:
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, "pause")
+    return state_items.key(model, state_items.PAUSE)

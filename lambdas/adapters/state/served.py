@@ -16,7 +16,7 @@ REMEMBERED = timedelta(days=7)
 def save(dynamodb: Any, table: str, model: str, package_version: str, *, since: datetime) -> None:
     """Remember that a package is about to answer requests."""
     item = {
-        **state_items.key(model, f"served#{package_version}"),
+        **state_items.key(model, f"{state_items.SERVED}{package_version}"),
         "since": {"S": to_text(since)},
         "expires_at": {"N": str(int((since + REMEMBERED).timestamp()))},
     }
@@ -34,9 +34,9 @@ def load(dynamodb: Any, table: str, model: str, *, now: datetime) -> list[str]:
         ConsistentRead=True,
         KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
         ExpressionAttributeNames={"#item": "item"},
-        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "served#"}},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": state_items.SERVED}},
     )
     # DynamoDB may take days to remove what has expired.
     items = [item for page in pages for item in page["Items"]]
     recent = [item for item in items if state_items.read(item, _since) >= now - REMEMBERED]
-    return sorted(item["item"]["S"].removeprefix("served#") for item in recent)
+    return sorted(item["item"]["S"].removeprefix(state_items.SERVED) for item in recent)

@@ -15,7 +15,7 @@ from lambdas.adapters.state.under_way import ReleaseUnderWay
 
 # By their names these items lie in two short stretches of a model's partition: two Queries read them all. What is kept
 # for months (`start#`, `told#`, `window#`) lies outside of both.
-_STRETCHES = ((champions.ITEM, "release"), ("untold#", "waiting_release"))
+_STRETCHES = ((champions.ITEM, state_items.RELEASE), (state_items.UNTOLD, state_items.WAITING_RELEASE))
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def load(dynamodb: Any, table: str, model: str) -> Standing:
     return Standing(
         champion=champions.read(items.get(champions.ITEM)),
         agreement=agreements.read(items.get(agreements.ITEM)),
-        lease=leases.read(items.get("lease")),
-        release=under_way.read(items.get("release")),
-        waiting=approvals.read_waiting(items.get("waiting_release")),
-        untold=tuple(item for name, item in items.items() if name.startswith("untold#")),
+        lease=leases.read(items.get(state_items.LEASE)),
+        release=under_way.read(items.get(state_items.RELEASE)),
+        waiting=approvals.read_waiting(items.get(state_items.WAITING_RELEASE)),
+        untold=tuple(item for name, item in items.items() if name.startswith(state_items.UNTOLD)),
     )

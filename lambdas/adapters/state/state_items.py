@@ -18,7 +18,11 @@ Item = dict[str, Any]
 
 _DELETE = "delete the item:"
 _SETTLED = "delete the item once nothing is under way: the hourly reconciliation settles the endpoint"
-# The kinds of items, by their name up to "#".
+# What an item's name begins with where a model has several of the kind; the end, the run or the package follows.
+APPROVAL, SERVED, START, TOLD, UNTOLD, WINDOW = "approval#", "served#", "start#", "told#", "untold#", "window#"
+# The one item of its kind, where several files read it.
+LEASE, PAUSE, RELEASE, WAITING_RELEASE = "lease", "pause", "release", "waiting_release"
+# The kinds of items that a version is read of, by their name up to "#".
 FORMS: Mapping[str, Form] = {
     form.name: form
     for form in (

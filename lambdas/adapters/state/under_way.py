@@ -84,4 +84,4 @@ def forget(dynamodb: Any, table: str, model: str, run: str) -> None:
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, "release")
+    return state_items.key(model, state_items.RELEASE)

@@ -38,7 +38,7 @@ def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> 
     """Remember a judged window; judged again, it replaces itself."""
     verdict = window.verdict
     item: dict[str, Any] = {
-        **_key(model, f"window#{to_text(verdict.end)}"),
+        **_key(model, f"{state_items.WINDOW}{to_text(verdict.end)}"),
         "start": {"S": to_text(verdict.start)},
         "drift": {"S": verdict.drift.value},
         "package_version": {"S": window.package_version},
@@ -60,7 +60,9 @@ def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> 
 
 def load_windows(dynamodb: Any, table: str, model: str, *, since: datetime) -> list[StoredWindow]:
     """The windows that ended at or after `since`, ascending."""
-    return [state_items.read(item, _window) for item in _query(dynamodb, table, model, "window#", to_text(since))]
+    return [
+        state_items.read(item, _window) for item in _query(dynamodb, table, model, state_items.WINDOW, to_text(since))
+    ]
 
 
 def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
@@ -70,31 +72,31 @@ def newest_end(dynamodb: Any, table: str, model: str) -> datetime | None:
         ConsistentRead=True,
         KeyConditionExpression="model = :model AND begins_with(#item, :prefix)",
         ExpressionAttributeNames={"#item": "item"},
-        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": "window#"}},
+        ExpressionAttributeValues={":model": {"S": model}, ":prefix": {"S": state_items.WINDOW}},
         ScanIndexForward=False,
         Limit=1,
     )
     items = answer["Items"]
-    return from_text(items[0]["item"]["S"].removeprefix("window#")) if items else None
+    return from_text(items[0]["item"]["S"].removeprefix(state_items.WINDOW)) if items else None
 
 
 def load_window(dynamodb: Any, table: str, model: str, end: datetime) -> StoredWindow | None:
     """One window; None where it has not been judged."""
-    key = _key(model, f"window#{to_text(end)}")
+    key = _key(model, f"{state_items.WINDOW}{to_text(end)}")
     item = state_items.load(dynamodb, table, key)
     return state_items.read(item, _window) if item else None
 
 
 def judged_of(dynamodb: Any, table: str, ends: Sequence[tuple[str, datetime]]) -> set[tuple[str, datetime]]:
     """Which of these windows, each by its model and its end, have been judged."""
-    names = {(model, f"window#{to_text(end)}"): (model, end) for model, end in ends}
+    names = {(model, f"{state_items.WINDOW}{to_text(end)}"): (model, end) for model, end in ends}
     return {names[found] for found in state_items.load_items(dynamodb, table, list(names))}
 
 
 def save_start(dynamodb: Any, table: str, model: str, run: str, start: RetrainingStart) -> None:
     """Remember that a retraining was started."""
     item = {
-        **_key(model, f"start#{to_text(start.time)}#{run}"),
+        **_key(model, f"{state_items.START}{to_text(start.time)}#{run}"),
         "time": {"S": to_text(start.time)},
         "kind": {"S": start.kind},
         "episode": {"S": start.episode},
@@ -106,24 +108,26 @@ def load_starts(dynamodb: Any, table: str, model: str) -> dict[str, RetrainingSt
     """Every retraining of the model by its run, ascending by time."""
     return {
         item["item"]["S"].rpartition("#")[2]: state_items.read(item, _start)
-        for item in _query(dynamodb, table, model, "start#", "")
+        for item in _query(dynamodb, table, model, state_items.START, "")
     }
 
 
 def is_told(dynamodb: Any, table: str, model: str, what: str) -> bool:
     """Whether people have been told this."""
-    return "Item" in dynamodb.get_item(TableName=table, Key=_key(model, f"told#{what}"), ConsistentRead=True)
+    return "Item" in dynamodb.get_item(
+        TableName=table, Key=_key(model, f"{state_items.TOLD}{what}"), ConsistentRead=True
+    )
 
 
 def remember_told(dynamodb: Any, table: str, model: str, what: str, *, now: datetime) -> None:
     """Remember that people have been told, after they were: a crash in between tells twice rather than never."""
-    item = _key(model, f"told#{what}") | {"expires_at": {"N": str(int((now + KEEP).timestamp()))}}
+    item = _key(model, f"{state_items.TOLD}{what}") | {"expires_at": {"N": str(int((now + KEEP).timestamp()))}}
     dynamodb.put_item(TableName=table, Item=item)
 
 
 def pause_reason(dynamodb: Any, table: str, model: str) -> str | None:
     """Why a person paused the model's automatic retraining; None where nobody did."""
-    item = state_items.load(dynamodb, table, _key(model, "pause"))
+    item = state_items.load(dynamodb, table, _key(model, state_items.PAUSE))
     return state_items.read(item, lambda found: str(found["reason"]["S"])) if item else None
 
 
@@ -144,7 +148,7 @@ def _start(item: Mapping[str, Any]) -> RetrainingStart:
 
 
 def _window(item: Mapping[str, Any]) -> StoredWindow:
-    end = from_text(item["item"]["S"].removeprefix("window#"))
+    end = from_text(item["item"]["S"].removeprefix(state_items.WINDOW))
     others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
     verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
     return StoredWindow(

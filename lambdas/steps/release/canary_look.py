@@ -11,7 +11,7 @@ from kedge.config.model import ModelConfig
 from kedge.release.canary import CanaryVerdict, FleetAnswers, judge_canary, judge_canary_figures
 from kedge.release.canary_reading import SAME_MINUTES, Reading
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.bucket.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.release import canary_traffic, endpoints
 from lambdas.adapters.release.endpoints import EndpointState
@@ -120,7 +120,7 @@ def champions_captures(bake: Bake) -> CapturePlace:
     """
     served = endpoints.describe_served_model(clients.sagemaker(), bake.previous_config)
     found = served.capture_prefix(bake.bucket) or ""
-    if found.startswith("capture/"):
+    if found.startswith(layout.CAPTURES):
         return CapturePlace(bake.bucket, found)
     version = bake.champion.package_version if bake.champion else "none"
     return capture_place(bake.config, version, data_bucket=bake.bucket)

@@ -96,7 +96,7 @@ def test_default_limits_are_of_metrics_that_labels_show(problem):
 
 
 def test_a_new_line_is_known_to_all_that_reads_the_table(monkeypatch):
-    """A regression metric needs its formula in kedge/outcomes/regression.py beside this line, and nothing else."""
+    """A regression metric needs its formula in kedge/outcomes/regression.py beside this line, and for the gate the loss of a row."""
     line = Metric("regression", "median_error", "lower", "label", limit={"ratio": 1.2}, gate=True)
     monkeypatch.setattr(metrics, "TABLE", (*TABLE, line))
     assert "median_error" in known_metrics("regression", ())
