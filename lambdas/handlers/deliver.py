@@ -45,7 +45,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 wall_clock,
             )
             outcome = deliver(record["body"], counter)
-        logger.info("delivery", channel=channel, message=record["messageId"], verdict=outcome.verdict, why=outcome.why)
+        logger.info(
+            "delivery", channel=channel, message_id=record["messageId"], verdict=outcome.verdict, why=outcome.why
+        )
         if outcome.verdict == "again":
             failed.append({"itemIdentifier": record["messageId"]})
             wait = backoff(record) if outcome.seconds is None else outcome.seconds

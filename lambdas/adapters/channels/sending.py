@@ -88,9 +88,10 @@ def send(request: Post, read: Callable[[Reply], SendResult]) -> SendResult:
     except (OSError, HTTPException) as error:
         return SendResult("again", f"no answer ({type(error).__name__})", uncertain=True)
     finally:
+        cut = limit.finished.is_set()
         limit.cancel()
         connection.close()
-    return read(answer)
+    return SendResult("again", "an answer too slow", uncertain=True) if cut else read(answer)
 
 
 def by_status(answer: Reply) -> SendResult:
