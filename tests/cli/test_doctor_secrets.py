@@ -6,17 +6,16 @@ from moto import mock_aws
 
 from cli.doctor.checks import secrets
 from cli.doctor.findings import Verdict
-from cli.models import read_model
+from cli.models import read_model_files
 from tests.handlers.deliver.services import SECRETS
-from tests.synthesised import EXAMPLE, example_models, reachable_models
+from tests.synthesised import example_models, reachable_models
 
 
 class Installed:
     """As much of an installation as the check looks at."""
 
     def __init__(self, models):
-        config = read_model(models / EXAMPLE)
-        self.models = {config.model: config}
+        self.models = {file.config.model: file.config for file in read_model_files(models)}
 
     def client(self, service):
         return boto3.client(service, "eu-west-1", aws_access_key_id="testing", aws_secret_access_key="testing")
