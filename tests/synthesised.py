@@ -60,7 +60,8 @@ def assembly() -> Path:
 
 
 @functools.cache
-def _assembly_with_channels() -> Path:
+def assembly_with_channels() -> Path:
+    """The cloud assembly of the example's model with a team that is reached by every channel."""
     from app import build_app
 
     directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
@@ -71,7 +72,7 @@ def _assembly_with_channels() -> Path:
 @functools.cache
 def template(stack: str) -> dict[str, Any]:
     """One stack's template, of a deployment that uses every channel."""
-    loaded: dict[str, Any] = json.loads((_assembly_with_channels() / f"{stack}.template.json").read_text())
+    loaded: dict[str, Any] = json.loads((assembly_with_channels() / f"{stack}.template.json").read_text())
     return loaded
 
 
