@@ -18,6 +18,7 @@ from lambdas.steps.requests import receives
 # A message takes this long at most: two requests, and what is read and written around them.
 MESSAGE_MILLISECONDS = 28_000
 WAIT_SECONDS_MIN, WAIT_SECONDS_MAX = 30, 900
+TRIES_AS_ASKED = 5
 
 
 class Settings(Environment):
@@ -50,15 +51,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
         if outcome.verdict == "again":
             failed.append({"itemIdentifier": record["messageId"]})
-            wait = backoff(record) if outcome.seconds is None else outcome.seconds
+            wait = wait_seconds(record, outcome.seconds)
             queues.put_off(clients.sqs(), places[channel]["queue"], record["receiptHandle"], seconds=wait)
         elif outcome.verdict != "accepted":
             queues.bury(clients.sqs(), places[channel]["dead_letters"], record["body"], why=outcome.why)
     return {"batchItemFailures": failed}
 
 
-def backoff(record: dict[str, Any]) -> int:
-    """Seconds until the next try: twice as long each time, up to a quarter of an hour."""
+def wait_seconds(record: dict[str, Any], asked: int | None) -> int:
+    """Seconds until the next try: as the service asked, else twice as long each time, up to a quarter of an hour."""
+    tries = receives({"Records": [record]})
     # One higher exponent would be the longest wait already.
-    doubled = min(receives({"Records": [record]}) - 1, 5)
-    return min(WAIT_SECONDS_MIN << doubled, WAIT_SECONDS_MAX)
+    doubled = min(WAIT_SECONDS_MIN << min(tries - 1, 5), WAIT_SECONDS_MAX)
+    if asked is None:
+        return doubled
+    # A service that always asks for a moment does not use up the tries within a minute.
+    return asked if tries <= TRIES_AS_ASKED else max(asked, doubled)

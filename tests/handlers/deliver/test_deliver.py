@@ -136,6 +136,13 @@ def test_what_may_pass_is_tried_again_when_the_service_wants_it(world, channel, 
     assert marked.count(True) >= len(found) - 1
 
 
+def test_a_service_that_always_wants_a_moment_does_not_use_up_the_tries_at_once(world):
+    world.services.fail("slack", *[(429, {"Retry-After": "1"}, b"")] * 7)
+    world.publish(window("begins"), "slack")
+    world.drain("slack")
+    assert (world.waits, shown(world)["slack"]) == ([1] * 5 + [900] * 2, 1)
+
+
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("status", [302, 307, 400, 404, 410, 413, 422])
 def test_what_a_person_must_see_to_is_buried_at_once_with_its_reason(world, channel, status):
