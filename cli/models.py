@@ -27,6 +27,8 @@ class ModelFile:
     path: Path
     summary: str = ""
     problem: str = ""
+    # With the addresses of its team; None where there is a problem.
+    config: ModelConfig | None = None
 
 
 def read_model_files(place: Path) -> list[ModelFile]:
@@ -76,7 +78,7 @@ def _read(path: Path, endpoints: dict[str, Path], teams: Teams) -> ModelFile:
         )
         return ModelFile(path, problem=f"{path}: {what} watched by {other.name} already; {one} can have one model")
     endpoints[answers] = path
-    return ModelFile(path, summary=_summary(config))
+    return ModelFile(path, summary=_summary(config), config=config)
 
 
 def _summary(config: ModelConfig) -> str:

@@ -15,6 +15,7 @@ from cli.doctor.checks import (
     quotas,
     roles,
     schedules,
+    secrets,
     stacks,
     subscriptions,
 )
@@ -28,6 +29,7 @@ CHECKS: dict[str, Check] = {
     "roles": roles.check,
     "keys": keys.check,
     "subscriptions": subscriptions.check,
+    "secrets": secrets.check,
     "functions": functions.check,
     "schedules": schedules.check,
     "queues": queues.check,
