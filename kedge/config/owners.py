@@ -27,6 +27,7 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "retraining": ("retraining_started", "retraining_held", "data_rejected", "gate_failed", "capacity_awaited"),
     "failures": ("failed",),
+    "alarms": ("alarm",),
     "digest": ("digest",),
 }  # fmt: skip
 

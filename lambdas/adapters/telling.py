@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kedge.alerts.routing import recipients, severity_of
+from kedge.alerts.routing import is_over, recipients, severity_of
 from kedge.instants import from_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
@@ -150,8 +150,10 @@ def _send(desk: Desk, entry: Entry, channel: str) -> bool:
 def _alert_of(entry: Entry) -> Alert:
     severity, config = severity_of(entry.kind, entry.detail), load_models().get(entry.model)
     # What is still to be told of a model that has been taken away goes where everything goes without teams.
-    team, to = (config.owner.team, recipients(config, entry.kind, severity)) if config else (None, frozenset({"email"}))
-    return Alert(entry, severity, team, to)
+    if config is None:
+        return Alert(entry, severity, None, frozenset({"email"}))
+    to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail))
+    return Alert(entry, severity, config.owner.team, to, config.owner.email)
 
 
 def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:

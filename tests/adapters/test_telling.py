@@ -234,7 +234,7 @@ def test_an_added_channel_is_told_and_one_taken_away_is_forgotten(world, monkeyp
     heard = []
 
     def chat(sns, topics, alert):
-        heard.append(alert.kind)
+        heard.append(alert.entry.kind)
         raise ClientError({"Error": {"Code": "InternalError", "Message": "again later"}}, "Publish")
 
     with monkeypatch.context() as patched:

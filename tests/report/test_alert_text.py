@@ -46,6 +46,12 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "alarm": {
+        "alarm": "KedgeModels-1-churnJudgementAgeCadences",
+        "says": "Kedge: churn was not judged for 2 cadences",
+        "state": "ALARM",
+        "reason": "Threshold Crossed: 1 datapoint [3.0 (04/01/16 00:00:00)] was greater than or equal to the threshold (2.0).",
+    },
     "labels_lost": {
         "package_version": "1",
         "reasons": ["1,200 labels that came lately match no request; 40 rows of the window have a label"],

@@ -31,6 +31,8 @@ class Alert:
     team: str | None
     # The channels of `kedge.config.owners` that it goes out by.
     recipients: frozenset[str]
+    # The addresses of the model's people; none where its mail goes to the deployment's own address.
+    mail: tuple[str, ...] = ()
 
     @property
     def attributes(self) -> dict[str, dict[str, str]]:
