@@ -55,7 +55,10 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
     )
     tell_lost_labels(judged, desk)
     window = alert_window(report, lasting(judged, desk.place))
-    detail |= {"on_drift": desk.place.config.retraining.on_drift, "mode": desk.place.config.mode}
+    config = desk.place.config
+    detail |= {"on_drift": config.retraining.on_drift, "mode": config.mode}
+    if config.owner.team or config.owner.runbook:
+        detail["owner"] = {"team": config.owner.team, "runbook": config.owner.runbook}
     tell_episode(window, detail | {"severity": window.severity.value}, desk)
     if not window.alarms(desk.place.config.alerts) and goes_blind(judged, desk.place):
         tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)

@@ -185,7 +185,27 @@ def test_what_moved_comes_with_its_limits_and_the_rest_is_counted():
 def test_the_report_can_be_opened():
     body = mail("window_judged").body
     assert "https://console.aws.amazon.com/s3/object/bucket?prefix=reports/m/1/2016-02-15T00/drift-r1.html" in body
-    assert "aws s3 cp s3://bucket/reports/m/1/2016-02-15T00/drift-r1.html ." in body
+    assert f"kedge report {MODEL} --window 2016-02-15T00:00 --open" in body
+
+
+def test_a_loss_comes_with_its_cost_the_commands_the_team_and_the_runbook():
+    costs = {"name": "cost_per_thousand", "value": 60.0, "severity": "OK"}
+    lost = LOST | {"metrics": [*LOST["metrics"], costs]}
+    lost["reference"] = LOST.get("reference", {}) | {"cost_per_thousand": {"value": 40.0}}
+    owner = {"team": "risk", "runbook": "https://wiki.example.com/models"}
+    body = mail("window_judged", performance=lost, owner=owner).body
+    assert "Cost per thousand predictions: 40 on the holdout, 60 now; in this window about 62 more." in body
+    for command in ("retrain", "rollback"):
+        assert f'kedge {command} {MODEL} --reason "why"\n' in body
+    assert f'kedge mute {MODEL} --until 2016-02-22 --reason "why"' in body
+    assert "WHOSE MODEL\nTeam: risk\nRunbook: https://wiki.example.com/models" in body
+    assert len(body.splitlines()) <= 40
+
+
+def test_drift_alone_offers_no_retraining_and_what_is_over_offers_nothing():
+    assert "kedge retrain" not in mail("window_judged", performance=HOLDS).body
+    ended = mail("window_judged", alarm_episode=episode("ends")).body
+    assert "WHAT YOU MAY DO NOW" not in ended
 
 
 def test_a_quality_check_alone_is_not_called_drift():
