@@ -11,7 +11,7 @@ from cli.check.command import check
 from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
-from cli.operator.commands import history, pause, reconcile, retrain, rollback
+from cli.operator.commands import history, mute, pause, reconcile, retrain, rollback
 from cli.operator.report_command import report
 from cli.smoke.command import smoke
 
@@ -36,6 +36,7 @@ app.command("history")(history)
 app.command("report")(report)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
+app.command("mute")(mute)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("smoke")(smoke)

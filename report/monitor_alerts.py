@@ -63,3 +63,18 @@ def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
             section("WHERE TO LOOK", f"CloudWatch, All alarms: {detail['alarm']}"),
         ),
     )
+
+
+def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
+    """What was held back while the model was muted, and what still stands."""
+    standing, messages = detail["standing"], detail["messages"]
+    said = f"{len(standing)} still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
+    why = f"It was muted by {detail['by']} until {detail['until'][:16]}: {detail['reason']}" if "by" in detail else ""
+    return Message(
+        f"the mute has ended; {said or 'nothing alarms'}",
+        (
+            why,
+            section("WHAT STANDS", bullets(standing)),
+            section("WHAT YOU DID NOT HEAR", bullets(messages) or "Nothing: no message was held back."),
+        ),
+    )

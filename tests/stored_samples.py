@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.alerts.episode import Alarm, AlertEpisode, News
+from kedge.alerts.holding import Mute
 from kedge.capture.id_hashes import encode_hashes
 from kedge.config.model import ModelConfig
 from kedge.estimation.track_record import Comparison, TrackRecord
@@ -47,6 +48,7 @@ from lambdas.adapters.state import (
     capture_states,
     champions,
     leases,
+    mutes,
     pauses,
     progress,
     served,
@@ -210,6 +212,11 @@ ITEMS: Mapping[str, StoredItem] = {
     ),
     "label_horizon": StoredItem(
         7.5, lambda db, one: windows.save_horizon(db, "t", "m", one), lambda db: windows.load_horizon(db, "t", "m")
+    ),
+    "mute": StoredItem(
+        Mute(NOW, "a campaign", "arn:person"),
+        lambda db, one: mutes.save(db, "t", "m", one),
+        lambda db: mutes.load(db, "t", "m"),
     ),
     "pause": StoredItem(
         "a strike",

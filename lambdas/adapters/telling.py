@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kedge.alerts.holding import Hold, Mute, hold_of
 from kedge.alerts.routing import is_over, recipients, severity_of
 from kedge.instants import from_text
 from lambdas.adapters import clients
@@ -25,7 +26,7 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
 from lambdas.adapters.models import load_models
-from lambdas.adapters.state import state_items, windows
+from lambdas.adapters.state import mutes, state_items, windows
 from lambdas.adapters.state.state_items import Item
 
 # Whoever is telling it just now needs no help.
@@ -85,13 +86,18 @@ def record_and_tell(
     time and the same words, is not told again. `when_kept` is called in between, where
     it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
     it. `name` is what the message is about; without one its content names it.
+
+    A message of a model that is muted, or in its quiet hours, is kept and not sent: `tell_again` sends it later.
     """
     model, body = entry.model, json.dumps(entry.to_json(), sort_keys=True, default=str)
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
         timeline.record(desk.s3, desk.bucket, entry)
+    holds = _holds(_alert_of(entry), mutes.load(desk.dynamodb, desk.table, model), entry.time)
     for channel in CHANNELS:
         item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
+        if channel in holds:
+            item["held"] = {"S": holds[channel]}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
         repeated = repeated or "Attributes" in before
     # Looked at behind the puts: another teller of the same sees them, or has been seen here.
@@ -103,7 +109,7 @@ def record_and_tell(
     if repeated:
         entry = replace(entry, detail={**entry.detail, "repeated": True})
     # Forgotten together: whoever dies in between leaves what says that it is a repetition.
-    sent = [channel for channel in CHANNELS if _send(desk, entry, channel)]
+    sent = [channel for channel in CHANNELS if channel not in holds and _send(desk, entry, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
         if len(sent) == len(CHANNELS):
             windows.remember_told(desk.dynamodb, desk.table, model, whole, now=entry.time)
@@ -121,20 +127,51 @@ def tell_once(desk: Desk, what: str, entry: Entry, *, entered: bool = False) -> 
     record_and_tell(desk, entry, entered=entered, name=what, when_kept=remember)
 
 
-def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[int, int]:
-    """Send what was kept because it could not be sent; return how many messages went out, and how many still could not."""
+def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime, mute: Mute | None = None) -> tuple[int, int]:
+    """Send what was kept because it could not be sent, or was held; return how many messages went out, and how many could not.
+
+    What a mute held is not sent one by one: `held_by_mute` finds it, and one message tells of all.
+    """
     sent = left = 0
     for item in untold:
-        kept = json.loads(item["event"]["S"])
-        entry = Entry(kept["model"], kept["kind"], from_text(kept["time"]), kept["detail"])
-        if now - entry.time >= _GRACE:
+        entry, channel, hold = _kept(item), item["audience"]["S"], item.get("held", {}).get("S")
+        if hold == "mute" or channel in _holds(_alert_of(entry), mute, now):
+            continue
+        if hold is None:
+            if now - entry.time < _GRACE:
+                continue
             # It may have been sent just before the function died: a message twice is better than none, and says so.
             entry = replace(entry, detail={**entry.detail, "repeated": True})
-            went_out = _send(desk, entry, item["audience"]["S"])
-            if went_out:
-                _forget(desk, entry.model, [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
-            sent, left = sent + went_out, left + (not went_out)
+        went_out = _send(desk, entry, channel)
+        if went_out:
+            forget(desk, [item])
+        sent, left = sent + went_out, left + (not went_out)
     return sent, left
+
+
+def held_by_mute(untold: Iterable[Item]) -> list[tuple[Item, Entry]]:
+    """The messages that a mute held, oldest first; each stands once for every channel."""
+    found = [(item, _kept(item)) for item in untold if item.get("held", {}).get("S") == "mute"]
+    return sorted(found, key=lambda each: each[1].time)
+
+
+def forget(desk: Desk, items: Iterable[Item]) -> None:
+    """Take away what was kept and is told."""
+    for item in items:
+        _forget(desk, item["model"]["S"], [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
+
+
+def _kept(item: Item) -> Entry:
+    kept = json.loads(item["event"]["S"])
+    return Entry(kept["model"], kept["kind"], from_text(kept["time"]), kept["detail"])
+
+
+def _holds(alert: Alert, mute: Mute | None, now: datetime) -> dict[str, Hold]:
+    """Why each channel waits. Programs always hear that something is over, or a pager's incident would stay open."""
+    config = load_models().get(alert.entry.model)
+    hold = hold_of(mute, config.alerts.quiet_hours if config else None, alert.severity, now)
+    over = is_over(alert.entry.kind, alert.entry.detail)
+    return {channel: hold for channel in CHANNELS if hold and not (over and channel == "programs")}
 
 
 def _send(desk: Desk, entry: Entry, channel: str) -> bool:

@@ -46,6 +46,14 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "mute_ended": {
+        "severity": "CRITICAL",
+        "until": "2016-02-15T00:00:00Z",
+        "by": "arn:aws:iam::123456789012:user/ann",
+        "reason": "a campaign",
+        "messages": ["2016-02-10 02:00: 2 columns drifted, quality holds"],
+        "standing": ["column adr (CRITICAL)"],
+    },
     "alarm": {
         "alarm": "KedgeModels-1-churnJudgementAgeCadences",
         "says": "Kedge: churn was not judged for 2 cadences",

@@ -31,6 +31,7 @@ FORMS: Mapping[str, Form] = {
         Form("estimates", f"{_DELETE} the estimator's record begins anew"),
         Form("label_horizon", f"{_DELETE} the horizon is learnt again from the labels"),
         Form("lease", f"{_DELETE} once no execution works on the model"),
+        Form("mute", f"{_DELETE} then mute the model again (kedge mute)"),
         Form("pause", f"{_DELETE} then pause the model again (kedge pause)"),
         Form("profiled", f"{_DELETE} the next run writes it again"),
         Form("release", _SETTLED),

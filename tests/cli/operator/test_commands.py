@@ -330,6 +330,27 @@ def test_only_a_deployed_model_can_be_brought_in_order(operator):
     assert "'hotl'; is it spelt as in models/?" in result.stderr
 
 
+def test_a_mute_ends_by_itself_or_by_hand_and_stands_in_the_history(operator):
+    operator.promote(operator.register())
+    until = f"{operator.account.clock.now + timedelta(days=3):%Y-%m-%dT%H:%M:%S}"
+    told = operator.types("mute", MODEL, "--until", until, "--reason", "a campaign").stdout
+    assert told.startswith(f"Kedge sends no message about {MODEL} until ")
+    shown = operator.types("history", MODEL).stdout
+    assert "a campaign" in shown
+    assert "until 2016-" in shown
+    assert "speaks again; it was muted: a campaign" in operator.types("mute", MODEL, "--off").stdout
+    operator.settle()
+    assert [entry["detail"]["reason"] for entry in operator.timeline("mute_ended")] == ["a campaign"]
+    assert "was not muted" in operator.types("mute", MODEL, "--off").stdout
+
+
+@pytest.mark.parametrize("until", ["2016-01-01", "2018-01-01"])
+def test_a_mute_that_is_over_or_lasts_for_years_is_refused(operator, until):
+    operator.promote(operator.register())
+    refused = operator.types("mute", MODEL, "--until", until, "--reason", "why")
+    assert (refused.exit_code, "within 90 days" in refused.output) == (2, True)
+
+
 def test_the_newest_report_is_fetched_and_any_other_by_the_end_of_its_window(operator, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     end = START - timedelta(days=1)
