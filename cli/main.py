@@ -11,6 +11,7 @@ from cli.check.command import check
 from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
+from cli.operator.alert_test_command import alert_test
 from cli.operator.commands import history, mute, pause, reconcile, retrain, rollback
 from cli.operator.report_command import report
 from cli.smoke.command import smoke
@@ -37,6 +38,7 @@ app.command("report")(report)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("mute")(mute)
+app.command("test-alert")(alert_test)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("smoke")(smoke)

@@ -78,3 +78,11 @@ def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
             section("WHAT YOU DID NOT HEAR", bullets(messages) or "Nothing: no message was held back."),
         ),
     )
+
+
+def alert_tested(_model: str, detail: Mapping[str, Any]) -> Message:
+    """A test that a person sent."""
+    return Message(
+        f"test of a message that is {detail['severity']}",
+        (f"{detail['by']} sent it with kedge test-alert. Nothing happened to the model, and there is nothing to do.",),
+    )

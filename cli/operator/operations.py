@@ -134,6 +134,14 @@ def unmute_messages(deployment: Deployment, model: str) -> Mute | None:
     return before
 
 
+def send_test_alert(deployment: Deployment, model: str, severity: str, channel: str | None) -> dict[str, Any]:
+    """Have the function `tell` send a test the way every message goes; its answer says where it went."""
+    caller = deployment.caller
+    detail = {"severity": severity, "channel": channel, "by": caller.name}
+    event = {"model": model, "kind": "test_alert", "time": to_text(caller.time), "detail": detail}
+    return _call(deployment, deployment.tell_function, event)
+
+
 def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
     s3, time = deployment.client("s3"), deployment.caller.time
     timeline.record(s3, deployment.bucket, Entry(model, kind, time, detail))

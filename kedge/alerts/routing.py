@@ -33,7 +33,7 @@ def severity_of(kind: str, detail: Mapping[str, Any]) -> Severity:
     >>> severity_of("window_judged", {"severity": "WARNING"}).value
     'WARNING'
     """
-    if kind in ("window_judged", "mute_ended") and "severity" in detail:
+    if kind in ("window_judged", "mute_ended", "test_alert") and "severity" in detail:
         return Severity(detail["severity"])
     if kind == "alarm" and detail.get("state") == "OK":
         return Severity.OK

@@ -31,6 +31,7 @@ from lambdas.adapters.state.state_items import Item
 
 # Whoever is telling it just now needs no help.
 _GRACE = timedelta(minutes=10)
+ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,26 @@ def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime, mute: Mute 
             forget(desk, [item])
         sent, left = sent + went_out, left + (not went_out)
     return sent, left
+
+
+def send_test(desk: Desk, entry: Entry, channel: str | None) -> dict[str, Any]:
+    """Write a test into the timeline and send it at once, muted or not; return where it went, and what each topic answered.
+
+    It goes where a window of its severity would go, or to the one channel.
+    """
+    timeline.record(desk.s3, desk.bucket, entry)
+    alert = _alert_of(entry)
+    if channel is not None:
+        alert = replace(alert, recipients=frozenset({channel}))
+    answers = {}
+    for name, send in CHANNELS.items():
+        try:
+            send(desk.sns, desk.topics, alert)
+        except (ClientError, BotoCoreError) as error:
+            answers[name] = str(error)
+        else:
+            answers[name] = ACCEPTED
+    return {"channels": sorted(alert.recipients), "mail": list(alert.mail), "answers": answers}
 
 
 def held_by_mute(untold: Iterable[Item]) -> list[tuple[Item, Entry]]:

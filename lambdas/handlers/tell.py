@@ -15,7 +15,7 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_models
 from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
-from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell, send_test
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -79,6 +79,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.from_event(event), Settings.from_environment()
     if request is None:
         return {"kind": None}
+    if request.kind == "test_alert":
+        entry = Entry(request.model, request.kind, request.time, request.told)
+        return {"kind": request.kind, **send_test(desk_of(settings), entry, request.detail.get("channel"))}
     if request.kind in QUIET:
         timeline.record(
             clients.s3(), settings.data_bucket, Entry(request.model, request.kind, request.time, request.told)

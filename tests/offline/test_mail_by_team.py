@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from email.policy import default
 
 import pytest
+from typer.testing import CliRunner
 
 from app import build_app
 from cli.doctor.checks.installation import Installation
 from cli.doctor.checks.subscriptions import PENDING, check, subscribed
 from cli.doctor.findings import Verdict
+from cli.main import app as cli
 from cli.operator.deployment import Deployment
 from demo.first_champion import function_name
 from kedge.errors import ModelConfigError
@@ -147,3 +149,20 @@ def test_one_of_a_teams_addresses_that_has_not_confirmed_is_a_failure_though_oth
     ]
     verdicts = [found.verdict for found in subscribed("topic", known, people=True, each_counts=True)]
     assert verdicts == [Verdict.FAILED, Verdict.OK]
+
+
+def test_a_test_alert_says_where_it_went_and_which_address_gets_nothing(account):
+    url = account.serve(0).url
+
+    def types(*arguments):
+        return CliRunner().invoke(cli, ["test-alert", *arguments, "--endpoint-url", url])
+
+    done = types("of-risk")
+    assert (done.exit_code, done.stdout) == (0, "email: accepted by SNS for risk@example.com, shared@example.com\n")
+    got = sorted(to for subject, to in mails(account) if "of-risk: test of a message that is CRITICAL" in subject)
+    assert got == ["risk@example.com", "shared@example.com"]
+    # The test before has unsubscribed it.
+    assert "own@example.com (not subscribed: it gets nothing)" in types("own").stdout
+    assert "slack: accepted by SNS on the topic Events" in types("of-fraud").stdout
+    assert types("of-fraud", "--channel", "slack").stdout.count("accepted") == 1
+    assert "the deployment's address" in types("of-nobody", "--severity", "OK").stdout

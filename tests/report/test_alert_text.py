@@ -46,6 +46,7 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "test_alert": {"severity": "CRITICAL", "by": "arn:aws:iam::123456789012:user/ann", "channel": None},
     "mute_ended": {
         "severity": "CRITICAL",
         "until": "2016-02-15T00:00:00Z",
