@@ -28,6 +28,17 @@ class DriftPolicy(Section):
     baseline: BaselineSource = "training"
     trailing_days: int = Field(default=28, ge=1, le=365)
     earlier_weeks: int = Field(default=4, ge=1, le=52)
+    breaches: int = Field(default=1, ge=1)
+    of_windows: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _breaches_fit_the_windows(self) -> DriftPolicy:
+        if self.breaches > self.of_windows:
+            raise ValueError(
+                f"drift.breaches is {self.breaches} of drift.of_windows {self.of_windows}: more windows cannot breach than are "
+                "looked at"
+            )
+        return self
 
     @property
     def effect_floors(self) -> tuple[float, float]:
