@@ -16,6 +16,8 @@ from kedge.errors import ModelConfigError
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
+from stacks.parts.catalogue import load_teams
+from stacks.parts.mail import Mail
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
@@ -51,10 +53,12 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         written.get("capture_keys") if capture_keys is None else capture_keys,
         models,
     )
+    mail = Mail(alert_email, models, load_teams(Path(models_directory)))
+    mail.check()
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
     env = cdk.Environment(region=region)
 
-    storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email, captures=captures)
+    storage = Storage(app, "KedgeStorage", env=env, mail=mail, captures=captures)
     monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage)
     retraining = Retraining(app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring)
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)

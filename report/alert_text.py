@@ -65,6 +65,9 @@ def facts(kind: str, detail: Mapping[str, Any]) -> Message:
 
 MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "window_judged": window_message,
+    "alarm": monitor_alerts.alarm,
+    "test_alert": monitor_alerts.alert_tested,
+    "mute_ended": monitor_alerts.mute_ended,
     "rows_uncounted": monitor_alerts.rows_uncounted,
     "labels_lost": monitor_alerts.labels_lost,
     "captures_unreadable": capture_alerts.captures_unreadable,

@@ -81,10 +81,10 @@ def retrain_command(model: str, detail: Detail) -> str:
     return f'kedge retrain {model}{initial} --reason "why"'
 
 
-def object_links(uri: str) -> str:
-    """How to open an object of S3: in the console, or from a shell."""
+def console_link(uri: str) -> str:
+    """The link to an object of S3 in the console."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}\naws s3 cp {uri} ."
+    return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}"
 
 
 def execution_link(arn: str) -> str:

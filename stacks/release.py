@@ -39,7 +39,7 @@ from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns,
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
-from stacks.parts.teller import add_teller
+from stacks.parts.teller import add_teller, tell_alarms
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
@@ -76,7 +76,9 @@ class Release(cdk.Stack):
         self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         settle = self._settle()
         steps = [self._plan_release(), self._watch_canary(), settle]
-        steps.append(add_teller(self, packages=packages, storage=storage))
+        teller = add_teller(self, packages=packages, storage=storage)
+        steps.append(teller)
+        tell_alarms(self, teller, packages.models, undelivered)
         machine = self._machine(steps)
         start = self._start_release(machine)
 

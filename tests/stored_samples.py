@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.alerts.episode import Alarm, AlertEpisode, News
+from kedge.alerts.holding import Mute
 from kedge.capture.id_hashes import encode_hashes
 from kedge.config.model import ModelConfig
 from kedge.estimation.track_record import Comparison, TrackRecord
@@ -48,6 +49,7 @@ from lambdas.adapters.state import (
     champions,
     deliveries,
     leases,
+    mutes,
     pauses,
     progress,
     served,
@@ -221,6 +223,11 @@ ITEMS: Mapping[str, StoredItem] = {
     ),
     "label_horizon": StoredItem(
         7.5, lambda db, one: windows.save_horizon(db, "t", "m", one), lambda db: windows.load_horizon(db, "t", "m")
+    ),
+    "mute": StoredItem(
+        Mute(NOW, "a campaign", "arn:person"),
+        lambda db, one: mutes.save(db, "t", "m", one),
+        lambda db: mutes.load(db, "t", "m"),
     ),
     "pause": StoredItem(
         "a strike",

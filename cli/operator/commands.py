@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,6 +93,31 @@ def pause(
         else:
             pause_retraining(deployment, model, reason)
             told = f"Kedge starts no retraining of {model} until `kedge pause {model} --resume`"
+    typer.echo(told)
+
+
+def mute(
+    model: Model,
+    until: Annotated[datetime | None, typer.Option(help="When it ends (UTC), at most 90 days from now.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; the timeline and the message at its end repeat it.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="End the mute now.")] = False,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Hold a model's messages until a time; it is judged and recorded as ever, and at the end one message says what stands."""
+    with in_a_sentence("mute"):
+        from cli.operator.operations import mute_messages, unmute_messages
+
+        if off == (until is not None) or off == (reason is not None):
+            raise BadInputError("say either --until TIME --reason WHY, or --off")
+        deployment = _deployment(region, endpoint_url)
+        if until is None or reason is None:
+            before = unmute_messages(deployment, model)
+            told = f"{model} speaks again; it was muted: {before.reason}" if before else f"{model} was not muted"
+        else:
+            end = until.replace(tzinfo=until.tzinfo or UTC)
+            mute_messages(deployment, model, end, reason)
+            told = f"Kedge sends no message about {model} until {end:%Y-%m-%d %H:%M} UTC, or `kedge mute {model} --off`"
     typer.echo(told)
 
 

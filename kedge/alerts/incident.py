@@ -41,6 +41,8 @@ def incident_of(model: str, kind: str, time: datetime, detail: Mapping[str, Any]
     >>> incident_of("m", "failed", datetime(2016, 2, 1, tzinfo=UTC), {"run": "m-r1"}).name
     'm/run/m-r1'
     """
+    if kind == "alarm":
+        return Incident(f"{model}/alarm/{detail['alarm']}", detail["state"] == "OK")
     episode = detail.get("alarm_episode")
     if isinstance(episode, Mapping):
         return Incident(episode_name(model, str(episode.get("opened") or episode["since"])), episode["news"] == "ends")

@@ -41,6 +41,7 @@ class Feature(Section):
     kind: Literal["numeric", "categorical", "boolean", "timestamp"]
     dtype: Literal["float64", "float32", "int64", "string"] | None = None
     effect_max: Fraction | None = None
+    effect_warning: Fraction | None = None
     psi_max: float | None = Field(default=None, gt=0)
     watched: bool = True
     baseline: BaselineSource | None = None

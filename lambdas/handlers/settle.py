@@ -26,6 +26,7 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.mute_end import end_mute
 from lambdas.steps.release.run_sweep import sweep_model, sweep_run
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
@@ -148,7 +149,8 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     sweep(request, bench, settings)
     if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
         tell_waiting(bench)
-    sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
+    end_mute(stands, bench)
+    sent, left = telling.tell_again(bench.desk, stands.untold, mute=stands.mute, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
     watched = {"mode": "watch"} if bench.config.mode == "watch" else {}

@@ -19,6 +19,9 @@ _READERS = 16
 _IN_ORDER = (
     "paused",
     "resumed",
+    "muted",
+    "unmuted",
+    "mute_ended",
     "performance_measured",
     "window_judged",
     "alert_sent",

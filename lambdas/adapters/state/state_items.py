@@ -33,6 +33,7 @@ FORMS: Mapping[str, Form] = {
         Form("incident", f"{_DELETE} the next message begins a thread of its own"),
         Form("label_horizon", f"{_DELETE} the horizon is learnt again from the labels"),
         Form("lease", f"{_DELETE} once no execution works on the model"),
+        Form("mute", f"{_DELETE} then mute the model again (kedge mute)"),
         Form("pause", f"{_DELETE} then pause the model again (kedge pause)"),
         Form("profiled", f"{_DELETE} the next run writes it again"),
         Form("release", _SETTLED),
