@@ -8,6 +8,7 @@ from constructs import Construct
 
 from stacks.joining import Joining
 from stacks.parts.access import (
+    TIMELINE,
     may_list,
     may_put_metrics,
     may_read,
@@ -109,7 +110,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
-        may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
+        may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "history/answers", *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         # A run that stopped before its time was over goes on in a message of its own.
@@ -146,7 +147,7 @@ class Monitoring(cdk.Stack):
             "athena",
         )
         self._storage.captures.may_read(role)
-        may_write(role, self._storage.data, "labelled", "reports", "audit")
+        may_write(role, self._storage.data, "labelled", "reports", *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_send(role, self.drifts, self.joining.joins)
         may_use_key(role, self._storage.key)
@@ -169,7 +170,8 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "profiles", "predictions", "baselines", "reports")
-        may_write(role, self._storage.data, "profiles", "reports", "audit")
+        judged = [f"history/{table}" for table in ("windows", "metrics", "columns")]
+        may_write(role, self._storage.data, "profiles", "reports", *judged, *TIMELINE)
         # A message is kept until it was sent, and then deleted.
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -211,7 +213,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "capture", "baselines")
         self._storage.captures.may_read(role)
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)

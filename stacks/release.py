@@ -12,6 +12,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import (
+    TIMELINE,
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
@@ -108,7 +109,7 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -188,7 +189,7 @@ class Release(cdk.Stack):
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
         may_read(role, self._storage.data, "retraining", "artefacts")
-        may_write(role, self._storage.data, "audit", "baselines")
+        may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self._settlements, self._approvals)

@@ -8,7 +8,7 @@ from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import layout, package_schemas, reports
+from lambdas.adapters.bucket import history, layout, package_schemas, reports
 from lambdas.adapters.models import load_model
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.windows import StoredWindow
@@ -46,6 +46,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     report = judged.report
     key = keep(judged, request, place)
     remember(judged, request, place)
+    history.note_window(settings.data_bucket, judged.to_json(), key)
     tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
     newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
     if newest is None or newest <= request.window.end:

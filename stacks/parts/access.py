@@ -20,6 +20,8 @@ NO_RESOURCE_TYPE = "the service knows no resource for this action"
 ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
 METRIC_NAMESPACE = "Kedge"
+# Where whoever acts writes it down: for people, and for business intelligence.
+TIMELINE = ("audit", "history/decisions")
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
 # iam:PassRole hands no role to another account's function.
 TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com"}

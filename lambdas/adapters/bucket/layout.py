@@ -173,3 +173,13 @@ def artefact_key(model: str, job: str) -> str:
 def finished_training_key(model: str) -> str:
     """The last training job that ended, while its artefact can be used again."""
     return f"artefacts/{model}/finished_training.json"
+
+
+def history_prefix(table: str, month: str | None = None) -> str:
+    """Below it, a table of the history, or one month of it."""
+    return f"history/{table}/" + (f"month={month}/" if month else "")
+
+
+def answers_list_key(model: str, package_version: str, day: date) -> str:
+    """Which parts of the predictions table hold a day's answers, as a list that Athena reads."""
+    return f"history/answers/model={model}/month={day:%Y-%m}/{package_version}.{day:%Y-%m-%d}.txt"
