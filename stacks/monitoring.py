@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.history import HistoryCatalogue
 from stacks.joining import Joining
 from stacks.parts.access import (
     TIMELINE,
@@ -54,6 +55,9 @@ class Monitoring(cdk.Stack):
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
+        self.history = HistoryCatalogue(
+            self, "History", packages=packages, storage=storage, workgroup=self.joining.workgroup.ref
+        )
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -70,6 +74,7 @@ class Monitoring(cdk.Stack):
             measure_performance,
             self.joining.join_labels,
             detect_drift,
+            self.history.keep_history,
         )
 
     def _fan_out(self) -> lambda_.Function:
@@ -222,7 +227,8 @@ class Monitoring(cdk.Stack):
     def _schedule(
         self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
     ) -> None:
-        functions = [fan_out, watch_monitor, watch_captures]
+        keep_history = self.history.keep_history
+        functions = [fan_out, watch_monitor, watch_captures, keep_history]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -232,6 +238,8 @@ class Monitoring(cdk.Stack):
         schedules.every("Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor)
         # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
         schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
+        # After the night's judgements.
+        schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]

@@ -31,4 +31,7 @@ def covered(rows: pa.Table, by: pa.Table, table: HistoryTable) -> bool:
     here = rows.group_by(names).aggregate([(WRITTEN_AT, "max")])
     there = by.group_by(names).aggregate([(WRITTEN_AT, "max")]).rename_columns([*names, "there"])
     both = here.join(there, keys=names, join_type="inner")
-    return bool(both.num_rows == here.num_rows and pc.all(pc.less_equal(both.column(_NEWEST), both.column("there"))).as_py() is not False)
+    return bool(
+        both.num_rows == here.num_rows
+        and pc.all(pc.less_equal(both.column(_NEWEST), both.column("there"))).as_py() is not False
+    )

@@ -101,7 +101,7 @@ def _answers(table: AnswersTable, name: str) -> str:
         else f"CAST({column} AS double) AS prediction, CAST(NULL AS varchar) AS predicted_class"
     )
     return (
-        f"  SELECT model, regexp_extract(\"$path\", '/package=([^/]+)/', 1) AS package, \"{TIME}\" AS time,\n"  # noqa: S608
+        f'  SELECT model, regexp_extract("$path", \'/package=([^/]+)/\', 1) AS package, "{TIME}" AS time,\n'  # noqa: S608
         f'    "{ROW_ID}" AS row_id, "{EVENT_ID}" AS event_id, {value}, month\n'
         f"  FROM {name}"
     )

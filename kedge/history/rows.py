@@ -54,10 +54,11 @@ def window_rows(report: Mapping[str, Any], report_key: str) -> dict[str, list[Ro
         "reason": next(iter(report["reasons"]), None),
         "report_key": report_key,
     }
+    # The window comes last: where it is written, so are the others.
     return {
-        WINDOWS.name: [row],
         METRICS.name: [shared | metric for metric in _metrics(quality)],
         COLUMNS.name: [shared | _column(column) for column in report["columns"]],
+        WINDOWS.name: [row],
     }
 
 

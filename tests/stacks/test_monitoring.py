@@ -17,6 +17,7 @@ def test_each_cadence_that_a_model_has_gets_one_schedule_and_no_other_does():
     assert crons == [
         ("judge", "cron(0 2 ? * MON *)"),
         ("profile", "cron(30 0 * * ? *)"),
+        ("watch", "cron(10 4 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
     ]
@@ -41,6 +42,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "FanOut",
         "WatchMonitor",
         "WatchCaptures",
+        "KeepHistory",
         "DecideRetraining",
         "Settle",
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -110,7 +110,12 @@ def load_table(s3: Any, bucket: str, key: str, table: HistoryTable) -> pa.Table:
     if found is None:
         return schema.empty_table()
     rows = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
-    return pa.table({f.name: rows.column(f.name) if f.name in rows.column_names else pa.nulls(rows.num_rows, f.type) for f in schema}).cast(schema)
+    return pa.table(
+        {
+            f.name: rows.column(f.name) if f.name in rows.column_names else pa.nulls(rows.num_rows, f.type)
+            for f in schema
+        }
+    ).cast(schema)
 
 
 def months_of(s3: Any, bucket: str, table: str, *, since: datetime) -> list[str]:
@@ -129,7 +134,9 @@ def load_history(s3: Any, bucket: str, model: str | None, table: str, *, since: 
             keys = objects.list_objects(s3, bucket, layout.history_prefix(table, month) + prefix)
             parts += _read_all(s3, bucket, keys, described)
     rows = pa.concat_tables(parts)
-    wanted = pc.greater_equal(rows.column(described.time), pa.scalar(since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("ms")))
+    wanted = pc.greater_equal(
+        rows.column(described.time), pa.scalar(since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("ms"))
+    )
     if model:
         wanted = pc.and_(wanted, pc.equal(rows.column("model"), model))
     return newest_rows(rows.filter(wanted), described)
@@ -142,7 +149,11 @@ def _read_all(s3: Any, bucket: str, keys: Iterable[str], table: HistoryTable) ->
 
 def save_parts(s3: Any, bucket: str, key: str, parts: Sequence[str]) -> None:
     """List the parts of the predictions table that a day's object vouches for, as Hive's SymlinkTextInputFormat reads them."""
-    _, model, package, _, day = key.removesuffix(".npz").split("/")
     lines = "".join(f"s3://{bucket}/{part}\n" for part in parts)
-    where = layout.answers_list_key(model, package, datetime.fromisoformat(day).date())
-    s3.put_object(Bucket=bucket, Key=where, Body=lines.encode())
+    s3.put_object(Bucket=bucket, Key=parts_list_of(key), Body=lines.encode())
+
+
+def parts_list_of(key: str) -> str:
+    """Where the parts of a day object are listed."""
+    _, model, package, _, day = key.removesuffix(".npz").split("/")
+    return layout.answers_list_key(model, package, date.fromisoformat(day))

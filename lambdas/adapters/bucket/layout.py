@@ -115,9 +115,14 @@ def beside_baseline_key(model: str, baseline: str, name: str) -> str:
     return f"baselines/{model}/{baseline}/{name}"
 
 
+def reports_prefix(model: str) -> str:
+    """Below it, a model's reports by baseline and window."""
+    return f"reports/{model}/"
+
+
 def window_prefix(model: str, baseline: str, end: datetime) -> str:
     """The reports of one window."""
-    return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
+    return f"{reports_prefix(model)}{baseline}/{end:%Y-%m-%dT%H}"
 
 
 def performance_key(model: str, baseline: str, end: datetime) -> str:
@@ -182,4 +187,9 @@ def history_prefix(table: str, month: str | None = None) -> str:
 
 def answers_list_key(model: str, package_version: str, day: date) -> str:
     """Which parts of the predictions table hold a day's answers, as a list that Athena reads."""
-    return f"history/answers/model={model}/month={day:%Y-%m}/{package_version}.{day:%Y-%m-%d}.txt"
+    return f"{answers_lists_prefix(model)}month={day:%Y-%m}/{package_version}.{day:%Y-%m-%d}.txt"
+
+
+def answers_lists_prefix(model: str) -> str:
+    """Below it, the lists of a model's answers."""
+    return f"history/answers/model={model}/"

@@ -39,7 +39,9 @@ def world(monkeypatch):
 
 
 def loaded(world, table, **since):
-    return history.load_history(world.s3, BUCKET, MODEL, table, since=since.get("since", T.replace(year=2015))).to_pylist()
+    return history.load_history(
+        world.s3, BUCKET, MODEL, table, since=since.get("since", T.replace(year=2015))
+    ).to_pylist()
 
 
 def test_a_window_is_three_tables_and_a_rerun_replaces_it(world):
@@ -55,7 +57,8 @@ def test_a_window_is_three_tables_and_a_rerun_replaces_it(world):
     (column,) = loaded(world, "columns")
     assert (column["name"], column["psi"], column["p_value"], column["effect"]) == ("lead_time", 0.3, 1e-9, 0.2)
     assert sorted(world.keys("history/")) == [
-        f"history/{table}/month=2016-01/{MODEL}.3.2016-01-04T0000.parquet" for table in ("columns", "metrics", "windows")
+        f"history/{table}/month=2016-01/{MODEL}.3.2016-01-04T0000.parquet"
+        for table in ("columns", "metrics", "windows")
     ]
 
 
