@@ -12,6 +12,7 @@ from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.commands import history, pause, reconcile, retrain, rollback
+from cli.operator.export import export
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.add_typer(models, name="models")
 models.command("validate")(validate)
 app.command("doctor")(doctor)
 app.command("history")(history)
+app.command("export")(export)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)

@@ -12,10 +12,10 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.parts.access import (
-    TIMELINE,
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
+    TIMELINE,
     allow,
     every_alarm,
     may_lend_key,

@@ -12,9 +12,9 @@ from constructs import Construct
 
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
-    TIMELINE,
     ISOLATED,
     OBJECTS,
+    TIMELINE,
     allow,
     may_lend_key,
     may_pass,

@@ -56,12 +56,10 @@ class Warehouse:
 
     def _view(self, name: str, sql: str, columns: list[str]) -> None:
         self._database.execute(f'CREATE VIEW {DATABASE}."{name}" AS {self._translated(sql)}')
-        assert self._database.execute(f'SELECT * FROM "{name}" LIMIT 0').fetch_arrow_table().column_names == columns
+        assert self._database.table(name).columns == columns
 
     def _keep(self, name: str, rows: pa.Table) -> None:
-        self._database.register("rows_to_keep", rows)
-        self._database.execute(f'CREATE TABLE {DATABASE}."{name}" AS SELECT * FROM rows_to_keep')
-        self._database.unregister("rows_to_keep")
+        self._database.from_arrow(rows).create(f"{DATABASE}.{name}")
 
     def _below(self, prefix: str, end: str) -> list[tuple[str, bytes]]:
         return [(k, body) for k, body in sorted(self._objects.items()) if k.startswith(prefix) and k.endswith(end)]
@@ -125,6 +123,13 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
+def rows_of(warehouse: Warehouse, table: str, window: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A window's rows in another table."""
+    names = ("model", "package", "window_end")
+    rows = warehouse.ask(f'SELECT * FROM "{table}"')  # noqa: S608  # one of ours
+    return [row for row in rows if all(row[name] == window[name] for name in names)]
+
+
 def check_against_reports(warehouse: Warehouse, objects: Mapping[str, bytes]) -> int:
     """Hold every row of the views against the JSON that people and programs read; return how many windows there are."""
     reports = newest_reports(objects)
@@ -136,15 +141,14 @@ def check_against_reports(warehouse: Warehouse, objects: Mapping[str, bytes]) ->
         assert window["window_end"] == moment(report["window"]["end"])
         assert (window["rows"], window["severity"]) == (report["window"]["rows"], report["severity"])
         assert window["performance"] == quality.get("severity")
-        where = f"model = '{window['model']}' AND package = '{window['package']}' AND window_end = TIMESTAMP '{window['window_end']}'"
-        columns = {row["name"]: row for row in warehouse.ask(f'SELECT * FROM "columns" WHERE {where}')}
+        columns = {row["name"]: row for row in rows_of(warehouse, "columns", window)}
         assert {
             name: (row["severity"], row["effect"], row["psi"], row["missing_fraction"]) for name, row in columns.items()
         } == {
             c["name"]: (c["severity"], c.get("effect"), c["statistics"].get("psi"), c.get("missing_fraction"))
             for c in report["columns"]
         }
-        metrics = warehouse.ask(f"SELECT * FROM metrics WHERE {where}")
+        metrics = rows_of(warehouse, "metrics", window)
         for kind, part in (("measured", quality), ("estimated", quality.get("estimate", {}))):
             assert {
                 r["metric"]: (r["value"], r["low"], r["high"], r["limit"]) for r in metrics if r["kind"] == kind

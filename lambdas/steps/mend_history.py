@@ -27,20 +27,22 @@ class Mended:
         return Mended(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
-def mend(s3: Any, bucket: str, *, since: datetime, has_time: Callable[[], bool] = lambda: True) -> Mended:
-    """Write what is missing from `since` on, a model after the other; what the time does not reach, the next night does."""
+def mend(
+    s3: Any, bucket: str, *, since: datetime, model: str | None = None, has_time: Callable[[], bool] = lambda: True
+) -> Mended:
+    """Write what is missing from `since` on, of one model or of each; what the time does not reach, the next night does."""
     there = {
         "windows": _written(s3, bucket, "windows", "report_key", since),
         "decisions": _written(s3, bucket, "decisions", "entry", since),
     }
     found = Mended()
-    for model in models_with_timeline(s3, bucket):
+    for name in [model] if model else models_with_timeline(s3, bucket):
         if not has_time():
             break
         found += Mended(
-            _mend_windows(s3, bucket, model, there["windows"], since),
-            _mend_decisions(s3, bucket, model, there["decisions"], since),
-            _mend_days(s3, bucket, model, since),
+            _mend_windows(s3, bucket, name, there["windows"], since),
+            _mend_decisions(s3, bucket, name, there["decisions"], since),
+            _mend_days(s3, bucket, name, since),
         )
     return found
 
