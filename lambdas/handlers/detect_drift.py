@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kedge.config.gauges import sent
 from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
@@ -75,7 +76,7 @@ def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
         "WindowRows": report.rows,
         "QualityChecksFailed": faults,
     }
-    metrics.put(clients.cloudwatch(), model=report.model, values=values, time=request.time)
+    metrics.put(clients.cloudwatch(), model=report.model, values=sent(values, place.config.metrics), time=request.time)
     return key
 
 

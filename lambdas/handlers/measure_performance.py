@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kedge.config.gauges import sent
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
@@ -129,15 +130,23 @@ def measure(
     key = layout.performance_key(config.model, champion.baseline, request.window.end)
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
-    tell(request, stretch.fold.gauges() | gauges(quality))
+    tell(request, stretch.fold.gauges() | gauges(quality), quality)
     detail = {"package_version": champion.package_version, "window": body_of(request), **document}
     timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 
-def tell(request: JudgeRequest, values: Mapping[str, float]) -> None:
+def tell(request: JudgeRequest, values: Mapping[str, float], quality: WindowQuality | None = None) -> None:
     """Tell CloudWatch, after the work is done: it takes no values of long ago."""
+    judged = judged_metrics(quality) if quality else set[str]()
+    values = sent(values, load_model(request.model).metrics, judged)
     metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
+
+
+def judged_metrics(quality: WindowQuality) -> set[str]:
+    """The performance metrics that a limit judges, as they were measured or estimated."""
+    measured, estimate = quality.measured, quality.estimate
+    return {*(measured.verdicts if measured else ()), *(estimate.judged if estimate else ())}
 
 
 def gauges(quality: WindowQuality) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.capture_place import capture_place
+from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
@@ -49,7 +50,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 "JudgementAgeCadences": judgement_age(config, champion, request.time, settings),
                 "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
             }
-            metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
+            values = sent(gauges[config.model], config.metrics)
+            metrics.put(clients.cloudwatch(), model=config.model, values=values, time=request.time)
     logger.info("watched the monitor", models=len(gauges))
     return gauges
 

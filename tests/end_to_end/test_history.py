@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -43,11 +44,12 @@ def test_every_row_is_what_the_reports_say(hotel: Hotel) -> None:
 
 
 def test_every_entry_of_the_timeline_is_a_row(hotel: Hotel) -> None:
-    found, _ = warehouse(hotel)
-    rows = found.ask("SELECT time, kind FROM decisions ORDER BY time, kind")
-    assert [(row["time"], row["kind"]) for row in rows] == sorted(
-        (moment(entry["time"]), entry["kind"]) for entry in hotel.timeline()
-    )
+    found, objects = warehouse(hotel)
+    entries = {key: json.loads(body) for key, body in objects.items() if key.startswith("audit/")}
+    rows = found.ask("SELECT * FROM decisions")
+    assert {f"audit/{row['model']}/{row['entry']}": (row["time"], row["kind"]) for row in rows} == {
+        key: (moment(entry["time"]), entry["kind"]) for key, entry in entries.items()
+    }
 
 
 def test_predictions_are_all_answered_rows_with_their_labels(hotel: Hotel) -> None:
