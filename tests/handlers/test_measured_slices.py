@@ -47,6 +47,7 @@ def with_fairness(config, *, attributes=(), fields=(), columns=()):
         update={
             "endpoint": config.endpoint.model_copy(update={"custom_attributes": attributes}),
             "labels": config.labels.model_copy(update={"fields": fields}),
+            "metrics": "all",
             "fairness": config.fairness.model_copy(update={"columns": columns, "minimum_group_rows": 50}),
         }
     )
