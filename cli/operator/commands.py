@@ -41,7 +41,7 @@ def history(  # noqa: PLR0913  # an option each
         deployment = deployment_of(region, endpoint_url)
         s3, place = deployment.client("s3"), bucket or deployment.bucket
         if rebuild:
-            from cli.operator.export import rebuild_history
+            from cli.operator.rebuilding import rebuild_history
 
             typer.echo(rebuild_history(s3, place, model))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -79,17 +79,6 @@ def without_formulas(rows: pa.Table) -> pa.Table:
             risky = pc.is_in(pc.utf8_slice_codeunits(texts, 0, 1), pa.array(_FORMULA))
             rows = rows.set_column(place, field, pc.if_else(risky, pc.binary_join_element_wise("'", texts, ""), texts))
     return rows
-
-
-def rebuild_history(s3: Any, bucket: str, model: str | None) -> str:
-    """Write what the history lacks from the first report on; return what was done, in a sentence."""
-    from lambdas.steps.mend_history import mend
-
-    found = mend(s3, bucket, since=BEGINNING, model=model)
-    return (
-        f"written into the history: {found.windows:,} windows, {found.decisions:,} entries of the timeline, "
-        f"{found.days:,} days of answers; the rest was there"
-    )
 
 
 def _day(text: str | None) -> datetime:
