@@ -14,6 +14,7 @@ from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.alert_test_command import alert_test
 from cli.operator.commands import history, mute, pause, reconcile, retrain, rollback
+from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
 from cli.operator.report_command import report
 from cli.smoke.command import smoke
@@ -39,6 +40,7 @@ models.command("remove")(remove)
 app.command("doctor")(doctor)
 app.command("history")(history)
 app.command("report")(report)
+app.command("export")(export)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("mute")(mute)

@@ -15,6 +15,7 @@ from stacks.parts.access import (
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
+    TIMELINE,
     allow,
     every_alarm,
     may_lend_key,
@@ -112,7 +113,7 @@ class Release(cdk.Stack):
         role = role_of(function)
         # Whose model it is, and by which channels its team is told.
         may_read(role, self._storage.data, "models")
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -192,7 +193,7 @@ class Release(cdk.Stack):
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
         may_read(role, self._storage.data, "models", "retraining", "artefacts")
-        may_write(role, self._storage.data, "audit", "baselines")
+        may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self._settlements, self._approvals)

@@ -6,6 +6,7 @@ import difflib
 
 from pydantic import Field, model_validator
 
+from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
@@ -58,6 +59,7 @@ class ModelConfig(Section):
     gate: GatePolicy = Field(default_factory=GatePolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     alerts: Alerts = Field(default_factory=Alerts)
+    metrics: Metrics = "few"
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import BaselineAbsentError
 from kedge.profile.baseline import Baseline
@@ -71,7 +72,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         for place in (place for place in places if place.package_version == champion.package_version):
             judge_jobs(place, champion, desk_of(settings), request.time)
     totals = totals_of(folded)
-    metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
+    metrics.put(clients.cloudwatch(), model=request.model, values=sent(totals, config.metrics), time=request.time)
     if failed is not None:
         raise failed
     if all(day.is_whole for day in folded):

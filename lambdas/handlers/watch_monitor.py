@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.capture_place import capture_place
+from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
@@ -52,7 +53,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             if config.endpoint.name:
                 found = uncaptured(config, champion, request.time, settings)
                 gauges[config.model]["InvocationsWithoutCapture"] = found
-            metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
+            values = sent(gauges[config.model], config.metrics)
+            metrics.put(clients.cloudwatch(), model=config.model, values=values, time=request.time)
     # A model that needs no deployment has no alarms of its own: these gauges' alarms are deployed for all of them.
     adopted = [gauges[model] for model in gauges if model not in catalogue.deployed]
     worst = {name: max(found[name] for found in adopted) for name in (adopted[0] if adopted else ())}

@@ -20,7 +20,7 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, inference_logs, layout, predictions, row_objects
+from lambdas.adapters.bucket import days, history, inference_logs, layout, predictions, row_objects
 from lambdas.adapters.bucket.counted_ids import CountedIds
 from lambdas.adapters.bucket.inference_logs import Captured
 from lambdas.adapters.transform_jobs import TransformJobs
@@ -115,7 +115,9 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
         sizes = {key: listing[key].size for key in plan.keys}
         keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
         batch = count(place, kept, keys, ids)
-        if days.save_day(s3, place.bucket, place.key, kept.folded(batch), etag=etag):
+        folded = kept.folded(batch)
+        if days.save_day(s3, place.bucket, place.key, folded, etag=etag):
+            history.note_parts(place.bucket, place.key, folded.parts)
             added, batches, lost = added.folded(batch), batches + 1, 0
             # What has vanished is not asked for again, and what has changed is known as it was read.
             listing = {key: found for key, found in listing.items() if key not in keys}

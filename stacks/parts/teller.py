@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
-from stacks.parts.access import may_read, may_tell, may_use_key, may_use_state, may_write
+from stacks.parts.access import TIMELINE, may_read, may_tell, may_use_key, may_use_state, may_write
 from stacks.parts.functions import add_function, bury_failures, role_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
@@ -37,7 +37,7 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
     role = role_of(function)
     # Whose model it is, and by which channels its team is told.
     may_read(role, storage.data, "models")
-    may_write(role, storage.data, "audit")
+    may_write(role, storage.data, *TIMELINE)
     may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)
     may_use_key(role, storage.key)

@@ -20,6 +20,7 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("judge", "cron(40 * * * ? *)"),
         ("profile", "cron(20 * * * ? *)"),
         ("profile", "cron(30 0 * * ? *)"),
+        ("watch", "cron(10 4 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
     ]
@@ -44,6 +45,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "FanOut",
         "WatchMonitor",
         "WatchCaptures",
+        "KeepHistory",
         "DecideRetraining",
         "Settle",
     }
