@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.refusals import BAD_INPUT, BadInputError, in_a_sentence
+from kedge.config.capture_place import log_prefix
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 
@@ -54,20 +55,24 @@ def _read(path: Path, endpoints: dict[str, Path]) -> ModelFile:
         return ModelFile(path, problem=f"{path}: this is not text in UTF-8; save it as such")
     if path.name != f"{config.model}{SUFFIX}":
         return ModelFile(path, problem=f"{path}: the model {config.model!r} belongs in {config.model}{SUFFIX}")
-    if config.endpoint.name in endpoints:
+    if config.source == "endpoint" and config.endpoint.name in endpoints:
         other = endpoints[config.endpoint.name]
         problem = f"{path}: the endpoint {config.endpoint.name!r} is watched by {other.name} already; an endpoint can have one model"
         return ModelFile(path, problem=problem)
-    endpoints[config.endpoint.name] = path
+    if config.source == "endpoint":
+        endpoints[config.endpoint.name] = path
     return ModelFile(path, summary=_summary(config))
 
 
 def _summary(config: ModelConfig) -> str:
     watched, days = sum(feature.watched for feature in config.features), config.cadence.window_days
     only = "watched only, " if config.mode == "watch" else ""
+    where = (
+        f"endpoint {config.endpoint.name}" if config.source == "endpoint" else f"log below {log_prefix(config.model)}/"
+    )
     return (
         f"{only}{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
-        f"{days} day{'' if days == 1 else 's'}, endpoint {config.endpoint.name}"
+        f"{days} day{'' if days == 1 else 's'}, {where}"
     )
 
 

@@ -83,14 +83,15 @@ class Models(cdk.Stack):
                 says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
                 storage=storage,
             )
-            _page(
-                self,
-                model,
-                "InvocationsWithoutCapture",
-                at_least=1,
-                says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
-                storage=storage,
-            )
+            if model.source == "endpoint":
+                _page(
+                    self,
+                    model,
+                    "InvocationsWithoutCapture",
+                    at_least=1,
+                    says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
+                    storage=storage,
+                )
 
 
 def _package_group(scope: Construct, model: ModelConfig) -> None:

@@ -111,7 +111,7 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture", "baselines", "profiles", "predictions")
+        may_read(role, self._storage.data, "capture", "logs", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
@@ -213,7 +213,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture", "baselines")
+        may_read(role, self._storage.data, "capture", "logs", "baselines")
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from cli.adopt.answers import infer_answers
-from cli.adopt.captured_days import CapturedRows, first_hour, read_days
-from cli.adopt.running_endpoint import RunningEndpoint, look_at
+from cli.adopt.captured_days import CapturedRows, Running, first_hour, read_days
+from cli.adopt.running_endpoint import look_at
+from cli.adopt.running_log import RunningLog, draft_from_log
 from cli.drafts.draft import ModelDraft, model_name
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
 from cli.drafts.from_rows import draft_from_rows
@@ -26,6 +27,7 @@ from kedge.columns.casting import Column, columns_of
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.sections import Source
 from kedge.errors import UnreadableRecordError
 from kedge.own_columns import LABEL
 from lambdas.adapters.bucket import inference_logs, row_objects
@@ -40,7 +42,7 @@ LINES_READ = 2000
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person types: the endpoint, and where the baseline comes from."""
+    """What a person types: the endpoint, or the model whose log is watched, and where the baseline comes from."""
 
     endpoint: str
     model: str | None
@@ -48,13 +50,14 @@ class Wish:
     label: str | None
     baseline_days: int
     yaml: Path
+    source: Source = "endpoint"
 
 
 @dataclass(frozen=True)
 class Adoption:
     """What is to be written, and what a person should know of how it was found."""
 
-    endpoint: RunningEndpoint
+    endpoint: Running
     config: ModelConfig
     yaml: str
     yaml_is_new: bool
@@ -67,11 +70,19 @@ class Adoption:
 
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
-    """Look at the endpoint and its captures, and decide everything; nothing is written."""
-    endpoint = look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
+    """Look at the endpoint and its captures, or at the log, and decide everything; nothing is written."""
     s3, now = deployment.client("s3"), deployment.now
+    endpoint: Running = (
+        RunningLog(default_name(wish.endpoint, wish.model), deployment.bucket)
+        if wish.source == "log"
+        else look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
+    )
     begun = first_hour(s3, endpoint)
     if begun is None:
+        if isinstance(endpoint, RunningLog):
+            raise BadInputError(
+                f"nothing is below {endpoint.capture_uri}/yyyy/mm/dd/hh/ yet: adopt the model once some records are there"
+            )
         raise BadInputError(
             f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
             "some requests"
@@ -112,13 +123,20 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     )
 
 
-def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tuple[str, bool, tuple[str, ...]]:
+def yaml_of(deployment: Deployment, endpoint: Running, wish: Wish) -> tuple[str, bool, tuple[str, ...]]:
     """The model's YAML: the one that is there is taken as it is, else one is drafted from what was captured."""
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model)
-    answers = captured_answers(deployment, endpoint)
+    if isinstance(endpoint, RunningLog):
+        draft, answers = draft_from_log(deployment.client("s3"), endpoint)
+        draft = replace(draft, source="log")
+    else:
+        draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model)
+        answers = captured_answers(deployment, endpoint)
+        draft = replace(
+            draft, capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage}
+        )
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
     inferred = infer_answers(answers)
@@ -135,7 +153,6 @@ def yaml_of(deployment: Deployment, endpoint: RunningEndpoint, wish: Wish) -> tu
         mode="watch",
         prediction=prediction,
         notes=tuple(notes),
-        capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage},
     )
     return draft.to_yaml(source=str(wish.yaml)), True, tuple(notes)
 
@@ -163,7 +180,7 @@ def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     return replace(draft, features=read.features, notes=(*kept, order, *read.notes))
 
 
-def captured_answers(deployment: Deployment, endpoint: RunningEndpoint) -> list[Any]:
+def captured_answers(deployment: Deployment, endpoint: Running) -> list[Any]:
     """Answers of the newest capture files, whatever their layout."""
     s3, place = deployment.client("s3"), endpoint.captures
     answers: list[Any] = []
@@ -183,8 +200,18 @@ def captured_answers(deployment: Deployment, endpoint: RunningEndpoint) -> list[
     return answers
 
 
-def require_its_own(config: ModelConfig, endpoint: RunningEndpoint, wish: Wish) -> None:
-    """Refuse a YAML that speaks of another endpoint, or of captures elsewhere."""
+def require_its_own(config: ModelConfig, endpoint: Running, wish: Wish) -> None:
+    """Refuse a YAML that speaks of another endpoint, or of captures elsewhere, or of no log."""
+    if isinstance(endpoint, RunningLog):
+        if (config.model, config.source) != (endpoint.name, "log"):
+            raise BadInputError(
+                f"{wish.yaml} does not describe the log of {endpoint.name}: model is {config.model}, source is {config.source}"
+            )
+        return
+    if config.source != "endpoint":
+        raise BadInputError(
+            f"{wish.yaml} says source: {config.source}: kedge adopt {config.model} --source {config.source}"
+        )
     said = {
         "endpoint.name": (config.endpoint.name, endpoint.name),
         "endpoint.variant": (config.endpoint.variant, endpoint.variant),
@@ -264,7 +291,7 @@ def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None
     return table.rename_columns([LABEL if name == label else name for name in table.column_names]), label
 
 
-def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
+def next_steps(endpoint: Running, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
     """What remains to be done by a person before the first window is judged."""
     bucket = endpoint.captures.bucket
     steps = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,14 +10,16 @@ from typing import Any
 import pyarrow as pa
 
 from cli.adopt.running_endpoint import RunningEndpoint
+from cli.adopt.running_log import RunningLog
 from cli.refusals import BadInputError
 from kedge.capture.records import capture_batches
+from kedge.capture.source import SOURCES, hour_of_key
 from kedge.config.model import ModelConfig
 from lambdas.adapters.bucket import inference_logs, row_objects
 
 # A baseline needs no more: about a thousand edges are frozen of it.
 ROWS_READ, BYTES_READ = 200_000, 512 * 2**20
-_HOUR = re.compile(r"(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl$")
+Running = RunningEndpoint | RunningLog
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,16 @@ class CapturedRows:
     is_sample: bool
 
 
-def first_hour(s3: Any, endpoint: RunningEndpoint) -> datetime | None:
+def first_hour(s3: Any, endpoint: Running) -> datetime | None:
     """The hour of the first capture that is still there; None where there is none."""
     for page in _pages(s3, endpoint):
         for item in page.get("Contents", []):
-            if (hour := _hour_of(item["Key"])) is not None:
+            if (hour := _hour_of(item["Key"], endpoint)) is not None:
                 return hour
     return None
 
 
-def read_days(
-    s3: Any, endpoint: RunningEndpoint, config: ModelConfig, *, start: datetime, end: datetime
-) -> CapturedRows:
+def read_days(s3: Any, endpoint: Running, config: ModelConfig, *, start: datetime, end: datetime) -> CapturedRows:
     """Read the captures of `[start, end)`; of very many, objects at even distances."""
     sizes = dict(_objects(s3, endpoint, start, end))
     step = max(1, -(-sum(sizes.values()) // BYTES_READ))
@@ -69,26 +68,27 @@ def read_days(
     return CapturedRows(table, start, end, unread, reason, is_sample=step > 1 or thinned > 1)
 
 
-def _objects(s3: Any, endpoint: RunningEndpoint, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
+def _objects(s3: Any, endpoint: Running, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
     day: date = start.date()
     while day <= end.date():
         prefix = f"{endpoint.variant_prefix}{day:%Y/%m/%d}/"
         with inference_logs.readable(endpoint.captures):
             listed = row_objects.list_sizes(s3, endpoint.captures.bucket, prefix)
         for key, size in listed.items():
-            hour = _hour_of(key)
+            hour = _hour_of(key, endpoint)
             if hour is not None and start <= hour < end:
                 yield key, size
         day += timedelta(days=1)
 
 
-def _pages(s3: Any, endpoint: RunningEndpoint) -> Iterator[dict[str, Any]]:
+def _pages(s3: Any, endpoint: Running) -> Iterator[dict[str, Any]]:
     with inference_logs.readable(endpoint.captures):
         yield from s3.get_paginator("list_objects_v2").paginate(
             Bucket=endpoint.captures.bucket, Prefix=endpoint.variant_prefix
         )
 
 
-def _hour_of(key: str) -> datetime | None:
-    found = _HOUR.search(key)
-    return datetime.strptime(found[1], "%Y/%m/%d/%H").replace(tzinfo=UTC) if found else None
+def _hour_of(key: str, endpoint: Running) -> datetime | None:
+    source = SOURCES["log" if isinstance(endpoint, RunningLog) else "endpoint"]
+    hour = hour_of_key(key) if key.endswith(source.extension) else None
+    return hour.replace(tzinfo=UTC) if hour else None

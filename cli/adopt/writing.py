@@ -26,7 +26,8 @@ def write_adoption(deployment: Deployment, found: Adoption, path: Path) -> None:
         )
     detail = {
         "package_version": champion.package_version,
-        "endpoint": found.endpoint.name,
+        "source": found.config.source,
+        "endpoint": found.config.endpoint.name,
         "endpoint_config": found.endpoint.config,
         "capture_uri": found.endpoint.capture_uri,
         "sampling_percentage": found.endpoint.sampling_percentage,

@@ -11,7 +11,7 @@ import yaml
 
 from cli.refusals import BadInputError
 from kedge.config.reading import parse_model_config
-from kedge.config.sections import Feature, Mode, Problem
+from kedge.config.sections import Feature, Mode, Problem, Source
 
 _MODEL_CHARACTERS, _ENDPOINT_CHARACTERS = 40, 63
 
@@ -28,14 +28,17 @@ class ModelDraft:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     mode: Mode | None = None
+    source: Source | None = None
     capture: Mapping[str, Any] = field(default_factory=dict)
 
     def to_yaml(self, *, source: str) -> str:
         """Write it as YAML; refuse what the configuration would refuse, with the same words."""
         lines = [f"model: {_scalar(self.name)}"]
         lines += [f"mode: {self.mode}"] if self.mode else []
-        lines += [f"problem: {self.problem}", "endpoint:"]
-        lines += [f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items()]
+        lines += [f"source: {self.source}"] if self.source else []
+        lines += [f"problem: {self.problem}"]
+        if self.endpoint:
+            lines += ["endpoint:", *(f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items())]
         if self.capture:
             lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:
@@ -44,7 +47,8 @@ class ModelDraft:
             order = "  # the positive class stands last" if len(self.classes) == 2 else ""
             lines += ["labels:", f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
-        lines += ["features:  # in the payload's order", *(f"  - {_feature(feature)}" for feature in self.features)]
+        order = "  # in the payload's order" if self.endpoint else ""
+        lines += [f"features:{order}", *(f"  - {_feature(feature)}" for feature in self.features)]
         text = "\n".join(lines) + "\n"
         parse_model_config(text, source=source)
         return text

@@ -30,6 +30,7 @@ from kedge.config.sections import (
     Prediction,
     Problem,
     Section,
+    Source,
     Training,
 )
 
@@ -39,8 +40,10 @@ class ModelConfig(Section):
 
     model: Name
     mode: Mode = "manage"
+    source: Source = "endpoint"
+    firehose: bool = False
     problem: Problem = "binary_classification"
-    endpoint: Endpoint
+    endpoint: Endpoint = Field(default_factory=Endpoint)
     capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...] = Field(min_length=1)
     prediction: Prediction = Field(default_factory=Prediction)
@@ -57,6 +60,23 @@ class ModelConfig(Section):
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_source_is_whole(self) -> ModelConfig:
+        if self.firehose and self.source != "log":
+            raise ValueError("firehose is true: it is for models with `source: log`")
+        if self.source == "endpoint" and not self.endpoint.name:
+            raise ValueError("endpoint.name is required: the endpoint that serves the model")
+        if self.source == "log" and self.mode == "manage":
+            raise ValueError(
+                "source is log, and mode is manage: Kedge releases a package to an endpoint; what others serve is watched "
+                "(mode: watch)"
+            )
+        if self.source == "log" and self.endpoint != Endpoint():
+            raise ValueError(
+                "endpoint is there, and source is log: a log has none, and its records have names; remove the section"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ModelConfig:

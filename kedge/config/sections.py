@@ -20,6 +20,8 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", exam
 TRAINING_SECONDS_MAX = 39_600
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 Mode = Literal["watch", "manage"]
+# Where the records of a model's answers are from: an endpoint's Data Capture, or a log that whoever serves the model writes.
+Source = Literal["endpoint", "log"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 # Images with Python 3.12, which AWS patches until May and July 2027.
 XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
@@ -70,9 +72,9 @@ class Prediction(Section):
 
 
 class Endpoint(Section):
-    """The SageMaker endpoint that serves the model."""
+    """The SageMaker endpoint that serves the model, and how requests and answers are read; without a name there is none."""
 
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["hotel-cancellations"])]
+    name: Annotated[str, Field(pattern=r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$", examples=["hotel-cancellations"])] = ""
     variant: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])] = (
         "AllTraffic"
     )

@@ -1,4 +1,4 @@
-"""Fold what the endpoint captured into each day's counts and the predictions table."""
+"""Fold what an endpoint captured, or a log says, into each day's counts and the predictions table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from kedge.capture.source import source_of
 from kedge.config.model import ModelConfig
 from kedge.errors import BaselineAbsentError
 from kedge.profile.baseline import Baseline
@@ -56,7 +57,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     request, settings = ProfileRequest.from_event(event), Settings.from_environment()
     config = load_model(request.model)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    view = view_of(request, settings, champion)
+    view = view_of(request, settings, champion, late_days=source_of(config).late_days)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     folded, failed = fold_days(
@@ -79,7 +80,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return totals
 
 
-def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None) -> LookBack:
+def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None, *, late_days: int) -> LookBack:
     """The days to look at; before any run has completed, those since the champion began to answer."""
     completed = progress.load_profiled(clients.dynamodb(), settings.state_table, request.model)
     return look_back(
@@ -87,6 +88,7 @@ def view_of(request: ProfileRequest, settings: Settings, champion: Champion | No
         completed=completed.date() if completed else None,
         begun=champion.promoted_at.date() if champion else None,
         since=request.since,
+        late_days=late_days,
     )
 
 

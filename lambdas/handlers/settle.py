@@ -27,7 +27,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.run_sweep import sweep_model, sweep_run
-from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
+from lambdas.steps.serving_check import NO_ENDPOINT, as_it_was, check_serving, check_variants
 from lambdas.steps.settled_release import Bench, settle_release, tell_once
 from lambdas.steps.waiting_packages import tell_waiting
 
@@ -169,6 +169,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
+    if bench.config.source != "endpoint":
+        return {"verdict": NO_ENDPOINT.state, "reasons": list(NO_ENDPOINT.reasons)}
     try:
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     except EndpointVariantsError as error:

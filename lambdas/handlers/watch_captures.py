@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture.check import CaptureCheck, check_captures, denied
+from kedge.capture.source import source_of
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
@@ -95,7 +96,9 @@ def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Set
     for day in sorted({start.date(), now.date()}, reverse=True):
         prefix = inference_logs.day_prefix(place, config, day)
         with inference_logs.readable(place):
-            if lines := inference_logs.sample_after(clients.s3(), place.bucket, prefix, start):
+            if lines := inference_logs.sample_after(
+                clients.s3(), place.bucket, prefix, start, extension=source_of(config).extension
+            ):
                 return lines
     return []
 

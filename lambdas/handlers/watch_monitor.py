@@ -63,7 +63,9 @@ def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settin
 
 
 def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
-    """Requests of the last hours where not one of them was captured; 0 where capture works."""
+    """Requests of the last hours where not one of them was captured; 0 where capture works, and of a log: none knows its requests."""
+    if config.source != "endpoint":
+        return 0.0
     end = now - CAPTURE_DELAY
     start = max(end - COMPARED, champion.promoted_at)
     endpoint = config.endpoint

@@ -67,9 +67,11 @@ def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> Win
 def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
     end, endpoint = request.window.end, place.config.endpoint
-    invocations = metrics.endpoint_invocations(
-        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
-    )
+    invocations = None
+    if place.config.source == "endpoint":
+        invocations = metrics.endpoint_invocations(
+            clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
+        )
     return replace(
         facts,
         earlier_weeks=earlier_weeks(place, end),

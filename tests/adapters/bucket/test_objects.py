@@ -126,7 +126,7 @@ CAPTURES = CapturePlace(BUCKET, capture_prefix("m", "2"))
 
 
 def test_capture_objects_are_the_jsonl_of_a_day(s3):
-    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
+    prefix = CAPTURES.of("e/v/2016/01/03/")
     assert prefix == "capture/m/2/e/v/2016/01/03/"
     etag = put(s3, f"{prefix}05/a.jsonl")
     put(s3, f"{prefix}05/a.jsonl.tmp")
@@ -136,7 +136,7 @@ def test_capture_objects_are_the_jsonl_of_a_day(s3):
 
 @pytest.mark.parametrize(("hour", "found"), [(4, True), (5, True), (6, False)])
 def test_captures_from_an_hour_on_are_seen(s3, hour, found):
-    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
+    prefix = CAPTURES.of("e/v/2016/01/03/")
     put(s3, f"{prefix}05/a.jsonl")
     start = datetime(2016, 1, 3, hour, 30, tzinfo=UTC)
     assert inference_logs.any_after(s3, BUCKET, prefix, start) is found
