@@ -29,6 +29,7 @@ from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import every, scheduler_role
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
+from stacks.streams import FAILED_PREFIX, Streams
 
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
 
@@ -45,6 +46,7 @@ class Monitoring(cdk.Stack):
         packages: Packages,
         storage: Storage,
         models: Sequence[ModelConfig],
+        stream_arn: str | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
@@ -57,6 +59,8 @@ class Monitoring(cdk.Stack):
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
+        if any(model.firehose for model in models):
+            Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -194,7 +198,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment(),
         )
         role = role_of(function)
-        may_list(role, self._storage.data, "capture")
+        may_list(role, self._storage.data, "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
         may_use_state(role, self._storage.state, "GetItem", "Query")
         may_use_key(role, self._storage.key)

@@ -16,6 +16,7 @@ from cli.doctor.checks import (
     roles,
     schedules,
     stacks,
+    streams,
     subscriptions,
 )
 from cli.doctor.checks.installation import Check
@@ -34,5 +35,6 @@ CHECKS: dict[str, Check] = {
     "alarms": alarms.check,
     "models": models.check,
     "endpoints": endpoints.check,
+    "streams": streams.check,
     "executions": executions.check,
 }

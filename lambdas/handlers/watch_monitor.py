@@ -50,6 +50,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
             }
             metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
+    if any(config.firehose for config in load_models().values()):
+        failed = {
+            "LogObjectsFailed": float(inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time))
+        }
+        metrics.put(clients.cloudwatch(), model=None, values=failed, time=request.time)
     logger.info("watched the monitor", models=len(gauges))
     return gauges
 

@@ -23,6 +23,8 @@ def check(installation: Installation) -> Iterator[Finding]:
         return
     dynamodb, sagemaker = installation.client("dynamodb"), installation.client("sagemaker")
     for name, config in installation.models.items():
+        if config.source != "endpoint":
+            continue
         champion = champions.load(dynamodb, installation.deployment.table, name)
         if champion is not None:
             yield from state(config, champion, _described(sagemaker, config), bucket=installation.deployment.bucket)

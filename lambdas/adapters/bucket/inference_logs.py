@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -116,6 +116,14 @@ def sample_after(s3: Any, bucket: str, prefix: str, start: datetime, *, extensio
         whole = (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip())
         lines += [*aside, *islice(whole, _SAMPLED_LINES)]
     return lines
+
+
+def count_failed(s3: Any, bucket: str, now: datetime) -> int:
+    """Objects with what Firehose could not deliver, of today and yesterday, at most a thousand a day."""
+    days = (now.date(), now.date() - timedelta(days=1))
+    return sum(
+        s3.list_objects_v2(Bucket=bucket, Prefix=layout.failed_logs_prefix(day)).get("KeyCount", 0) for day in days
+    )
 
 
 def any_after(s3: Any, bucket: str, prefix: str, start: datetime) -> bool:
