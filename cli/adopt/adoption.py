@@ -287,7 +287,8 @@ def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None
         raise BadInputError(f"{wish.baseline} has no column {label}; the columns are: {', '.join(names)}")
     answers = [name for name in config.answer_columns if name in names]
     answers = answers if len(answers) == len(config.answer_columns) else []
-    table = rows.read([*config.feature_names, *answers, *([label] if label else [])])
+    context = [name for name in config.context if name in names and name != label]
+    table = rows.read([*config.feature_names, *answers, *context, *([label] if label else [])])
     return table.rename_columns([LABEL if name == label else name for name in table.column_names]), label
 
 

@@ -13,7 +13,7 @@ from kedge.capture.log_records import as_line
 from kedge.errors import UnreadableRecordError
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
-# Unzipped, an object is handed on in such stretches, and Parquet in so many rows.
+# Unzipped, an object is handed on in such stretches, and Parquet in batches of this many rows.
 STRETCH_BYTES, BATCH_ROWS = 8 * 1024 * 1024, 2048
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kedge.capture.answers import answer_rows
+from kedge.capture.attributes import context_values
 from kedge.capture.formats import Payload, loads, storable
 from kedge.capture.requests import features_of, request_rows
 from kedge.config.model import ModelConfig
@@ -23,7 +24,7 @@ VERSION = "1"
 
 
 def log_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
-    """`[row_id, event_id, time, features..., prediction, probabilities...]` of the one row of a record, all but the time as text.
+    """`[row_id, event_id, time, features..., prediction, probabilities..., context...]` of the one row of a record, all but the time as text.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def log_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     if len(rows) != 1:
         raise UnreadableRecordError(reason=f"features hold {len(rows)} rows: a record is one row")
     (answer,) = answer_rows(Payload([answer_in(record)], "JSON", guessed=False), 1, config)
-    return [[name, name, time, *features_of(rows[0], config), *answer]]
+    return [[name, name, time, *features_of(rows[0], config), *answer, *_context(record, config)]]
 
 
 def read_record(line: bytes) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def read_record(line: bytes) -> dict[str, Any]:
 
 
 def answer_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says of the answer: all that is neither its own nor a feature.
+    """The part of a record that tells the answer: all that is neither its own nor a feature.
 
     >>> answer_in({"id": "a", "features": {"x": 1}, "prediction": "yes", "score": 0.8})
     {'prediction': 'yes', 'score': 0.8}
@@ -78,6 +79,14 @@ def _features(record: Mapping[str, Any], config: ModelConfig) -> Any:
     if absent:
         raise UnreadableRecordError(reason="no features in the record")
     return {name: record[name] for name in config.feature_names}
+
+
+def _context(record: Mapping[str, Any], config: ModelConfig) -> list[str | None]:
+    """What the YAML wants to keep of the object `context`, or of the record's own version."""
+    given = record.get("context")
+    return context_values(
+        {"version": record.get("version"), **(given if isinstance(given, dict) else {})}, config.context
+    )
 
 
 def _identifier(value: Any) -> str:

@@ -51,8 +51,8 @@ class CaptureBatch:
     Attributes
     ----------
     table : Table
-        `kedge_row_id`, `kedge_event_id`, `kedge_time`, `kedge_hour` (of the object's key), the features, the prediction and
-        the classes' probabilities as text, in the order of the files and lines.
+        `kedge_row_id`, `kedge_event_id`, `kedge_time`, `kedge_hour` (of the object's key), the features, the prediction,
+        the classes' probabilities and the context as text, in the order of the files and lines.
     quarantined : tuple of Quarantined
     """
 
@@ -244,7 +244,7 @@ def _hours(hours: list[int | None], time: Any) -> Any:
 
 
 def _schema(config: ModelConfig) -> pa.Schema:
-    names = [*config.feature_names, *config.answer_columns]
+    names = [*config.feature_names, *config.answer_columns, *config.context]
     return pa.schema(
         [
             (ROW_ID, pa.string()),

@@ -36,13 +36,13 @@ class Source:
     folder : callable
         Below the place of the records, a day's folder.
     rows : callable
-        One line as rows, each `[row_id, event_id, time, features..., prediction, probabilities...]`.
+        One line as rows, each `[row_id, event_id, time, features..., prediction, probabilities..., context...]`.
     plain : callable or None
         Reads the plain ones among many lines at once, where that is known to be worth it.
     extension : str
         What the names of its objects end in; what they hold is told by their content.
     arrival_days : int or None
-        Where folders tell when records *arrived*: so many days later than its own a record is counted. None where they tell
+        Where folders tell when records *arrived*: a record is counted up to this many days after its own. None where they tell
         the hour of the record itself.
     """
 
@@ -54,7 +54,7 @@ class Source:
 
     @property
     def late_days(self) -> int:
-        """So long after it is over a day can still gain: what arrives on the last day may be written a day later."""
+        """How long a day can still gain after it is over: what arrives on the last day may be written a day later."""
         return LATE_DAYS if self.arrival_days is None else self.arrival_days + 1
 
     def folders(self, config: ModelConfig, day: date) -> list[str]:

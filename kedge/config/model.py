@@ -22,6 +22,7 @@ from kedge.config.policies import (
 from kedge.config.sections import (
     Cadence,
     Capture,
+    ColumnName,
     Endpoint,
     Feature,
     Labels,
@@ -46,6 +47,7 @@ class ModelConfig(Section):
     endpoint: Endpoint = Field(default_factory=Endpoint)
     capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...] = Field(min_length=1)
+    context: tuple[ColumnName, ...] = ()
     prediction: Prediction = Field(default_factory=Prediction)
     cadence: Cadence = Field(default_factory=Cadence)
     drift: DriftPolicy = Field(default_factory=DriftPolicy)
@@ -93,6 +95,18 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _context_stands_beside_the_features(self) -> ModelConfig:
+        taken = [name for name in self.context if name in (*self.feature_names, *self.answer_columns)]
+        if taken:
+            raise ValueError(
+                f"context has {', '.join(map(repr, taken))}, which is a feature or the answer already: what the model reads can be "
+                "sliced by as it is; take it out of context"
+            )
+        if len(set(self.context)) < len(self.context):
+            raise ValueError(f"context is {list(self.context)}: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
     def _the_answer_has_one_place(self) -> ModelConfig:
         described = self.endpoint
         if self.prediction.field is not None and (described.has_answer_path or described.answer_places != (None, None)):
@@ -115,17 +129,18 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _sliced_columns_are_somewhere(self) -> ModelConfig:
-        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        known = (*self.feature_names, *self.context, *self.endpoint.custom_attributes, *self.labels.fields)
         for name in (*self.fairness.columns, *self.fairness.bands):
             if name not in known:
                 raise ValueError(
-                    f"fairness.columns names {name!r}, which is neither a feature, nor among endpoint.custom_attributes, nor "
-                    f"among labels.fields{_meant(name, known)}"
+                    f"fairness.columns names {name!r}, which is neither a feature, nor among context, endpoint.custom_attributes, nor "
+                    f"labels.fields{_meant(name, known)}"
                 )
         for name in self.segments.columns or ():
-            if name not in self.feature_names:
+            sliced = (*self.feature_names, *self.context)
+            if name not in sliced:
                 raise ValueError(
-                    f"segments.columns names {name!r}, which is no feature{_meant(name, self.feature_names)}"
+                    f"segments.columns names {name!r}, which is no feature and not among context{_meant(name, sliced)}"
                 )
         if self.problem == "regression" and self.fairness.columns and self.fairness.threshold is None:
             raise ValueError("fairness.threshold is required: from which answer on a regression decides favourably")
@@ -136,13 +151,14 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _business_columns_are_somewhere(self) -> ModelConfig:
-        known = (*self.feature_names, self.prediction.name, *self.endpoint.custom_attributes)
+        beside = (*self.context, *self.endpoint.custom_attributes)
+        known = (*self.feature_names, self.prediction.name, *beside)
         for figure in self.business:
             name, place = figure.column or figure.label_field or "", known if figure.column else self.labels.fields
             if name not in place:
                 where = "no column of the requests" if figure.column else "not among labels.fields"
                 raise ValueError(f"business.{figure.name} names {name!r}, which is {where}{_meant(name, place)}")
-            if figure.canary and name in self.endpoint.custom_attributes:
+            if figure.canary and name in beside:
                 raise ValueError(f"business.{figure.name}.canary: a canary is watched by its columns, not by {name!r}")
             if figure.over != "all" and self.problem != "binary_classification":
                 raise ValueError(f"business.{figure.name}.over is {figure.over}: only binary_classification decides")
@@ -167,10 +183,10 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _the_cost_column_is_somewhere(self) -> ModelConfig:
         name = self.performance.cost_column
-        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        known = (*self.feature_names, *self.context, *self.endpoint.custom_attributes, *self.labels.fields)
         if name is not None and name not in known:
             raise ValueError(
-                f"performance.cost_column is {name!r}: no feature, not in endpoint.custom_attributes and not among "
+                f"performance.cost_column is {name!r}: no feature, and not among context, endpoint.custom_attributes and "
                 f"labels.fields{_meant(name, known)}"
             )
         return self

@@ -21,7 +21,7 @@ class LookBack:
     leaving : date or None
         None where every day that may hold something uncounted stays in view.
     late_days : int
-        So long after it is over a day can still gain.
+        How long a day can still gain after it is over.
     """
 
     first: date
@@ -70,7 +70,7 @@ def look_back(
     since : date, optional
         How far a person wants it to reach, however far that is.
     late_days : int
-        So long after it is over a day can still gain.
+        How long a day can still gain after it is over.
 
     >>> def view(*seen):
     ...     found = look_back(date(2016, 3, 31), completed=date(2016, *seen))

@@ -26,7 +26,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
     *("baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
-    *("trained", "scored", "artefacts"),
+    *("trained", "scored", "artefacts", "logs", "logs-failed"),
 )
 CLIENTS = {
     "s3",

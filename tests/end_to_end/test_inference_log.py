@@ -1,6 +1,7 @@
 """A model that is served by its team's own container is watched by what it puts into Firehose; its inputs drift, and people hear of it."""
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from sklearn.datasets import load_breast_cancer
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.slow
 MODEL, STREAM = "biopsies", "kedge-logs"
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 FEATURES = ["mean radius", "mean texture", "mean smoothness"]
+REGIONS = ("north", "south")
 EVERY, RECORDS = 6 * HOUR, 30
 YAML = f"""
 model: {MODEL}
@@ -38,6 +41,9 @@ firehose: true
 features:
 {"".join(f"  - {{name: {name}, kind: numeric}}{chr(10)}" for name in FEATURES)}
 cadence: {{profile: daily, judge: daily}}
+context: [region]
+segments: {{columns: [region], minimum_rows: 50, minimum_per_class: 10}}
+labels: {{label_horizon_days: 0}}
 """
 
 
@@ -48,6 +54,7 @@ class Clinic:
     account: Account
     directory: Path
     put: dict[str, datetime] = field(default_factory=dict)
+    truths: list[tuple[str, datetime, int]] = field(default_factory=list)
     refused: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +68,7 @@ class Clinic:
     def training_file(self) -> Path:
         """The training rows, and the model's answers to those that it has not learnt from."""
         rows = self.known[[*FEATURES, "target"]].copy()
+        rows["region"] = self._random.choice(REGIONS, len(rows))
         rows["prediction"] = np.where(np.arange(len(rows)) % 2 == 0, np.nan, self.scores(rows))
         path = self.directory / "training.parquet"
         rows.to_parquet(path)
@@ -85,8 +93,25 @@ class Clinic:
     def record(self, row: pd.Series, score: float, time: datetime) -> dict[str, Any]:
         name = f"b-{len(self.put)}"
         self.put[name] = time
+        region = str(self._random.choice(REGIONS))
+        # In the north, what the model has learnt holds no more.
+        truth = int(row["target"]) if region == "south" else 1 - int(row["target"])
+        self.truths.append((name, time, truth))
         features = {feature: float(row[feature]) for feature in FEATURES}
-        return {"v": 1, "model": MODEL, "id": name, "time": time.isoformat(), "features": features, "prediction": score}
+        answered = {"features": features, "prediction": score, "context": {"region": region}}
+        return {"v": 1, "model": MODEL, "id": name, "time": time.isoformat(), **answered}
+
+    def labels(self) -> bytes:
+        """What came true of all that was answered, as Model Monitor's ground truth."""
+        lines = (
+            {
+                "groundTruthData": {"data": str(truth), "encoding": "CSV"},
+                "eventMetadata": {"eventId": name, "inferenceTime": f"{time:%Y-%m-%dT%H:%M:%SZ}"},
+                "eventVersion": "0",
+            }
+            for name, time, truth in self.truths
+        )
+        return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
     def log(self, records: list[dict[str, Any]]) -> None:
         """Put records until each is taken; a lost answer puts some of them again."""
@@ -136,6 +161,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         late = [clinic.record(row, 0.5, START + 9 * DAY + HOUR) for _, row in clinic.asked.iloc[:20].iterrows()]
         clinic.log(late)
         clinic.answer_until(START + 17 * DAY, radius=1.4)
+        kedge.put(f"labels/{MODEL}/{account.clock.now:%Y/%m/%d/%H}/truth.jsonl", clinic.labels())
         account.clock.advance_to(START + 17 * DAY + 6 * HOUR)
         yield Watch(clinic, kedge, url, shown.output, adopted.output)
 
@@ -171,6 +197,20 @@ def test_undrifted_days_are_told_to_nobody_and_drift_is(watch):
     assert before <= {"OK", "INSUFFICIENT_DATA"}, judged
     assert [*judged.values()][-1] == "CRITICAL"
     assert watch.kedge.mails_saying("mean radius", "drifted")
+
+
+def test_the_predictions_table_holds_the_context(watch):
+    parts = watch.kedge.objects(f"predictions/{MODEL}/")
+    tables = [pq.read_table(io.BytesIO(part), columns=["region"]) for part in parts.values()]
+    assert {region for table in tables for region in table.column("region").to_pylist()} == {*REGIONS}
+
+
+def test_the_segment_that_the_model_fails_in_is_found_by_its_context(watch):
+    reports = [key for key in watch.kedge.objects("reports/") if key.endswith("performance.json")]
+    document = json.loads(watch.kedge.objects(sorted(reports)[-1]).popitem()[1])
+    segments = {found["group"]: found for found in document["segments"]}
+    assert segments["region=north"]["severity"] == "CRITICAL"
+    assert "region=south" not in segments
 
 
 def test_nobody_asks_sagemaker_about_a_model_that_has_no_endpoint(watch):

@@ -1,4 +1,4 @@
-"""AWS::Athena::WorkGroup; its metrics and its limit of scanned bytes are recorded and otherwise without effect."""
+"""AWS::Athena::WorkGroup and the AWS::Glue::Database that it reads; metrics and the limit of scanned bytes have no effect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,36 @@ def delete_work_group(making: Making, made: Made, properties: dict[str, Any]) ->
     )
 
 
+def database(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a database of the account's own catalogue."""
+    given = properties["DatabaseInput"]
+    name = given.get("Name") or making.name(255, lower=True)
+    making.client("glue").create_database(CatalogId=properties["CatalogId"], DatabaseInput={**given, "Name": name})
+    return Made(name)
+
+
+def update_database(making: Making, made: Made, _old: dict[str, Any], new: dict[str, Any]) -> Made:
+    """Change what a database says of itself."""
+    given = {**new["DatabaseInput"], "Name": made.reference}
+    making.client("glue").update_database(CatalogId=new["CatalogId"], Name=made.reference, DatabaseInput=given)
+    return made
+
+
+def delete_database(making: Making, made: Made, properties: dict[str, Any]) -> None:
+    """Delete a database."""
+    making.client("glue").delete_database(CatalogId=properties["CatalogId"], Name=made.reference)
+
+
 TYPES = (
+    resource_type(
+        "AWS::Glue::Database",
+        "CatalogId DatabaseInput.Name DatabaseInput.Description",
+        database,
+        delete_database,
+        update=update_database,
+        replaced_by="CatalogId",
+        named_by="DatabaseInput.Name",
+    ),
     resource_type(
         "AWS::Athena::WorkGroup",
         """

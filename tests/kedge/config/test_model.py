@@ -89,7 +89,7 @@ def test_a_configuration_cannot_be_changed():
          "performance.cost_matrix needs 2 rows of 2 numbers: a row for each class that came true, a "
          "number for each class answered, in the order of labels.classes"),
         ("performance: {cost_column: zzz}",
-         "performance.cost_column is 'zzz': no feature, not in endpoint.custom_attributes and not among "
+         "performance.cost_column is 'zzz': no feature, and not among context, endpoint.custom_attributes and "
          "labels.fields"),
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
         ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
@@ -132,7 +132,6 @@ def test_a_field_without_a_near_one_comes_with_those_there_are():
 def test_several_problems_are_all_told():
     problems = refusal(YAML.replace("{name: parcels}", "{nme: parcels}").replace("int64", "int32"))
     assert problems == [
-        "endpoint.name is required",
         "endpoint.nme is not a field; did you mean name?",
         "features.1.dtype is 'int32': Input should be 'float64', 'float32', 'int64' or 'string'",
     ]
@@ -142,7 +141,7 @@ def test_several_problems_are_all_told():
     ("text", "words"),
     [
         ("", "must be a mapping"), ("- a", "must be a mapping"), ("a: [", "not YAML"), ("a: \x00", "not YAML"),
-        ("model: x", "endpoint is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
+        ("model: x", "features is required"), ("model: &a [*a]", "refers to itself"), ("!!python/object:os.x {}", "not YAML"),
         ("? [a, b]\n: 1", "unhashable key"),
         (YAML + "endpoint: {name: other}", "'endpoint' is there twice"), (YAML + "drift: {psi_max: 1, psi_max: 2}", "'psi_max' is there twice"),
     ],
@@ -165,10 +164,10 @@ def test_a_merge_key_is_no_field_of_ours():
 @pytest.mark.parametrize(("extra", "said"), [
     (
         "fairness: {columns: [carier]}",
-        "fairness.columns names 'carier', which is neither a feature, nor among endpoint.custom_attributes, "
-        "nor among labels.fields; did you mean carrier?",
+        "fairness.columns names 'carier', which is neither a feature, nor among context, endpoint.custom_attributes, "
+        "nor labels.fields; did you mean carrier?",
     ),
-    ("segments: {columns: [wieght]}", "segments.columns names 'wieght', which is no feature; did you mean weight?"),
+    ("segments: {columns: [wieght]}", "segments.columns names 'wieght', which is no feature and not among context; did you mean weight?"),
     ("fairness: {columns: [carrier], favourable: maybe}", "fairness.favourable is 'maybe'; the classes are 0, 1"),
     (
         "problem: regression\nfairness: {columns: [carrier]}",
