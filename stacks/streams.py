@@ -19,7 +19,7 @@ from stacks.storage import Storage
 
 NAME = "kedge-logs"
 # What cannot be assigned to a model is written here, with its reason.
-FAILED_PREFIX = "logs-failed"
+FAILED_PREFIX = "undelivered"
 # With dynamic partitioning 64 MB are the least; five minutes are what a window never misses.
 BUFFER_MB, BUFFER_SECONDS = 64, 300
 WAITING_SECONDS_MAX = 3600

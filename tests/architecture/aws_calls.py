@@ -26,7 +26,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
     *("baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
-    *("trained", "scored", "artefacts", "logs", "logs-failed"),
+    *("trained", "scored", "artefacts", "logs", "undelivered"),
 )
 CLIENTS = {
     "s3",

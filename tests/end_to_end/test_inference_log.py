@@ -223,7 +223,7 @@ def test_records_without_a_model_are_kept_aside_and_alarm(watch):
     firehose.put_record(DeliveryStreamName=STREAM, Record={"Data": b'{"id": "x"}'})
     firehose.put_record(DeliveryStreamName=STREAM, Record={"Data": b"no json"})
     watch.kedge.wait(26 * HOUR)
-    failed = watch.kedge.objects("logs-failed/")
+    failed = watch.kedge.objects("undelivered/")
     lines = [json.loads(line) for body in failed.values() for line in gzip.decompress(body).splitlines()]
     assert {line["errorCode"] for line in lines} == {"DynamicPartitioning.MetadataExtractionFailed"}
     assert watch.kedge.mails_saying("records of an inference log could not be delivered"), [

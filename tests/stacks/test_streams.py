@@ -43,7 +43,7 @@ def test_the_role_writes_below_two_prefixes_and_reads_the_named_stream_alone(res
     statements = {each.get("Sid"): each for each in policy["PolicyDocument"]["Statement"]}
     written = json.dumps(statements["WriteLogs"]["Resource"])
     assert "/logs/*" in written
-    assert "/logs-failed/*" in written
+    assert "/undelivered/*" in written
     assert statements["ReadStream"]["Resource"] == KINESIS
     assert not any(each["Resource"] == "*" for each in statements.values() if each["Effect"] == "Allow")
 

@@ -58,5 +58,5 @@ def undelivered(installation: Installation) -> Iterator[Finding]:
     """What Firehose wrote aside today and yesterday."""
     bucket = installation.deployment.bucket
     if count := inference_logs.count_failed(installation.client("s3"), bucket, installation.now):
-        remedy = f"aws s3 ls --recursive s3://{bucket}/logs-failed/: each line has errorMessage and, in BASE64, the record; put it again"
+        remedy = f"aws s3 ls --recursive s3://{bucket}/undelivered/: each line has errorMessage and, in BASE64, the record; put it again"
         yield warning(bucket, f"{count} objects hold records that Firehose could not assign to a model", remedy)

@@ -12,7 +12,7 @@ def captures_prefix(model: str) -> str:
 
 def failed_logs_prefix(day: date) -> str:
     """What Firehose could not assign to a model on a day."""
-    return f"logs-failed/{day:%Y/%m/%d}/"
+    return f"undelivered/{day:%Y/%m/%d}/"
 
 
 def profiles_prefix(model: str) -> str:
