@@ -16,7 +16,6 @@ from kedge.errors import ModelConfigError
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
-from stacks.parts.catalogue import load_models
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
@@ -47,25 +46,21 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     """
     written = _written_context()
     shards = _whole_number(written.get("model_stacks", 1) if model_stacks is None else model_stacks)
-    models = load_models(Path(models_directory))
+    packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
+    models = packages.models
     captures = CaptureBuckets.of_context(
         written.get("capture_buckets") if capture_buckets is None else capture_buckets,
         written.get("capture_keys") if capture_keys is None else capture_keys,
         models,
     )
     stream = stream_of_context(written.get("firehose_stream") if firehose_stream is None else firehose_stream)
-    packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
     env = cdk.Environment(region=region)
 
     storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email, captures=captures)
-    monitoring = Monitoring(
-        app, "KedgeMonitoring", env=env, packages=packages, storage=storage, models=models, stream_arn=stream
-    )
-    retraining = Retraining(
-        app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring, models=models
-    )
-    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining, models=models)
+    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, stream_arn=stream)
+    retraining = Retraining(app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring)
+    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
 
     if nag:

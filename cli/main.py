@@ -8,10 +8,12 @@ from cli.account import deploy, serve
 from cli.adopt.command import adopt
 from cli.backtest.command import backtest
 from cli.check.command import check
+from cli.definitions import put, remove
 from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.commands import history, pause, reconcile, retrain, rollback
+from cli.operator.past_commands import backfill, judge
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -30,12 +32,16 @@ app.command("init")(init)
 app.command("adopt")(adopt)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
+models.command("put")(put)
+models.command("remove")(remove)
 app.command("doctor")(doctor)
 app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
+app.command("judge")(judge)
+app.command("backfill")(backfill)
 app.command("smoke")(smoke)
 app.add_typer(account, name="account")
 account.command("serve")(serve)

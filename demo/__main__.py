@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app import build_app
 from demo import results
-from demo.bookings import REPLAY_FROM, REPLAY_UNTIL, load_frame, to_bookings
+from demo.bookings import REPLAY_FROM, REPLAY_UNTIL, Booking, load_frame, to_bookings
 from demo.first_champion import release_first_champion
 from demo.page import write_page
 from demo.replay import Replay
@@ -45,24 +45,14 @@ def main() -> int:
     bookings = to_bookings(frame[frame["time"] >= REPLAY_FROM], config.feature_names)
     console.print(f"templates synthesised in {perf_counter() - began:.0f} s; {len(bookings):,} bookings to replay")
     with Account(start=REPLAY_FROM - timedelta(hours=12), directory=OUT / "account") as account:
-        began = perf_counter()
-        account.processes.keep_waiting(2)
-        account.deploy(assembly)
-        bucket = data_bucket(account)
-        console.print(f"deployed in {perf_counter() - began:.0f} s")
+        bucket = deploy(account, assembly, console)
         timing = Timing(account)
         package = release_first_champion(account, config, frame, bucket)
         console.print(f"first champion serves: {package.rpartition('/')[2]}, at {account.clock.now:%Y-%m-%d %H:%M} UTC")
         account.clock.advance_to(REPLAY_FROM)
         replay = Replay(account, endpoint=config.endpoint.name, model=config.model, bucket=bucket)
         loop = timing.start_loop()
-        with replay_progress(console) as progress:
-            task = progress.add_task("", total=(REPLAY_UNTIL - REPLAY_FROM).days, day="", news="")
-
-            def on_day(day: datetime) -> None:
-                progress.update(task, advance=1, day=f"{day:%Y-%m-%d}", news=replay.latest_news())
-
-            replay.run(bookings, REPLAY_UNTIL, on_day)
+        run_shown(replay, bookings, console)
         account.clock.advance_to(REPLAY_UNTIL + AFTERMATH)
         timing.note("invocations by the client", replay.invoke_seconds)
         outcome = results.gather(account, config, frame, replay, bucket, OUT)
@@ -73,6 +63,27 @@ def main() -> int:
     results.show(outcome, console, seconds, timing.table())
     console.print(f"\nLook at [bold]{OUT / 'index.html'}[/bold]; the mails are in {OUT / 'account' / 'mail'}")
     return 0
+
+
+def deploy(account: Account, assembly: Path, console: Console) -> str:
+    """Deploy the templates; the data bucket's name."""
+    began = perf_counter()
+    account.processes.keep_waiting(2)
+    account.deploy(assembly)
+    bucket = data_bucket(account)
+    console.print(f"deployed in {perf_counter() - began:.0f} s")
+    return bucket
+
+
+def run_shown(replay: Replay, bookings: list[Booking], console: Console) -> None:
+    """Replay every booking, with one line on the console that says how far it is."""
+    with replay_progress(console) as progress:
+        task = progress.add_task("", total=(REPLAY_UNTIL - REPLAY_FROM).days, day="", news="")
+
+        def on_day(day: datetime) -> None:
+            progress.update(task, advance=1, day=f"{day:%Y-%m-%d}", news=replay.latest_news())
+
+        replay.run(bookings, REPLAY_UNTIL, on_day)
 
 
 def data_bucket(account: Account) -> str:

@@ -36,22 +36,13 @@ def main() -> int:
     build_app(OUT / "empty", yaml.parent).synth()
     with Account(start=START - timedelta(hours=1), directory=OUT / "account") as account:
         account.deploy(OUT / "empty")
-        team = OtherTeam(account)
-        team.deploy()
-        account.clock.advance_to(START)
-        team.ask_until(START + CAPTURED)
+        team = answering_endpoint(account, console)
         before = team.looks()
-        console.print(
-            f"[bold]an endpoint[/bold] of another team has answered for {CAPTURED.days} days; Kedge knows nothing of it"
-        )
         deployment = Deployment(region=account.region, endpoint_url=account.serve(0).url)
         adopt(deployment, yaml, console)
         build_app(OUT / "assembly", yaml.parent, capture_buckets=BUCKET).synth()
         account.deploy(OUT / "assembly")
-        adopted = START + CAPTURED
-        team.ask_until(adopted + DRIFTS)
-        team.ask_until(adopted + WATCHED, amount=75.0)
-        account.clock.advance_to(adopted + WATCHED + timedelta(hours=6))
+        drift(account, team)
         console.print(f"\n[bold]six weeks later[/bold], and the last three drift (`kedge history {ENDPOINT}`):")
         entries = load_timeline(deployment.client("s3"), deployment.bucket, ENDPOINT)
         print_timeline(entries)
@@ -59,10 +50,30 @@ def main() -> int:
         mails = sorted(account.mail_directory.glob("*.eml"))
     told = any(entry["kind"] == "alert_sent" for entry in entries)
     console.print(
-        f"\nthe endpoint is {'CHANGED' if touched else 'as it was'}; {len(mails)} mails are in {OUT / 'account' / 'mail'}"
+        f"\nthe endpoint is {'CHANGED' if touched else 'as it was'}; the mails ({len(mails)}) are in {OUT / 'account' / 'mail'}"
     )
     console.print(f"{perf_counter() - began:.0f} seconds")
     return 0 if told and not touched else 1
+
+
+def answering_endpoint(account: Account, console: Console) -> OtherTeam:
+    """The other team's endpoint, once it has answered long enough to be adopted."""
+    team = OtherTeam(account)
+    team.deploy()
+    account.clock.advance_to(START)
+    team.ask_until(START + CAPTURED)
+    console.print(
+        f"[bold]an endpoint[/bold] of another team has answered for {CAPTURED.days} days; Kedge knows nothing of it"
+    )
+    return team
+
+
+def drift(account: Account, team: OtherTeam) -> None:
+    """Weeks as before, then weeks of larger amounts, each judged in its turn."""
+    adopted = START + CAPTURED
+    team.ask_until(adopted + DRIFTS)
+    team.ask_until(adopted + WATCHED, amount=75.0)
+    account.clock.advance_to(adopted + WATCHED + timedelta(hours=6))
 
 
 def adopt(deployment: Deployment, yaml: Path, console: Console) -> None:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from demo.bookings import CHAMPION_FROM, REPLAY_FROM, training_rows
 from kedge.config.model import ModelConfig
+from lambdas.adapters.bucket import layout
+from lambdas.adapters.state import champions
 from offline.account import Account
 
 PATIENCE = timedelta(hours=10)
@@ -30,7 +32,7 @@ def release_first_champion(
     """Put the rows where Kedge looks for them, ask for a first training, approve it, and wait until it serves."""
     body = io.BytesIO()
     training_rows(frame, config.feature_names, since=since, until=until).to_parquet(body, index=False)
-    account.client("s3").put_object(Bucket=bucket, Key=f"initial/{config.model}/training.parquet", Body=body.getvalue())
+    account.client("s3").put_object(Bucket=bucket, Key=layout.initial_key(config.model), Body=body.getvalue())
     account.invoke_function(
         function_name(account, "decide_retraining"),
         {
@@ -61,8 +63,7 @@ def serving(account: Account, config: ModelConfig) -> bool:
     """Whether the state table names a champion."""
     dynamodb = account.client("dynamodb")
     table = next(name for name in dynamodb.list_tables()["TableNames"] if "State" in name)
-    key = {"model": {"S": config.model}, "item": {"S": "champion"}}
-    return "Item" in dynamodb.get_item(TableName=table, Key=key)
+    return champions.load(dynamodb, table, config.model) is not None
 
 
 def function_name(account: Account, handler: str) -> str:

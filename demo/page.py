@@ -13,6 +13,8 @@ from report.alert_words import deciding_reasons
 
 WIDTH, LEFT, RIGHT = 1060, 190, 16
 AUC_TOP, AUC_HEIGHT = 16, 240
+AUC_MIN, AUC_MAX = 0.5, 0.95
+LINES = (("managed", "managed by Kedge", "var(--sea)"), ("static", "never retrained", "var(--critical)"))
 LANE_HEIGHT, CELL_HEIGHT = 26, 17
 TOP_COLUMNS = 9
 LANES = (
@@ -77,26 +79,6 @@ def parse(text: str) -> datetime:
 
 def auc_chart(outcome: Outcome, axis: Axis) -> dict[str, Any]:
     """Two lines with a point a month, and the promotions."""
-    low, high = 0.5, 0.95
-
-    def y(value: float) -> float:
-        return round(AUC_TOP + (high - value) / (high - low) * AUC_HEIGHT, 1)
-
-    series = []
-    for name, label, colour in (
-        ("managed", "managed by Kedge", "var(--sea)"),
-        ("static", "never retrained", "var(--critical)"),
-    ):
-        points = [
-            {
-                "x": axis.x(middle(row["month"])),
-                "y": y(row[name]),
-                "title": f"{row['month']}: {label} {row[name]:.3f} ({row['rows']:,} bookings)",
-            }
-            for row in outcome.months.to_dict(orient="records")
-        ]
-        series.append({"label": label, "colour": colour, "points": points})
-    ticks = [{"y": y(value / 100), "label": f"{value / 100:.2f}"} for value in range(50, 96, 5)]
     promotions = [
         {"x": axis.x(parse(e["time"])), "label": f"v{e['detail'].get('package_version', '')}"}
         for e in outcome.kinds("canary_promoted")
@@ -105,10 +87,28 @@ def auc_chart(outcome: Outcome, axis: Axis) -> dict[str, Any]:
         "height": AUC_TOP + AUC_HEIGHT + 24,
         "bottom": AUC_TOP + AUC_HEIGHT,
         "top": AUC_TOP,
-        "series": series,
-        "ticks": ticks,
+        "series": [auc_line(outcome, axis, *line) for line in LINES],
+        "ticks": [{"y": auc_y(value / 100), "label": f"{value / 100:.2f}"} for value in range(50, 96, 5)],
         "promotions": promotions,
     }
+
+
+def auc_line(outcome: Outcome, axis: Axis, name: str, label: str, colour: str) -> dict[str, Any]:
+    """A point for each month of one model."""
+    points = [
+        {
+            "x": axis.x(middle(row["month"])),
+            "y": auc_y(row[name]),
+            "title": f"{row['month']}: {label} {row[name]:.3f} ({row['rows']:,} bookings)",
+        }
+        for row in outcome.months.to_dict(orient="records")
+    ]
+    return {"label": label, "colour": colour, "points": points}
+
+
+def auc_y(auc: float) -> float:
+    """Pixel of an AUC."""
+    return round(AUC_TOP + (AUC_MAX - auc) / (AUC_MAX - AUC_MIN) * AUC_HEIGHT, 1)
 
 
 def middle(month: str) -> datetime:
@@ -165,28 +165,12 @@ def episodes(outcome: Outcome, axis: Axis) -> list[dict[str, Any]]:
 def heat_map(outcome: Outcome, axis: Axis) -> dict[str, Any]:
     """The columns that moved most, week by week; each cell links to its window's report."""
     windows = outcome.kinds("window_judged")
-    totals: dict[str, float] = {}
-    for entry in windows:
-        for column in entry["detail"]["columns"]:
-            totals[column["name"]] = totals.get(column["name"], 0.0) + (column["effect"] or 0.0)
-    names = sorted(totals, key=lambda name: -totals[name])[:TOP_COLUMNS]
+    names = moved_most(windows)
     cell = round((WIDTH - LEFT - RIGHT) / max(len(windows), 1), 2)
-    rows = []
-    for index, name in enumerate(names):
-        cells = []
-        for entry in windows:
-            column = next((c for c in entry["detail"]["columns"] if c["name"] == name), None)
-            if column is not None and column["effect"] is not None:
-                end = parse(entry["detail"]["window"]["end"])
-                cells.append(
-                    {
-                        "x": max(axis.x(end) - cell, LEFT),
-                        "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
-                        "href": report_page(entry),
-                        "title": f"{name}, window to {end:%Y-%m-%d}: effect {column['effect']:.2f}, PSI {column['psi']:.2f}",
-                    }
-                )
-        rows.append({"name": name, "y": index * (CELL_HEIGHT + 2), "cells": cells})
+    rows = [
+        {"name": name, "y": index * (CELL_HEIGHT + 2), "cells": heat_cells(windows, name, axis, cell)}
+        for index, name in enumerate(names)
+    ]
     return {
         "height": len(names) * (CELL_HEIGHT + 2) + 24,
         "cell": cell,
@@ -194,6 +178,33 @@ def heat_map(outcome: Outcome, axis: Axis) -> dict[str, Any]:
         "rows": rows,
         "bottom": len(names) * (CELL_HEIGHT + 2),
     }
+
+
+def moved_most(windows: list[dict[str, Any]]) -> list[str]:
+    """The columns with the largest effects, summed over all windows."""
+    totals: dict[str, float] = {}
+    for entry in windows:
+        for column in entry["detail"]["columns"]:
+            totals[column["name"]] = totals.get(column["name"], 0.0) + (column["effect"] or 0.0)
+    return sorted(totals, key=lambda name: -totals[name])[:TOP_COLUMNS]
+
+
+def heat_cells(windows: list[dict[str, Any]], name: str, axis: Axis, width: float) -> list[dict[str, Any]]:
+    """A cell for each window that has measured the column."""
+    cells = []
+    for entry in windows:
+        column = next((c for c in entry["detail"]["columns"] if c["name"] == name), None)
+        if column is not None and column["effect"] is not None:
+            end = parse(entry["detail"]["window"]["end"])
+            cells.append(
+                {
+                    "x": max(axis.x(end) - width, LEFT),
+                    "opacity": round(min(column["effect"] / 0.5, 1.0), 2),
+                    "href": report_page(entry),
+                    "title": f"{name}, window to {end:%Y-%m-%d}: effect {column['effect']:.2f}, PSI {column['psi']:.2f}",
+                }
+            )
+    return cells
 
 
 def summary(entry: dict[str, Any]) -> str:

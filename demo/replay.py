@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from demo.bookings import Booking
+from lambdas.adapters.bucket import layout
 from offline.account import Account
 
 # The approver comes when the front desk is open, so that a canary meets the next full hour's arrivals.
@@ -90,7 +91,7 @@ class Replay:
                 )
             )
         if lines:
-            key = f"labels/{self.model}/{now:%Y/%m/%d/%H}/outcomes.jsonl"
+            key = f"{layout.collected_labels_prefix(self.model, now)}/outcomes.jsonl"
             self.s3.put_object(Bucket=self.bucket, Key=key, Body="\n".join(lines).encode())
 
     def _approve_pending(self) -> None:

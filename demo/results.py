@@ -21,6 +21,7 @@ from kedge.config.model import ModelConfig
 from kedge.own_columns import ROW_ID, TIME
 from kedge.profile.encoding import decode_profiles
 from kedge.retraining.rows import scoring_payload, typed_rows
+from lambdas.adapters.bucket import layout, timeline
 from offline.account import Account
 from report.alert_words import deciding_reasons
 
@@ -46,17 +47,17 @@ def gather(
     account: Account, config: ModelConfig, frame: pd.DataFrame, replay: Replay, bucket: str, out: Path
 ) -> Outcome:
     """Read the timeline, the predictions table and the reports back out of the account."""
-    timeline = load_timeline(account, bucket, config.model)
+    entries = load_timeline(account, bucket, config.model)
     predictions = load_predictions(account, bucket, config, frame, replay)
     static = score_with_first_package(account, config, frame, bucket)
     predictions = predictions.merge(static, on="id", how="left")
-    copy_reports(account, bucket, timeline, out)
-    return Outcome(config.model, timeline, predictions, monthly(predictions), replay.failures)
+    copy_reports(account, bucket, entries, out)
+    return Outcome(config.model, entries, predictions, monthly(predictions), replay.failures)
 
 
 def load_timeline(account: Account, bucket: str, model: str) -> list[dict[str, Any]]:
     """Every audit entry, in time."""
-    entries = [json.loads(body) for body in objects_below(account, bucket, f"audit/{model}/").values()]
+    entries = timeline.load_timeline(account.client("s3"), bucket, model)
     return sorted(entries, key=lambda entry: (entry["time"], entry["kind"]))
 
 
@@ -65,7 +66,7 @@ def load_predictions(
 ) -> pd.DataFrame:
     """What the endpoint really answered: Kedge's predictions table, checked against what the client was told."""
     tables = []
-    for key, body in objects_below(account, bucket, f"profiles/{config.model}/").items():
+    for key, body in objects_below(account, bucket, layout.profiles_prefix(config.model)).items():
         if not key.endswith(".npz"):
             continue  # the hashes of the counted ids stand beside the days
         header, _ = decode_profiles("day", body)
@@ -96,41 +97,58 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     rows = frame[frame["time"] >= REPLAY_FROM]
     table = pa.Table.from_pandas(rows.rename(columns={"id": ROW_ID, "time": TIME}), preserve_index=False)
     payload = scoring_payload(typed_rows(table, config), config)
-    s3, sagemaker = account.client("s3"), account.client("sagemaker")
+    s3 = account.client("s3")
     # Where the role of transform jobs may read and write, beside every retraining.
-    rows_key, scored = (
-        f"retraining/{config.model}/{SCORE_JOB}/holdout/input/input.csv",
-        f"scored/{config.model}/{SCORE_JOB}",
-    )
+    rows_key = f"{layout.retraining_prefix(config.model, SCORE_JOB)}/holdout/input/input.csv"
+    scored = layout.scored_prefix(config.model, SCORE_JOB)
     s3.put_object(Bucket=bucket, Key=rows_key, Body=payload)
-    packages = sagemaker.list_model_packages(
-        ModelPackageGroupName=config.package_group, SortBy="CreationTime", SortOrder="Ascending"
-    )["ModelPackageSummaryList"]
-    first = sagemaker.describe_model_package(ModelPackageName=packages[0]["ModelPackageArn"])
-    role = next(r["Arn"] for r in account.client("iam").list_roles()["Roles"] if "Scoring" in r["RoleName"])
-    sagemaker.create_model(
-        ModelName=SCORE_JOB, ExecutionRoleArn=role, PrimaryContainer={"ModelPackageName": first["ModelPackageArn"]}
-    )
-    sagemaker.create_transform_job(
-        TransformJobName=SCORE_JOB,
-        ModelName=SCORE_JOB,
-        TransformInput={
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{rows_key}"}},
-            "ContentType": "text/csv",
-            "SplitType": "Line",
-        },
-        TransformOutput={"S3OutputPath": f"s3://{bucket}/{scored}", "AssembleWith": "Line", "Accept": "text/csv"},
-        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
-        DataProcessing={
+    make_model_of_first_package(account, config)
+    transform(
+        account,
+        f"s3://{bucket}/{rows_key}",
+        f"s3://{bucket}/{scored}",
+        # A row's id is not the model's business: it goes around it, to stand before the answer.
+        {
             "InputFilter": "$[1:]",
             "JoinSource": "Input",
             "OutputFilter": f"$[0,{len(config.features) + 1}]",
         },
     )
-    while sagemaker.describe_transform_job(TransformJobName=SCORE_JOB)["TransformJobStatus"] == "InProgress":
-        account.clock.advance_to(account.clock.now + pd.Timedelta(minutes=5).to_pytimedelta())
     body = s3.get_object(Bucket=bucket, Key=f"{scored}/input.csv.out")["Body"].read()
     return pd.read_csv(io.BytesIO(body), names=["id", "static_score"], dtype={"id": str})
+
+
+def make_model_of_first_package(account: Account, config: ModelConfig) -> None:
+    """A model of SageMaker's from the oldest package in the registry."""
+    sagemaker = account.client("sagemaker")
+    packages = sagemaker.list_model_packages(
+        ModelPackageGroupName=config.package_group, SortBy="CreationTime", SortOrder="Ascending"
+    )["ModelPackageSummaryList"]
+    role = next(r["Arn"] for r in account.client("iam").list_roles()["Roles"] if "Scoring" in r["RoleName"])
+    sagemaker.create_model(
+        ModelName=SCORE_JOB,
+        ExecutionRoleArn=role,
+        PrimaryContainer={"ModelPackageName": packages[0]["ModelPackageArn"]},
+    )
+
+
+def transform(account: Account, rows_uri: str, scored_uri: str, processing: dict[str, str]) -> None:
+    """Run the transform job, and let the account's time pass until it has ended."""
+    sagemaker = account.client("sagemaker")
+    sagemaker.create_transform_job(
+        TransformJobName=SCORE_JOB,
+        ModelName=SCORE_JOB,
+        TransformInput={
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": rows_uri}},
+            "ContentType": "text/csv",
+            "SplitType": "Line",
+        },
+        TransformOutput={"S3OutputPath": scored_uri, "AssembleWith": "Line", "Accept": "text/csv"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        DataProcessing=processing,
+    )
+    while sagemaker.describe_transform_job(TransformJobName=SCORE_JOB)["TransformJobStatus"] == "InProgress":
+        account.clock.advance_to(account.clock.now + pd.Timedelta(minutes=5).to_pytimedelta())
 
 
 def monthly(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -149,10 +167,10 @@ def monthly(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def copy_reports(account: Account, bucket: str, timeline: list[dict[str, Any]], out: Path) -> None:
+def copy_reports(account: Account, bucket: str, entries: list[dict[str, Any]], out: Path) -> None:
     """Copy the windows' pages beside the demo's own."""
     (out / "reports").mkdir(exist_ok=True)
-    for entry in timeline:
+    for entry in entries:
         if entry["kind"] == "window_judged":
             key = entry["detail"]["report_key"].replace(".json", ".html")
             body = account.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()

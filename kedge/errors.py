@@ -224,6 +224,14 @@ class UnreadableRecordError(RefusedError):
         self.reason = reason
 
 
+class UnreadableTransformError(RefusedError):
+    """A file of a transform job cannot be read; it is kept aside with the reason, whose subject is the file's job."""
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class EncodingError(RefusedError):
     """Something that is stored does not have the form that this version reads; `place` is where it is stored."""
 
@@ -285,6 +293,14 @@ class BaselineAbsentError(RefusedError):
     def __init__(self, *, model: str, key: str) -> None:
         super().__init__(f"{model} has no baseline at {key}: release a package that Kedge registered, or rebuild it")
         self.model, self.key = model, key
+
+
+class WindowRefusedError(RefusedError):
+    """A person wants a window judged that cannot be."""
+
+    def __init__(self, *, model: str, reason: str) -> None:
+        super().__init__(f"{model} cannot be judged there: {reason}")
+        self.model = model
 
 
 class MessagesUntoldError(RetryableError):

@@ -13,11 +13,15 @@ from kedge.stored import SCHEMA
 
 # These sections are the model's schema; all other sections are policies, which a person may change at any time.
 _SCHEMA = ("model", "problem", "endpoint", "features", "prediction", "labels")
+# Whom a model belongs to is no policy of a package, and addresses are not kept where they are not needed.
+_PEOPLE: Any = {"owner": True, "alerts": {"routes"}}
 
 
 def encode_schema(config: ModelConfig) -> bytes:
     """Write down what a package is released with."""
-    return json.dumps(SCHEMA.marked({"config": config.model_dump(mode="json")}), sort_keys=True).encode()
+    return json.dumps(
+        SCHEMA.marked({"config": config.model_dump(mode="json", exclude=_PEOPLE)}), sort_keys=True
+    ).encode()
 
 
 def decode_schema(content: bytes) -> ModelConfig:

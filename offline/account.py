@@ -38,6 +38,7 @@ from offline.region import Region
 from offline.sagemaker import endpoints, jobs, models, registry, runtime
 from offline.sagemaker.capacity import Capacity
 from offline.sagemaker.endpoint_fleets import Ground
+from offline.sagemaker.model_monitor import schedules as monitoring_schedules
 from offline.server import Server
 from offline.speed import dynamodb, s3, transport
 from offline.step_functions import machines
@@ -156,6 +157,7 @@ class Account(Region):
         jobs.install(self, self.jobs)
         endpoints.install(self, self.endpoints)
         runtime.install(self, self.endpoints)
+        monitoring_schedules.install(self)
         machines.install(self, self.bus, self.metrics)
         athena.install(self, self.iam)
         stacks.install(self, self.stacks)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from report import capture_alerts, monitor_alerts, release_alerts, retraining_alerts
+from report import (
+    capture_alerts,
+    decision_alerts,
+    endpoint_alerts,
+    execution_alerts,
+    monitor_alerts,
+    release_alerts,
+    retraining_alerts,
+)
 from report.alert_words import Message, shortened
 from report.window_alert import window_message
 
@@ -59,22 +67,22 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "data_rejected": retraining_alerts.data_rejected,
     "gate_passed": retraining_alerts.gate_passed,
     "gate_failed": retraining_alerts.gate_failed,
-    "package_registered": release_alerts.package_registered,
-    "approved": release_alerts.approved,
-    "rejected": release_alerts.rejected,
-    "approval_taken_back": release_alerts.approval_taken_back,
-    "approved_absent": release_alerts.approved_absent,
-    "decision_overtaken": release_alerts.decision_overtaken,
-    "capture_astray": release_alerts.capture_astray,
+    "package_registered": decision_alerts.package_registered,
+    "approved": decision_alerts.approved,
+    "rejected": decision_alerts.rejected,
+    "approval_taken_back": decision_alerts.approval_taken_back,
+    "approved_absent": decision_alerts.approved_absent,
+    "decision_overtaken": decision_alerts.decision_overtaken,
+    "capture_astray": capture_alerts.capture_astray,
     "canary_started": release_alerts.canary_started,
     "canary_promoted": release_alerts.canary_promoted,
     "canary_rolled_back": release_alerts.canary_rolled_back,
     "release_unproven": release_alerts.release_unproven,
-    "release_superseded": release_alerts.release_superseded,
-    "release_withheld": release_alerts.release_withheld,
-    "release_refused": release_alerts.release_refused,
-    "endpoint_changed": release_alerts.endpoint_changed,
+    "release_superseded": decision_alerts.release_superseded,
+    "release_withheld": decision_alerts.release_withheld,
+    "release_refused": decision_alerts.release_refused,
+    "endpoint_changed": endpoint_alerts.endpoint_changed,
     "baseline_switched": release_alerts.baseline_switched,
-    "capacity_awaited": retraining_alerts.capacity_awaited,
-    "failed": retraining_alerts.failed,
+    "capacity_awaited": execution_alerts.capacity_awaited,
+    "failed": execution_alerts.failed,
 }

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+Detail = Mapping[str, Any]  # of a timeline entry
+
 REASONS_SHOWN = 5
 WIDTH = 600  # an error's cause may be a page of JSON
 
@@ -31,13 +33,13 @@ def bullets(lines: Iterable[str], *, rest: str = "more") -> str:
     return "\n".join(shown + ([f"- and {hidden} {rest}"] if hidden > 0 else []))
 
 
-def gate_reasons(detail: Mapping[str, Any], verdict: str) -> list[str]:
+def gate_reasons(detail: Detail, verdict: str) -> list[str]:
     """The reasons of the gate's rows with one verdict: first measured values with their uncertainty, then the formal ones."""
     rows = sorted(detail.get("rows", []), key=lambda row: "low" not in row)
     return [row["reason"] for row in rows if row["verdict"] == verdict]
 
 
-def deciding_reasons(detail: Mapping[str, Any]) -> list[str]:
+def deciding_reasons(detail: Detail) -> list[str]:
     """What decided the gate: the reasons to refuse, else the measured ones; for an entry without rows its own reasons."""
     reasons = gate_reasons(detail, "REFUSE") or gate_reasons(detail, "PASS")
     return reasons or [str(reason) for reason in detail.get("reasons", [])]
@@ -48,7 +50,7 @@ def shortened(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else f"{text[:width]}..."
 
 
-def requested(detail: Mapping[str, Any]) -> str:
+def requested(detail: Detail) -> str:
     """The kind of a person's own request, `manual` or `initial`; empty if Kedge decided, or if it is not known."""
     trigger = detail.get("trigger")
     kind = trigger.get("kind") if isinstance(trigger, Mapping) else trigger
@@ -57,7 +59,7 @@ def requested(detail: Mapping[str, Any]) -> str:
     return str(kind) if kind in ("manual", "initial") else ""
 
 
-def retrain_command(model: str, detail: Mapping[str, Any]) -> str:
+def retrain_command(model: str, detail: Detail) -> str:
     """The complete command that makes the same request again."""
     initial = " --initial" if requested(detail) == "initial" else ""
     return f'kedge retrain {model}{initial} --reason "why"'
@@ -82,3 +84,13 @@ def package_link(arn: str) -> str:
     """The link to the registry in a package's region; empty if it is not an ARN."""
     parts = arn.split(":")
     return f"https://{parts[3]}.console.aws.amazon.com/sagemaker/home?region={parts[3]}" if len(parts) >= 6 else ""
+
+
+def version(detail: Detail) -> str:
+    """The package's version, given or taken from its ARN."""
+    return str(detail.get("package_version") or str(detail.get("package_arn", "")).rpartition("/")[2])
+
+
+def run(detail: Detail) -> str:
+    """The execution's name, if there is one."""
+    return f"Execution: {detail['run']}" if "run" in detail else ""

@@ -21,28 +21,36 @@ def figure_lines(
     >>> figure_lines([row], champion={"package_version": "4"}, snapshot={"holdout_rows": 1616}, live=None)
     ['mae: champion (version 4) 65.2, challenger 43.8', 'holdout: 1,616 rows']
     """
-    version = f" (version {champion['package_version']})" if champion.get("package_version") else ""
-    lines = []
-    for row in rows:
-        if "challenger" not in row or str(row["gate"]).startswith("slice"):
-            continue
-        *before, after = figures(*([row["champion"]] if "champion" in row else []), row["challenger"])
-        serves = f"champion{version} {before[0]}" if before else "no champion serves"
-        lines.append(f"{row['metric']}: {serves}, challenger {after}")
+    lines = [
+        _compared(row, champion) for row in rows if "challenger" in row and not str(row["gate"]).startswith("slice")
+    ]
     if "holdout_rows" in snapshot:
-        days = ""
-        if "holdout_start" in snapshot:
-            first, last = _day(snapshot["holdout_start"]), _day(snapshot["holdout_end"])
-            days = f" from {first} to {last}, newer than all training rows"
-        lines.append(f"holdout: {counted(snapshot['holdout_rows'], 'row')}{days}")
-    if live:
-        window = f"window {_day(live['start'])} to {_day(live['end'])}"
-        lines += [
-            f"live: {metric['name']} {', limit '.join(figures(metric['value'], metric['limit']))} "
-            f"({metric['severity']}), version {live['package_version']} in the {window}"
-            for metric in live["metrics"]
-        ]
-    return lines
+        lines.append(_holdout(snapshot))
+    return lines + (_live(live) if live else [])
+
+
+def _compared(row: Mapping[str, Any], champion: Mapping[str, Any]) -> str:
+    version = f" (version {champion['package_version']})" if champion.get("package_version") else ""
+    *before, after = figures(*([row["champion"]] if "champion" in row else []), row["challenger"])
+    serves = f"champion{version} {before[0]}" if before else "no champion serves"
+    return f"{row['metric']}: {serves}, challenger {after}"
+
+
+def _holdout(snapshot: Mapping[str, Any]) -> str:
+    days = ""
+    if "holdout_start" in snapshot:
+        first, last = _day(snapshot["holdout_start"]), _day(snapshot["holdout_end"])
+        days = f" from {first} to {last}, newer than all training rows"
+    return f"holdout: {counted(snapshot['holdout_rows'], 'row')}{days}"
+
+
+def _live(live: Mapping[str, Any]) -> list[str]:
+    window = f"window {_day(live['start'])} to {_day(live['end'])}"
+    return [
+        f"live: {metric['name']} {', limit '.join(figures(metric['value'], metric['limit']))} "
+        f"({metric['severity']}), version {live['package_version']} in the {window}"
+        for metric in live["metrics"]
+    ]
 
 
 def _day(time: str) -> str:

@@ -15,8 +15,22 @@ def relevance(column: Mapping[str, Any]) -> float:
 
 
 def verdict_of(report: Mapping[str, Any]) -> str:
-    """The worst verdict of a report: its rows, measured quality, estimated quality, and equal treatment."""
+    """The worst verdict of a report: its rows, measured quality, estimated quality, equal treatment, and clear concept drift."""
     performance: Mapping[str, Any] = report.get("performance") or {}
     parts = (report, performance, performance.get("fairness", {}), performance.get("estimate", {}))
     severities: list[str] = [part["severity"] for part in parts if "severity" in part]
-    return max(severities, key=_ASCENDING.index)
+    return max([*severities, *(["CRITICAL"] if moved_on(performance) else [])], key=_ASCENDING.index)
+
+
+def moved_on(performance: Mapping[str, Any]) -> str:
+    """Where P(y given x) has clearly moved the most: "all rows", or a group of them; empty where it has not."""
+    found: Mapping[str, Any] = performance.get("concept_drift") or {}
+    if found.get("severity") != "CRITICAL":
+        return ""
+    return str(next((shift["group"] for shift in found["shifts"] if shift["severity"] == "CRITICAL"), "some rows"))
+
+
+def lost_metrics(performance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The measured metrics that are worse than their reference, the largest loss first."""
+    found = [metric for metric in performance.get("metrics", []) if "loss" in metric]
+    return sorted(found, key=lambda metric: -float(metric["loss"].get("fraction", "inf")))

@@ -9,6 +9,7 @@ from typing import Any
 from kedge.comparisons import counted, figures
 from kedge.instants import from_text
 from report.alert_words import Message, bullets, object_links, section
+from report.ranking import lost_metrics, moved_on
 
 # The beginning of the headline for each news of an episode; when one begins, the verdict itself is the news.
 NEWS = {"begins": "", "worse": "worse: ", "lasts": "still: ", "back": "again: "}
@@ -40,7 +41,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
             section("GROUPS TREATED DIFFERENTLY", bullets(unlike(performance))),
             section(
                 "WHY" if detail["severity"] == "INSUFFICIENT_DATA" else "WHAT MOVED",
-                bullets(detail.get("reasons", []), rest="more in the report"),
+                bullets([*shifted(performance), *detail.get("reasons", [])], rest="more in the report"),
             ),
             section("WHAT HAPPENS NEXT", what_next(detail, performance)),
             section("WHERE TO LOOK", object_links(detail["report"]) if "report" in detail else ""),
@@ -61,21 +62,47 @@ def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
 
 
 def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
-    """The loss, then the drift."""
+    """The loss, then what the same input means now, then the drift."""
+    lost, meaning = performance.get("severity") == "CRITICAL", moved_on(performance)
+    moved = drift_in_words(detail, is_cause=not (lost or meaning or lost_metrics(performance)))
+    if lost:
+        return f"quality is lost{judged_metric(performance)}; {moved}"
+    if meaning:
+        return f"P(y given x) moved on {meaning}; {moved}"
+    if performance.get("severity") == "WARNING" and (worse := lost_metrics(performance)):
+        return f"{moved}, {worse_metric(worse[0], performance)}"
+    if performance.get("severity") in ("OK", "WARNING"):
+        return f"{moved}, {'quality holds' if performance['severity'] == 'OK' else 'quality may be lower'}"
+    if performance.get("estimate", {}).get("severity") == "CRITICAL":
+        return f"{moved}, quality is estimated as lost"
+    return f"{moved}, quality is not known yet"
+
+
+def worse_metric(metric: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
+    """A metric that is worse than its reference, with both values."""
+    before, now = figures(performance["reference"][metric["name"]]["value"], metric["value"])
+    return f"{metric['name']} is worse ({before} -> {now})"
+
+
+def drift_in_words(detail: Mapping[str, Any], *, is_cause: bool) -> str:
+    """Which columns drifted; if none did and nothing else alarms, it is the data's quality."""
     drifted = [column["name"] for column in detail.get("columns", []) if column["severity"] in ("WARNING", "CRITICAL")]
     moved = f"{drifted[0]} drifted" if len(drifted) == 1 else f"{len(drifted)} columns drifted"
     if len(drifted) > 1 and any("importance" in column for column in detail["columns"]):
         # The columns are ranked by what matters: the first is named, the others are counted.
         moved = f"{drifted[0]} and {len(drifted) - 1} more drifted"
     if not drifted:
-        moved = "no column drifted" if performance.get("severity") == "CRITICAL" else "data quality is out of bounds"
-    if performance.get("severity") == "CRITICAL":
-        return f"quality is lost{judged_metric(performance)}; {moved}"
-    if performance.get("severity") in ("OK", "WARNING"):
-        return f"{moved}, {'quality holds' if performance['severity'] == 'OK' else 'quality may be lower'}"
-    if performance.get("estimate", {}).get("severity") == "CRITICAL":
-        return f"{moved}, quality is estimated as lost"
-    return f"{moved}, quality is not known yet"
+        moved = "data quality is out of bounds" if is_cause else "no column drifted"
+    return moved
+
+
+def shifted(performance: Mapping[str, Any]) -> list[str]:
+    """That P(y given x) has clearly moved, and since when."""
+    if not moved_on(performance):
+        return []
+    found = performance["concept_drift"]
+    since = next((shift.get("since") for shift in found["shifts"]), None)
+    return [found["reason"] + (f", since {since[:10]}" if since else "")]
 
 
 def since_when(detail: Mapping[str, Any]) -> str:
@@ -127,6 +154,7 @@ def quality(performance: Mapping[str, Any]) -> str:
     if performance["severity"] == "INSUFFICIENT_DATA":
         return f"Not known yet: {reasons}."
     answer = {"CRITICAL": "Yes", "WARNING": "Perhaps", "OK": "No"}[performance["severity"]]
+    answer = "In part" if answer == "Perhaps" and lost_metrics(performance) else answer
     newer = performance.get("join", {}).get("labels_newer", 0)
     without = (
         f" {counted(newer, 'label')} of classes that this package does not know yet are not among them."

@@ -82,7 +82,7 @@ class Joining(Construct):
         )
         role = role_of(function)
         # Athena reads and writes in the caller's name.
-        may_read(role, self._storage.data, "profiles", "predictions", "labelled", "athena", "baselines")
+        may_read(role, self._storage.data, "models", "profiles", "predictions", "labelled", "athena", "baselines")
         may_write(role, self._storage.data, "athena")
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)

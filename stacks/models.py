@@ -83,7 +83,7 @@ class Models(cdk.Stack):
                 says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
                 storage=storage,
             )
-            if model.source == "endpoint":
+            if model.has_endpoint:
                 _page(
                     self,
                     model,

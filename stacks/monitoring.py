@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.joining import Joining
+from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.parts.access import (
+    JOBS_OF_OTHERS,
+    METRIC_NAMESPACE,
+    OBJECTS,
+    allow,
     may_list,
+    may_look_at_transform_jobs,
     may_put_metrics,
     may_read,
     may_read_metrics,
@@ -20,17 +24,20 @@ from stacks.parts.access import (
     may_use_key,
     may_use_state,
     may_write,
+    objects_below,
 )
-from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
+from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import synthesizer
+from stacks.parts.naming import sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
-from stacks.parts.schedules import every, scheduler_role
+from stacks.parts.schedules import Schedules
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 from stacks.streams import FAILED_PREFIX, Streams
 
+# The dimension under which watch_monitor puts the worst of the models in the bucket.
+IN_BUCKET = "models/"
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
 
 
@@ -45,21 +52,18 @@ class Monitoring(cdk.Stack):
         env: cdk.Environment,
         packages: Packages,
         storage: Storage,
-        models: Sequence[ModelConfig],
         stream_arn: str | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
-        self._watch_hours = watch_hours(models)
-        # No tick for a cadence that no model has.
-        self._cadences = [c for c in CADENCES if any(getattr(model.cadence, c[0]) == c[1] for model in models)]
+        self._watch_hours = watch_hours(packages.models)
         self.undelivered = add_dead_letters(self, "Undelivered")
         self.profiles = add_stage_queue(self, "Profiles", consumer_timeout_seconds=PROFILE_SECONDS)
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
-        if any(model.firehose for model in models):
+        if any(model.firehose for model in packages.models):
             Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
@@ -87,12 +91,14 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             key=self._storage.key,
             environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "PROFILE_QUEUE_URL": self.profiles.queue_url,
                 "PERFORMANCE_QUEUE_URL": self.performances.queue_url,
             },
         )
         role = role_of(function)
+        may_read(role, self._storage.data, "models")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem")
         may_send(role, self.profiles, self.performances)
         may_use_key(role, self._storage.key)
@@ -105,6 +111,7 @@ class Monitoring(cdk.Stack):
             does="captured requests to counts and a predictions table",
             packages=self._packages,
             key=self._storage.key,
+            layer="statistics",
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
@@ -115,8 +122,11 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture", "logs", "baselines", "profiles", "predictions")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
+        models = sagemaker_arns(self, "model")
+        allow(role, "LookAtModelsOfJobs", ["sagemaker:DescribeModel"], models, wildcard=JOBS_OF_OTHERS)
         may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -144,6 +154,7 @@ class Monitoring(cdk.Stack):
         may_read(
             role,
             self._storage.data,
+            "models",
             "labels",
             "labelled",
             "predictions",
@@ -176,7 +187,7 @@ class Monitoring(cdk.Stack):
             | {"DECISION_QUEUE_URL": self.decisions.queue_url},
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "profiles", "predictions", "baselines", "reports")
+        may_read(role, self._storage.data, "models", "profiles", "predictions", "baselines", "reports")
         may_write(role, self._storage.data, "profiles", "reports", "audit")
         # A message is kept until it was sent, and then deleted.
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
@@ -198,7 +209,8 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment(),
         )
         role = role_of(function)
-        may_list(role, self._storage.data, "capture", FAILED_PREFIX)
+        allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
+        may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
         may_use_state(role, self._storage.state, "GetItem", "Query")
         may_use_key(role, self._storage.key)
@@ -217,8 +229,9 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "capture", "logs", "baselines")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines")
         self._storage.captures.may_read(role)
+        may_look_at_transform_jobs(role)
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -231,34 +244,14 @@ class Monitoring(cdk.Stack):
         functions = [fan_out, watch_monitor, watch_captures]
         for function in functions:
             bury_failures(function, self.undelivered)
-        role = scheduler_role(self, functions=functions, dead_letters=self.undelivered)
-        for step, cadence, cron in self._cadences:
-            every(
-                self,
-                f"{step}-{cadence}".title().replace("-", ""),
-                cron,
-                function=fan_out,
-                role=role,
-                dead_letters=self.undelivered,
-                payload={"step": step, "cadence": cadence},
-            )
-        every(
-            self,
-            "Watch",
-            f"50 0/{self._watch_hours} * * ? *",
-            function=watch_monitor,
-            role=role,
-            dead_letters=self.undelivered,
-        )
+        schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
+        # For each cadence, also one that no deployed model has: a model whose definition lies in the bucket may have it.
+        for step, cadence, cron in CADENCES:
+            name = f"{step}-{cadence}".title().replace("-", "")
+            schedules.every(name, cron, function=fan_out, payload={"step": step, "cadence": cadence})
+        schedules.every("Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor)
         # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
-        every(
-            self,
-            "CapturesHourly",
-            "45 * * * ? *",
-            function=watch_captures,
-            role=role,
-            dead_letters=self.undelivered,
-        )
+        schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
@@ -267,7 +260,26 @@ class Monitoring(cdk.Stack):
         for queue in (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
+        self._alarm_for_the_bucket()
         alarm_on_silence(self, watch_monitor, hours=2 * self._watch_hours, topics=topics)
+
+    def _alarm_for_the_bucket(self) -> None:
+        """What each deployed model has by itself, once for all models whose definitions lie in the bucket."""
+        for gauge, at_least, what in (
+            ("JudgementAgeCadences", JUDGEMENT_AGE_CADENCES_MAX, "was not judged for two cadences"),
+            ("InvocationsWithoutCapture", 1, "is invoked but captures nothing"),
+            ("BrokenDefinitions", 1, "cannot be followed"),
+        ):
+            metric = cloudwatch.Metric(
+                namespace=METRIC_NAMESPACE,
+                metric_name=gauge,
+                dimensions_map={"Model": IN_BUCKET},
+                period=cdk.Duration.hours(self._watch_hours),
+                statistic="Maximum",
+            )
+            says = f"Kedge: a model whose definition lies in the data bucket {what}; the log of watch_monitor names it"
+            topics = [self._storage.alerts, self._storage.events]
+            add_alarm(self, f"Bucket{gauge}", metric, at_least=at_least, says=says, topics=topics)
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}

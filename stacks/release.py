@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -13,7 +11,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.parts.access import (
     ALARMS,
     ISOLATED,
@@ -41,7 +38,7 @@ from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
-from stacks.parts.schedules import every, scheduler_role
+from stacks.parts.schedules import Schedules
 from stacks.parts.teller import add_teller
 from stacks.retraining import Retraining
 from stacks.storage import Storage
@@ -64,11 +61,10 @@ class Release(cdk.Stack):
         packages: Packages,
         storage: Storage,
         retraining: Retraining,
-        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
-        self._models = models
+        self._models = packages.models
         undelivered = add_dead_letters(self, "Undelivered")
         approvals = self._approvals = add_stage_queue(
             self,
@@ -191,7 +187,7 @@ class Release(cdk.Stack):
         )
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "retraining", "artefacts")
+        may_read(role, self._storage.data, "models", "retraining", "artefacts")
         may_write(role, self._storage.data, "audit", "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
@@ -244,8 +240,8 @@ class Release(cdk.Stack):
             ),
         )
         ended.add_target(targets.SqsQueue(self._settlements, dead_letter_queue=undelivered, retry_attempts=10))
-        role = scheduler_role(self, functions=[settle], dead_letters=undelivered)
-        every(self, "Settlement", "10 * * * ? *", function=settle, role=role, dead_letters=undelivered)
+        schedules = Schedules(self, functions=[settle], dead_letters=undelivered)
+        schedules.every("Settlement", "10 * * * ? *", function=settle)
 
     def _see(self, function: lambda_.Function, *kinds: str) -> None:
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -11,7 +10,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
-from kedge.config.model import ModelConfig
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
@@ -56,11 +54,10 @@ class Retraining(cdk.Stack):
         packages: Packages,
         storage: Storage,
         monitoring: Monitoring,
-        models: Sequence[ModelConfig],
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._storage, self._packages = storage, packages
-        self.workshop = Workshop(self, "Workshop", storage=storage, models=models)
+        self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
@@ -90,6 +87,7 @@ class Retraining(cdk.Stack):
             },
         )
         role = role_of(function)
+        may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)

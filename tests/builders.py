@@ -14,6 +14,8 @@ from kedge.columns.casting import columns_of
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
 from kedge.drift.report import DriftReport, judge_drift
+from kedge.intervals import Estimate
+from kedge.performance.limits import PerformanceLimit, judge_limit
 from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows
 from kedge.profile.freezing import freeze_baseline
@@ -83,3 +85,12 @@ def capture_record(data: str, answer: str, **metadata: Any) -> dict[str, Any]:
 def json_lines(*records: Any) -> bytes:
     """Records as a capture object holds them."""
     return "\n".join(json.dumps(record) for record in records).encode()
+
+
+def judged_auc(value: float, low: float, high: float) -> dict[str, Any]:
+    """What is kept of a window's AUC, judged and worded by the code: 0.83 on the holdout, of which 0.02 may be lost."""
+    measured, reference = Estimate("auc", value, (high - low) / 4, low, high), Estimate("auc", 0.83, 0.005, 0.82, 0.84)
+    verdict = judge_limit(PerformanceLimit(metric="auc", tolerance=0.02), measured, reference, confidence=0.95)
+    severity = verdict.severity.value
+    metric = {"name": "auc", "value": value, "low": low, "high": high, "limit": verdict.limit, "severity": severity}
+    return {"severity": severity, "reasons": [verdict.reason], "metrics": [metric]}

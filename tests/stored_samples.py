@@ -30,6 +30,7 @@ from kedge.package_schema import encode_schema
 from kedge.profile.counting import count_rows, count_rows_by_hour
 from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
+from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
@@ -72,7 +73,7 @@ def files() -> dict[str, bytes]:
     """Objects of the bucket, by name."""
     config = make_config()
     rows = make_window(rows=ROWS, seed=1)
-    baseline = make_baseline(config, make_window(rows=ROWS, seed=2), maximum_levels=2)
+    baseline = make_baseline(config, make_window(rows=ROWS, seed=2), fineness=Fineness(maximum_levels=2))
     hours = count_rows_by_hour(baseline, rows, np.arange(ROWS) % 3 + 10)
     day = DayProfile(hours, {"captures/a.jsonl": "1"}, ("predictions/m/a.parquet",), 2, 3, {10: 80, 11: 80, 12: 80})
     labels = pa.table({"kedge_row_id": ["1", "2"], "label": ["1", "0"], "kedge_collected": [NOW, NOW]})
@@ -232,7 +233,7 @@ ITEMS: Mapping[str, StoredItem] = {
     ),
     "lease": StoredItem(
         leases.Lease("arn:r", NOW, "release"),
-        lambda db, one: leases.take(db, None, "t", model="m", holder=one.holder, purpose="release", now=one.taken_at),
+        lambda db, one: leases.take(db, None, "t", "m", one),
         lambda db: leases.read(db.item),
     ),
     "canary": StoredItem(

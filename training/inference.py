@@ -1,4 +1,4 @@
-"""Serve a booster: CSV (no header) or JSON rows in, an answer a row out; runs in SageMaker's XGBoost container."""
+"""Serve a booster: CSV (no header) or JSON rows come in, one answer for each row goes out; runs in SageMaker's XGBoost container."""
 
 import os
 
@@ -21,7 +21,7 @@ def input_fn(body, content_type):
 
 
 def predict_fn(rows, model):
-    """An answer a row: a probability, a number, or of several classes the likeliest with every class's probability."""
+    """One answer for each row: a probability, a number, or the likeliest class and then each class's probability."""
     booster, encoder = model
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""Serve a linear model: CSV (no header) or JSON rows in, an answer a row out; runs in SageMaker's scikit-learn container.
+"""Serve a linear model: CSV (no header) or JSON rows come in, one answer for each row goes out; runs in SageMaker's scikit-learn container.
 
 The artefact is JSON: the numbers that scikit-learn fitted, put back into an estimator of the same class. A pickle would
 run code when it is loaded, and need the very version that wrote it.
@@ -22,7 +22,7 @@ class Columns:
 
     @classmethod
     def learn(cls, matrix, encoder, level_rows):
-        """Take scales and frequent levels from the training rows; a rarer level is to the model as none at all."""
+        """Take scales and frequent levels from the training rows; the model does not see a rarer level."""
         columns = []
         for index, kind in enumerate(encoder.feature_types):
             values = matrix[:, index].astype(np.float64)
@@ -36,7 +36,7 @@ class Columns:
         return cls(columns)
 
     def blocks(self, matrix):
-        """The columns that each feature becomes; of a number, its value and whether it is missing."""
+        """The columns that each feature becomes; a number becomes its value and whether it is missing."""
         found = []
         for index, column in enumerate(self.columns):
             values = matrix[:, index].astype(np.float64)
@@ -73,7 +73,7 @@ def restored(document):
 
 
 def probabilities(estimator, design, classes):
-    """A probability a class; zero for one that the training rows did not hold."""
+    """A probability for each class; zero for a class that the training rows did not hold."""
     found = np.zeros((len(design), len(classes)))
     found[:, estimator.classes_.astype(int)] = estimator.predict_proba(design)
     return found
@@ -93,7 +93,7 @@ def input_fn(body, content_type):
 
 
 def predict_fn(rows, model):
-    """An answer a row: a probability, a number, or of several classes the likeliest with every class's probability."""
+    """One answer for each row: a probability, a number, or the likeliest class and then each class's probability."""
     problem, estimator, columns, encoder = model
     if not rows:
         return []

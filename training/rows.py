@@ -23,7 +23,7 @@ ISO_TIME = re.compile(
 
 
 class UnsupportedContentError(ValueError):
-    """A payload, or the answer asked for, is neither CSV nor JSON."""
+    """A payload, or the content type that an answer should have, is neither CSV nor JSON."""
 
 
 class RowShapeError(ValueError):
@@ -94,7 +94,7 @@ def parse_rows(body, content_type):
 
 
 def write_answers(answers, accept):
-    """Write a line a row in CSV, `{"predictions": [...]}` in JSON, and say which: the container calls bare text HTML."""
+    """Write one line for each row in CSV, or `{"predictions": [...]}` in JSON, and say which: the container calls bare text HTML."""
     kind = _media_type(accept)
     if kind == JSON:
         return json.dumps({"predictions": answers}), JSON
@@ -106,7 +106,7 @@ def write_answers(answers, accept):
 
 
 def class_answers(probabilities, classes):
-    """Of several classes, each row's likeliest, then every class's probability."""
+    """Each row's likeliest class, then each class's probability."""
     return [[classes[row.argmax()], *row.tolist()] for row in probabilities]
 
 

@@ -68,7 +68,7 @@ def train(options):
 
 
 def importance(booster, encoder):
-    """What each feature's splits have gained in all."""
+    """The total gain of each feature's splits."""
     gains = booster.get_score(importance_type="total_gain")
     return {name: gains.get(f"f{index}", 0.0) for index, name in enumerate(encoder.names)}
 

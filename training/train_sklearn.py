@@ -45,7 +45,7 @@ def train(options):
 
 
 def metrics(estimator, design, labels, description):
-    """How well the training rows themselves are answered."""
+    """How well the model answers its own training rows."""
     problem, classes = description["problem"], description.get("classes") or []
     if problem == "regression":
         return {"train-rmse": round(float(mean_squared_error(labels, estimator.predict(design)) ** 0.5), 6)}

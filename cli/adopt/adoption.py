@@ -1,63 +1,74 @@
-"""What adopting an endpoint would write: its YAML, its baseline, and the champion item; decided before anything is written."""
+"""What an adoption would write: its YAML, its baseline, and the champion item; decided before anything is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from cli.adopt.answers import infer_answers
-from cli.adopt.captured_days import CapturedRows, Running, first_hour, read_days
+from cli.adopt.captured_days import first_hour
+from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
+from cli.adopt.monitor_schedule import MonitorSchedule
+from cli.adopt.running import CapturedRows, Running
 from cli.adopt.running_endpoint import look_at
-from cli.adopt.running_log import RunningLog, draft_from_log
+from cli.adopt.running_log import look_at_log
+from cli.adopt.transform_jobs import look_at_job
 from cli.drafts.draft import ModelDraft, model_name
-from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
 from cli.drafts.from_rows import draft_from_rows
 from cli.models import read_model
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.files import open_rows
-from kedge.capture.payloads import answered_rows, input_rows
+from kedge.arrays import Floats
+from kedge.capture.source import SOURCES
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
+from kedge.comparisons import counted
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
 from kedge.config.sections import Source
-from kedge.errors import UnreadableRecordError
 from kedge.own_columns import LABEL
-from lambdas.adapters.bucket import inference_logs, row_objects
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.baseline_files import baseline_files
 
 # Windows are judged back to here at most: profile_logs follows a backlog no further.
 BACKLOG = timedelta(days=30)
-LINES_READ = 2000
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person types: the endpoint, or the model whose log is watched, and where the baseline comes from."""
+    """What a person types: what is watched (an endpoint, one of the transform jobs, or the model of a log), and the baseline."""
 
-    endpoint: str
-    model: str | None
+    source: Source
+    name: str
+    model: str
     baseline: str | None
     label: str | None
     baseline_days: int
     yaml: Path
-    source: Source = "endpoint"
+    monitor_files: tuple[str, ...] = ()
+    schedule: MonitorSchedule | None = None
+    to_bucket: bool = False
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the baseline is something else than what was captured first."""
+        return self.baseline is not None or bool(self.monitor_files)
 
 
 @dataclass(frozen=True)
 class Adoption:
     """What is to be written, and what a person should know of how it was found."""
 
-    endpoint: Running
+    running: Running
     config: ModelConfig
     yaml: str
     yaml_is_new: bool
@@ -67,78 +78,97 @@ class Adoption:
     baseline_of: str
     notes: tuple[str, ...]
     next_steps: tuple[str, ...]
+    to_bucket: bool = False
 
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
-    """Look at the endpoint and its captures, or at the log, and decide everything; nothing is written."""
-    s3, now = deployment.client("s3"), deployment.now
-    endpoint: Running = (
-        RunningLog(default_name(wish.endpoint, wish.model), deployment.bucket)
-        if wish.source == "log"
-        else look_at(deployment.client("sagemaker"), wish.endpoint, account=deployment.caller.account)
-    )
-    begun = first_hour(s3, endpoint)
-    if begun is None:
-        if isinstance(endpoint, RunningLog):
-            raise BadInputError(
-                f"nothing is below {endpoint.capture_uri}/yyyy/mm/dd/hh/ yet: adopt the model once some records are there"
-            )
-        raise BadInputError(
-            f"endpoint {endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
-            "some requests"
-        )
-    text, is_new, notes = yaml_of(deployment, endpoint, wish)
+    """Look at what answers and at its records, and decide everything; nothing is written."""
+    now = deployment.now
+    running, begun = answering(deployment, wish)
+    files = read_monitor_files(deployment.client("s3"), wish.monitor_files) if wish.monitor_files else None
+    text, is_new, notes = yaml_of(deployment, running, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
-    require_its_own(config, endpoint, wish)
-    version = adopted_version(now)
-    end = baseline_end(begun, now, wish)
-    captured = read_days(s3, endpoint, config, start=begun, end=end)
+    require_its_own(config, running, wish)
+    version, end = adopted_version(now), baseline_end(begun, now, wish)
+    captured = running.read(deployment, config, begun, end)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
-    before = champions.load(deployment.client("dynamodb"), deployment.table, config.model)
-    if before is not None and (not is_adopted(before.package_version) or before.package_version == version):
-        raise BadInputError(_not_again(before, config))
-    champion = Champion(
-        package_arn=f"{endpoint.arn}/{version}",
-        package_version=version,
-        baseline=version,
-        promoted_at=max(now - BACKLOG, begun) if wish.baseline else min(end, now),
-        training_end=None,
-        endpoint_config=endpoint.config,
-        model_name=endpoint.model_name,
-    )
+    edges: Mapping[str, Floats] = {}
+    if files is not None:
+        rebuilt = rebuild(config, files, label=wish.label)
+        training, edges = rebuilt.rows, rebuilt.edges
+        found = (*rebuilt.notes, answers_stand_in(config, captured), _NO_REFERENCE)
+        baseline_of = f"{counted(files.statistics.rows, 'row')} as {files.place} counts them"
+    before = champion_before(deployment, config, version)
+    judged_from = max(now - BACKLOG, begun) if wish.has_rows else min(end, now)
     if before is not None:
         # What the model before answered is not judged by the new baseline.
-        champion = replace(champion, promoted_at=now.replace(minute=0, second=0, microsecond=0))
+        judged_from = now.replace(minute=0, second=0, microsecond=0)
     return Adoption(
-        endpoint,
+        running,
         config,
         text,
         is_new,
-        baseline_files(config, version, typed(training, config), typed(holdout, config), {}),
-        champion,
+        baseline_files(config, version, typed(training, config), typed(holdout, config), {}, edges=edges),
+        champion_of(running, version, judged_from),
         before,
         baseline_of,
         (*notes, *found),
-        next_steps(endpoint, config, wish, own_bucket=deployment.bucket),
+        next_steps(running, config, wish, own_bucket=deployment.bucket),
+        wish.to_bucket,
     )
 
 
-def yaml_of(deployment: Deployment, endpoint: Running, wish: Wish) -> tuple[str, bool, tuple[str, ...]]:
+def answering(deployment: Deployment, wish: Wish) -> tuple[Running, datetime]:
+    """What answers, and the first hour with records; if there is none, an error says so."""
+    running: Running
+    if wish.source == "endpoint":
+        running = look_at(deployment.client("sagemaker"), wish.name, account=deployment.caller.account)
+    elif wish.source == "batch_transform":
+        running = look_at_job(deployment.client("sagemaker"), wish.name)
+    else:
+        running = look_at_log(wish.model, wish.yaml, deployment.bucket)
+    begun = first_hour(deployment.client("s3"), running)
+    if begun is None:
+        raise BadInputError(
+            f"the records of {running.name} belong below {running.capture_uri}, but nothing is there yet: adopt it once it has "
+            "answered some rows"
+        )
+    return running, begun
+
+
+def champion_before(deployment: Deployment, config: ModelConfig, version: str) -> Champion | None:
+    """The champion that the adoption replaces: an earlier adoption; a package that Kedge released is refused."""
+    before = champions.load(deployment.client("dynamodb"), deployment.table, config.model)
+    if before is not None and (not is_adopted(before.package_version) or before.package_version == version):
+        raise BadInputError(_not_again(before, config))
+    return before
+
+
+def champion_of(running: Running, version: str, judged_from: datetime) -> Champion:
+    """The model that answers as a champion, with a baseline of its own."""
+    return Champion(
+        package_arn=f"{running.arn}/{version}",
+        package_version=version,
+        baseline=version,
+        promoted_at=judged_from,
+        training_end=None,
+        endpoint_config=running.config,
+        model_name=running.model_name,
+    )
+
+
+def yaml_of(
+    deployment: Deployment, running: Running, wish: Wish, files: MonitorFiles | None = None
+) -> tuple[str, bool, tuple[str, ...]]:
     """The model's YAML: the one that is there is taken as it is, else one is drafted from what was captured."""
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    if isinstance(endpoint, RunningLog):
-        draft, answers = draft_from_log(deployment.client("s3"), endpoint)
-        draft = replace(draft, source="log")
-    else:
-        draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model)
-        answers = captured_answers(deployment, endpoint)
-        draft = replace(
-            draft, capture={"uri": endpoint.capture_uri, "sampling_percentage": endpoint.sampling_percentage}
-        )
+    draft, answers = running.draft(deployment, wish.model, wish.schedule.described if wish.schedule else {})
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
+    if files is not None:
+        draft = named_by_statistics(draft, files, label=wish.label)
     inferred = infer_answers(answers)
     notes = [*draft.notes]
     prediction: dict[str, Any] = {}
@@ -153,15 +183,18 @@ def yaml_of(deployment: Deployment, endpoint: Running, wish: Wish) -> tuple[str,
         mode="watch",
         prediction=prediction,
         notes=tuple(notes),
+        source=running.source,
     )
-    return draft.to_yaml(source=str(wish.yaml)), True, tuple(notes)
+    if wish.schedule is not None:
+        draft = wish.schedule.onto(draft)
+    return draft.to_yaml(source=str(wish.yaml)), True, draft.notes
 
 
 def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     """The draft with the training rows' names, kinds and types, where they have a column for each value of a request."""
     rows = open_rows(str(wish.baseline))
     apart = {name for name in ("prediction",) if name in rows.schema.names}
-    read = draft_from_rows(str(wish.baseline), label=wish.label, apart=apart, endpoint=wish.endpoint, name=draft.name)
+    read = draft_from_rows(str(wish.baseline), label=wish.label, apart=apart, endpoint=None, name=draft.name)
     by_place = all(feature.name == f"feature_{place}" for place, feature in enumerate(draft.features))
     names = [feature.name for feature in read.features]
     if by_place and len(names) != len(draft.features):
@@ -180,55 +213,23 @@ def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     return replace(draft, features=read.features, notes=(*kept, order, *read.notes))
 
 
-def captured_answers(deployment: Deployment, endpoint: Running) -> list[Any]:
-    """Answers of the newest capture files, whatever their layout."""
-    s3, place = deployment.client("s3"), endpoint.captures
-    answers: list[Any] = []
-    with inference_logs.readable(place):
-        keys = sorted(row_objects.list_sizes(s3, place.bucket, endpoint.variant_prefix), reverse=True)[:FILES_READ]
-        for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
-            for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
-                try:
-                    found, rows = answered_rows(line), len(input_rows(line))
-                except UnreadableRecordError:
-                    continue
-                # Some containers write all rows' answers on one line.
-                on_a_line = len(found) == 1 and isinstance(found[0], list) and len(found[0]) == rows > 1
-                answers += found[0] if on_a_line else found
-                if len(answers) >= LINES_READ:
-                    return answers
-    return answers
-
-
-def require_its_own(config: ModelConfig, endpoint: Running, wish: Wish) -> None:
-    """Refuse a YAML that speaks of another endpoint, or of captures elsewhere, or of no log."""
-    if isinstance(endpoint, RunningLog):
-        if (config.model, config.source) != (endpoint.name, "log"):
-            raise BadInputError(
-                f"{wish.yaml} does not describe the log of {endpoint.name}: model is {config.model}, source is {config.source}"
-            )
-        return
-    if config.source != "endpoint":
-        raise BadInputError(
-            f"{wish.yaml} says source: {config.source}: kedge adopt {config.model} --source {config.source}"
-        )
-    said = {
-        "endpoint.name": (config.endpoint.name, endpoint.name),
-        "endpoint.variant": (config.endpoint.variant, endpoint.variant),
-        "capture.uri": ((config.capture.uri or "").rstrip("/"), endpoint.capture_uri),
-        "capture.sampling_percentage": (config.capture.sampling_percentage, endpoint.sampling_percentage),
-        "mode": (config.mode, "watch"),
-    }
+def require_its_own(config: ModelConfig, running: Running, wish: Wish) -> None:
+    """Refuse a YAML that speaks of something else than what is adopted, or of captures elsewhere."""
+    wanted = {"source": running.source, **running.fields, "mode": "watch"}
+    found = {name: attrgetter(name)(config) for name in wanted}
+    if "capture.uri" in wanted:
+        found["capture.uri"] = (config.capture.uri or "").rstrip("/")
     wrong = [
-        f"{name} is {found or 'absent'}, not {wanted}" for name, (found, wanted) in said.items() if found != wanted
+        f"{name} is {found[name] or 'absent'}, not {value}" for name, value in wanted.items() if found[name] != value
     ]
     if wrong:
-        raise BadInputError(f"{wish.yaml} does not describe endpoint {endpoint.name} as it is: {'; '.join(wrong)}")
+        raise BadInputError(f"{wish.yaml} does not describe {running.name} as it is: {'; '.join(wrong)}")
 
 
 def baseline_end(begun: datetime, now: datetime, wish: Wish) -> datetime:
-    """Where the first captured days end: not after the last full hour."""
-    return min(begun + timedelta(days=wish.baseline_days), now.replace(minute=0, second=0, microsecond=0))
+    """Where the first captured days end: not after the last full hour, for an hour's files come late; a job's are all there."""
+    last = now if SOURCES[wish.source].by_manifest else now.replace(minute=0, second=0, microsecond=0)
+    return min(begun + timedelta(days=wish.baseline_days), last)
 
 
 def baseline_rows(
@@ -243,20 +244,26 @@ def baseline_rows(
         notes.append("of the captures an even sample was read")
     days = f"{captured.start:%Y-%m-%d %H:%M} to {captured.end:%Y-%m-%d %H:%M} UTC"
     if wish.baseline is None:
-        of = f"{answered.num_rows:,} rows captured from {days}"
+        of = f"{counted(answered.num_rows, 'row')} captured from {days}"
         notes.append("the baseline is what was captured first: drift from the training data before that is not seen")
         notes.append(_NO_REFERENCE)
         return answered, answered, of, tuple(notes)
     rows, label = training_rows(config, wish)
-    of = f"{rows.num_rows:,} rows of {wish.baseline}"
+    of = f"{counted(rows.num_rows, 'row')} of {wish.baseline}"
     if config.prediction.name not in rows.column_names:
-        notes.append(f"the rows hold no answers ({config.prediction.name}): those captured from {days} stand for them")
-        notes.append(_NO_REFERENCE)
-        return rows, answered, of, tuple(notes)
+        return rows, answered, of, (*notes, answers_stand_in(config, captured), _NO_REFERENCE)
     holdout = rows.filter(rows.column(config.prediction.name).is_valid())
     if label is None:
         notes.append(_NO_REFERENCE)
     return rows, holdout, of, tuple(notes)
+
+
+def answers_stand_in(config: ModelConfig, captured: CapturedRows) -> str:
+    """What is said where the baseline has no answers of its own."""
+    return (
+        f"the rows hold no answers ({config.prediction.name}): those captured from {captured.start:%Y-%m-%d %H:%M} to "
+        f"{captured.end:%Y-%m-%d %H:%M} UTC stand for them"
+    )
 
 
 _NO_REFERENCE = (
@@ -292,18 +299,28 @@ def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None
     return table.rename_columns([LABEL if name == label else name for name in table.column_names]), label
 
 
-def next_steps(endpoint: Running, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
+def next_steps(running: Running, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
     """What remains to be done by a person before the first window is judged."""
-    bucket = endpoint.captures.bucket
+    buckets = [b for b in dict.fromkeys((running.captures.bucket, *running.other_buckets)) if b != own_bucket]
     steps = []
-    if bucket != own_bucket:
-        steps.append(f'let Kedge read the captures: add "{bucket}" to capture_buckets in the context of cdk.json')
-    if endpoint.capture_key is not None:
+    if buckets:
+        named = ", ".join(f'"{bucket}"' for bucket in buckets)
+        steps.append(f"let Kedge read the captures: add {named} to capture_buckets in the context of cdk.json")
+    if running.capture_key is not None:
         steps.append(
-            f"the captures are encrypted with {endpoint.capture_key}: add the key's ARN to capture_keys there, and let the key's "
+            f"the captures are encrypted with {running.capture_key}: add the key's ARN to capture_keys there, and let the key's "
             "policy allow this account"
         )
-    steps.append(f"deploy the YAML ({wish.yaml}): make deploy")
+    if wish.schedule is not None and wish.schedule.ground_truth is not None:
+        truth = wish.schedule.ground_truth.rstrip("/")
+        steps.append(
+            f"send the labels to Kedge too, in the same format: aws s3 sync {truth} s3://{own_bucket}/labels/{config.model}, then "
+            "whenever new ones are there"
+        )
+    if not wish.to_bucket:
+        steps.append(
+            f"deploy the YAML ({wish.yaml}): make deploy; or without a deployment: kedge models put {wish.yaml}"
+        )
     judged = {"hourly": "at 40 past each hour", "daily": "at 02:00 UTC", "weekly": "on Mondays at 02:00 UTC"}
     steps.append(f"windows are judged {judged[config.cadence.judge]}; kedge history {config.model} tells of the first")
     return tuple(steps)
@@ -318,6 +335,6 @@ def _not_again(before: Champion, config: ModelConfig) -> str:
     )
 
 
-def default_name(endpoint: str, model: str | None) -> str:
-    """The model's name where none is given: the endpoint's."""
-    return model_name(model or endpoint)
+def default_name(name: str, model: str | None) -> str:
+    """The model's name where none is given: that of what answers."""
+    return model_name(model or name)

@@ -44,7 +44,7 @@ def infer_answers(answers: Sequence[Any]) -> InferredAnswers | None:
     words = sorted({str(value) for value in values})
     numbers = [_number(word) for word in words]
     if all(number is not None and 0 <= number <= 1 for number in numbers):
-        note = f"all of {len(values)} answers lie between 0 and 1: taken for the probability of class 1 of two"
+        note = f"the captured answers ({len(values):,}) all lie between 0 and 1: taken for the probability of class 1 of two"
         return InferredAnswers("binary_classification", field, ("0", "1"), (note,))
     if all(number is not None for number in numbers):
         note = "the answers are numbers beyond 0 and 1: taken for a regression; if they are classes, say so in problem and labels.classes"
@@ -52,7 +52,7 @@ def infer_answers(answers: Sequence[Any]) -> InferredAnswers | None:
     if len(words) > CLASSES_MAX or len(words) < 2:
         return None
     problem: Problem = "binary_classification" if len(words) == 2 else "multiclass_classification"
-    note = f"the classes are those of {len(values)} answers: add what is missing in labels.classes"
+    note = f"the classes are those of the captured answers ({len(values):,}): add what is missing in labels.classes"
     return InferredAnswers(problem, field, tuple(words), (note,))
 
 

@@ -1,4 +1,4 @@
-"""`kedge adopt`: watch an endpoint that others made, or the log of a model that others serve."""
+"""`kedge adopt`: watch what others made: an endpoint, transform jobs, or the log of a model that is served elsewhere."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import typer
 
 from cli.models import DIRECTORY, SUFFIX
 from cli.operator.commands import EndpointUrl, Region
-from cli.refusals import in_a_sentence
+from cli.refusals import BadInputError, in_a_sentence
 
 if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
+    from cli.adopt.monitor_schedule import MonitorSchedule
+    from cli.operator.deployment import Deployment
+    from kedge.config.sections import Source
 
 
 class AdoptedSource(Enum):
-    """What can be adopted, as it is typed."""
+    """What can be adopted by its name alone, as it is typed."""
 
     ENDPOINT = "endpoint"
     LOG = "log"
@@ -25,12 +28,25 @@ class AdoptedSource(Enum):
 
 def adopt(  # noqa: PLR0913  # an option each
     endpoint: Annotated[
-        str, typer.Argument(help="The SageMaker endpoint that is to be watched; with --source log the model.")
-    ],
+        str | None,
+        typer.Argument(
+            help="The SageMaker endpoint that is to be watched; with --source log the model.",
+            show_default="--from-monitor's",
+        ),
+    ] = None,
+    constraints: Annotated[
+        str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
+    ] = None,
     source: Annotated[
         AdoptedSource,
         typer.Option(help="What is watched: an endpoint's captures, or the log below logs/MODEL/ in the data bucket."),
     ] = AdoptedSource.ENDPOINT,
+    transform_job: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of an endpoint: a completed transform job with DataCaptureConfig; all that capture there are watched."
+        ),
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model's name.", show_default="the endpoint's")] = None,
     baseline: Annotated[
         str | None,
@@ -39,12 +55,32 @@ def adopt(  # noqa: PLR0913  # an option each
             "has not learnt from."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="The column of --baseline with the truth.")] = None,
+    label: Annotated[str | None, typer.Option(help="The baseline's column with the truth.")] = None,
+    baseline_from: Annotated[
+        str | None,
+        typer.Option(help="Model Monitor's statistics.json, a file or s3://: the baseline is rebuilt from it."),
+    ] = None,
+    from_monitor: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A Model Monitor schedule that is taken over; name the one for model quality too, if there is one."
+        ),
+    ] = None,
     baseline_days: Annotated[
         int,
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
+    enable_capture: Annotated[
+        bool,
+        typer.Option(
+            "--enable-capture", help="Switch Data Capture on, and adopt later; with --apply, else it is shown."
+        ),
+    ] = False,
+    to_bucket: Annotated[
+        bool,
+        typer.Option("--to-bucket", help="Write the YAML into the data bucket too, where it needs no deployment."),
+    ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write it; without this, it is only shown.")] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -52,29 +88,83 @@ def adopt(  # noqa: PLR0913  # an option each
     """Watch an endpoint that others made, or a model's log: drift is judged and told, and nothing is ever changed."""
     with in_a_sentence("adopt"):
         from cli.adopt.adoption import Wish, default_name, plan_adoption
+        from cli.adopt.monitor_schedule import take_schedules
         from cli.adopt.writing import write_adoption
         from cli.operator.deployment import Deployment
 
-        name = default_name(endpoint, model)
-        path = out or DIRECTORY / f"{name}{SUFFIX}"
+        if baseline is not None and baseline_from is not None:
+            raise BadInputError("--baseline and --baseline-from both say what the baseline is: keep one of them")
+        if constraints is not None and baseline_from is None:
+            raise BadInputError(
+                f"{constraints} needs --baseline-from statistics.json; only one endpoint is adopted at a time"
+            )
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
-        found = plan_adoption(deployment, Wish(endpoint, name, baseline, label, baseline_days, path, source.value))
+        schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
+        kind, what = _the_one(endpoint, schedule, transform_job, source)
+        if enable_capture:
+            if kind != "endpoint":
+                raise BadInputError(
+                    "--enable-capture is for endpoints: a transform job has its own DataCaptureConfig, and a log is written by whoever "
+                    "serves the model"
+                )
+            _enable_capture(deployment, what, apply=apply)
+            return
+        files = tuple(place for place in (baseline_from, constraints) if place is not None)
+        if not files and baseline is None and schedule is not None:
+            files = schedule.files
+        name = default_name(what, model)
+        path = out or DIRECTORY / f"{name}{SUFFIX}"
+        wish = Wish(kind, what, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
+        found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:
             write_adoption(deployment, found, path)
     _say_what_next(found, path, applied=apply)
 
 
+def _the_one(
+    named: str | None, schedule: MonitorSchedule | None, transform_job: str | None, source: AdoptedSource
+) -> tuple[Source, str]:
+    """What is to be watched, and its name; an endpoint may be named by a schedule, too."""
+    if named is not None and schedule is not None and named != schedule.endpoint:
+        raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {named}")
+    found = schedule.endpoint if schedule is not None else named
+    beside_a_log = source is AdoptedSource.LOG and (schedule is not None or transform_job is not None)
+    if beside_a_log or (found is None) == (transform_job is None):
+        raise BadInputError(
+            "name one of these: an endpoint, a Model Monitor schedule with --from-monitor, a transform job with --transform-job, a "
+            "model with --source log"
+        )
+    return (source.value, found) if found is not None else ("batch_transform", str(transform_job))
+
+
+def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> None:
+    from cli.adopt.capture_switch import plan_switch, switch_on
+    from cli.smoke.waiting import SmokeWaiting
+
+    sagemaker = deployment.client("sagemaker")
+    switch = plan_switch(sagemaker, endpoint, account=deployment.caller.account)
+    typer.echo(
+        f"config     {switch.request['EndpointConfigName']}: a copy of {switch.before} with Data Capture of every request"
+    )
+    typer.echo(f"captures   below {switch.destination}; the model's execution role needs s3:PutObject there")
+    if not apply:
+        typer.echo(
+            "\nNothing was changed. With --apply the config is made, and SageMaker starts a whole new fleet with it."
+        )
+        return
+    switch_on(sagemaker, switch, pause=SmokeWaiting().pause)
+    typer.echo(f"\n{endpoint} captures. To go back: {switch.way_back}")
+    typer.echo(f"Adopt it once it has answered some requests: kedge adopt {endpoint}")
+
+
 def _show(found: Adoption, path: Path, *, applied: bool) -> None:
-    champion, endpoint = found.champion, found.endpoint
+    champion = found.champion
     if found.yaml_is_new:
         typer.echo(f"{path}:\n")
         typer.echo("".join(f"    {line}\n" for line in found.yaml.splitlines()))
-    if found.config.source == "log":
-        typer.echo(f"log        below {endpoint.capture_uri}/yyyy/mm/dd/hh/")
-    else:
-        typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
-        typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
+    for line in found.running.told:
+        typer.echo(line)
     typer.echo(f"baseline   {found.baseline_of}, as version {champion.package_version}")
     typer.echo(f"judged     from {champion.promoted_at:%Y-%m-%d %H:%M} UTC on")
     if found.before is not None:

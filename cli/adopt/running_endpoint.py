@@ -4,41 +4,89 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from cli.adopt.capture_switch import capture_request
+from cli.adopt.captured_days import read_days
+from cli.adopt.running import CapturedRows, Running
+from cli.drafts.draft import ModelDraft
+from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
+from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
-from kedge.config.capture_place import CapturePlace, split_uri
-from kedge.errors import EndpointVariantsError
+from kedge.capture.payloads import answered_rows, input_rows
+from kedge.config.model import ModelConfig
+from kedge.errors import EndpointVariantsError, UnreadableRecordError
+from kedge.release.proof import CaptureFound
+from lambdas.adapters.bucket import inference_logs, row_objects
 from lambdas.adapters.release import endpoints
+from lambdas.adapters.release.endpoints import EndpointState
 
 BOTH = {"Input", "Output"}
+LINES_READ = 2000
 
 
-@dataclass(frozen=True)
-class RunningEndpoint:
-    """What is known of an endpoint with one production variant that captures what it is asked and answers."""
+@dataclass(frozen=True, kw_only=True)
+class RunningEndpoint(Running):
+    """An endpoint with one production variant that captures what it is asked and answers."""
 
-    name: str
-    arn: str
-    config: str
+    source = "endpoint"
     variant: str
-    model_name: str
-    capture_uri: str
-    sampling_percentage: int
-    capture_key: str | None = None
 
     @property
-    def captures(self) -> CapturePlace:
-        """Where its captures lie."""
-        bucket, prefix = split_uri(self.capture_uri)
-        return CapturePlace(bucket, prefix, foreign=True)
-
-    @property
-    def variant_prefix(self) -> str:
+    def prefix(self) -> str:
         """The prefix below which its days are."""
         return "/".join(part for part in (self.captures.prefix, self.name, self.variant) if part) + "/"
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What a YAML must say to describe it."""
+        return {
+            "endpoint.name": self.name,
+            "endpoint.variant": self.variant,
+            "capture.uri": self.capture_uri,
+            "capture.sampling_percentage": self.sampling_percentage,
+        }
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What serves, and how much of it is captured."""
+        return (
+            f"endpoint   {self.name} serves {self.model_name} with the config {self.config}",
+            f"captures   {self.sampling_percentage} % of the requests, below {self.capture_uri}",
+        )
+
+    def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
+        """Infer the YAML from the endpoint and its newest captures."""
+        draft = draft_from_endpoint(deployment, self.name, name=model, described=described)
+        capture = {"uri": self.capture_uri, "sampling_percentage": self.sampling_percentage}
+        return replace(draft, capture=capture), captured_answers(deployment.client("s3"), self)
+
+    def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
+        """Read the captures of some days."""
+        return read_days(deployment.client("s3"), self, config, start=start, end=end)
+
+
+def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
+    """Answers of the newest capture files, whatever their layout."""
+    place = endpoint.captures
+    answers: list[Any] = []
+    with inference_logs.readable(place):
+        keys = sorted(row_objects.list_sizes(s3, place.bucket, endpoint.prefix), reverse=True)[:FILES_READ]
+        for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
+            for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
+                try:
+                    found, rows = answered_rows(line), len(input_rows(line))
+                except UnreadableRecordError:
+                    continue
+                # Some containers write all rows' answers on one line.
+                on_a_line = len(found) == 1 and isinstance(found[0], list) and len(found[0]) == rows > 1
+                answers += found[0] if on_a_line else found
+                if len(answers) >= LINES_READ:
+                    return answers
+    return answers
 
 
 def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
@@ -49,6 +97,25 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     BadInputError
         There is none, or its kind has no captured record that is known, or it captures nothing.
     """
+    state = _in_service(sagemaker, name)
+    described = sagemaker.describe_endpoint(EndpointName=name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
+    (variant,) = config["ProductionVariants"]
+    _refuse_unknown_kinds(sagemaker, name, config, variant)
+    capture = _whole_capture(sagemaker, name, config, state, account=account)
+    return RunningEndpoint(
+        name=name,
+        arn=described["EndpointArn"],
+        config=state.endpoint_config,
+        variant=state.variant,
+        model_name=variant["ModelName"],
+        capture_uri=capture.destination.rstrip("/"),
+        sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
+        capture_key=(described.get("DataCaptureConfig") or {}).get("KmsKeyId") or None,
+    )
+
+
+def _in_service(sagemaker: Any, name: str) -> EndpointState:
     try:
         state = endpoints.describe_endpoint(sagemaker, name)
     except EndpointVariantsError as error:
@@ -57,11 +124,13 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")
     if state.status != "InService":
         raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
-    described = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
-    (variant,) = config["ProductionVariants"]
-    _refuse_unknown_kinds(sagemaker, name, config, variant)
-    capture = described.get("DataCaptureConfig") or {}
+    return state
+
+
+def _whole_capture(
+    sagemaker: Any, name: str, config: Mapping[str, Any], state: EndpointState, *, account: str
+) -> CaptureFound:
+    """What is captured; refused where it is nothing, or only one side."""
     if state.capture is None or not state.capture.running:
         raise BadInputError(_how_to_capture(sagemaker, name, config, state.instances, account=account))
     modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
@@ -70,17 +139,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
             f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
             f"{_how_to_capture(sagemaker, name, config, state.instances, account=account, uri=state.capture.destination)}"
         )
-    return RunningEndpoint(
-        name=name,
-        arn=described["EndpointArn"],
-        config=state.endpoint_config,
-        variant=state.variant,
-        model_name=variant["ModelName"],
-        capture_uri=state.capture.destination.rstrip("/"),
-        sampling_percentage=state.capture.sampling_percentage
-        or config["DataCaptureConfig"]["InitialSamplingPercentage"],
-        capture_key=capture.get("KmsKeyId") or None,
-    )
+    return state.capture
 
 
 def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:
@@ -103,27 +162,14 @@ def _how_to_capture(
     sagemaker: Any, name: str, config: Mapping[str, Any], instances: int, *, account: str, uri: str | None = None
 ) -> str:
     """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
-    known = sagemaker.meta.service_model.operation_model("CreateEndpointConfig").input_shape.members
-    copied = {key: value for key, value in config.items() if key in known and value not in (None, [], {})}
-    copied["EndpointConfigName"] = f"{config['EndpointConfigName'][:54]}-captured"
-    # Autoscaling may have changed the count since the config was written.
     (variant,) = config["ProductionVariants"]
-    copied["ProductionVariants"] = [
-        {**variant, "InitialInstanceCount": instances or variant.get("InitialInstanceCount", 1)}
-    ]
-    bucket = f"sagemaker-{sagemaker.meta.region_name}-{account}"
-    copied["DataCaptureConfig"] = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": uri or f"s3://{bucket}/data-capture",
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"], "JsonContentTypes": ["application/json"]},
-    }
+    copied = capture_request(sagemaker, config, {variant["VariantName"]: instances}, account=account, uri=uri)
     document = shlex.quote(json.dumps(copied, default=str))
     missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
     return (
         f"{missing}To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
         f"the destination, which you may change):\n\naws sagemaker create-endpoint-config --cli-input-json {document}\n"
         f"aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name {copied['EndpointConfigName']}\n\n"
-        f"Then adopt it once it has answered some requests: kedge adopt {name}"
+        f"kedge adopt {name} --enable-capture --apply does the same, waits, and says how to go back. Then adopt it once it has "
+        f"answered some requests: kedge adopt {name}"
     )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from cli.adopt.captured_days import read_days
+from cli.adopt.running import CapturedRows, Running
 from cli.drafts.draft import ModelDraft
+from cli.models import read_model
+from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.captures import columns_of_rows
 from cli.rows.inferred_schema import kind_of
 from kedge.capture.lines import Block
-from kedge.capture.log_records import answer_in, read_record
-from kedge.config.capture_place import CapturePlace, log_prefix
+from kedge.capture.log.records import answer_in, read_record
+from kedge.config.capture_place import log_prefix
+from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature
 from kedge.errors import UnreadableRecordError
 from lambdas.adapters.bucket import inference_logs, row_objects
@@ -20,41 +27,41 @@ from lambdas.adapters.bucket import inference_logs, row_objects
 FILES_READ, RECORDS_READ = 20, 5000
 
 
-@dataclass(frozen=True)
-class RunningLog:
-    """Where a model's log lies, in the words of an endpoint that is adopted: whoever writes the log says all else."""
+@dataclass(frozen=True, kw_only=True)
+class RunningLog(Running):
+    """The log of a model: whoever writes it serves the model, and says all else."""
 
-    name: str
-    bucket: str
-    config: str = ""
-    variant: str = ""
-    sampling_percentage: int = 100
-    capture_key: str | None = None
+    source = "log"
 
     @property
-    def captures(self) -> CapturePlace:
-        """Where its records lie."""
-        return CapturePlace(self.bucket, log_prefix(self.name))
-
-    @property
-    def capture_uri(self) -> str:
-        """The same as a URI."""
-        return self.captures.uri
-
-    @property
-    def arn(self) -> str:
-        """What a version of it is named after."""
-        return self.capture_uri
-
-    @property
-    def model_name(self) -> str:
-        """A log names no model of SageMaker."""
-        return ""
-
-    @property
-    def variant_prefix(self) -> str:
+    def prefix(self) -> str:
         """The prefix below which its days are."""
-        return f"{self.captures.prefix}/"
+        return self.captures.of("")
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What a YAML must say to describe it."""
+        return {"model": self.name}
+
+    @property
+    def told(self) -> Sequence[str]:
+        """Where it lies."""
+        return (f"log        below {self.capture_uri}/yyyy/mm/dd/hh/",)
+
+    def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
+        """Infer the YAML from the newest records."""
+        return draft_from_log(deployment.client("s3"), self)
+
+    def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
+        """Read the records that arrived on some days."""
+        return read_days(deployment.client("s3"), self, config, start=start, end=end)
+
+
+def look_at_log(model: str, yaml: Path, bucket: str) -> RunningLog:
+    """Say where a model's log lies: where its YAML says, or in the data bucket."""
+    said = read_model(yaml).capture.uri if yaml.exists() else None
+    uri = (said or f"s3://{bucket}/{log_prefix(model)}").rstrip("/")
+    return RunningLog(name=model, arn=uri, capture_uri=uri)
 
 
 def draft_from_log(s3: Any, log: RunningLog) -> tuple[ModelDraft, list[Any]]:
@@ -82,7 +89,7 @@ def draft_from_log(s3: Any, log: RunningLog) -> tuple[ModelDraft, list[Any]]:
 
 def _records(s3: Any, log: RunningLog) -> Iterator[dict[str, Any]]:
     place = log.captures
-    keys = sorted(row_objects.list_sizes(s3, place.bucket, log.variant_prefix), reverse=True)[:FILES_READ]
+    keys = sorted(row_objects.list_sizes(s3, place.bucket, log.prefix), reverse=True)[:FILES_READ]
     for key in keys:
         # The first stretch of a large file says enough.
         block = next(inference_logs.open_blocks(s3, place.bucket, [key], row_objects.READ_AHEAD_BYTES), Block())

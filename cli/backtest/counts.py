@@ -20,11 +20,12 @@ from kedge.estimation.report import WindowEstimates
 from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
+from kedge.performance.window import LabelledOutcomes
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.design_effect import BLOCKS, design_effects
 from kedge.profile.freezing import freeze_baseline_streaming
-from kedge.quality.window import LabelledOutcomes, QualityEvidence
+from kedge.quality.window import QualityEvidence
 from kedge.slices.counts import SliceCounter, SliceCounts
 from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts

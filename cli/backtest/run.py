@@ -34,6 +34,19 @@ class Backtest:
 def run(question: BacktestQuestion) -> Backtest:
     """Judge every window under every setting, then walk through each setting's windows in the order of time."""
     before = count_baseline(question)
+    judged, soundings = _judged(question, before)
+    since, cost = at(question.history.grid.start), question.asked.retraining_cost_usd
+    replays = {
+        setting.name: replay(_in_order(judged[setting.name]), setting.config, since=since, retraining_cost_usd=cost)
+        for setting in question.settings
+    }
+    return Backtest(before.baseline, before.reference, replays, tuple(_in_order(soundings)))
+
+
+def _judged(
+    question: BacktestQuestion, before: Before
+) -> tuple[dict[str, dict[int, JudgedWindow]], dict[int, Sounding]]:
+    """Each setting's windows by their number, and what the thresholds are proposed from."""
     baseline, reference = before.baseline, before.reference
     seasons = count_seasons(question, baseline)
     judged: dict[str, dict[int, JudgedWindow]] = {setting.name: {} for setting in question.settings}
@@ -44,25 +57,16 @@ def run(question: BacktestQuestion) -> Backtest:
         estimates[code] = window.evidence.estimates
         qualities = _qualities(question, window, QualityReference(reference))
         for setting in question.settings:
+            quality, earlier = qualities[_judged_by(setting.config)], seasons.get((setting.name, code))
             judged[setting.name][code] = judge_window(
-                baseline,
-                window,
-                setting.config,
-                quality=qualities[_judged_by(setting.config)],
-                earlier=seasons.get((setting.name, code)),
+                baseline, window, setting.config, quality=quality, earlier=earlier
             )
-        loss = judged[main][code].quality.verdicts.measured
-        earlier = seasons.get((main, code))
+        loss, earlier = judged[main][code].quality.verdicts.measured, seasons.get((main, code))
         soundings[code] = sound_window(baseline, window, question.config, performance=loss, earlier=earlier)
     if before.estimator is not None and reference is not None:
         for setting in question.settings:
             _add_estimates(judged[setting.name], estimates, reference, setting.config.performance)
-    since, cost = at(question.history.grid.start), question.asked.retraining_cost_usd
-    replays = {
-        setting.name: replay(_in_order(judged[setting.name]), setting.config, since=since, retraining_cost_usd=cost)
-        for setting in question.settings
-    }
-    return Backtest(baseline, reference, replays, tuple(_in_order(soundings)))
+    return judged, soundings
 
 
 def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:

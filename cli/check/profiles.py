@@ -18,7 +18,7 @@ from kedge.columns.casting import Column, cast_numbers
 from kedge.errors import EmptySampleError
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.counting import count_batches
-from kedge.profile.freezing import freeze_baseline_streaming
+from kedge.profile.freezing import Fineness, freeze_baseline_streaming
 
 # Up to this many rows of baseline every different value has a cell of its own, and the KS statistic is exact. For longer
 # ones it is exact if a column has at most half as many different values as there may be edges; otherwise about
@@ -64,7 +64,9 @@ def _freeze(model: str, columns: tuple[Column, ...], rows: RowFiles) -> Baseline
         raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
     edges = 2 * EXACT_ROWS if few <= EXACT_ROWS else MAXIMUM_EDGES
     try:
-        return freeze_baseline_streaming(model, rows.name, columns, partial(rows.batches, names), maximum_edges=edges)
+        return freeze_baseline_streaming(
+            model, rows.name, columns, partial(rows.batches, names), fineness=Fineness(maximum_edges=edges)
+        )
     except EmptySampleError as error:
         raise UnreadableFileError(path=rows.path, reason=_void(rows, columns)) from error
 

@@ -18,8 +18,9 @@ from kedge.estimation.report import WindowEstimates
 from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, no_outcomes
 from kedge.outcomes.outcomes import OutcomeFaults, read_outcomes
+from kedge.performance.window import LabelledOutcomes
 from kedge.profile.baseline import Baseline
-from kedge.quality.window import LabelledOutcomes, QualityEvidence, QualityReference, WindowQuality, judge_quality
+from kedge.quality.window import QualityEvidence, QualityReference, WindowQuality, judge_quality
 
 # Counts of two classes are enough for an estimator; the others learn from this many rows, which stay in memory.
 ROWS_LEARNT_FROM = 1_000_000

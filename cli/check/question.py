@@ -77,6 +77,24 @@ def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
         # Every column is looked at, and most are counted afterwards.
         before = before.kept(HEAD_ROWS)
     model, schema, answer = _settled(asked, before, now)
+    columns, void = _columns(asked, schema, answer, before, now)
+    if answer and all(has_margins(side, model) for side in (before, now)):
+        before, now = (with_margin_column(side, model) for side in (before, now))
+        columns += margin_columns(model)
+    notes = [*_what_is_not_judged(before, now, schema, void), *_schema_notes(asked, columns, before, now)]
+    if asked.config is None and answer and asked.label:
+        from cli.rows.outcomes import class_notes
+
+        notes += class_notes(model.problem, model.labels.classes, asked.label)
+    features = [column.name for column in columns if column.role == "feature"]
+    importance = read_importance(asked.importance, features) if asked.importance else {}
+    return CheckQuestion(before, now, model, tuple(columns), asked.label, tuple(notes), importance)
+
+
+def _columns(
+    asked: CheckOptions, schema: InferredSchema, answer: str | None, before: RowFiles, now: RowFiles
+) -> tuple[list[Column], list[str]]:
+    """The columns to compare, and the names of those that have no value on either side."""
     columns = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name != asked.label]
     if answer:
         columns.append(_answer_column(before, answer))
@@ -86,29 +104,28 @@ def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
     columns = [_in_common_precision(column, before, now) for column in columns if column.name not in void]
     if not columns:
         raise UnreadableFileError(path=before.path, reason="no column can be judged: none has a value in any row")
-    if answer and all(has_margins(side, model) for side in (before, now)):
-        before, now = (with_margin_column(side, model) for side in (before, now))
-        columns += margin_columns(model)
+    return columns, void
+
+
+def _what_is_not_judged(before: RowFiles, now: RowFiles, schema: InferredSchema, void: list[str]) -> list[str]:
+    """A note on each column, value and file that is passed over."""
     notes = [
         f"{before.path}: {name} is not judged: {reason}; to have it judged, name it in a YAML (--config)"
         for name, reason in schema.left_out.items()
     ]
     notes += [f"column {name!r} is not judged: it has no value in any row of either side" for name in void]
     notes += [f"{before.path}: {name}: {said} is read as no value" for name, said in schema.placeholders.items()]
-    notes += [sentence for side in (before, now) for sentence in side.unread()]
+    return notes + [sentence for side in (before, now) for sentence in side.unread()]
+
+
+def _schema_notes(asked: CheckOptions, columns: list[Column], before: RowFiles, now: RowFiles) -> list[str]:
+    """Where the two sides write their columns differently; without a YAML, a column of another type is refused."""
     compared = [*(column.name for column in columns), *asked.apart]
     compared = [name for name in compared if name in now.schema.names]
     if asked.config is None:
         # A label has a reader of its own, which knows more ways to write one.
         refuse_another_schema(before, now, [name for name in compared if name != asked.label])
-    notes += schema_notes(before, now, compared)
-    if asked.config is None and answer and asked.label:
-        from cli.rows.outcomes import class_notes
-
-        notes += class_notes(model.problem, model.labels.classes, asked.label)
-    features = [column.name for column in columns if column.role == "feature"]
-    importance = read_importance(asked.importance, features) if asked.importance else {}
-    return CheckQuestion(before, now, model, tuple(columns), asked.label, tuple(notes), importance)
+    return schema_notes(before, now, compared)
 
 
 def _settled(asked: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:

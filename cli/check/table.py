@@ -50,11 +50,11 @@ def group_lines(quality: WindowQuality) -> Iterator[tuple[Severity, str]]:
 
 
 def told_aside(quality: WindowQuality | None, verdict: Severity) -> str:
-    """That segments and concept drift decide nothing, where they are told as worse than the verdict."""
+    """That segments decide nothing, where they are told as worse than the verdict."""
     if quality is None or quality.slices is None or verdict is Severity.CRITICAL:
         return ""
     ill = quality.slices.severity is Severity.CRITICAL
-    return "; segments and concept drift are told, and decide nothing" if ill else ""
+    return "; segments are told, and decide nothing" if ill else ""
 
 
 def print_verdict(checked: Checked) -> None:

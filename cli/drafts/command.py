@@ -11,6 +11,7 @@ from cli.models import DIRECTORY
 from cli.operator.commands import EndpointUrl, Region
 from cli.refusals import BadInputError, in_a_sentence
 from cli.written_files import write_all
+from kedge.comparisons import counted
 
 
 def init(  # noqa: PLR0913  # an option each
@@ -58,6 +59,8 @@ def init(  # noqa: PLR0913  # an option each
         if path.exists() and not force:
             raise BadInputError(f"{path} is there already; --force replaces it, --out writes another")
         write_all({path: draft.to_yaml(source=str(path))})
-    typer.echo(f"{path}: {len(draft.features)} features; read it through, then `kedge models validate {path.parent}`")
+    typer.echo(
+        f"{path}: {counted(len(draft.features), 'feature')}; read it through, then `kedge models validate {path.parent}`"
+    )
     for note in draft.notes:
         typer.echo(f"- {note}")

@@ -28,14 +28,16 @@ class ModelDraft:
     prediction: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     mode: Mode | None = None
-    source: Source | None = None
+    source: Source = "endpoint"
     capture: Mapping[str, Any] = field(default_factory=dict)
+    cadence: Mapping[str, Any] = field(default_factory=dict)
+    label_horizon_days: float | None = None
 
     def to_yaml(self, *, source: str) -> str:
         """Write it as YAML; refuse what the configuration would refuse, with the same words."""
         lines = [f"model: {_scalar(self.name)}"]
         lines += [f"mode: {self.mode}"] if self.mode else []
-        lines += [f"source: {self.source}"] if self.source else []
+        lines += [f"source: {self.source}"] if self.source != "endpoint" else []
         lines += [f"problem: {self.problem}"]
         if self.endpoint:
             lines += ["endpoint:", *(f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items())]
@@ -43,9 +45,15 @@ class ModelDraft:
             lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:
             lines += ["prediction:", *(f"  {key}: {_scalar(value)}" for key, value in self.prediction.items())]
+        if self.cadence:
+            lines += [f"cadence: {_flow(dict(self.cadence))}"]
+        if self.classes != ("0", "1") or self.label_horizon_days is not None:
+            lines += ["labels:"]
+        if self.label_horizon_days is not None:
+            lines += [f"  label_horizon_days: {self.label_horizon_days:g}"]
         if self.classes != ("0", "1"):
             order = "  # the positive class stands last" if len(self.classes) == 2 else ""
-            lines += ["labels:", f"  classes: {_flow(list(self.classes))}{order}"]
+            lines += [f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
         order = "  # in the payload's order" if self.endpoint else ""
         lines += [f"features:{order}", *(f"  - {_feature(feature)}" for feature in self.features)]

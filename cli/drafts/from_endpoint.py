@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cli.drafts.draft import ModelDraft, model_name
@@ -21,8 +23,17 @@ FILES_READ, ROWS_READ = 20, 5000
 REMEDY = "name the training rows (--data FILE) instead"
 
 
-def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | None = None) -> ModelDraft:
-    """Describe the endpoint, and infer the features from its newest captured requests."""
+def draft_from_endpoint(
+    deployment: Deployment,
+    endpoint: str,
+    *,
+    name: str | None = None,
+    described: Mapping[str, Any] = MappingProxyType({}),
+) -> ModelDraft:
+    """Describe the endpoint, and infer the features from its newest captured requests.
+
+    `described` are fields of the YAML's `endpoint` that somebody has written down already, such as `features_attribute`.
+    """
     sagemaker = deployment.client("sagemaker")
     state = endpoints.describe_endpoint(sagemaker, endpoint)
     if state is None:
@@ -30,8 +41,10 @@ def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | No
     uri = endpoints.describe_served_model(sagemaker, state.endpoint_config).capture_uri
     if uri is None:
         raise BadInputError(f"endpoint {endpoint} captures nothing, so its features are not known; {REMEDY}")
-    rows, content_type = _captured(deployment.client("s3"), f"{uri.rstrip('/')}/{endpoint}/{state.variant}/")
-    names, columns = _columns(rows, uri)
+    place = f"{uri.rstrip('/')}/{endpoint}/{state.variant}/"
+    rows, content_type = _captured(deployment.client("s3"), place, described.get("features_attribute"))
+    names, columns = columns_of_requests(rows, uri)
+    names, columns = _features(names, columns, described)
     variant = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)["ProductionVariants"][0]
     facts = {
         "name": endpoint,
@@ -39,7 +52,7 @@ def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | No
         "instance_type": variant.get("InstanceType"),
         "instance_count": variant.get("InitialInstanceCount"),
         "content_type": content_type,
-    }
+    } | dict(described)
     notes = [f"inferred from {len(rows)} captured requests: check the kinds"]
     if names is None:
         notes.append("the payload has no names, so these show the position")
@@ -52,7 +65,17 @@ def draft_from_endpoint(deployment: Deployment, endpoint: str, *, name: str | No
     )
 
 
-def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
+def _features(
+    names: list[str] | None, columns: list[Any], described: Mapping[str, Any]
+) -> tuple[list[str] | None, list[Any]]:
+    """The columns without those that Model Monitor was told to leave out, by their place or their name."""
+    said = str(described.get("exclude_features_attribute") or "")
+    out = {part.strip() for part in said.split(",")}
+    kept = [i for i, name in enumerate(names or map(str, range(len(columns)))) if name not in out]
+    return None if names is None else [names[i] for i in kept], [columns[i] for i in kept]
+
+
+def _captured(s3: Any, place: str, features_attribute: str | None) -> tuple[list[Any], str | None]:
     """Rows of the newest capture files below `place`, and their content type where Kedge can ask for it."""
     bucket, _, prefix = place.removeprefix("s3://").partition("/")
     rows: list[Any] = []
@@ -62,7 +85,7 @@ def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
         block = next(inference_logs.open_blocks(s3, bucket, [key], row_objects.READ_AHEAD_BYTES), Block())
         for line in (line for piece in block.pieces for line in piece.content.split(b"\n")):
             try:
-                rows += input_rows(line)
+                rows += input_rows(line, features_attribute)
             except UnreadableRecordError:
                 continue
             given = json.loads(line)["captureData"]["endpointInput"].get("observedContentType", "")
@@ -72,7 +95,7 @@ def _captured(s3: Any, place: str) -> tuple[list[Any], str | None]:
     return rows, content_type
 
 
-def _columns(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
+def columns_of_requests(rows: list[Any], uri: str) -> tuple[list[str] | None, list[Any]]:
     """The rows' names where they have some, and a column of text per place or name."""
     if not rows:
         raise BadInputError(f"there is no captured request in CSV or JSON below {uri}; {REMEDY}")

@@ -15,7 +15,7 @@ from cli.refusals import BadInputError
 from cli.rows.captures import columns_of_rows, is_capture, requested_rows
 from cli.rows.files import open_rows
 from cli.rows.formats import JSON, schema_of, text_of
-from cli.rows.inferred_schema import infer_schema
+from cli.rows.inferred_schema import InferredSchema, infer_schema
 from cli.rows.sources import NO_ROWS, RowSource, find_sources
 from kedge.columns.casting import cast_text, is_number, plain_array
 from kedge.config.sections import Feature, Prediction, Problem
@@ -38,23 +38,7 @@ def draft_from_rows(
 ) -> ModelDraft:
     """Read the columns' names, kinds and types; identifiers and times are left out, and a note says so."""
     table, declared = _table_of(data, layout)
-    for column in sorted({*apart, *([label] if label else [])} - {*table.column_names}):
-        raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(table.column_names)}")
-    if not table.num_rows:
-        raise BadInputError(f"{data}: {NO_ROWS}")
-    schema = infer_schema(
-        dict(zip(table.column_names, table.columns, strict=True)),
-        apart={*apart, *([label] if label else [])},
-        declared=declared,
-    )
-    if not schema.features:
-        raise BadInputError(
-            f"{data}: no column can be a feature: {'; '.join(schema.left_out.values()) or 'none is left'}"
-        )
-    if ANSWER in {feature.name for feature in schema.features}:
-        raise BadInputError(
-            f"{data}: column {ANSWER!r} is what Kedge calls the model's answer; --drop it, or rename it"
-        )
+    schema = _schema(data, table, declared, apart={*apart, *([label] if label else [])})
     notes = [f"{column} is left out: {reason}" for column, reason in schema.left_out.items()]
     notes += [f"{column}: {said} is read as no value" for column, said in schema.placeholders.items()]
     problem, classes = _problem(table.column(label)) if label else ("binary_classification", ("0", "1"))
@@ -69,6 +53,24 @@ def draft_from_rows(
         features=tuple(_typed(feature, table.column(feature.name)) for feature in schema.features),
         notes=tuple(notes),
     )
+
+
+def _schema(data: Path | str, table: pa.Table, declared: pa.Schema | None, *, apart: set[str]) -> InferredSchema:
+    """What the columns are; rows from which no model can be drafted are refused."""
+    for column in sorted(apart - {*table.column_names}):
+        raise BadInputError(f"{data}: column {column!r} is not there; the columns are: {', '.join(table.column_names)}")
+    if not table.num_rows:
+        raise BadInputError(f"{data}: {NO_ROWS}")
+    schema = infer_schema(dict(zip(table.column_names, table.columns, strict=True)), apart=apart, declared=declared)
+    if not schema.features:
+        raise BadInputError(
+            f"{data}: no column can be a feature: {'; '.join(schema.left_out.values()) or 'none is left'}"
+        )
+    if ANSWER in {feature.name for feature in schema.features}:
+        raise BadInputError(
+            f"{data}: column {ANSWER!r} is what Kedge calls the model's answer; --drop it, or rename it"
+        )
+    return schema
 
 
 def _table_of(data: Path | str, layout: Mapping[str, Any]) -> tuple[pa.Table, pa.Schema | None]:

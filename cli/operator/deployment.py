@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,11 +14,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from cli.refusals import BadInputError
 from kedge.errors import RefusedError
 
 STORAGE, MONITORING, RETRAINING, RELEASE = "KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease"
+# Longer than any function may take.
+FUNCTION_SECONDS = 910
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 # `kedge account serve` checks no signature; its region is app.py's default.
 OFFLINE = {"region_name": "eu-west-1", "aws_access_key_id": "offline", "aws_secret_access_key": "offline"}
@@ -58,6 +63,17 @@ class Deployment:
         """A boto3 client of a service."""
         return self._session.client(service, **self._options)
 
+    def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """Call a function, and wait for its answer; what it refuses is a sentence."""
+        # The answer comes when the function ends: botocore would give up after a minute, and call it again.
+        config = Config(read_timeout=FUNCTION_SECONDS, retries={"total_max_attempts": 1})
+        client = self._session.client("lambda", config=config, **self._options)
+        called = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+        answer: dict[str, Any] = json.loads(called["Payload"].read())
+        if "FunctionError" in called:
+            raise BadInputError(str(answer.get("errorMessage", answer)))
+        return answer
+
     @cached_property
     def caller(self) -> Caller:
         """The user. The time is the service's own, not this machine's: the offline account has its own years."""
@@ -88,6 +104,26 @@ class Deployment:
     def decide_function(self) -> str:
         """The function that starts retrainings."""
         return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
+
+    @cached_property
+    def profile_function(self) -> str:
+        """The function that counts what was captured."""
+        return self.find(MONITORING, "AWS::Lambda::Function", "ProfileLogs")
+
+    @cached_property
+    def measure_function(self) -> str:
+        """The function that measures a window's quality."""
+        return self.find(MONITORING, "AWS::Lambda::Function", "MeasurePerformance")
+
+    @cached_property
+    def join_function(self) -> str:
+        """The function that has Athena join a large window's labels."""
+        return self.find(MONITORING, "AWS::Lambda::Function", "JoiningJoinLabels")
+
+    @cached_property
+    def drift_function(self) -> str:
+        """The function that judges a window."""
+        return self.find(MONITORING, "AWS::Lambda::Function", "DetectDrift")
 
     @cached_property
     def settle_function(self) -> str:

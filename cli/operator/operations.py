@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +15,7 @@ from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import layout, timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, leases, pauses
@@ -49,7 +49,7 @@ def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initi
         "trigger": "initial" if initial else "manual",
         "reason": f"{reason} (requested by {caller.name})",
     }
-    return _call(deployment, deployment.decide_function, event)
+    return deployment.call(deployment.decide_function, event)
 
 
 def _has_champion(deployment: Deployment, model: str) -> bool:
@@ -78,15 +78,7 @@ def _see_first_rows(deployment: Deployment, model: str, *, unless_serving: str) 
 
 def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:
     """Call the function that settles, as its hour does; its answer says what it found."""
-    return _call(deployment, deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
-
-
-def _call(deployment: Deployment, function: str, event: dict[str, Any]) -> dict[str, Any]:
-    called = deployment.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
-    answer: dict[str, Any] = json.loads(called["Payload"].read())
-    if "FunctionError" in called:
-        raise BadInputError(str(answer.get("errorMessage", answer)))
-    return answer
+    return deployment.call(deployment.settle_function, {"model": model, "time": to_text(deployment.now)})
 
 
 def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
@@ -107,7 +99,7 @@ def resume_retraining(deployment: Deployment, model: str) -> str | None:
 
 def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
     s3, time = deployment.client("s3"), deployment.caller.time
-    timeline.record(s3, deployment.bucket, model=model, kind=kind, time=time, detail=detail)
+    timeline.record(s3, deployment.bucket, Entry(model, kind, time, detail))
 
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
@@ -200,9 +192,8 @@ def _free_run(deployment: Deployment, package: Package, champion: Champion) -> s
 def _take_lease(deployment: Deployment, model: str, holder: str, caller: Caller) -> None:
     dynamodb, stepfunctions = deployment.client("dynamodb"), deployment.client("stepfunctions")
     try:
-        leases.take(
-            dynamodb, stepfunctions, deployment.table, model=model, purpose="rollback", holder=holder, now=caller.time
-        )
+        lease = leases.Lease(holder, caller.time, "rollback")
+        leases.take(dynamodb, stepfunctions, deployment.table, model, lease)
     except LeaseHeldError as error:
         raise BadInputError(
             f"{error.holder} works on {model}; try again when that has ended, or end it with "

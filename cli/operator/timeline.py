@@ -22,7 +22,7 @@ _COLOURS = {
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # Facts before and after the reasons, in this order; missing ones are left out.
-_FIRST, _LAST = ("severity", "subject", "hold", "package_version", "traffic"), ("by", "run")
+_FIRST, _LAST = ("severity", "job", "counted", "subject", "hold", "package_version", "traffic"), ("by", "run")
 REASONS_SHOWN = 2
 
 # What reads a pipe has no width: a line is never folded there.

@@ -179,9 +179,9 @@ def _identifier(name: str, values: Any, as_kind: str) -> str:
     if distinct < IDENTIFIER_FRACTION_MIN * rows:
         return ""
     if as_kind == "categorical":
-        return f"{distinct} different texts in {rows} rows: an identifier, or a time"
+        return f"{distinct:,} different texts in {rows:,} rows: an identifier, or a time"
     if _counts_rows(values, named=bool(_IDENTIFIER_NAME.search(name))):
-        return f"{distinct} different numbers in {rows} rows: an identifier"
+        return f"{distinct:,} different numbers in {rows:,} rows: an identifier"
     return ""
 
 

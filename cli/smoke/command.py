@@ -14,6 +14,7 @@ from cli.models import DIRECTORY as MODELS
 from cli.operator.commands import EndpointUrl, Region
 from cli.refusals import BadInputError, in_a_sentence
 from cli.written_files import write_all
+from kedge.comparisons import counted
 
 if TYPE_CHECKING:
     from cli.smoke.cleaning import Removed
@@ -111,7 +112,7 @@ def _ask(world: Smoke, *, keep: bool, yes: bool, afresh: bool) -> None:
         raise BadInputError(f"{error.cause}; {error.remedy}") from error
     if afresh and (left := find_all(world)):
         raise BadInputError(
-            f"an earlier smoke left {len(left)} things, such as the {left[0].kind} {left[0].name}; remove them with "
+            f"an earlier smoke left {counted(len(left), 'thing')}, such as the {left[0].kind} {left[0].name}; remove them with "
             "`kedge smoke --clean`, or go on with `kedge smoke --from STEP`"
         )
     typer.echo(

@@ -16,7 +16,8 @@ from cli.smoke.model import MODEL
 from cli.smoke.packages import packages
 from cli.smoke.steps.alert_path import topics_of
 from cli.smoke.world import Smoke
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
+from lambdas.adapters.state import state_items
 
 DATABASE = "kedge"  # stacks/joining.py
 QUERIES, MANIFEST = "athena/queries/", "-manifest.csv"
@@ -118,7 +119,7 @@ def _query_results(s3: Any, bucket: str) -> Iterator[str]:
     """What Athena wrote beside its answers, below the id of a query: its manifest names the objects of the answer."""
     for key in objects.list_objects(s3, bucket, QUERIES):
         body = objects.read(s3, bucket, key) if key.endswith(MANIFEST) else None
-        if body is not None and f"/athena/{MODEL}/".encode() in body[0]:
+        if body is not None and f"/{layout.joins_prefix(MODEL)}".encode() in body[0]:
             yield key.removesuffix(MANIFEST)
 
 
@@ -141,8 +142,8 @@ def items(smoke: Smoke) -> Iterator[Leftover]:
         ExpressionAttributeValues={":model": {"S": MODEL}},
     )
     for item in (found for page in pages for found in page["Items"]):
-        key = {"model": item["model"], "item": item["item"]}
-        yield Leftover("item", item["item"]["S"], partial(client.delete_item, TableName=table, Key=key))
+        name = item["item"]["S"]
+        yield Leftover("item", name, partial(client.delete_item, TableName=table, Key=state_items.key(MODEL, name)))
 
 
 def tables(smoke: Smoke) -> Iterator[Leftover]:

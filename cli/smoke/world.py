@@ -18,6 +18,7 @@ from cli.smoke.model import MODEL, Row, draw_rows, label_lines, load_definition
 from cli.smoke.proof import NotProvedError
 from cli.smoke.waiting import SmokeWaiting
 from lambdas.adapters import executions
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.bucket.timeline import load_timeline
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
@@ -143,7 +144,7 @@ class Smoke:
 
     def label(self, names: list[str]) -> str:
         """Upload the truth of some requests, below the current hour; the object's key."""
-        key = f"labels/{MODEL}/{self.now:%Y/%m/%d/%H}/smoke-{names[0]}.jsonl"
+        key = f"{layout.collected_labels_prefix(MODEL, self.now)}/smoke-{names[0]}.jsonl"
         body = label_lines({name: self.sent[name] for name in names})
         self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
         return key

@@ -13,7 +13,7 @@ _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
 def alert_severity(drift: Severity, quality: QualityVerdicts) -> Severity:
-    """The worst of drift, measured quality, estimated quality and fairness.
+    """The worst of drift, measured quality, estimated quality, fairness and concept drift.
 
     An estimate can make the result worse, never better.
 
@@ -74,5 +74,7 @@ def answer_verdicts(quality: QualityVerdicts, less_confident: Severity | None) -
         # An estimate counts only if the labels give no verdict.
         "estimated quality": quality.estimated or (Severity.OK if judged else _UNKNOWN),
         "equal treatment": quality.unequal or _UNKNOWN,
+        # Windows in which nothing moved say so only where labels judged them.
+        "P(y given x)": quality.moved or (Severity.OK if judged else _UNKNOWN),
         "confidence of the answers": less_confident or _UNKNOWN,
     }

@@ -71,6 +71,18 @@ def denied(sentence: str) -> CaptureCheck:
     return CaptureCheck(0, 0, DENIED, remedy=f"{sentence}.", expected="To read where the endpoint captures to.")
 
 
+def unread_file(reason: str) -> CaptureCheck:
+    """A transform job whose files cannot be read at all, as a check tells it."""
+    return CaptureCheck(
+        1,
+        1,
+        "file",
+        reason,
+        expected="input and output of a completed transform job, named by its manifests, with a line of output for each of the input",
+        remedy="The reason says what the next job should do otherwise; docs/adopt.md, Transform jobs, says what Kedge reads.",
+    )
+
+
 def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
     """Look at some captured records as `profile_logs` will read them."""
     records, faults = 0, Counter[str]()

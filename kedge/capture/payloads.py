@@ -45,7 +45,7 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     ]
 
 
-def input_rows(line: bytes) -> list[Any]:
+def input_rows(line: bytes, features_attribute: str | None = None) -> list[Any]:
     """The rows that one record's request held: lists, or mappings by name, before any YAML says what they should be.
 
     >>> input_rows(b'{"captureData": {"endpointInput": {"data": "1,a", "encoding": "CSV"}}, "eventMetadata": {}}')
@@ -56,7 +56,7 @@ def input_rows(line: bytes) -> list[Any]:
     UnreadableRecordError
     """
     capture, _ = _parts(line)
-    return any_rows(_payload(capture, INPUT))
+    return any_rows(_payload(capture, INPUT), features_attribute)
 
 
 def _rows_and_answers(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:

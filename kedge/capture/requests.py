@@ -45,17 +45,21 @@ def request_rows(payload: Payload, config: ModelConfig) -> list[Any]:
     return rows
 
 
-def any_rows(payload: Payload) -> list[Any]:
+def any_rows(payload: Payload, features_attribute: str | None = None) -> list[Any]:
     """The rows of a request before any YAML describes them; a header line makes them mappings.
+
+    Parameters
+    ----------
+    features_attribute : str, optional
+        The path to the rows, where Model Monitor was told one.
 
     >>> any_rows(Payload([["age", "plan"], ["41", "gold"]], "CSV", guessed=False))
     [{'age': '41', 'plan': 'gold'}]
     """
-    rows = (
-        payload.documents
-        if payload.kind == "CSV"
-        else [row for document in payload.documents for row in _rows_of(document, ())]
-    )
+    documents = payload.documents
+    if features_attribute is not None and payload.kind != "CSV":
+        documents = found_at(features_attribute, payload, "endpoint.features_attribute", INPUT)
+    rows = documents if payload.kind == "CSV" else [row for document in documents for row in _rows_of(document, ())]
     if len(rows) > 1 and all(isinstance(row, list) for row in rows):
         first, others = rows[0], rows[1:]
         named = all(isinstance(cell, str) and cell.strip() and not _is_number(cell) for cell in first)

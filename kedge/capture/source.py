@@ -9,9 +9,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from kedge.capture.blocks import plain_rows
-from kedge.capture.log_records import log_rows
+from kedge.capture.log.records import log_rows
 from kedge.capture.payloads import record_rows
 from kedge.config.model import ModelConfig
+from kedge.config.sections import Source as SourceName
 from kedge.profile.look_back import LATE_DAYS
 
 _FOLDER = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]*$")
@@ -21,6 +22,10 @@ _LAST_HOUR = 23
 
 def _folder_of_endpoint(config: ModelConfig, day: date) -> str:
     return f"{config.endpoint.name}/{config.endpoint.variant}/{day:%Y/%m/%d}/"
+
+
+def _folder_of_jobs(_config: ModelConfig, day: date) -> str:
+    return f"output/{day:%Y/%m/%d}/"
 
 
 def _folder_of_log(_config: ModelConfig, day: date) -> str:
@@ -44,6 +49,8 @@ class Source:
     arrival_days : int or None
         Where folders tell when records *arrived*: a record is counted up to this many days after its own. None where they tell
         the hour of the record itself.
+    by_manifest : bool
+        Whether its objects are the manifests of transform jobs, whose files become records first.
     """
 
     folder: Callable[[ModelConfig, date], str]
@@ -51,6 +58,7 @@ class Source:
     plain: Callable[[Sequence[bytes], ModelConfig], Any] | None = None
     extension: str = ""
     arrival_days: int | None = None
+    by_manifest: bool = False
 
     @property
     def late_days(self) -> int:
@@ -76,8 +84,9 @@ class Source:
         return None
 
 
-SOURCES: Mapping[str, Source] = {
+SOURCES: Mapping[SourceName, Source] = {
     "endpoint": Source(_folder_of_endpoint, record_rows, plain_rows, extension=".jsonl"),
+    "batch_transform": Source(_folder_of_jobs, record_rows, plain_rows, by_manifest=True),
     "log": Source(_folder_of_log, log_rows, arrival_days=2),
 }
 

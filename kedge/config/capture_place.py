@@ -1,4 +1,4 @@
-"""Where the records of a package lie: an adopted endpoint's where its owner put them, a released package's and a log in the data bucket."""
+"""Where the records of a package lie: an adopted model's where its owner put them, a released package's and a log in the data bucket."""
 
 from __future__ import annotations
 

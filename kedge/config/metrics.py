@@ -33,8 +33,15 @@ class Metric:
     ranks_features : bool
         Whether the features are ranked by how much its loss grows under permutation. The loss is defined for a single
         row, and bounded where one row could outweigh all others.
+    classes_alike : bool
+        Whether it is an average over classes in which a rare class weighs like any other, so that few rows of one decide it.
     each_class : bool
         Whether each class has its own: its name is this name and the class.
+    notable : float or None
+        The smallest loss against the reference that people are told of, as a fraction of the reference's own value; None
+        for what has no better side.
+    notable_of : str
+        The reference's metric that the loss is a fraction of, where its own value may be nothing.
     """
 
     problem: Problem
@@ -49,41 +56,79 @@ class Metric:
     over_all_rows: bool = False
     ranks_features: bool = False
     each_class: bool = False
+    classes_alike: bool = False
+    notable: float | None = None
+    notable_of: str = ""
 
 
 _BINARY: Problem = "binary_classification"
 _CLASSES: Problem = "multiclass_classification"
 _NUMBERS: Problem = "regression"
 TABLE = (
-    Metric(_BINARY, "auc", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True),
-    Metric(_BINARY, "average_precision", "higher"),
-    Metric(_BINARY, "accuracy", "higher", estimated=True, over_all_rows=True),
-    Metric(_BINARY, "balanced_accuracy", "higher", decision_limit={"tolerance": 0.02}, estimated=True),
-    Metric(_BINARY, "precision", "higher", estimated=True),
-    Metric(_BINARY, "recall", "higher", estimated=True),
+    Metric(_BINARY, "auc", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True, notable=0.05),
+    Metric(_BINARY, "average_precision", "higher", notable=0.2),
+    Metric(_BINARY, "accuracy", "higher", estimated=True, over_all_rows=True, notable=0.05),
+    Metric(
+        _BINARY,
+        "balanced_accuracy",
+        "higher",
+        classes_alike=True,
+        decision_limit={"tolerance": 0.02},
+        estimated=True,
+        notable=0.05,
+    ),
+    Metric(_BINARY, "precision", "higher", estimated=True, notable=0.2),
+    Metric(_BINARY, "recall", "higher", estimated=True, notable=0.2),
     Metric(_BINARY, "specificity", "higher", measured=False, estimated=True),
-    Metric(_BINARY, "f1", "higher", estimated=True),
-    Metric(_BINARY, "brier", "lower", estimated=True, gate=True, over_all_rows=True, ranks_features=True),
-    Metric(_BINARY, "log_loss", "lower", "nats", estimated=True, gate=True, over_all_rows=True),
-    Metric(_BINARY, "expected_calibration_error", "lower"),
-    Metric(_BINARY, "calibration_in_the_large", "zero", limit={"tolerance": 0.15}, over_all_rows=True),
+    Metric(_BINARY, "f1", "higher", estimated=True, notable=0.2),
+    Metric(_BINARY, "brier", "lower", estimated=True, gate=True, over_all_rows=True, ranks_features=True, notable=0.2),
+    Metric(_BINARY, "log_loss", "lower", "nats", estimated=True, gate=True, over_all_rows=True, notable=0.2),
+    Metric(_BINARY, "expected_calibration_error", "lower", notable=1.0),
+    Metric(
+        _BINARY,
+        "calibration_in_the_large",
+        "zero",
+        limit={"tolerance": 0.15},
+        over_all_rows=True,
+        notable=0.2,
+        notable_of="base_rate",
+    ),
     Metric(_BINARY, "base_rate", "same", estimated=True, over_all_rows=True),
-    Metric(_BINARY, "cost_per_thousand", "lower", "cost", over_all_rows=True),
-    Metric(_BINARY, "cost_adjusted_accuracy", "higher"),
-    Metric(_CLASSES, "accuracy", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True, ranks_features=True),
-    Metric(_CLASSES, "macro_f1", "higher", estimated=True),
-    Metric(_CLASSES, "weighted_f1", "higher"),
-    Metric(_CLASSES, "log_loss", "lower", "nats"),
-    Metric(_CLASSES, "cost_per_thousand", "lower", "cost"),
-    Metric(_CLASSES, "cost_adjusted_accuracy", "higher"),
-    Metric(_CLASSES, "recall_", "higher", estimated=True, each_class=True),
-    Metric(_NUMBERS, "mae", "lower", "label", limit={"ratio": 1.1}, estimated=True, gate=True, ranks_features=True),
-    Metric(_NUMBERS, "rmse", "lower", "label", estimated=True),
-    Metric(_NUMBERS, "mape", "lower"),
-    Metric(_NUMBERS, "r2", "higher"),
-    Metric(_NUMBERS, "quantile_loss", "lower", "label"),
-    Metric(_NUMBERS, "bias", "zero", "label", estimated=True),
-    Metric(_NUMBERS, "cost_per_thousand", "lower", "cost"),
+    Metric(_BINARY, "cost_per_thousand", "lower", "cost", over_all_rows=True, notable=0.2),
+    Metric(_BINARY, "cost_adjusted_accuracy", "higher", notable=0.05),
+    Metric(
+        _CLASSES,
+        "accuracy",
+        "higher",
+        limit={"tolerance": 0.02},
+        estimated=True,
+        gate=True,
+        ranks_features=True,
+        notable=0.05,
+    ),
+    Metric(_CLASSES, "macro_f1", "higher", classes_alike=True, estimated=True, notable=0.1),
+    Metric(_CLASSES, "weighted_f1", "higher", notable=0.05),
+    Metric(_CLASSES, "log_loss", "lower", "nats", notable=0.2),
+    Metric(_CLASSES, "cost_per_thousand", "lower", "cost", notable=0.2),
+    Metric(_CLASSES, "cost_adjusted_accuracy", "higher", notable=0.05),
+    Metric(_CLASSES, "recall_", "higher", estimated=True, each_class=True, notable=0.2),
+    Metric(
+        _NUMBERS,
+        "mae",
+        "lower",
+        "label",
+        limit={"ratio": 1.1},
+        estimated=True,
+        gate=True,
+        ranks_features=True,
+        notable=0.1,
+    ),
+    Metric(_NUMBERS, "rmse", "lower", "label", estimated=True, notable=0.2),
+    Metric(_NUMBERS, "mape", "lower", notable=0.2),
+    Metric(_NUMBERS, "r2", "higher", notable=0.1),
+    Metric(_NUMBERS, "quantile_loss", "lower", "label", notable=0.1),
+    Metric(_NUMBERS, "bias", "zero", "label", estimated=True, notable=0.2, notable_of="rmse"),
+    Metric(_NUMBERS, "cost_per_thousand", "lower", "cost", notable=0.2),
 )
 # Each has one value, however many classes there are.
 ONE_VALUE = frozenset(metric.name for metric in TABLE if not metric.each_class)
@@ -94,14 +139,15 @@ def metrics_of(problem: str) -> tuple[Metric, ...]:
     return tuple(metric for metric in TABLE if metric.problem == problem)
 
 
-def find(name: str) -> Metric | None:
-    """A line of this name, of whichever problem, or of the class whose name follows; None where there is none.
+def find(name: str, problem: str | None = None) -> Metric | None:
+    """A line of this name, or of the class whose name follows; of any problem unless one is named. None where there is none.
 
-    >>> find("brier").better, find("recall_cat").each_class, find("revenue")
-    ('lower', True, None)
+    >>> find("brier").better, find("recall_cat").each_class, find("revenue"), find("brier", "regression")
+    ('lower', True, None, None)
     """
-    by_class = (metric for metric in TABLE if metric.each_class and name.startswith(metric.name))
-    return next((metric for metric in TABLE if metric.name == name), None) or next(by_class, None)
+    lines = [metric for metric in TABLE if problem in (None, metric.problem)]
+    by_class = (metric for metric in lines if metric.each_class and name.startswith(metric.name))
+    return next((metric for metric in lines if metric.name == name), None) or next(by_class, None)
 
 
 def direction(name: str) -> Direction:

@@ -7,6 +7,7 @@ import difflib
 from pydantic import Field, model_validator
 
 from kedge.config.metrics import gate_metrics, known_metrics
+from kedge.config.owners import Owner
 from kedge.config.policies import (
     Alerts,
     BusinessFigure,
@@ -41,6 +42,7 @@ class ModelConfig(Section):
 
     model: Name
     mode: Mode = "manage"
+    owner: Owner = Field(default_factory=Owner)
     source: Source = "endpoint"
     firehose: bool = False
     problem: Problem = "binary_classification"
@@ -65,19 +67,45 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _the_source_is_whole(self) -> ModelConfig:
-        if self.firehose and self.source != "log":
-            raise ValueError("firehose is true: it is for models with `source: log`")
-        if self.source == "endpoint" and not self.endpoint.name:
-            raise ValueError("endpoint.name is required: the endpoint that serves the model")
-        if self.source == "log" and self.mode == "manage":
-            raise ValueError(
-                "source is log, and mode is manage: Kedge releases a package to an endpoint; what others serve is watched "
-                "(mode: watch)"
-            )
-        if self.source == "log" and self.endpoint != Endpoint():
-            raise ValueError(
-                "endpoint is there, and source is log: a log has none, and its records have names; remove the section"
-            )
+        batch, log = self.source == "batch_transform", self.source == "log"
+        for refused, why in (
+            (
+                self.has_endpoint and not self.endpoint.name,
+                "endpoint.name is required: the endpoint that serves the model",
+            ),
+            (
+                not self.has_endpoint and self.mode == "manage",
+                f"source is {self.source}, and mode is manage: Kedge releases a package to an endpoint; what answers elsewhere is "
+                "watched (mode: watch)",
+            ),
+            (
+                batch and self.capture.uri is None,
+                "capture.uri is required: the DestinationS3Uri of the transform jobs' DataCaptureConfig",
+            ),
+            (
+                batch and bool(self.endpoint.name),
+                "endpoint.name is there, and source is batch_transform: remove one of them",
+            ),
+            (
+                batch and self.capture.sampling_percentage != 100,
+                "capture.sampling_percentage: a transform job captures all that it answers; remove the field",
+            ),
+            (
+                batch and bool(self.endpoint.custom_attributes),
+                "endpoint.custom_attributes: transform jobs have none; remove the field",
+            ),
+            (
+                log and self.endpoint != Endpoint(),
+                "endpoint is there, and source is log: a log has none, and its records have names; remove the section",
+            ),
+            (self.firehose and not log, "firehose is true: it is for models with `source: log`"),
+            (
+                self.firehose and self.capture.uri is not None,
+                "firehose is true, and capture.uri is there: Firehose writes below logs/ of the data bucket; remove one of them",
+            ),
+        ):
+            if refused:
+                raise ValueError(why)
         return self
 
     @model_validator(mode="after")
@@ -242,6 +270,21 @@ class ModelConfig(Section):
     def package_group(self) -> str:
         """The model package group in the registry."""
         return self.model
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether an endpoint of SageMaker answers, whose requests are counted and whose state can be asked."""
+        return self.source == "endpoint"
+
+    @property
+    def answers_from(self) -> str:
+        """What its answers are from, in words; two models with the same would count the same."""
+        if self.has_endpoint:
+            return f"endpoint {self.endpoint.name}"
+        below = (self.capture.uri or "").rstrip("/")
+        if self.source == "log":
+            return f"log below {below}" if below else f"log of {self.model}"
+        return f"transform jobs below {below}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:

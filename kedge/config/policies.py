@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from kedge.config.owners import Route
 from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Section
 
 
@@ -132,10 +133,11 @@ class CanaryPolicy(Section):
 
 
 class Alerts(Section):
-    """From which severity on a person hears of a window, and how often while it stays so."""
+    """From which severity on a person hears of a window, how often while it stays so, and by which channels."""
 
     severity_from: Literal["WARNING", "CRITICAL"] = "CRITICAL"
     reminder_days: int = Field(default=28, ge=1, le=365)
+    routes: tuple[Route, ...] | None = None
 
 
 class SegmentPolicy(Section):

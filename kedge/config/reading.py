@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -17,6 +17,8 @@ from kedge.own_columns import PREFIX, is_own
 # The YAML of a model with a thousand features has some hundred thousand characters. Aliases are counted as what they stand for, and a
 # value that is longer than the longest is none that Kedge knows: Python would take minutes to read it as a number.
 CHARACTERS_MAX, VALUE_CHARACTERS_MAX = 1 << 20, 4096
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class NotAMappingError(ValueError):
@@ -92,20 +94,29 @@ def parse_model_config(text: str, *, source: str) -> ModelConfig:
         Naming the file, the field, the value and what would be allowed; a misspelt field
         comes with the one that was probably meant.
     """
-    try:
-        data = read_mapping(text)
-    except NotAMappingError as error:
-        raise ModelConfigError(source=source, problems=[str(error)]) from error
-    try:
-        # JSON mode lets a YAML list fill a tuple and an integer a float while staying strict.
-        config = ModelConfig.model_validate_json(_as_json(data))
-    except ValidationError as error:
-        raise ModelConfigError(source=source, problems=[_sentence(e) for e in error.errors()]) from error
-    except (ValueError, RecursionError) as error:
-        raise ModelConfigError(source=source, problems=["a value refers to itself, or is nested too deep"]) from error
+    config = parse_document(ModelConfig, text, source=source)
     if problems := _own_names(config):
         raise ModelConfigError(source=source, problems=problems)
     return config
+
+
+def parse_document(kind: type[Document], text: str, *, source: str) -> Document:
+    """Read a YAML text as one of our documents.
+
+    Raises
+    ------
+    ModelConfigError
+        As `parse_model_config`.
+    """
+    try:
+        # JSON mode lets a YAML list fill a tuple and an integer a float while staying strict.
+        return kind.model_validate_json(_as_json(read_mapping(text)))
+    except NotAMappingError as error:
+        raise ModelConfigError(source=source, problems=[str(error)]) from error
+    except ValidationError as error:
+        raise ModelConfigError(source=source, problems=[_sentence(e, kind) for e in error.errors()]) from error
+    except (ValueError, RecursionError) as error:
+        raise ModelConfigError(source=source, problems=["a value refers to itself, or is nested too deep"]) from error
 
 
 def _own_names(config: ModelConfig) -> list[str]:
@@ -130,21 +141,18 @@ def _as_json(data: dict[str, Any]) -> str:
     return json.dumps(data, default=str)
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, document: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":
-        section: Any = ModelConfig
-        known = list(_fields_at(section, error["loc"][:-1]))
+        known = list(_fields_at(document, error["loc"][:-1]))
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
         return f"{place} is not a field" + (
             f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(known)}"
         )
     if error["type"] == "missing":
         return f"{place} is required"
-    if error["type"] == "string_pattern_mismatch":
-        examples = _fields_at(ModelConfig, error["loc"][:-1])[error["loc"][-1]].examples
-        if examples:
-            return f"{place} is {error['input']!r}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
+    if error["type"] == "string_pattern_mismatch" and (examples := _examples_at(document, error["loc"])):
+        return f"{place} is {error['input']!r}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
     if error["type"] == "value_error":
         # Our own sentence says it all; the input would be the whole file.
         return str(error["msg"]).removeprefix("Value error, ")
@@ -153,9 +161,26 @@ def _sentence(error: Any) -> str:
 
 def _fields_at(section: type[BaseModel], path: tuple[str | int, ...]) -> Mapping[str, Any]:
     for part in path:
-        if isinstance(part, int):
-            continue
-        annotation: Any = section.model_fields[part].annotation
-        inner = [a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type)]
-        section = next(a for a in inner if issubclass(a, BaseModel))
+        if isinstance(part, int) or part not in section.model_fields:
+            continue  # a place in a list, or a name in a mapping
+        inner = _sections_in(section.model_fields[part].annotation)
+        section = next(inner)
     return section.model_fields
+
+
+def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The sections that a field may hold, also in a list, a mapping or an alternative."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _sections_in(inner)
+
+
+def _examples_at(section: type[BaseModel], path: tuple[str | int, ...]) -> Any:
+    """What a field is written like; of a list of such values too."""
+    names = [part for part in path if isinstance(part, str)]
+    field = _fields_at(section, path[: path.index(names[-1])]).get(names[-1])
+    if field is None or field.examples:
+        return field.examples if field else None
+    inner = (one for part in getattr(field.annotation, "__args__", ()) for one in getattr(part, "__metadata__", ()))
+    return next((one.examples for one in inner if getattr(one, "examples", None)), None)

@@ -76,14 +76,38 @@ class EstimateReport:
         return row | ({"limit": verdict.limit, "severity": verdict.severity.value} if verdict else {})
 
 
+@dataclass(frozen=True)
+class WindowEstimates:
+    """An estimator's result for a window (`kedge.estimation.estimators.estimate_answers`).
+
+    Attributes
+    ----------
+    method : str
+        The estimator's name.
+    metrics : mapping of str to Estimate
+        Of every answer of the window, labelled or not.
+    rows : int
+        How many answers these are.
+    of_labelled : mapping of str to Estimate
+        For the rows that were measured, as if their labels were still out; they may begin before the window.
+    start, end : datetime
+        Of the measured rows.
+    """
+
+    method: str
+    metrics: Mapping[str, Estimate]
+    rows: int
+    start: datetime
+    end: datetime
+    of_labelled: Mapping[str, Estimate] = field(default_factory=dict)
+
+
 def judge_estimate(
-    estimates: Mapping[str, Estimate],
+    found: WindowEstimates,
     reference: Mapping[str, Estimate],
     limits: Sequence[PerformanceLimit],
     policy: PerformancePolicy,
     *,
-    method: str,
-    rows: int,
     record: TrackRecord,
     measured: Severity,
 ) -> EstimateReport:
@@ -95,30 +119,28 @@ def judge_estimate(
 
     Parameters
     ----------
-    estimates : mapping of str to Estimate
-        Of the whole window, labelled or not.
     reference : mapping of str to Estimate
         The champion's measured metrics.
     measured : Severity
         The labels' own verdict; INSUFFICIENT_DATA if they judge nothing.
 
     >>> low = {"auc": Estimate("auc", 0.70, 0.01, 0.68, 0.72)}
+    >>> found = WindowEstimates("confidence_based", low, 900, datetime(2016, 1, 1), datetime(2016, 1, 8))
     >>> report = judge_estimate(
-    ...     low, {"auc": Estimate("auc", 0.80, 0.01, 0.78, 0.82)}, [PerformanceLimit(metric="auc", tolerance=0.02)],
-    ...     PerformancePolicy(), method="confidence_based", rows=900, record=TrackRecord(),
-    ...     measured=Severity.INSUFFICIENT_DATA,
+    ...     found, {"auc": Estimate("auc", 0.80, 0.01, 0.78, 0.82)}, [PerformanceLimit(metric="auc", tolerance=0.02)],
+    ...     PerformancePolicy(), record=TrackRecord(), measured=Severity.INSUFFICIENT_DATA,
     ... )
     >>> report.severity.value, report.reasons[0][:51]
     ('WARNING', 'estimated while labels are out: quality may be lost')
     """
-    widened = {name: record.widened(found, confidence=policy.confidence) for name, found in estimates.items()}
+    widened = {name: record.widened(one, confidence=policy.confidence) for name, one in found.metrics.items()}
     judged = [limit for limit in limits if limit.metric in widened]
     names = tuple(dict.fromkeys(limit.metric for limit in judged))
-    report = EstimateReport(method, rows, None, (), widened, {}, record, names)
+    report = EstimateReport(found.method, found.rows, None, (), widened, {}, record, names)
     if measured is not Severity.INSUFFICIENT_DATA:
         return replace(report, reasons=tuple(_said(widened[limit.metric]) for limit in judged))
-    if rows < policy.minimum_rows:
-        few = f"{counted(rows, 'answer')}; {policy.minimum_rows:,} are needed for an estimate"
+    if found.rows < policy.minimum_rows:
+        few = f"{counted(found.rows, 'answer')}; {policy.minimum_rows:,} are needed for an estimate"
         return replace(report, severity=Severity.INSUFFICIENT_DATA, reasons=(few,))
     verdicts: dict[str, LimitVerdict] = {}
     for limit in judged:
@@ -154,32 +176,6 @@ def _said(estimate: Estimate) -> str:
     return f"{estimate.name} was estimated as {value} ({low} to {high})"
 
 
-@dataclass(frozen=True)
-class WindowEstimates:
-    """An estimator's result for a window (`kedge.estimation.estimators.estimate_answers`).
-
-    Attributes
-    ----------
-    method : str
-        The estimator's name.
-    metrics : mapping of str to Estimate
-        Of every answer of the window, labelled or not.
-    rows : int
-        How many answers these are.
-    of_labelled : mapping of str to Estimate
-        For the rows that were measured, as if their labels were still out; they may begin before the window.
-    start, end : datetime
-        Of the measured rows.
-    """
-
-    method: str
-    metrics: Mapping[str, Estimate]
-    rows: int
-    start: datetime
-    end: datetime
-    of_labelled: Mapping[str, Estimate] = field(default_factory=dict)
-
-
 def estimate_window(
     found: WindowEstimates,
     reference: OutcomeCounts,
@@ -199,22 +195,14 @@ def estimate_window(
     measured : PerformanceReport, optional
         What the labels say; None without labels.
     """
-    severity = measured.severity if measured is not None else Severity.INSUFFICIENT_DATA
+    # A loss that no limit judges silences no estimate.
+    severity = measured.limits_severity if measured is not None else Severity.INSUFFICIENT_DATA
     limits = limits_of(reference, reference, policy)
     if measured is not None and severity is not Severity.INSUFFICIENT_DATA:
         judged = {limit.metric for limit in limits}
         before = {name: estimate for name, estimate in found.of_labelled.items() if name in judged}
         record = record.with_new(compare(before, measured.metrics, start=found.start, end=found.end))
-    return judge_estimate(
-        found.metrics,
-        measure(reference, policy),
-        limits,
-        policy,
-        method=found.method,
-        rows=found.rows,
-        record=record,
-        measured=severity,
-    )
+    return judge_estimate(found, measure(reference, policy), limits, policy, record=record, measured=severity)
 
 
 def estimate_history(

@@ -65,6 +65,16 @@ class TrackRecord:
         ordered = sorted(known.values(), key=lambda one: (one.end, one.metric))
         return TrackRecord(tuple(ordered[-COMPARISONS_KEPT:]))
 
+    def before(self, end: datetime) -> TrackRecord:
+        """What was known when a window with this end was judged first.
+
+        >>> day = datetime(2026, 3, 1)
+        >>> record = TrackRecord((Comparison(day, day, "auc", 0.8, 0.01, 0.8),))
+        >>> len(record.before(day).comparisons), len(record.before(datetime(2026, 3, 2)).comparisons)
+        (0, 1)
+        """
+        return TrackRecord(tuple(one for one in self.comparisons if one.end < end))
+
     def to_json(self) -> list[dict[str, Any]]:
         """As JSON values."""
         return [one.to_json() for one in self.comparisons]

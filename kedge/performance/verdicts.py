@@ -19,11 +19,14 @@ class QualityVerdicts:
         The estimate, if the labels judge nothing; else None.
     unequal : Severity or None
         How unlike groups of people are treated; None where no sensitive column was judged.
+    moved : Severity or None
+        CRITICAL where P(y given x) has clearly moved, else None. People hear of it; no retraining is decided by it.
     """
 
     measured: Severity | None = None
     estimated: Severity | None = None
     unequal: Severity | None = None
+    moved: Severity | None = None
 
     @property
     def known(self) -> tuple[Severity, ...]:
@@ -32,7 +35,7 @@ class QualityVerdicts:
         >>> [severity.value for severity in QualityVerdicts(Severity.OK, unequal=Severity.WARNING).known]
         ['OK', 'WARNING']
         """
-        found = (self.measured, self.estimated, self.unequal)
+        found = (self.measured, self.estimated, self.unequal, self.moved)
         return tuple(severity for severity in found if severity is not None)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kedge.comparisons import counted, in_words
@@ -13,16 +13,55 @@ from kedge.intervals import Estimate
 from kedge.outcomes.binary import BinaryCounts
 from kedge.outcomes.counts import OutcomeCounts, measure
 from kedge.performance.limits import LimitVerdict, default_limits, is_absolute, judge_limit
+from kedge.performance.losses import MetricLoss, judge_losses
 from kedge.severity import Severity, worst
 
 # The AUC of answers that know nothing.
 _NO_ORDER = 0.5
+# This number of losses is told in full, the others by name.
+_LOSSES_TOLD = 3
+_FEW_ROWS = 30
 _ONLY_THE_LEVEL = "auc holds: the answers' order is right, but their level is wrong; a recalibration corrects that as well as a retraining"
 
 
 @dataclass(frozen=True)
+class LabelledOutcomes:
+    """Answers beside their labels, counted.
+
+    Attributes
+    ----------
+    counts : BinaryCounts, ClassCounts or ErrorCounts
+        Of rows whose label is old enough to be believed.
+    unlabelled_rows : int
+        Rows as old whose label has not come.
+    horizon_reason : str
+        Why labels of that age are believed.
+    provisional_rows : int
+        Labelled rows that are younger: shown, not judged.
+    notes : tuple of str
+        What else a reader should know of these rows: `OutcomeFaults.sentences`.
+    """
+
+    counts: OutcomeCounts
+    unlabelled_rows: int
+    horizon_reason: str
+    provisional_rows: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class PerformanceReport:
-    """The measured quality of one window."""
+    """The measured quality of one window.
+
+    Attributes
+    ----------
+    severity : Severity
+        The worst verdict of a limit; a loss in any other metric makes it at least a WARNING.
+    verdicts : dict of str to LimitVerdict
+        Of the metrics that a limit judges: no other may make the window CRITICAL.
+    losses : dict of str to MetricLoss
+        Of every metric that is worse than its reference, the largest first.
+    """
 
     severity: Severity
     reasons: tuple[str, ...]
@@ -36,6 +75,12 @@ class PerformanceReport:
     problem: str
     classes: dict[str, int]
     notes: tuple[str, ...] = ()
+    losses: dict[str, MetricLoss] = field(default_factory=dict)
+
+    @property
+    def limits_severity(self) -> Severity:
+        """The worst verdict of a limit; INSUFFICIENT_DATA where none could be judged, whatever else was measured."""
+        return worst(verdict.severity for verdict in self.verdicts.values())
 
     def to_json(self) -> dict[str, Any]:
         """As DESIGN.md's report holds it under "performance"; what does not apply is absent."""
@@ -60,8 +105,9 @@ class PerformanceReport:
             "low": estimate.low,
             "high": estimate.high,
         }
-        verdict = self.verdicts.get(estimate.name)
-        return row | ({"limit": verdict.limit, "severity": verdict.severity.value} if verdict else {})
+        verdict, loss = self.verdicts.get(estimate.name), self.losses.get(estimate.name)
+        row |= {"limit": verdict.limit, "severity": verdict.severity.value} if verdict else {}
+        return row | ({"loss": loss.to_json()} if loss else {})
 
 
 def not_measured(reason: str) -> PerformanceReport:
@@ -78,54 +124,45 @@ def not_measured(reason: str) -> PerformanceReport:
 
 
 def judge_performance(
-    window: OutcomeCounts,
-    reference: OutcomeCounts,
-    policy: PerformancePolicy,
-    *,
-    provisional_rows: int,
-    unlabelled_rows: int,
-    horizon_reason: str,
-    notes: Sequence[str] = (),
+    outcomes: LabelledOutcomes, reference: OutcomeCounts, policy: PerformancePolicy
 ) -> PerformanceReport:
     """Judge a window's ripe rows against the champion's out-of-sample reference.
 
-    Each limit is judged on its own (`performance_limits.judge_limit`); the worst verdict is the window's. Nothing is
+    Each limit is judged on its own (`limits.judge_limit`); the worst verdict is the window's. Beside them every metric is
+    compared with its reference (`losses.judge_losses`): a loss is a WARNING, however well the limits are kept. Nothing is
     judged if there are too few ripe rows, labels for too few of them, or labels of one class alone. A metric that compares
     classes is not judged if one class has too few rows.
 
     Parameters
     ----------
-    window : BinaryCounts, ClassCounts or ErrorCounts
-        Ripe labelled rows.
-    reference : of the same kind
-        Holdout rows of the champion: rows it has not trained on.
-    provisional_rows : int
-        Labelled rows younger than the horizon: shown, not judged.
-    unlabelled_rows : int
-        Rows older than the horizon without a label.
-    notes : sequence of str
-        What else a reader should know of these rows: `OutcomeFaults.sentences`.
+    reference : OutcomeCounts
+        Of the same kind: holdout rows of the champion, which it has not trained on.
     """
-    coverage = window.rows / max(window.rows + unlabelled_rows, 1)
+    window = outcomes.counts
+    coverage = window.rows / max(window.rows + outcomes.unlabelled_rows, 1)
     measured, expected = measure(window, policy), measure(reference, policy)
     missing = _what_is_missing(window, coverage, policy)
     verdicts: dict[str, LimitVerdict] = {}
+    losses: dict[str, MetricLoss] = {}
     if not missing:
         verdicts, missing = _judge_limits(window, reference, policy, measured, expected)
-    severity = worst(verdict.severity for verdict in verdicts.values())
+        rare = _uncertain(window, policy) | _averages_of_few(window, reference)
+        losses = judge_losses(measured, expected, window.problem, confidence=policy.confidence, without=rare)
+    severity = worst([*(verdict.severity for verdict in verdicts.values()), *([Severity.WARNING] if losses else [])])
     return PerformanceReport(
         severity,
-        _reasons(verdicts, severity, missing),
+        _reasons(verdicts, losses, severity, missing),
         measured,
         expected,
         verdicts,
         coverage,
         window.rows,
-        provisional_rows,
-        horizon_reason,
+        outcomes.provisional_rows,
+        outcomes.horizon_reason,
         window.problem,
         window.by_class,
-        (*_what_is_undefined(window), *answers_against_labels(expected), *notes),
+        (*_what_is_undefined(window), *answers_against_labels(expected), *outcomes.notes),
+        losses,
     )
 
 
@@ -153,14 +190,13 @@ def _judge_limits(
 ) -> tuple[dict[str, LimitVerdict], list[str]]:
     verdicts: dict[str, LimitVerdict] = {}
     missing = []
-    rare = _rare_classes(window, policy)
-    certain = {metric.name for metric in metrics_of(window.problem) if metric.over_all_rows}
+    rare, uncertain = _rare_classes(window, policy), _uncertain(window, policy)
     for limit in limits_of(window, reference, policy):
         name = limit.metric
         if name not in measured or (name not in expected and not is_absolute(limit)):
             side = "window" if name not in measured else "reference"
             missing.append(f"{name} is not judged: it is undefined on the {side}")
-        elif rare and name not in certain:
+        elif name in uncertain:
             missing.append(f"{name} is not judged: {rare}")
         else:
             verdict = judge_limit(limit, measured[name], expected.get(name), confidence=policy.confidence)
@@ -219,11 +255,36 @@ def _rare_classes(window: OutcomeCounts, policy: PerformancePolicy) -> str:
     )
 
 
-def _reasons(verdicts: Mapping[str, LimitVerdict], severity: Severity, missing: Sequence[str]) -> tuple[str, ...]:
-    """The worst first; if nothing is worse, only the first metric that holds."""
+def _uncertain(window: OutcomeCounts, policy: PerformancePolicy) -> set[str]:
+    """The metrics that few rows of one class make uncertain."""
+    if not _rare_classes(window, policy):
+        return set()
+    return {metric.name for metric in metrics_of(window.problem) if not metric.over_all_rows}
+
+
+def _averages_of_few(*sides: OutcomeCounts) -> set[str]:
+    """The averages over classes, if a side has few rows of a class: their error is then too small."""
+    if all(rows >= _FEW_ROWS for side in sides for rows in side.by_class.values()):
+        return set()
+    return {metric.name for metric in metrics_of(sides[0].problem) if metric.classes_alike}
+
+
+def _reasons(
+    verdicts: Mapping[str, LimitVerdict],
+    losses: Mapping[str, MetricLoss],
+    severity: Severity,
+    missing: Sequence[str],
+) -> tuple[str, ...]:
+    """The worst first, then the losses that no limit has told; if nothing is worse, only the first metric that holds."""
     ordered = sorted(verdicts.values(), key=lambda verdict: -verdict.severity.rank)
     told = [verdict.reason for verdict in ordered if verdict.severity > Severity.OK or severity is Severity.OK]
     found = {name: verdict.severity for name, verdict in verdicts.items()}
     if (found.get("auc"), found.get("calibration_in_the_large")) == (Severity.OK, Severity.CRITICAL):
         told.append(_ONLY_THE_LEVEL)
-    return (*(told if severity > Severity.OK else told[:1]), *missing)
+    if severity is Severity.OK:
+        told = told[:1]
+    untold = [loss for name, loss in losses.items() if found.get(name, Severity.OK) <= Severity.OK]
+    more = untold[_LOSSES_TOLD:]
+    told += [loss.reason for loss in untold[:_LOSSES_TOLD]]
+    told += [f"{counted(len(more), 'more metric')} worse: {', '.join(loss.metric for loss in more)}"] if more else []
+    return (*told, *missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,25 +19,58 @@ from kedge.profile.counting import add_columns, naming, require
 from kedge.profile.levels import LevelCounts
 from kedge.profile.row_sample import RowSample
 
-MAXIMUM_EDGES, MAXIMUM_LEVELS, SAMPLE_ROWS = 1000, 10_000, 200_000
+
+@dataclass(frozen=True)
+class Fineness:
+    """How finely a baseline is cut.
+
+    Attributes
+    ----------
+    maximum_edges, maximum_levels : int
+        About how many quantiles cut a number, and how many levels of a category have a cell of their own.
+    sample_rows : int
+        Of how many rows the edges are found, where they are read as a stream. The seed is fixed: the same rows in the same batches
+        give the same baseline.
+    """
+
+    maximum_edges: int = 1000
+    maximum_levels: int = 10_000
+    sample_rows: int = 200_000
+
+    def bins(self, column: Column, table: pa.Table, levels: Mapping[str, LevelCounts], times: RowTimes) -> Bins:
+        """The cells of one column."""
+        if column.kind == "boolean":
+            return Bins(levels=BOOLEAN_LEVELS)
+        if column.kind == "categorical":
+            names, rare = levels[column.name].ranked(self.maximum_levels)
+            return Bins(levels=names, rare=rare)
+        with naming(column.name):
+            if column.kind == "timestamp":
+                values = ages_in_days(table, column, times).values
+            else:
+                values = cast_numbers(table.column(column.name), column.dtype).values
+        return Bins(edges=numeric_edges(values, maximum=self.maximum_edges, column=column.name))
 
 
-def freeze_baseline(
+FINE = Fineness()
+
+
+def freeze_baseline(  # noqa: PLR0913  # two tables of rows; few callers give times or edges, and none but tests a fineness
     model: str,
     baseline: str,
     columns: tuple[Column, ...],
     features: pa.Table,
     predictions: pa.Table,
     *,
-    maximum_edges: int = MAXIMUM_EDGES,
-    maximum_levels: int = MAXIMUM_LEVELS,
     times: RowTimes = None,
+    edges: Mapping[str, Floats] | None = None,
+    fineness: Fineness = FINE,
 ) -> Baseline:
     """Freeze each column's cells and count the baseline's own rows in them.
 
-    Numeric: about `maximum_edges` quantiles, plus both sides of every value that at least one row in `maximum_edges`
+    Numeric: about `fineness.maximum_edges` quantiles, plus both sides of every value that at least one row in as many
     shares; where there are few distinct values each has a cell of its own, and KS is exact. Categorical: the
-    `maximum_levels` most frequent levels, and one cell for all the others.
+    `fineness.maximum_levels` most frequent levels, and one cell for all the others.
 
     Parameters
     ----------
@@ -47,6 +80,8 @@ def freeze_baseline(
         Answers to rows that the model has not trained on; its column is the prediction's name.
     times : str, mapping or None
         What a timestamp's age is counted from: see `kedge.profile.counting.count_rows`.
+    edges : mapping of str to ndarray, optional
+        Edges of numeric columns that are known as a histogram only: their values say which cell, and no more.
 
     Raises
     ------
@@ -56,10 +91,11 @@ def freeze_baseline(
     for column in columns:
         table = sides[column.role]
         require(column, table)
+        if edges is not None and column.name in edges and column.kind == "numeric":
+            bins[column.name] = Bins(edges=edges[column.name])
+            continue
         levels = _level_counts((column,), [table])
-        bins[column.name] = _bins(
-            column, table, levels, times, maximum_edges=maximum_edges, maximum_levels=maximum_levels
-        )
+        bins[column.name] = fineness.bins(column, table, levels, times)
     ruler = Baseline(model, baseline, columns, bins, Profile(baseline, features.num_rows, np.empty(0, np.int64)))
     counts = np.zeros(ruler.width, np.int64)
     for role, table in sides.items():
@@ -74,22 +110,18 @@ def freeze_baseline_streaming(
     columns: tuple[Column, ...],
     batches: Callable[[], Iterable[Any]],
     *,
-    maximum_edges: int = MAXIMUM_EDGES,
-    maximum_levels: int = MAXIMUM_LEVELS,
-    sample_rows: int = SAMPLE_ROWS,
     times: RowTimes = None,
+    fineness: Fineness = FINE,
 ) -> Baseline:
     """Freeze a baseline of rows that need not fit in memory; every column comes from the same rows.
 
-    The first reading finds the levels and, for the edges, all values or a random sample of `sample_rows` rows; the
+    The first reading finds the levels and, for the edges, all values or a random sample of `fineness.sample_rows` rows; the
     second counts every row. Rows that fit in the sample are read once, and give what `freeze_baseline` gives.
 
     Parameters
     ----------
     batches : callable
         Gives all rows from the beginning, as tables or record batches.
-    sample_rows : int
-        The seed is fixed: the same rows in the same batches give the same baseline.
     times : str, mapping or None
         The name of the column with each row's time; None for the newest value of each timestamp column.
 
@@ -98,14 +130,11 @@ def freeze_baseline_streaming(
     ColumnAbsentError, EmptySampleError, UncountableColumnError
     """
     numbers = [c.name for c in columns if c.is_number] + ([times] if isinstance(times, str) else [])
-    sample, levels, again = _first_reading(columns, batches, RowSample(sample_rows, numbers))
+    sample, levels, again = _first_reading(columns, batches, RowSample(fineness.sample_rows, numbers))
     if not sample.rows:
         raise EmptySampleError(sample="baseline")
     known = times if isinstance(times, str) else dict(times or newest_times(columns, again()))
-    bins = {
-        c.name: _bins(c, sample.table, levels, known, maximum_edges=maximum_edges, maximum_levels=maximum_levels)
-        for c in columns
-    }
+    bins = {column.name: fineness.bins(column, sample.table, levels, known) for column in columns}
     ruler = Baseline(model, baseline, columns, bins, Profile(baseline, sample.rows, np.empty(0, np.int64)))
     counts = np.zeros(ruler.width, np.int64)
     for batch in again():
@@ -142,28 +171,6 @@ def numeric_edges(values: Floats, *, maximum: int, column: str) -> Floats:
     with np.errstate(over="ignore"):
         below = np.nextafter(np.append(atoms, distinct[0]), -np.inf)
     return np.unique(np.concatenate([quantiles, atoms, below[np.isfinite(below)]]))
-
-
-def _bins(
-    column: Column,
-    table: pa.Table,
-    levels: Mapping[str, LevelCounts],
-    times: RowTimes,
-    *,
-    maximum_edges: int,
-    maximum_levels: int,
-) -> Bins:
-    if column.kind == "boolean":
-        return Bins(levels=BOOLEAN_LEVELS)
-    if column.kind == "categorical":
-        names, rare = levels[column.name].ranked(maximum_levels)
-        return Bins(levels=names, rare=rare)
-    with naming(column.name):
-        if column.kind == "timestamp":
-            values = ages_in_days(table, column, times).values
-        else:
-            values = cast_numbers(table.column(column.name), column.dtype).values
-    return Bins(edges=numeric_edges(values, maximum=maximum_edges, column=column.name))
 
 
 def _first_reading(

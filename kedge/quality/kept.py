@@ -9,7 +9,7 @@ from typing import Any
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.quality.window import WindowQuality
 from kedge.severity import Severity
-from kedge.slices.concept_drift import ConceptDrift
+from kedge.slices.concept_drift import ConceptDrift, clearly_moved
 from kedge.stored import QUALITY
 
 
@@ -54,13 +54,14 @@ class KeptQuality:
 
 
 def _kept(document: Mapping[str, Any]) -> KeptQuality:
-    moved = document.get("concept_drift")
+    moved = ConceptDrift.from_json(document["concept_drift"]) if document.get("concept_drift") else None
     measured = Severity(document["severity"])
+    estimated, unequal = _severity(document.get("estimate")), _severity(document.get("fairness"))
     return KeptQuality(
-        QualityVerdicts(measured, _severity(document.get("estimate")), _severity(document.get("fairness"))),
+        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved)),
         document,
         tuple(metric for metric in document["metrics"] if "limit" in metric),
-        ConceptDrift.from_json(moved) if moved else None,
+        moved,
         document.get("join", {}),
     )
 

@@ -13,39 +13,14 @@ from kedge.estimation.track_record import TrackRecord
 from kedge.outcomes.counts import OutcomeCounts
 from kedge.performance.business import FigureReport, FigureSums, judge_figures
 from kedge.performance.verdicts import QualityVerdicts
-from kedge.performance.window import PerformanceReport, judge_performance
+from kedge.performance.window import LabelledOutcomes, PerformanceReport, judge_performance
 from kedge.severity import worst
-from kedge.slices.concept_drift import ConceptDrift
+from kedge.slices.concept_drift import ConceptDrift, clearly_moved
 from kedge.slices.fairness import ColumnFairness, fairness_json, judge_fairness
 from kedge.slices.group_counts import GroupCounts
 from kedge.slices.judgement import CountedSlices, SliceFindings, judge_slices
 
 Part = Literal["estimate", "slices", "fairness", "business"]
-
-
-@dataclass(frozen=True)
-class LabelledOutcomes:
-    """Answers beside their labels, counted.
-
-    Attributes
-    ----------
-    counts : OutcomeCounts
-        Of rows whose label is old enough to be believed.
-    unlabelled_rows : int
-        Rows as old whose label has not come.
-    horizon_reason : str
-        Why labels of that age are believed.
-    provisional_rows : int
-        Labelled rows that are younger.
-    notes : tuple of str
-        What could not be read, in words.
-    """
-
-    counts: OutcomeCounts
-    unlabelled_rows: int
-    horizon_reason: str
-    provisional_rows: int = 0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,7 +75,7 @@ class WindowQuality:
     estimate : EstimateReport or None
         The estimate from the answers, with the estimator's record.
     slices : SliceFindings or None
-        The worst segments, and whether P(y given x) moved: told, and no part of the verdicts.
+        The worst segments, told and no part of the verdicts; and whether P(y given x) moved, which alarms if it is CRITICAL.
     fairness : tuple of ColumnFairness
         Of each sensitive column.
     business : tuple of FigureReport
@@ -120,6 +95,7 @@ class WindowQuality:
             measured=self.measured.severity if self.measured else None,
             estimated=self.estimate.severity if self.estimate else None,
             unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
+            moved=clearly_moved(self.slices.concept_drift if self.slices else None),
         )
 
     def to_json(self, order: tuple[Part, ...] = ("estimate", "slices", "fairness", "business")) -> dict[str, Any]:
@@ -180,18 +156,9 @@ def dated(quality: WindowQuality, before: WindowQuality | None, *, start: dateti
 
 
 def _measured(evidence: QualityEvidence, reference: QualityReference, config: ModelConfig) -> PerformanceReport | None:
-    found = evidence.outcomes
-    if found is None or reference.outcomes is None:
+    if evidence.outcomes is None or reference.outcomes is None:
         return None
-    return judge_performance(
-        found.counts,
-        reference.outcomes,
-        config.performance,
-        provisional_rows=found.provisional_rows,
-        unlabelled_rows=found.unlabelled_rows,
-        horizon_reason=found.horizon_reason,
-        notes=found.notes,
-    )
+    return judge_performance(evidence.outcomes, reference.outcomes, config.performance)
 
 
 def _estimated(

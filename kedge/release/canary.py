@@ -51,15 +51,27 @@ class Unread:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class FleetAnswers:
+    """A fleet's captured answers since the bake began, and what of its captures could not be read.
+
+    Attributes
+    ----------
+    values : ndarray of float, shape (n_answers,)
+        Codes for several classes; NaN for an answer that could not be read.
+    """
+
+    values: Floats
+    unread: Unread = Unread()
+
+
 def judge_canary(
-    canary: Floats,
-    champion: Floats,
-    policy: CanaryPolicy,
+    canary: FleetAnswers,
+    champion: FleetAnswers,
+    config: ModelConfig,
     *,
     requests: int,
     bake_is_ending: bool,
-    classes: bool = False,
-    unread: tuple[Unread, Unread] = (Unread(), Unread()),
     read: AnswersRead = NOTHING_READ,
 ) -> CanaryVerdict:
     """Compare the canary's captured answers with the champion's.
@@ -71,54 +83,40 @@ def judge_canary(
 
     Parameters
     ----------
-    canary, champion : ndarray of float, shape (n_answers,)
-        Captured answers since the bake began (codes for several classes); NaN for an answer that could not be read.
     requests : int
         Requests that the canary has answered, by the endpoint's own count.
     bake_is_ending : bool
         Whether this is the last look: then a canary with too few requests, or with no answer read, is UNPROVEN.
-    classes : bool
-        Whether the answers are codes of classes.
-    unread : tuple of Unread
-        Captures of the canary, and of the champion, that could not be read.
     read : AnswersRead
         What all looks have counted among the canary's answers. One that is not a number sends it back, even outside the sample.
 
-    >>> scores = np.linspace(0.1, 0.9, 200)
-    >>> judge_canary(scores, scores, CanaryPolicy(), requests=200, bake_is_ending=True).verdict
+    >>> from kedge.config.sections import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
+    >>> scores = FleetAnswers(np.linspace(0.1, 0.9, 200))
+    >>> judge_canary(scores, scores, config, requests=200, bake_is_ending=True).verdict
     'HEALTHY'
     """
-    rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
-    if read.wrong or invalid:
-        wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
-        one, many = (
-            ("a class that the model's YAML names", "classes that the model's YAML names")
-            if classes
-            else ("a number", "numbers")
-        )
-        what = f"is not {one}" if wrong == 1 else f"are not {many}"
-        return CanaryVerdict("MISBEHAVING", (f"{wrong:,} of the canary's {of:,} answers {what}",))
-    judged = max(read.rows, rows)
-    reference = champion[np.isfinite(champion)]
-    if len(canary) and len(reference):
-        distance, p_value = (_total_variation if classes else _ks)(canary, reference)
-        if p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max:
-            means = "; means " + " and ".join(figures(float(canary.mean()), float(reference.mean())))
-            reason = (
-                f"the canary's answers differ from the champion's {read.when}: "
-                f"{'total variation' if classes else 'KS'} {in_words(distance)} (limit {policy.behaviour_effect_max:g}), p {p_value:.1g}"
-            )
-            return CanaryVerdict("MISBEHAVING", (reason if classes else reason + means,), judged)
+    classes, policy, rows = config.problem == "multiclass_classification", config.canary, len(canary.values)
+    wrong = _wrong_answers(canary.values, read, classes=classes)
+    if wrong:
+        return CanaryVerdict("MISBEHAVING", (wrong,))
+    judged, reference = max(read.rows, rows), champion.values[np.isfinite(champion.values)]
+    compared = rows > 0 and len(reference) > 0
+    difference = _difference(canary.values, reference, policy, classes=classes, when=read.when) if compared else ""
+    if difference:
+        return CanaryVerdict("MISBEHAVING", (difference,), judged)
+    answered = counted(requests, "request")
     if bake_is_ending and requests < policy.minimum_requests:
-        return CanaryVerdict(
-            "UNPROVEN",
-            (f"the canary answered {counted(requests, 'request')}; {policy.minimum_requests:,} are needed",),
+        return CanaryVerdict("UNPROVEN", (f"the canary answered {answered}; {policy.minimum_requests:,} are needed",))
+    if not compared:
+        nothing = f"the canary answered {answered}, but no answer was compared: "
+        fleets = (("canary", rows, canary.unread), ("champion", len(reference), champion.unread))
+        reason = nothing + "; ".join(
+            _without_answers(name, unread) for name, readable, unread in fleets if not readable
         )
-    if not len(canary) or not len(reference):
-        reason = _nothing_compared(len(canary), len(reference), unread, requests)
         return CanaryVerdict("UNPROVEN" if bake_is_ending else "UNDECIDED", (reason,))
     against = "" if read.when == SAME_MINUTES else f" with the champion's {read.when}"
-    reasons = [f"{counted(requests, 'request')}, {counted(rows, 'captured answer')} compared{against}"]
+    reasons = [f"{answered}, {counted(rows, 'captured answer')} compared{against}"]
     if read.sampled:
         reasons.append(f"these are an even sample; {judged:,} answers of the canary were read for errors")
     if read.behind:
@@ -126,15 +124,34 @@ def judge_canary(
     return CanaryVerdict("HEALTHY", ("; ".join(reasons),), judged)
 
 
-def _nothing_compared(canary: int, champion: int, unread: tuple[Unread, Unread], requests: int) -> str:
-    """Say why no answer was compared: how many were captured, and what they hold instead."""
-    parts = []
-    for fleet, readable, lost in (("canary", canary, unread[0]), ("champion", champion, unread[1])):
-        if readable:
-            continue
-        why = f"none of the {counted(lost.records, 'captured request')} of the {fleet} could be read ({lost.reason})"
-        parts.append(why if lost.records else f"no request to the {fleet} was captured")
-    return f"the canary answered {counted(requests, 'request')}, but no answer was compared: {'; '.join(parts)}"
+def _wrong_answers(canary: Floats, read: AnswersRead, *, classes: bool) -> str:
+    """Say how many answers are no answer at all; nothing where all are."""
+    rows, invalid = len(canary), int((~np.isfinite(canary)).sum())
+    wrong, of = (read.wrong, read.rows) if read.wrong >= invalid else (invalid, rows)
+    if not wrong:
+        return ""
+    one, many = ("a class", "classes") if classes else ("a number", "numbers")
+    what = (f"is not {one}" if wrong == 1 else f"are not {many}") + (" that the model's YAML names" if classes else "")
+    return f"{wrong:,} of the canary's {of:,} answers {what}"
+
+
+def _difference(canary: Floats, champion: Floats, policy: CanaryPolicy, *, classes: bool, when: str) -> str:
+    """Say how the answers differ; nothing where that may be chance, or is small."""
+    distance, p_value = (_total_variation if classes else _ks)(canary, champion)
+    if not (p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max):
+        return ""
+    reason = (
+        f"the canary's answers differ from the champion's {when}: {'total variation' if classes else 'KS'} "
+        f"{in_words(distance)} (limit {policy.behaviour_effect_max:g}), p {p_value:.1g}"
+    )
+    means = "; means " + " and ".join(figures(float(canary.mean()), float(champion.mean())))
+    return reason if classes else reason + means
+
+
+def _without_answers(fleet: str, unread: Unread) -> str:
+    if not unread.records:
+        return f"no request to the {fleet} was captured"
+    return f"none of the {counted(unread.records, 'captured request')} of the {fleet} could be read ({unread.reason})"
 
 
 def _total_variation(first: Floats, second: Floats) -> tuple[float, float]:

@@ -12,6 +12,8 @@ from kedge.release.shortage import is_shortage
 
 ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT"]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
+# Verdicts of a look that are against the canary. A look that could not decide yet gives no reason to go back.
+_AGAINST = ("MISBEHAVING", "UNPROVEN")
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,51 @@ class ReleaseProof:
     serving: bool
 
 
+@dataclass(frozen=True)
+class Trial:
+    """How the new fleet was tried before it served alone.
+
+    Attributes
+    ----------
+    requests : int or None
+        Requests that it answered; None if the endpoint was created: then there was no champion to compare it with.
+    minimum_requests : int
+        The requests that prove a canary.
+    watch : LastWatch or None
+        What the last look said, if there was one.
+    """
+
+    requests: int | None
+    minimum_requests: int
+    watch: LastWatch | None
+
+    def doubts(self, serves: str) -> tuple[str, ...]:
+        """Say why a fleet that serves all the same is not proved; nothing where it is.
+
+        Parameters
+        ----------
+        serves : str
+            That the endpoint serves it, in words.
+        """
+        if self.requests is None:
+            return ()
+        if self.requests < self.minimum_requests:
+            return (f"{serves}; {self.minimum_requests:,} are needed: go back, or try again",)
+        if self.watch is None or not self.watch.judged:
+            seen = self.watch.reasons if self.watch is not None else ("no look at the canary is on record",)
+            return (*seen, f"{serves}, but none of its captured answers was judged: go back, or try again")
+        if self.watch.verdict in _AGAINST:
+            return (*self.watch.reasons, f"{serves} nevertheless")
+        return ()
+
+
 def judge_release(
     *,
     asked: str,
     before: str | None,
     found: str,
     failure_reason: str,
-    watch: LastWatch | None,
-    requests: int | None,
-    minimum_requests: int,
+    trial: Trial,
     rung: Sequence[RungAlarm] | None = (),
 ) -> ReleaseProof:
     """Judge a settled endpoint by the config that it serves.
@@ -77,37 +115,25 @@ def judge_release(
         Names of the endpoint config that the release requested, and of the one that serves.
     before : str or None
         The config that served when the release began; None where no endpoint existed.
-    requests : int or None
-        Requests that the new fleet answered; None if the endpoint was created: then there was no champion
-        to compare it with.
     rung : sequence of RungAlarm or None
         The rollback alarms that rang; None where that could not be read.
 
-    >>> serving = {"failure_reason": "", "watch": LastWatch("HEALTHY", (), 40), "requests": 40, "minimum_requests": 30}
-    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", **serving).verdict
+    >>> trial = Trial(requests=40, minimum_requests=30, watch=LastWatch("HEALTHY", (), 40))
+    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", failure_reason="", trial=trial).verdict
     'ROLLED_BACK'
     """
     if found not in (asked, before):
         reason = f"the endpoint serves {found}: somebody else put it into service while this release of {asked} was under way"
         return ReleaseProof("OVERTAKEN", (reason,), False)
     if found != asked:
-        if is_shortage(failure_reason) and not requests and not rung:
+        if is_shortage(failure_reason) and not trial.requests and not rung:
             # A fleet that answered, or rang an alarm, had its instances: an old reason may still stand there.
             return ReleaseProof("SHORT", (_not_asked(asked, found, failure_reason),), False)
-        return _not_serving(asked, found, failure_reason, watch, rung)
-    tried = "" if requests is None else f", which answered {counted(requests, 'request')}"
-    if requests is not None and requests < minimum_requests:
-        reason = f"the endpoint serves {asked}{tried}; {minimum_requests:,} are needed: go back, or try again"
-        return ReleaseProof("UNPROVEN", (reason,), True)
-    if requests is not None and (watch is None or not watch.judged):
-        seen = watch.reasons if watch is not None else ("no look at the canary is on record",)
-        reason = (
-            f"the endpoint serves {asked}{tried}, but none of its captured answers was judged: go back, or try again"
-        )
-        return ReleaseProof("UNPROVEN", (*seen, reason), True)
-    if requests is not None and watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN"):
-        return ReleaseProof("UNPROVEN", (*watch.reasons, f"the endpoint serves {asked}{tried} nevertheless"), True)
-    return ReleaseProof("PROMOTED", (f"the endpoint serves {asked}{tried}",), True)
+        return _not_serving(asked, found, failure_reason, trial.watch, rung)
+    tried = "" if trial.requests is None else f", which answered {counted(trial.requests, 'request')}"
+    serves = f"the endpoint serves {asked}{tried}"
+    doubts = trial.doubts(serves)
+    return ReleaseProof("UNPROVEN" if doubts else "PROMOTED", doubts or (serves,), True)
 
 
 def judge_capture(*, config: str, planned: CaptureFound | None, found: CaptureFound | None) -> CaptureProof:
@@ -168,8 +194,7 @@ def _not_serving(
     asked: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
 ) -> ReleaseProof:
     verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
-    # A look that could not decide yet gives no reason to go back.
-    seen = watch.reasons if watch is not None and watch.verdict in ("MISBEHAVING", "UNPROVEN") else ()
+    seen = watch.reasons if watch is not None and watch.verdict in _AGAINST else ()
     alarms = rung_reasons(rung, otherwise=failure_reason)
     said = failure_reason or ("" if seen or rung else "SageMaker gave no reason")
     return ReleaseProof(verdict, (*seen, *alarms, _not_asked(asked, found, said)), False)

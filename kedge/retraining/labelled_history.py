@@ -59,7 +59,7 @@ class LabelledHistory:
         if not self.too_old:
             return self.of_schemas
         since = f"{self.usable.start:%Y-%m-%d}"
-        old = f"{self.too_old} labelled rows are older than training.window_days reaches, from {since} on"
+        old = f"{self.too_old:,} labelled rows are older than training.window_days reaches, from {since} on"
         return (*self.of_schemas, old)
 
     @property

@@ -181,32 +181,38 @@ def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
     return entry | {"rows": rows.num_rows, "first": to_text(span["min"]), "last": to_text(span["max"])}
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a snapshot's rows come from: the time that they are taken of, the age of a believed label, and the objects read."""
+
+    usable: Slice
+    label_horizon_days: float | None
+    sources: tuple[str, ...]
+
+
 def snapshot_manifest(
     *,
     model: str,
     run: str,
-    usable: Slice,
-    label_horizon_days: float,
+    origin: Origin,
     files: Mapping[str, Mapping[str, Any]],
-    sources: Sequence[str],
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Describe a snapshot so that anyone can check which rows were used; `digest` names its content.
 
     >>> from datetime import UTC
     >>> usable = Slice(datetime(2016, 1, 1, tzinfo=UTC), datetime(2016, 2, 1, tzinfo=UTC))
-    >>> facts = {"model": "m", "run": "r", "usable": usable, "label_horizon_days": 3.5}
-    >>> made = snapshot_manifest(**facts, files={}, sources=["b", "a"])
+    >>> made = snapshot_manifest(model="m", run="r", origin=Origin(usable, 3.5, ("b", "a")), files={})
     >>> made["sources"], len(made["digest"])
     (['a', 'b'], 64)
     """
     facts = {
         "model": model,
         "run": run,
-        "label_horizon_days": label_horizon_days,
-        "slice": {"start": to_text(usable.start), "ripe_until": to_text(usable.ripe_until)},
+        "label_horizon_days": origin.label_horizon_days,
+        "slice": {"start": to_text(origin.usable.start), "ripe_until": to_text(origin.usable.ripe_until)},
         "files": {name: dict(entry) for name, entry in sorted(files.items())},
-        "sources": sorted(sources),
+        "sources": sorted(origin.sources),
     } | ({"notes": list(notes)} if notes else {})
     return facts | {"digest": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}
 

@@ -102,6 +102,15 @@ class ConceptDrift:
         return cls(Severity(data["severity"]), data["reason"], tuple(map(ConceptShift.from_json, data["shifts"])))
 
 
+def clearly_moved(found: ConceptDrift | None) -> Severity | None:
+    """CRITICAL if P(y given x) has moved beyond doubt; None for less, which is told and alarms nobody.
+
+    >>> clearly_moved(ConceptDrift(Severity.WARNING, "perhaps", ())), clearly_moved(None)
+    (None, None)
+    """
+    return Severity.CRITICAL if found is not None and found.severity is Severity.CRITICAL else None
+
+
 @np.errstate(over="ignore", invalid="ignore")  # errors near the largest float give no result
 def judge_concept(window: SliceCounts, reference: SliceCounts, policy: SegmentPolicy) -> ConceptDrift:
     """Compare what came true with what the reference's own calibration predicts for these answers.

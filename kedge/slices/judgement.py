@@ -44,7 +44,7 @@ class SliceFindings:
 
     @property
     def severity(self) -> Severity:
-        """The worst of both; it is told, and decides nothing."""
+        """The worst of both; it is told, and no retraining is decided by it."""
         found = [segment.severity for segment in self.segments]
         return worst([*found, *([self.concept_drift.severity] if self.concept_drift else [])])
 

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import UnknownModelError, WatchedModelError
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
+# A name becomes a path, and in the bucket a key: nothing else may.
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}")
 
 
 def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
-    """Every watched model by its name."""
-    return _read(directory or DIRECTORY)
+    """Every deployed model by its name."""
+    found = (_read(path) for path in sorted((directory or DIRECTORY).glob("*.yaml")))
+    return {config.model: config for config in found}
 
 
 @cache
-def _read(directory: Path) -> Mapping[str, ModelConfig]:
-    configs = (parse_model_config(p.read_text("utf-8"), source=p.name) for p in sorted(directory.glob("*.yaml")))
-    return {config.model: config for config in configs}
+def _read(path: Path) -> ModelConfig:
+    return owned(parse_model_config(path.read_text("utf-8"), source=path.name))
+
+
+def owned(config: ModelConfig) -> ModelConfig:
+    """The model with its team's addresses and the deployment's routes."""
+    return with_owner(config, _teams(DIRECTORY.parent / TEAMS))
+
+
+@cache
+def _teams(path: Path) -> Teams:
+    return parse_teams(path.read_text("utf-8"), source=TEAMS) if path.exists() else Teams()
+
+
+def is_name(name: str) -> bool:
+    """Whether a model can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def find_deployed(name: str) -> ModelConfig | None:
+    """One deployed model, by reading its file alone; None where there is none."""
+    path = DIRECTORY / f"{name}.yaml"
+    return _read(path) if is_name(name) and path.is_file() else None
 
 
 def load_model(name: str) -> ModelConfig:
-    """One model; an unknown name raises `UnknownModelError`."""
-    models = load_models()
-    if name not in models:
-        raise UnknownModelError(model=name, known=sorted(models))
-    return models[name]
+    """One deployed model; an unknown name raises `UnknownModelError`."""
+    found = find_deployed(name)
+    if found is None:
+        raise UnknownModelError(model=name, known=sorted(load_models()))
+    return found
 
 
 def load_managed_model(name: str) -> ModelConfig:

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kedge.instants import from_text, to_text
+from kedge.alerts.routing import recipients, severity_of
+from kedge.instants import from_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
+from lambdas.adapters.models import load_models
 from lambdas.adapters.state import state_items, windows
 from lambdas.adapters.state.state_items import Item
 
@@ -69,11 +72,8 @@ def desk_of(settings: TellingSettings) -> Desk:
 
 def record_and_tell(
     desk: Desk,
+    entry: Entry,
     *,
-    model: str,
-    kind: str,
-    time: datetime,
-    detail: Mapping[str, Any],
     entered: bool = False,
     name: str | None = None,
     when_kept: Callable[[], object] | None = None,
@@ -86,11 +86,10 @@ def record_and_tell(
     it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
     it. `name` is what the message is about; without one its content names it.
     """
-    event: dict[str, Any] = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
-    body = json.dumps(event, sort_keys=True, default=str)
+    model, body = entry.model, json.dumps(entry.to_json(), sort_keys=True, default=str)
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
-        timeline.record(desk.s3, desk.bucket, model=model, kind=kind, time=time, detail=detail)
+        timeline.record(desk.s3, desk.bucket, entry)
     for channel in CHANNELS:
         item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
@@ -102,64 +101,57 @@ def record_and_tell(
     if when_kept is not None:
         when_kept()
     if repeated:
-        event["detail"] = {**detail, "repeated": True}
+        entry = replace(entry, detail={**entry.detail, "repeated": True})
     # Forgotten together: whoever dies in between leaves what says that it is a repetition.
-    sent = [channel for channel in CHANNELS if _send(desk, event, channel)]
+    sent = [channel for channel in CHANNELS if _send(desk, entry, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
         if len(sent) == len(CHANNELS):
-            windows.remember_told(desk.dynamodb, desk.table, model, whole, now=time)
+            windows.remember_told(desk.dynamodb, desk.table, model, whole, now=entry.time)
         _forget(desk, model, sent, digest)
 
 
-def tell_once(
-    desk: Desk,
-    what: str,
-    *,
-    model: str,
-    kind: str,
-    time: datetime,
-    detail: Mapping[str, Any],
-    entered: bool = False,
-) -> None:
+def tell_once(desk: Desk, what: str, entry: Entry, *, entered: bool = False) -> None:
     """Write it down and tell it, unless `what` was told."""
-    if windows.is_told(desk.dynamodb, desk.table, model, what):
+    if windows.is_told(desk.dynamodb, desk.table, entry.model, what):
         return
-    record_and_tell(
-        desk,
-        model=model,
-        kind=kind,
-        time=time,
-        detail=detail,
-        entered=entered,
-        name=what,
-        when_kept=lambda: windows.remember_told(desk.dynamodb, desk.table, model, what, now=time),
-    )
+
+    def remember() -> None:
+        windows.remember_told(desk.dynamodb, desk.table, entry.model, what, now=entry.time)
+
+    record_and_tell(desk, entry, entered=entered, name=what, when_kept=remember)
 
 
 def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[int, int]:
     """Send what was kept because it could not be sent; return how many messages went out, and how many still could not."""
     sent = left = 0
     for item in untold:
-        event = json.loads(item["event"]["S"])
-        if now - from_text(event["time"]) >= _GRACE:
+        kept = json.loads(item["event"]["S"])
+        entry = Entry(kept["model"], kept["kind"], from_text(kept["time"]), kept["detail"])
+        if now - entry.time >= _GRACE:
             # It may have been sent just before the function died: a message twice is better than none, and says so.
-            event["detail"]["repeated"] = True
-            went_out = _send(desk, event, item["audience"]["S"])
+            entry = replace(entry, detail={**entry.detail, "repeated": True})
+            went_out = _send(desk, entry, item["audience"]["S"])
             if went_out:
-                _forget(desk, event["model"], [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
+                _forget(desk, entry.model, [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
             sent, left = sent + went_out, left + (not went_out)
     return sent, left
 
 
-def _send(desk: Desk, event: Mapping[str, Any], channel: str) -> bool:
-    alert = Alert(event["model"], event["kind"], from_text(event["time"]), event["detail"])
+def _send(desk: Desk, entry: Entry, channel: str) -> bool:
     if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
         return True
     try:
-        CHANNELS[channel](desk.sns, desk.topics, alert)
+        CHANNELS[channel](desk.sns, desk.topics, _alert_of(entry))
     except (ClientError, BotoCoreError):
         return False
     return True
+
+
+def _alert_of(entry: Entry) -> Alert:
+    severity, config = severity_of(entry.kind, entry.detail), load_models().get(entry.model)
+    # What is still to be told of a model that has been taken away goes where everything goes without teams.
+    team, to = (config.owner.team, recipients(config, entry.kind, severity)) if config else (None, frozenset({"email"}))
+    return Alert(entry, severity, team, to)
 
 
 def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:

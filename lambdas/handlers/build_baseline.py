@@ -81,39 +81,43 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Freeze the baseline, stage it, and write the registration request."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    s3 = clients.s3()
-    config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
-    prefix = layout.retraining_prefix(request.model, request.run)
-    scored = f"{layout.scored_prefix(request.model, request.run)}/challenger"
-    training = training_data.load_table(s3, settings.data_bucket, f"{prefix}/training.parquet")
-    truth = training_data.load_table(s3, settings.data_bucket, f"{prefix}/holdout/truth.parquet")
-    row_ids = truth.column(ROW_ID).to_pylist()
-    answers = transform_outputs.load_answers(s3, settings.data_bucket, scored, config, rows=len(row_ids))
-    aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
-    holdout = with_answers(truth, aligned, config)
-    permuted = transform_outputs.load_answers(
-        s3, settings.data_bucket, scored, config, rows=len(row_ids), permuted=True
-    )
+    s3, bucket, model, run = clients.s3(), settings.data_bucket, request.model, request.run
+    config = training_data.load_run_config(s3, bucket, load_model(model), run)
+    training = training_data.load_table(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS))
+    holdout, permuted = scored_holdout(s3, bucket, request, config)
     importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
     # Its name is the run's until the registry has given the version that it will be named after.
-    files = baseline_files(config, request.run, training, holdout, importance)
-    staged = {name: stage(s3, settings.data_bucket, f"{prefix}/baseline/{name}", body) for name, body in files.items()}
-    manifest = training_data.load_json(s3, settings.data_bucket, f"{prefix}/manifest.json")
+    files = baseline_files(config, run, training, holdout, importance)
+    prefix = layout.retraining_key(model, run, layout.STAGED)
+    staged = {name: stage(s3, bucket, f"{prefix}/{name}", body) for name, body in files.items()}
+    manifest = training_data.load_json(s3, bucket, layout.retraining_key(model, run, layout.MANIFEST))
     registration = Registration(
-        run=request.run,
+        run=run,
         image=training_jobs.image_of(config, settings.training_images),
         artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
         description=description(request),
         properties=properties(request, prefix, manifest["digest"], files),
-        statistics=staged["statistics.json"],
-        constraints=staged["constraints.json"],
-        quality=staged["model_quality.json"],
-        quality_limits=staged["model_quality_constraints.json"],
+        statistics=staged[layout.STATISTICS],
+        constraints=staged[layout.CONSTRAINTS],
+        quality=staged[layout.QUALITY],
+        quality_limits=staged[layout.QUALITY_CONSTRAINTS],
     )
-    approval_requests.save(s3, settings.data_bucket, request.model, request.run, approval_request(request))
-    logger.info("baseline built", model=request.model, run=request.run, files=len(files))
-    return {"package": model_registry.registration_request(config, registration), "staged_prefix": f"{prefix}/baseline"}
+    approval_requests.save(s3, bucket, model, run, approval_request(request))
+    logger.info("baseline built", model=model, run=run, files=len(files))
+    return {"package": model_registry.registration_request(config, registration), "staged_prefix": prefix}
+
+
+def scored_holdout(s3: Any, bucket: str, request: Request, config: ModelConfig) -> tuple[pa.Table, list[Answered]]:
+    """The holdout with the challenger's answers, and its answers to the same rows with a feature shuffled."""
+    truth = training_data.load_table(s3, bucket, layout.retraining_key(request.model, request.run, layout.TRUTH))
+    scored, row_ids = layout.scored_prefix(request.model, request.run, "challenger"), truth.column(ROW_ID).to_pylist()
+    answers, permuted = (
+        transform_outputs.load_answers(s3, bucket, scored, config, rows=len(row_ids), permuted=shuffled)
+        for shuffled in (False, True)
+    )
+    aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
+    return with_answers(truth, aligned, config), permuted
 
 
 def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConfig) -> pa.Table:
@@ -175,10 +179,10 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
     """The package's lineage and its reason, as the registry keeps them."""
     trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
     reasons = trigger.get("reasons") or [trigger.get("reason", "")]
-    found = decode_reference(files["reference.json"]).counts.metrics()
+    found = decode_reference(files[layout.REFERENCE]).counts.metrics()
     return {
         model_registry.RUN: request.run,
-        model_registry.STAGED: f"{prefix}/baseline",
+        model_registry.STAGED: prefix,
         model_registry.TRAINING_END: to_text(request.snapshot.training_end),
         model_registry.SNAPSHOT: digest,
         model_registry.ARTEFACT_SHA256: request.artefact.sha256,

@@ -21,8 +21,10 @@ from kedge.retraining.decision import (
     run_name,
 )
 from lambdas.adapters import clients, executions, telling
-from lambdas.adapters.models import load_model
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions, leases, windows
+from lambdas.adapters.state.leases import Lease
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
@@ -62,7 +64,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if "Records" in event:
         event = StageRequest.from_event(event).model_dump(mode="json")
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
     decision = held_if_watched(decide(request, settings, config), model=request.model, mode=config.mode)
     if decision.action == "START":
         decision = start(decision, request, settings, config)
@@ -131,10 +133,8 @@ def begin(decision: RetrainingDecision, request: Request, settings: Settings) ->
         clients.dynamodb(),
         clients.stepfunctions(),
         settings.state_table,
-        model=request.model,
-        holder=executions.execution_arn(settings.retrain_machine_arn, run),
-        purpose="retraining",
-        now=wall_clock(),
+        request.model,
+        Lease(executions.execution_arn(settings.retrain_machine_arn, run), wall_clock(), "retraining"),
     )
     trigger = {"kind": decision.kind, "episode": decision.episode, "reasons": list(decision.reasons)}
     trigger |= live_values(request, settings)
@@ -168,7 +168,7 @@ def note_start(decision: RetrainingDecision, request: Request, settings: Setting
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], request: Request, settings: Settings) -> None:
     """Write the timeline and tell people, unless they were told."""
-    telling.tell_once(desk_of(settings), what, model=request.model, kind=kind, time=request.time, detail=detail)
+    telling.tell_once(desk_of(settings), what, Entry(request.model, kind, request.time, detail))
 
 
 def facts(decision: RetrainingDecision) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from lambdas.adapters import clients, queues
-from lambdas.adapters.models import load_models
+from lambdas.adapters.catalogue import load_models
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
@@ -29,6 +29,7 @@ Served = tuple[ModelConfig, Champion]
 class Settings(Environment):
     """What this function's environment holds."""
 
+    data_bucket: str
     state_table: str
     profile_queue_url: str
     performance_queue_url: str
@@ -46,7 +47,8 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    due = [config for config in load_models().values() if getattr(config.cadence, request.step) == request.cadence]
+    models = load_models(settings.data_bucket).values()
+    due = [config for config in models if getattr(config.cadence, request.step) == request.cadence]
     deployed = champions.load_many(clients.dynamodb(), settings.state_table, [config.model for config in due])
     served = [(config, champion) for config in due if (champion := deployed.get(config.model))]
     bodies = to_judge(request, served, settings) if request.step == "judge" else to_profile(request, served)

@@ -9,13 +9,13 @@ from kedge.config.model import ModelConfig
 from kedge.labels.join_sql import RUN, answers_table, join_sql, joined_schema, labels_table, unload_sql
 from lambdas.adapters import athena_joins, athena_queries, clients, queues
 from lambdas.adapters.bucket import days, label_days, layout, package_schemas
-from lambdas.adapters.models import load_model
-from lambdas.adapters.state import champions
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.requests import JoinRequest, failure, receives
+from lambdas.steps.requests import JoinRequest, failure, is_direct, receives
+from lambdas.steps.served_then import champion_of
 
 
 class Settings(Environment):
@@ -32,8 +32,8 @@ class Settings(Environment):
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Join the window's answers and labels, and hand the request back with where they are."""
     request, settings = JoinRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
-    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    config = load_model(request.model, settings.data_bucket)
+    champion = champion_of(clients.dynamodb(), settings.state_table, request)
     if champion is None:
         logger.info("nothing to join: no package is deployed", model=request.model)
         return {}
@@ -42,8 +42,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         # The request has another package's schema: the next window is measured by this one's.
         why = "another package, with other columns, became champion before its labels were joined"
         unmeasured = request.unmeasured(why).model_dump(mode="json", exclude_none=True)
-        queues.send(clients.sqs(), settings.performance_queue_url, unmeasured)
-        return {}
+        return pass_on(unmeasured, settings, event)
     # An attempt's own: what one that was cut off, or that SQS delivers twice, leaves behind is read by nobody.
     run = f"{champion.package_version}-{context.aws_request_id}"
     try:
@@ -51,7 +50,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             request, settings, config, champion, run, lambda: context.get_remaining_time_in_millis() / 1000
         )
     except Exception as error:
-        if receives(event) == 1:
+        if receives(event) == 1 and not is_direct(event):
             # Drift never waits for labels: the window is judged without, and once more when a later attempt has joined them.
             why = f"its labels could not be joined ({failure(error)}); Kedge tries again"
             queues.send(
@@ -61,8 +60,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             )
         raise
     body = request.answered(layout.join_prefix(config.model, run)).model_dump(mode="json", exclude_none=True)
-    queues.send(clients.sqs(), settings.performance_queue_url, body)
     logger.info("joined", model=request.model, objects_read=objects_read)
+    return pass_on(body, settings, event)
+
+
+def pass_on(body: dict[str, Any], settings: Settings, event: dict[str, Any]) -> dict[str, Any]:
+    """Hand the request back to be measured; a person who called takes it there."""
+    if not is_direct(event):
+        queues.send(clients.sqs(), settings.performance_queue_url, body)
     return body
 
 
@@ -77,15 +82,8 @@ def join(
     """Have Athena join what the day objects vouch for; return how many objects it was told to read."""
     s3, bucket, start, end = clients.s3(), settings.data_bucket, request.start, request.window.end
     asked = athena_joins.days_of(start, end)
-    parts = days.parts_of_package(
-        s3,
-        bucket,
-        model=config.model,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=asked[0],
-        last=asked[-1],
-    )
+    prefix = layout.profile_days_prefix(config.model, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, bucket, prefix, first=asked[0], last=asked[-1])
     labels = label_days.day_keys(s3, bucket, config.model, first=asked[0], last=asked[-1])
     prefix, schema = layout.join_prefix(config.model, run), joined_schema(config, request.columns)
     athena_joins.save_inputs(s3, bucket, prefix, answers=parts, labels=labels, schema=schema)

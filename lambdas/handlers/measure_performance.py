@@ -18,17 +18,19 @@ from kedge.labels.horizon import LabelHorizon, performance_start
 from kedge.labels.labelled_rows import LabelledRows, labelled_rows
 from kedge.quality.window import Part, WindowQuality
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import baselines, package_schemas, reports, sensitive_columns, timeline
-from lambdas.adapters.models import load_model
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.bucket import baselines, layout, package_schemas, reports, sensitive_columns, timeline
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import load_model
+from lambdas.adapters.state import windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.fold_labels import fold_labels
 from lambdas.steps.join_window import joined_rows, measured_columns, needs_athena
-from lambdas.steps.measure_window import AnsweredWindow, measure_window, performance_key
-from lambdas.steps.requests import JudgeRequest, failure, receives
+from lambdas.steps.measure_window import AnsweredWindow, measure_window
+from lambdas.steps.requests import JudgeRequest, failure, is_direct, receives
+from lambdas.steps.served_then import champion_of, report_prefix
 
 # In which the parts of performance.json have stood from the first: over the same objects its bytes stay the same.
 PARTS: tuple[Part, ...] = ("slices", "fairness", "estimate", "business")
@@ -58,15 +60,17 @@ class LabelStretch:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Measure the window where a model answers, then pass it on to be judged for drift, which never waits for labels."""
     request, settings = JudgeRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
-    champion = champions.load(clients.dynamodb(), settings.state_table, request.model)
+    config = load_model(request.model, settings.data_bucket)
+    champion = champion_of(clients.dynamodb(), settings.state_table, request)
     body = request.model_dump(mode="json", exclude_none=True, exclude={"joined_prefix"})
     if champion is None or request.not_measured is not None:
-        return pass_on(body, settings)
+        return pass_on(body, settings, event)
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
     if receives(event) > 1:
         # An attempt that was killed could not say so: drift is judged first, and once more when the window is measured.
-        pass_on(body | {"not_measured": "an earlier attempt to measure did not end; Kedge tries again"}, settings)
+        pass_on(
+            body | {"not_measured": "an earlier attempt to measure did not end; Kedge tries again"}, settings, event
+        )
 
     def has_time() -> bool:
         return bool(context.get_remaining_time_in_millis() > MEASURE_SECONDS * 1000)
@@ -75,22 +79,24 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         stretch = stretch_of(request, settings, config, champion, has_time)
         if needs_athena(request, settings.data_bucket, config, champion, stretch.start):
             body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
-            queues.send(clients.sqs(), settings.join_queue_url, body)
+            if not is_direct(event):
+                queues.send(clients.sqs(), settings.join_queue_url, body)
             tell(request, stretch.fold.gauges())
             logger.info("too large for this function: joined by Athena first", model=request.model)
             return body
         measured = measure(request, settings, config, champion, stretch)
     except Exception as error:
-        if receives(event) == 1:
-            pass_on(
-                body | {"not_measured": f"it could not be measured ({failure(error)}); Kedge tries again"}, settings
-            )
+        if receives(event) == 1 and not is_direct(event):
+            why = f"it could not be measured ({failure(error)}); Kedge tries again"
+            pass_on(body | {"not_measured": why}, settings, event)
         raise
-    return pass_on(body | measured, settings)
+    return pass_on(body | measured, settings, event)
 
 
-def pass_on(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """Have the window judged for drift, with what has been measured of it."""
+def pass_on(body: dict[str, Any], settings: Settings, event: dict[str, Any]) -> dict[str, Any]:
+    """Have the window judged for drift, with what has been measured of it; a person who called takes it there."""
+    if is_direct(event):
+        return body
     queues.send(clients.sqs(), settings.drift_queue_url, body)
     logger.info("passed on", model=body["model"], new_labelled_rows=body.get("new_labelled_rows", 0))
     return body
@@ -99,11 +105,16 @@ def pass_on(body: dict[str, Any], settings: Settings) -> dict[str, Any]:
 def stretch_of(
     request: JudgeRequest, settings: Settings, config: ModelConfig, champion: Champion, has_time: Callable[[], bool]
 ) -> LabelStretch:
-    """Fold the labels that have come; reach further back where the horizon leaves too little of the window ripe."""
+    """Fold the labels that have come; reach further back where the horizon leaves too little of the window ripe.
+
+    On the side nothing is folded: the ledger looks back from the present, and what was folded by then is there.
+    """
     horizon = config.labels.label_horizon_days
     if horizon is None:
         horizon = windows.load_horizon(clients.dynamodb(), settings.state_table, config.model)
-    fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon, has_time=has_time)
+    fold = FoldReport()
+    if not request.is_aside:
+        fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon, has_time=has_time)
     if not fold.is_whole:
         tell(request, fold.gauges())
         raise LabelsUnfoldedError(model=config.model, files=fold.files)
@@ -125,18 +136,20 @@ def measure(
     window = AnsweredWindow(request, config, rows, horizon, stretch.fold)
     quality = measure_window(window, reference, bucket=bucket, table=settings.state_table, baseline=champion.baseline)
     document = quality.to_json(PARTS)
-    key = performance_key(config.model, champion.baseline, request.window.end)
+    key = f"{report_prefix(request, champion.baseline)}/{layout.PERFORMANCE}"
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
     tell(request, stretch.fold.gauges() | gauges(quality))
-    detail = {"package_version": champion.package_version, "window": body_of(request), **document}
-    timeline.record(s3, bucket, model=config.model, kind="performance_measured", time=request.time, detail=detail)
+    if not request.is_aside:
+        detail = {"package_version": champion.package_version, "window": body_of(request), **document}
+        timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 
 def tell(request: JudgeRequest, values: Mapping[str, float]) -> None:
-    """Tell CloudWatch, after the work is done: it takes no values of long ago."""
-    metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
+    """Tell CloudWatch, after the work is done: it takes no values of long ago, and none of what is judged on the side."""
+    if not request.is_aside:
+        metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
 
 
 def gauges(quality: WindowQuality) -> dict[str, float]:
@@ -177,7 +190,9 @@ def measured_rows(
             config,
             now=request.time.timestamp(),
             unmatched=stretch.fold.unknown_lately,
-            classes=() if config.problem == "regression" else load_model(config.model).labels.classes,
+            classes=()
+            if config.problem == "regression"
+            else load_model(config.model, settings.data_bucket).labels.classes,
         )
     if config.labels.label_horizon_days is not None:
         return rows, LabelHorizon(config.labels.label_horizon_days, "the label horizon is set in the YAML")
@@ -187,7 +202,8 @@ def measured_rows(
         else LabelHorizon(None, "no answers yet")
     )
     if learnt.days is not None:
-        windows.save_horizon(dynamodb, table, config.model, learnt.days)
+        if not request.is_aside:
+            windows.save_horizon(dynamodb, table, config.model, learnt.days)
     elif remembered is not None:
         learnt = LabelHorizon(remembered, f"{remembered:.1f} days were learnt earlier; now {learnt.reason}")
     return rows, learnt

@@ -14,7 +14,8 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.look_back import LookBack, look_back
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import baselines, inference_logs, package_schemas
-from lambdas.adapters.models import load_model
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions, progress, served, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
@@ -55,20 +56,22 @@ class CountedPackage:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """List, diff and fold each package's days, newest first, as far as the time reaches."""
     request, settings = ProfileRequest.from_event(event), Settings.from_environment()
-    config = load_model(request.model)
+    config = load_model(request.model, settings.data_bucket)
+    if request.until is not None:
+        return count_again(request, settings, config, context)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     view = view_of(request, settings, champion, late_days=source_of(config).late_days)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
-    folded, failed = fold_days(
-        places_of(view.days, settings, found, view),
-        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
-    )
-    totals = {
-        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
-        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
-        "RowsDuplicated": sum(day.added.duplicates for day in folded),
-    }
+    places = places_of(view.days, settings, found, view)
+    folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
+    if champion is not None and source_of(config).by_manifest:
+        # It judges, and scipy takes long to import: not for those who only count.
+        from lambdas.steps.judge_jobs import judge_jobs
+
+        for place in (place for place in places if place.package_version == champion.package_version):
+            judge_jobs(place, champion, desk_of(settings), request.time)
+    totals = totals_of(folded)
     metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
     if failed is not None:
         raise failed
@@ -78,6 +81,41 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         go_on(request, settings, has_progress=any(day.batches for day in folded))
     logger.info("profiled", model=request.model, days=len(folded), added=totals)
     return totals
+
+
+def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig, context: Any) -> dict[str, Any]:
+    """Count some past days for a person, however old they are, and say what was new and whether all of it is counted.
+
+    What is counted stays, also where its captures have expired. No metric, no mail and no next message tells of it: whoever
+    called calls again until all is counted.
+    """
+    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
+    last = request.until or request.time.date()
+    view = LookBack(request.since or last, request.time.date(), late_days=source_of(config).late_days)
+    days = [day for day in view.days if day <= last]
+    if request.package is not None:
+        found = [package_of(config, settings, request.package)]
+    else:
+        found = packages(config, request, settings, champion, has_backlog=True)
+    folded, failed = fold_days(
+        places_of(days, settings, found, view),
+        lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
+    )
+    if failed is not None:
+        raise failed
+    return totals_of(folded) | {
+        "packages": [package.version for package in found],
+        "is_whole": all(day.is_whole for day in folded),
+    }
+
+
+def totals_of(folded: list[Folded]) -> dict[str, Any]:
+    """What was new, as CloudWatch is told of it."""
+    return {
+        "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
+        "RecordsQuarantined": sum(day.added.quarantined for day in folded),
+        "RowsDuplicated": sum(day.added.duplicates for day in folded),
+    }
 
 
 def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None, *, late_days: int) -> LookBack:
@@ -173,9 +211,7 @@ def tell_uncounted(leaving: list[CountingPlace], request: ProfileRequest, settin
             windows.remember_told(dynamodb, table, model, told(day), now=request.time)
 
     # A topic that refuses keeps the message, and keeps nothing from being counted.
-    record_and_tell(
-        desk_of(settings), model=model, kind="rows_uncounted", time=request.time, detail=detail, when_kept=remember
-    )
+    record_and_tell(desk_of(settings), Entry(model, "rows_uncounted", request.time, detail), when_kept=remember)
 
 
 def told(day: date) -> str:

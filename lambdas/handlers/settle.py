@@ -16,7 +16,7 @@ from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
-from lambdas.adapters.models import load_models
+from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
 from lambdas.adapters.state import leases, standing, under_way
 from lambdas.adapters.state.standing import Standing
@@ -27,7 +27,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.run_sweep import sweep_model, sweep_run
-from lambdas.steps.serving_check import NO_ENDPOINT, as_it_was, check_serving, check_variants
+from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.settled_release import Bench, settle_release, tell_once
 from lambdas.steps.waiting_packages import tell_waiting
 
@@ -105,18 +105,21 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Settle one model, or send each model's message."""
     request, settings = Request.from_event(event), Settings.from_environment()
-    models = load_models()
     if request.model is None:
         if request.detail is not None:
             # AWS leaves an input above 248 KiB out of its event: the next hour's tick settles the model.
             return {"verdict": "UNNAMED"}
-        bodies = [{"model": model, "time": to_text(request.time), "hourly": True} for model in models]
+        bodies = [
+            {"model": model, "time": to_text(request.time), "hourly": True}
+            for model in load_models(settings.data_bucket)
+        ]
         queues.send_all(clients.sqs(), settings.settle_queue_url, bodies)
         logger.info("sent every model's settlement", sent=len(bodies))
         return {"verdict": "SENT", "sent": len(bodies)}
-    if request.model not in models:
+    config = find_model(request.model, settings.data_bucket)
+    if config is None:
         return {"verdict": "UNKNOWN_MODEL"}
-    bench = Bench(models[request.model], desk_of(settings), request.time)
+    bench = Bench(config, desk_of(settings), request.time)
     answer = end_of_machine(request.run, bench) if request.run else reconcile(request, bench, settings)
     logger.info("settled", model=request.model, **answer)
     return answer
@@ -169,8 +172,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
-    if bench.config.source != "endpoint":
-        return {"verdict": NO_ENDPOINT.state, "reasons": list(NO_ENDPOINT.reasons)}
+    if not bench.config.has_endpoint:
+        return {"verdict": "NO_ENDPOINT", "reasons": [f"the model answers in its {bench.config.answers_from}"]}
     try:
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     except EndpointVariantsError as error:

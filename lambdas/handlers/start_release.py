@@ -9,29 +9,38 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
-from kedge.config.model import ModelConfig
 from kedge.errors import (
-    EndpointVariantsError,
     LeaseHeldError,
     RegistryBehindError,
     UnknownPackageError,
-    WatchedModelError,
 )
 from kedge.instants import to_text
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
-from lambdas.adapters import clients, executions, telling
-from lambdas.adapters.bucket import timeline
+from lambdas.adapters import clients, executions
 from lambdas.adapters.models import load_models
-from lambdas.adapters.release import endpoints, model_registry
+from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import approvals, champions, leases, under_way
 from lambdas.adapters.state.approvals import Approval, Waiting
-from lambdas.adapters.state.champions import Champion
-from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.state.leases import Lease
+from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.decisions import (
+    decision,
+    hear_of_absent,
+    hear_overtaken,
+    hear_taken_back,
+    is_absent_champion,
+    serving_champion,
+    supersede,
+    tell_people,
+    tell_timeline,
+    withhold,
+)
+from lambdas.steps.settled_release import Bench
 
 
 class Settings(Environment):
@@ -106,56 +115,52 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     config = next((config for config in load_models().values() if config.package_group == package.group), None)
     if config is None:
         return {"verdict": "NOT_OURS"}
-    reading, told = request.reading(package), request.detail.ModelApprovalStatus or ""
-    if reading == "BEHIND":
+    if request.reading(package) == "BEHIND":
         # Back into the queue, before anything is remembered of a status that is no more.
+        told = request.detail.ModelApprovalStatus or ""
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
-    known = approvals.load(clients.dynamodb(), settings.state_table, config.model, package.version)
-    waits = is_waiting(settings, config, package)
+    bench = Bench(config, desk_of(settings), request.time)
+    known = approvals.load(bench.desk.dynamodb, bench.desk.table, config.model, package.version)
+    decided, waits = known, is_waiting(package, bench)
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
-        return hear_again(reading, request, settings, config, package, known)
-    if waits:
-        return act(request, settings, config, package, known, decided=known)
-    approved = package.approval_status == "Approved"
-    decided = Approval(package.approval_status, known.approvals + approved, package.changed_at or request.time)
-    return act(request, settings, config, package, known, decided=decided)
+        return hear_again(request, package, known, bench)
+    if not waits:
+        approved = package.approval_status == "Approved"
+        decided = Approval(package.approval_status, known.approvals + approved, package.changed_at or request.time)
+    return act(package, known, decided, bench, machine=settings.release_machine_arn)
 
 
-def is_waiting(settings: Settings, config: ModelConfig, package: Package) -> bool:
+def is_waiting(package: Package, bench: Bench) -> bool:
     """Whether this package is approved and waits until nobody works on its model."""
-    waiting = approvals.load_waiting(clients.dynamodb(), settings.state_table, config.model)
+    waiting = approvals.load_waiting(bench.desk.dynamodb, bench.desk.table, bench.model)
     return waiting is not None and waiting.package_arn == package.arn and package.approval_status == "Approved"
 
 
-def act(
-    request: Request, settings: Settings, config: ModelConfig, package: Package, known: Approval, *, decided: Approval
-) -> dict[str, Any]:
+def act(package: Package, known: Approval, decided: Approval, bench: Bench, *, machine: str) -> dict[str, Any]:
     """Act on a decision that is new or that has waited, and remember it; `known` is the one before."""
     answer: dict[str, Any] = {"verdict": "PENDING"}
-    if package.approval_status == "Approved" and config.mode == "watch":
-        answer = withhold(request, settings, config, package)
+    if package.approval_status == "Approved" and bench.config.mode == "watch":
+        answer = withhold(package, bench)
     elif package.approval_status == "Approved":
-        answer = release(request, settings, config, package, decided)
+        answer = release(package, decided, bench, machine=machine)
     elif known.status == "Approved" or package.approval_status == "Rejected":
-        answer = hear_taken_back(request, settings, config, package)
+        answer = hear_taken_back(package, bench)
     if answer["verdict"] != "WAITING":
         # For every other answer: a package that still waited would be answered again every hour.
-        approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package.arn)
-    logger.info("heard", model=config.model, package=package.arn, status=package.approval_status, **answer)
+        approvals.forget_waiting(bench.desk.dynamodb, bench.desk.table, bench.model, package.arn)
+    logger.info("heard", model=bench.model, package=package.arn, status=package.approval_status, **answer)
     # Remembered last: a crash before this line repeats the start, which its name makes harmless.
-    approvals.save(clients.dynamodb(), settings.state_table, config.model, package.version, decided)
+    approvals.save(bench.desk.dynamodb, bench.desk.table, bench.model, package.version, decided)
     return answer
 
 
-def hear_again(
-    reading: Reading, request: Request, settings: Settings, config: ModelConfig, package: Package, known: Approval
-) -> dict[str, Any]:
+def hear_again(request: Request, package: Package, known: Approval, bench: Bench) -> dict[str, Any]:
     """Hear of a package whose status was acted on already: mostly a metadata stamp, or the same decision told twice."""
-    if reading == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
-        return hear_overtaken(request, settings, config, package)
-    changed = known.decided_at is None or (package.changed_at or request.time) > known.decided_at
-    if package.approval_status == "Approved" and changed and is_absent_champion(settings, config, package):
-        return hear_of_absent(request, settings, config, package)
+    if request.reading(package) == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
+        return hear_overtaken(request.detail.ModelApprovalStatus, package, bench)
+    changed = known.decided_at is None or (package.changed_at or bench.time) > known.decided_at
+    if package.approval_status == "Approved" and changed and is_absent_champion(package, bench):
+        return hear_of_absent(package, bench)
     return {"verdict": "ALREADY_HEARD"}
 
 
@@ -165,132 +170,63 @@ def release_name(package: Package, decided: Approval) -> str:
     return f"{package.group}-v{package.version}-release-{digest}"[:80]
 
 
-def release(
-    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval
-) -> dict[str, Any]:
+def release(package: Package, decided: Approval, bench: Bench, *, machine: str) -> dict[str, Any]:
     """Take the model's lease for the execution that is about to start, write the approval down, then start it.
 
     While somebody else works on the model the package waits; of several, the one that was approved last.
     """
-    if serving_champion(settings, config, package) is not None:
+    if serving_champion(package, bench) is not None:
         reasons = [f"version {package.version} serves already: nothing was changed"]
-        tell_people("approved", request, settings, config, {**decision(package), "reasons": reasons})
+        tell_people("approved", {**decision(package), "reasons": reasons}, bench)
         return {"verdict": "ALREADY_SERVING"}
-    if (newer := approved_later(settings, config, package, decided)) is not None:
-        return supersede(request, settings, config, older=package.version, newer=newer)
-    run, dynamodb, table = release_name(package, decided), clients.dynamodb(), settings.state_table
-    unsettled = under_way.load(dynamodb, table, config.model)
+    if (newer := approved_later(package, decided, bench)) is not None:
+        return supersede(bench, older=package.version, newer=newer)
+    run, dynamodb, table = release_name(package, decided), bench.desk.dynamodb, bench.desk.table
+    unsettled = under_way.load(dynamodb, table, bench.model)
     if unsettled is not None and unsettled.run != run:
         # Its note says what may have been changed: a new release would write over it.
-        return wait(request, settings, config, package, decided, unsettled.run)
-    holder = executions.execution_arn(settings.release_machine_arn, run)
+        return wait(package, decided, bench, holder=unsettled.run)
+    holder = executions.execution_arn(machine, run)
     try:
-        leases.take(
-            dynamodb,
-            clients.stepfunctions(),
-            table,
-            model=config.model,
-            purpose="release",
-            holder=holder,
-            now=wall_clock(),
-        )
+        lease = Lease(holder, wall_clock(), "release")
+        leases.take(dynamodb, clients.stepfunctions(), table, bench.model, lease)
     except LeaseHeldError as held:
-        return wait(request, settings, config, package, decided, held.holder)
-    tell_timeline("approved", request, settings, config, {**decision(package), "run": run})
+        return wait(package, decided, bench, holder=held.holder)
+    tell_timeline("approved", {**decision(package), "run": run}, bench)
     started = executions.start(
         clients.stepfunctions(),
-        settings.release_machine_arn,
+        machine,
         name=run,
-        request={"model": config.model, "run": run, "time": to_text(request.time), "package_arn": package.arn},
+        request={"model": bench.model, "run": run, "time": to_text(bench.time), "package_arn": package.arn},
     )
     return {"verdict": "STARTED" if started else "ALREADY_STARTED", "run": run}
 
 
-def withhold(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell that an approved package is not released, because its model is only watched."""
-    detail = {**decision(package), "reasons": [str(WatchedModelError(model=config.model))]}
-    tell_people("release_withheld", request, settings, config, detail)
-    return {"verdict": "WATCHED"}
-
-
-def approved_later(settings: Settings, config: ModelConfig, package: Package, decided: Approval) -> str | None:
+def approved_later(package: Package, decided: Approval, bench: Bench) -> str | None:
     """The version that a person approved after this one, and that waits or serves: the newest word wins."""
-    dynamodb, table = clients.dynamodb(), settings.state_table
+    dynamodb, table = bench.desk.dynamodb, bench.desk.table
     if decided.decided_at is None:
         return None
-    waiting = approvals.load_waiting(dynamodb, table, config.model)
+    waiting = approvals.load_waiting(dynamodb, table, bench.model)
     if waiting is not None and waiting.package_arn != package.arn and waiting.decided_at > decided.decided_at:
         return waiting.package_version
-    champion = champions.load(dynamodb, table, config.model)
+    champion = champions.load(dynamodb, table, bench.model)
     if champion is None or champion.package_arn == package.arn:
         return None
-    served = approvals.load(dynamodb, table, config.model, champion.package_version)
+    served = approvals.load(dynamodb, table, bench.model, champion.package_version)
     later = served.decided_at is not None and served.decided_at > decided.decided_at
     return champion.package_version if later else None
 
 
-def wait(
-    request: Request, settings: Settings, config: ModelConfig, package: Package, decided: Approval, holder: str
-) -> dict[str, Any]:
+def wait(package: Package, decided: Approval, bench: Bench, *, holder: str) -> dict[str, Any]:
     """Let the package wait for the end of what works on its model; `settle` sends it here again then."""
-    mine = Waiting(package.arn, package.version, decided.decided_at or request.time)
-    newest, older = approvals.wait(clients.dynamodb(), settings.state_table, config.model, mine)
+    mine = Waiting(package.arn, package.version, decided.decided_at or bench.time)
+    newest, older = approvals.wait(bench.desk.dynamodb, bench.desk.table, bench.model, mine)
     if older is not None:
-        answer = supersede(request, settings, config, older=older.package_version, newer=newest.package_version)
+        answer = supersede(bench, older=older.package_version, newer=newest.package_version)
         if newest != mine:
             return answer
     return {"verdict": "WAITING", "holder": holder}
-
-
-def supersede(request: Request, settings: Settings, config: ModelConfig, *, older: str, newer: str) -> dict[str, Any]:
-    """Tell that an approved version is not released, because a newer word came."""
-    reasons = [f"version {newer} was approved after version {older}, and only the newest approval is released"]
-    detail = {"package_version": older, "newer_version": newer, "reasons": reasons}
-    tell_people("release_superseded", request, settings, config, detail)
-    return {"verdict": "SUPERSEDED", "newer": newer}
-
-
-def hear_taken_back(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell of a rejection, or of an approval taken back: a canary goes back by itself, what serves needs a person's rollback."""
-    dynamodb, table = clients.dynamodb(), settings.state_table
-    champion = serving_champion(settings, config, package)
-    release = under_way.load(dynamodb, table, config.model)
-    # A first endpoint has nothing to go back to: `settle` tells that what serves is rejected.
-    canary = release is not None and release.package_arn == package.arn and release.previous_config is not None
-    releasing = canary and champion is None
-    detail = {**decision(package), "serving": champion is not None, "releasing": releasing}
-    if champion is not None and champion.previous_package_arn:
-        detail["previous_version"] = champion.previous_package_arn.rpartition("/")[2]
-    elif releasing and (before := champions.load(dynamodb, table, config.model)) is not None:
-        detail["previous_version"] = before.package_version
-    kind = "rejected" if package.approval_status == "Rejected" else "approval_taken_back"
-    # An approval that is taken back is rare, and may be a slip of the hand: it is told wherever the package is.
-    if champion is not None or releasing or kind != "rejected":
-        tell_people(kind, request, settings, config, detail)
-    else:
-        tell_timeline(kind, request, settings, config, detail)
-    return {
-        "verdict": "REJECTED" if kind == "rejected" else "PENDING",
-        "serving": champion is not None,
-        "releasing": releasing,
-    }
-
-
-def hear_of_absent(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell how a champion whose endpoint was deleted comes back: its approval, given once more, looks like any change of the package.
-
-    A change of its description must start no instances, so nothing is released; a decision is told once.
-    """
-    what = f"absent#{package.version}#{to_text(package.changed_at or request.time)}"
-    telling.tell_once(
-        desk_of(settings),
-        what,
-        model=config.model,
-        kind="approved_absent",
-        time=request.time,
-        detail={**decision(package), "endpoint": config.endpoint.name},
-    )
-    return {"verdict": "ABSENT"}
 
 
 def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
@@ -300,62 +236,3 @@ def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
         if config.package_group == group:
             approvals.forget_waiting(clients.dynamodb(), settings.state_table, config.model, package_arn)
     return {"verdict": "DELETED"}
-
-
-def hear_overtaken(request: Request, settings: Settings, config: ModelConfig, package: Package) -> dict[str, Any]:
-    """Tell that a decision was taken back before it was heard: no event tells of a package that is pending again."""
-    told = request.detail.ModelApprovalStatus
-    reason = (
-        f"the event said {told}; when it was read, the registry said {package.approval_status}: nothing was changed"
-    )
-    detail = {**decision(package), "reasons": [reason]}
-    tell_people("decision_overtaken", request, settings, config, detail)
-    logger.info("overtaken", model=config.model, package=package.arn, told=told, status=package.approval_status)
-    return {"verdict": "OVERTAKEN"}
-
-
-def serving_champion(settings: Settings, config: ModelConfig, package: Package) -> Champion | None:
-    """The champion where it is this package, and the endpoint really serves it."""
-    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    if champion is None or champion.package_arn != package.arn:
-        return None
-    try:
-        endpoint = endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name)
-    except EndpointVariantsError:
-        # With several variants none is the champion; the requested release reports that.
-        return None
-    return champion if endpoint is not None and endpoint.endpoint_config == champion.endpoint_config else None
-
-
-def is_absent_champion(settings: Settings, config: ModelConfig, package: Package) -> bool:
-    """Whether this package is the champion of an endpoint that was deleted, and nobody is about to make it again."""
-    champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    if champion is None or champion.package_arn != package.arn:
-        return False
-    if under_way.load(clients.dynamodb(), settings.state_table, config.model) is not None:
-        return False
-    try:
-        return endpoints.describe_endpoint(clients.sagemaker(), config.endpoint.name) is None
-    except EndpointVariantsError:
-        return False
-
-
-def decision(package: Package) -> dict[str, Any]:
-    """What a person decided about which package, as the timeline tells it."""
-    facts = {
-        "package_arn": package.arn,
-        "package_version": package.version,
-        "by": package.approved_by,
-        "reason": package.approval_reason,
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def tell_timeline(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
-    """Write a person's decision into the timeline."""
-    timeline.record(clients.s3(), settings.data_bucket, model=config.model, kind=kind, time=request.time, detail=detail)
-
-
-def tell_people(kind: str, request: Request, settings: Settings, config: ModelConfig, detail: dict[str, Any]) -> None:
-    """Write down and send what a person must know of a decision."""
-    record_and_tell(desk_of(settings), model=config.model, kind=kind, time=request.time, detail=detail)

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, record_and_tell
@@ -67,12 +68,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     if request.kind in QUIET:
         timeline.record(
-            clients.s3(),
-            settings.data_bucket,
-            model=request.model,
-            kind=request.kind,
-            time=request.time,
-            detail=request.told,
+            clients.s3(), settings.data_bucket, Entry(request.model, request.kind, request.time, request.told)
         )
     else:
         what = request.told_as
@@ -83,10 +79,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
         record_and_tell(
             desk_of(settings),
-            model=request.model,
-            kind=request.kind,
-            time=request.time,
-            detail=request.told,
+            Entry(request.model, request.kind, request.time, request.told),
             entered=request.kind in ENTERED,
             name=what,
             when_kept=remember,

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.capture.check import CaptureCheck, check_captures, denied
+from kedge.capture.check import CaptureCheck, check_captures, denied, unread_file
+from kedge.capture.records import Quarantined
 from kedge.capture.source import source_of
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
-from lambdas.adapters.models import load_models
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.transform_day import TransformDay
 from report.alert_text import render_alert
 
 # Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
 LOOK_BACK, LOOK_AGAIN = timedelta(hours=2), timedelta(hours=12)
+JOB_LINES = 200
 KIND = "captures_unreadable"
 
 
@@ -49,7 +55,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at every champion's newest captures, unless they were readable a short while ago."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    models, looked = load_models(), {}
+    models, looked = load_models(settings.data_bucket), {}
     keys = [(model, item) for model in models for item in (champions.ITEM, capture_states.ITEM)]
     items = state_items.load_items(clients.dynamodb(), settings.state_table, keys)
     for model, config in models.items():
@@ -69,14 +75,19 @@ def look(
     known = before if before is not None and before.package_version == version else None
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
+    schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
     try:
-        lines = sample(config, champion, now, settings)
+        check = (
+            look_at_jobs(schema, champion, now, settings)
+            if source_of(config).by_manifest
+            else check_captures(lines, schema)
+            if (lines := sample(config, champion, now, settings))
+            else None
+        )
     except CapturesDeniedError as error:
         check = denied(str(error))
-    else:
-        if not lines:
-            return None
-        check = check_captures(lines, package_schemas.load(clients.s3(), settings.data_bucket, config, version))
+    if check is None:
+        return None
 
     def remember() -> None:
         state = CaptureState(version, check.readable, now)
@@ -87,6 +98,20 @@ def look(
     else:
         remember()
     return check
+
+
+def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at some records of the job that ended last; None where none has."""
+    place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
+    known = TransformJobs(clients.sagemaker())
+    for day in sorted({(now - LOOK_BACK).date(), now.date()}, reverse=True):
+        jobs, aside = TransformDay(clients.s3(), known, place, config, day), list[Quarantined]()
+        for key in reversed(jobs.listing()):
+            records = jobs.open(key, aside)
+            lines = [*islice(next(records, b"").splitlines(), JOB_LINES)] if records is not None else []
+            if lines or aside:
+                return check_captures(lines, config) if lines else unread_file(aside[0].reason)
+    return None
 
 
 def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:
@@ -107,5 +132,5 @@ def tell(model: str, detail: dict[str, Any], now: datetime, settings: Settings, 
     """Note in the timeline what is sent, and send it; `remember` is called once it cannot be lost any more."""
     desk = desk_of(settings)
     sent = detail | {"subject": render_alert(KIND, model, now, detail).subject}
-    timeline.record(desk.s3, desk.bucket, model=model, kind="alert_sent", time=now, detail=sent)
-    record_and_tell(desk, model=model, kind=KIND, time=now, detail=detail, entered=True, when_kept=remember)
+    timeline.record(desk.s3, desk.bucket, Entry(model, "alert_sent", now, sent))
+    record_and_tell(desk, Entry(model, KIND, now, detail), entered=True, when_kept=remember)

@@ -12,7 +12,7 @@ from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.bucket import inference_logs
-from lambdas.adapters.models import load_models
+from lambdas.adapters.catalogue import load_catalogue
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
@@ -22,6 +22,8 @@ from lambdas.steps.requests import CADENCES
 
 # Capture files are minutes late: the stretch that is compared ended this long ago.
 CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=12)
+# The metrics' dimension where the worst of the models in the bucket stands: no model can have this name.
+IN_BUCKET = "models/"
 
 
 class Settings(Environment):
@@ -39,22 +41,28 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Put both gauges of every deployed model."""
+    """Put the gauges of every deployed model."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    gauges = {}
-    for config in load_models().values():
+    gauges: dict[str, dict[str, float]] = {}
+    catalogue = load_catalogue(settings.data_bucket)
+    for config in catalogue.models.values():
         champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
         if champion is not None:
-            gauges[config.model] = {
-                "JudgementAgeCadences": judgement_age(config, champion, request.time, settings),
-                "InvocationsWithoutCapture": uncaptured(config, champion, request.time, settings),
-            }
+            gauges[config.model] = {"JudgementAgeCadences": judgement_age(config, champion, request.time, settings)}
+            if config.has_endpoint:
+                found = uncaptured(config, champion, request.time, settings)
+                gauges[config.model]["InvocationsWithoutCapture"] = found
             metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
-    if any(config.firehose for config in load_models().values()):
-        failed = {
-            "LogObjectsFailed": float(inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time))
-        }
-        metrics.put(clients.cloudwatch(), model=None, values=failed, time=request.time)
+    if any(config.firehose for config in catalogue.deployed.values()):
+        failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
+        metrics.put(clients.cloudwatch(), model=None, values={"LogObjectsFailed": float(failed)}, time=request.time)
+    # A model that needs no deployment has no alarms of its own: these gauges' alarms are deployed for all of them.
+    adopted = [gauges[model] for model in gauges if model not in catalogue.deployed]
+    names = {name for found in adopted for name in found}
+    worst = {name: max(found[name] for found in adopted if name in found) for name in sorted(names)}
+    if adopted or catalogue.adopted.broken:
+        worst["BrokenDefinitions"] = float(len(catalogue.adopted.broken))
+    metrics.put(clients.cloudwatch(), model=IN_BUCKET, values=worst, time=request.time)
     logger.info("watched the monitor", models=len(gauges))
     return gauges
 
@@ -68,9 +76,7 @@ def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settin
 
 
 def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
-    """Requests of the last hours where not one of them was captured; 0 where capture works, and of a log: none knows its requests."""
-    if config.source != "endpoint":
-        return 0.0
+    """Requests of the last hours where not one of them was captured; 0 where capture works."""
     end = now - CAPTURE_DELAY
     start = max(end - COMPARED, champion.promoted_at)
     endpoint = config.endpoint

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kedge.arrays import Floats
 from kedge.columns.casting import columns_of
 from kedge.columns.margins import countable, with_margins
 from kedge.config.model import ModelConfig
@@ -27,11 +28,17 @@ from kedge.profile.freezing import freeze_baseline
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from kedge.stored import REFERENCE
-from lambdas.adapters.bucket import package_schemas
+from lambdas.adapters.bucket import layout
 
 
 def baseline_files(
-    config: ModelConfig, name: str, training: pa.Table, holdout: pa.Table, importance: Mapping[str, float]
+    config: ModelConfig,
+    name: str,
+    training: pa.Table,
+    holdout: pa.Table,
+    importance: Mapping[str, float],
+    *,
+    edges: Mapping[str, Floats] | None = None,
 ) -> dict[str, bytes]:
     """Everything by which a package is judged: the baseline, its schema, Model Monitor's files, and where labels are the reference.
 
@@ -44,6 +51,8 @@ def baseline_files(
     holdout : Table
         Rows that the model has not learnt, or its prediction would drift on its first day, with its answers; with `label` they
         say how well it answers.
+    edges : mapping of str to ndarray, optional
+        Edges of features that are known as a histogram only.
     """
     # Rows that say nothing of their time stand in their order; what has none on one side cannot be aged on it.
     times = TIME if TIME in training.column_names and TIME in holdout.column_names else None
@@ -52,18 +61,18 @@ def baseline_files(
     # What no row has yet cannot be watched: a feature that is new is, from the next package on.
     columns = tuple(c for c in columns if c.role == "prediction" or training.column(c.name).null_count < len(training))
     predictions = answered.select([column.name for column in columns if column.role == "prediction"])
-    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times)
+    baseline = freeze_baseline(config.model, name, columns, training, predictions, times=times, edges=edges)
     in_order = training.sort_by(TIME) if times else training
     baseline = with_design_effects(baseline, in_order, predictions, times=times)
     baseline = replace(baseline, importance=importance)
     documents = {
-        "statistics.json": baseline_statistics(training, config),
-        "constraints.json": baseline_constraints(training, config),
+        layout.STATISTICS: baseline_statistics(training, config),
+        layout.CONSTRAINTS: baseline_constraints(training, config),
     }
-    files = {"baseline.npz": encode_baseline(baseline), package_schemas.NAME: encode_schema(config)}
+    files = {layout.BASELINE: encode_baseline(baseline), layout.SCHEMA: encode_schema(config)}
     if LABEL in holdout.column_names:
         documents |= _quality_documents(config, holdout)
-        files["slices.npz"] = encode_slices(slice_reference(baseline, holdout, config))
+        files[layout.SLICES] = encode_slices(slice_reference(baseline, holdout, config))
     return files | {file: json.dumps(document, sort_keys=True).encode() for file, document in documents.items()}
 
 
@@ -72,9 +81,9 @@ def _quality_documents(config: ModelConfig, holdout: pa.Table) -> dict[str, dict
     reference = count_outcomes(outcomes, config)
     found, limits = measure(reference, config.performance), limits_of(reference, reference, config.performance)
     return {
-        "reference.json": reference_document(config, holdout, outcomes, reference),
-        "model_quality.json": quality_statistics(found, rows=reference.rows, problem=config.problem),
-        "model_quality_constraints.json": quality_constraints(found, limits, problem=config.problem),
+        layout.REFERENCE: reference_document(config, holdout, outcomes, reference),
+        layout.QUALITY: quality_statistics(found, rows=reference.rows, problem=config.problem),
+        layout.QUALITY_CONSTRAINTS: quality_constraints(found, limits, problem=config.problem),
     }
 
 

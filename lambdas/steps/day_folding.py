@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from itertools import takewhile
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ from lambdas.adapters import clients
 from lambdas.adapters.bucket import days, inference_logs, layout, predictions
 from lambdas.adapters.bucket.counted_ids import CountedIds
 from lambdas.adapters.bucket.inference_logs import Captured
+from lambdas.adapters.transform_jobs import TransformJobs
+from lambdas.steps.transform_day import TransformDay
 
 # This much is counted and saved at a time: a backlog makes progress over several runs, in bounded memory.
 BATCH_BYTES = 32 * 1024 * 1024
@@ -55,8 +58,17 @@ class CountingPlace:
         """Where the package's captures lie."""
         return capture_place(self.config, self.package_version, data_bucket=self.bucket)
 
+    @cached_property
+    def transforms(self) -> TransformDay | None:
+        """The day's transform jobs, where the model answers in these."""
+        if not source_of(self.config).by_manifest:
+            return None
+        return TransformDay(clients.s3(), TransformJobs(clients.sagemaker()), self.captures, self.config, self.day)
+
     def listing(self) -> dict[str, Captured]:
-        """The capture objects that are there."""
+        """The capture objects that are there, or the files of transform jobs."""
+        if self.transforms is not None:
+            return self.transforms.listing()
         captures = self.captures
         with inference_logs.readable(captures):
             return inference_logs.list_day(clients.s3(), captures, self.config, self.day)
@@ -118,14 +130,22 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
 
 def count(place: CountingPlace, known: DayProfile, keys: list[str], ids: CountedIds) -> DayProfile:
     """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
-    etags, tally = dict[str, str](), LineTally()
+    etags, tally, aside = dict[str, str](), LineTally(), list[Quarantined]()
     added = DayProfile()
-    for block in blocks(_opened(place, keys, etags, tally), BATCH_BYTES):
+    opened = (
+        _opened(place, keys, etags, tally)
+        if place.transforms is None
+        else _transformed(place.transforms, keys, etags, aside)
+    )
+    for block in blocks(opened, BATCH_BYTES):
         read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
         batches = (of_day(batch, place.config, place.day) for batch in _batches(block, place.config, tally))
         for number, batch in enumerate(batches):
             named = [*read, f"batch {number}"] if number else read
             added = added.folded(_count_batch(place, batch, (*known.parts, *added.parts), named, ids))
+    if aside:
+        unread = replace(parse_capture_files([], place.config), quarantined=tuple(aside))
+        added = added.folded(_count_batch(place, unread, (), [], ids))
     return replace(added, manifest=etags)
 
 
@@ -156,6 +176,16 @@ def _opened(
         if found is not None:
             etags[key] = found.etag
             yield key, _while_wanted(key, found.content, tally)
+
+
+def _transformed(
+    jobs: TransformDay, keys: list[str], etags: dict[str, str], aside: list[Quarantined]
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Open the files of transform jobs one by one; those of a job that has not ended are left out."""
+    for key in keys:
+        if (records := jobs.open(key, aside)) is not None:
+            etags[key] = jobs.manifests[key.rpartition("#")[0]].etag
+            yield key, records
 
 
 def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
 from kedge.own_columns import ROW_ID, TIME
 from lambdas.adapters import athena_joins, clients
-from lambdas.adapters.bucket import days, label_days, predictions
+from lambdas.adapters.bucket import days, label_days, layout, predictions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.requests import JudgeRequest
 
@@ -54,15 +54,8 @@ def joined_in_memory(
 ) -> pa.Table | None:
     """The same rows as Athena's, joined here."""
     first, last = start.date(), (end - timedelta(microseconds=1)).date()
-    parts = days.parts_of_package(
-        s3,
-        bucket,
-        model=config.model,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=first,
-        last=last,
-    )
+    prefix = layout.profile_days_prefix(config.model, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, bucket, prefix, first=first, last=last)
     answered = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *measured_columns(config)])
     if answered is None:
         return None

@@ -67,14 +67,14 @@ def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> Win
 def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
     end, endpoint = request.window.end, place.config.endpoint
-    invocations = None
-    if place.config.source == "endpoint":
-        invocations = metrics.endpoint_invocations(
-            clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
-        )
+    facts = replace(facts, earlier_weeks=earlier_weeks(place, end))
+    if not place.config.has_endpoint:
+        return facts
+    invocations = metrics.endpoint_invocations(
+        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
+    )
     return replace(
         facts,
-        earlier_weeks=earlier_weeks(place, end),
         invocations=invocations,
         requests=count_requests(place, request, counted),
         sampled_fraction=place.sampled_fraction,
@@ -98,19 +98,27 @@ def count_requests(place: JudgePlace, request: JudgeRequest, counted: Days) -> i
     """Captured requests of the new stretch, of every package that answered: the endpoint counts them together."""
     model, start, end = place.config.model, request.window.end - place.cadence, request.window.end
     answered = [counted]
-    for version in served.load(clients.dynamodb(), place.table, model, now=request.time):
+    for version in answering(place, request, start):
         if version != place.package_version:
             found = days.load_days(
                 clients.s3(),
                 place.bucket,
-                model=model,
-                package_version=version,
-                baseline=version,
+                layout.profile_days_prefix(model, version, version),
                 first=start.date(),
                 last=(end - timedelta(microseconds=1)).date(),
             )
             answered.append(found)
     return sum(sum(by_hour({day: f.requests for day, f in found.items()}, start, end)) for found in answered)
+
+
+def answering(place: JudgePlace, request: JudgeRequest, start: datetime) -> set[str]:
+    """The packages that may have answered since; the state table forgets them within a week, what was counted stays."""
+    model = place.config.model
+    if not request.is_aside:
+        return {*served.load(clients.dynamodb(), place.table, model, now=request.time)}
+    last = (request.window.end - timedelta(microseconds=1)).date()
+    found = days.packages_by_day(clients.s3(), place.bucket, model, start.date(), last)
+    return {version for versions in found.values() for version in versions}
 
 
 @dataclass(frozen=True)
@@ -147,9 +155,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
     counted = days.load_days(
         s3,
         bucket,
-        model=config.model,
-        package_version=place.package_version,
-        baseline=baseline_name,
+        layout.profile_days_prefix(config.model, place.package_version, baseline_name),
         first=start.date(),
         last=(end - timedelta(microseconds=1)).date(),
     )
@@ -178,7 +184,7 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         "constraint_violations": constraint_violations(report, config),
     }
     constraints = reports.load_json(
-        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, "constraints.json")
+        s3, bucket, layout.beside_baseline_key(config.model, baseline_name, layout.CONSTRAINTS)
     )
     files |= {"constraints": constraints} if constraints else {}
     return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 
@@ -16,9 +16,9 @@ from kedge.labels.labelled_rows import TRUTH, LabelledRows
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.performance.business import FigureSums, window_figures
+from kedge.performance.window import LabelledOutcomes
 from kedge.quality.window import (
     EarlierWindows,
-    LabelledOutcomes,
     QualityEvidence,
     QualityReference,
     WindowQuality,
@@ -57,8 +57,11 @@ def measure_window(
     """Gather what is known of the window's answers and judge it; keep the estimator's record against the labels."""
     s3, dynamodb, config = clients.s3(), clients.dynamodb(), window.config
     record = track_records.load(dynamodb, table, config.model)
+    if window.request.is_aside:
+        # By what was known of the estimator then.
+        record = record.before(window.request.window.end)
     end = window.request.window.end - CADENCES[config.cadence.judge]
-    before = kept_quality.load(s3, bucket, performance_key(config.model, baseline, end))
+    before = kept_quality.load(s3, bucket, layout.performance_key(config.model, baseline, end))
     quality = judge_quality(
         gather_evidence(window, reference, baselines.load_slices(s3, bucket, config.model, baseline)),
         QualityReference(reference.counts, reference.figures),
@@ -66,14 +69,9 @@ def measure_window(
         earlier=EarlierWindows(record, before.concept_drift if before else None),
         start=window.request.window.start,
     )
-    if quality.estimate is not None and quality.estimate.record != record:
+    if quality.estimate is not None and quality.estimate.record != record and not window.request.is_aside:
         track_records.save(dynamodb, table, config.model, quality.estimate.record)
     return quality
-
-
-def performance_key(model: str, baseline: str, end: datetime) -> str:
-    """Where it is kept what was measured of a window."""
-    return f"{layout.window_prefix(model, baseline, end)}/performance.json"
 
 
 def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceCounts | None) -> QualityEvidence:

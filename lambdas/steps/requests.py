@@ -14,13 +14,23 @@ from kedge.errors import KedgeError
 # How often a cadence judges.
 CADENCES = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": timedelta(days=7)}
 
+# How long after a window's end its schedule judges it (stacks/monitoring.py): captures come minutes late.
+JUDGED_AFTER = {"hourly": timedelta(minutes=40), "daily": timedelta(hours=2), "weekly": timedelta(hours=2)}
+
 # The answer to an empty event, which no part of Kedge's sends but `kedge doctor`: the runtime has imported the package and its
 # layers by then. It comes before anything is read or written, and counts as no error, so that no alarm tells anyone.
 IMPORTED = {"imported": True}
 
 
+def is_direct(event: Mapping[str, Any]) -> bool:
+    """Whether a person calls the function, and waits for its answer: no queue hands over a message, and none gets the next."""
+    return "Records" not in event
+
+
 def receives(event: Mapping[str, Any]) -> int:
     """How often the message has been handed over, this time included."""
+    if is_direct(event):
+        return 1
     (record,) = event["Records"]
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
@@ -47,22 +57,32 @@ class StageRequest(BaseModel):
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Read the one message that the event source mapping hands over."""
+        """Read the one message that the event source mapping hands over, or the payload of a person's call."""
+        if is_direct(event):
+            return cls.model_validate(event)
         (record,) = event["Records"]
         return cls.model_validate(json.loads(record["body"]))
 
 
 class ProfileRequest(StageRequest):
-    """Count what was captured; `since` reaches further back than the days that are behind, `round` numbers what goes on."""
+    """Count what was captured; `since` reaches further back than the days that are behind, `round` numbers what goes on.
+
+    With `until` the days from `since` to it are counted and no others, of `package` alone if it is named.
+    """
 
     since: date | None = None
     round: int = 0
+    until: date | None = None
+    package: str | None = None
 
 
 class JudgeRequest(StageRequest):
     """Judge one window; `performance_key` is the performance report, `joined_prefix` Athena's join, once there is one.
 
     `not_measured` says why there is no performance report yet, where it is not the window's own fault.
+
+    A past window names the `package` that served then and when it was promoted; else it is the champion's. With `tell` false the
+    report is written and nothing else: no state, no timeline, no mail, no decision.
     """
 
     window: Window
@@ -70,6 +90,19 @@ class JudgeRequest(StageRequest):
     not_measured: str | None = None
     performance_key: str | None = None
     new_labelled_rows: int = 0
+    package: str | None = None
+    promoted_at: AwareDatetime | None = None
+    tell: bool | None = None
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether only the report is wanted."""
+        return self.tell is False
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """Read the message; of a person's call nobody is told unless it says so."""
+        return super().from_event({"tell": False, **event} if is_direct(event) else event)
 
 
 class JoinRequest(JudgeRequest):
@@ -80,8 +113,12 @@ class JoinRequest(JudgeRequest):
 
     def answered(self, joined_prefix: str) -> JudgeRequest:
         """What goes on: the window, to be measured on what was joined."""
-        return JudgeRequest(model=self.model, time=self.time, window=self.window, joined_prefix=joined_prefix)
+        return self._judged(joined_prefix=joined_prefix)
 
     def unmeasured(self, why: str) -> JudgeRequest:
         """What goes on without: the window, to be judged for drift alone."""
-        return JudgeRequest(model=self.model, time=self.time, window=self.window, not_measured=why)
+        return self._judged(not_measured=why)
+
+    def _judged(self, **news: str) -> JudgeRequest:
+        kept = ("model", "time", "window", "package", "promoted_at", "tell")
+        return JudgeRequest(**{name: getattr(self, name) for name in kept} | news)

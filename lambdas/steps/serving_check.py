@@ -30,8 +30,6 @@ from lambdas.adapters.training import artefacts
 from lambdas.steps.settled_release import Bench, champion_of, tell_once
 
 NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
-# Whoever writes a log serves the model elsewhere: there is nothing that Kedge could compare.
-NO_ENDPOINT = ServingVerdict("NONE", "no endpoint")
 # The call comes before the endpoint is modified by it: an update takes half an hour, or longer. A deletion is noticed within the hour.
 AROUND, LOOK_BACK = timedelta(hours=3), timedelta(days=7)
 

@@ -12,11 +12,12 @@ from typing import Any
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
-from kedge.release.proof import ReleaseProof, ReleaseVerdict, judge_capture, judge_release
+from kedge.release.proof import ReleaseProof, ReleaseVerdict, Trial, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, model_registry, releases
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
@@ -90,9 +91,11 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         before=release.previous_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,
-        watch=watch.last if watch and watch.run == release.run else None,
-        requests=count_requests(release, endpoint, bench),
-        minimum_requests=bench.config.canary.minimum_requests,
+        trial=Trial(
+            requests=count_requests(release, endpoint, bench),
+            minimum_requests=bench.config.canary.minimum_requests,
+            watch=watch.last if watch and watch.run == release.run else None,
+        ),
         rung=which_rang(release, endpoint) if back else (),
     )
 
@@ -162,12 +165,7 @@ def write_down(release: ReleaseUnderWay, champion: Champion, bench: Bench) -> No
     if champion.previous_package_arn:
         detail["previous_package_arn"] = champion.previous_package_arn
     timeline.record(
-        clients.s3(),
-        bench.desk.bucket,
-        model=bench.model,
-        kind="baseline_switched",
-        time=champion.promoted_at,
-        detail=detail,
+        clients.s3(), bench.desk.bucket, Entry(bench.model, "baseline_switched", champion.promoted_at, detail)
     )
 
 
@@ -184,7 +182,7 @@ def tell_astray_capture(release: ReleaseUnderWay, bench: Bench) -> None:
 
 def tell_once(what: str, kind: str, detail: dict[str, Any], bench: Bench, *, entered: bool = False) -> None:
     """Write it down, unless it was `entered` already, and tell it, unless that was done."""
-    telling.tell_once(bench.desk, what, model=bench.model, kind=kind, time=bench.time, detail=detail, entered=entered)
+    telling.tell_once(bench.desk, what, Entry(bench.model, kind, bench.time, detail), entered=entered)
 
 
 def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | None, bench: Bench) -> None:

@@ -18,6 +18,7 @@ from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import alert_episodes, windows
 from lambdas.steps.judge_window import Judged, JudgePlace
 from report.alert_text import render_alert
@@ -49,10 +50,7 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
     timeline.record(
         clients.s3(),
         desk.place.bucket,
-        model=desk.model,
-        kind="window_judged",
-        time=desk.time,
-        detail=detail,
+        Entry(desk.model, "window_judged", desk.time, detail),
         name=f"{to_text(report.end)}#{report.revision}",
     )
     tell_lost_labels(judged, desk)
@@ -112,9 +110,9 @@ def alert(detail: dict[str, Any], desk: WindowDesk, remember: Callable[[], objec
     subject = render_alert(kind, desk.model, desk.time, message).subject
     kept = ("severity", "window", "report_key", "alarm_episode")
     sent = {"subject": subject} | {name: fact for name, fact in detail.items() if name in kept}
-    timeline.record(clients.s3(), place.bucket, model=desk.model, kind="alert_sent", time=desk.time, detail=sent)
+    timeline.record(clients.s3(), place.bucket, Entry(desk.model, "alert_sent", desk.time, sent))
     telling.record_and_tell(
-        desk.messages, model=desk.model, kind=kind, time=desk.time, detail=message, entered=True, when_kept=remember
+        desk.messages, Entry(desk.model, kind, desk.time, message), entered=True, when_kept=remember
     )
 
 
@@ -176,4 +174,4 @@ def tell_lost_labels(judged: Judged, desk: WindowDesk) -> None:
     for loss, reason in label_losses(judged.quality.join if judged.quality else {}, config.classes).items():
         what = f"labels#{report.baseline}#{loss}"
         detail = {"package_version": report.baseline, "reasons": [reason]}
-        telling.tell_once(desk.messages, what, model=desk.model, kind="labels_lost", time=desk.time, detail=detail)
+        telling.tell_once(desk.messages, what, Entry(desk.model, "labels_lost", desk.time, detail))

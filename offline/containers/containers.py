@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from offline.containers.processes import OWN, Processes, inherited
+from offline.containers.processes import OWN, Processes, Program, inherited
 from offline.containers.worker import ANSWER, REQUEST, read_exactly, write_all
 from offline.sagemaker.storage import unpack
 
@@ -123,13 +123,15 @@ class Container:
             if self._process is not None:
                 return
             self._process = self._processes.start(
-                self._command(),
-                directory=self.home,
-                environment=self._environment(),
-                log=self.home.with_suffix(".log"),
-                talks=True,
-                isolated=self.isolated,
-                interpreter=self.interpreter,
+                Program(
+                    self._command(),
+                    directory=self.home,
+                    environment=self._environment(),
+                    log=self.home.with_suffix(".log"),
+                    talks=True,
+                    isolated=self.isolated,
+                    interpreter=self.interpreter,
+                )
             )
             self._loaded = False
             self._poll = select.poll()

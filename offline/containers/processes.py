@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 LIBRARIES = ("numpy", "xgboost")  # of the framework images
@@ -25,6 +26,22 @@ OWN = Path(sys.executable)
 def inherited() -> dict[str, str]:
     """What a script gets of this process's environment: no credentials, and not this repository's modules."""
     return {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Python program to start, `isolated` without a network.
+
+    One that `talks` has its standard input and output, else all output goes to the log.
+    """
+
+    command: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+    log: Path
+    talks: bool = False
+    isolated: bool = False
+    interpreter: Path = OWN
 
 
 class Processes:
@@ -49,34 +66,22 @@ class Processes:
             self._wanted = number
             self._fill()
 
-    def start(
-        self,
-        command: Sequence[str],
-        *,
-        directory: Path,
-        environment: Mapping[str, str],
-        log: Path,
-        talks: bool = False,
-        isolated: bool = False,
-        interpreter: Path = OWN,
-    ) -> subprocess.Popen[bytes]:
-        """Start a Python program, `isolated` without a network.
-
-        One that `talks` has its standard input and output, else all output goes to the log.
-        """
+    def start(self, program: Program) -> subprocess.Popen[bytes]:
+        """Start a program."""
+        interpreter = program.interpreter
         job = {
-            "command": list(command),
-            "directory": str(directory.resolve()),
-            "environment": dict(environment),
-            "log": str(log.resolve()),
-            "talks": talks,
-            "isolated": isolated,
+            "command": list(program.command),
+            "directory": str(program.directory.resolve()),
+            "environment": dict(program.environment),
+            "log": str(program.log.resolve()),
+            "talks": program.talks,
+            "isolated": program.isolated,
         }
         with self._lock:
             process = self._waiting.popleft() if self._waiting and interpreter == OWN else _new((), interpreter)
             self._fill()
         process.stdin.write(json.dumps(job).encode() + b"\n")  # type: ignore[union-attr]
-        if not talks:
+        if not program.talks:
             process.stdin.close()  # type: ignore[union-attr]
             process.stdout.close()  # type: ignore[union-attr]
         return process

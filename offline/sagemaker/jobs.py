@@ -3,12 +3,13 @@
 The real service checks a request, starts instances, downloads, runs the container, uploads, and ends Completed, Failed
 or Stopped. Imitated: unique names, roles, missing inputs and models; the states with their times (a job takes 4 to 9
 minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events. The work is real (`offline.sagemaker.training_run`,
-`offline.sagemaker.transform_run`), starts when the instances would be ready and is waited for, in real time, when it should be
+`offline.sagemaker.transform.run`), starts when the instances would be ready and is waited for, in real time, when it should be
 done. Not imitated: tuning, processing, spot, checkpoints, distributed training, warm pools.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from kedge.config.instance_types import has_local_storage
@@ -28,7 +29,7 @@ from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind, Life, Run
 from offline.sagemaker.models import Models
 from offline.sagemaker.storage import Storage
 from offline.sagemaker.training_run import TrainingRun
-from offline.sagemaker.transform_run import TransformRun
+from offline.sagemaker.transform.run import TransformRun
 
 RUNTIME_DEFAULT_SECONDS = 86_400
 
@@ -41,6 +42,11 @@ def _check_volume(resources: dict[str, Any]) -> None:
         )
 
 
+def _moment(given: datetime) -> datetime:
+    """A time of a request: moto has read it, and left out its zone, which is UTC."""
+    return given.replace(tzinfo=UTC)
+
+
 def install(region: Region, jobs: Jobs) -> None:
     """Answer SageMaker's operations on training and transform jobs."""
     region.on_close(jobs.close)
@@ -50,6 +56,7 @@ def install(region: Region, jobs: Jobs) -> None:
         DescribeTrainingJob=lambda request: jobs.find(TRAINING, request).response_object,
         StopTrainingJob=lambda request: jobs.stop(TRAINING, request),
         CreateTransformJob=jobs.create_transform,
+        ListTransformJobs=jobs.list_transforms,
         DescribeTransformJob=lambda request: jobs.find(TRANSFORM, request).response_object,
         StopTransformJob=lambda request: jobs.stop(TRANSFORM, request),
     )
@@ -129,6 +136,29 @@ class Jobs:
         if name not in self._known(kind):
             raise ValidationError(kind.unknown.format(name=name))
         return self._known(kind)[name]
+
+    def list_transforms(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer ListTransformJobs: newest first unless it is asked otherwise, ten at a time."""
+        wanted = {name: request.get(name) for name in ("NameContains", "StatusEquals")}
+        after, before = request.get("CreationTimeAfter"), request.get("CreationTimeBefore")
+        found = [
+            job.document
+            for job in self._known(TRANSFORM).values()
+            if (wanted["NameContains"] or "") in job.document["TransformJobName"]
+            and wanted["StatusEquals"] in (None, job.document["TransformJobStatus"])
+            and (after is None or job.document["CreationTime"] >= _moment(after))
+            and (before is None or job.document["CreationTime"] <= _moment(before))
+        ]
+        newest_first = request.get("SortOrder", "Descending") == "Descending"
+        found.sort(key=lambda document: (document["CreationTime"], document["TransformJobName"]), reverse=newest_first)
+        start, size = int(request.get("NextToken") or 0), int(request.get("MaxResults") or 10)
+        shown = ("TransformJobName", "TransformJobArn", "CreationTime", "TransformEndTime", "LastModifiedTime")
+        summaries = [
+            {name: document[name] for name in (*shown, "TransformJobStatus", "FailureReason") if name in document}
+            for document in found[start : start + size]
+        ]
+        more = {"NextToken": str(start + size)} if start + size < len(found) else {}
+        return {"TransformJobSummaries": summaries, **more}
 
     def stop(self, kind: Kind, request: dict[str, Any]) -> None:
         """Answer StopTrainingJob and StopTransformJob."""

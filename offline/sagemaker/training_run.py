@@ -18,7 +18,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from offline.containers.processes import Processes, inherited
+from offline.containers.processes import Processes, Program, inherited
 from offline.region import Region
 from offline.sagemaker.api import ValidationError
 from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
@@ -75,12 +75,16 @@ class TrainingRun:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
         self._process = self.processes.start(
-            self._command(),
-            directory=self.root / "code",
-            environment=self._environment(),
-            log=self.log,
-            isolated=self.request.get("EnableNetworkIsolation", False),
-            interpreter=self.processes.interpreter_of(self.request["AlgorithmSpecification"].get("TrainingImage", "")),
+            Program(
+                self._command(),
+                directory=self.root / "code",
+                environment=self._environment(),
+                log=self.log,
+                isolated=self.request.get("EnableNetworkIsolation", False),
+                interpreter=self.processes.interpreter_of(
+                    self.request["AlgorithmSpecification"].get("TrainingImage", "")
+                ),
+            )
         )
 
     def _download(self, channel: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ def _folder(name: str, prefix: str, delimiter: str) -> str | None:
     return name[: end + len(delimiter)]
 
 
-def list_objects_v2(
+def list_objects_v2(  # noqa: PLR0913  # takes the place of moto's method, with its arguments
     backend: S3Backend,
     bucket: Any,
     prefix: str | None,

@@ -14,11 +14,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.parts.naming import executions
+from stacks.parts.naming import executions, sagemaker_arns
 
 NO_RESOURCE_TYPE = "the service knows no resource for this action"
 ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
+JOBS_OF_OTHERS = "jobs and their models have names that their owners choose with each run"
 METRIC_NAMESPACE = "Kedge"
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
 # iam:PassRole hands no role to another account's function.
@@ -146,6 +147,13 @@ def may_put_metrics(role: iam.Role) -> None:
 def may_read_metrics(role: iam.Role) -> None:
     """Read what CloudWatch counted."""
     allow(role, "ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"], wildcard=NO_RESOURCE_TYPE)
+
+
+def may_look_at_transform_jobs(role: iam.Role) -> None:
+    """List and describe transform jobs: other teams' jobs have names of their own, and only SageMaker says which wrote what."""
+    allow(role, "ListTransformJobs", ["sagemaker:ListTransformJobs"], ["*"], wildcard=NO_RESOURCE_TYPE)
+    jobs = sagemaker_arns(cdk.Stack.of(role), "transform-job")
+    allow(role, "DescribeTransformJobs", ["sagemaker:DescribeTransformJob"], jobs, wildcard=JOBS_OF_OTHERS)
 
 
 def may_see_executions(role: iam.Role, *machines: str) -> None:

@@ -6,12 +6,16 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from kedge.config.model import ModelConfig
+from kedge.config.teams import TEAMS
+from stacks.parts.catalogue import load_models
 from stacks.parts.layers import BUILD, LAYERS, ROOT
 
 ROOMS = ("kedge", "lambdas", "report")
@@ -27,10 +31,11 @@ class LayersMissingError(Exception):
 
 @dataclass
 class Packages:
-    """The code of all functions, and the layers of one stack."""
+    """The code of all functions with the models that they watch, and the layers of one stack."""
 
     code_directory: Path
     layers_directory: Path
+    models: Sequence[ModelConfig]
     _layers: dict[tuple[str, str], lambda_.LayerVersion] = field(default_factory=dict)
 
     @property
@@ -59,7 +64,7 @@ class Packages:
 
 def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
     """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
-    directory = build / "layers"
+    models, directory = load_models(models_directory), build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
     if layers == "built" and missing:
         raise LayersMissingError(layer=missing[0], directory=directory)
@@ -69,12 +74,14 @@ def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD
             listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
-    return Packages(_stage_code(models_directory, build), directory)
+    return Packages(_stage_code(models_directory, build), directory, models)
 
 
 def _stage_code(models_directory: Path, build: Path) -> Path:
     files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
     files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
+    if (teams := models_directory.parent / TEAMS).exists():
+        files[TEAMS] = teams
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

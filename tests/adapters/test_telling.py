@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.adapters import telling
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels.channel import Topics
 from lambdas.adapters.state import standing
 from lambdas.adapters.telling import Desk, record_and_tell, tell_again, tell_once
@@ -60,13 +61,22 @@ def kept(world):
 
 
 def tell(world, desk) -> None:
-    record_and_tell(desk, model=MODEL, kind="failed", time=NOON, detail=DETAIL)
+    record_and_tell(desk, Entry(MODEL, "failed", NOON, DETAIL))
 
 
 def test_a_message_that_went_out_leaves_nothing_behind(world):
     tell(world, desk(world))
     assert (len(world.mails()), world.kinds(), untold(world)) == (1, ["failed"], [])
     assert json.loads(world.received("programs")[0]["Message"])["detail"] == DETAIL
+
+
+def test_both_topics_get_what_subscriptions_filter_by(world):
+    tell(world, desk(world))
+    for topic in ("people", "programs"):
+        given = {name: said["Value"] for name, said in world.received(topic)[0]["MessageAttributes"].items()}
+        assert {**given, "channels": json.loads(given["channels"])} == {
+            "model": MODEL, "kind": "failed", "severity": "CRITICAL", "team": "none", "channels": ["email"],
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(("audience", "mails", "events"), [("people", 0, 1), ("programs", 1, 0)])
@@ -138,11 +148,11 @@ def test_a_process_that_dies_at_any_call_loses_nothing_and_what_comes_twice_says
     for dies_at in range(1, 20):
         mortal, what = Mortal(dies_at, after=after), f"failed#{dies_at}"
         dying = replace(at, dynamodb=mortal.client(at.dynamodb), s3=mortal.client(at.s3), sns=mortal.client(at.sns))
-        message = {"model": MODEL, "kind": "failed", "detail": DETAIL | {"run": what}}
+        entry = Entry(MODEL, "failed", NOON, DETAIL | {"run": what})
         try:
-            tell_once(dying, what, time=NOON, **message)
+            tell_once(dying, what, entry)
         except DiedError:
-            tell_once(at, what, time=NOON + timedelta(hours=1), **message)
+            tell_once(at, what, replace(entry, time=NOON + timedelta(hours=1)))
         tell_again(at, kept(world), now=NOON + timedelta(hours=2))
         for sent in ([body for _, body in world.mails()], [item["Message"] for item in world.received("programs")]):
             marked = ["received this message before" in body or '"repeated": true' in body for body in sent]
@@ -185,7 +195,7 @@ def test_a_message_that_was_told_whole_is_not_told_again_to_a_caller_whose_answe
 
 def test_the_same_words_of_another_time_are_another_message(world):
     for hours in (0, 1):
-        record_and_tell(desk(world), model=MODEL, kind="failed", time=NOON + timedelta(hours=hours), detail=DETAIL)
+        record_and_tell(desk(world), Entry(MODEL, "failed", NOON + timedelta(hours=hours), DETAIL))
     assert [("received this message before" in body) for _, body in world.mails()] == [False, False]
 
 
@@ -210,9 +220,9 @@ class Interrupted:
 def test_of_two_tellers_of_one_message_at_most_one_does_not_say_that_it_may_come_twice(world):
     for at_call in range(1, 20):
         at, time = desk(world), NOON + timedelta(days=at_call)
-        message = {"model": MODEL, "kind": "failed", "time": time, "detail": DETAIL}
-        dynamodb = Interrupted(at.dynamodb, at_call, lambda at=at, message=message: record_and_tell(at, **message))
-        record_and_tell(replace(at, dynamodb=dynamodb), **message)
+        entry = Entry(MODEL, "failed", time, DETAIL)
+        dynamodb = Interrupted(at.dynamodb, at_call, lambda at=at, entry=entry: record_and_tell(at, entry))
+        record_and_tell(replace(at, dynamodb=dynamodb), entry)
         marked = ["received this message before" in body for _, body in world.mails()]
         assert (marked.count(False) <= 1, len(marked) in (1, 2), untold(world)) == (True, True, []), at_call
         if dynamodb.left > 0:
@@ -224,7 +234,7 @@ def test_an_added_channel_is_told_and_one_taken_away_is_forgotten(world, monkeyp
     heard = []
 
     def chat(sns, topics, alert):
-        heard.append(alert.kind)
+        heard.append(alert.entry.kind)
         raise ClientError({"Error": {"Code": "InternalError", "Message": "again later"}}, "Publish")
 
     with monkeypatch.context() as patched:

@@ -25,7 +25,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 }
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
-    *("baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
+    *("models", "baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
     *("trained", "scored", "artefacts", "logs", "undelivered"),
 )
 CLIENTS = {

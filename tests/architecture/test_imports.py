@@ -27,7 +27,13 @@ def test_rooms_import_only_the_rooms_below_them(room):
 def test_stacks_know_of_kedge_only_the_models_configuration_and_its_error():
     for path in sources("stacks"):
         known = {name for name in imports(path) if name.startswith("kedge.") and module_file(name)}
-        assert known <= {"kedge.config.model", "kedge.config.reading", "kedge.config.sections", "kedge.errors"}, path
+        assert known <= {
+            "kedge.config.model",
+            "kedge.config.reading",
+            "kedge.config.sections",
+            "kedge.config.teams",
+            "kedge.errors",
+        }, path
 
 
 def test_handlers_and_adapters_import_only_their_own_room_the_report_and_kedge():

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "outcomes": {"columns", "comparisons", "config"},
     "capture": {"columns", "config", "outcomes", "profile"},
     "drift": {"columns", "comparisons", "config", "profile", "statistics"},
-    "performance": {"columns", "comparisons", "config", "outcomes"},
+    "performance": {"columns", "comparisons", "config", "outcomes", "statistics"},
     "slices": {"columns", "comparisons", "config", "outcomes", "profile", "statistics"},
     "labels": {"capture", "columns", "comparisons", "config", "outcomes"},
     # Of performance only the verdicts, so that it stands below the room that judges them.

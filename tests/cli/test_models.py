@@ -75,3 +75,14 @@ def test_a_folder_without_models_is_bad_input(tmp_path, place, words):
     result = validate(tmp_path / place)
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_models_of_transform_jobs_are_told_by_where_these_capture_and_one_place_has_one_model(folder):
+    jobs = "mode: watch\nsource: batch_transform\ncapture: {uri: 's3://theirs/nightly'}"
+    (folder / "parcels.yaml").write_text(YAML.replace("endpoint: {name: parcels}", jobs))
+    assert "watched only, binary_classification" in validate(folder).output
+    assert "transform jobs below s3://theirs/nightly" in validate(folder).output
+    (folder / "quick.yaml").write_text((folder / "parcels.yaml").read_text().replace("model: parcels", "model: quick"))
+    result = validate(folder)
+    assert result.exit_code == 2
+    assert "its transform jobs below s3://theirs/nightly is watched by parcels.yaml already" in result.output

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.handlers import snapshot_data
+from lambdas.adapters.bucket import layout
 from offline.account import Account
 from tests.synthesised import assembly
 
@@ -106,7 +106,7 @@ def test_no_job_and_no_endpoint_can_read_the_truth(deployed: Deployed, role: str
         assert not deployed.may(f"{role}ExecutionRole", "s3", "get_object", Bucket=deployed.bucket, Key=key), key
 
 
-@pytest.mark.parametrize("place", [snapshot_data.SCORED, snapshot_data.SCORED_BY_CHAMPION])
+@pytest.mark.parametrize("place", [layout.SCORED, layout.SCORED_BY_CHAMPION])
 def test_a_transform_finds_and_reads_all_that_a_snapshot_has_scored(deployed: Deployed, place: str) -> None:
     key = f"retraining/{MINE}/{RUN}/{place}rows.csv"
     for operation, params in (("get_object", {"Key": key}), ("list_objects_v2", {"Prefix": key})):

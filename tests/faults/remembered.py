@@ -15,7 +15,7 @@ from typing import Any
 
 from offline.account import Account
 from offline.containers.containers import Container
-from offline.containers.processes import Processes
+from offline.containers.processes import Processes, Program
 
 
 def remember_scripts(account: Account, directory: Path) -> None:
@@ -57,19 +57,16 @@ def _remember_containers(account: Account, directory: Path) -> None:
 def _remember_trainings(account: Account, directory: Path) -> None:
     begin = Processes.start
 
-    def start(
-        processes: Processes, command: Sequence[str], *, directory: Path, talks: bool = False, **more: Any
-    ) -> Any:
-        if talks:
-            return begin(processes, command, directory=directory, talks=talks, **more)
-        known = memory / f"{_digest(directory.parent, command)}.trained"
+    def start(processes: Processes, program: Program) -> Any:
+        if program.talks:
+            return begin(processes, program)
+        root = program.directory.parent
+        known = memory / f"{_digest(root, program.command)}.trained"
         if known.exists():
-            shutil.copytree(known, directory.parent, dirs_exist_ok=True)
-            Path(more["log"]).write_bytes((known.with_suffix(".log")).read_bytes())
+            shutil.copytree(known, root, dirs_exist_ok=True)
+            program.log.write_bytes((known.with_suffix(".log")).read_bytes())
             return Done()
-        return Training(
-            begin(processes, command, directory=directory, **more), directory.parent, Path(more["log"]), known
-        )
+        return Training(begin(processes, program), root, program.log, known)
 
     memory = directory
     account.patch(Processes, "start", start)

@@ -98,9 +98,9 @@ class Monitor(World):
         """Let the last retraining end so."""
         self._executions()[-1].status = status
 
-    def gauge(self, name: str) -> list[float]:
-        """Values of one of the model's metrics."""
-        found = [m for m in self._metrics() if m.name == name and m.dimensions[0].value == MODEL]
+    def gauge(self, name: str, *, model: str = MODEL) -> list[float]:
+        """Values of one of a model's metrics."""
+        found = [m for m in self._metrics() if m.name == name and m.dimensions[0].value == model]
         return [metric.value for metric in found]
 
     def promote(self, promoted_at: datetime, *, version: str = "1", training_end: datetime | None = None) -> None:

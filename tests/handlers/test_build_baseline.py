@@ -23,7 +23,7 @@ EVENT = {
     "artefact": {"uri": f"s3://{BUCKET}/artefacts/{MODEL}/job/model.tar.gz", "sha256": "c2hhMjU2+/c="},
     "snapshot": {"prefix": PREFIX, "training_end": "2016-02-07T11:00:00Z", "train_rows": 900,
                  "holdout_rows": HOLDOUT_ROWS},
-    "gate": {"verdict": "PASS", "reasons": ["auc is better by +0.0700"], "rows": []},
+    "gate": {"verdict": "PASS", "reasons": ["auc is 0.07 higher (0.69 -> 0.76, better)"], "rows": []},
     "trigger": {"kind": "performance", "reasons": ["quality is lost: auc 0.69 {0.66, 0.72}"]},
     "champion": {"present": True, "package_version": "1"},
 }  # fmt: skip

@@ -22,6 +22,7 @@ from lambdas.adapters.state import alert_episodes, served, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
+from tests.builders import judged_auc
 from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.bookings import load_bookings
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, message, monitor_world, scored
@@ -29,9 +30,7 @@ from tests.handlers.monitor_world import MODEL, TABLE, load_event, message, moni
 END = datetime(2016, 1, 4, tzinfo=UTC)
 KEY = f"reports/{MODEL}/1/2016-01-04T00/drift-r1.json"
 LOST = {
-    "severity": "CRITICAL",
-    "reasons": ["quality is lost: auc 0.690 (0.660 to 0.720) against a reference of 0.830 less 0.02"],
-    "metrics": [{"name": "auc", "value": 0.69, "low": 0.66, "high": 0.72, "limit": 0.81, "severity": "CRITICAL"}],
+    **judged_auc(0.69, 0.66, 0.72),
     "reference": {"auc": {"value": 0.83, "low": 0.82, "high": 0.84}},
     "coverage_fraction": 0.97,
     "ripe_rows": 1500,
@@ -167,7 +166,7 @@ def test_the_end_is_told_and_the_mail_says_how_long_it_lasted(world, bookings):
     world.put("reports/p.json", json.dumps(LOST).encode())
     week(world, -1, performance_key="reports/p.json")
     world.mails()
-    held = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840"], "metrics": []}
+    held = LOST | judged_auc(0.84, 0.81, 0.87)
     world.put("reports/q.json", json.dumps(held).encode())
     run(performance_key="reports/q.json")
     ((subject, body),) = world.mails()
@@ -231,7 +230,7 @@ def test_lost_quality_is_told_also_where_nothing_drifted(world, bookings):
     run(performance_key="reports/p.json", new_labelled_rows=1400)
     ((subject, body),) = world.mails()
     assert "quality is lost (auc 0.83 -> 0.69, limit 0.81); no column drifted" in subject
-    assert "Yes: quality is lost: auc 0.690" in body
+    assert f"Yes: {LOST['reasons'][0]}" in body
     judged = windows.load_window(world.dynamodb, TABLE, MODEL, END)
     assert (judged.verdict.drift, judged.verdict.performance) == (Severity.OK, Severity.CRITICAL)
     assert judged.new_labelled_rows == 1400
@@ -457,7 +456,7 @@ def test_model_monitors_files_lie_beside_the_report(world, bookings):
 def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
     config = load_model(MODEL)
     patient = config.performance.model_copy(update={"breaches": 2, "of_windows": 2})
-    monkeypatch.setattr(detect_drift, "load_model", lambda _: config.model_copy(update={"performance": patient}))
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: config.model_copy(update={"performance": patient}))
     steady(world, bookings)
     world.put("reports/p.json", json.dumps(LOST).encode())
     run(performance_key="reports/p.json")
@@ -478,7 +477,7 @@ def seasonal(monkeypatch):
     """The model judged against the days before the window."""
     config = load_model(MODEL)
     judged = config.model_copy(update={"drift": config.drift.model_copy(update={"baseline": "trailing"})})
-    monkeypatch.setattr(detect_drift, "load_model", lambda _: judged)
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: judged)
 
 
 def test_the_season_is_no_drift_where_the_days_before_are_the_baseline(world, bookings, seasonal):

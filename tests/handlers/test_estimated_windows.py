@@ -16,7 +16,7 @@ END = datetime(2016, 1, 4, tzinfo=UTC)
 KEY = f"reports/{MODEL}/1/2016-01-04T00/performance.json"
 UNKNOWN = {
     "severity": "INSUFFICIENT_DATA",
-    "reasons": ["0 ripe labelled rows, 100 are needed"],
+    "reasons": ["0 ripe labelled rows; 100 are needed"],
     "metrics": [],
     "reference": {},
     "coverage_fraction": 0.0,
@@ -63,7 +63,12 @@ def test_an_estimate_that_sees_nothing_is_told_to_nobody(world):
 
 
 def test_an_estimate_that_sees_nothing_silences_no_measured_loss(world):
-    lost = {**UNKNOWN, "severity": "CRITICAL", "reasons": ["quality is lost: auc 0.7"], "ripe_rows": 900}
+    lost = {
+        **UNKNOWN,
+        "severity": "CRITICAL",
+        "reasons": ["quality is lost: auc 0.83 -> 0.7 (worse), interval 0.68 to 0.72"],
+        "ripe_rows": 900,
+    }
     assert judged(world, "OK", lost).performance is Severity.CRITICAL
     ((subject, _),) = world.mails()
     assert "quality is lost" in subject

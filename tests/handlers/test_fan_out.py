@@ -120,7 +120,7 @@ def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
     puts = [{"PutRequest": {"Item": champion | {"model": {"S": name}}}} for name in configs]
     for start in range(0, len(puts), 25):
         world.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
-    monkeypatch.setattr(fan_out, "load_models", lambda: configs)
+    monkeypatch.setattr(fan_out, "load_models", lambda _: configs)
     monkeypatch.setattr(fan_out, "MISSED_WINDOWS", 0)
     assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
     assert world.waiting("performance") == 105

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from kedge.config.policies import PerformanceLimit, PerformancePolicy
 from kedge.errors import LabelsUnfoldedError
 from kedge.outcomes.multiclass import count_classes
-from kedge.performance.window import judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance
 from kedge.quality.window import WindowQuality
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.state import windows
@@ -70,13 +70,15 @@ def test_lost_quality_is_measured_told_to_the_timeline_and_passed_on(world, book
     assert entry["detail"]["window"] == WINDOW
 
 
-def test_quality_that_holds_is_ok_and_a_metric(world, bookings):
+def test_a_limit_that_is_kept_is_ok_and_a_metric(world, bookings):
     answered(world, bookings, skill=0.9)
     run()
     report = report_of(world)
-    assert report["severity"] == "OK", report["reasons"]
+    # These made-up answers keep the order and lose the level: the limit of auc is kept, and other metrics are worse.
+    assert report["severity"] == "WARNING", report["reasons"]
     auc = next(metric for metric in report["metrics"] if metric["name"] == "auc")
     assert auc["limit"] < auc["value"]
+    assert auc["severity"] == "OK"
     assert world.gauge("Performance/auc") == [auc["value"]]
 
 
@@ -155,7 +157,7 @@ def test_a_classs_own_recall_is_put_to_cloudwatch_only_where_it_is_judged():
     right = np.tile([0, 1], 300)
     counts = count_classes(np.where(np.arange(600) < 300, right, 1 - right), right, ("cat", "dog"))
     policy = PerformancePolicy(limits=(PerformanceLimit(metric="recall_dog", at_least=0.4),))
-    report = judge_performance(counts, counts, policy, provisional_rows=0, unlabelled_rows=0, horizon_reason="")
+    report = judge_performance(LabelledOutcomes(counts, 0, ""), counts, policy)
     told = gauges(WindowQuality(report))
     assert (told["Performance/accuracy"], told["Performance/recall_dog"]) == (0.5, 0.5)
     assert "recall_cat" in report.metrics

@@ -231,7 +231,7 @@ def test_a_refusal_says_how_many_rows_are_too_old(world):
     initial_rows(world)
     answered = run(datetime(2017, 1, 1, tzinfo=UTC))
     assert answered["verdict"] == "REJECTED"
-    assert "6684 labelled rows are older than training.window_days reaches, from 2016-01-02 on" in answered["reasons"]
+    assert "6,684 labelled rows are older than training.window_days reaches, from 2016-01-02 on" in answered["reasons"]
 
 
 def test_the_files_are_what_the_manifest_says(world):

@@ -24,7 +24,7 @@ def test_a_failure_is_in_the_timeline_the_mail_and_the_event(world):
     assert subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
     assert "the container exited with 1" in body
     (published,) = world.received("programs")
-    assert json.loads(published["Message"]) == entry
+    assert json.loads(published["Message"]) == entry | {"severity": "CRITICAL", "team": None}
     assert published["MessageAttributes"]["kind"]["Value"] == "failed"
 
 

@@ -91,3 +91,18 @@ def test_an_endpoint_that_nobody_calls_needs_no_capture(world):
 def test_a_model_that_is_not_deployed_has_no_gauges(world):
     world.dynamodb.delete_item(TableName=TABLE, Key={"model": {"S": MODEL}, "item": {"S": "champion"}})
     assert handler(load_event("schedule_watch_hourly"), CONTEXT) == {}
+
+
+def test_the_worst_of_the_models_in_the_bucket_and_the_broken_definitions_have_gauges_of_their_own(world):
+    yaml = "{model: %s, mode: watch, endpoint: {name: %s}, features: [{name: x, kind: numeric}]}"
+    champion = world.item("champion")
+    for name, days in (("old", 30), ("young", 1)):
+        world.put(f"models/{name}.yaml", (yaml % (name, name)).encode())
+        promoted = {"S": (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        item = champion | {"model": {"S": name}, "promoted_at": promoted}
+        world.dynamodb.put_item(TableName=TABLE, Item=item)
+    world.put("models/broken.yaml", b"model: broken")
+    found = handler(load_event("schedule_watch_hourly"), CONTEXT)
+    assert set(found) == {MODEL, "old", "young"}
+    assert world.gauge("JudgementAgeCadences", model="models/") == [found["old"]["JudgementAgeCadences"]]
+    assert world.gauge("BrokenDefinitions", model="models/") == [1]

@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kedge.comparisons import Difference
+from kedge.errors import ChangedSinceGateError, WatchedModelError
 from report.alert_text import MESSAGES, SUBJECT_CHARACTERS, render_alert
+from tests.builders import judged_auc
 
 NOW = datetime(2016, 2, 15, 2, tzinfo=UTC)
 MODEL = "hotel-cancellations"
 ARN = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/2"
 RUN = f"{MODEL}-performance-1-f2a44be8"
-ADR = "adr: KS 0.43 (0.02 without drift; limit 0.1), PSI 1.20; the median moved from 80 to 110"
+ADR = "adr: KS 0.43 (0.02 without drift; limit 0.1), PSI 1.2; the median moved from 80 to 110"
 WINDOW = {
     "window": {"start": "2016-01-18T00:00:00Z", "end": "2016-02-15T00:00:00Z", "rows": 3102},
     "severity": "CRITICAL",
@@ -23,13 +26,15 @@ WINDOW = {
     "report": "s3://bucket/reports/m/1/2016-02-15T00/drift-r1.html",
     "on_drift": "when_labels_lag",
 }
-LOST = {
-    "severity": "CRITICAL",
-    "reasons": ["quality is lost: auc 0.690 (0.660 to 0.720) against a reference of 0.830 less 0.02"],
-    "metrics": [{"name": "auc", "value": 0.69, "limit": 0.81, "severity": "CRITICAL"}],
-    "ripe_rows": 1500,
-}
-HOLDS = {**LOST, "severity": "OK", "reasons": ["quality holds: auc 0.840 (0.810 to 0.860)"]}
+LOST = judged_auc(0.69, 0.66, 0.72) | {"ripe_rows": 1500}
+HOLDS = judged_auc(0.84, 0.81, 0.87) | {"ripe_rows": 1500}
+BETTER = Difference("auc", "higher", 0.69, 0.77, 0.08, 0.06, 0.1, 3131).words
+CLOSE = Difference("auc", "higher", 0.735, 0.736, 0.001, -0.01, 0.012, 3131).words
+VALID = "all 1,654 answers of the challenger are valid (between 0 and 1)"
+SINCE = "quality has been lost since the window to 2016-02-15"
+ASTRAY = "the endpoint captures to s3://b/capture/m/1, where m-v2 says s3://b/capture/m/2: the monitor is blind to its answers"
+OVERTAKEN = "the event said Approved; when it was read, the registry said PendingManualApproval: nothing was changed"
+CHANGED = str(ChangedSinceGateError(what="artefact", place="s3://bucket/m.tar.gz", expected="ab12", found="cd34"))
 DETAILS = {
     "window_judged": WINDOW,
     "captures_unreadable": {
@@ -41,28 +46,57 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
-    "labels_lost": {"package_version": "1", "reasons": ["1,200 labels that came lately match no request"]},
-    "retraining_started": {"run": RUN, "trigger": "performance", "reasons": ["quality has been lost"]},
-    "retraining_held": {"trigger": "performance", "hold": "cooldown", "reasons": ["the last one was on 2016-02-08"]},
+    "labels_lost": {
+        "package_version": "1",
+        "reasons": ["1,200 labels that came lately match no request; 40 rows of the window have a label"],
+    },
+    "retraining_started": {"run": RUN, "trigger": "performance", "reasons": [SINCE]},
+    "retraining_held": {
+        "trigger": "performance",
+        "hold": "cooldown",
+        "reasons": ["the last retraining started on 2016-02-08; the cooldown is 14 days"],
+    },
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
-    "data_rejected": {"run": RUN, "reasons": ["400 rows, 1000 are needed"]},
-    "gate_passed": {"run": RUN, "reasons": ["AUC 0.77 against 0.69"]},
-    "gate_failed": {"run": RUN, "reasons": ["AUC 0.736 against 0.735"]},
-    "package_registered": {"run": RUN, "package_arn": ARN, "reasons": ["AUC 0.77 against 0.69"]},
-    "approved": {"run": RUN, "package_arn": ARN, "reasons": ["the package serves already: nothing was changed"]},
+    "data_rejected": {"run": RUN, "reasons": ["400 labelled training rows; 1,000 are needed"]},
+    "gate_passed": {"run": RUN, "reasons": [BETTER]},
+    "gate_failed": {"run": RUN, "reasons": [CLOSE]},
+    "package_registered": {"run": RUN, "package_arn": ARN, "reasons": [BETTER]},
+    "approved": {"run": RUN, "package_arn": ARN, "reasons": ["version 2 serves already: nothing was changed"]},
     "rejected": {"package_version": "2", "serving": True},
     "approval_taken_back": {"package_version": "2", "serving": True, "previous_version": "1"},
     "approved_absent": {"package_version": "2", "endpoint": MODEL},
-    "decision_overtaken": {"package_version": "2", "reasons": ["the registry said PendingManualApproval"]},
-    "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": ["it captures to /1"]},
-    "canary_started": {"run": RUN, "package_version": "2", "traffic": "canary of 1 of 3 instances"},
+    "decision_overtaken": {"package_version": "2", "reasons": [OVERTAKEN]},
+    "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": [ASTRAY]},
+    "canary_started": {
+        "run": RUN,
+        "package_version": "2",
+        "traffic": "canary of 1 of 3 instances: about 33 % of the traffic",
+    },
     "canary_promoted": {"run": RUN, "package_version": "2"},
-    "canary_rolled_back": {"run": RUN, "package_arn": ARN, "reasons": ["its answers moved"]},
-    "release_unproven": {"run": RUN, "package_version": "2", "reasons": ["1 of 100 requests"]},
-    "release_superseded": {"package_version": "2", "newer_version": "3", "reasons": ["version 3 was approved later"]},
-    "release_withheld": {"package_version": "2", "by": "ann", "reasons": ["the model is watched, not managed"]},
-    "release_refused": {"run": RUN, "package_version": "2", "reasons": ["the artefact is another one"]},
-    "endpoint_changed": {"reasons": ["endpoint e serves m-v9"], "state": "foreign m-v9", "followed": False},
+    "canary_rolled_back": {
+        "run": RUN,
+        "package_arn": ARN,
+        "reasons": [
+            "the canary's answers differ from the champion's over the same minutes: KS 0.4 (limit 0.1), p 1e-09"
+        ],
+    },
+    "release_unproven": {
+        "run": RUN,
+        "package_version": "2",
+        "reasons": ["the canary answered 1 request; 100 are needed"],
+    },
+    "release_superseded": {
+        "package_version": "2",
+        "newer_version": "3",
+        "reasons": ["version 3 was approved after version 2, and only the newest approval is released"],
+    },
+    "release_withheld": {"package_version": "2", "by": "ann", "reasons": [str(WatchedModelError(model=MODEL))]},
+    "release_refused": {"run": RUN, "package_version": "2", "reasons": [CHANGED]},
+    "endpoint_changed": {
+        "reasons": ["endpoint e serves m-v9; Kedge's last release was m-v2"],
+        "state": "foreign m-v9",
+        "followed": False,
+    },
     "baseline_switched": {"run": RUN, "package_version": "1", "endpoint": MODEL},
     "capacity_awaited": {
         "machine": "kedge-retrain",
@@ -126,7 +160,7 @@ def test_drift_without_labels_says_that_quality_is_not_known():
 def test_drift_with_good_quality_says_so_first_and_starts_nothing():
     found = mail("window_judged", performance=HOLDS)
     assert "2 columns drifted, quality holds" in found.subject
-    assert "No: quality holds: auc 0.840" in found.body
+    assert "No: quality holds: auc" in found.body
     assert "drift alone is no loss" in found.body
 
 
@@ -134,6 +168,33 @@ def test_lost_quality_leads_with_both_numbers():
     found = mail("window_judged", performance=LOST)
     assert found.subject == f"[Kedge] {MODEL}: quality is lost (auc 0.69, limit 0.81); 2 columns drifted"
     assert "Kedge decides now whether to retrain" in found.body
+
+
+RECALL = "recall 0.57 -> 0.26 (worse), interval 0.22 to 0.3, a loss of 54.4% beyond chance; reference 0.55 to 0.59"
+WORSE = {
+    "severity": "WARNING",
+    "reasons": [RECALL],
+    "reference": {"recall": {"value": 0.57}},
+    "metrics": [{"name": "recall", "value": 0.26, "loss": {"fraction": 0.544, "p_value_adjusted": 1e-9}}],
+    "ripe_rows": 1500,
+}
+SHIFT = {"group": "segment=Groups", "severity": "CRITICAL", "since": "2016-02-01T00:00:00Z"}
+MOVED = {"severity": "CRITICAL", "reason": "P(y given x) moved on segment=Groups (900 rows)", "shifts": [SHIFT]}
+
+
+@pytest.mark.parametrize(("columns", "drifted"), [(WINDOW["columns"], "2 columns drifted"), ([], "no column drifted")])
+def test_a_metric_that_is_worse_beside_its_limits_is_named_with_both_values(columns, drifted):
+    found = mail("window_judged", performance=WORSE, columns=columns)
+    assert found.subject == f"[Kedge] {MODEL}: {drifted}, recall is worse (0.57 -> 0.26)"
+    assert f"In part: {RECALL}" in found.body
+
+
+def test_clear_concept_drift_leads_although_quality_holds_and_is_the_first_that_moved():
+    found = mail("window_judged", performance=HOLDS | {"concept_drift": MOVED}, columns=[])
+    assert found.subject == f"[Kedge] {MODEL}: P(y given x) moved on segment=Groups; no column drifted"
+    assert "WHAT MOVED\n- P(y given x) moved on segment=Groups (900 rows), since 2016-02-01" in found.body
+    weak = mail("window_judged", performance=HOLDS | {"concept_drift": MOVED | {"severity": "WARNING"}})
+    assert "P(y given x)" not in weak.subject
 
 
 def test_what_moved_comes_with_its_limits_and_the_rest_is_counted():
@@ -167,13 +228,14 @@ def test_the_approver_gets_the_consoles_path_and_the_command():
 
 def test_the_approver_reads_why_it_was_trained_and_the_measured_gain_first():
     rows = [
-        {"gate": "answers", "verdict": "PASS", "reason": "0 answers are not between 0 and 1"},
-        {"gate": "auc", "verdict": "PASS", "reason": "auc is better by +0.06", "low": 0.05, "high": 0.07},
+        {"gate": "answers", "verdict": "PASS", "reason": VALID},
+        {"gate": "auc", "verdict": "PASS", "reason": BETTER, "low": 0.05, "high": 0.07},
     ]
-    trigger = {"kind": "performance", "episode": "e", "reasons": ["quality has been lost"]}
+    trigger = {"kind": "performance", "episode": "e", "reasons": [SINCE]}
     body = mail("package_registered", rows=rows, trigger=trigger).body
-    assert "WHY IT WAS TRAINED\n- quality has been lost" in body
-    assert "WHAT THE GATE FOUND, ALL PASSED\n- auc is better by +0.06\n- 0 answers" in body
+    assert "WHY IT WAS TRAINED\n- quality has been lost since" in body
+    assert "WHAT THE GATE FOUND, ALL PASSED\n- auc is 0.08 higher" in body
+    assert body.index(BETTER) < body.index(VALID)
 
 
 def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_value_with_its_limit():
@@ -189,7 +251,7 @@ def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_val
             "holdout_start": "2016-01-08T10:00:00Z",
             "holdout_end": "2016-02-01T09:00:00Z",
         },
-        trigger={"kind": "performance", "reasons": ["quality has been lost"], "live": live},
+        trigger={"kind": "performance", "reasons": [SINCE], "live": live},
     ).body
     assert "THE FIGURES\n- mae: champion (version 1) 67.5, challenger 43.8\n" in body
     assert "- holdout: 1,616 rows from 2016-01-08 to 2016-02-01, newer than all training rows\n" in body
@@ -198,17 +260,17 @@ def test_the_approver_sees_both_models_values_the_holdouts_days_and_the_live_val
 
 def test_a_refusal_leads_with_what_refused():
     rows = [
-        {"gate": "answers", "verdict": "PASS", "reason": "0 answers are not between 0 and 1"},
-        {"gate": "auc", "verdict": "REFUSE", "reason": "auc is better by +0.001 only", "low": -0.01, "high": 0.01},
+        {"gate": "answers", "verdict": "PASS", "reason": VALID},
+        {"gate": "auc", "verdict": "REFUSE", "reason": CLOSE, "low": -0.01, "high": 0.01},
     ]
     body = mail("gate_failed", rows=rows).body
-    assert "WHAT FAILED\n- auc is better by +0.001 only\n\nWHAT PASSED\n- 0 answers" in body
+    assert f"WHAT FAILED\n- {CLOSE}\n\nWHAT PASSED\n- {VALID}" in body
 
 
 def test_a_rollback_says_why_and_that_the_champion_serves():
     found = mail("canary_rolled_back")
     assert "package version 2 was rolled back" in found.subject
-    assert "- its answers moved" in found.body
+    assert "- the canary's answers differ" in found.body
     assert "the champion serves untouched" in found.body
 
 
@@ -343,14 +405,17 @@ UNKNOWN = {"severity": "INSUFFICIENT_DATA", "reasons": ["no labels yet"], "ripe_
 
 
 def test_an_estimated_loss_is_told_in_a_line_and_called_an_estimate():
-    said = "estimated while labels are out: quality is lost: auc 0.7 (0.68 to 0.72)"
+    said = "estimated while labels are out: quality is lost: auc is 0.13 lower (0.83 -> 0.7), interval 0.68 to 0.72"
     text = mail("window_judged", performance=UNKNOWN | {"estimate": {"severity": "CRITICAL", "reasons": [said]}})
     assert "quality is estimated as lost" in text.subject
-    assert "Not known yet: no labels yet.\nEstimated while labels are out: quality is lost: auc 0.7" in text.body
+    assert (
+        "Not known yet: no labels yet.\nEstimated while labels are out: quality is lost: auc is 0.13 lower" in text.body
+    )
 
 
 @pytest.mark.parametrize(
-    "estimate", [{"reasons": ["auc was estimated as 0.8"]}, {"severity": "INSUFFICIENT_DATA", "reasons": ["few"]}]
+    "estimate",
+    [{"reasons": ["auc was estimated as 0.8 (0.78 to 0.82)"]}, {"severity": "INSUFFICIENT_DATA", "reasons": ["few"]}],
 )
 def test_an_estimate_without_a_verdict_is_not_mailed(estimate):
     assert "stimated" not in mail("window_judged", performance=UNKNOWN | {"estimate": estimate}).body

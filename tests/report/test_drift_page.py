@@ -8,7 +8,7 @@ import pytest
 from kedge.config.policies import PerformancePolicy
 from kedge.drift.column_quality import QualityCheck
 from kedge.outcomes.binary import count_binary
-from kedge.performance.window import judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance, not_measured
 from kedge.severity import Severity
 from report.drift_page import render_drift_page
 from tests.builders import judged, make_baseline, make_config, make_window
@@ -92,7 +92,7 @@ def test_what_the_labels_say_stands_beside_the_drift():
     scores = rows.column("prediction").to_numpy()
     counts = count_binary(scores, (scores > 0.3).astype(int), threshold=0.5)
     performance = judge_performance(
-        counts, counts, PerformancePolicy(), provisional_rows=7, unlabelled_rows=0, horizon_reason="two weeks"
+        LabelledOutcomes(counts, 0, "two weeks", provisional_rows=7), counts, PerformancePolicy()
     ).to_json()
     text = shown(render_drift_page(judged(rows).to_page() | {"performance": performance}))
     assert "quality holds: auc 1 -> 1 (unchanged)" in text
@@ -101,9 +101,7 @@ def test_what_the_labels_say_stands_beside_the_drift():
 
 def test_an_estimate_its_record_and_the_business_stand_beside_the_metrics():
     counts = count_binary(np.tile([0.2, 0.8], 400), np.tile([0, 1], 400), threshold=0.5)
-    performance = judge_performance(
-        counts, counts, PerformancePolicy(), provisional_rows=0, unlabelled_rows=0, horizon_reason="two weeks"
-    ).to_json()
+    performance = judge_performance(LabelledOutcomes(counts, 0, "two weeks"), counts, PerformancePolicy()).to_json()
     auc = {
         "name": "auc",
         "value": 0.7123,
@@ -221,13 +219,8 @@ def test_segments_moved_concepts_and_unlike_groups_stand_in_tables():
             ],
         },
     }
-    performance = judge_performance(
-        *[count_binary(np.linspace(0, 1, 400), np.arange(400) % 2, threshold=0.5)] * 2,
-        PerformancePolicy(),
-        provisional_rows=0,
-        unlabelled_rows=0,
-        horizon_reason="given",
-    ).to_json()
+    counts = count_binary(np.linspace(0, 1, 400), np.arange(400) % 2, threshold=0.5)
+    performance = judge_performance(LabelledOutcomes(counts, 0, "given"), counts, PerformancePolicy()).to_json()
     page = render_drift_page({**judged(make_window()).to_json(), "performance": performance | slices})
     text = shown(page)
     for words in (
@@ -278,3 +271,16 @@ def test_what_a_column_was_judged_against_is_said_where_it_is_not_the_training_d
     assert "weight (against the days before)" in text
     assert "items (against the same hours of earlier weeks)" in text
     assert "carrier has few rows." in text
+
+
+def test_clear_concept_drift_stands_in_the_headline():
+    moved = {"severity": "CRITICAL", "reason": "P(y given x) moved on <b>", "shifts": []}
+    report = judged(make_window()).to_page()
+    quiet = render_drift_page(report)
+    assert "P(y given x)" not in quiet
+    performance = not_measured("no time").to_json() | {"concept_drift": moved, "segments": []}
+    page = render_drift_page(report | {"performance": performance})
+    headline = page.partition("<h1>")[2].partition("</h1>")[0]
+    assert "CRITICAL" in headline
+    assert "P(y given x) moved on" in headline
+    assert "<b>P(y given x) moved on &lt;b&gt;</b>" in page

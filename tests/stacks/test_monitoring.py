@@ -10,12 +10,15 @@ def schedules():
     }
 
 
-def test_each_cadence_that_a_model_has_gets_one_schedule_and_no_other_does():
+def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
     crons = sorted(
         (json.loads(s["Target"]["Input"]).get("step", "watch"), s["ScheduleExpression"]) for s in schedules().values()
     )
     assert crons == [
+        ("judge", "cron(0 2 * * ? *)"),
         ("judge", "cron(0 2 ? * MON *)"),
+        ("judge", "cron(40 * * * ? *)"),
+        ("profile", "cron(20 * * * ? *)"),
         ("profile", "cron(30 0 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),

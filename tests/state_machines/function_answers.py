@@ -80,7 +80,12 @@ def pinned(uri: str = "s3://bucket/artefacts/hotel/model.tar.gz") -> Json:
 def gate(verdict: str) -> Json:
     """Answer as compare_models does."""
     row = {"gate": "auc", "limit": 0.01, "value": 0.03, "low": 0.02, "high": 0.04, "verdict": verdict, "reason": "r"}
-    return {"verdict": verdict, "reasons": ["AUC 0.77 against 0.74"], "rows": [row], "report_key": "gate.json"}
+    return {
+        "verdict": verdict,
+        "reasons": ["auc is 0.03 higher (0.74 -> 0.77, better)"],
+        "rows": [row],
+        "report_key": "gate.json",
+    }
 
 
 def registration() -> Json:

@@ -19,7 +19,7 @@ from tests.state_machines.function_answers import (
 )
 from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
 
-TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["AUC is down"]}
+TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["quality has been lost since the window to 2016-02-15"]}
 
 
 class UnreadableAnswerError(Exception):

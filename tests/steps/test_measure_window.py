@@ -85,7 +85,7 @@ def test_a_reference_without_an_estimator_leaves_the_report_without_an_estimate(
 
 def test_business_figures_stand_beside_the_metrics(world, bookings, monkeypatch):
     config = world.config.model_copy(update={"business": FIGURES})
-    monkeypatch.setattr(measure_performance, "load_model", lambda _: config)
+    monkeypatch.setattr(measure_performance, "load_model", lambda *_: config)
     key = f"baselines/{MODEL}/1/reference.json"
     before = {"revenue": FigureSums(2, 200.0, 20_000.0)}
     world.put(key, json.dumps(json.loads(world.read(key)) | {"business": encode_figures(before)}).encode())

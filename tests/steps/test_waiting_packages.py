@@ -29,7 +29,7 @@ def world(monkeypatch):
 def waits(world, *, run: str = RETRAINING, kept: bool = True) -> str:
     """Register a package that waits for a decision, with what its retraining kept for the approver; return its ARN."""
     if kept:
-        detail = {"run": run, "reasons": ["auc is better by +0.07"], "trigger": {"reasons": ["quality was lost"]}}
+        detail = {"run": run, "reasons": ["auc is 0.07 higher"], "trigger": {"reasons": ["quality has been lost"]}}
         approval_requests.save(world.s3, BUCKET, MODEL, run, detail)
     return world.register(status="PendingManualApproval", properties={"kedge:run": run})
 
@@ -50,8 +50,8 @@ def test_a_package_that_waits_and_that_nobody_was_told_of_is_told_once(world, to
         hourly(**events[told])
     ((subject, body),) = world.mails()
     assert subject.endswith("please decide about package version 2")
-    assert "auc is better by +0.07" in body
-    assert "quality was lost" in body
+    assert "auc is 0.07 higher" in body
+    assert "quality has been lost" in body
     assert f"--model-package-arn {arn} " in body
     assert world.kinds() == ["package_registered"]
 

@@ -23,7 +23,7 @@ def check(installation: Installation) -> Iterator[Finding]:
         return
     dynamodb, sagemaker = installation.client("dynamodb"), installation.client("sagemaker")
     for name, config in installation.models.items():
-        if config.source != "endpoint":
+        if not config.has_endpoint:
             continue
         champion = champions.load(dynamodb, installation.deployment.table, name)
         if champion is not None:

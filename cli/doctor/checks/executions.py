@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, ok, warning
+from kedge.comparisons import counted
 
 MACHINE = "AWS::StepFunctions::StateMachine"
 DAYS = 7
@@ -39,7 +40,7 @@ def state(machine: str, recent: Sequence[Mapping[str, Any]], *, region: str) -> 
         yield warning(machine, f"{len(broken) - TOLD_MAX} more executions failed within {DAYS} days", "the same")
     if not broken:
         last = f"; the last began at {recent[0]['startDate']:%Y-%m-%d %H:%M} UTC" if recent else ""
-        yield ok(machine, f"{len(recent)} executions within {DAYS} days, and none failed{last}")
+        yield ok(machine, f"{counted(len(recent), 'execution')} within {DAYS} days, and none failed{last}")
 
 
 def _is_recent(execution: Mapping[str, Any], since: datetime) -> bool:

@@ -11,6 +11,7 @@ from cli.doctor.findings import Finding, failed, ok, warning
 from cli.smoke.model import MODEL as SMOKE
 from kedge.config.model import ModelConfig
 from kedge.retraining.decision import RetrainingStart
+from lambdas.adapters.bucket import layout
 from lambdas.adapters.state import champions, progress, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.requests import CADENCES
@@ -71,7 +72,7 @@ def judgement(config: ModelConfig, champion: Champion | None, judged: datetime |
             else f"kedge adopt {config.endpoint.name} --model {name}"
             if config.mode == "watch"
             else f'kedge retrain {name} --initial --reason "the first champion", once its rows are at '
-            f"initial/{name}/training.parquet"
+            f"{layout.initial_key(name)}"
         )
         return warning(name, "no package serves yet, so there is nothing to watch", remedy)
     last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)

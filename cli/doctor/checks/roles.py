@@ -18,6 +18,7 @@ from cli.doctor.checks.installation import ROLE, Installation
 from cli.doctor.findings import Finding, failed, ok
 from cli.doctor.refused import absent
 from cli.doctor.remedies import restore
+from kedge.comparisons import counted
 
 POLICY = "AWS::IAM::Policy"
 # A wildcard stands for names that are not known yet; the simulator is asked about one of them.
@@ -55,7 +56,7 @@ def check(installation: Installation) -> Iterator[Finding]:
         denials = list(_denials(iam, described["Arn"], own))
         yield from denied(described, denials)
         if not gone and not denials:
-            yield ok(described["Arn"], f"may do what its {len(own)} statements say")
+            yield ok(described["Arn"], f"may do what its policy says ({counted(len(own), 'statement')})")
 
 
 def wanted(resources: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:

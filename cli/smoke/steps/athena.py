@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cli.operator.deployment import MONITORING
 from cli.smoke.model import MODEL
 from cli.smoke.proof import NotProvedError, Proof
 from cli.smoke.steps.capture import CAPTURE_MINUTES, QUEUE_MINUTES, count_rows, measure
 from cli.smoke.world import Smoke
+from kedge.comparisons import counted
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
 from lambdas.adapters import athena_joins
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 from lambdas.steps.join_window import joined_in_memory, measured_columns
 
 REQUESTS = 60
@@ -26,23 +27,31 @@ def prove(smoke: Smoke) -> Proof:
     count_rows(smoke, champion, names)
     measure(smoke, champion, names)
     start, end = champion.promoted_at, smoke.now + timedelta(minutes=1)
-    known = set(objects.list_folders(s3, smoke.bucket, f"athena/{MODEL}/"))
-    url = smoke.send(
-        MONITORING,
-        "Joins",
-        {
-            "model": MODEL,
-            "time": to_text(end),
-            "window": {"start": to_text(start), "end": to_text(end)},
-            "start": to_text(start),
-            "columns": measured_columns(smoke.config),
-        },
-    )
+    prefix = _joined_by_athena(smoke, start, end)
+    there = athena_joins.load_joined(s3, smoke.bucket, prefix).sort_by(ROW_ID)
+    here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
+    here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)
+    arn = f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/"
+    if here.cast(there.schema) != there:
+        raise NotProvedError(
+            f"Athena joined {counted(there.num_rows, 'row')}, the function {here.num_rows:,}, and they are not the same",
+            arn=arn,
+            remedy="keep both and report it: this is a fault of Kedge",
+        )
+    return Proof(arn, f"the {there.num_rows:,} rows that Athena joined are those of the function, labels included")
+
+
+def _joined_by_athena(smoke: Smoke, start: datetime, end: datetime) -> str:
+    """Send the window to the function that starts the join; the new join's prefix, once its message has come back."""
+    s3, below = smoke.client("s3"), layout.joins_prefix(MODEL)
+    known = set(objects.list_folders(s3, smoke.bucket, below))
+    window = {"start": to_text(start), "end": to_text(end)}
+    message = {"model": MODEL, "time": to_text(end), "window": window, "start": to_text(start)}
+    url = smoke.send(MONITORING, "Joins", {**message, "columns": measured_columns(smoke.config)})
 
     def joined() -> str | None:
-        """The new join's prefix, once the message has come back to be measured."""
-        new = [p for p in objects.list_folders(s3, smoke.bucket, f"athena/{MODEL}/") if p not in known]
-        return next((p for p in new if objects.list_objects(s3, smoke.bucket, f"{p}joined/")), None)
+        new = [prefix for prefix in objects.list_folders(s3, smoke.bucket, below) if prefix not in known]
+        return next((prefix for prefix in new if objects.list_objects(s3, smoke.bucket, f"{prefix}joined/")), None)
 
     prefix = smoke.waiting.until(joined, minutes=QUEUE_MINUTES)
     if prefix is None:
@@ -51,16 +60,4 @@ def prove(smoke: Smoke) -> Proof:
             arn=url,
             remedy="look at the log of join_labels, and at the queries of the workgroup `kedge` in the Athena console",
         )
-    there = athena_joins.load_joined(s3, smoke.bucket, prefix).sort_by(ROW_ID)
-    here = joined_in_memory(s3, smoke.bucket, smoke.config, champion, start, end)
-    here = here.sort_by(ROW_ID).select(there.column_names) if here is not None else there.slice(0, 0)
-    if here.cast(there.schema) != there:
-        raise NotProvedError(
-            f"Athena joined {there.num_rows} rows, the function {here.num_rows}, and they are not the same",
-            arn=f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/",
-            remedy="keep both and report it: this is a fault of Kedge",
-        )
-    return Proof(
-        f"arn:aws:s3:::{smoke.bucket}/{prefix}joined/",
-        f"the {there.num_rows} rows that Athena joined are those of the function, labels included",
-    )
+    return prefix

@@ -74,15 +74,8 @@ def count_rows(smoke: Smoke, champion: Champion, names: list[str]) -> None:
 def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
     """The ids of the champion's rows that the days of yesterday and today have counted."""
     today, s3 = smoke.now.date(), smoke.client("s3")
-    parts = days.parts_of_package(
-        s3,
-        smoke.bucket,
-        model=MODEL,
-        package_version=champion.package_version,
-        baseline=champion.baseline,
-        first=today - timedelta(days=1),
-        last=today,
-    )
+    prefix = layout.profile_days_prefix(MODEL, champion.package_version, champion.baseline)
+    parts = days.parts_of_package(s3, smoke.bucket, prefix, first=today - timedelta(days=1), last=today)
     rows = predictions.load_parts(s3, smoke.bucket, parts, [ROW_ID])
     return set() if rows is None else set(rows.column(ROW_ID).to_pylist())
 
@@ -90,7 +83,7 @@ def rows_counted(smoke: Smoke, champion: Champion) -> set[str]:
 def _quarantined(smoke: Smoke, champion: Champion) -> str:
     """Why records could not be read, each reason once."""
     s3 = smoke.client("s3")
-    keys = objects.list_objects(s3, smoke.bucket, f"quarantine/{MODEL}/{champion.package_version}/")
+    keys = objects.list_objects(s3, smoke.bucket, layout.quarantine_prefix(MODEL, champion.package_version))
     bodies = (s3.get_object(Bucket=smoke.bucket, Key=key)["Body"].read() for key in keys)
     reasons = {json.loads(line)["reason"] for body in bodies for line in body.splitlines()}
     return "; ".join(sorted(reasons)) or "nothing is in quarantine, so they were not read at all"
@@ -102,7 +95,7 @@ def measure(smoke: Smoke, champion: Champion, names: list[str]) -> str:
     smoke.label(names)
     end = smoke.now + timedelta(minutes=1)  # requests of this very minute are in it
     window = {"start": to_text(champion.promoted_at), "end": to_text(end)}
-    key = f"{layout.window_prefix(MODEL, champion.baseline, end)}/performance.json"
+    key = layout.performance_key(MODEL, champion.baseline, end)
     earlier = reports.load_json(s3, smoke.bucket, key)  # of a window that ended within the same hour
     url = smoke.send(MONITORING, "Performances", {"model": MODEL, "time": to_text(end), "window": window})
 

@@ -24,14 +24,30 @@ def prove(smoke: Smoke) -> Proof:
             arn=smoke.deployment.decide_function,
             remedy="remove what an earlier smoke left with `kedge smoke --clean`",
         )
-    arn, status = smoke.retraining(answer["run"])
+    arn = _passed_by_the_gate(smoke, answer["run"])
+    pending = pending_packages(smoke)
+    if len(pending) != 1:
+        raise NotProvedError(
+            f"1 package of {MODEL} should wait for approval, and there are {len(pending)}",
+            arn=arn,
+            remedy="look at the registry",
+        )
+    return Proof(
+        pending[0],
+        f"{TRAINING_ROWS:,} rows were handed over, the gate passed, and the package waits for approval: {arn}",
+    )
+
+
+def _passed_by_the_gate(smoke: Smoke, run: str) -> str:
+    """Wait until a retraining has ended, and require that its gate has passed; the execution's ARN."""
+    arn, _ = smoke.retraining(run)
 
     def ended() -> str | None:
-        status = smoke.retraining(answer["run"])[1]
+        status = smoke.retraining(run)[1]
         return None if status == "RUNNING" else status
 
     status = smoke.waiting.until(ended, minutes=TRAINING_MINUTES)
-    ends = [entry for entry in smoke.timeline(*ENDS) if entry["detail"].get("run") == answer["run"]]
+    ends = [entry for entry in smoke.timeline(*ENDS) if entry["detail"].get("run") == run]
     if status != "SUCCEEDED" or [entry["kind"] for entry in ends] != ["gate_passed"]:
         said = "; ".join(f"{entry['kind']}: {why(entry['detail'])}" for entry in ends)
         raise NotProvedError(
@@ -39,11 +55,4 @@ def prove(smoke: Smoke) -> Proof:
             arn=arn,
             remedy="open the execution in the Step Functions console: the first red state says why",
         )
-    pending = pending_packages(smoke)
-    if len(pending) != 1:
-        raise NotProvedError(
-            f"{len(pending)} packages of {MODEL} wait for approval, not 1", arn=arn, remedy="look at the registry"
-        )
-    return Proof(
-        pending[0], f"{TRAINING_ROWS} rows were handed over, the gate passed, and the package waits for approval: {arn}"
-    )
+    return arn

@@ -39,7 +39,7 @@ class Reference:
 
 def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
     """The champion's reference; None where its package has none."""
-    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, "reference.json"), decode_reference)
+    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, layout.REFERENCE), decode_reference)
     return found[0] if found else None
 
 
@@ -55,7 +55,7 @@ def _reference(document: Mapping[str, Any]) -> Reference:
 
 def load_slices(s3: Any, bucket: str, model: str, baseline: str) -> SliceCounts | None:
     """The champion's holdout by slice; None where its package has none."""
-    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, "slices.npz"), decode_slices)
+    found = objects.decoded(s3, bucket, layout.beside_baseline_key(model, baseline, layout.SLICES), decode_slices)
     return found[0] if found else None
 
 

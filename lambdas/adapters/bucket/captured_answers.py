@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kedge.capture.even_stretches import Stretch, even_stretches
 from kedge.capture.lines import LINE_BYTES_MAX, Block, blocks
 from kedge.capture.records import capture_batches, parse_capture_files
+from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.outcomes.columns import answer_column
 from kedge.own_columns import TIME
@@ -47,31 +48,40 @@ class Sample:
     part: bool
 
 
-def list_fleet(s3: Any, bucket: str, prefix: str, *, since: datetime, until: datetime) -> dict[str, Captured]:
-    """List the capture objects that may hold answers of `[since, until)`: of its hours, and written since it began."""
+@dataclass(frozen=True)
+class FleetCaptures:
+    """The capture objects that may hold a fleet's answers of `[since, until)`, by key."""
+
+    bucket: str
+    objects: Mapping[str, Captured]
+    since: datetime
+    until: datetime
+
+
+def list_fleet(s3: Any, place: CapturePlace, fleet: str, *, since: datetime, until: datetime) -> FleetCaptures:
+    """List a fleet's capture objects of these hours, as far as they were written since the first began."""
     listed: dict[str, Captured] = {}
     for hour in _hours(since, until):
-        listed |= inference_logs.list_captured(s3, bucket, f"{prefix}/{hour:%Y/%m/%d/%H}/", written_since=since)
-    return listed
+        prefix = f"{place.of(fleet)}/{hour:%Y/%m/%d/%H}/"
+        listed |= inference_logs.list_captured(s3, place.bucket, prefix, written_since=since)
+    return FleetCaptures(place.bucket, listed, since, until)
 
 
-def load_sample(
-    s3: Any, bucket: str, listed: Mapping[str, Captured], config: ModelConfig, *, since: datetime, until: datetime
-) -> Sample:
-    """Read a sample of `SAMPLE_BYTES` of a fleet's captures, even over the time; all where there is no more.
+def load_sample(s3: Any, captures: FleetCaptures, config: ModelConfig, *, since: datetime) -> Sample:
+    """Read a sample of `SAMPLE_BYTES` of a fleet's answers since a time, even over it; all where there is no more.
 
     Files come minutes late: the last are few. A record that cannot be read is counted by the hour of its file.
     """
-    sizes = {key: found.size for key, found in listed.items()}
+    sizes = {key: found.size for key, found in captures.objects.items()}
     chosen = even_stretches(sizes, budget=SAMPLE_BYTES, stretch=STRETCH_BYTES)
     tables, reasons, read, left = [], Counter[str](), 0, sum(sizes.values())
     for stretch in _spread(chosen):
         if read > _LONG_SAMPLE_BYTES:
             break
-        content = _whole_lines(s3, bucket, stretch, sizes[stretch.key])
+        content = _whole_lines(s3, captures.bucket, stretch, sizes[stretch.key])
         read, left = read + len(content), left - (stretch.end - stretch.start)
         for batch in capture_batches([(stretch.key, content)], config):
-            tables.append(_inside(batch.table, since, until))
+            tables.append(_inside(batch.table, since, captures.until))
             reasons.update(record.reason for record in batch.quarantined)
     rows = pa.concat_tables(tables or [parse_capture_files([], config).table])
     unread = Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
@@ -85,25 +95,18 @@ def _spread(chosen: list[Stretch]) -> list[Stretch]:
 
 
 def read_on(
-    s3: Any,
-    bucket: str,
-    listed: Mapping[str, Captured],
-    config: ModelConfig,
-    before: Reading,
-    *,
-    since: datetime,
-    until: datetime,
-    may_go_on: Callable[[], bool],
+    s3: Any, captures: FleetCaptures, config: ModelConfig, before: Reading, *, may_go_on: Callable[[], bool]
 ) -> Reading:
     """Count the answers of the objects that are new since the last look, a few megabytes at a time, while there is time."""
     rows, wrong, done, begun, place = before.found.rows, before.found.wrong, before.done, before.begun, before.place
+    listed = captures.objects
     marks = {_mark(key, found.etag): key for key, found in listed.items()}
     # What was begun is brought to an end first.
     for mark in sorted(marks.keys() - done, key=lambda mark: (mark != begun, marks[mark])):
         begun, place = mark, (place if mark == begun else 0)
-        for block, end in _blocks(s3, bucket, marks[mark], place, listed[marks[mark]].size):
+        for block, end in _blocks(s3, captures.bucket, marks[mark], place, listed[marks[mark]].size):
             for batch in capture_batches(((p.key, p.content) for p in block.pieces), config):
-                table = _inside(batch.table, since, until)
+                table = _inside(batch.table, captures.since, captures.until)
                 rows, wrong = rows + len(table), wrong + int((~np.isfinite(answers_of(table, config))).sum())
             place = end
             if not may_go_on():

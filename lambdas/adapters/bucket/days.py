@@ -60,20 +60,14 @@ def _origins(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[DayProfile]:
     return (answer[0] for answer in found if answer is not None)
 
 
-def parts_of_package(
-    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
-) -> list[str]:
-    """Parts of the predictions table with a package's rows, day by day from `first` to `last`, both included."""
-    prefix = layout.profile_days_prefix(model, package_version, baseline)
+def parts_of_package(s3: Any, bucket: str, prefix: str, *, first: date, last: date) -> list[str]:
+    """Parts of the predictions table with the rows of a package's days below a prefix, from `first` to `last`, both included."""
     there = objects.list_objects(s3, bucket, prefix, start_after=f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz")
     return parts_of(s3, bucket, sorted(key for key in there if key <= f"{prefix}{last:%Y-%m-%d}.npz"))
 
 
-def load_days(
-    s3: Any, bucket: str, *, model: str, package_version: str, baseline: str, first: date, last: date
-) -> dict[date, DayProfile]:
-    """The days from `first` to `last`, both included, that have been counted."""
-    prefix = layout.profile_days_prefix(model, package_version, baseline)
+def load_days(s3: Any, bucket: str, prefix: str, *, first: date, last: date) -> dict[date, DayProfile]:
+    """A package's days below a prefix, from `first` to `last`, both included, that have been counted."""
     asked = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     wanted = {f"{prefix}{day:%Y-%m-%d}.npz": day for day in asked}
     before = f"{prefix}{first - timedelta(days=1):%Y-%m-%d}.npz"

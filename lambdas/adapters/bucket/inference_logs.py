@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from kedge.capture.lines import Block, blocks
-from kedge.capture.log_objects import as_lines
+from kedge.capture.log.objects import as_lines
 from kedge.capture.source import source_of
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig

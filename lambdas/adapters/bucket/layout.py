@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+# Of a baseline and what is installed beside it; a retraining stages the same files below `STAGED`.
+BASELINE = "baseline.npz"
+REFERENCE = "reference.json"
+SLICES = "slices.npz"
+SCHEMA = "schema.json"
+STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
+QUALITY, QUALITY_CONSTRAINTS = "model_quality.json", "model_quality_constraints.json"
+# Below the prefix of a retraining; it keeps its `SCHEMA` there too. The training job gets all of `LEARNT`.
+LEARNT, TRAINING_ROWS = "train/", "training.parquet"
+# The challenger scores all of `SCORED`; the champion the same rows in its own schema, where it has another. The scoring role
+# reads both places.
+SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "holdout/truth.parquet"
+MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseline", "approval_request.json"
+# In the folder of a window: what was measured; and what was judged on the side, once.
+PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
+DEFINITIONS = "models/"
+
+
+def definition_key(model: str) -> str:
+    """The YAML of an adopted model that needs no deployment."""
+    return f"models/{model}.yaml"
+
 
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""
@@ -45,9 +67,14 @@ def predictions_part_key(model: str, package_version: str, day: date, digest: st
     return f"{predictions_prefix(model, package_version)}date={day:%Y-%m-%d}/{digest}.parquet"
 
 
+def quarantine_prefix(model: str, package_version: str) -> str:
+    """Below it, a package's captured lines that could not be read, by day."""
+    return f"quarantine/{model}/{package_version}/"
+
+
 def quarantine_key(model: str, package_version: str, day: date, digest: str) -> str:
     """Captured lines of a day that could not be read."""
-    return f"quarantine/{model}/{package_version}/{day:%Y-%m-%d}/{digest}.jsonl"
+    return f"{quarantine_prefix(model, package_version)}{day:%Y-%m-%d}/{digest}.jsonl"
 
 
 def collected_labels_prefix(model: str, collected: datetime | None = None) -> str:
@@ -81,9 +108,14 @@ def label_ledger_key(model: str) -> str:
     return f"labelled/{model}/ledger.json"
 
 
+def joins_prefix(model: str) -> str:
+    """Below it, a folder for each join on Athena."""
+    return f"athena/{model}/"
+
+
 def join_prefix(model: str, run: str) -> str:
     """What one join on Athena reads and finds."""
-    return f"athena/{model}/{run}/"
+    return f"{joins_prefix(model)}{run}/"
 
 
 def baseline_key(model: str, baseline: str) -> str:
@@ -96,9 +128,24 @@ def beside_baseline_key(model: str, baseline: str, name: str) -> str:
     return f"baselines/{model}/{baseline}/{name}"
 
 
+def aside_prefix(model: str, baseline: str, start: datetime, end: datetime) -> str:
+    """The reports of a past window that a person had judged: apart from what the schedule wrote of the same days."""
+    return f"reports/{model}/{baseline}/asked/{start:%Y-%m-%dT%H%M}--{end:%Y-%m-%dT%H%M}"
+
+
 def window_prefix(model: str, baseline: str, end: datetime) -> str:
     """The reports of one window."""
     return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
+
+
+def performance_key(model: str, baseline: str, end: datetime) -> str:
+    """What was measured of a window."""
+    return f"{window_prefix(model, baseline, end)}/{PERFORMANCE}"
+
+
+def drift_name(revision: int) -> str:
+    """The report of a window, in its folder; its page stands beside it."""
+    return f"drift-r{revision}.json"
 
 
 def timeline_prefix(model: str) -> str:
@@ -121,14 +168,19 @@ def retraining_prefix(model: str, run: str) -> str:
     return f"retraining/{model}/{run}"
 
 
+def retraining_key(model: str, run: str, name: str) -> str:
+    """A file of one retraining."""
+    return f"{retraining_prefix(model, run)}/{name}"
+
+
 def trained_prefix(model: str, run: str) -> str:
     """Where the training job of one retraining writes."""
     return f"trained/{model}/{run}"
 
 
-def scored_prefix(model: str, run: str) -> str:
-    """Where the transform jobs of one retraining write: answers to be judged, never facts."""
-    return f"scored/{model}/{run}"
+def scored_prefix(model: str, run: str, by: str) -> str:
+    """Where the transform job of the challenger, or of the champion, writes: answers to be judged, never facts."""
+    return f"scored/{model}/{run}/{by}"
 
 
 def artefact_key(model: str, job: str) -> str:

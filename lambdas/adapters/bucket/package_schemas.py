@@ -9,12 +9,10 @@ from kedge.config.model import ModelConfig
 from kedge.package_schema import decode_schema, released_with
 from lambdas.adapters.bucket import layout, objects
 
-NAME = "schema.json"
-
 
 def load(s3: Any, bucket: str, current: ModelConfig, package_version: str) -> ModelConfig:
     """How a package is read and judged: by its own schema, and today's policies as far as they fit it."""
-    return load_from(s3, bucket, current, layout.beside_baseline_key(current.model, package_version, NAME))
+    return load_from(s3, bucket, current, layout.beside_baseline_key(current.model, package_version, layout.SCHEMA))
 
 
 def load_from(s3: Any, bucket: str, current: ModelConfig, key: str) -> ModelConfig:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,24 +42,39 @@ _IN_ORDER = (
 )
 
 
-def record(
-    s3: Any, bucket: str, *, model: str, kind: str, time: datetime, detail: Mapping[str, Any], name: str | None = None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Entry:
+    """Something that happened to a model."""
+
+    model: str
+    kind: str
+    time: datetime
+    detail: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the timeline holds it, and as a message that is kept."""
+        return {"time": to_text(self.time), "model": self.model, "kind": self.kind, "detail": dict(self.detail)}
+
+
+def record(s3: Any, bucket: str, entry: Entry, *, name: str | None = None) -> dict[str, Any]:
     """Write one entry and return it; a rerun writes the same entry to the same key.
 
     `name` is what the entry is about, where a rerun may find out more: then the later entry takes the place of the earlier.
     """
-    entry = {"time": to_text(time), "model": model, "kind": kind, "detail": dict(detail)}
-    body = json.dumps(entry, sort_keys=True, default=str).encode()
+    written = entry.to_json()
+    body = json.dumps(written, sort_keys=True, default=str).encode()
     digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
-    key = layout.timeline_key(model, time, kind, digest)
+    key = layout.timeline_key(entry.model, entry.time, entry.kind, digest)
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    return entry
+    return written
 
 
-def load_timeline(s3: Any, bucket: str, model: str, *, last: int | None = None) -> list[dict[str, Any]]:
-    """The model's entries in time, or the newest `last` of them."""
+def load_timeline(
+    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None
+) -> list[dict[str, Any]]:
+    """The model's entries in time, of one kind alone if it is named, or the newest `last` of them."""
     keys = sorted(objects.list_objects(s3, bucket, layout.timeline_prefix(model)), key=_moment)
+    keys = [key for key in keys if kind is None or f"-{kind}-" in key]
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:
         found = [read for read in readers.map(lambda key: objects.read(s3, bucket, key), wanted) if read is not None]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+
+from kedge.severity import Severity
+from lambdas.adapters.bucket.timeline import Entry
+
+# SNS has no attribute without a text.
+NO_TEAM = "none"
 
 
 @dataclass(frozen=True)
@@ -18,12 +24,27 @@ class Topics:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something that happened to a model."""
+    """An entry of the timeline on its way to people and programs."""
 
-    model: str
-    kind: str
-    time: datetime
-    detail: Mapping[str, Any]
+    entry: Entry
+    severity: Severity
+    team: str | None
+    # The channels of `kedge.config.owners` that it goes out by.
+    recipients: frozenset[str]
+
+    @property
+    def attributes(self) -> dict[str, dict[str, str]]:
+        """What subscriptions filter by, in the words of SNS."""
+        texts = {
+            "model": self.entry.model,
+            "kind": self.entry.kind,
+            "severity": self.severity.value,
+            "team": self.team or NO_TEAM,
+        }
+        channels = {"DataType": "String.Array", "StringValue": json.dumps(sorted(self.recipients))}
+        return {name: {"DataType": "String", "StringValue": text} for name, text in texts.items()} | {
+            "channels": channels
+        }
 
 
 # Sends an alert with a client of SNS; a topic that cannot be reached raises botocore's error.

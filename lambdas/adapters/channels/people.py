@@ -10,5 +10,6 @@ from report.alert_text import render_alert
 
 def send(sns: Any, topics: Topics, alert: Alert) -> None:
     """Publish the mail."""
-    text = render_alert(alert.kind, alert.model, alert.time, alert.detail)
-    sns.publish(TopicArn=topics.people, Subject=text.subject, Message=text.body)
+    entry = alert.entry
+    text = render_alert(entry.kind, entry.model, entry.time, entry.detail)
+    sns.publish(TopicArn=topics.people, Subject=text.subject, Message=text.body, MessageAttributes=alert.attributes)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket import layout, objects
 
 
 def save(s3: Any, bucket: str, model: str, run: str, detail: Mapping[str, Any]) -> None:
@@ -27,4 +27,4 @@ def told_as(package_arn: str) -> str:
 
 
 def _key(model: str, run: str) -> str:
-    return f"retraining/{model}/{run}/approval_request.json"
+    return layout.retraining_key(model, run, layout.APPROVAL_REQUEST)

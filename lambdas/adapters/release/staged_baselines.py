@@ -9,10 +9,16 @@ from typing import Any
 
 from kedge.errors import ChangedSinceGateError
 from kedge.profile.encoding import decode_baseline, encode_baseline
-from lambdas.adapters.bucket import layout, objects, package_schemas
+from lambdas.adapters.bucket import layout, objects
 
-_BASELINE = "baseline.npz"
-_INSTALLED = (_BASELINE, "reference.json", "slices.npz", "statistics.json", "constraints.json", package_schemas.NAME)
+_INSTALLED = (
+    layout.BASELINE,
+    layout.REFERENCE,
+    layout.SLICES,
+    layout.STATISTICS,
+    layout.CONSTRAINTS,
+    layout.SCHEMA,
+)
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -40,9 +46,9 @@ def install(s3: Any, bucket: str, *, staged: str, sha256: str | None, model: str
 
 def put(s3: Any, bucket: str, files: Mapping[str, bytes], *, model: str, package_version: str) -> str:
     """Put the files of a baseline where the monitor looks, named after its package version, and return its key."""
-    baseline = decode_baseline(files[_BASELINE])
+    baseline = decode_baseline(files[layout.BASELINE])
     named = replace(baseline, baseline=package_version, profile=replace(baseline.profile, baseline=package_version))
-    for name in (name for name in _INSTALLED if name in files and name != _BASELINE):
+    for name in (name for name in _INSTALLED if name in files and name != layout.BASELINE):
         s3.put_object(Bucket=bucket, Key=layout.beside_baseline_key(model, package_version, name), Body=files[name])
     key = layout.baseline_key(model, package_version)
     s3.put_object(Bucket=bucket, Key=key, Body=encode_baseline(named), ContentType="application/octet-stream")

@@ -25,28 +25,25 @@ class Lease:
     purpose: str
 
 
-def take(
-    dynamodb: Any, stepfunctions: Any, table: str, *, model: str, holder: str, purpose: str, now: datetime
-) -> None:
+def take(dynamodb: Any, stepfunctions: Any, table: str, model: str, lease: Lease) -> None:
     """Take the lease for an execution that is about to start; one whose holder has ended is taken over.
 
-    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error. `now` is the wall
+    Raises `LeaseHeldError` while another execution holds it. Taking one's own lease again is no error. `taken_at` is the wall
     clock's: a message that comes again after hours still carries its old logical time, by which a lease that was taken
     a moment ago would look abandoned.
     """
     item = {
         **state_items.key(model, "lease"),
-        "holder": {"S": holder},
-        "purpose": {"S": purpose},
-        "taken_at": {"S": to_text(now)},
+        "holder": {"S": lease.holder},
+        "purpose": {"S": lease.purpose},
+        "taken_at": {"S": to_text(lease.taken_at)},
     }
-    if _put(dynamodb, table, item, allowed=holder):
+    if _put(dynamodb, table, item, allowed=lease.holder):
         return
-    found = state_items.load(dynamodb, table, _key(model))
-    lease = read(found)
-    previous = lease.holder if lease else holder
-    if lease and _alive(stepfunctions, previous, lease.taken_at, now):
-        raise LeaseHeldError(model=model, holder=previous, purpose=lease.purpose)
+    held = read(state_items.load(dynamodb, table, _key(model)))
+    previous = held.holder if held else lease.holder
+    if held and _alive(stepfunctions, previous, held.taken_at, lease.taken_at):
+        raise LeaseHeldError(model=model, holder=previous, purpose=held.purpose)
     if not _put(dynamodb, table, item, allowed=previous):
         raise LeaseHeldError(model=model, holder="it has just begun", purpose="retraining or release")
 

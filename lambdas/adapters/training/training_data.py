@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
+from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
-from kedge.own_columns import LABEL, TIME, first_rows_names, name_in_first_rows, rows_named_now
+from kedge.own_columns import LABEL, ROW_ID, TIME, first_rows_names, name_in_first_rows, rows_named_now
 from kedge.retraining.labelled_history import RowsOfSchema
 from kedge.retraining.rows import label_texts, typed_rows
 from lambdas.adapters.bucket import layout, objects, package_schemas, row_objects
@@ -26,9 +27,7 @@ _INITIAL_BATCH_ROWS = 65_536
 
 def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
     """The model as the YAML described it when the run's rows were taken."""
-    return package_schemas.load_from(
-        s3, bucket, current, f"{layout.retraining_prefix(current.model, run)}/{package_schemas.NAME}"
-    )
+    return package_schemas.load_from(s3, bucket, current, layout.retraining_key(current.model, run, layout.SCHEMA))
 
 
 def save_file(s3: Any, bucket: str, key: str, content: bytes, content_type: str) -> None:
@@ -73,24 +72,37 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
     key = layout.initial_key(config.model)
     try:
         with row_objects.open_object(s3, bucket, key) as opened:
-            table = _read_bounded(opened, key)
+            return read_first_rows(opened, config, place=key, may_lack=may_lack)
+    except ClientError as error:
+        if objects.is_absent(error):
+            return None
+        raise
+
+
+def read_first_rows(opened: Any, config: ModelConfig, *, place: str, may_lack: bool = False) -> RowsOfSchema:
+    """Read first rows from an open Parquet file, wherever it lies; `place` is what an error calls it.
+
+    Raises
+    ------
+    InitialRowsError
+        As `load_initial_rows`.
+    """
+    try:
+        table = _read_bounded(opened, place)
         table = table.rename_columns(first_rows_names(table.column_names, config.feature_names))
-        _see_times(table, key)
+        _see_times(table, place)
+        _see_ids(table, place)
         answered = _schema_of(table, config) if may_lack else None
         typed_rows(table, config, answered=answered)
     except TrainingColumnMissingError as error:
         theirs = (name_in_first_rows(name, (), config.feature_names) for name in error.columns)
         absent = ", ".join(theirs)
-        raise InitialRowsError(place=key, fault=f"has no column {absent}") from error
-    except ClientError as error:
-        if objects.is_absent(error):
-            return None
-        raise
+        raise InitialRowsError(place=place, fault=f"has no column {absent}") from error
     except (pa.ArrowException, OSError) as error:
         # Arrow's own, of a damaged file, has no number; the network's has one, and is worth another attempt.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InitialRowsError(place=key, fault=f"cannot be read: {_without_values(error)}") from error
+        raise InitialRowsError(place=place, fault=f"cannot be read: {_without_values(error)}") from error
     return RowsOfSchema(table, answered)
 
 
@@ -146,6 +158,13 @@ def _schema_of(table: pa.Table, config: ModelConfig) -> ModelConfig:
     return config.model_copy(
         update={"features": features, "labels": config.labels.model_copy(update={"classes": classes})}
     )
+
+
+def _see_ids(table: pa.Table, key: str) -> None:
+    """Refuse rows without an id: two rows without one would count as the same row."""
+    if ROW_ID in table.column_names and (empty := table.column(ROW_ID).null_count):
+        fault = f"has {counted(empty, 'row')} without {name_in_first_rows(ROW_ID, (), ())}"
+        raise InitialRowsError(place=key, fault=fault)
 
 
 def _see_times(table: pa.Table, key: str) -> None:

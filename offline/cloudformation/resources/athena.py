@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, flag, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, tags
 
 
 def work_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -55,7 +55,7 @@ def delete_database(making: Making, made: Made, properties: dict[str, Any]) -> N
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Glue::Database",
         "CatalogId DatabaseInput.Name DatabaseInput.Description",
         database,
@@ -64,7 +64,7 @@ TYPES = (
         replaced_by="CatalogId",
         named_by="DatabaseInput.Name",
     ),
-    resource_type(
+    ResourceType(
         "AWS::Athena::WorkGroup",
         """
         Name Description RecursiveDeleteOption Tags.Key Tags.Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, nothing_to_delete, resource_type
+from offline.cloudformation.resources.model import Made, Making, ResourceType, nothing_to_delete
 
 
 def wait_condition_handle(making: Making, _properties: dict[str, Any]) -> Made:
@@ -13,4 +13,4 @@ def wait_condition_handle(making: Making, _properties: dict[str, Any]) -> Made:
     return Made(f"https://cloudformation-waitcondition-{region}.s3.{region}.amazonaws.com/{making.name()}")
 
 
-TYPES = (resource_type("AWS::CloudFormation::WaitConditionHandle", "", wait_condition_handle, nothing_to_delete),)
+TYPES = (ResourceType("AWS::CloudFormation::WaitConditionHandle", "", wait_condition_handle, nothing_to_delete),)

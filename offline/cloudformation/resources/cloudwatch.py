@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, by_creating, flag, only, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, tags, text
 
 NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 ALARM = (
@@ -69,7 +69,7 @@ METRIC_STAT = (
     " Metrics.MetricStat.Unit"
 )
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::CloudWatch::Alarm",
         "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions.Name"
         " Dimensions.Value EvaluateLowSampleCountPercentile EvaluationPeriods ExtendedStatistic"
@@ -81,7 +81,7 @@ TYPES = (
         named_by="AlarmName",
         exists=alarm_exists,
     ),
-    resource_type(
+    ResourceType(
         "AWS::CloudWatch::Dashboard",
         "DashboardName DashboardBody",
         dashboard,

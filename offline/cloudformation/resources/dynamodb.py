@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, flag, only, refuse, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, only, refuse, tags
 
 
 def table(making: Making, properties: dict[str, Any]) -> Made:
@@ -69,7 +69,7 @@ def _encryption(given: dict[str, Any]) -> dict[str, Any]:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::DynamoDB::Table",
         "TableName KeySchema.AttributeName KeySchema.KeyType AttributeDefinitions.AttributeName"
         " AttributeDefinitions.AttributeType BillingMode ProvisionedThroughput.ReadCapacityUnits"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, tags, text
 
 BUS_RULE = ("Description", "EventBusName", "RoleArn", "ScheduleExpression", "State")
 
@@ -48,7 +48,7 @@ def rule_exists(making: Making, name: str) -> bool:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Events::Rule",
         "Name Description EventBusName EventPattern.* RoleArn ScheduleExpression State Tags.* Targets.Arn Targets.Id"
         " Targets.Input Targets.InputPath Targets.InputTransformer.InputPathsMap.*"

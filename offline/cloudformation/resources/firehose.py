@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, resource_type
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only
 
 
 def delivery_stream(making: Making, properties: dict[str, Any]) -> Made:
@@ -36,7 +36,7 @@ def _typed(destination: dict[str, Any]) -> dict[str, Any]:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::KinesisFirehose::DeliveryStream",
         """
         DeliveryStreamName DeliveryStreamType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, refuse, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags, text
 
 
 def role(making: Making, properties: dict[str, Any]) -> Made:
@@ -125,7 +125,7 @@ def delete_managed_policy(making: Making, made: Made, properties: dict[str, Any]
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::IAM::Role",
         "RoleName AssumeRolePolicyDocument.* Policies.PolicyName Policies.PolicyDocument.* ManagedPolicyArns Path"
         " Description MaxSessionDuration PermissionsBoundary Tags.*",
@@ -135,8 +135,8 @@ TYPES = (
         replaced_by="Path",
         named_by="RoleName",
     ),
-    resource_type("AWS::IAM::Policy", "PolicyName PolicyDocument.* Roles", policy, delete_policy, update=update_policy),
-    resource_type(
+    ResourceType("AWS::IAM::Policy", "PolicyName PolicyDocument.* Roles", policy, delete_policy, update=update_policy),
+    ResourceType(
         "AWS::IAM::ManagedPolicy",
         "ManagedPolicyName PolicyDocument.* Roles Path Description",
         managed_policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, flag, refuse, resource_type, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, refuse, text
 
 
 def key(making: Making, properties: dict[str, Any]) -> Made:
@@ -62,7 +62,7 @@ def alias(making: Making, properties: dict[str, Any]) -> Made:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::KMS::Key",
         "KeyPolicy.* Description EnableKeyRotation Enabled KeySpec KeyUsage MultiRegion PendingWindowInDays"
         " RotationPeriodInDays Tags.*",
@@ -70,7 +70,7 @@ TYPES = (
         delete_key,
         update=update_key,
     ),
-    resource_type(
+    ResourceType(
         "AWS::KMS::Alias", "AliasName TargetKeyId", alias, delete_alias, update=update_alias, named_by="AliasName"
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, by_creating, flag, only, refuse, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, refuse, tags
 
 FUNCTION = (
     "Architectures",
@@ -166,7 +166,7 @@ def event_invoke_config(making: Making, properties: dict[str, Any]) -> Made:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Lambda::Function",
         "FunctionName Architectures Code.S3Bucket Code.S3Key Code.S3ObjectVersion DeadLetterConfig.TargetArn"
         " Description Environment.Variables.* EphemeralStorage.Size Handler Layers LoggingConfig.LogGroup"
@@ -177,19 +177,19 @@ TYPES = (
         update=update_function,
         named_by="FunctionName",
     ),
-    resource_type(
+    ResourceType(
         "AWS::Lambda::LayerVersion",
         "LayerName Content.S3Bucket Content.S3Key Description CompatibleRuntimes CompatibleArchitectures LicenseInfo",
         layer_version,
         delete_layer_version,
     ),
-    resource_type(
+    ResourceType(
         "AWS::Lambda::Permission",
         "FunctionName Action Principal SourceArn SourceAccount",
         permission,
         delete_permission,
     ),
-    resource_type(
+    ResourceType(
         "AWS::Lambda::EventSourceMapping",
         "BatchSize Enabled EventSourceArn FilterCriteria.Filters.Pattern FunctionName FunctionResponseTypes"
         " MaximumBatchingWindowInSeconds ScalingConfig.MaximumConcurrency Tags.*",
@@ -198,7 +198,7 @@ TYPES = (
         update=update_event_source_mapping,
         replaced_by="EventSourceArn",
     ),
-    resource_type(
+    ResourceType(
         "AWS::Lambda::EventInvokeConfig",
         "FunctionName Qualifier MaximumEventAgeInSeconds MaximumRetryAttempts"
         " DestinationConfig.OnFailure.Destination DestinationConfig.OnSuccess.Destination",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, refuse, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags
 
 
 def log_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -54,7 +54,7 @@ def delete_log_stream(making: Making, made: Made, properties: dict[str, Any]) ->
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Logs::LogStream",
         "LogGroupName LogStreamName",
         log_stream,
@@ -62,7 +62,7 @@ TYPES = (
         replaced_by="LogGroupName",
         named_by="LogStreamName",
     ),
-    resource_type(
+    ResourceType(
         "AWS::Logs::LogGroup",
         "LogGroupName RetentionInDays KmsKeyId LogGroupClass Tags.*",
         log_group,

@@ -63,20 +63,30 @@ Exists = Callable[[Making, str], bool]
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A CloudFormation type: the property paths it honours, and how one is made, changed and deleted."""
+    """A CloudFormation type, and how one is made, changed and deleted.
+
+    `properties` are the property paths that it honours, separated by white space. `replaced_by` are those whose "Update
+    requires" is Replacement in the template reference, `named_by` the one that gives the physical name (a new name is
+    a new resource); without `update` every change is one. `exists` is for an API that overwrites what has the name.
+    """
 
     name: str
-    paths: Paths
+    properties: str
     create: Create
     delete: Delete
-    update: Update | None
-    replaced_by: frozenset[str]
-    named_by: str
-    exists: Exists | None
+    update: Update | None = None
+    replaced_by: str = ""
+    named_by: str = ""
+    exists: Exists | None = None
+
+    @property
+    def paths(self) -> Paths:
+        """The property paths, to hold a template against."""
+        return Paths.of(self.properties.split())
 
     def replaces(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Tell whether a change from the old to the new properties takes a new resource, though others do not."""
-        return any(_at(path, old) != _at(path, new) for path in self.replaced_by)
+        return any(_at(path, old) != _at(path, new) for path in (*self.replaced_by.split(), *self.named_by.split()))
 
     def given_name(self, properties: Mapping[str, Any]) -> str | None:
         """Return the physical name that the template chose, if it chose one."""
@@ -87,27 +97,6 @@ def _at(path: str, properties: Any) -> Any:
     for part in path.split("."):
         properties = properties.get(part) if isinstance(properties, Mapping) else None
     return properties
-
-
-def resource_type(
-    name: str,
-    paths: str,
-    create: Create,
-    delete: Delete,
-    *,
-    update: Update | None = None,
-    replaced_by: str = "",
-    named_by: str = "",
-    exists: Exists | None = None,
-) -> ResourceType:
-    """Describe a type.
-
-    `paths` lists its property paths, separated by white space. `replaced_by` are the properties whose "Update
-    requires" is Replacement in the template reference, `named_by` the one that gives the physical name (a new name is
-    a new resource); without `update` every change is one. `exists` is for an API that overwrites what has the name.
-    """
-    replacing = frozenset((*replaced_by.split(), *named_by.split()))
-    return ResourceType(name, Paths.of(paths.split()), create, delete, update, replacing, named_by, exists)
 
 
 def by_creating(create: Create) -> Update:

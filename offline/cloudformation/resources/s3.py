@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, by_creating, flag, only, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, tags, text
 
 
 def bucket(making: Making, properties: dict[str, Any]) -> Made:
@@ -159,7 +159,7 @@ _RULE_PATHS = (
 _ENCRYPTION = "BucketEncryption.ServerSideEncryptionConfiguration"
 _BLOCK = "PublicAccessBlockConfiguration"
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::S3::Bucket",
         f"BucketName {_ENCRYPTION}.BucketKeyEnabled {_ENCRYPTION}.ServerSideEncryptionByDefault.SSEAlgorithm"
         f" {_ENCRYPTION}.ServerSideEncryptionByDefault.KMSMasterKeyID VersioningConfiguration.Status"
@@ -172,7 +172,7 @@ TYPES = (
         update=update_bucket,
         named_by="BucketName",
     ),
-    resource_type(
+    ResourceType(
         "AWS::S3::BucketPolicy",
         "Bucket PolicyDocument.*",
         bucket_policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, tags
 
 
 def model_package_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -21,7 +21,7 @@ def delete_model_package_group(making: Making, _made: Made, properties: dict[str
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::SageMaker::ModelPackageGroup",
         "ModelPackageGroupName ModelPackageGroupDescription Tags.*",
         model_package_group,

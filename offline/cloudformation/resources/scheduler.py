@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, only, refuse, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags
 
 SCHEDULE = (
     "Description",
@@ -54,7 +54,7 @@ def schedule_group(making: Making, properties: dict[str, Any]) -> Made:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::Scheduler::Schedule",
         "Name Description EndDate GroupName KmsKeyArn ScheduleExpression ScheduleExpressionTimezone StartDate State"
         " FlexibleTimeWindow.Mode FlexibleTimeWindow.MaximumWindowInMinutes Target.Arn Target.RoleArn Target.Input"
@@ -65,7 +65,7 @@ TYPES = (
         update=update_schedule,
         named_by="Name",
     ),
-    resource_type(
+    ResourceType(
         "AWS::Scheduler::ScheduleGroup", "Name Tags.*", schedule_group, delete_schedule_group, named_by="Name"
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, tags, text
 
 TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "SignatureVersion", "TracingConfig")
 SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
@@ -107,7 +107,7 @@ def subscription(making: Making, properties: dict[str, Any]) -> Made:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::SNS::Topic",
         "TopicName Tags.* " + " ".join(TOPIC_ATTRIBUTES),
         topic,
@@ -116,14 +116,14 @@ TYPES = (
         named_by="TopicName",
         exists=topic_exists,
     ),
-    resource_type(
+    ResourceType(
         "AWS::SNS::TopicPolicy",
         "PolicyDocument.* Topics",
         topic_policy,
         delete_topic_policy,
         update=update_topic_policy,
     ),
-    resource_type(
+    ResourceType(
         "AWS::SNS::Subscription",
         "TopicArn Protocol Endpoint FilterPolicy.* FilterPolicyScope RawMessageDelivery RedrivePolicy.*",
         subscription,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, refuse, resource_type, tags, text
+from offline.cloudformation.resources.model import Made, Making, ResourceType, refuse, tags, text
 
 ATTRIBUTES = (
     "ContentBasedDeduplication",
@@ -84,7 +84,7 @@ def _without_policy(making: Making, urls: set[str]) -> None:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::SQS::Queue",
         "QueueName RedrivePolicy.deadLetterTargetArn RedrivePolicy.maxReceiveCount"
         " RedriveAllowPolicy.redrivePermission RedriveAllowPolicy.sourceQueueArns Tags.* " + " ".join(ATTRIBUTES),
@@ -95,7 +95,7 @@ TYPES = (
         named_by="QueueName",
         exists=queue_exists,
     ),
-    resource_type(
+    ResourceType(
         "AWS::SQS::QueuePolicy",
         "PolicyDocument.* Queues",
         queue_policy,

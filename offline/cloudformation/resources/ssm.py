@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, by_creating, only, resource_type
+from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, only
 
 
 def parameter(making: Making, properties: dict[str, Any]) -> Made:
@@ -27,7 +27,7 @@ def parameter_exists(making: Making, name: str) -> bool:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::SSM::Parameter",
         "Name Type Value Description Tier",
         parameter,

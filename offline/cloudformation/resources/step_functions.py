@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, flag, resource_type, tags
+from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, tags
 from offline.cloudformation.template import TemplateError
 
 SUBSTITUTION = re.compile(r"\$\{([A-Za-z0-9]+)\}")
@@ -82,7 +82,7 @@ def _definition(making: Making, properties: dict[str, Any]) -> str:
 
 
 TYPES = (
-    resource_type(
+    ResourceType(
         "AWS::StepFunctions::StateMachine",
         "StateMachineName StateMachineType RoleArn DefinitionString DefinitionS3Location.Bucket"
         " DefinitionS3Location.Key Definition.* DefinitionSubstitutions.* LoggingConfiguration.Level"

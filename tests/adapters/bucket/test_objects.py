@@ -23,6 +23,7 @@ from lambdas.adapters.bucket import (
     reports,
     timeline,
 )
+from lambdas.adapters.bucket.timeline import Entry
 from tests.adapters.aws import moto_client
 from tests.conditional_writes import CONFLICT, LOST, faults
 
@@ -116,9 +117,7 @@ def test_a_day_is_empty_until_it_is_saved_and_only_the_first_of_two_saves_wins(s
 def test_the_days_of_a_window_are_those_that_were_counted(s3):
     for day in (date(2015, 12, 31), date(2016, 1, 1), date(2016, 1, 3), date(2016, 1, 5)):
         days.save_day(s3, BUCKET, layout.profile_day_key("m", "1", "1", day), DayProfile(parts=(str(day),)), etag=None)
-    found = days.load_days(
-        s3, BUCKET, model="m", package_version="1", baseline="1", first=date(2016, 1, 1), last=date(2016, 1, 4)
-    )
+    found = days.load_days(s3, BUCKET, "profiles/m/1/1/", first=date(2016, 1, 1), last=date(2016, 1, 4))
     assert [day.parts for day in found.values()] == [("2016-01-01",), ("2016-01-03",)]
 
 
@@ -246,9 +245,8 @@ def test_an_absent_baseline_says_what_to_do(s3):
 
 
 def test_an_entry_is_named_after_its_content(s3):
-    entry = {"model": "m", "kind": "failed", "time": datetime(2016, 1, 3, 5, tzinfo=UTC)}
     for error in ("a", "a", "b"):
-        timeline.record(s3, BUCKET, **entry, detail={"error": error})
+        timeline.record(s3, BUCKET, Entry("m", "failed", datetime(2016, 1, 3, 5, tzinfo=UTC), {"error": error}))
     keys = list(objects.list_objects(s3, BUCKET, "audit/m/2016/01/03/"))
     assert len(keys) == 2
     assert all("/050000-failed-" in key for key in keys)

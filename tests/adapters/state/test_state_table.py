@@ -38,7 +38,7 @@ def dynamodb():
 
 
 def take(dynamodb, holder, *, now=NOW, **statuses):
-    leases.take(dynamodb, Executions(**statuses), TABLE, model="m", holder=holder, purpose="retraining", now=now)
+    leases.take(dynamodb, Executions(**statuses), TABLE, "m", leases.Lease(holder, now, "retraining"))
 
 
 def holder_of(dynamodb):

@@ -1,90 +1,20 @@
 """`kedge adopt` says what it would write, writes it when told to, and refuses what it does not know."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import boto3
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import time_machine
-from typer.testing import CliRunner
 
-from cli.main import app
-from cli.operator.deployment import Deployment
 from kedge.config.reading import parse_model_config
 from lambdas.adapters.bucket import baselines, package_schemas
+from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
-from tests.builders import capture_record, json_lines
-from tests.handlers.aws_world import ACCOUNT, BUCKET, REGION, TABLE, aws_world
-
-ENDPOINT, VARIANT, THEIRS = "payments", "main", "their-bucket"
-URI = f"s3://{THEIRS}/team/captures"
-BEGUN, NOW = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 20, 12, 30, tzinfo=UTC)
-BOTH = [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}]
-
-
-@pytest.fixture
-def world(monkeypatch):
-    with time_machine.travel(NOW, tick=False), aws_world(monkeypatch) as world:
-        monkeypatch.setattr(Deployment, "bucket", BUCKET)
-        monkeypatch.setattr(Deployment, "table", TABLE)
-        monkeypatch.setattr(Deployment, "now", NOW)
-        place = {"LocationConstraint": REGION}
-        boto3.client("s3").create_bucket(Bucket=THEIRS, CreateBucketConfiguration=place)
-        yield world
-
-
-def deploy(world, *, modes=BOTH, capture=True, model=None, **config):
-    """Make the endpoint as its team did."""
-    container = {"Image": "i", "ModelDataUrl": "s3://x/model.tar.gz", **(model or {})}
-    world.sagemaker.create_model(
-        ModelName="payments-7", PrimaryContainer=container, ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/theirs"
-    )
-    variant = {
-        "VariantName": VARIANT,
-        "ModelName": "payments-7",
-        "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1,
-        "InitialVariantWeight": 1.0,
-    }
-    variants = config.pop("variants", [variant])
-    section = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 20,
-        "DestinationS3Uri": URI,
-        "CaptureOptions": modes,
-    }
-    world.sagemaker.create_endpoint_config(
-        EndpointConfigName="payments-config",
-        ProductionVariants=variants,
-        **({"DataCaptureConfig": section} if capture else {}),
-        **config,
-    )
-    world.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="payments-config")
-
-
-def captured(world, *, days=18, answer=None, payload=None):
-    """Let the endpoint capture twenty requests a day, at nine in the morning."""
-    random = np.random.default_rng(3)
-    for day in range(days):
-        time = BEGUN + timedelta(days=day)
-        records = []
-        for number in range(20):
-            body = payload or f"{random.normal(50, 15):.2f},{random.integers(1, 6)},{random.choice(['DE', 'FR'])}"
-            said = answer or f"{random.uniform():.3f}"
-            records.append(
-                capture_record(body, said, eventId=f"{day}-{number}", inferenceTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
-            )
-        key = f"team/captures/{ENDPOINT}/{VARIANT}/{time:%Y/%m/%d/%H}/a.jsonl"
-        world.s3.put_object(Bucket=THEIRS, Key=key, Body=json_lines(*records))
-
-
-def adopt(tmp_path, *options):
-    out = tmp_path / "payments.yaml"
-    return CliRunner().invoke(app, ["adopt", ENDPOINT, "--out", str(out), *map(str, options)]), out
+from tests.cli.adopt.other_team import BEGUN, BOTH, ENDPOINT, URI, VARIANT, adopt, captured, deploy
+from tests.handlers.aws_world import BUCKET, TABLE
 
 
 def test_what_is_inferred_is_shown_and_nothing_is_written(world, tmp_path):
@@ -285,3 +215,13 @@ def test_captures_that_cannot_be_read_are_refused_with_the_reason(world, tmp_pat
     assert refused.exit_code == 2
     assert "can be read" in refused.stderr
     assert champions.load(world.dynamodb, TABLE, ENDPOINT) is None
+
+
+def test_the_yaml_may_go_into_the_data_bucket_and_needs_no_deployment(world, tmp_path):
+    deploy(world)
+    captured(world)
+    done, out = adopt(tmp_path, "--apply", "--to-bucket")
+    assert done.exit_code == 0, done.output
+    assert world.read(f"models/{ENDPOINT}.yaml").decode() == out.read_text()
+    assert "deploy the YAML" not in done.output
+    assert load_model(ENDPOINT, BUCKET).capture.uri == URI

@@ -64,4 +64,4 @@ def test_the_drafted_yaml_is_one_that_kedge_can_follow(world, tmp_path):
 def test_a_log_that_is_not_there_yet_is_said(world, tmp_path):
     refused, _ = adopt(tmp_path)
     assert refused.exit_code == 2
-    assert "adopt the model once some records are there" in refused.stderr.replace("\n", " ")
+    assert "nothing is there yet: adopt it once" in refused.stderr.replace("\n", " ")

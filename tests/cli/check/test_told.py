@@ -1,12 +1,18 @@
 """What `kedge check` prints is one story: reasons, notes and the last line agree with each other and with the exit code."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from cli.check.table import told_aside
 from cli.main import app
+from kedge.quality.window import WindowQuality
+from kedge.severity import Severity
+from kedge.slices.judgement import SliceFindings
 
 
 def check(folder, before, now, *options):
@@ -66,10 +72,17 @@ def test_classes_in_place_of_probabilities_are_named_and_not_compared_with_those
     assert "auc was estimated" not in told
 
 
-def test_findings_that_decide_nothing_are_said_to_decide_nothing(tmp_path):
+def test_clear_concept_drift_is_part_of_the_verdict(tmp_path):
     now = scored(2)
     now["y"] = np.ones(4000, bool)
     result = check(tmp_path, scored(1), now, *LABELLED)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "CRITICAL concept drift" in result.output
-    assert result.output.splitlines()[-1].endswith("segments and concept drift are told, and decide nothing")
+    assert result.output.splitlines()[-1].startswith("CRITICAL")
+
+
+def test_segments_that_decide_nothing_are_said_to_decide_nothing():
+    segment = SimpleNamespace(severity=Severity.CRITICAL)
+    quality = WindowQuality(slices=SliceFindings((segment,), None))
+    assert "segments are told, and decide nothing" in told_aside(quality, Severity.OK)
+    assert told_aside(quality, Severity.CRITICAL) == ""

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import approvals, champions, windows
 from lambdas.adapters.state.approvals import Approval
 from lambdas.adapters.state.champions import Champion
@@ -36,7 +37,7 @@ class Operator:
 
     def happened(self, kind, *, model=MODEL, **detail):
         now = self.account.clock.now
-        timeline.record(self.s3, self.bucket, model=model, kind=kind, time=now, detail=detail)
+        timeline.record(self.s3, self.bucket, Entry(model, kind, now, detail))
         self.account.clock.advance_to(now + timedelta(minutes=1))
 
     def timeline(self, kind):
@@ -89,13 +90,13 @@ def packages(operator):
 
 def test_the_history_is_told_in_words_oldest_first(operator):
     operator.happened("window_judged", severity="CRITICAL", reasons=["adr moved", "meal moved", "more"])
-    operator.happened("gate_failed", verdict="REFUSE", reasons=["auc is better by +0.001 only"])
+    operator.happened("gate_failed", verdict="REFUSE", reasons=["auc is 0.001 higher (0.735 -> 0.736, better)"])
     lines = operator.types("history", MODEL).output.splitlines()
     judged, failed = next(i for i, line in enumerate(lines) if "window_judged" in line), len(lines) - 1
     assert judged < failed
     assert "CRITICAL; adr moved; meal moved" in lines[judged]
     assert "gate_failed" in lines[failed]
-    assert "auc is better by +0.001 only" in lines[failed]
+    assert "auc is 0.001 higher (0.735 -> 0.736, better)" in lines[failed]
 
 
 def test_the_history_says_where_and_why_an_execution_failed(operator):
@@ -184,7 +185,7 @@ def test_entries_of_one_second_stand_in_the_order_of_what_happened(operator):
         "data_rejected",
     ]
     for kind in reversed(kinds):
-        timeline.record(operator.s3, operator.bucket, model="parcels", kind=kind, time=now, detail={})
+        timeline.record(operator.s3, operator.bucket, Entry("parcels", kind, now, {}))
     found = json.loads(operator.types("history", "parcels", "--json", "--last", "6").stdout)
     assert [entry["kind"] for entry in found] == kinds
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from kedge.backtest.replay import replay
 from kedge.backtest.window import JudgedWindow
-from kedge.performance.window import judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance
 from kedge.quality.window import WindowQuality
 from kedge.severity import Severity
 from kedge.slices.concept_drift import ConceptDrift, ConceptShift
@@ -109,12 +109,7 @@ def test_a_blind_stretch_alerts_once():
 
 def test_the_document_of_a_window_is_the_designs():
     lost = judge_performance(
-        answered(noise=3.0),
-        answered(rows=5000),
-        make_config().performance,
-        provisional_rows=0,
-        unlabelled_rows=0,
-        horizon_reason="",
+        LabelledOutcomes(answered(noise=3.0), 0, ""), answered(rows=5000), make_config().performance
     )
     told = walk([with_quality(judged(0, OK), measured=lost)]).windows[0].to_json()
     assert {name: told[name] for name in ("start", "end", "rows", "severity", "drift", "loss", "alert", "action")} == {

@@ -7,9 +7,9 @@ from kedge.backtest.window import HistoryWindow, judge_window
 from kedge.drift.report import judge_drift
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import Outcomes
-from kedge.performance.window import judge_performance
+from kedge.performance.window import LabelledOutcomes, judge_performance
 from kedge.profile.counting import count_rows
-from kedge.quality.window import LabelledOutcomes, QualityEvidence, QualityReference, judge_quality
+from kedge.quality.window import QualityEvidence, QualityReference, judge_quality
 from kedge.severity import Severity
 from tests.builders import END, START, make_baseline, make_config, make_window
 
@@ -41,9 +41,7 @@ def test_a_window_is_judged_by_the_very_functions_of_production():
     reference, now = answered(rows=5000), answered(noise=3.0, seed=1)
     found = judge_one(baseline, reference, HistoryWindow(START, END, profile, labelled(now, 7)), config)
     drift = judge_drift(baseline, profile, config, start=START, end=END, design_effects={})
-    performance = judge_performance(
-        now, reference, config.performance, provisional_rows=0, unlabelled_rows=7, horizon_reason="", notes=()
-    )
+    performance = judge_performance(LabelledOutcomes(now, 7, ""), reference, config.performance)
     assert (found.drift, found.quality.verdicts.measured, found.loss) == (drift.severity, CRITICAL, True)
     assert found.quality.measured.metrics == performance.metrics
     assert found.quality.measured.coverage_fraction == performance.coverage_fraction == 1000 / 1007

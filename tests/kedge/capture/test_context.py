@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from kedge.capture.attributes import CONTEXT_CHARACTERS_MAX
-from kedge.capture.log_records import log_rows
+from kedge.capture.log.records import log_rows
 from kedge.capture.records import parse_capture
 from kedge.capture.typed_rows import typed_predictions
 from kedge.errors import ModelConfigError

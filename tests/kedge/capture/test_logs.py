@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from kedge.capture.lines import blocks
-from kedge.capture.log_objects import as_lines
-from kedge.capture.log_records import log_rows
+from kedge.capture.log.objects import as_lines
+from kedge.capture.log.records import log_rows
 from kedge.capture.records import parse_capture_files
 from kedge.capture.source import SOURCES, source_of
 from kedge.config.reading import parse_model_config

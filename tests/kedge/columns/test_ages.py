@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kedge.columns.ages import ages_in_days, as_timestamps, newest_times
 from kedge.columns.casting import Column
 from kedge.profile.counting import count_rows, count_rows_by_hour
-from kedge.profile.freezing import freeze_baseline, freeze_baseline_streaming
+from kedge.profile.freezing import Fineness, freeze_baseline, freeze_baseline_streaming
 
 BOUGHT = Column("bought", "feature", "timestamp", "float64")
 NEWEST = datetime(2016, 3, 1, 12, tzinfo=UTC)
@@ -86,7 +86,9 @@ def test_a_stream_of_times_freezes_as_the_whole_does():
     whole = freeze_baseline("m", "1", (BOUGHT,), table, table)
     assert freeze_baseline_streaming("m", "1", (BOUGHT,), lambda: batches).profile == whole.profile
     by_time = freeze_baseline("m", "1", (BOUGHT,), table, table, times="time")
-    found = freeze_baseline_streaming("m", "1", (BOUGHT,), lambda: batches, sample_rows=300, times="time")
+    found = freeze_baseline_streaming(
+        "m", "1", (BOUGHT,), lambda: batches, fineness=Fineness(sample_rows=300), times="time"
+    )
     assert found.column(found.profile, "bought").cells.sum() == 900
     hours = count_rows_by_hour(by_time, table, np.arange(900) % 5, times="time")
     assert sum(hours.values(), start=by_time.empty()) == by_time.profile

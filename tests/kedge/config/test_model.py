@@ -185,3 +185,33 @@ def test_sensitive_columns_come_from_features_attributes_and_label_fields():
         yaml + "labels: {fields: [age]}\nfairness: {columns: [carrier, sex, age], bands: {age: [25, 40]}}", source="m"
     )
     assert config.fairness.columns == ("carrier", "sex", "age")
+
+
+JOBS = YAML.replace(
+    "endpoint: {name: parcels}", "mode: watch\nsource: batch_transform\ncapture: {uri: 's3://theirs/nightly'}"
+)
+
+
+def test_a_model_that_answers_in_transform_jobs_needs_no_endpoint():
+    config = parse_model_config(JOBS, source="parcels.yaml")
+    assert (config.source, config.endpoint.name) == ("batch_transform", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("source: batch_transform\n", "", "endpoint.name is required"),
+        ("mode: watch\n", "", "what answers elsewhere is watched (mode: watch)"),
+        (
+            "capture: {uri: 's3://theirs/nightly'}",
+            "",
+            "capture.uri is required: the DestinationS3Uri of the transform jobs",
+        ),
+        ("source:", "endpoint: {name: parcels}\nsource:", "source is batch_transform: remove one of them"),
+        ("nightly'", "nightly', sampling_percentage: 20", "a transform job captures all that it answers"),
+        ("source:", "endpoint: {custom_attributes: [a]}\nsource:", "transform jobs have none"),
+    ],
+)
+def test_what_does_not_fit_transform_jobs_is_refused_in_a_sentence(before, after, words):
+    assert before in JOBS
+    assert words in "; ".join(refusal(JOBS.replace(before, after)))

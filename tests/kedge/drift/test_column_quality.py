@@ -6,6 +6,7 @@ from scipy import stats
 from kedge.drift.column_quality import BASELINE_DOUBT, measure_quality, rate_p_value
 from kedge.profile.baseline import ColumnCounts
 from kedge.profile.counting import count_rows
+from kedge.profile.freezing import Fineness
 from kedge.severity import Severity
 from tests.builders import judged, make_baseline, make_config, make_window
 
@@ -65,7 +66,7 @@ def test_what_the_baseline_lacks_too_is_no_fault_of_the_window():
     rare = [f"level {i}" for i in range(1500)]
     baseline = make_baseline(make_config(), gaps)
     assert judged(spoilt(400, "carrier", [None] * 200), baseline=baseline).severity is Severity.OK
-    crowded = make_baseline(make_config(), spoilt(5000, "carrier", rare), maximum_levels=10)
+    crowded = make_baseline(make_config(), spoilt(5000, "carrier", rare), fineness=Fineness(maximum_levels=10))
     shuffled = spoilt(5000, "carrier", rare).take(pa.array(np.random.default_rng(1).permutation(5000)[:600]))
     assert check_of(judged(shuffled, baseline=crowded), "unseen", "carrier").severity is Severity.OK
 

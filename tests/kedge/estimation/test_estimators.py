@@ -19,7 +19,7 @@ from kedge.errors import EmptySampleError
 from kedge.estimation.calibration import calibration_map, pool_adjacent_violators
 from kedge.estimation.estimators import decode_estimator, estimate_answers, fit_estimator
 from kedge.estimation.expected_metrics import AnswerCounts, count_answers
-from kedge.estimation.report import judge_estimate
+from kedge.estimation.report import WindowEstimates, judge_estimate
 from kedge.estimation.track_record import Comparison, TrackRecord, compare
 from kedge.intervals import Estimate
 from kedge.outcomes.binary import BinaryCounts, count_binary
@@ -245,15 +245,9 @@ def auc_of(value, error=0.01):
 
 
 def judged(value, *, record=None, measured=Severity.INSUFFICIENT_DATA, rows=900):
+    found = WindowEstimates("confidence_based", auc_of(value), rows, DAY, DAY + timedelta(weeks=1))
     return judge_estimate(
-        auc_of(value),
-        auc_of(0.80),
-        [AUC_LIMIT],
-        PerformancePolicy(),
-        method="confidence_based",
-        rows=rows,
-        record=record or TrackRecord(),
-        measured=measured,
+        found, auc_of(0.80), [AUC_LIMIT], PerformancePolicy(), record=record or TrackRecord(), measured=measured
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kedge.columns.casting import Column
 from kedge.profile.cell_sums import SumGrid
 from kedge.profile.counting import count_rows
-from kedge.profile.freezing import freeze_baseline
+from kedge.profile.freezing import Fineness, freeze_baseline
 from tests.kedge.profile.test_profile import counted, frozen
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -28,7 +28,7 @@ def test_units_are_whole_and_bounded_whatever_the_range(low, high, values):
 def test_a_cells_mean_is_its_rows_mean_to_a_millionth_of_the_range(seed, scale):
     rng = np.random.default_rng(seed)
     before, now = rng.normal(0, scale, 3000), rng.normal(scale, scale, 5000)
-    baseline = frozen(before, maximum_edges=20)
+    baseline = frozen(before, fineness=Fineness(maximum_edges=20))
     edges, found = baseline.bins["x"].edges, counted(baseline, now)
     places = np.searchsorted(edges, now)
     for cell in np.flatnonzero(found.cells):

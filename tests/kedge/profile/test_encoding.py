@@ -16,7 +16,7 @@ from kedge.profile.encoding import (
     encode_profile,
     encode_profiles,
 )
-from kedge.profile.freezing import freeze_baseline
+from kedge.profile.freezing import Fineness, freeze_baseline
 from kedge.stored import PACKED
 from tests.builders import make_baseline, make_config, make_window
 
@@ -44,7 +44,7 @@ def test_every_kind_of_column_and_what_is_known_of_it_comes_back():
             "timestamp": ["2016-01-01", "", "2015-12-01T06:00:00Z"],
         }
     )
-    frozen = freeze_baseline("m", "1", columns, rows, rows.slice(0, 0), maximum_levels=1)
+    frozen = freeze_baseline("m", "1", columns, rows, rows.slice(0, 0), fineness=Fineness(maximum_levels=1))
     frozen = replace(frozen, importance={"numeric": 0.7}, design_effects={"timestamp": 3.5})
     decoded = decode_baseline(encode_baseline(frozen))
     assert (decoded.columns, decoded.profile) == (columns, frozen.profile)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kedge.columns.casting import Column
 from kedge.errors import ColumnAbsentError, EmptySampleError, UncountableColumnError
 from kedge.profile.counting import count_batches, count_rows
-from kedge.profile.freezing import freeze_baseline, freeze_baseline_streaming
+from kedge.profile.freezing import Fineness, freeze_baseline, freeze_baseline_streaming
 from kedge.profile.levels import LevelCounts, level_hashes
 from kedge.profile.row_sample import RowSample
 from tests.builders import make_baseline, make_config, make_window
@@ -38,18 +38,18 @@ def same(one, other):
 @given(size=st.integers(1, 900), maximum=st.sampled_from([2, 10_000]))
 def test_a_stream_that_fits_freezes_as_the_whole_table_does(size, maximum):
     table = make_window(rows=800, seed=1)
-    whole = freeze_baseline("m", "1", COLUMNS, table, table, maximum_levels=maximum)
-    same(streamed(table, size=size, maximum_levels=maximum), whole)
+    whole = freeze_baseline("m", "1", COLUMNS, table, table, fineness=Fineness(maximum_levels=maximum))
+    same(streamed(table, size=size, fineness=Fineness(maximum_levels=maximum)), whole)
 
 
 def test_a_longer_stream_counts_every_row_between_sampled_edges():
     table = make_window(rows=30_000, seed=2)
-    found = streamed(table, size=1000, sample_rows=5000)
+    found = streamed(table, size=1000, fineness=Fineness(sample_rows=5000))
     assert found.profile == count_rows(found, table)
     cells = found.column(found.profile, "weight").cells
     assert cells.sum() == 30_000
     assert cells.max() < 30_000 / 1000 * 4
-    same(found, streamed(table, size=1000, sample_rows=5000))
+    same(found, streamed(table, size=1000, fineness=Fineness(sample_rows=5000)))
 
 
 def test_a_sample_takes_every_row_with_the_same_probability():
@@ -96,7 +96,7 @@ def test_very_many_levels_keep_the_frequent_ones_and_the_hashes_of_the_others(mo
     monkeypatch.setattr("kedge.profile.levels._PENDING_ROWS", 300)
     names = [f"user-{i:05d}" for i in range(5000)]
     table = pa.table({"x": names + ["often"] * 3000 + ["twice"] * 2})
-    baseline = streamed(table, LEVEL, size=500, maximum_levels=5)
+    baseline = streamed(table, LEVEL, size=500, fineness=Fineness(maximum_levels=5))
     bins = baseline.bins["x"]
     assert bins.levels[0] == "often"
     assert len(bins.levels) == 5
@@ -108,7 +108,9 @@ def test_very_many_levels_keep_the_frequent_ones_and_the_hashes_of_the_others(mo
 
 
 def test_a_rare_level_is_rare_in_another_spelling_too():
-    baseline = freeze_baseline("m", "1", LEVEL, pa.table({"x": ["1", "1", "2", "3"]}), pa.table({}), maximum_levels=1)
+    baseline = freeze_baseline(
+        "m", "1", LEVEL, pa.table({"x": ["1", "1", "2", "3"]}), pa.table({}), fineness=Fineness(maximum_levels=1)
+    )
     found = baseline.column(count_rows(baseline, pa.table({"x": [1.0, 2.0, 3.0, 4.0, None]})), "x")
     assert (found.cells.tolist(), found.unseen, found.missing) == ([1, 2], 1, 1)
     text = baseline.column(count_rows(baseline, pa.table({"x": ["1.0", "2.0", "3", "4.0", ""]})), "x")

@@ -11,7 +11,7 @@ from kedge.errors import BaselineMismatchError, ColumnAbsentError, EmptySampleEr
 from kedge.profile.baseline import Profile
 from kedge.profile.bins import Bins
 from kedge.profile.counting import count_rows, count_rows_by_hour
-from kedge.profile.freezing import freeze_baseline
+from kedge.profile.freezing import Fineness, freeze_baseline
 from tests.builders import as_text, make_baseline, make_config, make_window
 
 CONFIG = make_config()
@@ -83,7 +83,7 @@ def test_what_has_no_cell_is_counted_apart():
 
 
 def test_levels_that_the_baseline_lacks_are_unseen_and_rare_ones_beyond_the_limit_share_a_cell():
-    baseline = frozen(["a"] * 5 + ["b"] * 3 + ["c"], LEVEL, maximum_levels=2)
+    baseline = frozen(["a"] * 5 + ["b"] * 3 + ["c"], LEVEL, fineness=Fineness(maximum_levels=2))
     assert baseline.bins["x"].levels == ("a", "b")
     found = counted(baseline, ["a", "c", "new", "", None])
     assert (found.cells.tolist(), found.unseen, found.missing) == ([1, 0, 1], 1, 2)

@@ -11,10 +11,10 @@ from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.performance.business import window_figures
 from kedge.performance.verdicts import QualityVerdicts
+from kedge.performance.window import LabelledOutcomes
 from kedge.quality.kept import KeptQuality
 from kedge.quality.window import (
     EarlierWindows,
-    LabelledOutcomes,
     QualityEvidence,
     QualityReference,
     WindowQuality,
@@ -146,6 +146,12 @@ def test_a_report_is_read_back_with_the_verdicts_that_it_was_written_with():
         assert kept.concept_drift == quality.slices.concept_drift
         assert {metric["name"] for metric in kept.judged_metrics} == quality.measured.verdicts.keys()
         assert kept.document == quality.to_json()
+
+
+def test_concept_drift_alarms_where_it_is_clear_and_decides_no_retraining():
+    turned, same = (judge(evidence_of(labelled(3, turned=t), make_config()), make_config()) for t in (True, False))
+    assert (turned.verdicts.moved, same.verdicts.moved) == (CRITICAL, None)
+    assert turned.verdicts.measured is turned.measured.severity
 
 
 def test_the_parts_stand_in_the_order_that_is_wished():

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kedge.config.policies import CanaryPolicy
-from kedge.release.canary import Unread, judge_canary
+from kedge.release.canary import FleetAnswers, Unread, judge_canary
 from kedge.release.canary_reading import NOTHING_READ, AnswersRead
+from tests.builders import make_config
 
 
 def answers(seed, rows, shift=0.0):
@@ -13,7 +13,8 @@ def answers(seed, rows, shift=0.0):
 
 def verdict(canary, champion, *, requests=None, ending=True):
     requests = len(canary) if requests is None else requests
-    return judge_canary(canary, champion, CanaryPolicy(), requests=requests, bake_is_ending=ending)
+    fleets = FleetAnswers(canary), FleetAnswers(champion)
+    return judge_canary(*fleets, make_config(), requests=requests, bake_is_ending=ending)
 
 
 def test_the_same_distribution_is_healthy():
@@ -47,8 +48,8 @@ ALL_READ = Unread()
 
 
 def judged(canary, champion, *, ending, unread=(ALL_READ, ALL_READ), read=NOTHING_READ):
-    policy = CanaryPolicy()
-    return judge_canary(canary, champion, policy, requests=200, bake_is_ending=ending, unread=unread, read=read)
+    fleets = FleetAnswers(canary, unread[0]), FleetAnswers(champion, unread[1])
+    return judge_canary(*fleets, make_config(), requests=200, bake_is_ending=ending, read=read)
 
 
 def test_a_canary_of_which_no_answer_was_read_is_never_healthy_and_unproven_when_the_bake_ends():
@@ -92,12 +93,16 @@ def test_a_handful_of_answers_proves_no_misbehaviour():
         assert verdict(np.full(rows, 0.9), np.full(rows, 0.1), ending=False).verdict == "HEALTHY"
 
 
+CLASSES = make_config().model_copy(update={"problem": "multiclass_classification"})
+
+
 def classes(seed, rows, shares):
     return np.random.default_rng(seed).choice(len(shares), rows, p=shares).astype(float)
 
 
 def of_classes(canary, champion):
-    return judge_canary(canary, champion, CanaryPolicy(), requests=len(canary), bake_is_ending=True, classes=True)
+    fleets = FleetAnswers(canary), FleetAnswers(champion)
+    return judge_canary(*fleets, CLASSES, requests=len(canary), bake_is_ending=True)
 
 
 def test_classes_are_compared_without_an_order():

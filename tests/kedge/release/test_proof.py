@@ -8,6 +8,7 @@ from kedge.release.proof import (
     CaptureFound,
     LastWatch,
     ReleaseProof,
+    Trial,
     judge_capture,
     judge_release,
     judge_watched_capture,
@@ -31,7 +32,9 @@ def judge(**changes) -> ReleaseProof:
         "requests": 200,
         "minimum_requests": 100,
     }
-    return judge_release(**(facts | changes))
+    facts |= changes
+    trial = Trial(*(facts.pop(name) for name in ("requests", "minimum_requests", "watch")))
+    return judge_release(**facts, trial=trial)
 
 
 def test_a_config_that_serves_and_was_tried_is_promoted():

@@ -11,6 +11,7 @@ from kedge.config.reading import parse_model_config
 from kedge.errors import TrainingColumnMissingError
 from kedge.retraining.rows import champion_rows, column_description, scoring_payload, training_csv, typed_rows
 from kedge.retraining.snapshot import (
+    Origin,
     Split,
     file_entry,
     join_history,
@@ -142,9 +143,8 @@ def test_the_manifests_digest_follows_the_content_alone():
 
     def digest(content: bytes, sources: list[str]) -> str:
         entry = file_entry(rows, content)
-        made = snapshot_manifest(
-            model="hotel", run="r", usable=usable, label_horizon_days=1.0, files={"train.csv": entry}, sources=sources
-        )
+        origin = Origin(usable, 1.0, tuple(sources))
+        made = snapshot_manifest(model="hotel", run="r", origin=origin, files={"train.csv": entry})
         return made["digest"]
 
     assert digest(b"a", ["p", "q"]) == digest(b"a", ["q", "p"]) != digest(b"b", ["p", "q"])

@@ -13,7 +13,7 @@ from scipy.spatial.distance import jensenshannon
 
 from kedge.columns.casting import Column
 from kedge.profile.counting import count_rows
-from kedge.profile.freezing import freeze_baseline
+from kedge.profile.freezing import Fineness, freeze_baseline
 from kedge.statistics.chi_square import chi_square, total_variation_certain
 from kedge.statistics.g_test import g_test
 from kedge.statistics.hellinger import hellinger_distance
@@ -117,7 +117,7 @@ AWKWARD = {
 def test_ks_of_awkward_values_with_exact_edges_is_ks_2samp(draw, rows, scale):
     rng = np.random.default_rng(9)
     before, now = draw(rng, rows[0]), draw(rng, rows[1]) * scale
-    (b, w), _ = cells_of(before, now, maximum_edges=2 * rows[0] + 2)
+    (b, w), _ = cells_of(before, now, fineness=Fineness(maximum_edges=2 * rows[0] + 2))
     expected = stats.ks_2samp(before, now, method="asymp")
     assert ks_statistic(b, w) == pytest.approx(float(expected.statistic), abs=1e-12)
     if 1e-8 < expected.pvalue < 0.2:
@@ -128,7 +128,7 @@ def test_ks_leaves_out_what_is_no_finite_number():
     rng = np.random.default_rng(10)
     before, now = rng.normal(size=300), rng.normal(0.4, size=200)
     spoilt = np.concatenate([now, [np.nan, np.inf, -np.inf]])
-    (b, w), _ = cells_of(before, spoilt, maximum_edges=700)
+    (b, w), _ = cells_of(before, spoilt, fineness=Fineness(maximum_edges=700))
     assert ks_statistic(b, w) == pytest.approx(float(stats.ks_2samp(before, now).statistic), abs=1e-12)
 
 

@@ -1,13 +1,14 @@
 """Transform jobs score with the model's own container and keep ids beside answers."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
 
 from offline.account import Account
 from offline.sagemaker.api import ValidationError
-from offline.sagemaker.transform_filters import Joiner
+from offline.sagemaker.transform.filters import Joiner
 from tests.offline.sagemaker_world import BROKEN, BUCKET, INFERENCE, START, World
 
 
@@ -106,6 +107,41 @@ def test_a_transform_stops_on_request(world):
     job = world.sagemaker.describe_transform_job(TransformJobName="transform-1")
     assert job["TransformJobStatus"] == "Stopped"
     assert world.keys("scored/") == []
+
+
+def test_a_job_that_captures_leaves_two_manifests_of_its_hour_and_an_id_in_each_line(world):
+    world.make_model("model-1", mean=10)
+    world.put("holdout/part/input.csv", b"1,x\n2,y\n")
+    request = transform_request(JoinSource="Input")
+    request["DataCaptureConfig"] = {"DestinationS3Uri": f"s3://{BUCKET}/captured", "GenerateInferenceId": True}
+    world.sagemaker.create_transform_job(**request)
+    assert world.keys("captured/") == []
+    world.pass_minutes(10)
+    given, written = world.keys("captured/")
+    assert given.startswith("captured/input/2016/01/01/00/")
+    assert written.startswith("captured/output/2016/01/01/00/")
+    assert given.rpartition("/")[2] != written.rpartition("/")[2]
+    assert json.loads(world.read(given)) == [{"prefix": f"s3://{BUCKET}/holdout/"}, "part/input.csv"]
+    assert json.loads(world.read(written)) == [{"prefix": f"s3://{BUCKET}/scored/"}, "part/input.csv.out"]
+    began = world.sagemaker.describe_transform_job(TransformJobName="transform-1")["TransformStartTime"]
+    lines = [line.split(",") for line in world.read("scored/part/input.csv.out").decode().splitlines()]
+    assert [line[:3] for line in lines] == [["1", "x", "11.0"], ["2", "y", "12.0"]]
+    assert {line[4] for line in lines} == {f"{began:%Y-%m-%dT%H:%M:%SZ}"}
+    assert len({line[3] for line in lines}) == 2
+
+
+def test_jobs_are_listed_newest_first_by_when_they_were_made(world):
+    world.make_model("model-1")
+    world.put("holdout/input.csv", b"a,1\n")
+    for name in ("first", "second"):
+        world.sagemaker.create_transform_job(**transform_request(name=name))
+        world.pass_minutes(60)
+    listed = world.sagemaker.list_transform_jobs()["TransformJobSummaries"]
+    assert [job["TransformJobName"] for job in listed] == ["second", "first"]
+    before = world.sagemaker.list_transform_jobs(CreationTimeBefore=listed[0]["CreationTime"] - timedelta(minutes=1))
+    assert [job["TransformJobName"] for job in before["TransformJobSummaries"]] == ["first"]
+    paged = world.sagemaker.get_paginator("list_transform_jobs").paginate(PaginationConfig={"PageSize": 1})
+    assert [len(page["TransformJobSummaries"]) for page in paged] == [1, 1]
 
 
 @pytest.mark.parametrize(

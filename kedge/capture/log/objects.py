@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kedge.capture.log_records import as_line
+from kedge.capture.log.records import as_line
 from kedge.errors import UnreadableRecordError
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"

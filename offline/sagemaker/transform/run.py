@@ -2,7 +2,8 @@
 
 SageMaker splits each input object into records, sends them one or several at a time, and writes `<object>.out`.
 Imitated: SplitType None and Line, both batch strategies, MaxPayloadInMB, CSV and JSON Lines, the filters and the join
-of DataProcessing (`offline.sagemaker.transform_filters`), AssembleWith None and Line, failures. The container works while the
+of DataProcessing (`offline.sagemaker.transform.filters`), AssembleWith None and Line, failures, data capture
+(`offline.sagemaker.transform.capture`). The container works while the
 job's time passes. Not imitated: RecordIO, TFRecord, compression, manifests, concurrency.
 """
 
@@ -17,7 +18,8 @@ from offline.region import Region
 from offline.sagemaker.api import ValidationError
 from offline.sagemaker.models import Models
 from offline.sagemaker.storage import DownloadError, Storage, split_uri
-from offline.sagemaker.transform_filters import Joiner
+from offline.sagemaker.transform.capture import TransformCapture
+from offline.sagemaker.transform.filters import Joiner
 
 MEBIBYTE = 1_048_576
 PAYLOAD_DEFAULT_MB = 6
@@ -44,6 +46,8 @@ class TransformRun:
         self._worker: threading.Thread | None = None
         self._failure: Exception | None = None
         self._aborted = False
+        self._capture = TransformCapture.of(request, storage)
+        self._began = region.clock.now
 
     def check(self) -> None:
         """Refuse what CreateTransformJob refuses at once, and what is not imitated."""
@@ -64,6 +68,7 @@ class TransformRun:
         """Download, and have the container begin in the background."""
         uri = self.input["DataSource"]["S3DataSource"]["S3Uri"]
         bucket, _ = split_uri(uri)
+        self._began = self.region.clock.now
         try:
             for key in self.storage.keys(uri):
                 self._inputs[key] = self.storage.read(f"s3://{bucket}/{key}")
@@ -82,13 +87,21 @@ class TransformRun:
         self._worker.join()  # type: ignore[union-attr]
         if self._failure is not None:
             raise self._failure
-        _, prefix = split_uri(self.input["DataSource"]["S3DataSource"]["S3Uri"])
+        bucket, prefix = split_uri(self.input["DataSource"]["S3DataSource"]["S3Uri"])
         folder = prefix if prefix.endswith("/") else prefix.rpartition("/")[0] + "/"
+        output, names = self.output["S3OutputPath"].rstrip("/"), list[str]()
         try:
             for key, body in self._outputs.items():
-                name = key[len(prefix) :].lstrip("/") if key.startswith(f"{prefix}/") else key.removeprefix(folder)
-                uri = f"{self.output['S3OutputPath'].rstrip('/')}/{name}.out"
-                self.storage.write(uri, body, self.output.get("KmsKeyId"))
+                below = f"{prefix}/" if key.startswith(f"{prefix}/") else folder
+                name = key.removeprefix(below)
+                names.append(name)
+                written = body
+                if self._capture is not None:
+                    written = self._capture.with_ids(body, self._began, by_line=self.line_by_line)
+                self.storage.write(f"{output}/{name}.out", written, self.output.get("KmsKeyId"))
+            if self._capture is not None:
+                base = next((key[: -len(name)] for key, name in zip(self._outputs, names, strict=True)), folder)
+                self._capture.write_manifests(f"s3://{bucket}/{base}", f"{output}/", names, self._began)
         except DownloadError as error:
             raise TransformError(f"ClientError: Upload failed:{error}") from error
         return {}

@@ -1,0 +1,47 @@
+"""How severe a message is, and by which channels it goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kedge.config.model import ModelConfig
+from kedge.config.owners import Channel
+from kedge.severity import Severity
+
+# What a person must look at today, beside windows, which say their own severity.
+_CRITICAL = {
+    "failed",
+    "rows_uncounted",
+    "captures_unreadable",
+    "canary_rolled_back",
+    "release_refused",
+    "release_unproven",
+}
+_WARNING = {
+    "labels_lost", "capture_astray", "data_rejected", "retraining_held", "gate_failed", "capacity_awaited", "endpoint_changed",
+    "approved_absent", "release_withheld", "decision_overtaken", "approval_taken_back",
+}  # fmt: skip
+
+
+def severity_of(kind: str, detail: Mapping[str, Any]) -> Severity:
+    """A window's own severity; of anything else what its kind says.
+
+    >>> severity_of("failed", {}).value, severity_of("canary_promoted", {}).value
+    ('CRITICAL', 'OK')
+    >>> severity_of("window_judged", {"severity": "WARNING"}).value
+    'WARNING'
+    """
+    if kind == "window_judged" and "severity" in detail:
+        return Severity(detail["severity"])
+    if kind in _CRITICAL:
+        return Severity.CRITICAL
+    return Severity.WARNING if kind in _WARNING else Severity.OK
+
+
+def recipients(config: ModelConfig, kind: str, severity: Severity) -> frozenset[Channel]:
+    """The channels that a message goes out by: those of all routes that take it; without any route, mail alone."""
+    routes = config.alerts.routes or ()
+    if not routes:
+        return frozenset({"email"})
+    return frozenset(channel for route in routes if route.takes(kind, severity) for channel in route.to)

@@ -1,0 +1,69 @@
+"""`teams.yaml`: the teams of a deployment, and the routes of models that have none of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field, model_validator
+
+from kedge.config.model import ModelConfig
+from kedge.config.owners import Owner, Route, Team
+from kedge.config.reading import parse_document
+from kedge.config.sections import Section
+from kedge.errors import ModelConfigError
+
+# The file's name, beside the folder of models.
+TEAMS = "teams.yaml"
+
+
+class Teams(Section):
+    """The teams by name; `default` is the team of a model that names none."""
+
+    default: Team | None = None
+    teams: Mapping[Team, Owner] = Field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+
+    @model_validator(mode="after")
+    def _default_is_a_team(self) -> Teams:
+        if self.default is not None and self.default not in self.teams:
+            raise ValueError(
+                f"default is {self.default!r}, which is not among teams: {', '.join(self.teams) or 'none'}"
+            )
+        if named := [name for name, owner in self.teams.items() if owner.team]:
+            raise ValueError(f"teams.{named[0]}.team: a team's name stands before it, not in it")
+        return self
+
+
+def parse_teams(text: str, *, source: str) -> Teams:
+    """Read `teams.yaml`.
+
+    Raises
+    ------
+    ModelConfigError
+        Naming the file, the field, the value and what would be allowed.
+    """
+    return parse_document(Teams, text, source=source)
+
+
+def with_owner(config: ModelConfig, teams: Teams) -> ModelConfig:
+    """The model with its team's addresses where it has none of its own, and the deployment's routes where it has none.
+
+    Raises
+    ------
+    ModelConfigError
+        Its team is not in `teams.yaml`, or a route leads to a channel without an address.
+    """
+    name = config.owner.team or teams.default
+    if name is not None and name not in teams.teams:
+        known = ", ".join(teams.teams) or "none"
+        problem = f"owner.team is {name!r}, which is not in teams.yaml; the teams there are: {known}"
+        raise ModelConfigError(source=f"{config.model}.yaml", problems=[problem])
+    theirs = teams.teams[name] if name is not None else Owner()
+    own = {field for field in Owner.model_fields if getattr(config.owner, field)}
+    owner = Owner(**{f: getattr(config.owner if f in own else theirs, f) for f in Owner.model_fields} | {"team": name})
+    routes = config.alerts.routes if config.alerts.routes is not None else (teams.routes or None)
+    for route in routes or ():
+        if absent := sorted({*route.to} - owner.reachable):
+            problem = f"a route leads to {', '.join(absent)}, and neither owner.{absent[0]} nor the team {name!r} in teams.yaml has an address"
+            raise ModelConfigError(source=f"{config.model}.yaml", problems=[problem])
+    return config.model_copy(update={"owner": owner, "alerts": config.alerts.model_copy(update={"routes": routes})})

@@ -1,0 +1,132 @@
+"""Definitions of adopted models in the data bucket: `models/<model>.yaml`, read by name and kept while its ETag stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from kedge.config.model import ModelConfig
+from kedge.config.reading import CHARACTERS_MAX, parse_model_config
+from kedge.errors import ModelConfigError
+from lambdas.adapters.bucket import objects
+from lambdas.adapters.bucket.layout import DEFINITIONS, definition_key
+from lambdas.adapters.models import owned
+
+# A character of UTF-8 has at most four bytes.
+BYTES_MAX = 4 * CHARACTERS_MAX
+_SUFFIX = ".yaml"
+_UNCHANGED = ("304", "NotModified")
+# What was read in this process, by bucket and key: the ETag, and what the text says.
+_kept: dict[tuple[str, str], tuple[str, ModelConfig]] = {}
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Every definition in the bucket by its model, and the problem of each that cannot be followed."""
+
+    models: Mapping[str, ModelConfig] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+
+def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
+    """Read a definition as it is written and as it is read: no larger than a YAML may be, of this model, and only watched.
+
+    Raises
+    ------
+    ModelConfigError
+    """
+    if len(content) > BYTES_MAX:
+        raise ModelConfigError(source=source, problems=[f"it has more than the {BYTES_MAX:,} bytes that are read"])
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelConfigError(source=source, problems=["it is not text in UTF-8"]) from error
+    config = parse_model_config(text, source=source)
+    if model is not None and config.model != model:
+        raise ModelConfigError(source=source, problems=[f"it defines the model {config.model!r}, not {model!r}"])
+    if config.mode != "watch":
+        problem = (
+            "mode is manage: what Kedge retrains and releases is defined in the repository and deployed; the bucket holds models "
+            "with `mode: watch`"
+        )
+        raise ModelConfigError(source=source, problems=[problem])
+    if config.firehose:
+        problem = (
+            "firehose is true: the delivery stream is deployed for models of the repository, so deploy this YAML; or remove the field, "
+            "and write the log without a stream of its own"
+        )
+        raise ModelConfigError(source=source, problems=[problem])
+    return owned(config)
+
+
+def load(s3: Any, bucket: str, model: str) -> ModelConfig | None:
+    """One model's definition; None where the bucket has none. Read once, then only asked whether it has changed.
+
+    Raises
+    ------
+    ModelConfigError
+    """
+    key = definition_key(model)
+    known = _kept.get((bucket, key))
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key, **({"IfNoneMatch": known[0]} if known else {}))
+    except ClientError as error:
+        if known and error.response["Error"]["Code"] in _UNCHANGED:
+            return known[1]
+        if objects.is_absent(error):
+            _kept.pop((bucket, key), None)
+            return None
+        raise
+    # One byte more than may be there is enough to refuse it.
+    config = validated(answer["Body"].read(BYTES_MAX + 1), model=model, source=f"s3://{bucket}/{key}")
+    _kept[bucket, key] = answer["ETag"], config
+    return config
+
+
+def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
+    """Every definition but those of these models; one that is broken harms no other."""
+    listed = objects.list_objects(s3, bucket, DEFINITIONS)
+    models, broken = {}, {}
+    for key, etag in sorted(listed.items()):
+        model = key.removeprefix(DEFINITIONS).removesuffix(_SUFFIX)
+        if not key.endswith(_SUFFIX) or model in but:
+            continue
+        known = _kept.get((bucket, key))
+        try:
+            found = known[1] if known and known[0] == etag else load(s3, bucket, model)
+        except ModelConfigError as error:
+            broken[model] = str(error)
+            continue
+        if found is not None:
+            models[model] = found
+    return Definitions(models, broken)
+
+
+def put(s3: Any, bucket: str, content: bytes) -> ModelConfig:
+    """Write a definition that can be followed; the bucket keeps the one before as a version.
+
+    Raises
+    ------
+    ModelConfigError
+        It cannot be followed, or another definition in the bucket watches the same.
+    """
+    config = validated(content, model=None, source="the definition")
+    others = load_all(s3, bucket, but=(config.model,)).models
+    taken = next((name for name, other in others.items() if other.answers_from == config.answers_from), None)
+    if taken is not None:
+        problem = f"its {config.answers_from} is watched by {taken} already; one model can watch it"
+        raise ModelConfigError(source=config.model, problems=[problem])
+    s3.put_object(Bucket=bucket, Key=definition_key(config.model), Body=content, ContentType="application/yaml")
+    return config
+
+
+def remove(s3: Any, bucket: str, model: str) -> bool:
+    """Delete a definition; False where there is none. The bucket keeps it as a version."""
+    key = definition_key(model)
+    if key not in objects.list_objects(s3, bucket, key):
+        return False
+    s3.delete_object(Bucket=bucket, Key=key)
+    return True

@@ -1,0 +1,95 @@
+"""The files of a snapshot: rows to learn from, rows to score, their truth, and the manifest that vouches for them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from kedge.package_schema import encode_schema
+from kedge.retraining.permutation import permuted_rows
+from kedge.retraining.rows import champion_rows, column_description, scoring_payload, training_csv
+from kedge.retraining.snapshot import Origin, Split, file_entry, snapshot_manifest, unscorable_sentence
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import layout
+from lambdas.adapters.training import training_data
+from lambdas.adapters.training.transform_outputs import PERMUTED
+from lambdas.steps.retraining_run import RetrainingRun, scored_file
+
+PARQUET, JSON = "application/vnd.apache.parquet", "application/json"
+
+
+@dataclass(frozen=True)
+class SnapshotFile:
+    """A file's content and its type; `rows` where the manifest tells of them."""
+
+    content: bytes
+    content_type: str
+    rows: pa.Table | None = None
+
+
+def write_snapshot(run: RetrainingRun, split: Split, origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
+    """Write the files, then the manifest; return the snapshot as the machine passes it on, and the digests of what the job learns from."""
+    files = snapshot_files(run, split)
+    for name, file in files.items():
+        save(run, name, file)
+    manifest = snapshot_manifest(
+        model=run.model,
+        run=run.run,
+        origin=origin,
+        notes=unscorable_notes(split),
+        files={name: file_entry(file.rows, file.content) for name, file in files.items()},
+    )
+    save(run, layout.MANIFEST, SnapshotFile(json.dumps(manifest, indent=1).encode(), JSON))
+    held_out = manifest["files"][layout.TRUTH]
+    learnt = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(layout.LEARNT)}
+    snapshot = {
+        "prefix": layout.retraining_prefix(run.model, run.run),
+        "train_uri": run.uri(layout.LEARNT),
+        "holdout_uri": run.uri(scored_file(run.config, "rows")),
+        "manifest_uri": run.uri(layout.MANIFEST),
+        "train_rows": split.training.num_rows,
+        "holdout_rows": split.holdout.num_rows,
+        "holdout_start": held_out["first"],
+        "holdout_end": held_out["last"],
+        "unscorable_rows": split.unscorable,
+        "training_end": f"{split.training_end:%Y-%m-%dT%H:%M:%SZ}",
+        "digest": manifest["digest"],
+    }
+    return snapshot, learnt
+
+
+def snapshot_files(run: RetrainingRun, split: Split) -> dict[str, SnapshotFile]:
+    """Everything that is kept of a retraining's rows, by name."""
+    config, training, holdout = run.config, split.training, split.holdout
+    kind = config.endpoint.content_type
+    columns = json.dumps(column_description(config)).encode()
+    files = {
+        f"{layout.LEARNT}train.csv": SnapshotFile(training_csv(training), "text/csv", training),
+        f"{layout.LEARNT}columns.json": SnapshotFile(columns, JSON),
+        layout.TRAINING_ROWS: SnapshotFile(training_data.table_bytes(training), PARQUET, training),
+        scored_file(config, "rows"): SnapshotFile(scoring_payload(holdout, config), kind, holdout),
+        layout.TRUTH: SnapshotFile(training_data.table_bytes(holdout), PARQUET, holdout),
+        # A YAML that changes while this runs belongs to the next run.
+        layout.SCHEMA: SnapshotFile(encode_schema(config), JSON),
+    }
+    if schema := run.champions_schema:
+        rows = scoring_payload(champion_rows(holdout, schema), schema)
+        files[run.champions_rows()] = SnapshotFile(rows, schema.endpoint.content_type, holdout)
+    permuted = permuted_rows(holdout, config)
+    if permuted.num_rows:
+        files[scored_file(config, PERMUTED)] = SnapshotFile(scoring_payload(permuted, config), kind)
+    return files
+
+
+def save(run: RetrainingRun, name: str, file: SnapshotFile) -> None:
+    """Put one file in its place."""
+    key = layout.retraining_key(run.model, run.run, name)
+    training_data.save_file(clients.s3(), run.bucket, key, file.content, file.content_type)
+
+
+def unscorable_notes(split: Split) -> list[str]:
+    """What the manifest and the approver are told of rows that no batch transform can take."""
+    return [unscorable_sentence(split.unscorable)] if split.unscorable else []

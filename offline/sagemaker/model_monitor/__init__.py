@@ -1,0 +1,1 @@
+"""SageMaker Model Monitor, as far as its schedules can be read."""

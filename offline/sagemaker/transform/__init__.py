@@ -1,0 +1,1 @@
+"""Transform jobs: their filters, their work, and what they capture."""

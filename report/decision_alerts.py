@@ -1,0 +1,165 @@
+"""Alerts about what people decide in the registry: a package waits for them, and what became of their decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from report.alert_words import Detail, Message, bullets, deciding_reasons, package_link, run, section, version
+from report.approval_figures import figure_lines
+from report.release_words import rollback_command, to_go_back, who_and_why
+
+
+def package_registered(model: str, detail: Detail) -> Message:
+    """Ask the approver, with the console's path and the command."""
+    arn, trigger = str(detail.get("package_arn", "")), detail.get("trigger")
+    why = trigger if isinstance(trigger, Mapping) else {}
+    figures = figure_lines(
+        detail.get("rows", []),
+        champion=detail.get("champion") or {},
+        snapshot=detail.get("snapshot") or {},
+        live=why.get("live"),
+    )
+    return Message(
+        f"please decide about package version {version(detail)}",
+        (
+            section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
+            section("THE FIGURES", bullets(figures)),
+            section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
+            *_how_to_decide(model, version(detail), arn),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing until you decide. If you approve it, it is released: as a canary that goes back if it misbehaves, or, if "
+                "no endpoint serves yet, on a new one.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def _how_to_decide(model: str, package_version: str, arn: str) -> tuple[str, str]:
+    """The way through the console, and the command."""
+    console = f"SageMaker console > Models > Registered models > {model} > version {package_version} > Update status"
+    command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
+    return (
+        section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
+        f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
+    )
+
+
+def approved(_model: str, detail: Detail) -> Message:
+    """An approval of a version that serves already."""
+    return Message("an approval changed nothing", (section("WHY", bullets(detail.get("reasons", []))), run(detail)))
+
+
+def rejected(model: str, detail: Detail) -> Message:
+    """A rejection; if the package serves, a person must act."""
+    return taken_back(model, detail, "was rejected")
+
+
+def approval_taken_back(model: str, detail: Detail) -> Message:
+    """A package that was approved waits for a decision again."""
+    return taken_back(model, detail, "waits for approval again")
+
+
+def taken_back(model: str, detail: Detail, what: str) -> Message:
+    """A decision against a version, depending on where the version is."""
+    headline, said = f"package version {version(detail)} {what}", section("WHO AND WHY", who_and_why(detail))
+    if detail.get("releasing"):
+        return Message(
+            f"{headline} while it is released", (said, section("WHAT HAPPENS NEXT", _perhaps_too_late(model, detail)))
+        )
+    if not detail.get("serving"):
+        return Message(headline, (said, "It will not be released."))
+    return Message(
+        f"{headline} while it serves",
+        (
+            said,
+            section("WHAT HAPPENS NEXT", "Nothing by itself: it serves on, and it is judged as before."),
+            section(
+                "WHAT TO DO",
+                f"{to_go_back(model, detail)}\nTo let it serve on, approve it in the registry: what serves is not released again.",
+            ),
+        ),
+    )
+
+
+def _perhaps_too_late(model: str, detail: Detail) -> str:
+    return (
+        "The release goes back by itself; in its last minutes that may come too late. You get a mail either way. If it "
+        f"serves nevertheless, go back with: {rollback_command(model, detail)}"
+    )
+
+
+def approved_absent(model: str, detail: Detail) -> Message:
+    """The champion is approved, but its endpoint does not exist."""
+    return Message(
+        f"package version {version(detail)} is approved, but its endpoint does not exist",
+        (
+            section(
+                "WHAT WAS FOUND",
+                f"The version served at the endpoint {detail.get('endpoint', '')}, which was deleted. It was approved before, and now its "
+                "package was changed, perhaps by another approval. That alone starts nothing: a change of a "
+                "description looks the same.",
+            ),
+            section("WHAT TO DO", f'To bring it back:\nkedge rollback {model} --to {version(detail)} --reason "why"'),
+        ),
+    )
+
+
+def decision_overtaken(_model: str, detail: Detail) -> Message:
+    """A decision that was taken back before Kedge saw it."""
+    return Message(
+        f"a decision about package version {version(detail)} was taken back",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing until you decide again in the registry."),
+        ),
+    )
+
+
+def release_superseded(_model: str, detail: Detail) -> Message:
+    """An older approval gives way to a newer one."""
+    newer = detail.get("newer_version", "")
+    return Message(
+        f"package version {version(detail)} is not released: version {newer} was approved after it",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHAT YOU CAN DO", "To release it nevertheless, reject it in the registry, then approve it again."),
+        ),
+    )
+
+
+def release_withheld(_model: str, detail: Detail) -> Message:
+    """An approved version of a model that is only watched."""
+    return Message(
+        f"package version {version(detail)} is approved, but not released: it is watched only",
+        (
+            section("WHO AND WHY", who_and_why(detail)),
+            section("WHY IT IS NOT RELEASED", bullets(detail.get("reasons", []))),
+            section("WHAT HAPPENS NEXT", "Nothing: the endpoint serves what its owners gave it."),
+            section(
+                "WHAT YOU CAN DO",
+                "To release it: let Kedge manage the model, then reject the version in the registry and approve it again.",
+            ),
+        ),
+    )
+
+
+def release_refused(model: str, detail: Detail) -> Message:
+    """The package to release is not the one that passed the gate."""
+    return Message(
+        f"package version {version(detail)} is not released: it was changed after its gate",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself. Nothing was touched, and the endpoint serves as before. This version cannot be released.",
+            ),
+            section(
+                "WHAT TO DO",
+                "Find out who changed it: the data bucket's access logs name the role and the time (docs/security.md). Reject "
+                f'the version in the registry, then train another one:\nkedge retrain {model} --reason "why"',
+            ),
+            run(detail),
+        ),
+    )

@@ -1,0 +1,50 @@
+"""How mails speak of a release: forth, back, by whom, and the way back from it."""
+
+from __future__ import annotations
+
+from report.alert_words import Detail, section, version
+
+
+def release_name(detail: Detail) -> str:
+    """The running release, or the rollback from one version to another."""
+    back = detail.get("rollback")
+    if not back:
+        return f"the release of package version {version(detail)}"
+    if back.get("from") == back.get("to"):
+        return f"the return of package version {back.get('to', '')}"
+    return f"the rollback from package version {back.get('from', '')} to {back.get('to', '')}"
+
+
+def going_back(detail: Detail) -> str:
+    """Who wanted the rollback, and why; empty for a release that an approval started."""
+    back = detail.get("rollback")
+    if not back:
+        return ""
+    what = f"Version {back.get('to', '')} will serve instead of version {back.get('from', '')}."
+    if back.get("from") == back.get("to"):
+        what = f"Version {back.get('to', '')} will serve again."
+    return section(
+        "A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}"
+    )
+
+
+def who_and_why(detail: Detail) -> str:
+    """The person and the reason, as far as the registry knows them."""
+    found = [f"By {detail['by']}." if detail.get("by") else "", str(detail.get("reason") or "")]
+    return " ".join(part for part in found if part)
+
+
+def rollback_command(model: str, detail: Detail) -> str:
+    """The command that brings the version before this one back."""
+    to = f" --to {detail['previous_version']}" if detail.get("previous_version") else ""
+    return f'kedge rollback {model}{to} --reason "why"'
+
+
+def to_go_back(model: str, detail: Detail) -> str:
+    """How a person goes back from a version that serves; there may be none before it."""
+    if detail.get("previous_version"):
+        return f"To go back to version {detail['previous_version']}:\n{rollback_command(model, detail)}"
+    return (
+        "No version served before it. To release another version, approve it; to stop answering, delete the endpoint: aws sagemaker "
+        "delete-endpoint --endpoint-name ENDPOINT"
+    )

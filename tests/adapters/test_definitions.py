@@ -1,0 +1,100 @@
+"""Definitions in the data bucket: validated on write and on read, read again only when they changed, beaten by what is deployed."""
+
+import boto3
+import pytest
+
+from kedge.errors import ModelConfigError, UnknownModelError
+from lambdas.adapters import definitions
+from lambdas.adapters.catalogue import find_model, load_catalogue, load_model, load_models
+from lambdas.adapters.models import find_deployed
+from tests.handlers.aws_world import BUCKET, MODEL, REGION, aws_world
+
+YAML = "{model: %s, mode: watch, endpoint: {name: %s}, features: [{name: x, kind: numeric}]}"
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch) as world:
+        definitions._kept.clear()
+        yield world
+
+
+def text(model="payments", endpoint=None):
+    return (YAML % (model, endpoint or model)).encode()
+
+
+def test_a_definition_is_found_by_name_and_with_all_others(world):
+    definitions.put(world.s3, BUCKET, text())
+    assert load_model("payments", BUCKET).mode == "watch"
+    assert set(load_models(BUCKET)) == {MODEL, "payments"}
+    assert find_deployed("payments") is None
+
+
+def test_what_is_deployed_wins(world):
+    world.put(f"models/{MODEL}.yaml", text(MODEL))
+    assert load_model(MODEL, BUCKET).mode == "manage"
+    assert load_models(BUCKET)[MODEL].mode == "manage"
+    assert load_catalogue(BUCKET).adopted.models == {}
+
+
+def test_a_definition_is_parsed_again_only_when_it_changed(world, monkeypatch):
+    definitions.put(world.s3, BUCKET, text())
+    first = load_model("payments", BUCKET)
+    assert load_model("payments", BUCKET) is first
+    assert load_models(BUCKET)["payments"] is first
+    definitions.put(world.s3, BUCKET, text(endpoint="payments-2"))
+    assert load_model("payments", BUCKET).endpoint.name == "payments-2"
+    assert definitions.remove(world.s3, BUCKET, "payments")
+    with pytest.raises(UnknownModelError):
+        load_model("payments", BUCKET)
+
+
+def test_the_bucket_keeps_the_definition_before(world):
+    boto3.client("s3", region_name=REGION).put_bucket_versioning(
+        Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}
+    )
+    definitions.put(world.s3, BUCKET, text())
+    definitions.put(world.s3, BUCKET, text(endpoint="payments-2"))
+    versions = world.s3.list_object_versions(Bucket=BUCKET, Prefix="models/payments.yaml")["Versions"]
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "not text in UTF-8"),
+        (b"x: " + b"y" * definitions.BYTES_MAX, "more than the"),
+        (b"a: &a [*a]", "refers to itself"),
+        (text("other"), "defines the model 'other', not 'payments'"),
+        (text().replace(b"mode: watch", b"mode: manage"), "mode is manage"),
+        (text().replace(b"endpoint", b"endpiont"), "did you mean endpoint"),
+    ],
+    ids=["bytes", "large", "endless", "another model", "managed", "misspelt"],
+)
+def test_a_hostile_or_broken_definition_is_refused_and_harms_no_other(world, content, said):
+    world.put("models/payments.yaml", content)
+    definitions.put(world.s3, BUCKET, text("parcels"))
+    with pytest.raises(ModelConfigError, match=said):
+        load_model("payments", BUCKET)
+    catalogue = load_catalogue(BUCKET)
+    assert set(catalogue.models) == {MODEL, "parcels"}
+    assert said in catalogue.adopted.broken["payments"]
+
+
+def test_what_cannot_be_followed_is_not_written(world):
+    with pytest.raises(ModelConfigError, match="mode is manage"):
+        definitions.put(world.s3, BUCKET, text().replace(b"mode: watch", b"mode: manage"))
+    definitions.put(world.s3, BUCKET, text())
+    with pytest.raises(ModelConfigError, match="is watched by payments already"):
+        definitions.put(world.s3, BUCKET, text("parcels", "payments"))
+    assert world.keys("models/") == ["models/payments.yaml"]
+
+
+@pytest.mark.parametrize("name", ["../hotel-cancellations", "a/b", "", "models/payments.yaml", "x" * 41])
+def test_a_name_that_no_model_has_is_neither_a_path_nor_a_key(world, name):
+    assert find_model(name, BUCKET) is None
+
+
+def test_removing_what_is_not_there_says_so(world):
+    definitions.put(world.s3, BUCKET, text("payments-2"))
+    assert not definitions.remove(world.s3, BUCKET, "payments")

@@ -1,0 +1,95 @@
+"""A model's people: its own addresses, its team's, the deployment's routes; and what cannot work is refused."""
+
+import pytest
+
+from kedge.config.reading import parse_model_config
+from kedge.config.teams import Teams, parse_teams, with_owner
+from kedge.errors import ModelConfigError
+from kedge.package_schema import decode_schema, encode_schema
+from tests.builders import YAML
+
+TEAMS = """
+default: risk
+teams:
+  risk:
+    email: [risk@example.com]
+    slack: {channel: C024BE91L, secret: kedge/slack}
+    runbook: https://example.com/runbook
+  fraud:
+    email: [fraud@example.com]
+    pagerduty: {secret: kedge/pagerduty-fraud}
+routes:
+  - {to: [email]}
+"""
+
+
+def model(extra=""):
+    return parse_model_config(YAML + extra, source="parcels.yaml")
+
+
+def teams(text=TEAMS):
+    return parse_teams(text, source="teams.yaml")
+
+
+def test_a_model_without_a_team_has_the_default_team_and_the_deployments_routes():
+    config = with_owner(model(), teams())
+    assert (config.owner.team, config.owner.email) == ("risk", ("risk@example.com",))
+    assert config.owner.reachable == {"email", "slack"}
+    assert [route.to for route in config.alerts.routes] == [("email",)]
+
+
+def test_what_a_model_says_itself_wins_over_its_team():
+    extra = "\nowner: {team: fraud, runbook: 'https://example.com/mine'}\nalerts: {routes: [{severity: [CRITICAL], to: [pagerduty]}]}\n"
+    config = with_owner(model(extra), teams())
+    assert config.owner.runbook == "https://example.com/mine"
+    assert config.owner.email == ("fraud@example.com",)
+    assert [route.to for route in config.alerts.routes] == [("pagerduty",)]
+
+
+def test_without_teams_a_model_is_as_it_was():
+    config = with_owner(model(), Teams())
+    assert config.owner.team is None
+    assert config.alerts.routes is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ("\nowner: {team: nobody}", "owner.team is 'nobody', which is not in teams.yaml; the teams there are: risk, fraud"),
+        ("\nalerts: {routes: [{to: [pagerduty]}]}", "a route leads to pagerduty, and neither owner.pagerduty nor the team 'risk'"),
+        ("\nalerts: {routes: [{to: []}]}", "alerts.routes.0.to"),
+        ("\nalerts: {routes: [{kinds: [fires], to: [email]}]}", "routes.kinds has fires; groups of kinds are windows, approvals"),
+        ("\nowner: {slack: {channel: '#general', secret: kedge/slack}}", "owner.slack.channel is '#general': write it like C024BE91L"),
+        ("\nowner: {pagerduty: {secret: R0UT1NGKEY}}", "owner.pagerduty.secret is 'R0UT1NGKEY': write it like kedge/pagerduty-risk"),
+        ("\nowner: {email: [nobody]}", "owner.email.0 is 'nobody': write it like risk@example.com"),
+        ("\nowner: {runbok: 'https://x.y'}", "owner.runbok is not a field; did you mean runbook?"),
+        ("\nowner: {runbook: 'javascript:alert(1)'}", "owner.runbook is 'javascript:alert(1)': write it like https://"),
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_with_its_place(extra, words):
+    with pytest.raises(ModelConfigError) as refused:
+        with_owner(model(extra), teams())
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("default: risk", "default is 'risk', which is not among teams: none"),
+        ("teams: {risk: {team: fraud}}", "teams.risk.team: a team's name stands before it"),
+        ("teams: {risk: {mail: [a@b.c]}}", "teams.risk.mail is not a field; did you mean email?"),
+        ("teams: {Risk Team: {}}", "teams.Risk Team"),
+        ("- risk", "the file must be a mapping of fields"),
+    ],
+)
+def test_a_faulty_teams_file_is_refused_with_its_place(text, words):
+    with pytest.raises(ModelConfigError) as refused:
+        teams(text)
+    assert str(refused.value).startswith("teams.yaml: ")
+    assert words in str(refused.value)
+
+
+def test_addresses_are_not_kept_with_a_package():
+    config = with_owner(model(), teams())
+    assert b"example.com" not in encode_schema(config)
+    assert decode_schema(encode_schema(config)).owner.email == ()
