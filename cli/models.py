@@ -27,6 +27,8 @@ class ModelFile:
     path: Path
     summary: str = ""
     problem: str = ""
+    # With the addresses of its team; None where there is a problem.
+    config: ModelConfig | None = None
 
 
 def read_model_files(place: Path) -> list[ModelFile]:
@@ -73,7 +75,7 @@ def _read(path: Path, known: dict[str, Path], teams: Teams) -> ModelFile:
         problem = f"{path}: its {answers} is watched by {known[answers].name} already; one model can watch it"
         return ModelFile(path, problem=problem)
     known[answers] = path
-    return ModelFile(path, summary=_summary(config))
+    return ModelFile(path, summary=_summary(config), config=config)
 
 
 def _summary(config: ModelConfig) -> str:

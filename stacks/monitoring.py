@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.delivering import Delivering
 from stacks.joining import Joining
 from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.parts.access import (
@@ -65,6 +66,7 @@ class Monitoring(cdk.Stack):
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
         if any(model.firehose for model in packages.models):
             Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
+        self.delivering = Delivering(self, "Delivering", packages=packages, storage=storage)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()

@@ -108,6 +108,8 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
+        # Whose model it is, and by which channels its team is told.
+        may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, "audit")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)

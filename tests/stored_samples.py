@@ -46,6 +46,7 @@ from lambdas.adapters.state import (
     canary_watch,
     capture_states,
     champions,
+    deliveries,
     leases,
     pauses,
     progress,
@@ -194,6 +195,16 @@ ITEMS: Mapping[str, StoredItem] = {
         champions.Champion("arn:2", "2", "2", NOW, _WEEK_AGO, "m-v2", "m-v2", "arn:1"),
         lambda db, one: champions.save(db, "t", "m", one),
         lambda db: champions.load(db, "t", "m"),
+    ),
+    "delivery": StoredItem(
+        deliveries.Delivery(accepted=True, uncertain=True),
+        lambda db, one: deliveries.save(db, "t", ("m", "slack", "ab12"), one, now=NOW),
+        lambda db: deliveries.load(db, "t", ("m", "slack", "ab12")),
+    ),
+    "incident": StoredItem(
+        (deliveries.Heard(NOW, True, "1.2", NOW), 1),
+        lambda db, one: deliveries.save_incident(db, "t", ("m", "slack", "m/run/r"), one[0], revision=0, now=NOW),
+        lambda db: deliveries.load_incident(db, "t", ("m", "slack", "m/run/r")),
     ),
     "estimates": StoredItem(
         _TRACK, lambda db, one: track_records.save(db, "t", "m", one), lambda db: track_records.load(db, "t", "m")

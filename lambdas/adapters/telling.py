@@ -18,13 +18,15 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kedge.alerts.routing import recipients, severity_of
+from kedge.config.model import ModelConfig
+from kedge.errors import ModelConfigError
 from kedge.instants import from_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
-from lambdas.adapters.models import load_models
 from lambdas.adapters.state import state_items, windows
 from lambdas.adapters.state.state_items import Item
 
@@ -141,17 +143,23 @@ def _send(desk: Desk, entry: Entry, channel: str) -> bool:
     if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
         return True
     try:
-        CHANNELS[channel](desk.sns, desk.topics, _alert_of(entry))
+        CHANNELS[channel](desk.sns, desk.topics, _alert_of(desk, entry))
     except (ClientError, BotoCoreError):
         return False
     return True
 
 
-def _alert_of(entry: Entry) -> Alert:
-    severity, config = severity_of(entry.kind, entry.detail), load_models().get(entry.model)
-    # What is still to be told of a model that has been taken away goes where everything goes without teams.
+def _alert_of(desk: Desk, entry: Entry) -> Alert:
+    severity, config = severity_of(entry.kind, entry.detail), _config_of(desk, entry.model)
     team, to = (config.owner.team, recipients(config, entry.kind, severity)) if config else (None, frozenset({"email"}))
     return Alert(entry, severity, team, to)
+
+
+def _config_of(desk: Desk, model: str) -> ModelConfig | None:
+    """The model that a message is about; None of one that has been taken away, or that this function may not look up."""
+    with suppress(ClientError, BotoCoreError, ModelConfigError):
+        return find_model(model, desk.bucket)
+    return None
 
 
 def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:

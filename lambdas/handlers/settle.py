@@ -26,10 +26,10 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.run_sweep import sweep_model, sweep_run
-from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
-from lambdas.steps.settled_release import Bench, settle_release, tell_once
-from lambdas.steps.waiting_packages import tell_waiting
+from lambdas.steps.release.run_sweep import sweep_model, sweep_run
+from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
+from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
+from lambdas.steps.release.waiting_packages import tell_waiting
 
 # UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3

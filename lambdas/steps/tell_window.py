@@ -79,7 +79,7 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) 
     if (news := episode.untold) is None:
         return
     fresh = {name: episode.alarms[name].severity.value for name in news.fresh}
-    told = {"news": news.kind, "since": to_text(episode.since), "new": fresh}
+    told = {"news": news.kind, "since": to_text(episode.since), "opened": to_text(episode.name), "new": fresh}
 
     def remember() -> None:
         # Whoever was faster has seen what was untold, and has told it with its own.

@@ -225,6 +225,10 @@ ACTIONS: dict[str, dict[str, Needs]] = {
         "PublishBatch": on("sns:Publish", "sns", "{TopicArn}"),
         "GetTopicAttributes": on("sns:GetTopicAttributes", "sns", "{TopicArn}"),
     },
+    # The ARN of a secret ends in six letters that Secrets Manager chooses.
+    "secretsmanager": {
+        "GetSecretValue": on("secretsmanager:GetSecretValue", "secretsmanager", "secret:{SecretId}-??????")
+    },
     "lambda": {"Invoke": _function, "InvokeAsync": _function},
     "stepfunctions": STEP_FUNCTIONS,
     "cloudwatch": {

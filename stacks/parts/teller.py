@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.parts.access import may_tell, may_use_key, may_use_state, may_write
+from stacks.parts.access import may_read, may_tell, may_use_key, may_use_state, may_write
 from stacks.parts.functions import add_function, role_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
@@ -27,6 +27,8 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
         },
     )
     role = role_of(function)
+    # Whose model it is, and by which channels its team is told.
+    may_read(role, storage.data, "models")
     may_write(role, storage.data, "audit")
     may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)

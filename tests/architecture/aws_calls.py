@@ -41,6 +41,7 @@ CLIENTS = {
     "sfn",
     "glue",
     "cloudtrail",
+    "secretsmanager",
 }
 
 

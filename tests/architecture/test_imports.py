@@ -29,6 +29,7 @@ def test_stacks_know_of_kedge_only_the_models_configuration_and_its_error():
         known = {name for name in imports(path) if name.startswith("kedge.") and module_file(name)}
         assert known <= {
             "kedge.config.model",
+            "kedge.config.owners",
             "kedge.config.reading",
             "kedge.config.sections",
             "kedge.config.teams",

@@ -14,7 +14,7 @@ from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, under_way
 from lambdas.adapters.state.champions import Champion
 from lambdas.logs import logger
-from lambdas.steps.settled_release import Bench
+from lambdas.steps.release.settled_release import Bench
 
 
 def withhold(package: Package, bench: Bench) -> dict[str, Any]:

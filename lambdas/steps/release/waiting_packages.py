@@ -10,7 +10,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.release import approval_requests, model_registry
 from lambdas.adapters.state import champions, windows
 from lambdas.logs import logger
-from lambdas.steps.settled_release import Bench, tell_once
+from lambdas.steps.release.settled_release import Bench, tell_once
 
 
 def tell_waiting(bench: Bench) -> None:

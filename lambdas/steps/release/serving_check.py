@@ -27,7 +27,7 @@ from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.times import wall_clock
 from lambdas.adapters.training import artefacts
-from lambdas.steps.settled_release import Bench, champion_of, tell_once
+from lambdas.steps.release.settled_release import Bench, champion_of, tell_once
 
 NOT_DEPLOYED = ServingVerdict("NONE", "not deployed")
 # The call comes before the endpoint is modified by it: an update takes half an hour, or longer. A deletion is noticed within the hour.

@@ -10,7 +10,7 @@ from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.state import under_way
 from lambdas.handlers.settle import handler
-from lambdas.steps import run_sweep
+from lambdas.steps.release import run_sweep
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, moto_backend
 from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
