@@ -217,7 +217,7 @@ class UncountableColumnError(RefusedError):
 
 
 class UnreadableRecordError(RefusedError):
-    """A captured record cannot be read. `capture_records` catches this error and keeps the record aside with the reason."""
+    """A captured or logged record cannot be read. `capture_batches` catches this error and keeps the record aside with the reason."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason)

@@ -87,7 +87,7 @@ class Models(cdk.Stack):
                 says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
                 topics=topics,
             )
-            if model.endpoint.name:
+            if model.has_endpoint:
                 _page(
                     self,
                     model,

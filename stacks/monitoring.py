@@ -37,6 +37,7 @@ from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
+from stacks.streams import FAILED_PREFIX, Streams
 
 # The dimension under which watch_monitor puts the worst of the models in the bucket.
 IN_BUCKET = "models/"
@@ -54,6 +55,7 @@ class Monitoring(cdk.Stack):
         env: cdk.Environment,
         packages: Packages,
         storage: Storage,
+        stream_arn: str | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
@@ -64,6 +66,8 @@ class Monitoring(cdk.Stack):
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
+        if any(model.firehose for model in packages.models):
+            Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
         self.delivering = Delivering(self, "Delivering", packages=packages, storage=storage)
         self.history = HistoryCatalogue(
             self, "History", packages=packages, storage=storage, workgroup=self.joining.workgroup.ref
@@ -126,7 +130,7 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "baselines", "profiles", "predictions")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
         models = sagemaker_arns(self, "model")
@@ -215,7 +219,7 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
-        may_list(role, self._storage.data, "models", "capture")
+        may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
         may_use_state(role, self._storage.state, "GetItem", "Query")
         may_use_key(role, self._storage.key)
@@ -234,7 +238,7 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "baselines")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
         may_write(role, self._storage.data, *TIMELINE)

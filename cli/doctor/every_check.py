@@ -17,6 +17,7 @@ from cli.doctor.checks import (
     schedules,
     secrets,
     stacks,
+    streams,
     subscriptions,
 )
 from cli.doctor.checks.installation import Check
@@ -36,5 +37,6 @@ CHECKS: dict[str, Check] = {
     "alarms": alarms.check,
     "models": models.check,
     "endpoints": endpoints.check,
+    "streams": streams.check,
     "executions": executions.check,
 }

@@ -20,7 +20,9 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", exam
 TRAINING_SECONDS_MAX = 39_600
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 Mode = Literal["watch", "manage"]
-Source = Literal["endpoint", "batch_transform"]
+# Where the records of a model's answers are from: an endpoint's Data Capture, the manifests of transform jobs, or a log that whoever
+# serves the model writes.
+Source = Literal["endpoint", "batch_transform", "log"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 # Images with Python 3.12, which AWS patches until May and July 2027.
 XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}

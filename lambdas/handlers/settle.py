@@ -174,8 +174,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
-    if not bench.config.endpoint.name:
-        return {"verdict": "NO_ENDPOINT", "reasons": ["the model answers in transform jobs"]}
+    if not bench.config.has_endpoint:
+        return {"verdict": "NO_ENDPOINT", "reasons": [f"the model answers in its {bench.config.answers_from}"]}
     try:
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     except EndpointVariantsError as error:

@@ -250,6 +250,10 @@ ACTIONS: dict[str, dict[str, Needs]] = {
         "PutTargets": on("events:PutTargets", "events", "rule/{Rule}"),
         "RemoveTargets": on("events:RemoveTargets", "events", "rule/{Rule}"),
     },
+    "firehose": {
+        name: on(f"firehose:{name}", "firehose", "deliverystream/{DeliveryStreamName}")
+        for name in ("PutRecord", "PutRecordBatch", "DescribeDeliveryStream")
+    },
     "logs": {
         name: on(f"logs:{name}", "logs", "log-group:{logGroupName}:*")
         for name in ("CreateLogGroup", "CreateLogStream", "PutLogEvents", "GetLogEvents", "FilterLogEvents")

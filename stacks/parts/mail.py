@@ -2,7 +2,7 @@
 
 Messages carry the addresses that they are for (attribute `mail`), and none where they go to the deployment's own address.
 CloudWatch's alarms carry no attributes at all, so they could pass no team's filter: they have topics of their own, which need
-neither a function nor a filter (ADR 22).
+neither a function nor a filter (ADR 26).
 """
 
 from __future__ import annotations

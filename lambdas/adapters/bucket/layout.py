@@ -32,6 +32,11 @@ def captures_prefix(model: str) -> str:
     return f"capture/{model}/"
 
 
+def failed_logs_prefix(day: date) -> str:
+    """What Firehose could not assign to a model on a day."""
+    return f"undelivered/{day:%Y/%m/%d}/"
+
+
 def profiles_prefix(model: str) -> str:
     """Below it, a folder for each package whose days have been counted."""
     return f"profiles/{model}/"
