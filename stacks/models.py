@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
@@ -75,22 +76,25 @@ class Models(cdk.Stack):
             cdk.CfnWaitConditionHandle(self, "NoModelYet")
         for model in models:
             _package_group(self, model)
+            # Those who own the model, else the deployment's address; a pager's topic stands last (`add_alarm`).
+            people = storage.mail.alarm_topic(self, model) or storage.alerts
+            topics = [people, storage.events]
             _page(
                 self,
                 model,
                 "JudgementAgeCadences",
                 at_least=JUDGEMENT_AGE_CADENCES_MAX,
                 says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
-                storage=storage,
+                topics=topics,
             )
-            if model.endpoint.name:
+            if model.has_endpoint:
                 _page(
                     self,
                     model,
                     "InvocationsWithoutCapture",
                     at_least=1,
                     says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
-                    storage=storage,
+                    topics=topics,
                 )
 
 
@@ -107,7 +111,9 @@ def _package_group(scope: Construct, model: ModelConfig) -> None:
     group.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
-def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, storage: Storage) -> None:
+def _page(
+    scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, topics: list[sns.ITopic]
+) -> None:
     metric = cloudwatch.Metric(
         namespace=METRIC_NAMESPACE,
         metric_name=gauge,
@@ -115,5 +121,4 @@ def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, 
         period=cdk.Duration.hours(watch_hours([model])),
         statistic="Maximum",
     )
-    topics = [storage.alerts, storage.events]
     add_alarm(scope, f"{model.model}-{gauge}", metric, at_least=at_least, says=says, topics=topics)

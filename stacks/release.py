@@ -15,6 +15,7 @@ from stacks.parts.access import (
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
+    TIMELINE,
     allow,
     every_alarm,
     may_lend_key,
@@ -39,7 +40,7 @@ from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns,
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
-from stacks.parts.teller import add_teller
+from stacks.parts.teller import add_teller, tell_alarms
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
@@ -76,7 +77,9 @@ class Release(cdk.Stack):
         self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         settle = self._settle()
         steps = [self._plan_release(), self._watch_canary(), settle]
-        steps.append(add_teller(self, packages=packages, storage=storage))
+        teller = add_teller(self, packages=packages, storage=storage)
+        steps.append(teller)
+        tell_alarms(self, teller, packages.models, undelivered)
         machine = self._machine(steps)
         start = self._start_release(machine)
 
@@ -110,7 +113,7 @@ class Release(cdk.Stack):
         role = role_of(function)
         # Whose model it is, and by which channels its team is told.
         may_read(role, self._storage.data, "models")
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -190,7 +193,7 @@ class Release(cdk.Stack):
         role = role_of(function)
         # A version that somebody else put into service needs its baseline where the monitor looks.
         may_read(role, self._storage.data, "models", "retraining", "artefacts")
-        may_write(role, self._storage.data, "audit", "baselines")
+        may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self._settlements, self._approvals)

@@ -131,6 +131,16 @@ class Deployment:
         return self.find(RELEASE, "AWS::Lambda::Function", "Settle")
 
     @cached_property
+    def alert_topic(self) -> str:
+        """The ARN of the topic for people."""
+        return self.find(STORAGE, "AWS::SNS::Topic", "Alerts")
+
+    @cached_property
+    def tell_function(self) -> str:
+        """The function that tells people and programs."""
+        return self.find(RELEASE, "AWS::Lambda::Function", "Tell")
+
+    @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")

@@ -66,7 +66,9 @@ def answers_schema(config: ModelConfig) -> pa.Schema:
     >>> answers_schema(config).names
     ['kedge_row_id', 'kedge_event_id', 'kedge_time', 'x', 'prediction']
     """
-    nothing = pa.table({name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns)})
+    nothing = pa.table(
+        {name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns, *config.context)}
+    )
     identifiers = {ROW_ID: pa.string(), EVENT_ID: pa.string(), TIME: pa.timestamp("us", "UTC")}
     for name, kind in identifiers.items():
         nothing = nothing.append_column(name, pa.array([], kind))

@@ -16,6 +16,17 @@ def send(sqs: Any, queue_url: str, body: Mapping[str, Any]) -> None:
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
 
 
+def bury(sqs: Any, queue_url: str, body: str, *, why: str) -> None:
+    """Put a message that is not to be tried again among the dead letters, with the reason beside it."""
+    reason = {"Reason": {"DataType": "String", "StringValue": why}}
+    sqs.send_message(QueueUrl=queue_url, MessageBody=body, MessageAttributes=reason)
+
+
+def put_off(sqs: Any, queue_url: str, receipt_handle: str, *, seconds: int) -> None:
+    """Hide a message that was received until then."""
+    sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
+
+
 def send_all(sqs: Any, queue_url: str, bodies: Sequence[Mapping[str, Any]]) -> None:
     """Send many, ten at a time; those that SQS did not take are sent once more, then raised."""
     pending = list(bodies)

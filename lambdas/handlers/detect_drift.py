@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from kedge.config.gauges import sent
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import days, layout, package_schemas, reports
+from lambdas.adapters.bucket import days, history, layout, package_schemas, reports
 from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow
@@ -62,6 +63,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.info("judged on the side", model=request.model, severity=report.severity.value, report=key)
         return answer
     remember(judged, request, place)
+    history.note_window(settings.data_bucket, judged.to_json(), key)
     tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
     newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
     if newest is None or newest <= request.window.end:
@@ -113,7 +115,7 @@ def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
         "WindowRows": report.rows,
         "QualityChecksFailed": faults,
     }
-    metrics.put(clients.cloudwatch(), model=report.model, values=values, time=request.time)
+    metrics.put(clients.cloudwatch(), model=report.model, values=sent(values, place.config.metrics), time=request.time)
     return key
 
 

@@ -26,6 +26,7 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.mute_end import end_mute
 from lambdas.steps.release.run_sweep import sweep_model, sweep_run
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
@@ -148,7 +149,8 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     sweep(request, bench, settings)
     if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
         tell_waiting(bench)
-    sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
+    end_mute(stands, bench)
+    sent, left = telling.tell_again(bench.desk, stands.untold, mute=stands.mute, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
     watched = {"mode": "watch"} if bench.config.mode == "watch" else {}
@@ -172,8 +174,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
-    if not bench.config.endpoint.name:
-        return {"verdict": "NO_ENDPOINT", "reasons": ["the model answers in transform jobs"]}
+    if not bench.config.has_endpoint:
+        return {"verdict": "NO_ENDPOINT", "reasons": [f"the model answers in its {bench.config.answers_from}"]}
     try:
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
     except EndpointVariantsError as error:

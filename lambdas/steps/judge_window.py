@@ -68,7 +68,7 @@ def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, c
     """Add what is known of the stretch that is new since the last judgement."""
     end, endpoint = request.window.end, place.config.endpoint
     facts = replace(facts, earlier_weeks=earlier_weeks(place, end))
-    if not endpoint.name:
+    if not place.config.has_endpoint:
         return facts
     invocations = metrics.endpoint_invocations(
         clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "retraining": {
         "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance",
     },
+    "history": {"alerts", "columns", "config"},
     "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8

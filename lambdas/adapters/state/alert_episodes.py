@@ -14,7 +14,7 @@ from kedge.severity import Severity
 from kedge.stored import build
 from lambdas.adapters.state import state_items
 
-_TIMES = ("first_start", "since", "until", "told", "ended")
+_TIMES = ("first_start", "since", "until", "told", "ended", "opened")
 
 
 def load(dynamodb: Any, table: str, model: str) -> tuple[AlertEpisode | None, int]:

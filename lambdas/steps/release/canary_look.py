@@ -12,7 +12,7 @@ from kedge.release.canary import CanaryVerdict, FleetAnswers, judge_canary, judg
 from kedge.release.canary_reading import SAME_MINUTES, Reading
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, package_schemas
-from lambdas.adapters.bucket.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
+from lambdas.adapters.captures.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.release import canary_traffic, endpoints
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.state.champions import Champion

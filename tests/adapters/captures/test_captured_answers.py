@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lambdas.adapters.bucket.captured_answers import answers_of
+from lambdas.adapters.captures.captured_answers import answers_of
 from tests.builders import make_config
 
 SEVERAL = "problem: multiclass_classification\nlabels: {classes: [sea, road, air]}\n"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from kedge.capture.transform_jobs import Manifest, read_manifest
 from kedge.capture.transform_records import Side, split_lines
 from kedge.config.capture_place import CapturePlace, split_uri
 from kedge.errors import UnreadableTransformError
-from lambdas.adapters.bucket import inference_logs, objects, row_objects
-
-OUTPUTS, INPUTS = "output", "input"
+from lambdas.adapters.bucket import objects, row_objects
+from lambdas.adapters.captures import inference_logs
 
 
 class StoredFile(NamedTuple):
@@ -24,12 +23,11 @@ class StoredFile(NamedTuple):
     modified: datetime
 
 
-def list_manifests(s3: Any, place: CapturePlace, side: str, day: date, hour: int | None = None) -> list[Manifest]:
-    """The manifests of the jobs that began on a day, or in one hour of it; one that is no manifest names no file."""
-    prefix = place.of(f"{side}/{day:%Y/%m/%d}/" + ("" if hour is None else f"{hour:02d}/"))
+def list_manifests(s3: Any, place: CapturePlace, folder: str) -> list[Manifest]:
+    """The manifests in the folder of a day or an hour; one that is no manifest names no file."""
     found = list[Manifest]()
     with inference_logs.readable(place):
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=prefix)
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=place.of(folder))
         for item in (item for page in pages for item in page.get("Contents", []) if item["Size"]):
             if (content := objects.read(s3, place.bucket, item["Key"])) is None:
                 continue

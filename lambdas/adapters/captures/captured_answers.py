@@ -23,8 +23,9 @@ from kedge.outcomes.columns import answer_column
 from kedge.own_columns import TIME
 from kedge.release.canary import Unread
 from kedge.release.canary_reading import MARK_BYTES, AnswersRead, Reading
-from lambdas.adapters.bucket import inference_logs, objects, row_objects
-from lambdas.adapters.bucket.inference_logs import Captured
+from lambdas.adapters.bucket import objects, row_objects
+from lambdas.adapters.captures import inference_logs
+from lambdas.adapters.captures.inference_logs import Captured
 
 # Of one fleet, at each look: thousands of answers, where some hundred show what sends a canary back.
 SAMPLE_BYTES, STRETCH_BYTES = 8 * 2**20, 2**18
