@@ -174,7 +174,7 @@ DELIVERIES = HistoryTable(
         HistoryColumn("kind", "text", "kind of the timeline's entry"),
         _SEVERITY,
         HistoryColumn("team", "text", "the team that it went to"),
-        HistoryColumn("channel", "text", "`email`, `slack`, `teams`, `pagerduty`, `opsgenie` or `webhook`"),
+        HistoryColumn("channel", "text", "the channel, by its name in `alerts.routes`"),
         HistoryColumn("episode", "text", "the alarm episode, release or run that it is about"),
         HistoryColumn("resolved", "flag", "whether it ends the episode"),
         HistoryColumn("status", "text", "`delivered`, `refused` or `failed`"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kedge.config.owners import Owner
+from kedge.config.owners import Channel, Owner
 from lambdas.adapters.channels import opsgenie, pagerduty, slack, teams, webhook
 from lambdas.adapters.channels.message import Notice
 from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_status
@@ -28,7 +28,7 @@ class Service:
     place: Callable[[Owner], str] = lambda _owner: ""
 
 
-SERVICES: Mapping[str, Service] = {
+SERVICES: Mapping[Channel, Service] = {
     "slack": Service(slack.render, slack.read, place=slack.place),
     "teams": Service(teams.render),
     "pagerduty": Service(pagerduty.render, pager=True),
