@@ -42,7 +42,7 @@ def backtest(  # noqa: PLR0913  # an option each
     from cli.backtest.options import BacktestOptions
     from cli.backtest.table import print_backtest
 
-    asked = BacktestOptions(
+    options = BacktestOptions(
         data,
         time,
         baseline_until,
@@ -55,13 +55,13 @@ def backtest(  # noqa: PLR0913  # an option each
         alerts_per_year,
     )
     with in_a_sentence("backtest"):
-        document = _replayed(asked)
+        document = _replayed(options)
         page = _page(document) if html_file else ""
         write_all({json_file: json.dumps(document, indent=2, allow_nan=False) + "\n", html_file: page})
     print_backtest(document)
 
 
-def _replayed(asked: Any) -> dict[str, Any]:
+def _replayed(options: Any) -> dict[str, Any]:
     from cli.backtest.document import document_of
     from cli.backtest.question import ask
     from cli.backtest.run import run
@@ -69,7 +69,7 @@ def _replayed(asked: Any) -> dict[str, Any]:
     from cli.rows.files import open_rows
 
     with closing(Progress()) as progress:
-        question = ask(asked, replace(open_rows(asked.data), told=progress))
+        question = ask(options, replace(open_rows(options.data), told=progress))
         return document_of(question, run(question))
 
 

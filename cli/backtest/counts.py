@@ -58,7 +58,7 @@ class Tally:
     def add(self, stretch: HistoryStretch) -> None:
         """Count the next rows."""
         codes = self.grid.blocks(stretch.microseconds, BLOCKS)
-        time = self.question.asked.time
+        time = self.question.options.time
         for code, profile in count_rows_by_hour(self.baseline, stretch.table, codes, times=time).items():
             self.blocks[code] = self.blocks[code] + profile if code in self.blocks else profile
         if self.question.outcome_columns:
@@ -190,7 +190,7 @@ def empty_window(question: BacktestQuestion, baseline: Baseline, code: int) -> H
 
 def _frozen(question: BacktestQuestion) -> Baseline:
     history, names = question.history, [column.name for column in question.columns]
-    name, time = f"rows before {question.asked.baseline_until}", question.asked.time
+    name, time = f"rows before {question.options.baseline_until}", question.options.time
     try:
         return freeze_baseline_streaming(
             question.config.model, name, question.columns, lambda: history.before(names), times=time

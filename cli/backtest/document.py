@@ -36,17 +36,17 @@ def document_of(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
 
 
 def _settings(question: BacktestQuestion) -> dict[str, Any]:
-    asked, setting = question.asked, question.settings[0]
+    options, setting = question.options, question.settings[0]
     found: dict[str, Any] = {
         "name": setting.name,
         "model": setting.config.model,
         "problem": setting.config.problem,
-        "data": asked.data,
-        "time": asked.time,
+        "data": options.data,
+        "time": options.time,
         "baseline_until": _iso(question.history.grid.start),
-        "window": asked.window,
+        "window": options.window,
         "columns": [{"name": c.name, "role": c.role, "kind": c.kind} for c in question.columns],
-        "retraining_cost_usd": asked.retraining_cost_usd,
+        "retraining_cost_usd": options.retraining_cost_usd,
         "alerts_from": setting.config.alerts.severity_from,
         "label_horizon_days": setting.config.labels.label_horizon_days or 0.0,
         "policy": _policy(setting.config),
@@ -54,10 +54,10 @@ def _settings(question: BacktestQuestion) -> dict[str, Any]:
             "nothing is trained: after a retraining that would have started, the same model goes on answering",
             "every label is in when its window is judged, or label_horizon_days later",
             "volume, freshness, duplicates and requests without a capture are not judged, nor are pairs of features",
-            f"a retraining costs {asked.retraining_cost_usd:.2f} USD (--retraining-cost-usd)",
+            f"a retraining costs {options.retraining_cost_usd:.2f} USD (--retraining-cost-usd)",
         ],
     }
-    named = {"prediction": question.prediction, "label": asked.label}
+    named = {"prediction": question.prediction, "label": options.label}
     return found | {name: value for name, value in named.items() if value}
 
 
@@ -76,7 +76,7 @@ def _compared(name: str, replay: Replay) -> dict[str, Any]:
 
 
 def _proposal(question: BacktestQuestion, found: Backtest) -> dict[str, Any]:
-    wished = question.asked.alerts_per_year
+    wished = question.options.alerts_per_year
     if wished is None:
         wished = question.config.drift.alert_budget_per_year
     history = question.history

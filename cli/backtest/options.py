@@ -34,20 +34,20 @@ class BacktestOptions:
         return tuple(name for name in (self.time, self.prediction, self.label) if name)
 
 
-def grid_of(asked: BacktestOptions) -> WindowGrid:
+def grid_of(options: BacktestOptions) -> WindowGrid:
     """The windows that the options define."""
-    if len(set(asked.apart)) < len(asked.apart):
+    if len(set(options.apart)) < len(options.apart):
         raise BadInputError("--time, --prediction and --label are three columns, and two of them have one name")
-    start, length = moment(asked.baseline_until), window_length(asked.window)
+    start, length = moment(options.baseline_until), window_length(options.window)
     if start is None:
         raise BadInputError(
-            f"--baseline-until {asked.baseline_until!r} is not a time; write it as 2016-01-31, 2016-01-31T12:00:00Z, or as "
+            f"--baseline-until {options.baseline_until!r} is not a time; write it as 2016-01-31, 2016-01-31T12:00:00Z, or as "
             "seconds since 1970"
         )
     if length is None:
-        raise BadInputError(f"--window {asked.window!r} is not a length; write it as 28d, 12h, 1w or 30min")
-    if not 0 <= asked.retraining_cost_usd < float("inf"):
-        raise BadInputError(f"--retraining-cost-usd {asked.retraining_cost_usd}: a cost is a number, not below 0")
-    if asked.alerts_per_year is not None and not 0 <= asked.alerts_per_year < float("inf"):
-        raise BadInputError(f"--alerts-per-year {asked.alerts_per_year}: it must be a number, not below 0")
+        raise BadInputError(f"--window {options.window!r} is not a length; write it as 28d, 12h, 1w or 30min")
+    if not 0 <= options.retraining_cost_usd < float("inf"):
+        raise BadInputError(f"--retraining-cost-usd {options.retraining_cost_usd}: a cost is a number, not below 0")
+    if options.alerts_per_year is not None and not 0 <= options.alerts_per_year < float("inf"):
+        raise BadInputError(f"--alerts-per-year {options.alerts_per_year}: it must be a number, not below 0")
     return WindowGrid(round(start.timestamp() / MICROSECOND), round(length.total_seconds() / MICROSECOND))

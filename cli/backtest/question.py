@@ -33,7 +33,7 @@ class BacktestQuestion:
     `head` are the first rows before the first window, of the columns that show how right the model was.
     """
 
-    asked: BacktestOptions
+    options: BacktestOptions
     history: History
     columns: tuple[Column, ...]
     settings: tuple[Setting, ...]
@@ -53,16 +53,16 @@ class BacktestQuestion:
     @property
     def outcome_columns(self) -> list[str]:
         """Columns that show how right the model was; none without answers or labels."""
-        if self.prediction is None or self.asked.label is None:
+        if self.prediction is None or self.options.label is None:
             return []
         costs = [self.config.performance.cost_column] if self.config.performance.cost_column else []
         extra = [*self.config.prediction.probabilities, *costs]
-        return [self.prediction, self.asked.label, *(n for n in extra if n in self.history.files.schema.names)]
+        return [self.prediction, self.options.label, *(n for n in extra if n in self.history.files.schema.names)]
 
     @property
     def answer_columns(self) -> list[str]:
         """Columns that an estimate is made from."""
-        return [name for name in self.outcome_columns if name != self.asked.label]
+        return [name for name in self.outcome_columns if name != self.options.label]
 
     @property
     def read_columns(self) -> list[str]:
@@ -71,33 +71,35 @@ class BacktestQuestion:
         return list(dict.fromkeys([*(column.name for column in self.columns), *self.outcome_columns, *sensitive]))
 
 
-def ask(asked: BacktestOptions, files: RowFiles) -> BacktestQuestion:
+def ask(options: BacktestOptions, files: RowFiles) -> BacktestQuestion:
     """Decide what to replay; if something does not fit, a sentence says so."""
-    grid = grid_of(asked)
-    models = [model_of(path, asked) for path in asked.configs]
-    require_columns(asked.apart, files)
+    grid = grid_of(options)
+    models = [model_of(path, options) for path in options.configs]
+    require_columns(options.apart, files)
     watched_margin = bool(models) and has_margins(files, models[0])
     files = with_margin_column(files, models[0]) if watched_margin else files
-    history = open_history(files, asked.time, grid)
+    history = open_history(files, options.time, grid)
     head = _head(history)
-    schema, answer = _watched(models[0], asked, files) if models else (_inferred(head, asked, files), asked.prediction)
-    problem, classes = _problem(models, asked, head, answer, files.path)
-    settings = named_settings(models, asked, schema.features, answer, problem, classes)
+    schema, answer = (
+        _watched(models[0], options, files) if models else (_inferred(head, options, files), options.prediction)
+    )
+    problem, classes = _problem(models, options, head, answer, files.path)
+    settings = named_settings(models, options, schema.features, answer, problem, classes)
     columns = [
-        Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name not in asked.apart
+        Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name not in options.apart
     ]
     if answer:
         columns.append(_answer_column(head, answer, problem))
     require_columns([column.name for column in columns], files)
     if answer and watched_margin:
         columns += margin_columns(models[0])
-    notes = _notes(schema, history, asked, answer)
-    if asked.label and answer and not models:
-        notes += class_notes(problem, classes, asked.label)
-    found = BacktestQuestion(asked, history, tuple(columns), settings, tuple(notes), head)
-    if asked.label and answer:
-        _, faults = read_outcomes(head, answer, asked.label, found.config)
-        refuse_strangers(files.path, found.config, answer, asked.label, faults)
+    notes = _notes(schema, history, options, answer)
+    if options.label and answer and not models:
+        notes += class_notes(problem, classes, options.label)
+    found = BacktestQuestion(options, history, tuple(columns), settings, tuple(notes), head)
+    if options.label and answer:
+        _, faults = read_outcomes(head, answer, options.label, found.config)
+        refuse_strangers(files.path, found.config, answer, options.label, faults)
     return replace(found, head=head.select(found.outcome_columns))
 
 
@@ -117,19 +119,19 @@ def _plain(table: pa.Table) -> pa.Table:
     return table.cast(pa.schema(fields))
 
 
-def _watched(model: ModelConfig, asked: BacktestOptions, files: RowFiles) -> tuple[InferredSchema, str | None]:
+def _watched(model: ModelConfig, options: BacktestOptions, files: RowFiles) -> tuple[InferredSchema, str | None]:
     named = model.prediction.name
-    answer = asked.prediction or (named if named in files.schema.names else None)
-    return InferredSchema(tuple(f for f in model.features if f.watched and f.name not in asked.apart), {}), answer
+    answer = options.prediction or (named if named in files.schema.names else None)
+    return InferredSchema(tuple(f for f in model.features if f.watched and f.name not in options.apart), {}), answer
 
 
-def _inferred(head: pa.Table, asked: BacktestOptions, files: RowFiles) -> InferredSchema:
+def _inferred(head: pa.Table, options: BacktestOptions, files: RowFiles) -> InferredSchema:
     void = [name for name in head.column_names if _is_void(head.column(name))]
     columns = {name: head.column(name) for name in head.column_names if name not in void}
-    schema = infer_schema(columns, apart={*asked.apart}, declared=files.schema)
-    empty = {name: "it has no value in the rows before the first window" for name in void if name not in asked.apart}
+    schema = infer_schema(columns, apart={*options.apart}, declared=files.schema)
+    empty = {name: "it has no value in the rows before the first window" for name in void if name not in options.apart}
     left_out = schema.left_out | empty
-    if not schema.features and not asked.prediction:
+    if not schema.features and not options.prediction:
         listed = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "it has no other"
         raise UnreadableFileError(path=files.path, reason=f"no column can be judged: {listed}")
     return InferredSchema(schema.features, left_out)
@@ -142,24 +144,24 @@ def _is_void(values: Any) -> bool:
 
 
 def _problem(
-    models: Sequence[ModelConfig], asked: BacktestOptions, head: pa.Table, answer: str | None, path: str
+    models: Sequence[ModelConfig], options: BacktestOptions, head: pa.Table, answer: str | None, path: str
 ) -> tuple[Problem, tuple[str, ...]]:
     """What the model predicts and its classes: the YAML says it, else the option and the columns."""
     if models:
         return models[0].problem, models[0].labels.classes
-    if answer is None or asked.label is None:
-        return asked.problem or "binary_classification", ("0", "1")
-    pair = head.column(answer), head.column(asked.label)
-    problem = asked.problem or infer_problem(*pair)
+    if answer is None or options.label is None:
+        return options.problem or "binary_classification", ("0", "1")
+    pair = head.column(answer), head.column(options.label)
+    problem = options.problem or infer_problem(*pair)
     if problem == "multiclass_classification":
-        refuse_strange_classes(path, head, answer, asked.label)
+        refuse_strange_classes(path, head, answer, options.label)
     classes = infer_classes(problem, *pair)
     if classes and len(classes) > CLASSES_MAX:
-        most = max((answer, asked.label), key=lambda name: len(head.column(name).unique()))
+        most = max((answer, options.label), key=lambda name: len(head.column(name).unique()))
         raise UnreadableFileError(path=path, reason=too_many_classes(most))
     if classes is None or (problem != "regression" and len(classes) < 2):
         raise BadInputError(
-            f"it is not clear which value of {asked.label!r} is the positive class; name the classes under labels.classes in a YAML "
+            f"it is not clear which value of {options.label!r} is the positive class; name the classes under labels.classes in a YAML "
             "(--config), the positive one last"
         )
     return problem, classes or ("0", "1")
@@ -171,10 +173,10 @@ def _answer_column(head: pa.Table, name: str, problem: Problem) -> Column:
     return Column(name, "prediction", kind, dtype_of(values.type) or ("float64" if kind == "numeric" else "string"))
 
 
-def _notes(schema: InferredSchema, history: History, asked: BacktestOptions, answer: str | None) -> list[str]:
+def _notes(schema: InferredSchema, history: History, options: BacktestOptions, answer: str | None) -> list[str]:
     notes = [f"{name} is not judged: {reason}" for name, reason in schema.left_out.items()]
     if history.survey.undated:
-        notes.append(f"{history.survey.undated} rows have no value in {asked.time!r} and are left out")
+        notes.append(f"{history.survey.undated} rows have no value in {options.time!r} and are left out")
     rest = history.rest_rows
     if rest:
         end = history.grid.bounds(history.windows)
@@ -182,7 +184,7 @@ def _notes(schema: InferredSchema, history: History, asked: BacktestOptions, ans
             f"{rest} rows from {end[0]:%Y-%m-%d %H:%M} on are not judged: the data ends before their window does, at "
             f"{end[1]:%Y-%m-%d %H:%M}"
         )
-    if asked.label is None:
+    if options.label is None:
         notes.append("no --label: quality is not measured, and every row counts as a row that a retraining could use")
     elif answer is None:
         notes.append("no --prediction: quality is not measured")

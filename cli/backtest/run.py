@@ -35,7 +35,7 @@ def run(question: BacktestQuestion) -> Backtest:
     """Judge every window under every setting, then walk through each setting's windows in the order of time."""
     before = count_baseline(question)
     judged, soundings = _judged(question, before)
-    since, cost = at(question.history.grid.start), question.asked.retraining_cost_usd
+    since, cost = at(question.history.grid.start), question.options.retraining_cost_usd
     replays = {
         setting.name: replay(_in_order(judged[setting.name]), setting.config, since=since, retraining_cost_usd=cost)
         for setting in question.settings

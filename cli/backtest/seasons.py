@@ -29,7 +29,7 @@ def count_seasons(question: BacktestQuestion, baseline: Baseline) -> Seasons:
         for (setting, code, source), spans in wanted.items():
             inside = _inside(times, spans)
             if inside.any():
-                rows = count_rows(baseline, table.filter(pa.array(inside)), times=question.asked.time)
+                rows = count_rows(baseline, table.filter(pa.array(inside)), times=question.options.time)
                 earlier = found.setdefault((setting, code), {})
                 earlier[source] = earlier[source] + rows if source in earlier else rows
     return found

@@ -27,27 +27,27 @@ class Setting:
     config: ModelConfig
 
 
-def model_of(path: Path, asked: BacktestOptions) -> ModelConfig:
+def model_of(path: Path, options: BacktestOptions) -> ModelConfig:
     """One YAML, checked against the options."""
     model = read_model(path)
-    if asked.problem and asked.problem != model.problem:
-        raise BadInputError(f"{path} says {model.problem}, and --problem {asked.problem}: one of them is wrong")
+    if options.problem and options.problem != model.problem:
+        raise BadInputError(f"{path} says {model.problem}, and --problem {options.problem}: one of them is wrong")
     return model
 
 
 def named_settings(
     models: Sequence[ModelConfig],
-    asked: BacktestOptions,
+    options: BacktestOptions,
     features: Sequence[Feature],
     answer: str | None,
     problem: Problem,
     classes: tuple[str, ...],
 ) -> tuple[Setting, ...]:
     """The YAML files' policies first, then the shipped ones for the same model."""
-    for path, model in zip(asked.configs[1:], models[1:], strict=True):
-        _same_model(asked.configs[0], models[0], path, model)
-    given = [Setting(name, model) for name, model in zip(_names(asked.configs), models, strict=True)]
-    plain = shipped(models[0]) if models else _made_up(asked, features, answer, problem, classes)
+    for path, model in zip(options.configs[1:], models[1:], strict=True):
+        _same_model(options.configs[0], models[0], path, model)
+    given = [Setting(name, model) for name, model in zip(_names(options.configs), models, strict=True)]
+    plain = shipped(models[0]) if models else _made_up(options, features, answer, problem, classes)
     rules = [Setting(name, with_rule(plain, rule)) for name, rule in SHIPPED.items()]
     return (*given, *rules)
 
@@ -76,10 +76,14 @@ def with_rule(model: ModelConfig, rule: Any) -> ModelConfig:
 
 
 def _made_up(
-    asked: BacktestOptions, features: Sequence[Feature], answer: str | None, problem: Problem, classes: tuple[str, ...]
+    options: BacktestOptions,
+    features: Sequence[Feature],
+    answer: str | None,
+    problem: Problem,
+    classes: tuple[str, ...],
 ) -> ModelConfig:
     """A model for rows without a YAML."""
-    stem = Path(asked.data).name.partition(".")[0]
+    stem = Path(options.data).name.partition(".")[0]
     name = re.sub("[^a-zA-Z0-9]+", "-", stem).strip("-")[:40].strip("-") or "backtest"
     free = next(n for n in ("prediction", "answer", "_prediction") if n not in {f.name for f in features})
     # A model needs a feature: where there is only the prediction, one that is not looked at.

@@ -69,10 +69,10 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     from cli.rows.sources import named_columns
     from kedge.severity import Severity
 
-    asked = CheckOptions(baseline, window, config, prediction, label, problem.value if problem else None, importance)
-    asked = replace(asked, header=not (no_header or columns), names=named_columns(columns))
+    options = CheckOptions(baseline, window, config, prediction, label, problem.value if problem else None, importance)
+    options = replace(options, header=not (no_header or columns), names=named_columns(columns))
     with in_a_sentence("check"):
-        checked = _judged(asked)
+        checked = _judged(options)
         told = json.dumps(checked.to_json(), indent=2, allow_nan=False) + "\n"
         write_all({json_file: told, html_file: _page(checked, html_file)})
     print_verdict(checked)
@@ -82,14 +82,14 @@ def check(  # noqa: PLR0913  # each is an option of the command line
     raise typer.Exit(int(checked.verdict >= Severity(fail_on.value.upper())))
 
 
-def _judged(asked: CheckOptions) -> Checked:
+def _judged(options: CheckOptions) -> Checked:
     from cli.check.judge import judge
     from cli.check.question import ask, open_sides
     from cli.progress import Progress
 
-    before, now = open_sides(asked)
+    before, now = open_sides(options)
     with closing(Progress()) as progress:
-        return judge(ask(asked, replace(before, told=progress), replace(now, told=progress)))
+        return judge(ask(options, replace(before, told=progress), replace(now, told=progress)))
 
 
 def _page(checked: Checked, wanted: Path | None) -> str:

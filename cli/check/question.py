@@ -1,4 +1,4 @@
-"""What `kedge check` is asked: two sides of rows, the policy, and the columns that are compared."""
+"""What `kedge check` compares: two sides of rows, the policy, and the columns."""
 
 from __future__ import annotations
 
@@ -68,34 +68,34 @@ class CheckQuestion:
     importance: Mapping[str, float] = field(default_factory=dict)
 
 
-def ask(asked: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
+def ask(options: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion:
     """Settle what is compared; whatever does not fit is an `UnreadableFileError`."""
-    require_columns(asked.apart, before)
+    require_columns(options.apart, before)
     # A window whose labels are still out is estimated.
-    require_columns([name for name in asked.apart if name != asked.label], now)
-    if asked.config is None:
+    require_columns([name for name in options.apart if name != options.label], now)
+    if options.config is None:
         # Every column is looked at, and most are counted afterwards.
         before = before.kept(HEAD_ROWS)
-    model, schema, answer = _settled(asked, before, now)
-    columns, void = _columns(asked, schema, answer, before, now)
+    model, schema, answer = _settled(options, before, now)
+    columns, void = _columns(options, schema, answer, before, now)
     if answer and all(has_margins(side, model) for side in (before, now)):
         before, now = (with_margin_column(side, model) for side in (before, now))
         columns += margin_columns(model)
-    notes = [*_what_is_not_judged(before, now, schema, void), *_schema_notes(asked, columns, before, now)]
-    if asked.config is None and answer and asked.label:
+    notes = [*_what_is_not_judged(before, now, schema, void), *_schema_notes(options, columns, before, now)]
+    if options.config is None and answer and options.label:
         from cli.rows.outcomes import class_notes
 
-        notes += class_notes(model.problem, model.labels.classes, asked.label)
+        notes += class_notes(model.problem, model.labels.classes, options.label)
     features = [column.name for column in columns if column.role == "feature"]
-    importance = read_importance(asked.importance, features) if asked.importance else {}
-    return CheckQuestion(before, now, model, tuple(columns), asked.label, tuple(notes), importance)
+    importance = read_importance(options.importance, features) if options.importance else {}
+    return CheckQuestion(before, now, model, tuple(columns), options.label, tuple(notes), importance)
 
 
 def _columns(
-    asked: CheckOptions, schema: InferredSchema, answer: str | None, before: RowFiles, now: RowFiles
+    options: CheckOptions, schema: InferredSchema, answer: str | None, before: RowFiles, now: RowFiles
 ) -> tuple[list[Column], list[str]]:
     """The columns to compare, and the names of those that have no value on either side."""
-    columns = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name != asked.label]
+    columns = [Column(f.name, "feature", f.kind, f.declared_dtype) for f in schema.features if f.name != options.label]
     if answer:
         columns.append(_answer_column(before, answer))
     require_columns([column.name for column in columns], before, now)
@@ -118,44 +118,44 @@ def _what_is_not_judged(before: RowFiles, now: RowFiles, schema: InferredSchema,
     return notes + [sentence for side in (before, now) for sentence in side.unread()]
 
 
-def _schema_notes(asked: CheckOptions, columns: list[Column], before: RowFiles, now: RowFiles) -> list[str]:
+def _schema_notes(options: CheckOptions, columns: list[Column], before: RowFiles, now: RowFiles) -> list[str]:
     """Where the two sides write their columns differently; without a YAML, a column of another type is refused."""
-    compared = [*(column.name for column in columns), *asked.apart]
+    compared = [*(column.name for column in columns), *options.apart]
     compared = [name for name in compared if name in now.schema.names]
-    if asked.config is None:
+    if options.config is None:
         # A label has a reader of its own, which knows more ways to write one.
-        refuse_another_schema(before, now, [name for name in compared if name != asked.label])
+        refuse_another_schema(before, now, [name for name in compared if name != options.label])
     return schema_notes(before, now, compared)
 
 
-def _settled(asked: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:
+def _settled(options: CheckOptions, before: RowFiles, now: RowFiles) -> tuple[ModelConfig, InferredSchema, str | None]:
     """The policy, the columns to watch, and the model's answer."""
-    if asked.config is not None:
-        model = read_model(asked.config)
+    if options.config is not None:
+        model = read_model(options.config)
         both = {*before.schema.names} & {*now.schema.names}
-        answer = asked.prediction or (model.prediction.name if model.prediction.name in both else None)
-        model = model.model_copy(update={"problem": asked.problem}) if asked.problem else model
+        answer = options.prediction or (model.prediction.name if model.prediction.name in both else None)
+        model = model.model_copy(update={"problem": options.problem}) if options.problem else model
         return model, InferredSchema(tuple(f for f in model.features if f.watched), {}), answer
     declared = None if before.untyped else before.schema
-    schema, answer = infer_schema(_head(before), apart={*asked.apart}, declared=declared), asked.prediction
+    schema, answer = infer_schema(_head(before), apart={*options.apart}, declared=declared), options.prediction
     if not schema.features and not answer:
         raise UnreadableFileError(path=before.path, reason="no column can be judged: " + _listed(schema.left_out))
     model = _made_up(before.name, schema, answer)
-    if answer and asked.label:
+    if answer and options.label:
         from cli.rows.outcomes import with_outcome
 
-        model = with_outcome(model, before, now, answer, asked.label, problem=asked.problem)
-    elif asked.problem:
-        model = model.model_copy(update={"problem": asked.problem})
+        model = with_outcome(model, before, now, answer, options.label, problem=options.problem)
+    elif options.problem:
+        model = model.model_copy(update={"problem": options.problem})
     return model, schema, answer
 
 
-def open_sides(asked: CheckOptions) -> tuple[RowFiles, RowFiles]:
+def open_sides(options: CheckOptions) -> tuple[RowFiles, RowFiles]:
     """The files of both sides."""
-    config = read_model(asked.config) if asked.config is not None else None
+    config = read_model(options.config) if options.config is not None else None
     before, now = (
-        open_rows(place, config=config, header=asked.header, names=asked.names)
-        for place in (asked.baseline, asked.window)
+        open_rows(place, config=config, header=options.header, names=options.names)
+        for place in (options.baseline, options.window)
     )
     return before, now
 

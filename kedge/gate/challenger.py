@@ -117,18 +117,18 @@ def _beats_champion(
 ) -> GateRow:
     metric, z = _metric(policy, problem), z_of(policy.confidence)
     value, error = improvement(metric, labels, challenger, champion)
-    asked = _minimum_effect(metric, labels, champion, policy)
+    least = _minimum_effect(metric, labels, champion, policy)
     low, high = value - z * error, value + z * error
-    passes = low > 0 and value >= asked
+    passes = low > 0 and value >= least
     before, after = (metric_value(metric, labels, answers) for answers in (champion, challenger))
     found = Difference(metric, direction(metric), before, after, value, low, high, len(labels))
     side = "above" if found.side == "higher" else "below"
-    reason = f"{found.words}; the gate needs {found.needed(asked)} and an interval {side} 0"
+    reason = f"{found.words}; the gate needs {found.needed(least)} and an interval {side} 0"
     if not passes and problem == "binary_classification":
         mended = _mends_calibration(labels, challenger, champion, policy)
         passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
     verdict: Verdict = "PASS" if passes else "REFUSE"
-    return GateRow(f"{metric}_improvement", asked, value, verdict, reason, low, high, metric, before, after)
+    return GateRow(f"{metric}_improvement", least, value, verdict, reason, low, high, metric, before, after)
 
 
 def _minimum_effect(metric: str, labels: Numbers, champion: Numbers, policy: GatePolicy) -> float:

@@ -96,7 +96,7 @@ class Trial:
 
 def judge_release(
     *,
-    asked: str,
+    planned: str,
     before: str | None,
     found: str,
     failure_reason: str,
@@ -111,7 +111,7 @@ def judge_release(
 
     Parameters
     ----------
-    asked, found : str
+    planned, found : str
         Names of the endpoint config that the release requested, and of the one that serves.
     before : str or None
         The config that served when the release began; None where no endpoint existed.
@@ -119,19 +119,19 @@ def judge_release(
         The rollback alarms that rang; None where that could not be read.
 
     >>> trial = Trial(requests=40, minimum_requests=30, watch=LastWatch("HEALTHY", (), 40))
-    >>> judge_release(asked="m-v2", before="m-v1", found="m-v1", failure_reason="", trial=trial).verdict
+    >>> judge_release(planned="m-v2", before="m-v1", found="m-v1", failure_reason="", trial=trial).verdict
     'ROLLED_BACK'
     """
-    if found not in (asked, before):
-        reason = f"the endpoint serves {found}: somebody else put it into service while this release of {asked} was under way"
+    if found not in (planned, before):
+        reason = f"the endpoint serves {found}: somebody else put it into service while this release of {planned} was under way"
         return ReleaseProof("OVERTAKEN", (reason,), False)
-    if found != asked:
+    if found != planned:
         if is_shortage(failure_reason) and not trial.requests and not rung:
             # A fleet that answered, or rang an alarm, had its instances: an old reason may still stand there.
-            return ReleaseProof("SHORT", (_not_asked(asked, found, failure_reason),), False)
-        return _not_serving(asked, found, failure_reason, trial.watch, rung)
+            return ReleaseProof("SHORT", (_not_planned(planned, found, failure_reason),), False)
+        return _not_serving(planned, found, failure_reason, trial.watch, rung)
     tried = "" if trial.requests is None else f", which answered {counted(trial.requests, 'request')}"
-    serves = f"the endpoint serves {asked}{tried}"
+    serves = f"the endpoint serves {planned}{tried}"
     doubts = trial.doubts(serves)
     return ReleaseProof("UNPROVEN" if doubts else "PROMOTED", doubts or (serves,), True)
 
@@ -191,14 +191,14 @@ def judge_watched_capture(*, model: str, planned: CaptureFound, found: CaptureFo
 
 
 def _not_serving(
-    asked: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
+    planned: str, found: str, failure_reason: str, watch: LastWatch | None, rung: Sequence[RungAlarm] | None
 ) -> ReleaseProof:
     verdict: ReleaseVerdict = "UNPROVEN" if watch is not None and watch.verdict == "UNPROVEN" else "ROLLED_BACK"
     seen = watch.reasons if watch is not None and watch.verdict in _AGAINST else ()
     alarms = rung_reasons(rung, otherwise=failure_reason)
     said = failure_reason or ("" if seen or rung else "SageMaker gave no reason")
-    return ReleaseProof(verdict, (*seen, *alarms, _not_asked(asked, found, said)), False)
+    return ReleaseProof(verdict, (*seen, *alarms, _not_planned(planned, found, said)), False)
 
 
-def _not_asked(asked: str, found: str, said: str) -> str:
-    return f"the endpoint serves {found}, not {asked}{f': {said}' if said else ''}"
+def _not_planned(planned: str, found: str, said: str) -> str:
+    return f"the endpoint serves {found}, not {planned}{f': {said}' if said else ''}"

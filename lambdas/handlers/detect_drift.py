@@ -65,15 +65,20 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     remember(judged, request, place)
     history.note_window(settings.data_bucket, judged.to_json(), key)
     tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
+    pass_on(request, settings)
+    logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
+    return answer if is_direct(event) else {"severity": report.severity.value, "report_key": key}
+
+
+def pass_on(request: JudgeRequest, settings: Settings) -> None:
+    """Have it decided whether to retrain, unless a newer window was judged already."""
     newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
     if newest is None or newest <= request.window.end:
         body = {"model": request.model, "time": to_text(request.time)}
         queues.send(clients.sqs(), settings.decision_queue_url, body)
-    else:
-        # At the time of an older window it would not know what was started since. The next window decides with this one.
-        logger.info("judged late, nothing decided", model=request.model, newest=to_text(newest))
-    logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
-    return answer if is_direct(event) else {"severity": report.severity.value, "report_key": key}
+        return
+    # At the time of an older window it would not know what was started since. The next window decides with this one.
+    logger.info("judged late, nothing decided", model=request.model, newest=to_text(newest))
 
 
 def refuse_empty(request: JudgeRequest, place: JudgePlace) -> None:

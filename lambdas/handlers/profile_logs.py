@@ -68,11 +68,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     places = places_of(view.days, settings, found, view)
     folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
     if champion is not None and source_of(config).by_manifest:
-        # It judges, and scipy takes long to import: not for those who only count.
-        from lambdas.steps.judge_jobs import judge_jobs
-
-        for place in (place for place in places if place.package_version == champion.package_version):
-            judge_jobs(place, champion, desk_of(settings), request.time)
+        judge_champions_jobs(places, champion, request, settings)
     totals = totals_of(folded)
     metrics.put(clients.cloudwatch(), model=request.model, values=sent(totals, config.metrics), time=request.time)
     if failed is not None:
@@ -85,11 +81,23 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return totals
 
 
+def judge_champions_jobs(
+    places: list[CountingPlace], champion: Champion, request: ProfileRequest, settings: Settings
+) -> None:
+    """Judge the transform jobs of the champion, each by itself."""
+    # It judges, and scipy takes long to import: not for those who only count.
+    from lambdas.steps.judge_jobs import judge_jobs
+
+    for place in places:
+        if place.package_version == champion.package_version:
+            judge_jobs(place, champion, desk_of(settings), request.time)
+
+
 def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig, context: Any) -> dict[str, Any]:
     """Count some past days for a person, however old they are, and say what was new and whether all of it is counted.
 
-    What is counted stays, also where its captures have expired. No metric, no mail and no next message tells of it: whoever
-    called calls again until all is counted.
+    What is counted stays, also where its captures have expired. There is no metric, no mail and no next message: the caller
+    calls again until all is counted.
     """
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     last = request.until or request.time.date()

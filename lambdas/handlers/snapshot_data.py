@@ -84,10 +84,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if reasons:
         return rejected(reasons, champion)
     snapshot, learnt = write_snapshot(run, split, origin)
-    asked = jobs(run, settings)
-    finished = finished_training(run, training_jobs.inputs_digest(asked["training_job"], learnt))
+    requests = jobs(run, settings)
+    finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*history.of_schemas, *unscorable_notes(split), *reuse_notes(finished)]
-    return {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | asked | finished
+    return (
+        {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
+    )
 
 
 def rejected(reasons: Sequence[str], champion: Serving | None) -> dict[str, Any]:
@@ -149,7 +151,7 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
     )
     trained = f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"
     scored = f"s3://{run.bucket}/{layout.scored_prefix(run.model, run.run, 'challenger')}"
-    asked = {
+    requests = {
         "training_job": training_jobs.training_job_request(
             run.config, workshop, train_uri=run.uri(layout.LEARNT), output_uri=trained
         ),
@@ -158,7 +160,7 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
             run.config, workshop, model_name=run.run, input_uri=run.uri(layout.SCORED), output_uri=scored
         ),
     }
-    return asked | (champions_jobs(run, run.champion, workshop) if run.champion else {})
+    return requests | (champions_jobs(run, run.champion, workshop) if run.champion else {})
 
 
 def champions_jobs(run: RetrainingRun, champion: Serving, workshop: TrainingWorkshop) -> dict[str, Any]:

@@ -46,8 +46,8 @@ class AnsweredWindow:
     fold: FoldReport
 
     @property
-    def name(self) -> str:
-        """The answers' column."""
+    def answers(self) -> str:
+        """The name of the answers' column."""
         return self.config.prediction.name
 
 
@@ -79,7 +79,7 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
     config, rows = window.config, window.rows
     ripe = rows.ripe(window.horizon.days)
     labelled = rows.table.filter(pa.array(ripe))
-    outcomes, faults = read_outcomes(labelled, window.name, TRUTH, config)
+    outcomes, faults = read_outcomes(labelled, window.answers, TRUTH, config)
     counted = LabelledOutcomes(
         count_outcomes(outcomes, config),
         faults.unlabelled,
@@ -97,7 +97,7 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
         counted,
         estimates(window, reference),
         by_slice(labelled.filter(pa.array(faults.kept)), outcomes, slices, config) if slices is not None else None,
-        tuple(sensitive_counts(WindowRows(rows.table, window.name, TRUTH, ripe), config, known)),
+        tuple(sensitive_counts(WindowRows(rows.table, window.answers, TRUTH, ripe), config, known)),
         figures(window),
     )
 
@@ -121,8 +121,8 @@ def estimates(window: AnsweredWindow, reference: Reference) -> WindowEstimates |
     age = (request.time - request.window.start) / timedelta(days=1)
     inside = rows.table.filter(pa.array(rows.ages_days <= age))
     ripe = rows.table.filter(pa.array(rows.labelled & rows.ripe(window.horizon.days)))
-    metrics, count = estimate_answers(estimator, [inside], window.name, window.config)
-    of_labelled, _ = estimate_answers(estimator, [ripe], window.name, window.config)
+    metrics, count = estimate_answers(estimator, [inside], window.answers, window.config)
+    of_labelled, _ = estimate_answers(estimator, [ripe], window.answers, window.config)
     oldest = request.time - timedelta(days=float(rows.ages_days.max(initial=0.0)))
     return WindowEstimates(estimator.method, metrics, count, oldest, request.window.end, of_labelled)
 
@@ -130,4 +130,4 @@ def estimates(window: AnsweredWindow, reference: Reference) -> WindowEstimates |
 def figures(window: AnsweredWindow) -> dict[str, FigureSums]:
     """The business's figures of the window's answers."""
     ripe = window.rows.ripe(window.horizon.days)
-    return window_figures(window.rows.table, window.name, window.config, label=TRUTH, ripe=ripe)
+    return window_figures(window.rows.table, window.answers, window.config, label=TRUTH, ripe=ripe)

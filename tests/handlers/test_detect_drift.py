@@ -472,7 +472,7 @@ def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, booki
 def test_drift_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
     config = load_model(MODEL)
     patient = config.drift.model_copy(update={"breaches": 2, "of_windows": 2})
-    monkeypatch.setattr(detect_drift, "load_model", lambda _: config.model_copy(update={"drift": patient}))
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: config.model_copy(update={"drift": patient}))
     drifted(world, bookings)
     run()
     assert world.mails() == []

@@ -87,7 +87,7 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
     watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
     back = endpoint.endpoint_config != release.endpoint_config
     return judge_release(
-        asked=release.endpoint_config,
+        planned=release.endpoint_config,
         before=release.previous_config,
         found=endpoint.endpoint_config,
         failure_reason=endpoint.failure_reason,

@@ -1,4 +1,4 @@
-"""A release counts only when the asked config serves and was tried enough."""
+"""A release counts only when the planned config serves and was tried enough."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ TIMEOUT = "The deployment exceeded its maximum execution timeout."
 
 def judge(**changes) -> ReleaseProof:
     facts = {
-        "asked": "m-v2",
+        "planned": "m-v2",
         "before": "m-v1",
         "found": "m-v2",
         "failure_reason": "",
