@@ -97,3 +97,10 @@ def test_each_rooms_face_says_what_the_room_knows_and_imports_nothing_heavy():
         assert ast.get_docstring(tree), face
         if face.is_relative_to(ROOT / "kedge") or face.is_relative_to(ROOT / "lambdas"):
             assert {name.split(".")[0] for name in imports(face)} <= LIGHT, face
+
+
+@pytest.mark.parametrize("house", ["kedge", "lambdas", "lambdas/adapters", "lambdas/steps", "cli"])
+def test_the_architecture_names_each_room(house):
+    drawn = (ROOT / "docs" / "architecture.md").read_text().split("```")[1]
+    rooms = {path.parent.name for path in (ROOT / house).glob("*/__init__.py")}
+    assert {room for room in rooms if f"{room}/" not in drawn} == set()
