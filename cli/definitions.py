@@ -37,7 +37,7 @@ def remove(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Take an adopted model's YAML out of the data bucket: it is judged no more, and its past stays."""
+    """Take an adopted model's YAML out of the data bucket: it is no longer judged, and its past stays."""
     with in_a_sentence("models remove"):
         from cli.operator.deployment import Deployment
         from lambdas.adapters import definitions
@@ -53,7 +53,7 @@ def remove(
             )
         detail = {"by": caller.name, "reasons": [f"s3://{deployment.bucket}/models/{model}.yaml was removed"]}
         timeline.record(s3, deployment.bucket, Entry(model, "definition_removed", caller.time, detail))
-    typer.echo(f"{model} is judged no more; reports and history stay, and `kedge models put` takes it up again.")
+    typer.echo(f"{model} is no longer judged; reports and history stay, and `kedge models put` takes it up again.")
 
 
 def put_definition(deployment: Deployment, content: bytes) -> ModelConfig:

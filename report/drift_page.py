@@ -31,7 +31,7 @@ def environment() -> Environment:
 
 
 def render_drift_page(report: Mapping[str, Any]) -> str:
-    """Render a report (DESIGN.md's JSON, with or without "histograms"): the verdict, then the columns, the worst on top."""
+    """Render a report's JSON (with or without "histograms"): the verdict, then the columns, the worst on top."""
     columns = sorted(
         report["columns"], key=lambda c: (_ORDER.index(c["severity"]), -relevance(c), -c.get("effect", 0.0))
     )

@@ -70,7 +70,7 @@ def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
     BadInputError
         There is none, it is changing, or it captures already.
     """
-    # Refuses several variants, which this version adopts no more than what has none.
+    # This also refuses several variants: this version cannot adopt them.
     state = endpoints.describe_endpoint(sagemaker, name)
     if state is None:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")

@@ -30,7 +30,7 @@ FILES_READ, RECORDS_READ = 20, 5000
 
 @dataclass(frozen=True, kw_only=True)
 class RunningLog(Running):
-    """The log of a model: whoever writes it serves the model, and says all else."""
+    """The log of a model. The team that writes it serves the model, and tells everything else."""
 
     source = "log"
 

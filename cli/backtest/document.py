@@ -1,4 +1,4 @@
-"""The document that `kedge backtest` writes: DESIGN.md's JSON, with the settings side by side and the proposed thresholds."""
+"""The document that `kedge backtest` writes: JSON with the settings side by side and the proposed thresholds."""
 
 from __future__ import annotations
 

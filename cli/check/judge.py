@@ -58,7 +58,7 @@ class Checked:
         return worst([self.report.severity, *(self.quality.verdicts.known if self.quality else ())])
 
     def to_json(self) -> dict[str, Any]:
-        """DESIGN.md's report; two files have no times and no manifests."""
+        """The report as JSON values; two files have no times and no manifests."""
         document = self.report.to_json()
         document |= {"performance": self.quality.to_json()} if self.quality else {}
         document["window"] = {"rows": self.report.rows}

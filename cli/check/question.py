@@ -207,7 +207,7 @@ def _void_columns(names: list[str], *sides: RowFiles) -> list[str]:
 
 
 def _in_common_precision(column: Column, *sides: RowFiles) -> Column:
-    """The column as float32 where one side holds such: the other's further digits would be a difference that nobody measured."""
+    """The column as float32 if one side has float32: further digits of the other side would look like a difference."""
     if column.kind != "numeric" or column.dtype != "float64":
         return column
     heads = (side.head([column.name], HEAD_ROWS).column(column.name) for side in sides)

@@ -163,7 +163,7 @@ def load_report(past: Past, answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def count(past: Past, first: date, last: date, *, package: str | None) -> Iterator[tuple[date, dict[str, Any]]]:
-    """Count each day's captures until none is left; oldest first, so that whoever goes on finds the beginning done."""
+    """Count each day's captures until none is left; oldest first, so that after a break the beginning is done."""
     deployment = past.deployment
     day = first
     while day <= last:

@@ -9,9 +9,9 @@ from typing import Any
 
 from kedge.instants import to_text
 
-# The end of a release, good at last: what was told of its run before is over.
+# A release ended well: an incident that its run opened before is over.
 _GOOD_ENDS = frozenset({"canary_promoted", "baseline_switched"})
-# What a person did about a model: whoever is on call need not be woken again.
+# A person has acted on the model: the person on call need not be woken again.
 _BY_PEOPLE = frozenset({"approved", "rejected", "paused", "muted"})
 
 

@@ -46,7 +46,7 @@ class ReplayedWindow:
     told: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's backtest holds it under "windows"; `loss` is null if nothing was measured."""
+        """As the backtest's JSON has it under "windows"; `loss` is null if nothing was measured."""
         judged = self.judged
         estimate = judged.quality.estimate
         told = [*judged.reasons, *(estimate.reasons if estimate and estimate.severity else ())]

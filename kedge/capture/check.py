@@ -67,7 +67,7 @@ class CaptureCheck:
 
 
 def denied(sentence: str) -> CaptureCheck:
-    """What is said where S3 lets nobody look; the sentence names the remedy."""
+    """What is said if S3 refuses to show the captures; the sentence names the remedy."""
     return CaptureCheck(0, 0, DENIED, remedy=f"{sentence}.", expected="To read where the endpoint captures to.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kedge.errors import UnreadableRecordError
 
-# A request carries 6 MB at most, and its quotes are written with a backslash each; a longer line is nobody's record.
+# A request carries 6 MB at most, and its quotes are written with a backslash each; a longer line is no record.
 LINE_BYTES_MAX = 8 * 1024 * 1024
 # This much of such a line is kept, to tell what it was.
 EXCERPT_BYTES = 1024

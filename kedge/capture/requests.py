@@ -14,7 +14,7 @@ from kedge.errors import UnreadableRecordError
 
 # What rows stand below: the built-in algorithms, TensorFlow Serving, MLflow, AWS's own templates; and below those one row's values.
 WRAPPERS = ("instances", "dataframe_records", "records", "inputs", "data", "features", "values", "ndarray")
-# A sparse row of more columns would be written out at a length that nobody sent.
+# A sparse row of more columns would become far longer than the request was.
 _SPARSE_COLUMNS_MAX = 100_000
 _WRONG_SHAPE = f"{INPUT} has a list or an object where one value belongs"
 

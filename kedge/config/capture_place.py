@@ -53,7 +53,7 @@ def capture_prefix(model: str, package_version: str) -> str:
 
 
 def log_prefix(model: str) -> str:
-    """Say where whoever serves a model writes its records; Firehose writes there too."""
+    """Where the team that serves a model writes its records; Firehose writes there too."""
     return f"logs/{model}"
 
 

@@ -104,7 +104,7 @@ class ColumnReport:
     drift : Severity
         Severity of the drift test alone.
     statistics : mapping of str to float
-        By DESIGN.md's names; what does not apply is absent.
+        By the names of `kedge.statistics.every_statistic`; what does not apply is absent.
     p_value_adjusted : float
         Of KS or chi-square under the design effect, Holm-corrected over every test of the run.
     effect : float
@@ -149,7 +149,7 @@ class ColumnReport:
         return beyond * (1.0 if self.importance is None else self.importance)
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's report holds it under "columns"; what does not apply is absent."""
+        """As the report's JSON has it under "columns"; what does not apply is absent."""
         facts: dict[str, Any] = {
             "name": self.column.name,
             "role": self.column.role,

@@ -40,7 +40,7 @@ class QualityCheck:
     reason: str
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's report holds it under "quality"."""
+        """As the report's JSON has it under "quality"."""
         told: dict[str, Any] = {"check": self.check} | ({"column": self.column} if self.column else {})
         return told | {"severity": self.severity.value, "value": self.value, "limit": self.limit, "reason": self.reason}
 

@@ -31,7 +31,7 @@ class Measured:
     Attributes
     ----------
     statistics : mapping of str to float
-        By DESIGN.md's names, as if the rows were independent; statistics that do not apply are absent.
+        By the names of `kedge.statistics.every_statistic`, as if the rows were independent; statistics that do not apply are absent.
     p_value : float
         Of KS or chi-square, under the design effect, not corrected for the other tests.
     effect : float

@@ -115,7 +115,7 @@ class DriftReport:
         return replace(self, sampled_fraction=fraction, notes=(*self.notes, stand_for))
 
     def to_json(self) -> dict[str, Any]:
-        """DESIGN.md's report."""
+        """The report as JSON values."""
         report: dict[str, Any] = {
             "model": self.model,
             "baseline": self.baseline,

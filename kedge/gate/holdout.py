@@ -72,7 +72,7 @@ class GateRow:
     challenger: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's gate row; what does not apply is absent."""
+        """As JSON values; what does not apply is absent."""
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 

@@ -83,7 +83,7 @@ class PerformanceReport:
         return worst(verdict.severity for verdict in self.verdicts.values())
 
     def to_json(self) -> dict[str, Any]:
-        """As DESIGN.md's report holds it under "performance"; what does not apply is absent."""
+        """As the report's JSON has it under "performance"; what does not apply is absent."""
         document = {
             "severity": self.severity.value,
             "reasons": list(self.reasons),

@@ -167,7 +167,7 @@ def _unregistered(model: str, version: str, served: Served) -> ServingVerdict:
         (
             f"version {version} of {model} serves, and the registry has no such version any more: its package was deleted",
             "what still works: it answers requests, its windows are judged, and another version can be released",
-            f"what does not: once it serves no more, version {version} cannot be brought back, by kedge rollback or otherwise; "
+            f"what does not: once it no longer serves, version {version} cannot be brought back, by kedge rollback or otherwise; "
             "a retraining fails, because it compares with a copy of what serves, which is made from the package",
             f"what to do: release another version. Approve one in the registry, or: kedge rollback {model} --to VERSION --reason why",
         ),

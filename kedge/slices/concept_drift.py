@@ -103,7 +103,7 @@ class ConceptDrift:
 
 
 def clearly_moved(found: ConceptDrift | None) -> Severity | None:
-    """CRITICAL if P(y given x) has moved beyond doubt; None for less, which is told and alarms nobody.
+    """CRITICAL if P(y given x) has moved beyond doubt; None for less: that is told, and is no alarm.
 
     >>> clearly_moved(ConceptDrift(Severity.WARNING, "perhaps", ())), clearly_moved(None)
     (None, None)

@@ -12,8 +12,8 @@ NAMESPACE = "Kedge"
 
 
 def put(cloudwatch: Any, *, model: str | None, values: Mapping[str, float], time: datetime) -> None:
-    """Put values of one model, or of the deployment, at a logical time; those of more than two weeks ago CloudWatch takes no more, and
-    they are left out.
+    """Put values of one model, or of the deployment, at a logical time; those older than two weeks are left out,
+    because CloudWatch refuses them.
     """
     dimensions = [{"Name": "Model", "Value": model}] if model is not None else []
     data = [

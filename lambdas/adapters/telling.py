@@ -31,7 +31,7 @@ from lambdas.adapters.channels.every_channel import CHANNELS
 from lambdas.adapters.state import mutes, state_items, windows
 from lambdas.adapters.state.state_items import Item
 
-# Whoever is telling it just now needs no help.
+# A message younger than this may still be on its way: its own sender ends the work.
 _GRACE = timedelta(minutes=10)
 ACCEPTED = "accepted"
 
@@ -111,7 +111,7 @@ def record_and_tell(
         when_kept()
     if repeated:
         entry = replace(entry, detail={**entry.detail, "repeated": True})
-    # Forgotten together: whoever dies in between leaves what says that it is a repetition.
+    # Forgotten together: after a crash in between, the message is still known to be a repetition.
     sent = [channel for channel in CHANNELS if channel not in holds and _send(desk, entry, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
         if len(sent) == len(CHANNELS):

@@ -12,7 +12,7 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.deliver_message import Counter, deliver
+from lambdas.steps.deliver_message import DeliveryDesk, deliver
 from lambdas.steps.requests import receives
 
 # A message takes this long at most: two requests, and what is read and written around them.
@@ -38,14 +38,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         channel = by_name[record["eventSourceARN"].rpartition(":")[2]]
         outcome = SendResult("again", "the function's time is nearly over", 1)
         if context.get_remaining_time_in_millis() > MESSAGE_MILLISECONDS:
-            counter = Counter(
+            desk = DeliveryDesk(
                 clients.dynamodb(),
                 clients.secretsmanager(),
                 settings.state_table,
                 cast(Channel, channel),
                 wall_clock,
             )
-            outcome = deliver(record["body"], counter)
+            outcome = deliver(record["body"], desk)
         logger.info(
             "delivery", channel=channel, message_id=record["messageId"], verdict=outcome.verdict, why=outcome.why
         )

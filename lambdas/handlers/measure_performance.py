@@ -33,7 +33,7 @@ from lambdas.steps.measure_window import AnsweredWindow, measure_window
 from lambdas.steps.requests import JudgeRequest, failure, is_direct, receives
 from lambdas.steps.served_then import champion_of, report_prefix
 
-# In which the parts of performance.json have stood from the first: over the same objects its bytes stay the same.
+# The order of the parts in performance.json. It never changes, so the same objects give the same bytes.
 PARTS: tuple[Part, ...] = ("slices", "fairness", "estimate", "business")
 # Labels are folded until this much of the run's time is left: the window is to be measured in it.
 MEASURE_SECONDS = 300

@@ -31,7 +31,7 @@ from lambdas.steps.requests import ProfileRequest
 RESERVE_SECONDS = 120
 # A run that stopped goes on in a message of its own, at most this often: Lambda ends loops of 16. The next tick goes on from there.
 ROUNDS_MAX = 10
-# What is told of at once: more would be no news.
+# One message names at most this many days.
 DAYS_TOLD_MAX = 60
 
 
@@ -120,7 +120,7 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
 
 
 def totals_of(folded: list[Folded]) -> dict[str, Any]:
-    """What was new, as CloudWatch is told of it."""
+    """What was new, by the names of its metrics."""
     return {
         "RowsCaptured": sum(sum(profile.rows for profile in day.added.hours.values()) for day in folded),
         "RecordsQuarantined": sum(day.added.quarantined for day in folded),
@@ -164,7 +164,7 @@ def packages(
             versions.add(champion.previous_package_arn.rpartition("/")[2])
     found = [package_of(config, settings, version) for version in versions]
     if has_backlog:
-        # Whoever answered then may have been replaced long since.
+        # A package that answered then may have been replaced since.
         for version in {*inference_logs.captured_packages(clients.s3(), settings.data_bucket, config.model)} - versions:
             try:
                 found.append(package_of(config, settings, version))

@@ -116,7 +116,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if config is None:
         return {"verdict": "NOT_OURS"}
     if request.reading(package) == "BEHIND":
-        # Back into the queue, before anything is remembered of a status that is no more.
+        # Back into the queue, before a status that is out of date is remembered.
         told = request.detail.ModelApprovalStatus or ""
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     bench = Bench(config, desk_of(settings), request.time)
@@ -230,7 +230,7 @@ def wait(package: Package, decided: Approval, bench: Bench, *, holder: str) -> d
 
 
 def hear_deletion(package_arn: str, settings: Settings) -> dict[str, Any]:
-    """Let a package that is gone wait no more; its group stands in its ARN."""
+    """Forget a deleted package that waits; its group stands in its ARN."""
     group = package_arn.split("/")[-2]
     for config in load_models().values():
         if config.package_group == group:

@@ -52,7 +52,7 @@ class Request(BaseModel, frozen=True):
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self | None:
-        """Read a machine's request or EventBridge's news of an alarm; None for an alarm that nobody need be told of."""
+        """Read a machine's request or EventBridge's news of an alarm; None for an alarm that needs no message."""
         if "detail-type" not in event:
             return cls.model_validate(event)
         news = alarm_news(event["detail"], load_models())

@@ -124,7 +124,7 @@ def watched(request: Request) -> None:
 
 
 def taken_back(package_arn: str) -> str | None:
-    """Say so where the approval that this release rests on is no more: a person's newest word counts."""
+    """A sentence if the package is no longer approved, else None: a person's newest decision counts."""
     try:
         package = model_registry.describe_package(clients.sagemaker(), package_arn)
     except UnknownPackageError:

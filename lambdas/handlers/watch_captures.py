@@ -77,14 +77,9 @@ def look(
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
     schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
+    looks = look_at_jobs if source_of(config).by_manifest else look_at_records
     try:
-        check = (
-            look_at_jobs(schema, champion, now, settings)
-            if source_of(config).by_manifest
-            else check_captures(lines, schema)
-            if (lines := sample(config, champion, now, settings))
-            else None
-        )
+        check = looks(schema, champion, now, settings)
     except CapturesDeniedError as error:
         check = denied(str(error))
     if check is None:
@@ -113,6 +108,12 @@ def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, setting
             if lines or aside:
                 return check_captures(lines, config) if lines else unread_file(aside[0].reason)
     return None
+
+
+def look_at_records(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at some records of the last hours; None where there are none."""
+    lines = sample(config, champion, now, settings)
+    return check_captures(lines, config) if lines else None
 
 
 def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:

@@ -21,15 +21,15 @@ from lambdas.adapters.models import load_models
 from lambdas.adapters.state import alert_episodes, deliveries
 from lambdas.adapters.state.deliveries import Delivery, Heard
 
-# Longer than a function may run: whoever held an incident until then is gone.
+# Longer than a function may run: a holder older than this has ended.
 LEASE = timedelta(seconds=90)
 # A try takes two requests at most.
 HELD_SECONDS = 20
 
 
 @dataclass(frozen=True)
-class Counter:
-    """What a message is delivered with."""
+class DeliveryDesk:
+    """By which channel messages are delivered, and where it is remembered how far each has come."""
 
     dynamodb: Any
     secretsmanager: Any
@@ -38,26 +38,26 @@ class Counter:
     now: Callable[[], datetime]
 
 
-def deliver(body: str, counter: Counter) -> SendResult:
+def deliver(body: str, desk: DeliveryDesk) -> SendResult:
     """Send a message of the topic, unless the channel has certainly shown it."""
     try:
         event = Event.read(body)
     except (KeyError, TypeError, ValueError, AttributeError):
         return SendResult("refused", "it is no event of Kedge's")
     config = load_models().get(event.model)
-    if config is None or getattr(config.owner, counter.channel) is None:
-        return SendResult("refused", f"{event.model} has no address for {counter.channel} any more")
-    delivery = deliveries.load(counter.dynamodb, counter.table, (event.model, counter.channel, event.id))
+    if config is None or getattr(config.owner, desk.channel) is None:
+        return SendResult("refused", f"{event.model} has no address for {desk.channel} any more")
+    delivery = deliveries.load(desk.dynamodb, desk.table, (event.model, desk.channel, event.id))
     if delivery.accepted:
         return SendResult("accepted", "it was accepted before")
-    return _in_turn(event, config.owner, delivery, counter)
+    return _in_turn(event, config.owner, delivery, desk)
 
 
-def _in_turn(event: Event, owner: Owner, delivery: Delivery, counter: Counter) -> SendResult:
+def _in_turn(event: Event, owner: Owner, delivery: Delivery, desk: DeliveryDesk) -> SendResult:
     """Hold the incident while its message is sent."""
-    name = f"{event.episode}@{SERVICES[counter.channel].place(owner)}"
-    key, now = (event.model, counter.channel, name), counter.now()
-    before, revision = deliveries.load_incident(counter.dynamodb, counter.table, key)
+    name = f"{event.episode}@{SERVICES[desk.channel].place(owner)}"
+    key, now = (event.model, desk.channel, name), desk.now()
+    before, revision = deliveries.load_incident(desk.dynamodb, desk.table, key)
     waits = SendResult("again", "another message of its incident is being sent", HELD_SECONDS)
     if before is not None and before.held_until is not None and before.held_until > now:
         return waits
@@ -65,38 +65,38 @@ def _in_turn(event: Event, owner: Owner, delivery: Delivery, counter: Counter) -
     newest = before if before is not None and newer else Heard(event.time, event.resolved)
     held = replace(newest, thread=before.thread if before else "", held_until=now + LEASE)
     # Noted before it is sent: whatever becomes of this try, an older message does not open what this one closes.
-    if not deliveries.save_incident(counter.dynamodb, counter.table, key, held, revision=revision, now=now):
+    if not deliveries.save_incident(desk.dynamodb, desk.table, key, held, revision=revision, now=now):
         return waits
-    outcome = _once(event, owner, delivery, held, counter)
+    outcome = _once(event, owner, delivery, held, desk)
     free = replace(held, held_until=None, thread=held.thread or outcome.thread)
-    deliveries.save_incident(counter.dynamodb, counter.table, key, free, revision=revision + 1, now=now)
+    deliveries.save_incident(desk.dynamodb, desk.table, key, free, revision=revision + 1, now=now)
     return outcome
 
 
-def _once(event: Event, owner: Owner, delivery: Delivery, held: Heard, counter: Counter) -> SendResult:
+def _once(event: Event, owner: Owner, delivery: Delivery, held: Heard, desk: DeliveryDesk) -> SendResult:
     """Send a message, and remember before and after it how far it has come."""
-    key, late = (event.model, counter.channel, event.id), held.newest > event.time
-    if late and SERVICES[counter.channel].pager and held.resolved != event.resolved:
+    key, late = (event.model, desk.channel, event.id), held.newest > event.time
+    if late and SERVICES[desk.channel].pager and held.resolved != event.resolved:
         outcome = SendResult("accepted", "a newer message of its incident says otherwise")
     else:
         begun = Delivery(uncertain=True)
-        deliveries.save(counter.dynamodb, counter.table, key, begun, now=counter.now())
-        outcome = _attempt(_message(event, owner, delivery, held, counter), counter)
+        deliveries.save(desk.dynamodb, desk.table, key, begun, now=desk.now())
+        outcome = _attempt(_message(event, owner, delivery, held, desk), desk)
     after = Delivery(outcome.verdict == "accepted", delivery.uncertain or outcome.uncertain)
-    deliveries.save(counter.dynamodb, counter.table, key, after, now=counter.now())
+    deliveries.save(desk.dynamodb, desk.table, key, after, now=desk.now())
     return outcome
 
 
-def _attempt(message: Notice, counter: Counter) -> SendResult:
+def _attempt(message: Notice, desk: DeliveryDesk) -> SendResult:
     """Post it; a secret that is refused is read anew, for a person may have rotated it."""
-    place, tried = getattr(message.owner, counter.channel), ""
-    service, outcome = SERVICES[counter.channel], SendResult("denied", "the secret was refused")
+    place, tried = getattr(message.owner, desk.channel), ""
+    service, outcome = SERVICES[desk.channel], SendResult("denied", "the secret was refused")
     for anew in (False, True):
         try:
-            secret = secrets.read(counter.secretsmanager, place.secret, anew=anew)
+            secret = secrets.read(desk.secretsmanager, place.secret, anew=anew)
         except SecretMissingError as error:
             return SendResult("refused", str(error))
-        problem = secret_problem(counter.channel, secret)
+        problem = secret_problem(desk.channel, secret)
         if secret == tried:
             break
         tried = secret
@@ -109,17 +109,17 @@ def _attempt(message: Notice, counter: Counter) -> SendResult:
     return replace(outcome, verdict="refused")
 
 
-def _message(event: Event, owner: Owner, delivery: Delivery, held: Heard, counter: Counter) -> Notice:
-    action, incident = _action(event, counter)
+def _message(event: Event, owner: Owner, delivery: Delivery, held: Heard, desk: DeliveryDesk) -> Notice:
+    action, incident = _action(event, desk)
     repeated = delivery.uncertain or bool(event.document["detail"].get("repeated"))
     late = held.newest > event.time
-    return Notice(event, owner, action, incident, repeated, late, held.thread, counter.now(), secret="")
+    return Notice(event, owner, action, incident, repeated, late, held.thread, desk.now(), secret="")
 
 
-def _action(event: Event, counter: Counter) -> tuple[Action, str]:
+def _action(event: Event, desk: DeliveryDesk) -> tuple[Action, str]:
     """What a pager does, and with which incident: what a person did acknowledges the model's open episode."""
     if acknowledges(event.kind):
-        episode, _ = alert_episodes.load(counter.dynamodb, counter.table, event.model)
+        episode, _ = alert_episodes.load(desk.dynamodb, desk.table, event.model)
         if episode is not None and episode.ended is None:
             return "acknowledge", episode_name(event.model, to_text(episode.name))
         return "change", event.episode

@@ -136,7 +136,7 @@ class Judged:
         return self.quality.verdicts if self.quality else QualityVerdicts()
 
     def to_json(self) -> dict[str, Any]:
-        """DESIGN.md's report."""
+        """The report as JSON values."""
         return self.report.to_json() | self._performance()
 
     def to_page(self) -> dict[str, Any]:

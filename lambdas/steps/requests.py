@@ -101,7 +101,7 @@ class JudgeRequest(StageRequest):
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Read the message; of a person's call nobody is told unless it says so."""
+        """Read the message. A person's call sends no messages, unless it says so."""
         return super().from_event({"tell": False, **event} if is_direct(event) else event)
 
 

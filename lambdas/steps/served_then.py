@@ -1,4 +1,4 @@
-"""Which package a window is judged for (the champion, or whoever served when it was new), and where its reports stand."""
+"""Which package a window is judged for (the champion, or the package that served then), and where its reports stand."""
 
 from __future__ import annotations
 

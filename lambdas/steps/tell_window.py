@@ -150,7 +150,7 @@ def timeline_detail(judged: Judged, key: str) -> dict[str, Any]:
     report, document = judged.report, judged.to_json()
     wanted = ("window", "revision", "severity", "reasons", "performance", "confidence")
     detail = {name: document[name] for name in wanted if name in document}
-    # What moved and matters leads: whoever shortens the list keeps its beginning.
+    # The columns that moved and matter come first: a list that is cut keeps its beginning.
     ranked = sorted(report.columns, key=lambda c: (-c.severity.rank, -c.relevance))
     columns = [
         {"name": c.column.name, "severity": c.severity.value, "effect": c.effect, "psi": c.statistics.get("psi")}

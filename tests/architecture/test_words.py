@@ -100,3 +100,11 @@ def test_a_comment_is_read_over_its_lines(tmp_path):
 
 def test_plain_words_are_no_riddle():
     assert riddles("All the same rows; nobody asked for many; each of them, which is out of date, lets us wait.") == []
+
+
+def test_a_document_that_code_names_is_in_the_repository():
+    for place in (
+        path for room in ROOMS for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
+    ):
+        named = {name for text in written(place) for name in re.findall(r"\b[A-Z]{3,}\.md\b", text)}
+        assert not [name for name in named if not ((ROOT / name).exists() or (place.parent / name).exists())], place

@@ -1,1 +1,1 @@
-"""Inference logs: what whoever serves a model wrote of its answers."""
+"""Inference logs: records of a model's answers, written by the team that serves it."""

@@ -1,4 +1,4 @@
-"""One record of an inference log, written by whoever serves the model: its id, its time, the features, and the answer."""
+"""One record of an inference log, written by the team that serves the model: its id, its time, the features, and the answer."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def open_stretches(s3: Any, bucket: str, key: str, *, start: int = 0) -> Stretch
 
 def _stretches(s3: Any, which: dict[str, str], answer: Any, start: int, size: int) -> Iterator[bytes]:
     yield answer["Body"].read(READ_AHEAD_BYTES)
-    # What is left of the first answer is not waited for: whoever reads works long between two stretches.
+    # The rest of the first answer is not read: the reader works long between two stretches, and the connection would break.
     answer["Body"].close()
     for place in range(start + READ_AHEAD_BYTES, size, READ_AHEAD_BYTES):
         end = min(place + READ_AHEAD_BYTES, size) - 1

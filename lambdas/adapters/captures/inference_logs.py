@@ -24,7 +24,7 @@ from lambdas.adapters.bucket.row_objects import Stretches
 _SAMPLED_OBJECTS, _SAMPLED_BYTES, _SAMPLED_LINES = 3, 4 * 2**20, 200
 
 
-# Whoever reads whole hours reads so much at a time.
+# Whole hours are read in blocks of this size.
 BLOCK_BYTES = 32 * 2**20
 
 

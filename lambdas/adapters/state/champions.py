@@ -15,7 +15,7 @@ ITEM = "champion"
 
 @dataclass(frozen=True)
 class Champion:
-    """A promoted package, and the one that it replaced for whoever must go back."""
+    """A promoted package, and the one that it replaced, to which a rollback goes."""
 
     package_arn: str
     package_version: str

@@ -141,7 +141,7 @@ def switch(release: ReleaseUnderWay, bench: Bench) -> Champion:
 def champion_of(
     package: Package, before: Champion | None, *, endpoint_config: str, model_name: str, since: datetime
 ) -> Champion:
-    """Describe the new champion, with the package that it replaces for whoever must go back."""
+    """Describe the new champion, with the package that it replaces, to which a rollback goes."""
     again = before is not None and before.endpoint_config == endpoint_config
     # A package that comes back to its own endpoint, which was deleted or changed, is not its own predecessor either.
     same = before is not None and before.package_arn == package.arn
