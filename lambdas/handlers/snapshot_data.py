@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.errors import InitialRowsError
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
-from kedge.retraining.snapshot import Origin, refusal_reasons, split_in_time, without_unscorable
+from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
@@ -64,13 +64,27 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except InitialRowsError as error:
         # The same file fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
+    split, reasons = split_rows(run, history)
+    if reasons:
+        return rejected(reasons, champion)
+    snapshot, learnt = write_snapshot(run, split, origin)
+    requests = jobs(run, settings)
+    finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
+    snapshot["notes"] = [*history.of_schemas, *unscorable_notes(split), *reuse_notes(finished)]
+    return (
+        {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
+    )
+
+
+def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, list[str]]:
+    """The rows split in time, and why they will not do; without reasons where they will."""
     split = split_in_time(
         history.rows,
-        holdout_fraction=config.training.holdout_fraction,
-        champion_training_end=champion.training_end if champion else None,
+        holdout_fraction=run.config.training.holdout_fraction,
+        champion_training_end=run.champion.training_end if run.champion else None,
     )
-    split = without_unscorable(split, config, run.champions_schema)
-    reasons = [*history.problems, *refusal_reasons(split, config, lacking=history.lacking)]
+    split = without_unscorable(split, run.config, run.champions_schema)
+    reasons = [*history.problems, *refusal_reasons(split, run.config, lacking=history.lacking)]
     reasons += history.left_out if reasons else ()
     logger.info(
         "split",
@@ -81,15 +95,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         unscorable_rows=split.unscorable,
         reasons=len(reasons),
     )
-    if reasons:
-        return rejected(reasons, champion)
-    snapshot, learnt = write_snapshot(run, split, origin)
-    requests = jobs(run, settings)
-    finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
-    snapshot["notes"] = [*history.of_schemas, *unscorable_notes(split), *reuse_notes(finished)]
-    return (
-        {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
-    )
+    return split, reasons
 
 
 def rejected(reasons: Sequence[str], champion: Serving | None) -> dict[str, Any]:
@@ -117,7 +123,7 @@ def reuse_notes(finished: dict[str, Any]) -> list[str]:
 
 
 def gather(run: RetrainingRun, settings: Settings) -> tuple[LabelledHistory, Origin]:
-    """Everything answered and labelled of late, the user's first rows, and where all of it came from."""
+    """Everything that was answered and labelled lately, the user's first rows, and where all of it came from."""
     s3, config = clients.s3(), run.config
     learnt = windows.load_horizon(clients.dynamodb(), settings.state_table, run.model)
     chosen = config.labels.label_horizon_days

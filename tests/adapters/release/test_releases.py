@@ -3,10 +3,13 @@
 import re
 
 import boto3
+import pytest
 from botocore.validate import ParamValidator
 
+from kedge.config.policies import CanaryPolicy
 from kedge.config.reading import parse_model_config
 from kedge.release.plan import ServingFleet, plan_release
+from kedge.release.traffic import STRATEGIES, rollout
 from lambdas.adapters.release.releases import (
     alarm_request,
     create_endpoint_request,
@@ -34,6 +37,13 @@ def test_aws_accepts_every_request():
     }
     assert [problems("sagemaker", action, request) for action, request in requests.items()] == ["", "", "", ""]
     assert {problems("cloudwatch", "PutMetricAlarm", alarm_request(alarm)) for alarm in PLAN.alarms} == {""}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("instances", [1, 5])
+def test_aws_accepts_the_update_of_each_strategy(strategy, instances):
+    how = rollout(CanaryPolicy(strategy=strategy), instances=instances)
+    assert problems("sagemaker", "UpdateEndpoint", update_endpoint_request(PLAN, how)) == ""
 
 
 def test_the_update_is_a_canary_that_its_alarms_roll_back():
