@@ -14,10 +14,10 @@ from kedge.errors import SecretMissingError
 from kedge.instants import to_text
 from kedge.severity import Severity
 from lambdas.adapters import secrets
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.every_service import SERVICES
 from lambdas.adapters.channels.message import Action, Event, Notice
 from lambdas.adapters.channels.sending import SendResult, send
-from lambdas.adapters.models import load_models
 from lambdas.adapters.state import alert_episodes, deliveries
 from lambdas.adapters.state.deliveries import Delivery, Heard
 
@@ -34,6 +34,7 @@ class Counter:
     dynamodb: Any
     secretsmanager: Any
     table: str
+    bucket: str
     channel: Channel
     now: Callable[[], datetime]
 
@@ -44,7 +45,7 @@ def deliver(body: str, counter: Counter) -> SendResult:
         event = Event.read(body)
     except (KeyError, TypeError, ValueError, AttributeError):
         return SendResult("refused", "it is no event of Kedge's")
-    config = load_models().get(event.model)
+    config = find_model(event.model, counter.bucket)
     if config is None or getattr(config.owner, counter.channel) is None:
         return SendResult("refused", f"{event.model} has no address for {counter.channel} any more")
     delivery = deliveries.load(counter.dynamodb, counter.table, (event.model, counter.channel, event.id))
