@@ -14,6 +14,7 @@ from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.commands import history, pause, reconcile, retrain, rollback
 from cli.operator.past_commands import backfill, judge
+from cli.operator.status_command import status
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ models.command("validate")(validate)
 models.command("put")(put)
 models.command("remove")(remove)
 app.command("doctor")(doctor)
+app.command("status")(status)
 app.command("history")(history)
 app.command("retrain")(retrain)
 app.command("pause")(pause)

@@ -22,7 +22,10 @@ _COLOURS = {
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # Facts before and after the reasons, in this order; missing ones are left out.
-_FIRST, _LAST = ("severity", "job", "counted", "subject", "hold", "package_version", "traffic"), ("by", "run")
+_FIRST, _LAST = (
+    ("severity", "job", "counted", "subject", "hold", "package_version", "traffic"),
+    ("by", "run", "report_key"),
+)
 REASONS_SHOWN = 2
 
 # What reads a pipe has no width: a line is never folded there.
@@ -68,6 +71,6 @@ def in_words(entry: dict[str, Any]) -> str:
 
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    words = {"package_version": "version {}", "by": "by {}"}
+    words = {"package_version": "version {}", "by": "by {}", "report_key": "report {}"}
     detail = {"package_version": str(detail.get("package_arn", "")).rpartition("/")[2], **detail}
     return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

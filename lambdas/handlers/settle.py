@@ -33,7 +33,6 @@ from lambdas.steps.waiting_packages import tell_waiting
 
 # UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
-ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 class Settings(Environment):
@@ -205,7 +204,7 @@ def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:
 
 def tell_end(ended: Ended | None, bench: Bench) -> None:
     """Tell of an execution that was stopped, ran out of time, or broke where it could tell nobody."""
-    if ended is None or ended.status not in ENDED_BADLY:
+    if ended is None or ended.status not in executions.ENDED_BADLY:
         return
     machine, run = executions.machine_and_run(ended.executionArn)
     detail = {

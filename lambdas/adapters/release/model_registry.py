@@ -93,6 +93,19 @@ def list_versions(sagemaker: Any, group: str, status: str) -> dict[int, str]:
     return dict(sorted(found.items(), reverse=True))
 
 
+def list_pending(sagemaker: Any) -> dict[str, dict[int, datetime]]:
+    """Every package of the account that waits for a person, by group and version, with when it was registered: a few calls."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        ModelApprovalStatus="PendingManualApproval", ModelPackageType="Versioned", PaginationConfig={"PageSize": 100}
+    )
+    found: dict[str, dict[int, datetime]] = {}
+    for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
+        found.setdefault(package["ModelPackageGroupName"], {})[int(package["ModelPackageVersion"])] = package[
+            "CreationTime"
+        ]
+    return found
+
+
 def registration_request(config: ModelConfig, registration: Registration) -> dict[str, Any]:
     """Ask for a package that waits for a person's approval, with its evidence and its lineage."""
     quality = {"Statistics": _source(registration.quality), "Constraints": _source(registration.quality_limits)}
