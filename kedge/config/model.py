@@ -15,6 +15,7 @@ from kedge.config.policies import (
     DriftPolicy,
     FairnessPolicy,
     GatePolicy,
+    HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
     RetrainingPolicy,
@@ -58,6 +59,7 @@ class ModelConfig(Section):
     gate: GatePolicy = Field(default_factory=GatePolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     alerts: Alerts = Field(default_factory=Alerts)
+    health: HealthPolicy = Field(default_factory=HealthPolicy)
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()
@@ -97,6 +99,12 @@ class ModelConfig(Section):
             )
         if self.endpoint.custom_attributes:
             raise ValueError("endpoint.custom_attributes: transform jobs have none; remove the field")
+        return self
+
+    @model_validator(mode="after")
+    def _an_endpoint_has_the_health(self) -> ModelConfig:
+        if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
+            raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
         return self
 
     @model_validator(mode="after")

@@ -140,6 +140,22 @@ class Alerts(Section):
     routes: tuple[Route, ...] | None = None
 
 
+class HealthPolicy(Section):
+    """From when on people hear of the endpoint itself; each limit that is set is an alarm a variant, at $0.10 a month.
+
+    By default only failing requests ring: what latency, silence or refusals are usual differs from model to model.
+    """
+
+    enabled: bool = True
+    p95_milliseconds: float | None = Field(default=None, gt=0)
+    p99_milliseconds: float | None = Field(default=None, gt=0)
+    server_error_fraction: Fraction | None = 0.05
+    client_error_fraction: Fraction | None = None
+    no_invocations_hours: int | None = Field(default=None, ge=1, le=168)
+    disk_fraction: Fraction | None = None
+    variants: tuple[str, ...] = ()
+
+
 class SegmentPolicy(Section):
     """Which slices are looked at for the worst, and when P(y given x) counts as moved on one."""
 
