@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -100,10 +100,12 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
     model, now = config.model, gathered.now
     champion = champions.read(gathered.item(model, champions.ITEM))
     pending = gathered.pending.get(config.package_group, ())
+    expires = timedelta(days=config.gate.approval_expires_days)
+    waiting = tuple(one for one in pending if now - one.since < expires)
     found = ModelStatus(model, config.owner.team, config.mode)
     if champion is None:
-        return replace(found, pending=pending)
-    newer = tuple(one for one in pending if int(one.version) > int(champion.package_version))
+        return replace(found, pending=waiting)
+    newer = tuple(one for one in waiting if int(one.version) > int(champion.package_version))
     judged = windows.load_windows(gathered.dynamodb, gathered.table, model, since=champion.promoted_at)
     own = [window for window in judged if window.package_version == champion.package_version]
     last = own[-1] if own else None

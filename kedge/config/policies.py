@@ -28,6 +28,7 @@ class DriftPolicy(Section):
     baseline: BaselineSource = "training"
     trailing_days: int = Field(default=28, ge=1, le=365)
     earlier_weeks: int = Field(default=4, ge=1, le=52)
+    baseline_days_max: int = Field(default=365, ge=1)
 
     @property
     def effect_floors(self) -> tuple[float, float]:
@@ -116,6 +117,7 @@ class GatePolicy(Section):
     calibration_max: Fraction = 0.10
     confidence: Confidence = 0.95
     minimum_holdout_rows: int = Field(default=200, ge=1)
+    approval_expires_days: int = Field(default=90, ge=3)
 
 
 class CanaryPolicy(Section):

@@ -26,10 +26,11 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.health import looks
+from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.run_sweep import sweep_model, sweep_run
 from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.settled_release import Bench, settle_release, tell_once
-from lambdas.steps.waiting_packages import tell_waiting
 
 # UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
@@ -147,6 +148,8 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     sweep(request, bench, settings)
     if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
         tell_waiting(bench)
+    if request.hourly and request.time.hour == SWEEP_HOUR:
+        looks.look(bench, settings.retrain_machine_arn)
     sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)

@@ -93,10 +93,13 @@ def list_versions(sagemaker: Any, group: str, status: str) -> dict[int, str]:
     return dict(sorted(found.items(), reverse=True))
 
 
-def list_pending(sagemaker: Any) -> dict[str, dict[int, datetime]]:
-    """Every package of the account that waits for a person, by group and version, with when it was registered: a few calls."""
+def list_pending(sagemaker: Any, group: str | None = None) -> dict[str, dict[int, datetime]]:
+    """Packages that wait for a person, by group and version, with when each was registered: of one group, or of the account."""
     pages = sagemaker.get_paginator("list_model_packages").paginate(
-        ModelApprovalStatus="PendingManualApproval", ModelPackageType="Versioned", PaginationConfig={"PageSize": 100}
+        **({"ModelPackageGroupName": group} if group else {}),
+        ModelApprovalStatus="PendingManualApproval",
+        ModelPackageType="Versioned",
+        PaginationConfig={"PageSize": 100},
     )
     found: dict[str, dict[int, datetime]] = {}
     for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
