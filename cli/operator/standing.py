@@ -13,12 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.operator.deployment import Deployment
 from cli.operator.every_model import known_models
 from cli.refusals import BadInputError, why_unanswered
+from kedge.alerts.response_times import ResponseTimes, of_timeline
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
 from kedge.config.model import ModelConfig
 from kedge.errors import KedgeError
 from kedge.retraining.decision import RetrainingState, decide_retraining
 from kedge.severity import Severity, worst
 from lambdas.adapters import executions
+from lambdas.adapters.bucket import timeline
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.state import alert_episodes, approvals, champions, leases, pauses, state_items, windows
 from lambdas.adapters.state.champions import Champion
@@ -65,6 +67,15 @@ def statuses(deployment: Deployment, *, only: Sequence[str] = (), team: str | No
     gathered = gather(deployment, [config.model for config in wanted])
     with ThreadPoolExecutor(READERS) as readers:
         return by_urgency([*readers.map(lambda config: status_or_why_not(config, gathered), wanted)])
+
+
+def response_times(
+    deployment: Deployment, found: Sequence[ModelStatus], days: int, now: datetime
+) -> dict[str, ResponseTimes]:
+    """How fast each model's losses of the last days were told and repaired, from its timeline; models without a loss are left out."""
+    s3, bucket, since = deployment.client("s3"), deployment.bucket, now - timedelta(days=days)
+    times = {one.model: of_timeline(timeline.load_timeline(s3, bucket, one.model, since=since)) for one in found}
+    return {model: losses for model, losses in times.items() if losses.losses}
 
 
 def gather(deployment: Deployment, names: Sequence[str]) -> Gathered:

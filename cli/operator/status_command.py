@@ -19,6 +19,14 @@ NEEDS_A_PERSON = 1
 def status(
     models: Annotated[list[str] | None, typer.Argument(help="Only these models.", show_default="every model")] = None,
     team: Annotated[str | None, typer.Option(help="Only this team's models.")] = None,
+    response_days: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Also how fast losses of the last days were told (MTTD) and repaired (MTTR); reads the timelines.",
+            show_default="not read",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list, the most urgent model first.")] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -29,19 +37,22 @@ def status(
     """
     with in_a_sentence("status"):
         from cli.operator.deployment import Deployment
-        from cli.operator.standing import statuses
+        from cli.operator.standing import response_times, statuses
 
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
         found = statuses(deployment, only=models or (), team=team)
         now = deployment.now
+        responses = response_times(deployment, found, response_days, now) if response_days else {}
     if as_json:
         from cli.operator.status_table import to_json
 
-        typer.echo(json.dumps([to_json(one) for one in found], indent=2))
+        typer.echo(json.dumps([to_json(one, responses) for one in found], indent=2))
     else:
-        from cli.operator.status_table import print_statuses
+        from cli.operator.status_table import print_response_times, print_statuses
 
         print_statuses(found, now)
+        if response_days:
+            print_response_times(responses, response_days)
     if code := exit_code(found):
         raise typer.Exit(code)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cli.operator.timeline import PIPED_WIDTH
+from kedge.alerts.response_times import ResponseTimes, together
 from kedge.alerts.urgency import ModelStatus, age_in_words
 from kedge.comparisons import counted
 from kedge.instants import to_text
@@ -125,9 +127,44 @@ def what_is_critical(one: ModelStatus) -> str:
     return "its episode of alarms is not over"
 
 
-def to_json(one: ModelStatus) -> dict[str, Any]:
+def print_response_times(found: Mapping[str, ResponseTimes], days: int) -> None:
+    """Print MTTD and MTTR of all models, then of each that lost quality, the slowest first."""
+    typer.echo(f"\nlosses of quality in the last {counted(days, 'day')}:")
+    if not found:
+        typer.echo("- none was measured")
+        return
+    typer.echo(f"- all models: {response_in_words(together(found.values()))}")
+    never = timedelta(0)
+    for model in sorted(found, key=lambda name: (-(found[name].mean_time_to_repair or never), name)):
+        typer.echo(f"- {model}: {response_in_words(found[model])}")
+
+
+def response_in_words(times: ResponseTimes) -> str:
+    """How many losses, how fast they were told and repaired, and how many were not."""
+    parts = ["1 loss" if len(times.losses) == 1 else f"{len(times.losses):,} losses"]
+    if times.mean_time_to_detect is not None:
+        parts.append(f"told after {in_days(times.mean_time_to_detect)} on average (MTTD)")
+    if times.mean_time_to_repair is not None:
+        parts.append(f"a better model served after {in_days(times.mean_time_to_repair)} (MTTR)")
+    parts += [f"{times.untold} not told"] * bool(times.untold) + [f"{times.lasting} not over"] * bool(times.lasting)
+    return ", ".join(parts)
+
+
+def in_days(time: timedelta) -> str:
+    """Days with one decimal."""
+    return f"{time / timedelta(days=1):.1f} days"
+
+
+def to_json(one: ModelStatus, responses: Mapping[str, ResponseTimes]) -> dict[str, Any]:
     """A model for programs: times as text, what is not known absent."""
     document = asdict(one) | {"is_late": one.is_late, "needs_a_person": one.needs_a_person}
+    if one.model in responses:
+        times = responses[one.model]
+        document["losses"] = [asdict(loss) for loss in times.losses]
+        document["mttd_days"], document["mttr_days"] = (
+            mean / timedelta(days=1) if mean is not None else None
+            for mean in (times.mean_time_to_detect, times.mean_time_to_repair)
+        )
     if one.quality is not None:
         document["quality"]["loss"] = one.quality.loss
     return {name: _plain(value) for name, value in document.items() if value is not None}

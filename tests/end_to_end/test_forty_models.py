@@ -8,9 +8,12 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from cli.main import app
+from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
@@ -140,6 +143,31 @@ def test_every_model_has_one_line_that_fits_a_narrow_terminal(person, monkeypatc
     assert sorted(next(name for name in NAMES if name in line) for line in table) == sorted(NAMES)
     assert all(len(line) <= 80 for line in table)
     assert "auc 0.7 < 0.78" in table[0]
+
+
+def test_how_fast_losses_were_told_and_repaired_is_read_from_the_timelines(person):
+    s3 = person.account.client("s3")
+    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if "-data" in b["Name"])
+    day = timedelta(days=1)
+    for kind, ago, detail in (
+        ("window_judged", 30, judged_detail(30, "OK", "2")),
+        ("window_judged", 25, judged_detail(25, "CRITICAL", "2")),
+        ("alert_sent", 24.5, {"severity": "CRITICAL", "window": judged_detail(25, "CRITICAL", "2")["window"]}),
+        ("baseline_switched", 22, {"package_version": "3"}),
+        ("window_judged", 15, judged_detail(15, "OK", "3")),
+    ):
+        timeline.record(s3, bucket, Entry(MATTERS, kind, END - ago * day, detail))
+    lines = person.lines("--response-days", "90")
+    times = "1 loss, told after 5.5 days on average (MTTD), a better model served after 8.0 days (MTTR)"
+    assert lines[-2:] == [f"- all models: {times}", f"- {MATTERS}: {times}"]
+    (status,) = json.loads(person.types("status", MATTERS, "--response-days", "90", "--json").stdout)
+    assert (status["mttd_days"], status["mttr_days"]) == (5.5, 8.0)
+
+
+def judged_detail(ago, severity, package):
+    end = END - timedelta(days=ago)
+    span = {"start": to_text(end - timedelta(days=7)), "end": to_text(end)}
+    return {"window": span, "package_version": package, "performance": {"severity": severity}}
 
 
 def test_a_team_sees_its_own_models(person):
