@@ -26,6 +26,7 @@ TEAMS = ("risk", "pricing", "web", "logistics")
 NAMES = [f"{team}-{number:02}" for team in TEAMS for number in range(10)]
 OK, WARNING, CRITICAL = Severity.OK, Severity.WARNING, Severity.CRITICAL
 # The one that matters: its loss is no larger than that of a small model, but a hundred times as many rows are answered.
+DEPLOYED = "hotel-cancellations"
 MATTERS, SMALL, DRIFTS, LATE, UNSERVED = "pricing-07", "web-03", "risk-01", "logistics-04", "web-09"
 YAML = """
 model: {name}
@@ -71,7 +72,8 @@ class Person:
 
     def __init__(self, account, url):
         self.account, self.url = account, url
-        self.dynamodb = account.client("dynamodb")
+        self.dynamodb, self.s3 = account.client("dynamodb"), account.client("s3")
+        self.bucket = next(b["Name"] for b in self.s3.list_buckets()["Buckets"] if "-data" in b["Name"])
         self.table = next(name for name in self.dynamodb.list_tables()["TableNames"] if "State" in name)
         for name in NAMES:
             if name != UNSERVED:
@@ -80,10 +82,10 @@ class Person:
         self.judge(SMALL, performance=CRITICAL, metrics=live(0.70, CRITICAL), rows=50)
         self.judge(DRIFTS, drift=CRITICAL, rows=9000)
 
-    def serve(self, name):
-        arn = f"arn:aws:sagemaker:eu-west-1:{self.account.account_id}:model-package/{name}/3"
+    def serve(self, name, *, version="3"):
+        arn = f"arn:aws:sagemaker:eu-west-1:{self.account.account_id}:model-package/{name}/{version}"
         since = END - timedelta(days=60)
-        champion = Champion(arn, "3", "3", since, since, f"{name}-v3", f"{name}-v3")
+        champion = Champion(arn, version, version, since, since, f"{name}-v3", f"{name}-v3")
         champions.save(self.dynamodb, self.table, name, champion)
         self.judge(name, end=END - timedelta(days=5) if name == LATE else END)
 
@@ -98,14 +100,13 @@ class Person:
             g["ModelPackageGroupName"] for g in sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
         }:
             sagemaker.create_model_package_group(ModelPackageGroupName=name)
-        bucket = next(b["Name"] for b in self.account.client("s3").list_buckets()["Buckets"] if "-data" in b["Name"])
-        self.account.client("s3").put_object(Bucket=bucket, Key="model.tar.gz", Body=b"")
+        self.s3.put_object(Bucket=self.bucket, Key="model.tar.gz", Body=b"")
         for _ in range(4):
             arn = sagemaker.create_model_package(
                 ModelPackageGroupName=name,
                 ModelApprovalStatus="PendingManualApproval",
                 InferenceSpecification={
-                    "Containers": [{"Image": "i", "ModelDataUrl": f"s3://{bucket}/model.tar.gz"}],
+                    "Containers": [{"Image": "i", "ModelDataUrl": f"s3://{self.bucket}/model.tar.gz"}],
                     "SupportedContentTypes": ["text/csv"],
                     "SupportedResponseMIMETypes": ["text/csv"],
                 },
@@ -146,8 +147,6 @@ def test_every_model_has_one_line_that_fits_a_narrow_terminal(person, monkeypatc
 
 
 def test_how_fast_losses_were_told_and_repaired_is_read_from_the_timelines(person):
-    s3 = person.account.client("s3")
-    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if "-data" in b["Name"])
     day = timedelta(days=1)
     for kind, ago, detail in (
         ("window_judged", 30, judged_detail(30, "OK", "2")),
@@ -156,7 +155,7 @@ def test_how_fast_losses_were_told_and_repaired_is_read_from_the_timelines(perso
         ("baseline_switched", 22, {"package_version": "3"}),
         ("window_judged", 15, judged_detail(15, "OK", "3")),
     ):
-        timeline.record(s3, bucket, Entry(MATTERS, kind, END - ago * day, detail))
+        timeline.record(person.s3, person.bucket, Entry(MATTERS, kind, END - ago * day, detail))
     lines = person.lines("--response-days", "90")
     times = "1 loss, told after 5.5 days on average (MTTD), a better model served after 8.0 days (MTTR)"
     assert lines[-2:] == [f"- all models: {times}", f"- {MATTERS}: {times}"]
@@ -201,8 +200,15 @@ def test_what_cannot_be_read_of_one_model_is_said_and_the_others_are_shown(perso
     assert "- web-05: the item 'champion' of web-05" in result.stdout
 
 
-def test_what_waits_for_approval_is_listed_with_its_age(person):
+def test_what_waits_is_listed_with_its_age_and_the_deployed_settle_reminds_people_once_a_day(person):
     arn = person.register("risk-05")
+    # The deployed functions know the example's model alone.
+    person.serve(DEPLOYED, version="1")
+    person.register(DEPLOYED)
+    for days in (5, 4, 3, 2, 1):
+        hour = NOW - timedelta(days=days)
+        key = f"labels/{DEPLOYED}/{hour:%Y/%m/%d/%H}/labels.jsonl"
+        person.s3.put_object(Bucket=person.bucket, Key=key, Body=b"{}")
     person.account.clock.advance_to(person.account.clock.now + timedelta(days=3))
     (status,) = json.loads(person.types("status", "risk-05", "--json").stdout)
     assert [each["version"] for each in status["pending"]] == [
@@ -210,3 +216,6 @@ def test_what_waits_for_approval_is_listed_with_its_age(person):
     ]  # older ones than v3 count no more
     line = next(line for line in person.lines("risk-05") if line.startswith(("OK", "CRITICAL", "no data")))
     assert "v4 waits 3d" in line
+    told = [entry["kind"] for entry in timeline.load_timeline(person.s3, person.bucket, DEPLOYED)]
+    # Four packages are pending, and three are newer than what serves.
+    assert (told.count("approval_waits"), told.count("labels_silent")) == (3, 1)
