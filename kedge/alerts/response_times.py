@@ -12,7 +12,7 @@ For each loss, in hindsight:
 
 A time to detect is from the beginning until it was told, a time to repair from the beginning until it was repaired. The means are
 over the losses that have such a time; those without one are counted beside them, for a mean would hide them. A loss that begins
-while an episode of alarms lasts, and of which no new alert was sent, counts as untold.
+while an episode of alarms lasts, and that no new alert told, counts as untold.
 """
 
 from __future__ import annotations
