@@ -47,6 +47,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "WatchCaptures",
         "KeepHistory",
         "DecideRetraining",
+        "Tell",
         "Settle",
     }
 
