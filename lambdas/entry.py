@@ -9,7 +9,9 @@ from typing import Any
 from lambdas.logs import logger, tracer
 from lambdas.steps.requests import IMPORTED
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+# A widget of a dashboard answers with HTML.
+Answer = dict[str, Any] | str
+Handler = Callable[[dict[str, Any], Any], Answer]
 
 
 def entry(handler: Handler) -> Handler:
@@ -19,7 +21,7 @@ def entry(handler: Handler) -> Handler:
     # An answer may hold what must not be kept beside a trace, such as the environment of a container that a person made.
     @tracer.capture_lambda_handler(capture_response=False)
     @wraps(handler)
-    def enter(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def enter(event: dict[str, Any], context: Any) -> Answer:
         return handler(event, context) if event else dict(IMPORTED)
 
     entered: Handler = enter

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from kedge.errors import MessagesUndeliveredError
 
 _BATCH = 10
@@ -14,6 +16,15 @@ _BATCH = 10
 def send(sqs: Any, queue_url: str, body: Mapping[str, Any]) -> None:
     """Send one message."""
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+
+
+def try_to_send(sqs: Any, queue_url: str, body: Mapping[str, Any]) -> bool:
+    """Send one message that nothing depends on; tell whether SQS took it."""
+    try:
+        send(sqs, queue_url, body)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 def send_all(sqs: Any, queue_url: str, bodies: Sequence[Mapping[str, Any]]) -> None:

@@ -36,6 +36,11 @@ def render_portfolio_page(summaries: Sequence[Summary], *, now: datetime) -> str
     )
 
 
+def lines_by_urgency(summaries: Sequence[Summary], *, now: datetime) -> list[dict[str, Any]]:
+    """Every model's line as a table shows it, the most urgent first."""
+    return [_line(summary, now) for summary in by_urgency(summaries)]
+
+
 _SHOWN = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
 
 
