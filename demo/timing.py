@@ -7,10 +7,11 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from offline.sagemaker.transform_run import TransformRun
+
 from offline.account import Account
 from offline.functions.runtime import Functions
 from offline.sagemaker.training_run import TrainingRun
-from offline.sagemaker.transform_run import TransformRun
 
 
 class Stopwatch:

@@ -58,7 +58,7 @@ def _variables(models: Sequence[ModelConfig]) -> list[cloudwatch.DashboardVariab
     # CloudWatch's own list, so that a model whose definition lies in the bucket stands in it without a deployment.
     first = min(models, key=lambda model: model.model, default=None)
     choices = (
-        ("model", "Model", MODEL, first.model if first else None, METRIC_NAMESPACE, ["Model"], "WindowRows"),
+        ("model", "Model", MODEL, first.model if first else None, METRIC_NAMESPACE, ["Model"], "RowsCaptured"),
         (
             *("endpoint", "Its endpoint", ENDPOINT, first.endpoint.name if first else None),
             *("AWS/SageMaker", ["EndpointName", "VariantName"], "Invocations"),
@@ -121,7 +121,8 @@ def _pipeline_health(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IW
 
 def _what_costs(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IWidget]:
     took = [
-        _of_machine(scope, machine, "ExecutionTime", "Maximum", machine) for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
+        _of_machine(scope, machine, "ExecutionTime", "Maximum", machine)
+        for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
     ]
     ran = [each.metric_duration(period=DAY, statistic="Sum", label=each.node.id) for each in pipeline.functions]
     scanned = cloudwatch.Metric(
@@ -143,7 +144,14 @@ def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
     latency = [_of_endpoint("ModelLatency", statistic) for statistic in ("p50", "p95", "p99")]
     errors = [_of_endpoint(metric, "Sum") for metric in ("Invocation4XXErrors", "Invocation5XXErrors")]
     return [
-        [_drawn(widget, "Quality, with what was released, retrained, refused and told", {"view": "quality", **chosen}, 14)],
+        [
+            _drawn(
+                widget,
+                "Quality, with what was released, retrained, refused and told",
+                {"view": "quality", **chosen},
+                14,
+            )
+        ],
         [_drawn(widget, "Drift of the columns", {"view": "drift", **chosen}, 8)],
         [
             _drawn(widget, "Answers, then and now", {"view": "answers", **chosen}, 8, HALF),
@@ -151,7 +159,7 @@ def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
         ],
         [
             _graph("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", _of_model("DriftSeverity", "Maximum")),
-            _graph("Columns that drifted", _of_model("ColumnsDrifted", "Maximum")),
+            _graph("Checks of the data's quality that failed", _of_model("QualityChecksFailed", "Maximum")),
             _graph("Cadences since the last judgement", _of_model("JudgementAgeCadences", "Maximum")),
         ],
         [

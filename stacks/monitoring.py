@@ -263,7 +263,14 @@ class Monitoring(cdk.Stack):
         topics = [self._storage.alerts, self._storage.events]
         for function in (watch_monitor, *others):
             alarm_on_errors(self, function, topics=topics)
-        for queue in (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions, self.pages.queue):
+        for queue in (
+            self.profiles,
+            self.performances,
+            self.joining.joins,
+            self.drifts,
+            self.decisions,
+            self.pages.queue,
+        ):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
         self._alarm_for_the_bucket()

@@ -15,7 +15,7 @@ from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.page_facts import load_facts
+from lambdas.steps.pages.model_facts import load_facts
 from lambdas.steps.requests import CADENCES, is_direct
 from report.pages.model_facts import ModelFacts
 from report.pages.model_page import render_model_page
@@ -74,9 +74,7 @@ def write_portfolio(request: Request, settings: Settings) -> dict[str, Any]:
 
     with ThreadPoolExecutor(READERS) as readers:
         summaries = [*readers.map(summary, models.values())]
-    reports.save_page(
-        s3, settings.data_bucket, layout.page_key(), render_portfolio_page(summaries, now=request.time)
-    )
+    reports.save_page(s3, settings.data_bucket, layout.page_key(), render_portfolio_page(summaries, now=request.time))
     logger.info("page of all models written", models=len(summaries))
     return {"page": layout.page_key(), "models": len(summaries)}
 

@@ -37,14 +37,21 @@ def drift_map_svg(names: Sequence[str], rows: Sequence[Mapping[str, Any]], span:
     for place, (name, found) in enumerate(by_name.items()):
         y = place * (ROW_HEIGHT + GAP)
         drawn += Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 8, y + 14, _cut(name, left))
-        drawn += Markup("").join(_cell(row, max(frame.x(instant(row["window_end"])) - cell, left), y, cell) for row in found)
+        drawn += Markup("").join(
+            _cell(row, max(frame.x(instant(row["window_end"])) - cell, left), y, cell) for row in found
+        )
     return Markup('<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        width, frame.height, f"drift of {len(names)} columns over {windows} windows: the table below has the newest numbers", drawn
+        width,
+        frame.height,
+        f"drift of {len(names)} columns over {windows} windows: the table below has the newest numbers",
+        drawn,
     )
 
 
 def _cell(row: Mapping[str, Any], x: float, y: float, cell: float) -> Markup:
-    words = f"{row['name']}, window to {instant(row['window_end']):%Y-%m-%d}: effect {row['effect']:.2f}, {row['severity']}"
+    words = (
+        f"{row['name']}, window to {instant(row['window_end']):%Y-%m-%d}: effect {row['effect']:.2f}, {row['severity']}"
+    )
     opacity = min(max(row["effect"] / FULL_EFFECT, 0.0), 1.0)
     moved = row["severity"] in _MOVED
     foot = 5 if row["severity"] == "CRITICAL" else 3

@@ -80,7 +80,7 @@ class ModelFacts:
 
     @cached_property
     def quality(self) -> Mapping[str, Any]:
-        """What the newest report says of the answers."""
+        """The newest report's judgement of the answers."""
         found: Mapping[str, Any] = self.report.get("performance") or {}
         return found
 
@@ -94,9 +94,18 @@ class ModelFacts:
         if self.span is None:
             return None
         business = metric in self.figure_names
-        kinds = ("business", "business") if business else ("measured", "estimated")
-        by_window = {(row["kind"], _window(row)): row for row in self.metrics if row["metric"] == metric and not row.get("subject")}
-        points = [_point(window, *(by_window.get((kind, _window(window))) for kind in kinds), metric) for window in self.shown]
+        kind = "business" if business else "measured"
+        by_window = {
+            (row["kind"], _window(row)): row
+            for row in self.metrics
+            if row["metric"] == metric and not row.get("subject")
+        }
+        points = [
+            _point(
+                window, by_window.get((kind, _window(window))), by_window.get(("estimated", _window(window))), metric
+            )
+            for window in self.shown
+        ]
         bounds = (None, None) if business else range_of(metric, self.problem)
         return Trend(named(metric), points, self.span, bounds, self.marks)
 
@@ -124,7 +133,9 @@ class ModelFacts:
         """The metric of the newest window that says most: the worst one that a limit judges, else the first."""
         metrics = self.quality.get("metrics") or []
         judged = [metric for metric in metrics if "limit" in metric]
-        return max(judged, key=lambda m: (Severity(m["severity"]).rank, self.lost(m)), default=next(iter(metrics), None))
+        return max(
+            judged, key=lambda m: (Severity(m["severity"]).rank, self.lost(m)), default=next(iter(metrics), None)
+        )
 
     def lost(self, metric: Mapping[str, Any]) -> float:
         """How much of its reference a metric of the newest window has lost."""
@@ -143,7 +154,9 @@ class ModelFacts:
         ranked = sorted(columns, key=lambda c: (-Severity(c["severity"]).rank, -relevance(c), -c.get("effect", 0.0)))
         # What moved much and is in order is what people ask about: it stands among the first too.
         loud = sorted(columns, key=lambda c: -c.get("effect", 0.0))[: COLUMNS_SHOWN // 2]
-        names = dict.fromkeys(c["name"] for c in [*ranked[: COLUMNS_SHOWN - len(loud)], *loud, *ranked][: 3 * COLUMNS_SHOWN])
+        names = dict.fromkeys(
+            c["name"] for c in [*ranked[: COLUMNS_SHOWN - len(loud)], *loud, *ranked][: 3 * COLUMNS_SHOWN]
+        )
         chosen = [*names][:COLUMNS_SHOWN]
         return [c for c in ranked if c["name"] in chosen]
 
@@ -235,17 +248,26 @@ def _quality_rank(row: Row) -> int:
 
 def _point(window: Row, measured: Row | None, estimated: Row | None, metric: str) -> Point:
     start, end = (instant(window[name]) for name in ("window_start", "window_end"))
-    span = f"{start:%Y-%m-%d} to {end:%Y-%m-%d}" if end - start >= timedelta(days=1) else f"{start:%Y-%m-%d %H:%M} to {end:%H:%M}"
-    known = {"time": end, "package": str(window["package"])}
+    span = (
+        f"{start:%Y-%m-%d} to {end:%Y-%m-%d}"
+        if end - start >= timedelta(days=1)
+        else f"{start:%Y-%m-%d %H:%M} to {end:%H:%M}"
+    )
+    known: dict[str, Any] = {"time": end, "package": str(window["package"])}
     words = []
     if measured is not None and measured.get("value") is not None:
         known |= {name: measured.get(name) for name in ("value", "low", "high", "limit", "reference")}
         # A figure without an interval has a point, and no band.
         known |= {name: measured["value"] for name in ("low", "high") if measured.get(name) is None}
         known["severity"] = measured.get("severity") or "INSUFFICIENT_DATA"
-        words.append(f"{_value_words(metric, measured)}{', limit ' + short_number(measured['limit']) if measured.get('limit') is not None else ''}")
-    if estimated is not None and estimated is not measured and estimated.get("value") is not None:
-        known |= {"estimate": estimated["value"], "estimate_low": estimated.get("low"), "estimate_high": estimated.get("high")}
+        limit = f", limit {short_number(measured['limit'])}" if measured.get("limit") is not None else ""
+        words.append(_value_words(metric, measured) + limit)
+    if estimated is not None and estimated.get("value") is not None:
+        known |= {
+            "estimate": estimated["value"],
+            "estimate_low": estimated.get("low"),
+            "estimate_high": estimated.get("high"),
+        }
         known |= {f"estimate_{n}": estimated["value"] for n in ("low", "high") if estimated.get(n) is None}
         words.append(f"estimated {_value_words(metric, estimated)}")
     return Point(words=f"{span}: {'; '.join(words) or 'not measured'}", **known)

@@ -77,7 +77,8 @@ def _maps(facts: ModelFacts) -> dict[str, Any]:
     if facts.span is None or not rows:
         return {"map_wide": "", "map_narrow": ""}
     return {
-        f"map_{name}": drift_map_svg(names, rows, facts.span, width) for name, width in (("wide", WIDE), ("narrow", NARROW))
+        f"map_{name}": drift_map_svg(names, rows, facts.span, width)
+        for name, width in (("wide", WIDE), ("narrow", NARROW))
     }
 
 

@@ -53,9 +53,7 @@ def by_urgency(summaries: Sequence[Summary]) -> list[Summary]:
     >>> [s["model"] for s in by_urgency([calm | {"model": "a"}, calm | {"model": "b", "urgency": 3.0}])]
     ['b', 'a']
     """
-    return sorted(
-        summaries, key=lambda s: (-s["urgency"], -Severity(s["severity"]).rank, not s["waiting"], s["model"])
-    )
+    return sorted(summaries, key=lambda s: (-s["urgency"], -Severity(s["severity"]).rank, not s["waiting"], s["model"]))
 
 
 def needs_a_person(summary: Summary, now: datetime) -> bool:

@@ -41,8 +41,8 @@ class Point:
     @property
     def numbers(self) -> list[float]:
         """Every number that is drawn."""
-        found = (self.value, self.low, self.high, self.limit, self.reference)
-        found += (self.estimate, self.estimate_low, self.estimate_high)
+        measured = (self.value, self.low, self.high, self.limit, self.reference)
+        found = (*measured, self.estimate, self.estimate_low, self.estimate_high)
         return [number for number in found if number is not None]
 
     def within(self, bounds: tuple[Number, Number]) -> Point:
@@ -135,7 +135,7 @@ def lanes_svg(marks: Sequence[Mark], span: Span, width: int = WIDE) -> Markup:
         drawn += Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(LEFT, width - RIGHT, y, y)
         drawn += Markup('<text x="0" y="{}">{}</text>').format(y + 4, _LANE_WORDS[lane])
         drawn += Markup("").join(
-            Markup('<g><title>{}</title>{}</g>').format(mark.words, _glyph(lane, frame.x(mark.time), y, 5.5))
+            Markup("<g><title>{}</title>{}</g>").format(mark.words, _glyph(lane, frame.x(mark.time), y, 5.5))
             for mark in shown
             if mark.lane == lane
         )
@@ -187,9 +187,19 @@ def _bands(points: Sequence[Point], frame: Frame, scale: Scale) -> Markup:
             ends = run if len(run) > 1 else [run[0], run[0]]
             # A single window still has a width.
             shift = 0 if len(run) > 1 else 3
-            upper = [f"{frame.x(p.time) - shift + 2 * shift * n},{scale.y(getattr(p, high), frame)}" for n, p in enumerate(ends)]
-            lower = [f"{frame.x(p.time) - shift + 2 * shift * n},{scale.y(getattr(p, low), frame)}" for n, p in enumerate(ends)]
-            outline = " ".join([*upper, *reversed(lower)]) if not shift else " ".join([upper[0], upper[1], lower[1], lower[0]])
+            upper = [
+                f"{frame.x(p.time) - shift + 2 * shift * n},{scale.y(getattr(p, high), frame)}"
+                for n, p in enumerate(ends)
+            ]
+            lower = [
+                f"{frame.x(p.time) - shift + 2 * shift * n},{scale.y(getattr(p, low), frame)}"
+                for n, p in enumerate(ends)
+            ]
+            outline = (
+                " ".join([*upper, *reversed(lower)])
+                if not shift
+                else " ".join([upper[0], upper[1], lower[1], lower[0]])
+            )
             drawn += Markup('<polygon class="{}" points="{}"/>').format(kind, outline)
     return drawn
 
@@ -211,8 +221,13 @@ def _steps(points: Sequence[Point], frame: Frame, scale: Scale, name: str) -> Ma
     for run in _runs(points, name):
         for level in _levels(run, name):
             y = scale.y(getattr(level[0], name), frame)
-            x1, x2 = max(frame.x(level[0].time) - half, frame.left), min(frame.x(level[-1].time) + half, frame.width - RIGHT)
-            drawn += Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(name, f"{x1:.1f}", f"{x2:.1f}", y, y)
+            x1, x2 = (
+                max(frame.x(level[0].time) - half, frame.left),
+                min(frame.x(level[-1].time) + half, frame.width - RIGHT),
+            )
+            drawn += Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
+                name, f"{x1:.1f}", f"{x2:.1f}", y, y
+            )
     return drawn
 
 
@@ -234,8 +249,9 @@ def _dots(points: Sequence[Point], frame: Frame, scale: Scale) -> Markup:
         x = frame.x(point.time)
         # Where the truth is known, the dashed line is enough.
         if point.estimate is not None and point.value is None:
-            ring = '<g><title>{}</title><circle class="estimate" cx="{}" cy="{}" r="{}"/></g>'
-            drawn += Markup(ring).format(point.words, x, scale.y(point.estimate, frame), size + 1)
+            drawn += Markup('<g><title>{}</title><circle class="estimate" cx="{}" cy="{}" r="{}"/></g>').format(
+                point.words, x, scale.y(point.estimate, frame), size + 1
+            )
         if point.value is not None:
             dot = _glyph(_DOTS.get(point.severity, "dot"), x, scale.y(point.value, frame), size)
             drawn += Markup('<g class="v-{}"><title>{}</title>{}</g>').format(point.severity, point.words, dot)

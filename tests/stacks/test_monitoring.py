@@ -22,6 +22,7 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("profile", "cron(30 0 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
+        ("watch", "cron(55 * * * ? *)"),
     ]
 
 
@@ -44,6 +45,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "FanOut",
         "WatchMonitor",
         "WatchCaptures",
+        "WritePages",
         "DecideRetraining",
         "Settle",
     }
@@ -51,7 +53,7 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
 
 def test_messages_come_one_at_a_time():
     mappings = resources("AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == 7
+    assert len(mappings) == 8
     assert {mapping["Properties"]["BatchSize"] for mapping in mappings.values()} == {1}
 
 
