@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
 
 from report.pages.marks import instant
-from report.pages.time_frame import FLOOR, Frame, Span
+from report.pages.time_frame import FLOOR, RIGHT, Frame, Span
 from report.pages.trend_chart import WIDE
 
 ROW_HEIGHT, GAP = 20, 2
@@ -31,24 +33,30 @@ def drift_map_svg(names: Sequence[str], rows: Sequence[Mapping[str, Any]], span:
     for row in rows:
         if row["name"] in by_name and row.get("effect") is not None:
             by_name[row["name"]].append(row)
-    windows = len({row["window_end"] for row in rows})
-    cell = max((frame.x(span.last) - left) / max(windows, 1), 1.0)
+    cells = _cells(sorted({instant(row["window_end"]) for row in rows}), frame)
     drawn = frame.dates()
     for place, (name, found) in enumerate(by_name.items()):
         y = place * (ROW_HEIGHT + GAP)
         drawn += Markup('<text x="{}" y="{}" text-anchor="end">{}</text>').format(left - 8, y + 14, _cut(name, left))
-        drawn += Markup("").join(
-            _cell(row, max(frame.x(instant(row["window_end"])) - cell, left), y, cell) for row in found
-        )
+        drawn += Markup("").join(_cell(row, *cells[instant(row["window_end"])], y) for row in found)
     return Markup('<svg class="trend" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         width,
         frame.height,
-        f"drift of {len(names)} columns over {windows} windows: the table below has the newest numbers",
+        f"drift of {len(names)} columns over {len(cells)} windows: the table below has the newest numbers",
         drawn,
     )
 
 
-def _cell(row: Mapping[str, Any], x: float, y: float, cell: float) -> Markup:
+def _cells(ends: Sequence[datetime], frame: Frame) -> dict[datetime, tuple[float, float]]:
+    """Where each window's cell begins and how wide it is: half of the way to its neighbours."""
+    places = [frame.x(end) for end in ends]
+    between = [(before + after) / 2 for before, after in itertools.pairwise(places)]
+    right = float(frame.width - RIGHT)
+    edges = [frame.left, *between, min(2 * places[-1] - between[-1], right) if between else right]
+    return {end: (edges[n], max(edges[n + 1] - edges[n], 1.0)) for n, end in enumerate(ends)}
+
+
+def _cell(row: Mapping[str, Any], x: float, cell: float, y: float) -> Markup:
     words = (
         f"{row['name']}, window to {instant(row['window_end']):%Y-%m-%d}: effect {row['effect']:.2f}, {row['severity']}"
     )

@@ -17,6 +17,8 @@ from report.ranking import relevance, verdict_of
 
 # More windows than this are thinned: of each stretch the worst one stays.
 WINDOWS_SHOWN = 200
+# From this effect on people see that a column moved, and ask.
+MOVED_EFFECT = 0.1
 TRENDS_SHOWN, FIGURES_SHOWN, COLUMNS_SHOWN = 3, 4, 10
 _NAMES = {name: name.upper() for name in ("auc", "mae", "rmse", "mape", "f1")} | {
     "r2": "R²",
@@ -71,7 +73,9 @@ class ModelFacts:
     @cached_property
     def span(self) -> Span | None:
         """The time axis of every chart of the page; None without a window."""
-        return Span.of(instant(row["window_end"]) for row in self.windows) if self.windows else None
+        ends = [instant(row["window_end"]) for row in self.windows]
+        # What was done about the newest window comes after its end.
+        return Span.of([*ends, *(mark.time for mark in self.marks if mark.time > max(ends))]) if ends else None
 
     @cached_property
     def marks(self) -> list[Mark]:
@@ -159,6 +163,17 @@ class ModelFacts:
         )
         chosen = [*names][:COLUMNS_SHOWN]
         return [c for c in ranked if c["name"] in chosen]
+
+    def why(self, column: Mapping[str, Any]) -> str:
+        """The reason of a column's verdict; of one that moved and is in order, why it is."""
+        effect, without = column.get("effect"), column.get("effect_without_drift") or 0.0
+        reason = str(column["reason"])
+        if column["severity"] != "OK" or effect is None or effect < MOVED_EFFECT:
+            return reason
+        p_value, level = column.get("p_value_adjusted"), self.report.get("decision", {}).get("level")
+        if p_value is not None and level is not None and p_value > level:
+            return f"{reason}. In order: chance alone moves so few independent rows as far (p {p_value:.2g}, above {level:.2g})"
+        return f"{reason}. In order: {effect - without:.2g} beyond what chance moves is within the limit"
 
     def summary(self) -> dict[str, Any]:
         """The model's line in the portfolio, as JSON."""

@@ -59,8 +59,16 @@ def test_each_picture_has_a_name_and_a_table_of_its_numbers():
 
 def test_a_column_that_moved_much_and_is_ok_says_why():
     row = next(row for row in page().split("<tr>") if "<td>adr" in row)
-    assert "OK" in row
-    assert "within its limit" in row
+    assert "In order: 0.38 beyond what chance moves is within the limit" in row
+    few = column("adr", effect=0.41, p_value_adjusted=0.2)
+    text = shown(page(report=report(columns=[few], decision={"level": 0.01})))
+    assert "In order: chance alone moves so few independent rows as far (p 0.2, above 0.01)" in text
+    assert "In order" not in shown(page(report=report(columns=[column("adr", "WARNING", 0.41), column("new")])))
+
+
+def test_what_was_done_about_the_newest_window_is_on_the_axis_too():
+    late = [decision("retraining_started", 60, reasons=["quality was lost in the newest window"])]
+    assert "quality was lost in the newest window</title>" in page(decisions=late)
 
 
 @pytest.mark.parametrize("problem", ["regression", "multiclass_classification", "binary_classification"])
