@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -22,7 +23,9 @@ class Pages(Construct):
     def __init__(self, scope: Construct, name: str, *, packages: Packages, storage: Storage) -> None:
         super().__init__(scope, name)
         self._packages, self._storage = packages, storage
-        self.queue = add_stage_queue(scope, "Pages", consumer_timeout_seconds=PAGE_SECONDS)
+        # Who judged or decided writes it into the history just after telling of it: the page comes later than that.
+        delay = cdk.Duration.seconds(30)
+        self.queue = add_stage_queue(scope, "Pages", consumer_timeout_seconds=PAGE_SECONDS, delay=delay)
         self.write_pages = self._write_pages(scope)
         self.draw_widget = self._draw_widget(scope)
         consume(self.write_pages, self.queue)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.adapters.bucket import history, timeline
+from lambdas.adapters.bucket import history
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.handlers import draw_widget, write_pages
 from report.pages.widget import VIEWS
@@ -26,23 +26,16 @@ def world(monkeypatch):
 
 def judged(world, end=END, key=KEY):
     """A judged window, as detect_drift leaves it."""
-    content = report()
-    columns = [
-        {name: c.get(name) for name in ("name", "severity", "effect")} | {"psi": 0.1} for c in content["columns"]
-    ]
-    window = {
-        "start": f"{end - timedelta(days=28):%Y-%m-%dT%H:%M:%SZ}",
-        "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
-        "rows": 2800,
-    }
-    kept = {"performance": content["performance"], "severity": "WARNING", "reasons": [], "report_key": key}
-    detail = kept | {"window": window, "columns": columns, "package_version": "1", "revision": 1}
-    timeline.record(world.s3, BUCKET, Entry(MODEL, "window_judged", end + timedelta(hours=2), detail))
+    start = end - timedelta(days=28)
+    window = {"start": f"{start:%Y-%m-%dT%H:%M:%SZ}", "end": f"{end:%Y-%m-%dT%H:%M:%SZ}", "rows": 2800}
+    content = report(model=MODEL, baseline="1", revision=1, window=window, quality=[])
+    history.save_window(world.s3, BUCKET, content, key)
     world.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(content).encode())
 
 
-def happened(world, kind, **detail):
-    timeline.record(world.s3, BUCKET, Entry(MODEL, kind, NOW, detail))
+def happened(world, kind, time=NOW, **detail):
+    entry = Entry(MODEL, kind, time, detail)
+    history.save_decision(world.s3, BUCKET, entry.to_json(), f"audit/{MODEL}/{time:%Y/%m/%d/%H%M%S}-{kind}.json")
 
 
 def read(world, key):
@@ -112,9 +105,7 @@ def test_the_widget_draws_each_view_in_the_theme_of_the_dashboard_and_without_sc
 def test_the_widget_marks_releases_on_the_trend(world):
     judged(world)
     judged(world, END - timedelta(days=7))
-    timeline.record(
-        world.s3, BUCKET, Entry(MODEL, "canary_promoted", END - timedelta(days=3), {"package_version": "7"})
-    )
+    happened(world, "canary_promoted", END - timedelta(days=3), package_version="7")
     assert ">v7<" in draw(model=MODEL)
 
 
