@@ -17,6 +17,7 @@ from cli.operator.commands import history, mute, pause, reconcile, retrain, roll
 from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
 from cli.operator.report_command import report
+from cli.operator.status_command import status
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ models.command("validate")(validate)
 models.command("put")(put)
 models.command("remove")(remove)
 app.command("doctor")(doctor)
+app.command("status")(status)
 app.command("history")(history)
 app.command("report")(report)
 app.command("export")(export)

@@ -12,7 +12,9 @@ from lambdas.steps.requests import IMPORTED
 
 # With less time left nothing is begun afterwards: Lambda would end the function, and try the whole of it again.
 RESERVE_SECONDS = 15
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+# A widget of a dashboard answers with HTML.
+Answer = dict[str, Any] | str
+Handler = Callable[[dict[str, Any], Any], Answer]
 
 
 def entry(handler: Handler) -> Handler:
@@ -22,7 +24,7 @@ def entry(handler: Handler) -> Handler:
     # An answer may hold what must not be kept beside a trace, such as the environment of a container that a person made.
     @tracer.capture_lambda_handler(capture_response=False)
     @wraps(handler)
-    def enter(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def enter(event: dict[str, Any], context: Any) -> Answer:
         if not event:
             return dict(IMPORTED)
         with collected() as waiting:

@@ -13,6 +13,7 @@ from report import (
     decision_alerts,
     endpoint_alerts,
     execution_alerts,
+    health_alerts,
     monitor_alerts,
     release_alerts,
     retraining_alerts,
@@ -94,4 +95,9 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "baseline_switched": release_alerts.baseline_switched,
     "capacity_awaited": execution_alerts.capacity_awaited,
     "failed": execution_alerts.failed,
+    "approval_waits": health_alerts.approval_waits,
+    "approval_expired": health_alerts.approval_expired,
+    "labels_silent": health_alerts.labels_silent,
+    "baseline_stale": health_alerts.baseline_stale,
+    "retrainings_failing": health_alerts.retrainings_failing,
 }

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.config.owners import CHANNELS, Channel
-from stacks.parts.access import allow, may_send, may_use_key, may_use_state
+from stacks.parts.access import allow, may_read, may_send, may_use_key, may_use_state
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
 from stacks.parts.functions import add_function, role_of
 from stacks.parts.packages import Packages
@@ -78,9 +78,15 @@ class Delivering(Construct):
             packages=packages,
             key=storage.key,
             timeout_seconds=DELIVER_SECONDS,
-            environment={"STATE_TABLE": storage.state.table_name, "CHANNEL_QUEUES": stack.to_json_string(places)},
+            environment={
+                "DATA_BUCKET": storage.data.bucket_name,
+                "STATE_TABLE": storage.state.table_name,
+                "CHANNEL_QUEUES": stack.to_json_string(places),
+            },
         )
         role = role_of(function)
+        # Whose model a message is about.
+        may_read(role, storage.data, "models")
         may_use_state(role, storage.state, "GetItem", "PutItem")
         may_send(
             role, *(each.queue for each in dead.values() if each is not None and isinstance(each.queue, sqs.Queue))

@@ -15,12 +15,13 @@ from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
+from stacks.parts.endpoint_alarms import add_endpoint_alarms, alarms_of
 from stacks.parts.naming import synthesizer
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
-# Three resources a model, and CloudFormation holds 500 in a stack.
-MODELS_PER_STACK_MAX = 160
+# CloudFormation holds 500 in a stack; some are for whoever adds to it.
+RESOURCES_MAX = 480
 JUDGEMENT_AGE_CADENCES_MAX = 2
 
 
@@ -45,11 +46,12 @@ def add_models(
     """
     for number in range(1, stacks + 1):
         shard = [model for model in models if shard_of(model.model, stacks) == number]
-        if len(shard) > MODELS_PER_STACK_MAX:
+        resources = sum(resources_of(model) for model in shard)
+        if resources > RESOURCES_MAX:
             problem = (
-                f"{len(shard)} models fall into {name}-{number}, and {MODELS_PER_STACK_MAX} fit: set model_stacks, which is "
-                f"{stacks}, to {2 * stacks * len(shard) // MODELS_PER_STACK_MAX + 1} in the context; for models that are deployed "
-                "already read docs/operations.md first"
+                f"{len(shard)} models with {resources} resources fall into {name}-{number}, and {RESOURCES_MAX} fit: set "
+                f"model_stacks, which is {stacks}, to {2 * stacks * resources // RESOURCES_MAX + 1} in the context; for models that "
+                "are deployed already read docs/operations.md first"
             )
             raise ModelConfigError(source="cdk.json", problems=[problem])
         Models(scope, f"{name}-{number}", env=env, storage=storage, models=shard)
@@ -62,6 +64,11 @@ def shard_of(model: str, stacks: int) -> int:
     1
     """
     return int(hashlib.sha256(model.encode()).hexdigest(), 16) % stacks + 1
+
+
+def resources_of(model: ModelConfig) -> int:
+    """Package group, alarms of the monitor, and alarms of the endpoint."""
+    return 2 + bool(model.endpoint.name) + len(alarms_of(model))
 
 
 class Models(cdk.Stack):
@@ -96,6 +103,7 @@ class Models(cdk.Stack):
                     says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
                     topics=topics,
                 )
+            add_endpoint_alarms(self, model, topics=topics)
 
 
 def _package_group(scope: Construct, model: ModelConfig) -> None:

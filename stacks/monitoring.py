@@ -7,10 +7,12 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.dashboards import Pipeline, add_dashboards
 from stacks.delivering import Delivering
 from stacks.history import HistoryCatalogue
 from stacks.joining import Joining
 from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
+from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
     METRIC_NAMESPACE,
@@ -72,6 +74,7 @@ class Monitoring(cdk.Stack):
         self.history = HistoryCatalogue(
             self, "History", packages=packages, storage=storage, workgroup=self.joining.workgroup.ref
         )
+        self.pages = Pages(self, "Page", packages=packages, storage=storage)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -89,7 +92,13 @@ class Monitoring(cdk.Stack):
             self.joining.join_labels,
             detect_drift,
             self.history.keep_history,
+            self.pages.write_pages,
+            self.pages.draw_widget,
         )
+        functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
+        queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions)
+        alarms = [each for each in self.node.find_all() if isinstance(each, cloudwatch.Alarm)]
+        add_dashboards(self, Pipeline(alarms, functions, queues, self.pages.draw_widget), packages.models)
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
@@ -192,7 +201,7 @@ class Monitoring(cdk.Stack):
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
             | self._topic_environment()
-            | {"DECISION_QUEUE_URL": self.decisions.queue_url},
+            | {"DECISION_QUEUE_URL": self.decisions.queue_url, "PAGE_QUEUE_URL": self.pages.queue.queue_url},
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models", "profiles", "predictions", "baselines", "reports")
@@ -201,7 +210,7 @@ class Monitoring(cdk.Stack):
         # A message is kept until it was sent, and then deleted.
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
-        may_send(role, self.decisions)
+        may_send(role, self.decisions, self.pages.queue)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
         may_read_metrics(role)
@@ -251,7 +260,7 @@ class Monitoring(cdk.Stack):
         self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
     ) -> None:
         keep_history = self.history.keep_history
-        functions = [fan_out, watch_monitor, watch_captures, keep_history]
+        functions = [fan_out, watch_monitor, watch_captures, keep_history, self.pages.write_pages]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -264,12 +273,20 @@ class Monitoring(cdk.Stack):
         schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
         # After the night's judgements.
         schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
+        schedules.every("PagesHourly", "55 * * * ? *", function=self.pages.write_pages)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
         for function in (watch_monitor, *others):
             alarm_on_errors(self, function, topics=topics)
-        for queue in (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions):
+        for queue in (
+            self.profiles,
+            self.performances,
+            self.joining.joins,
+            self.drifts,
+            self.decisions,
+            self.pages.queue,
+        ):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
         self._alarm_for_the_bucket()

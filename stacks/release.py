@@ -15,10 +15,12 @@ from stacks.parts.access import (
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
+    OBJECTS,
     TIMELINE,
     allow,
     every_alarm,
     may_lend_key,
+    may_list,
     may_pass,
     may_put_metrics,
     may_read,
@@ -31,6 +33,7 @@ from stacks.parts.access import (
     may_use_key,
     may_use_state,
     may_write,
+    objects_below,
     release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
@@ -191,8 +194,10 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "models", "retraining", "artefacts")
+        # A version that somebody else put into service needs its baseline where the monitor looks. Of labels only their names.
+        read = ("models", "retraining", "artefacts")
+        allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, *read), wildcard=OBJECTS)
+        may_list(role, self._storage.data, *read, "labels")
         may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)

@@ -85,26 +85,46 @@ def retrain(
 
 
 def pause(
-    model: Model,
+    model: Annotated[
+        str | None, typer.Argument(help="The model's name, as its YAML has it.", show_default="none: say --all")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every model that serves.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why; every retraining that is held repeats it.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Let automatic retraining go on.")] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Hold a model's automatic retraining, or let it go on; judging and alerts go on either way."""
+    """Hold a model's automatic retraining, or every model's, or let it go on; judging and alerts go on either way."""
     with in_a_sentence("pause"):
-        from cli.operator.operations import pause_retraining, resume_retraining
+        from cli.operator.operations import pause_every, pause_retraining, resume_every, resume_retraining
 
         if (reason is None) == (not resume):
             raise BadInputError("say either --reason WHY, or --resume")
+        if (model is None) == (not every):
+            raise BadInputError("name a model, or say --all")
         deployment = deployment_of(region, endpoint_url)
-        if reason is None:
+        if model is None:
+            held = resume_every(deployment) if reason is None else pause_every(deployment, reason)
+            told = told_of_all(held, resumed=reason is None)
+        elif reason is None:
             before = resume_retraining(deployment, model)
             told = f"{model} retrains again; it was paused: {before}" if before else f"{model} was not paused"
         else:
             pause_retraining(deployment, model, reason)
             told = f"Kedge starts no retraining of {model} until `kedge pause {model} --resume`"
     typer.echo(told)
+
+
+def told_of_all(names: list[str], *, resumed: bool) -> str:
+    """What was done to every model, in a sentence."""
+    if not names:
+        return "no model was paused" if resumed else "no model serves that is not paused already"
+    listed = f"{len(names):,} model{'s' * (len(names) != 1)}: {', '.join(names)}"
+    return (
+        f"automatic retraining goes on for {listed}"
+        if resumed
+        else (f"Kedge starts no retraining until `kedge pause --all --resume` of {listed}")
+    )
 
 
 def mute(

@@ -106,6 +106,11 @@ class Deployment:
         return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
 
     @cached_property
+    def retrain_machine(self) -> str:
+        """The ARN of the machine that retrains."""
+        return self.find(RETRAINING, "AWS::StepFunctions::StateMachine", "KedgeRetrain")
+
+    @cached_property
     def profile_function(self) -> str:
         """The function that counts what was captured."""
         return self.find(MONITORING, "AWS::Lambda::Function", "ProfileLogs")

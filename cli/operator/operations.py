@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.operator.deployment import Caller, Deployment
+from cli.operator.every_model import known_models
 from cli.refusals import BadInputError
 from kedge.alerts.holding import Mute
 from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
@@ -20,8 +22,9 @@ from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
-from lambdas.adapters.state import champions, leases, mutes, pauses
+from lambdas.adapters.state import champions, leases, mutes, pauses, state_items
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.state_items import Item
 
 OTHERS_SHOWN = 10
 MUTE_MAX = timedelta(days=90)
@@ -98,6 +101,28 @@ def resume_retraining(deployment: Deployment, model: str) -> str | None:
     if before is not None:
         _record(deployment, model, "resumed", {"by": deployment.caller.name, "reason": f"it was paused: {before}"})
     return before
+
+
+def pause_every(deployment: Deployment, reason: str) -> list[str]:
+    """Pause each model that serves and is not paused; what a person paused before keeps its reason. Return their names."""
+    items = _champions_and_pauses(deployment)
+    names = sorted(model for model, item in items if item == champions.ITEM and (model, pauses.ITEM) not in items)
+    for name in names:
+        pause_retraining(deployment, name, reason)
+    return names
+
+
+def resume_every(deployment: Deployment) -> list[str]:
+    """Let every model that is paused retrain again; return their names."""
+    names = sorted(model for model, item in _champions_and_pauses(deployment) if item == pauses.ITEM)
+    for name in names:
+        resume_retraining(deployment, name)
+    return names
+
+
+def _champions_and_pauses(deployment: Deployment) -> Mapping[tuple[str, str], Item]:
+    keys = [(name, item) for name in known_models(deployment) for item in (champions.ITEM, pauses.ITEM)]
+    return state_items.load_items(deployment.client("dynamodb"), deployment.table, keys)
 
 
 def mute_messages(deployment: Deployment, model: str, until: datetime, reason: str) -> None:

@@ -16,6 +16,7 @@ from kedge.config.policies import (
     DriftPolicy,
     FairnessPolicy,
     GatePolicy,
+    HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
     RetrainingPolicy,
@@ -63,6 +64,7 @@ class ModelConfig(Section):
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     alerts: Alerts = Field(default_factory=Alerts)
     metrics: Metrics = "few"
+    health: HealthPolicy = Field(default_factory=HealthPolicy)
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()
@@ -134,6 +136,12 @@ class ModelConfig(Section):
             )
         if len(set(self.context)) < len(self.context):
             raise ValueError(f"context is {list(self.context)}: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _an_endpoint_has_the_health(self) -> ModelConfig:
+        if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
+            raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
         return self
 
     @model_validator(mode="after")

@@ -28,6 +28,7 @@ class DriftPolicy(Section):
     baseline: BaselineSource = "training"
     trailing_days: int = Field(default=28, ge=1, le=365)
     earlier_weeks: int = Field(default=4, ge=1, le=52)
+    baseline_days_max: int = Field(default=365, ge=1)
     breaches: int = Field(default=1, ge=1)
     of_windows: int = Field(default=1, ge=1)
 
@@ -127,6 +128,7 @@ class GatePolicy(Section):
     calibration_max: Fraction = 0.10
     confidence: Confidence = 0.95
     minimum_holdout_rows: int = Field(default=200, ge=1)
+    approval_expires_days: int = Field(default=90, ge=3)
 
 
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
@@ -171,6 +173,22 @@ class Alerts(Section):
     reminder_days: int = Field(default=28, ge=1, le=365)
     quiet_hours: QuietHours | None = None
     routes: tuple[Route, ...] | None = None
+
+
+class HealthPolicy(Section):
+    """From when on people hear of the endpoint itself; each limit that is set is an alarm a variant, at $0.10 a month.
+
+    By default only failing requests ring: what latency, silence or refusals are usual differs from model to model.
+    """
+
+    enabled: bool = True
+    p95_milliseconds: float | None = Field(default=None, gt=0)
+    p99_milliseconds: float | None = Field(default=None, gt=0)
+    server_error_fraction: Fraction | None = 0.05
+    client_error_fraction: Fraction | None = None
+    no_invocations_hours: int | None = Field(default=None, ge=1, le=168)
+    disk_fraction: Fraction | None = None
+    variants: tuple[str, ...] = ()
 
 
 class SegmentPolicy(Section):

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from kedge.errors import MessagesUndeliveredError
 
 _BATCH = 10
@@ -25,6 +27,15 @@ def bury(sqs: Any, queue_url: str, body: str, *, why: str) -> None:
 def put_off(sqs: Any, queue_url: str, receipt_handle: str, *, seconds: int) -> None:
     """Hide a message that was received until then."""
     sqs.change_message_visibility(QueueUrl=queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds)
+
+
+def try_to_send(sqs: Any, queue_url: str, body: Mapping[str, Any]) -> bool:
+    """Send one message that nothing depends on; tell whether SQS took it."""
+    try:
+        send(sqs, queue_url, body)
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 def send_all(sqs: Any, queue_url: str, bodies: Sequence[Mapping[str, Any]]) -> None:

@@ -24,6 +24,7 @@ TRIES_AS_ASKED = 5
 class Settings(Environment):
     """What this function's environment holds: `channel_queues` is JSON, per channel its queue and that of its dead."""
 
+    data_bucket: str
     state_table: str
     channel_queues: str
 
@@ -42,6 +43,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 clients.dynamodb(),
                 clients.secretsmanager(),
                 settings.state_table,
+                settings.data_bucket,
                 cast(Channel, channel),
                 wall_clock,
             )

@@ -33,6 +33,7 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     decision_queue_url: str
+    page_queue_url: str
     alert_topic_arn: str
     event_topic_arn: str
 
@@ -66,6 +67,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     history.note_window(settings.data_bucket, judged.to_json(), key)
     tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
     pass_on(request, settings)
+    ask_for_page(request, settings)
     logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
     return answer if is_direct(event) else {"severity": report.severity.value, "report_key": key}
 
@@ -79,6 +81,13 @@ def pass_on(request: JudgeRequest, settings: Settings) -> None:
         return
     # At the time of an older window it would not know what was started since. The next window decides with this one.
     logger.info("judged late, nothing decided", model=request.model, newest=to_text(newest))
+
+
+def ask_for_page(request: JudgeRequest, settings: Settings) -> None:
+    """Have the model's page renewed; a window is judged and told whether or not its page can be."""
+    body = {"model": request.model, "time": to_text(request.time)}
+    if not queues.try_to_send(clients.sqs(), settings.page_queue_url, body):
+        logger.warning("the page was not asked for", model=request.model)
 
 
 def refuse_empty(request: JudgeRequest, place: JudgePlace) -> None:

@@ -14,10 +14,10 @@ from kedge.errors import SecretMissingError
 from kedge.instants import to_text
 from kedge.severity import Severity
 from lambdas.adapters import secrets
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.every_service import SERVICES
 from lambdas.adapters.channels.message import Action, Event, Notice
 from lambdas.adapters.channels.sending import SendResult, send
-from lambdas.adapters.models import load_models
 from lambdas.adapters.state import alert_episodes, deliveries
 from lambdas.adapters.state.deliveries import Delivery, Heard
 
@@ -34,6 +34,7 @@ class DeliveryDesk:
     dynamodb: Any
     secretsmanager: Any
     table: str
+    bucket: str
     channel: Channel
     now: Callable[[], datetime]
 
@@ -44,7 +45,7 @@ def deliver(body: str, desk: DeliveryDesk) -> SendResult:
         event = Event.read(body)
     except (KeyError, TypeError, ValueError, AttributeError):
         return SendResult("refused", "it is no event of Kedge's")
-    config = load_models().get(event.model)
+    config = find_model(event.model, desk.bucket)
     if config is None or getattr(config.owner, desk.channel) is None:
         return SendResult("refused", f"{event.model} has no address for {desk.channel} any more")
     delivery = deliveries.load(desk.dynamodb, desk.table, (event.model, desk.channel, event.id))

@@ -136,8 +136,10 @@ class Judged:
         return self.quality.verdicts if self.quality else QualityVerdicts()
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return self.report.to_json() | self._performance()
+        """The report as JSON values, with the bars of the answers: the model's page shows them then and now."""
+        answers = {c.column.name for c in self.report.columns if c.column.role == "prediction"}
+        bars = {name: dict(bars) for name, bars in self.report.histograms.items() if name in answers}
+        return self.report.to_json() | ({"histograms": bars} if bars else {}) | self._performance()
 
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""

@@ -21,6 +21,7 @@ def add_stage_queue(
     consumer_timeout_seconds: int,
     attempts: int = ATTEMPTS,
     retry_after: cdk.Duration | None = None,
+    delay: cdk.Duration | None = None,
 ) -> sqs.Queue:
     """Make a stage's queue; a message that failed `attempts` times goes to its dead-letter queue."""
     dead = add_dead_letters(scope, f"{name}DeadLetters")
@@ -31,6 +32,7 @@ def add_stage_queue(
         enforce_ssl=True,
         visibility_timeout=retry_after or cdk.Duration.seconds(VISIBILITY_PER_TIMEOUT * consumer_timeout_seconds),
         retention_period=cdk.Duration.days(4),
+        delivery_delay=delay,
         dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=attempts, queue=dead),
     )
 

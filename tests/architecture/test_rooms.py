@@ -83,6 +83,8 @@ def test_no_files_import_each_other_in_a_circle(room):
 
 def test_no_folder_holds_more_files_than_a_person_takes_in_at_once():
     counted = Counter(path.parent for room in ROOMS for path in sources(room))
+    # A list and not a room: one file for each deployed function, called like it.
+    del counted[ROOT / "lambdas" / "handlers"]
     assert {str(folder): files for folder, files in counted.items() if files > FILES_MAX} == {}
 
 

@@ -61,6 +61,17 @@ DETAILS = {
         "state": "ALARM",
         "reason": "Threshold Crossed: 1 datapoint [3.0 (04/01/16 00:00:00)] was greater than or equal to the threshold (2.0).",
     },
+    "approval_waits": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 5},
+    "approval_expired": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 90},
+    "labels_silent": {"newest": "2016-02-01T04:00:00Z", "silent_days": 3, "longest_pause_hours": 24},
+    "baseline_stale": {
+        "package_version": "2",
+        "rows_until": "2015-01-01T00:00:00Z",
+        "age_days": 400,
+        "limit_days": 365,
+        "mode": "manage",
+    },
+    "retrainings_failing": {"runs": ["m-drift-1-aa", "m-drift-2-bb", "m-drift-3-cc"], "statuses": ["FAILED"] * 3},
     "labels_lost": {
         "package_version": "1",
         "reasons": ["1,200 labels that came lately match no request; 40 rows of the window have a label"],

@@ -23,6 +23,7 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("watch", "cron(10 4 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
+        ("watch", "cron(55 * * * ? *)"),
     ]
 
 
@@ -46,7 +47,9 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "WatchMonitor",
         "WatchCaptures",
         "KeepHistory",
+        "WritePages",
         "DecideRetraining",
+        "Tell",
         "Settle",
     }
 
@@ -57,7 +60,7 @@ def test_messages_of_the_stages_come_one_at_a_time():
         for path, mapping in resources("AWS::Lambda::EventSourceMapping").items()
         if "/Deliver" not in path
     ]
-    assert len(mappings) == 7
+    assert len(mappings) == 8
     assert {mapping["BatchSize"] for mapping in mappings} == {1}
 
 

@@ -25,7 +25,8 @@ def templates(tmp_path_factory):
         model |= {"model": name, "endpoint": {"name": name}}
         (models / f"{name}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
     with pytest.raises(
-        ModelConfigError, match="1000 models fall into KedgeModels-1, and 160 fit: set model_stacks, which is 1, to 13"
+        ModelConfigError,
+        match="1000 models with 4000 resources fall into KedgeModels-1, and 480 fit: set model_stacks, which is 1, to 17",
     ):
         build_app(tmp_path_factory.mktemp("one"), models)
     build_app(assembly, models, model_stacks=STACKS).synth()

@@ -151,6 +151,21 @@ def performance_key(model: str, baseline: str, end: datetime) -> str:
     return f"{window_prefix(model, baseline, end)}/{PERFORMANCE}"
 
 
+def pages_prefix(model: str) -> str:
+    """Below it, a model's page and summary, and a folder for each of its baselines."""
+    return f"reports/{model}/"
+
+
+def page_key(model: str | None = None) -> str:
+    """The page of a model; without one, of all models. It is renewed."""
+    return f"{pages_prefix(model)}index.html" if model else "reports/index.html"
+
+
+def summary_key(model: str) -> str:
+    """A model's line in the page of all models."""
+    return f"{pages_prefix(model)}summary.json"
+
+
 def drift_name(revision: int) -> str:
     """The report of a window, in its folder; its page stands beside it."""
     return f"drift-r{revision}.json"

@@ -75,10 +75,12 @@ def record(s3: Any, bucket: str, entry: Entry, *, name: str | None = None) -> di
 
 
 def load_timeline(
-    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None
+    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None, since: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """The model's entries in time, of one kind alone if it is named, or the newest `last` of them."""
-    keys = sorted(objects.list_objects(s3, bucket, layout.timeline_prefix(model)), key=_moment)
+    """The model's entries in time: of one kind alone if it is named, from a day on, or the newest `last` of them."""
+    prefix = layout.timeline_prefix(model)
+    start = f"{prefix}{since:%Y/%m/%d}" if since else ""
+    keys = sorted(objects.list_objects(s3, bucket, prefix, start_after=start), key=_moment)
     keys = [key for key in keys if kind is None or f"-{kind}-" in key]
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:
