@@ -229,7 +229,11 @@ def captured_answers(deployment: Deployment, endpoint: RunningEndpoint) -> list[
     s3, place = deployment.client("s3"), endpoint.captures
     answers: list[Any] = []
     with inference_logs.readable(place):
-        keys = sorted(row_objects.list_sizes(s3, place.bucket, endpoint.variant_prefix), reverse=True)[:FILES_READ]
+        keys = [
+            key
+            for prefix in endpoint.variant_prefixes
+            for key in sorted(row_objects.list_sizes(s3, place.bucket, prefix), reverse=True)[:FILES_READ]
+        ]
         for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
             for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
                 try:
@@ -248,7 +252,7 @@ def require_its_own(config: ModelConfig, endpoint: RunningEndpoint, wish: Wish) 
     """Refuse a YAML that speaks of another endpoint, or of captures elsewhere."""
     at_endpoint = {
         "endpoint.name": (config.endpoint.name, endpoint.name),
-        "endpoint.variant": (config.endpoint.variant, endpoint.variant),
+        "endpoint.variants": ([*config.endpoint.served_variants], [*endpoint.variants]),
     }
     said = {
         **(at_endpoint if endpoint.source == "endpoint" else {}),

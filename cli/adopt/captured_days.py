@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -35,10 +36,16 @@ class CapturedRows:
 
 def first_hour(s3: Any, endpoint: RunningEndpoint) -> datetime | None:
     """The hour of the first capture that is still there; None where there is none."""
-    for page in _pages(s3, endpoint):
-        for item in page.get("Contents", []):
-            if (hour := _hour_of(item["Key"])) is not None:
-                return hour
+    found = (_first_hour_below(s3, endpoint, prefix) for prefix in endpoint.variant_prefixes)
+    return min((hour for hour in found if hour is not None), default=None)
+
+
+def _first_hour_below(s3: Any, endpoint: RunningEndpoint, prefix: str) -> datetime | None:
+    with inference_logs.readable(endpoint.captures):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=endpoint.captures.bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                if (hour := _hour_of(item["Key"])) is not None:
+                    return hour
     return None
 
 
@@ -59,7 +66,7 @@ def read_days(
     if not rows:
         said = f": {reason}" if reason else ""
         raise BadInputError(
-            f"none of the records below s3://{endpoint.captures.bucket}/{endpoint.variant_prefix} from {start:%Y-%m-%d} to "
+            f"none of the records below {endpoint.place} from {start:%Y-%m-%d} to "
             f"{end:%Y-%m-%d} can be read{said}; correct the model's YAML, and adopt again"
         )
     table = pa.concat_tables(tables)
@@ -70,23 +77,14 @@ def read_days(
 
 
 def _objects(s3: Any, endpoint: RunningEndpoint, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
-    day: date = start.date()
-    while day <= end.date():
-        prefix = f"{endpoint.variant_prefix}{day:%Y/%m/%d}/"
+    days: list[date] = [start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1)]
+    for day, prefix in product(days, endpoint.variant_prefixes):
         with inference_logs.readable(endpoint.captures):
-            listed = row_objects.list_sizes(s3, endpoint.captures.bucket, prefix)
+            listed = row_objects.list_sizes(s3, endpoint.captures.bucket, f"{prefix}{day:%Y/%m/%d}/")
         for key, size in listed.items():
             hour = _hour_of(key)
             if hour is not None and start <= hour < end:
                 yield key, size
-        day += timedelta(days=1)
-
-
-def _pages(s3: Any, endpoint: RunningEndpoint) -> Iterator[dict[str, Any]]:
-    with inference_logs.readable(endpoint.captures):
-        yield from s3.get_paginator("list_objects_v2").paginate(
-            Bucket=endpoint.captures.bucket, Prefix=endpoint.variant_prefix
-        )
 
 
 def _hour_of(key: str) -> datetime | None:

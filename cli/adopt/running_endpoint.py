@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli.adopt.capture_switch import capture_request
+from cli.adopt.capture_switch import capture_request, instances_of
 from cli.refusals import BadInputError
 from kedge.config.capture_place import CapturePlace, split_uri
 from kedge.config.sections import Source
-from kedge.errors import EndpointVariantsError
 from kedge.release.proof import CaptureFound
 from lambdas.adapters.release import endpoints
-from lambdas.adapters.release.endpoints import EndpointState
 
 BOTH = {"Input", "Output"}
 
 
 @dataclass(frozen=True)
 class RunningEndpoint:
-    """What is known of an endpoint with one production variant that captures what it is asked and answers.
+    """What is known of an endpoint that captures what it is asked and answers.
 
     Transform jobs stand in the same form: the name, the ARN and the config are then those of one of them, and
     `other_buckets` hold their input and output.
@@ -31,7 +29,7 @@ class RunningEndpoint:
     name: str
     arn: str
     config: str
-    variant: str
+    variants: tuple[str, ...]
     model_name: str
     capture_uri: str
     sampling_percentage: int
@@ -46,9 +44,17 @@ class RunningEndpoint:
         return CapturePlace(bucket, prefix, foreign=True)
 
     @property
-    def variant_prefix(self) -> str:
-        """The prefix below which its days are."""
-        return "/".join(part for part in (self.captures.prefix, self.name, self.variant) if part) + "/"
+    def variant_prefixes(self) -> tuple[str, ...]:
+        """The prefix of each production variant, below which its days are."""
+        return tuple(
+            "/".join(part for part in (self.captures.prefix, self.name, variant) if part) + "/"
+            for variant in self.variants
+        )
+
+    @property
+    def place(self) -> str:
+        """Where its captures lie, for people."""
+        return " and ".join(f"s3://{self.captures.bucket}/{prefix}" for prefix in self.variant_prefixes)
 
 
 def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
@@ -59,49 +65,46 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     BadInputError
         There is none, or its kind has no captured record that is known, or it captures nothing.
     """
-    state = _in_service(sagemaker, name)
-    described = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
-    (variant,) = config["ProductionVariants"]
-    _refuse_unknown_kinds(sagemaker, name, config, variant)
-    capture = _whole_capture(sagemaker, name, config, state, account=account)
+    described = _in_service(sagemaker, name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    for variant in config["ProductionVariants"]:
+        _refuse_unknown_kinds(sagemaker, name, config, variant)
+    capture = _whole_capture(sagemaker, name, config, described, account=account)
     return RunningEndpoint(
         name=name,
         arn=described["EndpointArn"],
-        config=state.endpoint_config,
-        variant=state.variant,
-        model_name=variant["ModelName"],
+        config=described["EndpointConfigName"],
+        variants=tuple(variant["VariantName"] for variant in config["ProductionVariants"]),
+        model_name=", ".join(variant["ModelName"] for variant in config["ProductionVariants"]),
         capture_uri=capture.destination.rstrip("/"),
         sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
         capture_key=(described.get("DataCaptureConfig") or {}).get("KmsKeyId") or None,
     )
 
 
-def _in_service(sagemaker: Any, name: str) -> EndpointState:
-    try:
-        state = endpoints.describe_endpoint(sagemaker, name)
-    except EndpointVariantsError as error:
-        raise BadInputError(f"{error}; an endpoint with one production variant can be adopted") from error
-    if state is None:
+def _in_service(sagemaker: Any, name: str) -> Mapping[str, Any]:
+    found = endpoints.description_of(sagemaker, name)
+    if found is None:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")
-    if state.status != "InService":
-        raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
-    return state
+    if found["EndpointStatus"] != "InService":
+        raise BadInputError(f"endpoint {name} is {found['EndpointStatus']}; try again when it is InService")
+    return found
 
 
 def _whole_capture(
-    sagemaker: Any, name: str, config: Mapping[str, Any], state: EndpointState, *, account: str
+    sagemaker: Any, name: str, config: Mapping[str, Any], described: Mapping[str, Any], *, account: str
 ) -> CaptureFound:
     """What is captured; refused where it is nothing, or only one side."""
-    if state.capture is None or not state.capture.running:
-        raise BadInputError(_how_to_capture(sagemaker, name, config, state.instances, account=account))
+    capture, running = endpoints.capture_of(described), instances_of(described)
+    if capture is None or not capture.running:
+        raise BadInputError(_how_to_capture(sagemaker, name, config, running, account=account))
     modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
     if modes and "InputAndOutput" not in modes and not modes >= BOTH:
         raise BadInputError(
             f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
-            f"{_how_to_capture(sagemaker, name, config, state.instances, account=account, uri=state.capture.destination)}"
+            f"{_how_to_capture(sagemaker, name, config, running, account=account, uri=capture.destination)}"
         )
-    return state.capture
+    return capture
 
 
 def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:
@@ -121,11 +124,16 @@ def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], 
 
 
 def _how_to_capture(
-    sagemaker: Any, name: str, config: Mapping[str, Any], instances: int, *, account: str, uri: str | None = None
+    sagemaker: Any,
+    name: str,
+    config: Mapping[str, Any],
+    running: Mapping[str, int],
+    *,
+    account: str,
+    uri: str | None = None,
 ) -> str:
     """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
-    (variant,) = config["ProductionVariants"]
-    copied = capture_request(sagemaker, config, {variant["VariantName"]: instances}, account=account, uri=uri)
+    copied = capture_request(sagemaker, config, running, account=account, uri=uri)
     document = shlex.quote(json.dumps(copied, default=str))
     missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
     return (

@@ -59,7 +59,7 @@ def look_at_job(sagemaker: Any, name: str) -> RunningEndpoint:
         name=name,
         arn=described["TransformJobArn"],
         config=name,
-        variant="",
+        variants=("",),
         model_name=job.model_name,
         capture_uri=job.captures_to,
         sampling_percentage=100,

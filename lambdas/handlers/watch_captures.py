@@ -79,9 +79,7 @@ def look(
         check = (
             look_at_jobs(schema, champion, now, settings)
             if config.source == "batch_transform"
-            else check_captures(lines, schema)
-            if (lines := sample(config, champion, now, settings))
-            else None
+            else look_at_variants(schema, champion, now, settings)
         )
     except CapturesDeniedError as error:
         check = denied(str(error))
@@ -99,6 +97,16 @@ def look(
     return check
 
 
+def look_at_variants(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at some records of each production variant; one that cannot be read speaks for all. None where none has any."""
+    found = [
+        check_captures(lines, config)
+        for variant in config.endpoint.served_variants
+        if (lines := sample(config, champion, variant, now, settings))
+    ]
+    return min(found, key=lambda check: check.readable, default=None)
+
+
 def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
     """Look at some records of the job that ended last; None where none has."""
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
@@ -113,12 +121,12 @@ def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, setting
     return None
 
 
-def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:
-    """Some records of the last hours."""
+def sample(config: ModelConfig, champion: Champion, variant: str, now: datetime, settings: Settings) -> list[bytes]:
+    """Some records of a variant's last hours."""
     start = max(now - LOOK_BACK, champion.promoted_at)
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     for day in sorted({start.date(), now.date()}, reverse=True):
-        prefix = inference_logs.day_prefix(place, config, day)
+        prefix = inference_logs.day_prefixes(place, config, day)[variant]
         with inference_logs.readable(place):
             if lines := inference_logs.sample_after(clients.s3(), place.bucket, prefix, start):
                 return lines

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
-from kedge.own_columns import ROW_ID, TIME
+from kedge.own_columns import ROW_ID, TIME, VARIANT
 from lambdas.adapters import athena_joins, clients
 from lambdas.adapters.bucket import days, label_days, layout, predictions
 from lambdas.adapters.state.champions import Champion
@@ -73,4 +73,9 @@ def measured_columns(config: ModelConfig) -> list[str]:
     """The columns of the predictions table that quality is measured from, and sliced by."""
     named = {config.performance.cost_column, *config.fairness.columns, *config.business_columns}
     sliced = config.segments.columns or [feature.name for feature in config.features if feature.watched]
-    return [*config.answer_columns, *(name for name in config.feature_names if name in named or name in sliced)]
+    variant = [VARIANT] if config.endpoint.variants else []
+    return [
+        *config.answer_columns,
+        *variant,
+        *(name for name in config.feature_names if name in named or name in sliced),
+    ]

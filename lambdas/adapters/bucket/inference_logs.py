@@ -46,9 +46,10 @@ def readable(place: CapturePlace) -> Iterator[None]:
         raise
 
 
-def day_prefix(place: CapturePlace, config: ModelConfig, day: date) -> str:
-    """Where one package's requests of one day are captured."""
-    return place.of_day(day, endpoint=config.endpoint.name, variant=config.endpoint.variant)
+def day_prefixes(place: CapturePlace, config: ModelConfig, day: date) -> dict[str, str]:
+    """Where one package's requests of one day are captured, by production variant."""
+    endpoint = config.endpoint
+    return {variant: place.of_day(day, endpoint=endpoint.name, variant=variant) for variant in endpoint.served_variants}
 
 
 def list_captured(s3: Any, bucket: str, prefix: str, *, written_since: datetime | None = None) -> dict[str, Captured]:

@@ -148,20 +148,6 @@ def test_an_endpoint_without_capture_is_told_the_exact_commands(world, tmp_path)
         ({"model": {"Mode": "MultiModel"}}, "is multi-model"),
         ({"modes": [{"CaptureMode": "Input"}]}, "captures only its requests"),
         ({"modes": [{"CaptureMode": "Output"}]}, "captures only its answers"),
-        (
-            {
-                "variants": [
-                    {
-                        "VariantName": name,
-                        "ModelName": "payments-7",
-                        "InstanceType": "ml.m5.large",
-                        "InitialInstanceCount": 1,
-                    }
-                    for name in ("A", "B")
-                ]
-            },
-            "an endpoint with one production variant can be adopted",
-        ),
         ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://x/y"}}}, "is asynchronous"),
     ],
 )
