@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.refusals import BadInputError
 from lambdas.adapters.release import endpoints
 
@@ -84,13 +85,10 @@ def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
         sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"]),
         endpoints.capture_of(found),
     )
+    refuse_unknown_kinds(sagemaker, name, config)
     options = config.get("DataCaptureConfig", {}).get("CaptureOptions", [])
     if capture is not None and capture.running and len({each["CaptureMode"] for each in options}) != 1:
         raise BadInputError(f"endpoint {name} captures already, below {capture.destination}; adopt it")
-    if any(variant.get("ServerlessConfig") for variant in config["ProductionVariants"]):
-        raise BadInputError(f"endpoint {name} is serverless; SageMaker captures nothing of those")
-    if config.get("AsyncInferenceConfig"):
-        raise BadInputError(f"endpoint {name} is asynchronous; Kedge does not know what its captures look like")
     uri = capture.destination if capture is not None else None
     request = capture_request(sagemaker, config, instances_of(found), account=account, uri=uri)
     own = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.adopt.capture_switch import capture_request, instances_of
+from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.refusals import BadInputError
 from kedge.config.capture_place import CapturePlace, split_uri
 from kedge.config.sections import Source
@@ -67,8 +68,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     """
     described = _in_service(sagemaker, name)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
-    for variant in config["ProductionVariants"]:
-        _refuse_unknown_kinds(sagemaker, name, config, variant)
+    refuse_unknown_kinds(sagemaker, name, config)
     capture = _whole_capture(sagemaker, name, config, described, account=account)
     return RunningEndpoint(
         name=name,
@@ -105,22 +105,6 @@ def _whole_capture(
             f"{_how_to_capture(sagemaker, name, config, running, account=account, uri=capture.destination)}"
         )
     return capture
-
-
-def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:
-    """Refuse what has no Data Capture, or writes records that nobody has seen: they are not guessed."""
-    if config.get("AsyncInferenceConfig"):
-        raise BadInputError(f"endpoint {name} is asynchronous; Kedge does not know what its captures look like")
-    if variant.get("ServerlessConfig"):
-        raise BadInputError(f"endpoint {name} is serverless; SageMaker captures nothing of those")
-    if not variant.get("ModelName"):
-        raise BadInputError(
-            f"endpoint {name} holds inference components; Kedge does not know what their captures look like"
-        )
-    model = sagemaker.describe_model(ModelName=variant["ModelName"])
-    containers = [*(model.get("Containers") or []), model.get("PrimaryContainer") or {}]
-    if any(container.get("Mode") == "MultiModel" for container in containers):
-        raise BadInputError(f"endpoint {name} is multi-model; its captures do not say which model answered")
 
 
 def _how_to_capture(

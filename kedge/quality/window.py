@@ -40,7 +40,7 @@ class QualityEvidence:
     figures : mapping of str to FigureSums
         The business's figures.
     variants : mapping of str to LabelledOutcomes
-        What the labels say of each of several production variants.
+        The labelled rows of each variant, where the endpoint has several.
     """
 
     outcomes: LabelledOutcomes | None = None
@@ -84,7 +84,7 @@ class WindowQuality:
     business : tuple of FigureReport
         The business's figures.
     variants : mapping of str to PerformanceReport
-        What the labels say of each of several production variants; the verdict on measured quality is the worst of all.
+        Measured quality of each variant, where the endpoint has several; the verdict on measured quality is the worst of all.
     """
 
     measured: PerformanceReport | None = None

@@ -72,7 +72,7 @@ def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settin
 
 
 def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
-    """Requests of the last hours to variants of which not one was captured; 0 where capture works."""
+    """Requests of the last hours to variants without a single captured one; 0 where capture works."""
     end = now - CAPTURE_DELAY
     start = max(end - COMPARED, champion.promoted_at)
     endpoint = config.endpoint
