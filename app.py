@@ -16,10 +16,13 @@ from kedge.errors import ModelConfigError
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
+from stacks.parts.catalogue import load_teams
+from stacks.parts.mail import Mail
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
 from stacks.storage import Storage
+from stacks.streams import stream_of_context
 
 ROOT = Path(__file__).resolve().parent
 DEFAULT_REGION = "eu-west-1"
@@ -36,6 +39,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     model_stacks: object = None,
     capture_buckets: object = None,
     capture_keys: object = None,
+    firehose_stream: object = None,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
@@ -51,11 +55,14 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         written.get("capture_keys") if capture_keys is None else capture_keys,
         models,
     )
+    stream = stream_of_context(written.get("firehose_stream") if firehose_stream is None else firehose_stream)
+    mail = Mail(alert_email, models, load_teams(Path(models_directory)))
+    mail.check()
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
     env = cdk.Environment(region=region)
 
-    storage = Storage(app, "KedgeStorage", env=env, alert_email=alert_email, captures=captures)
-    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage)
+    storage = Storage(app, "KedgeStorage", env=env, mail=mail, captures=captures)
+    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, stream_arn=stream)
     retraining = Retraining(app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring)
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
@@ -80,6 +87,7 @@ def main() -> None:
             model_stacks=context.get("model_stacks"),
             capture_buckets=context.get("capture_buckets"),
             capture_keys=context.get("capture_keys"),
+            firehose_stream=context.get("firehose_stream"),
         )
     except ModelConfigError as error:
         raise SystemExit(str(error)) from error

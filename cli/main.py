@@ -12,8 +12,12 @@ from cli.definitions import put, remove
 from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
-from cli.operator.commands import history, pause, reconcile, retrain, rollback
+from cli.operator.alert_test_command import alert_test
+from cli.operator.commands import history, mute, pause, reconcile, retrain, rollback
+from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
+from cli.operator.report_command import report
+from cli.operator.status_command import status
 from cli.smoke.command import smoke
 
 app = typer.Typer(
@@ -35,9 +39,14 @@ models.command("validate")(validate)
 models.command("put")(put)
 models.command("remove")(remove)
 app.command("doctor")(doctor)
+app.command("status")(status)
 app.command("history")(history)
+app.command("report")(report)
+app.command("export")(export)
 app.command("retrain")(retrain)
 app.command("pause")(pause)
+app.command("mute")(mute)
+app.command("test-alert")(alert_test)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("judge")(judge)

@@ -27,6 +27,8 @@ class ModelFile:
     path: Path
     summary: str = ""
     problem: str = ""
+    # With the addresses of its team; None where there is a problem.
+    config: ModelConfig | None = None
 
 
 def read_model_files(place: Path) -> list[ModelFile]:
@@ -36,8 +38,8 @@ def read_model_files(place: Path) -> list[ModelFile]:
     files = [place] if place.is_file() else sorted(f for f in place.iterdir() if f.suffix in (SUFFIX, IGNORED_SUFFIX))
     if not files:
         raise BadInputError(f"{place}: no model's YAML is there; `kedge init` writes one")
-    endpoints: dict[str, Path] = {}
-    return [_read(path, endpoints, _teams_of(path)) for path in files]
+    known: dict[str, Path] = {}
+    return [_read(path, known, _teams_of(path)) for path in files]
 
 
 def _teams_of(path: Path) -> Teams:
@@ -57,7 +59,7 @@ def read_model(path: Path) -> ModelConfig:
         return parse_model_config(file.read(CHARACTERS_MAX + 1), source=str(path))
 
 
-def _read(path: Path, endpoints: dict[str, Path], teams: Teams) -> ModelFile:
+def _read(path: Path, known: dict[str, Path], teams: Teams) -> ModelFile:
     from kedge.config.teams import with_owner
 
     try:
@@ -68,26 +70,20 @@ def _read(path: Path, endpoints: dict[str, Path], teams: Teams) -> ModelFile:
         return ModelFile(path, problem=f"{path}: this is not text in UTF-8; save it as such")
     if path.name != f"{config.model}{SUFFIX}":
         return ModelFile(path, problem=f"{path}: the model {config.model!r} belongs in {config.model}{SUFFIX}")
-    answers = config.endpoint.name or f"the transform jobs that capture to {config.capture.uri}"
-    if answers in endpoints:
-        other = endpoints[answers]
-        what, one = (
-            (f"the endpoint {answers!r} is", "an endpoint") if config.endpoint.name else (f"{answers} are", "they")
-        )
-        return ModelFile(path, problem=f"{path}: {what} watched by {other.name} already; {one} can have one model")
-    endpoints[answers] = path
-    return ModelFile(path, summary=_summary(config))
+    answers = config.answers_from
+    if answers in known:
+        problem = f"{path}: its {answers} is watched by {known[answers].name} already; one model can watch it"
+        return ModelFile(path, problem=problem)
+    known[answers] = path
+    return ModelFile(path, summary=_summary(config), config=config)
 
 
 def _summary(config: ModelConfig) -> str:
     watched, days = sum(feature.watched for feature in config.features), config.cadence.window_days
-    answers = (
-        f"endpoint {config.endpoint.name}" if config.endpoint.name else f"transform jobs below {config.capture.uri}"
-    )
     only = "watched only, " if config.mode == "watch" else ""
     return (
         f"{only}{config.problem}, {watched} of {len(config.features)} features watched, judged {config.cadence.judge} over "
-        f"{days} day{'' if days == 1 else 's'}, {answers}"
+        f"{days} day{'' if days == 1 else 's'}, {config.answers_from}"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from offline.account import Account
 from offline.functions.runtime import Functions
 from offline.sagemaker.training_run import TrainingRun
-from offline.sagemaker.transform_run import TransformRun
+from offline.sagemaker.transform.run import TransformRun
 
 
 class Stopwatch:

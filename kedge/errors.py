@@ -218,7 +218,7 @@ class UncountableColumnError(RefusedError):
 
 
 class UnreadableRecordError(RefusedError):
-    """A captured record cannot be read. `capture_records` catches this error and keeps the record aside with the reason."""
+    """A captured or logged record cannot be read. `capture_batches` catches this error and keeps the record aside with the reason."""
 
     def __init__(self, *, reason: str) -> None:
         super().__init__(reason)
@@ -348,3 +348,11 @@ class JoinUnfinishedError(RetryableError):
     def __init__(self, *, query: str) -> None:
         super().__init__(f"the query {query} of Athena was stopped: it did not end within the function's time")
         self.query = query
+
+
+class SecretMissingError(RefusedError):
+    """A channel's secret is not there, or may not be read."""
+
+    def __init__(self, *, name: str, code: str) -> None:
+        super().__init__(f"the secret {name} cannot be read ({code}): see docs/operations.md, Pagers and webhooks")
+        self.name, self.code = name, code

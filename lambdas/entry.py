@@ -1,4 +1,4 @@
-"""The one way into a function: its log line, its trace, and the answer to whoever asks whether it can be imported."""
+"""The one way into a function: its log line, its trace, what it does afterwards, and the answer to whoever asks whether it can be imported."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from lambdas.afterwards import Waiting, collected
 from lambdas.logs import logger, tracer
 from lambdas.steps.requests import IMPORTED
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+# With less time left nothing is begun afterwards: Lambda would end the function, and try the whole of it again.
+RESERVE_SECONDS = 15
+# A widget of a dashboard answers with HTML.
+Answer = dict[str, Any] | str
+Handler = Callable[[dict[str, Any], Any], Answer]
 
 
 def entry(handler: Handler) -> Handler:
@@ -19,8 +24,26 @@ def entry(handler: Handler) -> Handler:
     # An answer may hold what must not be kept beside a trace, such as the environment of a container that a person made.
     @tracer.capture_lambda_handler(capture_response=False)
     @wraps(handler)
-    def enter(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        return handler(event, context) if event else dict(IMPORTED)
+    def enter(event: dict[str, Any], context: Any) -> Answer:
+        if not event:
+            return dict(IMPORTED)
+        with collected() as waiting:
+            try:
+                return handler(event, context)
+            finally:
+                _do(waiting, context)
 
     entered: Handler = enter
     return entered
+
+
+def _do(waiting: Waiting, context: Any) -> None:
+    """Do what was left for afterwards; what fails is logged, and `keep_history` makes up for it at night."""
+    for name, work in waiting.items():
+        if context.get_remaining_time_in_millis() < RESERVE_SECONDS * 1000:
+            logger.warning("no time was left afterwards", left=name)
+            continue
+        try:
+            work()
+        except Exception:
+            logger.exception("failed afterwards", left=name)

@@ -27,7 +27,7 @@ from offline.cloudformation import stacks
 from offline.cloudformation.deployment import Site, deploy
 from offline.containers.containers import Containers
 from offline.containers.processes import Processes
-from offline.delivery import events, mail, queues, scheduler
+from offline.delivery import events, firehose, mail, queues, scheduler
 from offline.delivery.targets import Targets
 from offline.functions import api as lambda_api
 from offline.functions.events import FunctionEvents
@@ -149,6 +149,7 @@ class Account(Region):
         cloudwatch.install(self, self.metrics)
         alarms.install(self, self.alarms)
         queues.install(self, self.polling)
+        firehose.install(self, self.iam, self.metrics)
         mail.install(self, self.post)
         scheduler.install(self, self.schedules)
         registry.install(self, self.model_registry)

@@ -13,6 +13,7 @@ from report import (
     decision_alerts,
     endpoint_alerts,
     execution_alerts,
+    health_alerts,
     monitor_alerts,
     release_alerts,
     retraining_alerts,
@@ -31,17 +32,23 @@ class AlertText:
     body: str
 
 
-def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> AlertText:
-    """Write the mail for one timeline kind; a kind without its own words shows its facts."""
+def alert_parts(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> Message:
+    """The title and the paragraphs for one timeline kind; a kind without its own words shows its facts."""
     message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
-    title = f"{model}: {message.headline}"
     repeated = (
         "You may have received this message before: it could not be confirmed as sent."
         if detail.get("repeated")
         else ""
     )
-    body = [title, f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs]
-    return AlertText(subject_line(f"[Kedge] {title}"), "\n\n".join(part for part in body if part) + "\n")
+    body = (f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs)
+    return Message(f"{model}: {message.headline}", tuple(part for part in body if part))
+
+
+def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> AlertText:
+    """Write the mail for one timeline kind."""
+    parts = alert_parts(kind, model, time, detail)
+    body = "\n\n".join((parts.headline, *parts.paragraphs)) + "\n"
+    return AlertText(subject_line(f"[Kedge] {parts.headline}"), body)
 
 
 def subject_line(text: str) -> str:
@@ -59,6 +66,9 @@ def facts(kind: str, detail: Mapping[str, Any]) -> Message:
 
 MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "window_judged": window_message,
+    "alarm": monitor_alerts.alarm,
+    "test_alert": monitor_alerts.alert_tested,
+    "mute_ended": monitor_alerts.mute_ended,
     "rows_uncounted": monitor_alerts.rows_uncounted,
     "labels_lost": monitor_alerts.labels_lost,
     "captures_unreadable": capture_alerts.captures_unreadable,
@@ -85,4 +95,9 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "baseline_switched": release_alerts.baseline_switched,
     "capacity_awaited": execution_alerts.capacity_awaited,
     "failed": execution_alerts.failed,
+    "approval_waits": health_alerts.approval_waits,
+    "approval_expired": health_alerts.approval_expired,
+    "labels_silent": health_alerts.labels_silent,
+    "baseline_stale": health_alerts.baseline_stale,
+    "retrainings_failing": health_alerts.retrainings_failing,
 }

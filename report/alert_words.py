@@ -50,6 +50,22 @@ def shortened(text: str, width: int = WIDTH) -> str:
     return text if len(text) <= width else f"{text[:width]}..."
 
 
+def cut_at_word(text: str, limit: int) -> str:
+    """Text of at most `limit` characters, cut between words where it can be.
+
+    >>> cut_at_word("quality fell by a tenth", 16), cut_at_word("short", 16)
+    ('quality fell by…', 'short')
+    """
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    if not text[limit - 1].isspace():
+        words = kept.rsplit(maxsplit=1)
+        # One word longer than the limit has no better place.
+        kept = words[0] if len(words) > 1 else kept
+    return kept.rstrip() + "…"
+
+
 def requested(detail: Detail) -> str:
     """The kind of a person's own request, `manual` or `initial`; empty if Kedge decided, or if it is not known."""
     trigger = detail.get("trigger")
@@ -65,10 +81,10 @@ def retrain_command(model: str, detail: Detail) -> str:
     return f'kedge retrain {model}{initial} --reason "why"'
 
 
-def object_links(uri: str) -> str:
-    """How to open an object of S3: in the console, or from a shell."""
+def console_link(uri: str) -> str:
+    """The link to an object of S3 in the console."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}\naws s3 cp {uri} ."
+    return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}"
 
 
 def execution_link(arn: str) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from report.backtest_charts import strip_svg, trend_svg
+from kedge.config.metrics import range_of
+from kedge.instants import from_text
+from report.backtest_charts import strip_svg
 from report.drift_page import environment
+from report.pages.time_frame import Span
+from report.pages.trend_chart import Point, Trend
 
 _QUALITY = {True: ("CRITICAL", "lost"), False: ("OK", "holds"), None: ("INSUFFICIENT_DATA", "not measured")}
 _ESTIMATED = {"OK": "estimated: holds", "WARNING": "estimated: lower", "CRITICAL": "estimated: lost"}
@@ -79,23 +83,31 @@ def _trends(windows: list[dict[str, Any]]) -> list[tuple[str, Any]]:
         for metric in window.get("performance", {}).get("metrics", []):
             if "limit" in metric:
                 judged[metric["name"]] = None
-    return [(name, trend_svg(name, [_point(w, name) for w in windows])) for name in list(judged)[:TRENDS_SHOWN]]
+    return [
+        (name, Trend(name, [_point(w, name) for w in windows], _axis(windows), range_of(name)).drawn())
+        for name in list(judged)[:TRENDS_SHOWN]
+    ]
 
 
-def _point(window: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _axis(windows: list[dict[str, Any]]) -> Span:
+    return Span.of(from_text(window["end"]) for window in windows)
+
+
+def _point(window: Mapping[str, Any], name: str) -> Point:
     """One window of a metric's chart: measured, estimated, both or neither."""
     performance = window.get("performance", {})
     measured = _named(performance.get("metrics", []), name)
     expected = _named(performance.get("estimate", {}).get("metrics", []), name)
-    point: dict[str, Any] = {"start": window["start"]}
+    words: list[str] = []
+    known: dict[str, Any] = {}
+    if measured is not None:
+        words.append(f"{name} {measured['value']:.4f} ({measured['low']:.4f} to {measured['high']:.4f})")
+        known |= {key: measured[key] for key in ("value", "low", "high", "limit") if key in measured}
     if expected is not None:
-        words = f"{_span(window)}: {name} estimated at {expected['value']:.4f} ({expected['low']:.4f} to {expected['high']:.4f})"
-        point |= {"estimate": expected["value"], "estimate_words": words}
-    if measured is None:
-        return point
-    words = f"{_span(window)}: {name} {measured['value']:.4f} ({measured['low']:.4f} to {measured['high']:.4f})"
-    facts = {key: measured[key] for key in ("value", "low", "high", "limit") if key in measured}
-    return point | facts | {"words": words, "kind": measured.get("severity", "INSUFFICIENT_DATA")}
+        words.append(f"{name} estimated at {expected['value']:.4f} ({expected['low']:.4f} to {expected['high']:.4f})")
+        known |= {"estimate": expected["value"], "estimate_low": expected["low"], "estimate_high": expected["high"]}
+    kind = (measured or {}).get("severity", "INSUFFICIENT_DATA")
+    return Point(from_text(window["end"]), f"{_span(window)}: {'; '.join(words) or 'not measured'}", kind, **known)
 
 
 def _named(metrics: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedge.comparisons import counted
-from report.alert_words import Message, bullets, section
+from report.alert_words import Message, bullets, section, shortened
 
 
 def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
@@ -47,4 +47,42 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
             ),
             section("WHAT HAPPENS NEXT", "You get this mail once, until another package version serves."),
         ),
+    )
+
+
+def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
+    """A CloudWatch alarm of the model that rings, or has stopped."""
+    says = str(detail["says"] or detail["alarm"]).removeprefix("Kedge: ")
+    if detail["state"] == "OK":
+        return Message(f"is over: {says}", (section("WHAT HAPPENED", shortened(str(detail["reason"]))),))
+    return Message(
+        says,
+        (
+            section("WHAT HAPPENED", shortened(str(detail["reason"]))),
+            section("WHAT HAPPENS NEXT", "You hear when it is over. Until then there is no reminder."),
+            section("WHERE TO LOOK", f"CloudWatch, All alarms: {detail['alarm']}"),
+        ),
+    )
+
+
+def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
+    """What was held back while the model was muted, and what still stands."""
+    standing, messages = detail["standing"], detail["messages"]
+    said = f"{len(standing)} still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
+    why = f"It was muted by {detail['by']} until {detail['until'][:16]}: {detail['reason']}" if "by" in detail else ""
+    return Message(
+        f"the mute has ended; {said or 'nothing alarms'}",
+        (
+            why,
+            section("WHAT STANDS", bullets(standing)),
+            section("WHAT YOU DID NOT HEAR", bullets(messages) or "Nothing: no message was held back."),
+        ),
+    )
+
+
+def alert_tested(_model: str, detail: Mapping[str, Any]) -> Message:
+    """A test that a person sent."""
+    return Message(
+        f"test of a message that is {detail['severity']}",
+        (f"{detail['by']} sent it with kedge test-alert. Nothing happened to the model, and there is nothing to do.",),
     )

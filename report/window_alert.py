@@ -8,12 +8,13 @@ from typing import Any
 
 from kedge.comparisons import counted, figures
 from kedge.instants import from_text
-from report.alert_words import Message, bullets, object_links, section
+from report.alert_words import Message, bullets, console_link, section
 from report.ranking import lost_metrics, moved_on
 
 # The beginning of the headline for each news of an episode; when one begins, the verdict itself is the news.
 NEWS = {"begins": "", "worse": "worse: ", "lasts": "still: ", "back": "again: "}
 FRESH_SHOWN = 3
+COST = "cost_per_thousand"
 
 NEXT_ON_DRIFT = {
     "never": "Nothing by itself: this model is not retrained on drift.",
@@ -23,7 +24,7 @@ NEXT_ON_DRIFT = {
 }
 
 
-def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
+def window_message(model: str, detail: Mapping[str, Any]) -> Message:
     """Write what a window's verdict means."""
     window, performance = detail["window"], detail.get("performance") or {}
     sampled = f" (a sample of about {window['rows_estimated']:,})" if "rows_estimated" in window else ""
@@ -38,6 +39,7 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
             section("SINCE WHEN", since_when(detail)),
             section("VARIANTS", bullets(variants(detail, performance))),
             section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
+            section("WHAT IT COSTS", cost(detail, performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
             section("GROUPS TREATED DIFFERENTLY", bullets(unlike(performance))),
             section(
@@ -45,7 +47,9 @@ def window_message(_model: str, detail: Mapping[str, Any]) -> Message:
                 bullets([*shifted(performance), *detail.get("reasons", [])], rest="more in the report"),
             ),
             section("WHAT HAPPENS NEXT", what_next(detail, performance)),
-            section("WHERE TO LOOK", object_links(detail["report"]) if "report" in detail else ""),
+            section("WHAT YOU MAY DO NOW", "\n".join(commands(model, detail, performance))),
+            section("WHERE TO LOOK", links(model, detail)),
+            section("WHOSE MODEL", owner(detail)),
         ),
     )
 
@@ -198,6 +202,46 @@ def unlike(performance: Mapping[str, Any]) -> list[str]:
     """The sensitive columns that break a limit."""
     columns = performance.get("fairness", {}).get("columns", [])
     return [column["reason"] for column in columns if column["severity"] in ("WARNING", "CRITICAL")]
+
+
+def cost(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
+    """What wrong answers cost, where the YAML gives their costs: then and now, and more in this window alone."""
+    found = next((metric for metric in performance.get("metrics", []) if metric["name"] == COST), None)
+    before = performance.get("reference", {}).get(COST)
+    if found is None or before is None:
+        return ""
+    then, now = figures(before["value"], found["value"])
+    more = (found["value"] - before["value"]) * detail["window"]["rows"] / 1000
+    said = f"{COST.replace('_', ' ')} predictions: {then} on the holdout, {now} now"
+    return f"{said[0].upper()}{said[1:]}" + (f"; in this window about {more:,.0f} more." if more > 0 else ".")
+
+
+def commands(model: str, detail: Mapping[str, Any], performance: Mapping[str, Any]) -> list[str]:
+    """The commands that a person may type now, whole; none where all is well again."""
+    if detail.get("alarm_episode", {}).get("news") == "ends":
+        return []
+    if detail["severity"] == "INSUFFICIENT_DATA":
+        return [f"kedge history {model} --last 20"]
+    day = from_text(detail["window"]["end"]) + timedelta(days=7)
+    mute = f'kedge mute {model} --until {day:%Y-%m-%d} --reason "why"'
+    if performance.get("severity") != "CRITICAL" or detail.get("mode") == "watch":
+        return [mute]
+    return [f'kedge retrain {model} --reason "why"', f'kedge rollback {model} --reason "why"', mute]
+
+
+def links(model: str, detail: Mapping[str, Any]) -> str:
+    """How to open the report: from a shell, and in the console."""
+    if "report" not in detail:
+        return ""
+    end = from_text(detail["window"]["end"])
+    return f"kedge report {model} --window {end:%Y-%m-%dT%H:%M} --open\n{console_link(detail['report'])}"
+
+
+def owner(detail: Mapping[str, Any]) -> str:
+    """The team, and its runbook."""
+    found = detail.get("owner", {})
+    lines = [f"Team: {found['team']}"] if found.get("team") else []
+    return "\n".join(lines + ([f"Runbook: {found['runbook']}"] if found.get("runbook") else []))
 
 
 def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
+from stacks.parts.endpoint_alarms import add_endpoint_alarms, alarms_of
 from stacks.parts.naming import synthesizer
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 
-# Three resources a model, and CloudFormation holds 500 in a stack.
-MODELS_PER_STACK_MAX = 160
+# CloudFormation holds 500 in a stack; some are for whoever adds to it.
+RESOURCES_MAX = 480
 JUDGEMENT_AGE_CADENCES_MAX = 2
 
 
@@ -44,11 +46,12 @@ def add_models(
     """
     for number in range(1, stacks + 1):
         shard = [model for model in models if shard_of(model.model, stacks) == number]
-        if len(shard) > MODELS_PER_STACK_MAX:
+        resources = sum(resources_of(model) for model in shard)
+        if resources > RESOURCES_MAX:
             problem = (
-                f"{len(shard)} models fall into {name}-{number}, and {MODELS_PER_STACK_MAX} fit: set model_stacks, which is "
-                f"{stacks}, to {2 * stacks * len(shard) // MODELS_PER_STACK_MAX + 1} in the context; for models that are deployed "
-                "already read docs/operations.md first"
+                f"{len(shard)} models with {resources} resources fall into {name}-{number}, and {RESOURCES_MAX} fit: set "
+                f"model_stacks, which is {stacks}, to {2 * stacks * resources // RESOURCES_MAX + 1} in the context; for models that "
+                "are deployed already read docs/operations.md first"
             )
             raise ModelConfigError(source="cdk.json", problems=[problem])
         Models(scope, f"{name}-{number}", env=env, storage=storage, models=shard)
@@ -63,6 +66,11 @@ def shard_of(model: str, stacks: int) -> int:
     return int(hashlib.sha256(model.encode()).hexdigest(), 16) % stacks + 1
 
 
+def resources_of(model: ModelConfig) -> int:
+    """Package group, alarms of the monitor, and alarms of the endpoint."""
+    return 2 + bool(model.endpoint.name) + len(alarms_of(model))
+
+
 class Models(cdk.Stack):
     """The resources that each of these models needs for itself."""
 
@@ -75,23 +83,27 @@ class Models(cdk.Stack):
             cdk.CfnWaitConditionHandle(self, "NoModelYet")
         for model in models:
             _package_group(self, model)
+            # Those who own the model, else the deployment's address; a pager's topic stands last (`add_alarm`).
+            people = storage.mail.alarm_topic(self, model) or storage.alerts
+            topics = [people, storage.events]
             _page(
                 self,
                 model,
                 "JudgementAgeCadences",
                 at_least=JUDGEMENT_AGE_CADENCES_MAX,
                 says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
-                storage=storage,
+                topics=topics,
             )
-            if model.endpoint.name:
+            if model.has_endpoint:
                 _page(
                     self,
                     model,
                     "InvocationsWithoutCapture",
                     at_least=1,
                     says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
-                    storage=storage,
+                    topics=topics,
                 )
+            add_endpoint_alarms(self, model, topics=topics)
 
 
 def _package_group(scope: Construct, model: ModelConfig) -> None:
@@ -107,7 +119,9 @@ def _package_group(scope: Construct, model: ModelConfig) -> None:
     group.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 
 
-def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, storage: Storage) -> None:
+def _page(
+    scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, topics: list[sns.ITopic]
+) -> None:
     metric = cloudwatch.Metric(
         namespace=METRIC_NAMESPACE,
         metric_name=gauge,
@@ -115,5 +129,4 @@ def _page(scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, 
         period=cdk.Duration.hours(watch_hours([model])),
         statistic="Maximum",
     )
-    topics = [storage.alerts, storage.events]
     add_alarm(scope, f"{model.model}-{gauge}", metric, at_least=at_least, says=says, topics=topics)

@@ -7,12 +7,17 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from stacks.dashboards import Pipeline, add_dashboards
+from stacks.delivering import Delivering
+from stacks.history import HistoryCatalogue
 from stacks.joining import Joining
 from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
+from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
     METRIC_NAMESPACE,
     OBJECTS,
+    TIMELINE,
     allow,
     may_list,
     may_look_at_transform_jobs,
@@ -34,6 +39,7 @@ from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
 from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
+from stacks.streams import FAILED_PREFIX, Streams
 
 # The dimension under which watch_monitor puts the worst of the models in the bucket.
 IN_BUCKET = "models/"
@@ -51,6 +57,7 @@ class Monitoring(cdk.Stack):
         env: cdk.Environment,
         packages: Packages,
         storage: Storage,
+        stream_arn: str | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: logs to verdicts")
         self._storage, self._packages = storage, packages
@@ -61,6 +68,13 @@ class Monitoring(cdk.Stack):
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
+        if any(model.firehose for model in packages.models):
+            Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
+        self.delivering = Delivering(self, "Delivering", packages=packages, storage=storage)
+        self.history = HistoryCatalogue(
+            self, "History", packages=packages, storage=storage, workgroup=self.joining.workgroup.ref
+        )
+        self.pages = Pages(self, "Page", packages=packages, storage=storage)
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -77,7 +91,14 @@ class Monitoring(cdk.Stack):
             measure_performance,
             self.joining.join_labels,
             detect_drift,
+            self.history.keep_history,
+            self.pages.write_pages,
+            self.pages.draw_widget,
         )
+        functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
+        queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions)
+        alarms = [each for each in self.node.find_all() if isinstance(each, cloudwatch.Alarm)]
+        add_dashboards(self, Pipeline(alarms, functions, queues, self.pages.draw_widget), packages.models)
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
@@ -118,12 +139,12 @@ class Monitoring(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "baselines", "profiles", "predictions")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines", "profiles", "predictions")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
         models = sagemaker_arns(self, "model")
         allow(role, "LookAtModelsOfJobs", ["sagemaker:DescribeModel"], models, wildcard=JOBS_OF_OTHERS)
-        may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "audit")
+        may_write(role, self._storage.data, "profiles", "predictions", "quarantine", "history/answers", *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         # A run that stopped before its time was over goes on in a message of its own.
@@ -161,7 +182,7 @@ class Monitoring(cdk.Stack):
             "athena",
         )
         self._storage.captures.may_read(role)
-        may_write(role, self._storage.data, "labelled", "reports", "audit")
+        may_write(role, self._storage.data, "labelled", "reports", *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_send(role, self.drifts, self.joining.joins)
         may_use_key(role, self._storage.key)
@@ -180,15 +201,16 @@ class Monitoring(cdk.Stack):
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
             | self._topic_environment()
-            | {"DECISION_QUEUE_URL": self.decisions.queue_url},
+            | {"DECISION_QUEUE_URL": self.decisions.queue_url, "PAGE_QUEUE_URL": self.pages.queue.queue_url},
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models", "profiles", "predictions", "baselines", "reports")
-        may_write(role, self._storage.data, "profiles", "reports", "audit")
+        judged = [f"history/{table}" for table in ("windows", "metrics", "columns")]
+        may_write(role, self._storage.data, "profiles", "reports", *judged, *TIMELINE)
         # A message is kept until it was sent, and then deleted.
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
-        may_send(role, self.decisions)
+        may_send(role, self.decisions, self.pages.queue)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
         may_read_metrics(role)
@@ -206,7 +228,7 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
-        may_list(role, self._storage.data, "models", "capture")
+        may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
         may_use_state(role, self._storage.state, "GetItem", "Query")
         may_use_key(role, self._storage.key)
@@ -225,10 +247,10 @@ class Monitoring(cdk.Stack):
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        may_read(role, self._storage.data, "models", "capture", "baselines")
+        may_read(role, self._storage.data, "models", "capture", "logs", "baselines")
         self._storage.captures.may_read(role)
         may_look_at_transform_jobs(role)
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -237,7 +259,8 @@ class Monitoring(cdk.Stack):
     def _schedule(
         self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
     ) -> None:
-        functions = [fan_out, watch_monitor, watch_captures]
+        keep_history = self.history.keep_history
+        functions = [fan_out, watch_monitor, watch_captures, keep_history, self.pages.write_pages]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -248,12 +271,22 @@ class Monitoring(cdk.Stack):
         schedules.every("Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor)
         # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
         schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
+        # After the night's judgements.
+        schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
+        schedules.every("PagesHourly", "55 * * * ? *", function=self.pages.write_pages)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]
         for function in (watch_monitor, *others):
             alarm_on_errors(self, function, topics=topics)
-        for queue in (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions):
+        for queue in (
+            self.profiles,
+            self.performances,
+            self.joining.joins,
+            self.drifts,
+            self.decisions,
+            self.pages.queue,
+        ):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
         self._alarm_for_the_bucket()

@@ -15,9 +15,12 @@ from stacks.parts.access import (
     ALARMS,
     ISOLATED,
     NO_RESOURCE_TYPE,
+    OBJECTS,
+    TIMELINE,
     allow,
     every_alarm,
     may_lend_key,
+    may_list,
     may_pass,
     may_put_metrics,
     may_read,
@@ -30,6 +33,7 @@ from stacks.parts.access import (
     may_use_key,
     may_use_state,
     may_write,
+    objects_below,
     release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
@@ -39,7 +43,7 @@ from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns,
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
-from stacks.parts.teller import add_teller
+from stacks.parts.teller import add_teller, tell_alarms
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
@@ -76,7 +80,9 @@ class Release(cdk.Stack):
         self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         settle = self._settle()
         steps = [self._plan_release(), self._watch_canary(), settle]
-        steps.append(add_teller(self, packages=packages, storage=storage))
+        teller = add_teller(self, packages=packages, storage=storage)
+        steps.append(teller)
+        tell_alarms(self, teller, packages.models, undelivered)
         machine = self._machine(steps)
         start = self._start_release(machine)
 
@@ -108,7 +114,9 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        may_write(role, self._storage.data, "audit")
+        # Whose model it is, and by which channels its team is told.
+        may_read(role, self._storage.data, "models")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -186,9 +194,11 @@ class Release(cdk.Stack):
             },
         )
         role = role_of(function)
-        # A version that somebody else put into service needs its baseline where the monitor looks.
-        may_read(role, self._storage.data, "models", "retraining", "artefacts")
-        may_write(role, self._storage.data, "audit", "baselines")
+        # A version that somebody else put into service needs its baseline where the monitor looks. Of labels only their names.
+        read = ("models", "retraining", "artefacts")
+        allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, *read), wildcard=OBJECTS)
+        may_list(role, self._storage.data, *read, "labels")
+        may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_send(role, self._settlements, self._approvals)

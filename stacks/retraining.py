@@ -14,6 +14,7 @@ from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
     OBJECTS,
+    TIMELINE,
     allow,
     may_lend_key,
     may_pass,
@@ -88,7 +89,7 @@ class Retraining(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
-        may_write(role, self._storage.data, "audit")
+        may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
@@ -175,7 +176,7 @@ class Retraining(cdk.Stack):
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
         may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled", "baselines")
         self._storage.captures.may_read(role)
-        may_write(role, self._storage.data, "retraining", "audit")
+        may_write(role, self._storage.data, "retraining", *TIMELINE)
         may_use_key(role, self._storage.key)
         return function
 

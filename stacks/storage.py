@@ -7,12 +7,12 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks.parts.access import acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
+from stacks.parts.mail import Mail
 from stacks.parts.naming import synthesizer
 from stacks.parts.topics import add_topic
 
@@ -30,7 +30,7 @@ class Storage(cdk.Stack):
         name: str,
         *,
         env: cdk.Environment,
-        alert_email: str | None,
+        mail: Mail,
         captures: CaptureBuckets | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: data, state and topics")
@@ -42,9 +42,10 @@ class Storage(cdk.Stack):
         self.alerts = add_topic(self, "Alerts", display_name="Kedge", key=self.key)
         self.events = add_topic(self, "Events", display_name="Kedge events", key=self.key)
 
-        if alert_email:
-            self.alerts.add_subscription(subscriptions.EmailSubscription(alert_email))
-        else:
+        self.mail = mail
+        mail.subscribe(self.alerts)
+        mail.add_alarm_topics(self, self.key)
+        if not mail.alert_email:
             cdk.Annotations.of(self.alerts).add_warning_v2(
                 "kedge:nobody", "nobody gets a mail: write alert_email into the context of cdk.json"
             )

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.alerts.episode import Alarm, AlertEpisode, News
+from kedge.alerts.holding import Mute
 from kedge.capture.id_hashes import encode_hashes
 from kedge.config.model import ModelConfig
 from kedge.estimation.track_record import Comparison, TrackRecord
@@ -46,7 +47,9 @@ from lambdas.adapters.state import (
     canary_watch,
     capture_states,
     champions,
+    deliveries,
     leases,
+    mutes,
     pauses,
     progress,
     served,
@@ -195,6 +198,16 @@ ITEMS: Mapping[str, StoredItem] = {
         lambda db, one: champions.save(db, "t", "m", one),
         lambda db: champions.load(db, "t", "m"),
     ),
+    "delivery": StoredItem(
+        deliveries.Delivery(accepted=True, uncertain=True),
+        lambda db, one: deliveries.save(db, "t", ("m", "slack", "ab12"), one, now=NOW),
+        lambda db: deliveries.load(db, "t", ("m", "slack", "ab12")),
+    ),
+    "incident": StoredItem(
+        (deliveries.Heard(NOW, True, "1.2", NOW), 1),
+        lambda db, one: deliveries.save_incident(db, "t", ("m", "slack", "m/run/r"), one[0], revision=0, now=NOW),
+        lambda db: deliveries.load_incident(db, "t", ("m", "slack", "m/run/r")),
+    ),
     "estimates": StoredItem(
         _TRACK, lambda db, one: track_records.save(db, "t", "m", one), lambda db: track_records.load(db, "t", "m")
     ),
@@ -210,6 +223,11 @@ ITEMS: Mapping[str, StoredItem] = {
     ),
     "label_horizon": StoredItem(
         7.5, lambda db, one: windows.save_horizon(db, "t", "m", one), lambda db: windows.load_horizon(db, "t", "m")
+    ),
+    "mute": StoredItem(
+        Mute(NOW, "a campaign", "arn:person"),
+        lambda db, one: mutes.save(db, "t", "m", one),
+        lambda db: mutes.load(db, "t", "m"),
     ),
     "pause": StoredItem(
         "a strike",

@@ -23,6 +23,32 @@ def example_models() -> Path:
     return directory
 
 
+# A secret is only ever named: these addresses reach nothing.
+TEAMS = """\
+default: risk
+teams:
+  risk:
+    email: [risk@example.com]
+    slack: {channel: C024BE91L, secret: kedge/slack}
+    teams: {secret: kedge/teams}
+    pagerduty: {secret: kedge/pagerduty}
+    opsgenie: {secret: kedge/opsgenie}
+    webhook: {url: "https://hooks.example.com/kedge?team=risk", secret: kedge/webhook}
+    runbook: https://example.com/runbook
+routes:
+  - to: [email, slack, teams, pagerduty, opsgenie, webhook]
+"""
+
+
+@functools.cache
+def reachable_models() -> Path:
+    """The example in a folder of its own, beside a team that can be reached by every channel."""
+    directory = Path(tempfile.mkdtemp(prefix="kedge-reachable-")) / "models"
+    shutil.copytree(example_models(), directory)
+    (directory.parent / "teams.yaml").write_text(TEAMS)
+    return directory
+
+
 @functools.cache
 def assembly() -> Path:
     """The cloud assembly of the example's model."""
@@ -34,9 +60,19 @@ def assembly() -> Path:
 
 
 @functools.cache
+def assembly_with_channels() -> Path:
+    """The cloud assembly of the example's model with a team that is reached by every channel."""
+    from app import build_app
+
+    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
+    build_app(directory, reachable_models()).synth()
+    return directory
+
+
+@functools.cache
 def template(stack: str) -> dict[str, Any]:
-    """One stack's template."""
-    loaded: dict[str, Any] = json.loads((assembly() / f"{stack}.template.json").read_text())
+    """One stack's template, of a deployment that uses every channel."""
+    loaded: dict[str, Any] = json.loads((assembly_with_channels() / f"{stack}.template.json").read_text())
     return loaded
 
 

@@ -1,55 +1,55 @@
-"""What adopting an endpoint would write: its YAML, its baseline, and the champion item; decided before anything is written."""
+"""What an adoption would write: its YAML, its baseline, and the champion item; decided before anything is written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from cli.adopt.answers import infer_answers
-from cli.adopt.captured_days import CapturedRows, first_hour, read_days
+from cli.adopt.captured_days import first_hour
 from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
 from cli.adopt.monitor_schedule import MonitorSchedule
-from cli.adopt.running_endpoint import RunningEndpoint, look_at
-from cli.adopt.transform_jobs import draft_from_jobs, first_job, look_at_job, read_jobs
+from cli.adopt.running import CapturedRows, Running
+from cli.adopt.running_endpoint import look_at
+from cli.adopt.running_log import look_at_log
+from cli.adopt.transform_jobs import look_at_job
 from cli.drafts.draft import ModelDraft, model_name
-from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
 from cli.drafts.from_rows import draft_from_rows
 from cli.models import read_model
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.files import open_rows
 from kedge.arrays import Floats
-from kedge.capture.payloads import answered_rows, input_rows
+from kedge.capture.source import SOURCES
 from kedge.capture.typed_rows import typed_column
 from kedge.columns.casting import Column, columns_of
 from kedge.comparisons import counted
 from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
-from kedge.errors import UnreadableRecordError
+from kedge.config.sections import Source
 from kedge.own_columns import LABEL
-from lambdas.adapters.bucket import inference_logs, row_objects
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.baseline_files import baseline_files
 
 # Windows are judged back to here at most: profile_logs follows a backlog no further.
 BACKLOG = timedelta(days=30)
-LINES_READ = 2000
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person types: the endpoint or one of the transform jobs, and where the baseline comes from."""
+    """What a person types: what is watched (an endpoint, one of the transform jobs, or the model of a log), and the baseline."""
 
-    endpoint: str | None
-    transform_job: str | None
-    model: str | None
+    source: Source
+    name: str
+    model: str
     baseline: str | None
     label: str | None
     baseline_days: int
@@ -68,7 +68,7 @@ class Wish:
 class Adoption:
     """What is to be written, and what a person should know of how it was found."""
 
-    endpoint: RunningEndpoint
+    running: Running
     config: ModelConfig
     yaml: str
     yaml_is_new: bool
@@ -82,19 +82,15 @@ class Adoption:
 
 
 def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
-    """Look at the endpoint and its captures, and decide everything; nothing is written."""
-    s3, now = deployment.client("s3"), deployment.now
-    endpoint, begun = answering(deployment, wish)
-    files = read_monitor_files(s3, wish.monitor_files) if wish.monitor_files else None
-    text, is_new, notes = yaml_of(deployment, endpoint, wish, files)
+    """Look at what answers and at its records, and decide everything; nothing is written."""
+    now = deployment.now
+    running, begun = answering(deployment, wish)
+    files = read_monitor_files(deployment.client("s3"), wish.monitor_files) if wish.monitor_files else None
+    text, is_new, notes = yaml_of(deployment, running, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
-    require_its_own(config, endpoint, wish)
+    require_its_own(config, running, wish)
     version, end = adopted_version(now), baseline_end(begun, now, wish)
-    captured = (
-        read_days(s3, endpoint, config, start=begun, end=end)
-        if endpoint.source == "endpoint"
-        else read_jobs(deployment, endpoint, config, start=begun, end=end)
-    )
+    captured = running.read(deployment, config, begun, end)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
     edges: Mapping[str, Floats] = {}
     if files is not None:
@@ -108,35 +104,36 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         # What the model before answered is not judged by the new baseline.
         judged_from = now.replace(minute=0, second=0, microsecond=0)
     return Adoption(
-        endpoint,
+        running,
         config,
         text,
         is_new,
         baseline_files(config, version, typed(training, config), typed(holdout, config), {}, edges=edges),
-        champion_of(endpoint, version, judged_from),
+        champion_of(running, version, judged_from),
         before,
         baseline_of,
         (*notes, *found),
-        next_steps(endpoint, config, wish, own_bucket=deployment.bucket),
+        next_steps(running, config, wish, own_bucket=deployment.bucket),
         wish.to_bucket,
     )
 
 
-def answering(deployment: Deployment, wish: Wish) -> tuple[RunningEndpoint, datetime]:
-    """What answers, and the first hour with captures; if there is none, an error says so."""
-    sagemaker, s3 = deployment.client("sagemaker"), deployment.client("s3")
-    if wish.transform_job is not None:
-        endpoint = look_at_job(sagemaker, wish.transform_job)
-        begun = first_job(s3, endpoint)
+def answering(deployment: Deployment, wish: Wish) -> tuple[Running, datetime]:
+    """What answers, and the first hour with records; if there is none, an error says so."""
+    running: Running
+    if wish.source == "endpoint":
+        running = look_at(deployment.client("sagemaker"), wish.name, account=deployment.caller.account)
+    elif wish.source == "batch_transform":
+        running = look_at_job(deployment.client("sagemaker"), wish.name)
     else:
-        endpoint = look_at(sagemaker, str(wish.endpoint), account=deployment.caller.account)
-        begun = first_hour(s3, endpoint)
+        running = look_at_log(wish.model, wish.yaml, deployment.bucket)
+    begun = first_hour(deployment.client("s3"), running)
     if begun is None:
         raise BadInputError(
-            f"{endpoint.name} captures to {endpoint.capture_uri}, but nothing is there yet: adopt it once it has answered "
-            "some rows"
+            f"the records of {running.name} belong below {running.capture_uri}, but nothing is there yet: adopt it once it has "
+            "answered some rows"
         )
-    return endpoint, begun
+    return running, begun
 
 
 def champion_before(deployment: Deployment, config: ModelConfig, version: str) -> Champion | None:
@@ -147,34 +144,27 @@ def champion_before(deployment: Deployment, config: ModelConfig, version: str) -
     return before
 
 
-def champion_of(endpoint: RunningEndpoint, version: str, judged_from: datetime) -> Champion:
-    """The endpoint's model as a champion, with a baseline of its own."""
+def champion_of(running: Running, version: str, judged_from: datetime) -> Champion:
+    """The model that answers as a champion, with a baseline of its own."""
     return Champion(
-        package_arn=f"{endpoint.arn}/{version}",
+        package_arn=f"{running.arn}/{version}",
         package_version=version,
         baseline=version,
         promoted_at=judged_from,
         training_end=None,
-        endpoint_config=endpoint.config,
-        model_name=endpoint.model_name,
+        endpoint_config=running.config,
+        model_name=running.model_name,
     )
 
 
 def yaml_of(
-    deployment: Deployment, endpoint: RunningEndpoint, wish: Wish, files: MonitorFiles | None = None
+    deployment: Deployment, running: Running, wish: Wish, files: MonitorFiles | None = None
 ) -> tuple[str, bool, tuple[str, ...]]:
     """The model's YAML: the one that is there is taken as it is, else one is drafted from what was captured."""
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    if endpoint.source == "endpoint":
-        described = wish.schedule.described if wish.schedule else {}
-        draft = draft_from_endpoint(deployment, endpoint.name, name=wish.model, described=described)
-        answers = captured_answers(deployment, endpoint)
-        capture: dict[str, Any] = {"sampling_percentage": endpoint.sampling_percentage}
-    else:
-        draft, answers = draft_from_jobs(deployment, endpoint, str(wish.model))
-        capture = {}
+    draft, answers = running.draft(deployment, wish.model, wish.schedule.described if wish.schedule else {})
     if wish.baseline is not None:
         draft = named_by_rows(draft, wish)
     if files is not None:
@@ -193,8 +183,7 @@ def yaml_of(
         mode="watch",
         prediction=prediction,
         notes=tuple(notes),
-        source=endpoint.source,
-        capture={"uri": endpoint.capture_uri, **capture},
+        source=running.source,
     )
     if wish.schedule is not None:
         draft = wish.schedule.onto(draft)
@@ -205,7 +194,7 @@ def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     """The draft with the training rows' names, kinds and types, where they have a column for each value of a request."""
     rows = open_rows(str(wish.baseline))
     apart = {name for name in ("prediction",) if name in rows.schema.names}
-    read = draft_from_rows(str(wish.baseline), label=wish.label, apart=apart, endpoint=wish.endpoint, name=draft.name)
+    read = draft_from_rows(str(wish.baseline), label=wish.label, apart=apart, endpoint=None, name=draft.name)
     by_place = all(feature.name == f"feature_{place}" for place, feature in enumerate(draft.features))
     names = [feature.name for feature in read.features]
     if by_place and len(names) != len(draft.features):
@@ -224,53 +213,26 @@ def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     return replace(draft, features=read.features, notes=(*kept, order, *read.notes))
 
 
-def captured_answers(deployment: Deployment, endpoint: RunningEndpoint) -> list[Any]:
-    """Answers of the newest capture files, whatever their layout."""
-    s3, place = deployment.client("s3"), endpoint.captures
-    answers: list[Any] = []
-    with inference_logs.readable(place):
-        keys = [
-            key
-            for prefix in endpoint.variant_prefixes
-            for key in sorted(row_objects.list_sizes(s3, place.bucket, prefix), reverse=True)[:FILES_READ]
-        ]
-        for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
-            for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
-                try:
-                    found, rows = answered_rows(line), len(input_rows(line))
-                except UnreadableRecordError:
-                    continue
-                # Some containers write all rows' answers on one line.
-                on_a_line = len(found) == 1 and isinstance(found[0], list) and len(found[0]) == rows > 1
-                answers += found[0] if on_a_line else found
-                if len(answers) >= LINES_READ:
-                    return answers
-    return answers
-
-
-def require_its_own(config: ModelConfig, endpoint: RunningEndpoint, wish: Wish) -> None:
-    """Refuse a YAML that speaks of another endpoint, or of captures elsewhere."""
-    at_endpoint = {
-        "endpoint.name": (config.endpoint.name, endpoint.name),
-        "endpoint.variants": ([*config.endpoint.served_variants], [*endpoint.variants]),
-    }
-    said = {
-        **(at_endpoint if endpoint.source == "endpoint" else {}),
-        "source": (config.source, endpoint.source),
-        "capture.uri": ((config.capture.uri or "").rstrip("/"), endpoint.capture_uri),
-        "capture.sampling_percentage": (config.capture.sampling_percentage, endpoint.sampling_percentage),
-        "mode": (config.mode, "watch"),
-    }
+def require_its_own(config: ModelConfig, running: Running, wish: Wish) -> None:
+    """Refuse a YAML that speaks of something else than what is adopted, or of captures elsewhere."""
+    wanted = {"source": running.source, **running.fields, "mode": "watch"}
+    found = {name: attrgetter(name)(config) for name in wanted}
+    if "capture.uri" in wanted:
+        found["capture.uri"] = (config.capture.uri or "").rstrip("/")
     wrong = [
-        f"{name} is {found or 'absent'}, not {wanted}" for name, (found, wanted) in said.items() if found != wanted
+        f"{name} is {_said(found[name])}, not {_said(value)}" for name, value in wanted.items() if found[name] != value
     ]
     if wrong:
-        raise BadInputError(f"{wish.yaml} does not describe {endpoint.name} as it is: {'; '.join(wrong)}")
+        raise BadInputError(f"{wish.yaml} does not describe {running.name} as it is: {'; '.join(wrong)}")
+
+
+def _said(value: Any) -> str:
+    return (", ".join(value) if isinstance(value, tuple) else str(value)) or "absent"
 
 
 def baseline_end(begun: datetime, now: datetime, wish: Wish) -> datetime:
-    """Where the first captured days end: of an endpoint not after the last full hour, for an hour's files come late."""
-    last = now if wish.transform_job else now.replace(minute=0, second=0, microsecond=0)
+    """Where the first captured days end: not after the last full hour, for an hour's files come late; a job's are all there."""
+    last = now if SOURCES[wish.source].by_manifest else now.replace(minute=0, second=0, microsecond=0)
     return min(begun + timedelta(days=wish.baseline_days), last)
 
 
@@ -336,20 +298,21 @@ def training_rows(config: ModelConfig, wish: Wish) -> tuple[pa.Table, str | None
         raise BadInputError(f"{wish.baseline} has no column {label}; the columns are: {', '.join(names)}")
     answers = [name for name in config.answer_columns if name in names]
     answers = answers if len(answers) == len(config.answer_columns) else []
-    table = rows.read([*config.feature_names, *answers, *([label] if label else [])])
+    context = [name for name in config.context if name in names and name != label]
+    table = rows.read([*config.feature_names, *answers, *context, *([label] if label else [])])
     return table.rename_columns([LABEL if name == label else name for name in table.column_names]), label
 
 
-def next_steps(endpoint: RunningEndpoint, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
+def next_steps(running: Running, config: ModelConfig, wish: Wish, *, own_bucket: str) -> tuple[str, ...]:
     """What remains to be done by a person before the first window is judged."""
-    buckets = [b for b in dict.fromkeys((endpoint.captures.bucket, *endpoint.other_buckets)) if b != own_bucket]
+    buckets = [b for b in dict.fromkeys((running.captures.bucket, *running.other_buckets)) if b != own_bucket]
     steps = []
     if buckets:
         named = ", ".join(f'"{bucket}"' for bucket in buckets)
         steps.append(f"let Kedge read the captures: add {named} to capture_buckets in the context of cdk.json")
-    if endpoint.capture_key is not None:
+    if running.capture_key is not None:
         steps.append(
-            f"the captures are encrypted with {endpoint.capture_key}: add the key's ARN to capture_keys there, and let the key's "
+            f"the captures are encrypted with {running.capture_key}: add the key's ARN to capture_keys there, and let the key's "
             "policy allow this account"
         )
     if wish.schedule is not None and wish.schedule.ground_truth is not None:
@@ -376,6 +339,6 @@ def _not_again(before: Champion, config: ModelConfig) -> str:
     )
 
 
-def default_name(endpoint: str, model: str | None) -> str:
-    """The model's name where none is given: the endpoint's."""
-    return model_name(model or endpoint)
+def default_name(name: str, model: str | None) -> str:
+    """The model's name where none is given: that of what answers."""
+    return model_name(model or name)

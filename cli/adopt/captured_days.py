@@ -1,64 +1,48 @@
-"""What an endpoint captured before it is adopted: its first days as rows, and when it began."""
+"""What was captured or logged before it is adopted: the first days as rows, and when they began."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pyarrow as pa
 
-from cli.adopt.running_endpoint import RunningEndpoint
+from cli.adopt.running import CapturedRows, Running
 from cli.refusals import BadInputError
 from kedge.capture.records import capture_batches
+from kedge.capture.source import SOURCES, hour_of_key
 from kedge.config.model import ModelConfig
-from lambdas.adapters.bucket import inference_logs, row_objects
+from lambdas.adapters.bucket import row_objects
+from lambdas.adapters.captures import inference_logs
 
 # A baseline needs no more: about a thousand edges are frozen of it.
 ROWS_READ, BYTES_READ = 200_000, 512 * 2**20
-_HOUR = re.compile(r"(\d{4}/\d{2}/\d{2}/\d{2})/[^/]+\.jsonl$")
 
 
-@dataclass(frozen=True)
-class CapturedRows:
-    """Rows of a stretch of captures, all columns as text; how many records could not be read, and with which reason."""
-
-    rows: pa.Table
-    start: datetime
-    end: datetime
-    unread: int
-    reason: str
-    is_sample: bool
-
-
-def first_hour(s3: Any, endpoint: RunningEndpoint) -> datetime | None:
+def first_hour(s3: Any, running: Running) -> datetime | None:
     """The hour of the first capture that is still there; None where there is none."""
-    found = (_first_hour_below(s3, endpoint, prefix) for prefix in endpoint.variant_prefixes)
-    return min((hour for hour in found if hour is not None), default=None)
+    return min((hour for prefix in running.prefixes if (hour := _first_hour_below(s3, running, prefix))), default=None)
 
 
-def _first_hour_below(s3: Any, endpoint: RunningEndpoint, prefix: str) -> datetime | None:
-    with inference_logs.readable(endpoint.captures):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=endpoint.captures.bucket, Prefix=prefix):
+def _first_hour_below(s3: Any, running: Running, prefix: str) -> datetime | None:
+    with inference_logs.readable(running.captures):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=running.captures.bucket, Prefix=prefix):
             for item in page.get("Contents", []):
-                if (hour := _hour_of(item["Key"])) is not None:
+                if (hour := _hour_of(item["Key"], running)) is not None:
                     return hour
     return None
 
 
-def read_days(
-    s3: Any, endpoint: RunningEndpoint, config: ModelConfig, *, start: datetime, end: datetime
-) -> CapturedRows:
+def read_days(s3: Any, running: Running, config: ModelConfig, *, start: datetime, end: datetime) -> CapturedRows:
     """Read the captures of `[start, end)`; of very many, objects at even distances."""
-    sizes = dict(_objects(s3, endpoint, start, end))
+    sizes = dict(_objects(s3, running, start, end))
     step = max(1, -(-sum(sizes.values()) // BYTES_READ))
     keys = sorted(sizes)[::step]
     tables, unread, reason, rows = [], 0, "", 0
-    with inference_logs.readable(endpoint.captures):
-        for block in inference_logs.open_blocks(s3, endpoint.captures.bucket, keys):
+    with inference_logs.readable(running.captures):
+        for block in inference_logs.open_blocks(s3, running.captures.bucket, keys):
             for batch in capture_batches(((piece.key, piece.content) for piece in block.pieces), config):
                 tables.append(batch.table)
                 unread, rows = unread + len(batch.quarantined), rows + batch.table.num_rows
@@ -66,7 +50,7 @@ def read_days(
     if not rows:
         said = f": {reason}" if reason else ""
         raise BadInputError(
-            f"none of the records below {endpoint.place} from {start:%Y-%m-%d} to "
+            f"none of the records below {_below(running)} from {start:%Y-%m-%d} to "
             f"{end:%Y-%m-%d} can be read{said}; correct the model's YAML, and adopt again"
         )
     table = pa.concat_tables(tables)
@@ -76,17 +60,21 @@ def read_days(
     return CapturedRows(table, start, end, unread, reason, is_sample=step > 1 or thinned > 1)
 
 
-def _objects(s3: Any, endpoint: RunningEndpoint, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
+def _below(running: Running) -> str:
+    return " and ".join(f"s3://{running.captures.bucket}/{prefix}" for prefix in running.prefixes)
+
+
+def _objects(s3: Any, running: Running, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
     days: list[date] = [start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1)]
-    for day, prefix in product(days, endpoint.variant_prefixes):
-        with inference_logs.readable(endpoint.captures):
-            listed = row_objects.list_sizes(s3, endpoint.captures.bucket, f"{prefix}{day:%Y/%m/%d}/")
+    for day, prefix in product(days, running.prefixes):
+        with inference_logs.readable(running.captures):
+            listed = row_objects.list_sizes(s3, running.captures.bucket, f"{prefix}{day:%Y/%m/%d}/")
         for key, size in listed.items():
-            hour = _hour_of(key)
+            hour = _hour_of(key, running)
             if hour is not None and start <= hour < end:
                 yield key, size
 
 
-def _hour_of(key: str) -> datetime | None:
-    found = _HOUR.search(key)
-    return datetime.strptime(found[1], "%Y/%m/%d/%H").replace(tzinfo=UTC) if found else None
+def _hour_of(key: str, running: Running) -> datetime | None:
+    hour = hour_of_key(key) if key.endswith(SOURCES[running.source].extension) else None
+    return hour.replace(tzinfo=UTC) if hour else None

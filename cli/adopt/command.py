@@ -1,7 +1,8 @@
-"""`kedge adopt`: watch an endpoint that others made."""
+"""`kedge adopt`: watch what others made: an endpoint, transform jobs, or the log of a model that is served elsewhere."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,16 +16,31 @@ if TYPE_CHECKING:
     from cli.adopt.adoption import Adoption
     from cli.adopt.monitor_schedule import MonitorSchedule
     from cli.operator.deployment import Deployment
+    from kedge.config.sections import Source
+
+
+class AdoptedSource(Enum):
+    """What can be adopted by its name alone, as it is typed."""
+
+    ENDPOINT = "endpoint"
+    LOG = "log"
 
 
 def adopt(  # noqa: PLR0913  # an option each
     endpoint: Annotated[
         str | None,
-        typer.Argument(help="The SageMaker endpoint that is to be watched.", show_default="--from-monitor's"),
+        typer.Argument(
+            help="The SageMaker endpoint that is to be watched; with --source log the model.",
+            show_default="--from-monitor's",
+        ),
     ] = None,
     constraints: Annotated[
         str | None, typer.Argument(help="With --baseline-from: Model Monitor's constraints.json.", show_default=False)
     ] = None,
+    source: Annotated[
+        AdoptedSource,
+        typer.Option(help="What is watched: an endpoint's captures, or the log below logs/MODEL/ in the data bucket."),
+    ] = AdoptedSource.ENDPOINT,
     transform_job: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +85,7 @@ def adopt(  # noqa: PLR0913  # an option each
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Watch an endpoint that others made: its drift is judged and told, and nothing of it is ever changed."""
+    """Watch an endpoint that others made, or a model's log: drift is judged and told, and nothing is ever changed."""
     with in_a_sentence("adopt"):
         from cli.adopt.adoption import Wish, default_name, plan_adoption
         from cli.adopt.monitor_schedule import take_schedules
@@ -84,18 +100,21 @@ def adopt(  # noqa: PLR0913  # an option each
             )
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
         schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
-        endpoint = _the_one(endpoint, schedule, transform_job)
+        kind, what = _the_one(endpoint, schedule, transform_job, source)
         if enable_capture:
-            if endpoint is None:
-                raise BadInputError("--enable-capture is for endpoints: a transform job has its own DataCaptureConfig")
-            _enable_capture(deployment, endpoint, apply=apply)
+            if kind != "endpoint":
+                raise BadInputError(
+                    "--enable-capture is for endpoints: a transform job has its own DataCaptureConfig, and a log is written by whoever "
+                    "serves the model"
+                )
+            _enable_capture(deployment, what, apply=apply)
             return
         files = tuple(place for place in (baseline_from, constraints) if place is not None)
         if not files and baseline is None and schedule is not None:
             files = schedule.files
-        name = default_name(endpoint or str(transform_job), model)
+        name = default_name(what, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        wish = Wish(endpoint, transform_job, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
+        wish = Wish(kind, what, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
         found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:
@@ -103,16 +122,20 @@ def adopt(  # noqa: PLR0913  # an option each
     _say_what_next(found, path, applied=apply)
 
 
-def _the_one(endpoint: str | None, schedule: MonitorSchedule | None, transform_job: str | None) -> str | None:
-    """The endpoint, also where a schedule names it; None where transform jobs are to be watched."""
-    if endpoint is not None and schedule is not None and endpoint != schedule.endpoint:
-        raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {endpoint}")
-    found = schedule.endpoint if schedule is not None else endpoint
-    if (found is None) == (transform_job is None):
+def _the_one(
+    named: str | None, schedule: MonitorSchedule | None, transform_job: str | None, source: AdoptedSource
+) -> tuple[Source, str]:
+    """What is to be watched, and its name; an endpoint may be named by a schedule, too."""
+    if named is not None and schedule is not None and named != schedule.endpoint:
+        raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {named}")
+    found = schedule.endpoint if schedule is not None else named
+    beside_a_log = source is AdoptedSource.LOG and (schedule is not None or transform_job is not None)
+    if beside_a_log or (found is None) == (transform_job is None):
         raise BadInputError(
-            "name one of these: an endpoint, a Model Monitor schedule with --from-monitor, a transform job with --transform-job"
+            "name one of these: an endpoint, a Model Monitor schedule with --from-monitor, a transform job with --transform-job, a "
+            "model with --source log"
         )
-    return found
+    return (source.value, found) if found is not None else ("batch_transform", str(transform_job))
 
 
 def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> None:
@@ -136,15 +159,12 @@ def _enable_capture(deployment: Deployment, endpoint: str, *, apply: bool) -> No
 
 
 def _show(found: Adoption, path: Path, *, applied: bool) -> None:
-    champion, endpoint = found.champion, found.endpoint
+    champion = found.champion
     if found.yaml_is_new:
         typer.echo(f"{path}:\n")
         typer.echo("".join(f"    {line}\n" for line in found.yaml.splitlines()))
-    if endpoint.source == "batch_transform":
-        typer.echo(f"jobs       all transform jobs that capture below {endpoint.capture_uri}, such as {endpoint.name}")
-    else:
-        typer.echo(f"endpoint   {endpoint.name} serves {endpoint.model_name} with the config {endpoint.config}")
-        typer.echo(f"captures   {endpoint.sampling_percentage} % of the requests, below {endpoint.capture_uri}")
+    for line in found.running.told:
+        typer.echo(line)
     typer.echo(f"baseline   {found.baseline_of}, as version {champion.package_version}")
     typer.echo(f"judged     from {champion.promoted_at:%Y-%m-%d %H:%M} UTC on")
     if found.before is not None:
@@ -154,13 +174,13 @@ def _show(found: Adoption, path: Path, *, applied: bool) -> None:
     if applied:
         return
     typer.echo(
-        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; what answers stays as it is."
+        "\nNothing was written. With --apply Kedge writes the YAML, the baseline and the champion; what is watched stays as it is."
     )
 
 
 def _say_what_next(found: Adoption, path: Path, *, applied: bool) -> None:
     if not applied:
         return
-    typer.echo(f"\n{found.config.model} is adopted; nothing of what answers was changed. Next:")
+    typer.echo(f"\n{found.config.model} is adopted; nothing of what is watched was changed. Next:")
     for number, step in enumerate(found.next_steps, start=1):
         typer.echo(f"{number}. {step}")

@@ -4,58 +4,96 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from cli.adopt.capture_switch import capture_request, instances_of
+from cli.adopt.captured_days import read_days
 from cli.adopt.known_kinds import refuse_unknown_kinds
+from cli.adopt.running import CapturedRows, Running
+from cli.drafts.draft import ModelDraft
+from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
+from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
-from kedge.config.capture_place import CapturePlace, split_uri
-from kedge.config.sections import Source
+from kedge.capture.payloads import answered_rows, input_rows
+from kedge.config.model import ModelConfig
+from kedge.errors import UnreadableRecordError
 from kedge.release.proof import CaptureFound
+from lambdas.adapters.bucket import row_objects
+from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.release import endpoints
 
 BOTH = {"Input", "Output"}
+LINES_READ = 2000
 
 
-@dataclass(frozen=True)
-class RunningEndpoint:
-    """What is known of an endpoint that captures what it is asked and answers.
+@dataclass(frozen=True, kw_only=True)
+class RunningEndpoint(Running):
+    """An endpoint that captures what it is asked and answers."""
 
-    Transform jobs stand in the same form: the name, the ARN and the config are then those of one of them, and
-    `other_buckets` hold their input and output.
-    """
-
-    name: str
-    arn: str
-    config: str
+    source = "endpoint"
     variants: tuple[str, ...]
-    model_name: str
-    capture_uri: str
-    sampling_percentage: int
-    capture_key: str | None = None
-    source: Source = "endpoint"
-    other_buckets: tuple[str, ...] = ()
 
     @property
-    def captures(self) -> CapturePlace:
-        """Where its captures lie."""
-        bucket, prefix = split_uri(self.capture_uri)
-        return CapturePlace(bucket, prefix, foreign=True)
-
-    @property
-    def variant_prefixes(self) -> tuple[str, ...]:
+    def prefixes(self) -> tuple[str, ...]:
         """The prefix of each production variant, below which its days are."""
-        return tuple(
-            "/".join(part for part in (self.captures.prefix, self.name, variant) if part) + "/"
-            for variant in self.variants
+        return tuple(self.captures.of(f"{self.name}/{variant}/") for variant in self.variants)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What a YAML must say to describe it."""
+        several = len(self.variants) > 1
+        return {
+            "endpoint.name": self.name,
+            **({} if several else {"endpoint.variant": self.variants[0]}),
+            "endpoint.variants": self.variants if several else (),
+            "capture.uri": self.capture_uri,
+            "capture.sampling_percentage": self.sampling_percentage,
+        }
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What serves, and how much of it is captured."""
+        return (
+            f"endpoint   {self.name} serves {self.model_name} with the config {self.config}",
+            f"captures   {self.sampling_percentage} % of the requests, below {self.capture_uri}",
         )
 
-    @property
-    def place(self) -> str:
-        """Where its captures lie, for people."""
-        return " and ".join(f"s3://{self.captures.bucket}/{prefix}" for prefix in self.variant_prefixes)
+    def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
+        """Infer the YAML from the endpoint and its newest captures."""
+        draft = draft_from_endpoint(deployment, self.name, name=model, described=described)
+        capture = {"uri": self.capture_uri, "sampling_percentage": self.sampling_percentage}
+        return replace(draft, capture=capture), captured_answers(deployment.client("s3"), self)
+
+    def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
+        """Read the captures of some days."""
+        return read_days(deployment.client("s3"), self, config, start=start, end=end)
+
+
+def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
+    """Answers of the newest capture files, whatever their layout."""
+    place = endpoint.captures
+    answers: list[Any] = []
+    with inference_logs.readable(place):
+        keys = [
+            key
+            for prefix in endpoint.prefixes
+            for key in sorted(row_objects.list_sizes(s3, place.bucket, prefix), reverse=True)[:FILES_READ]
+        ]
+        for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
+            for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
+                try:
+                    found, rows = answered_rows(line), len(input_rows(line))
+                except UnreadableRecordError:
+                    continue
+                # Some containers write all rows' answers on one line.
+                on_a_line = len(found) == 1 and isinstance(found[0], list) and len(found[0]) == rows > 1
+                answers += found[0] if on_a_line else found
+                if len(answers) >= LINES_READ:
+                    return answers
+    return answers
 
 
 def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
-from cli.adopt.captured_days import BYTES_READ, ROWS_READ, CapturedRows
-from cli.adopt.running_endpoint import RunningEndpoint
+from cli.adopt.captured_days import BYTES_READ, ROWS_READ
+from cli.adopt.running import CapturedRows, Running
 from cli.drafts.draft import ModelDraft
 from cli.drafts.from_endpoint import columns_of_requests
 from cli.operator.deployment import Deployment
@@ -19,19 +20,49 @@ from cli.refusals import BadInputError
 from cli.rows.inferred_schema import kind_of
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.capture.records import Quarantined, capture_batches
-from kedge.capture.transform_jobs import Manifest, TransformJob
+from kedge.capture.transform_jobs import TransformJob
 from kedge.config.capture_place import split_uri
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Capture, Feature
 from kedge.errors import UnreadableRecordError
-from lambdas.adapters.bucket import inference_logs, objects
 from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.steps.transform_day import TransformDay
 
 LINES_READ = 5000
 
 
-def look_at_job(sagemaker: Any, name: str) -> RunningEndpoint:
+@dataclass(frozen=True, kw_only=True)
+class RunningJobs(Running):
+    """All transform jobs that capture to where one of them does, which gives the name, the ARN and the model."""
+
+    source = "batch_transform"
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """The prefix below which the manifests of their outputs are."""
+        return (self.captures.of("output/"),)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What a YAML must say to describe them."""
+        return {"capture.uri": self.capture_uri}
+
+    @property
+    def told(self) -> Sequence[str]:
+        """Which jobs they are."""
+        return (f"jobs       all transform jobs that capture below {self.capture_uri}, such as {self.name}",)
+
+    def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
+        """Infer the YAML from the named job and those of its day."""
+        draft, answers = draft_from_jobs(deployment, self, model)
+        return replace(draft, capture={"uri": self.capture_uri}), answers
+
+    def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
+        """Read the answers of the jobs of some days."""
+        return read_jobs(deployment, self, config, start=start, end=end)
+
+
+def look_at_job(sagemaker: Any, name: str) -> RunningJobs:
     """Describe a transform job; nothing but describing calls.
 
     Raises
@@ -55,34 +86,19 @@ def look_at_job(sagemaker: Any, name: str) -> RunningEndpoint:
         raise BadInputError(f"transform job {name} reads compressed input (CompressionType), which Kedge does not read")
     if job.status != "Completed":
         raise BadInputError(f"transform job {name} is {job.status}; name one that is Completed")
-    return RunningEndpoint(
+    return RunningJobs(
         name=name,
         arn=described["TransformJobArn"],
         config=name,
-        variants=("",),
         model_name=job.model_name,
         capture_uri=job.captures_to,
-        sampling_percentage=100,
         capture_key=described["DataCaptureConfig"].get("KmsKeyId") or None,
-        source="batch_transform",
         other_buckets=tuple({split_uri(job.input_uri)[0]: None, split_uri(job.output_uri)[0]: None}),
     )
 
 
-def first_job(s3: Any, jobs: RunningEndpoint) -> datetime | None:
-    """The hour in which the first job began that is still captured; None where there is none."""
-    with inference_logs.readable(jobs.captures):
-        keys = objects.list_objects(s3, jobs.captures.bucket, jobs.captures.of("output/"))
-    for key in sorted(keys):
-        try:
-            return Manifest(key, "", datetime.min, "", ()).hour
-        except ValueError:
-            continue
-    return None
-
-
 def read_jobs(
-    deployment: Deployment, jobs: RunningEndpoint, config: ModelConfig, *, start: datetime, end: datetime
+    deployment: Deployment, jobs: RunningJobs, config: ModelConfig, *, start: datetime, end: datetime
 ) -> CapturedRows:
     """Read the answers of the jobs that began in `[start, end)`; no more than a baseline needs."""
     tables, reasons, rows, held, is_sample = list[pa.Table](), list[str](), 0, 0, False
@@ -108,7 +124,7 @@ def read_jobs(
     return CapturedRows(table, start, end, len(reasons), next(iter(reasons), ""), is_sample=is_sample or thinned > 1)
 
 
-def draft_from_jobs(deployment: Deployment, jobs: RunningEndpoint, name: str) -> tuple[ModelDraft, list[Any]]:
+def draft_from_jobs(deployment: Deployment, jobs: RunningJobs, name: str) -> tuple[ModelDraft, list[Any]]:
     """Infer the features and some answers from the named job and those of its day, before any YAML says what they should be."""
     began = deployment.client("sagemaker").describe_transform_job(TransformJobName=jobs.name)["TransformStartTime"]
     hour = began.replace(minute=0, second=0, microsecond=0)
@@ -147,7 +163,7 @@ def draft_from_jobs(deployment: Deployment, jobs: RunningEndpoint, name: str) ->
 
 
 def _files(
-    deployment: Deployment, jobs: RunningEndpoint, config: ModelConfig, start: datetime, end: datetime
+    deployment: Deployment, jobs: RunningJobs, config: ModelConfig, start: datetime, end: datetime
 ) -> Iterator[tuple[str, bytes, list[Quarantined]]]:
     """The records of each file of the jobs that began in `[start, end)`, some at a time, and what could not be read."""
     s3, known = deployment.client("s3"), TransformJobs(deployment.client("sagemaker"))

@@ -30,10 +30,11 @@ def write_adoption(deployment: Deployment, found: Adoption, path: Path) -> None:
         )
     detail = {
         "package_version": champion.package_version,
-        "endpoint": found.endpoint.name,
-        "endpoint_config": found.endpoint.config,
-        "capture_uri": found.endpoint.capture_uri,
-        "sampling_percentage": found.endpoint.sampling_percentage,
+        "source": found.config.source,
+        "endpoint": found.config.endpoint.name,
+        "endpoint_config": found.running.config,
+        "capture_uri": found.running.capture_uri,
+        "sampling_percentage": found.running.sampling_percentage,
         "reasons": [f"watched by {found.baseline_of}"],
         "by": deployment.caller.name,
     }

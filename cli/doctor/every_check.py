@@ -15,7 +15,9 @@ from cli.doctor.checks import (
     quotas,
     roles,
     schedules,
+    secrets,
     stacks,
+    streams,
     subscriptions,
 )
 from cli.doctor.checks.installation import Check
@@ -28,11 +30,13 @@ CHECKS: dict[str, Check] = {
     "roles": roles.check,
     "keys": keys.check,
     "subscriptions": subscriptions.check,
+    "secrets": secrets.check,
     "functions": functions.check,
     "schedules": schedules.check,
     "queues": queues.check,
     "alarms": alarms.check,
     "models": models.check,
     "endpoints": endpoints.check,
+    "streams": streams.check,
     "executions": executions.check,
 }

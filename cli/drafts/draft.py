@@ -55,7 +55,8 @@ class ModelDraft:
             order = "  # the positive class stands last" if len(self.classes) == 2 else ""
             lines += [f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
-        lines += ["features:  # in the payload's order", *(f"  - {_feature(feature)}" for feature in self.features)]
+        order = "  # in the payload's order" if self.endpoint else ""
+        lines += [f"features:{order}", *(f"  - {_feature(feature)}" for feature in self.features)]
         text = "\n".join(lines) + "\n"
         parse_model_config(text, source=source)
         return text

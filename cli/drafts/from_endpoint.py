@@ -16,7 +16,8 @@ from kedge.capture.lines import Block
 from kedge.capture.payloads import input_rows
 from kedge.config.sections import Feature
 from kedge.errors import UnreadableRecordError
-from lambdas.adapters.bucket import inference_logs, objects, row_objects
+from lambdas.adapters.bucket import objects, row_objects
+from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.release import endpoints
 
 FILES_READ, ROWS_READ = 20, 5000

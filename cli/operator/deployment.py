@@ -106,6 +106,11 @@ class Deployment:
         return self.find(RETRAINING, "AWS::Lambda::Function", "DecideRetraining")
 
     @cached_property
+    def retrain_machine(self) -> str:
+        """The ARN of the machine that retrains."""
+        return self.find(RETRAINING, "AWS::StepFunctions::StateMachine", "KedgeRetrain")
+
+    @cached_property
     def profile_function(self) -> str:
         """The function that counts what was captured."""
         return self.find(MONITORING, "AWS::Lambda::Function", "ProfileLogs")
@@ -129,6 +134,16 @@ class Deployment:
     def settle_function(self) -> str:
         """The function that brings a model in order."""
         return self.find(RELEASE, "AWS::Lambda::Function", "Settle")
+
+    @cached_property
+    def alert_topic(self) -> str:
+        """The ARN of the topic for people."""
+        return self.find(STORAGE, "AWS::SNS::Topic", "Alerts")
+
+    @cached_property
+    def tell_function(self) -> str:
+        """The function that tells people and programs."""
+        return self.find(RELEASE, "AWS::Lambda::Function", "Tell")
 
     @cached_property
     def release_machine(self) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from cli.operator.deployment import Caller, Deployment
+from cli.operator.every_model import known_models
 from cli.refusals import BadInputError
+from kedge.alerts.holding import Mute
 from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import executions
@@ -18,10 +22,12 @@ from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
 from lambdas.adapters.release.model_registry import Package
-from lambdas.adapters.state import champions, leases, pauses
+from lambdas.adapters.state import champions, leases, mutes, pauses, state_items
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.state_items import Item
 
 OTHERS_SHOWN = 10
+MUTE_MAX = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,61 @@ def resume_retraining(deployment: Deployment, model: str) -> str | None:
     if before is not None:
         _record(deployment, model, "resumed", {"by": deployment.caller.name, "reason": f"it was paused: {before}"})
     return before
+
+
+def pause_every(deployment: Deployment, reason: str) -> list[str]:
+    """Pause each model that serves and is not paused; what a person paused before keeps its reason. Return their names."""
+    items = _champions_and_pauses(deployment)
+    names = sorted(model for model, item in items if item == champions.ITEM and (model, pauses.ITEM) not in items)
+    for name in names:
+        pause_retraining(deployment, name, reason)
+    return names
+
+
+def resume_every(deployment: Deployment) -> list[str]:
+    """Let every model that is paused retrain again; return their names."""
+    names = sorted(model for model, item in _champions_and_pauses(deployment) if item == pauses.ITEM)
+    for name in names:
+        resume_retraining(deployment, name)
+    return names
+
+
+def _champions_and_pauses(deployment: Deployment) -> Mapping[tuple[str, str], Item]:
+    keys = [(name, item) for name in known_models(deployment) for item in (champions.ITEM, pauses.ITEM)]
+    return state_items.load_items(deployment.client("dynamodb"), deployment.table, keys)
+
+
+def mute_messages(deployment: Deployment, model: str, until: datetime, reason: str) -> None:
+    """Hold the model's messages until then, and write that into the timeline."""
+    _champion(deployment, model)
+    caller = deployment.caller
+    if not caller.time < until <= caller.time + MUTE_MAX:
+        raise BadInputError(
+            f"--until is {until:%Y-%m-%dT%H:%M} UTC: it must be after now and within {MUTE_MAX.days} days, so that no mute is forgotten"
+        )
+    mute = Mute(until, reason, caller.name)
+    mutes.save(deployment.client("dynamodb"), deployment.table, model, mute)
+    _record(deployment, model, "muted", {"by": caller.name, "reason": reason, "until": to_text(until)})
+
+
+def unmute_messages(deployment: Deployment, model: str) -> Mute | None:
+    """End the mute now; within the hour people are told what they did not hear. None without a mute."""
+    before = mutes.load(deployment.client("dynamodb"), deployment.table, model)
+    if before is not None:
+        caller = deployment.caller
+        # Its end is told by the next settlement, as if it had ended by itself.
+        ended = replace(before, until=caller.time)
+        mutes.save(deployment.client("dynamodb"), deployment.table, model, ended)
+        _record(deployment, model, "unmuted", {"by": caller.name, "reason": f"it was muted: {before.reason}"})
+    return before
+
+
+def send_test_alert(deployment: Deployment, model: str, severity: str, channel: str | None) -> dict[str, Any]:
+    """Have the function `tell` send a test the way every message goes; its answer says where it went."""
+    caller = deployment.caller
+    detail = {"severity": severity, "channel": channel, "by": caller.name}
+    event = {"model": model, "kind": "test_alert", "time": to_text(caller.time), "detail": detail}
+    return deployment.call(deployment.tell_function, event)
 
 
 def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:

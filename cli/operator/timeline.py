@@ -15,14 +15,16 @@ from report.failures import plain_failure
 _COLOURS = {
     "adopted": "green",
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
-    "rejected": "yellow", "approval_taken_back": "yellow", "approved_absent": "yellow",
-    "release_withheld": "yellow", "paused": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
+    "rejected": "yellow", "approval_waits": "yellow", "approval_expired": "yellow", "labels_silent": "yellow", "baseline_stale": "yellow",
+    "retrainings_failing": "red", "approval_taken_back": "yellow", "approved_absent": "yellow",
+    "release_withheld": "yellow", "paused": "yellow", "muted": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
     "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # Facts before and after the reasons, in this order; missing ones are left out.
-_FIRST, _LAST = ("severity", "job", "counted", "subject", "hold", "package_version", "traffic"), ("by", "run")
+_FIRST = ("severity", "job", "counted", "subject", "hold", "package_version", "traffic")
+_LAST = ("until", "by", "run", "report_key")
 REASONS_SHOWN = 2
 
 # What reads a pipe has no width: a line is never folded there.
@@ -68,6 +70,6 @@ def in_words(entry: dict[str, Any]) -> str:
 
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    words = {"package_version": "version {}", "by": "by {}"}
+    words = {"package_version": "version {}", "by": "by {}", "until": "until {}", "report_key": "report {}"}
     detail = {"package_version": str(detail.get("package_arn", "")).rpartition("/")[2], **detail}
     return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

@@ -92,6 +92,9 @@ class AlertEpisode:
         Whether it came back after its end, in rows that had alarmed before.
     untold : News or None
         News that may not have reached people yet.
+    opened : datetime or None
+        End of the window that began it: unlike `since` it stays when an older window is judged late. None in an episode
+        that an earlier version began.
     """
 
     first_start: datetime
@@ -103,6 +106,12 @@ class AlertEpisode:
     ended: datetime | None = None
     resumed: bool = False
     untold: News | None = None
+    opened: datetime | None = None
+
+    @property
+    def name(self) -> datetime:
+        """What tells it from the model's other episodes, and never changes while it lasts."""
+        return self.opened or self.since
 
     @property
     def last(self) -> datetime:
@@ -158,6 +167,7 @@ def follow_episode(episode: AlertEpisode | None, window: AlertWindow, policy: Al
             window.end,
             window.end,
             untold=News("begins", tuple(alarms)),
+            opened=window.end,
         )
     return _alarming(episode, window, alarms, timedelta(days=policy.reminder_days))
 

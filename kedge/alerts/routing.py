@@ -12,15 +12,18 @@ from kedge.severity import Severity
 # What a person must look at today, beside windows, which say their own severity.
 _CRITICAL = {
     "failed",
+    "alarm",
     "rows_uncounted",
     "captures_unreadable",
     "canary_rolled_back",
     "release_refused",
     "release_unproven",
+    "retrainings_failing",
 }
 _WARNING = {
     "labels_lost", "capture_astray", "data_rejected", "retraining_held", "gate_failed", "capacity_awaited", "endpoint_changed",
     "approved_absent", "release_withheld", "decision_overtaken", "approval_taken_back",
+    "approval_waits", "approval_expired", "labels_silent", "baseline_stale",
 }  # fmt: skip
 
 
@@ -32,16 +35,33 @@ def severity_of(kind: str, detail: Mapping[str, Any]) -> Severity:
     >>> severity_of("window_judged", {"severity": "WARNING"}).value
     'WARNING'
     """
-    if kind == "window_judged" and "severity" in detail:
+    if kind in ("window_judged", "mute_ended", "test_alert") and "severity" in detail:
         return Severity(detail["severity"])
+    if kind == "alarm" and detail.get("state") == "OK":
+        return Severity.OK
     if kind in _CRITICAL:
         return Severity.CRITICAL
     return Severity.WARNING if kind in _WARNING else Severity.OK
 
 
-def recipients(config: ModelConfig, kind: str, severity: Severity) -> frozenset[Channel]:
-    """The channels that a message goes out by: those of all routes that take it; without any route, mail alone."""
+def is_over(kind: str, detail: Mapping[str, Any]) -> bool:
+    """Whether a message says that what alarmed before is over."""
+    if kind == "alarm":
+        return detail.get("state") == "OK"
+    return bool(detail.get("alarm_episode", {}).get("news") == "ends")
+
+
+def recipients(config: ModelConfig, kind: str, severity: Severity, *, over: bool = False) -> frozenset[Channel]:
+    """The channels that a message goes out by: those of all routes that take it; without any route, mail alone.
+
+    The end of an alarm goes wherever the alarm may have gone, or a pager's incident would stay open. Mails about
+    CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run or not.
+    """
     routes = config.alerts.routes or ()
+    severities = {severity, Severity.WARNING, Severity.CRITICAL} if over else {severity}
+    found: set[Channel] = {
+        channel for route in routes for s in severities if route.takes(kind, s) for channel in route.to
+    }
     if not routes:
-        return frozenset({"email"})
-    return frozenset(channel for route in routes if route.takes(kind, severity) for channel in route.to)
+        found = {"email"}
+    return frozenset(found - {"email"}) if kind == "alarm" else frozenset(found)

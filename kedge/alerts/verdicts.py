@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kedge.alerts.episode import AlertWindow
 from kedge.drift.report import DriftReport
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.severity import Severity, worst
 
+COLUMN = "column "
 _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
@@ -43,21 +44,37 @@ def newly_blind(blind: Sequence[bool]) -> bool:
     return list(blind[:2]) == [True, True] and True not in blind[2:3]
 
 
-def alert_window(report: DriftReport, quality: QualityVerdicts) -> AlertWindow:
+def alert_window(report: DriftReport, quality: QualityVerdicts, *, drift_lasts: bool = True) -> AlertWindow:
     """The verdicts of a report by part: its columns, the window's data quality, and how good the answers are.
 
     Parameters
     ----------
     quality : QualityVerdicts
         A measured loss that has not lasted as long as the YAML asks for is a warning in it.
+    drift_lasts : bool
+        Whether drift has lasted as long as the YAML asks for; else it is a warning.
     """
-    of_answers = answer_verdicts(quality, report.less_confident)
-    return AlertWindow(report.start, report.end, report.baseline, {**data_verdicts(report), **of_answers})
+    of_data, of_answers = data_verdicts(report), answer_verdicts(quality, report.less_confident)
+    of_data = of_data if drift_lasts else young_drift(of_data)
+    return AlertWindow(report.start, report.end, report.baseline, {**of_data, **of_answers})
+
+
+def young_drift(verdicts: Mapping[str, Severity]) -> dict[str, Severity]:
+    """The verdicts on the rows while drift has not lasted: a column is at most a WARNING.
+
+    >>> found = young_drift({"column adr": Severity.CRITICAL, "data quality (rows)": Severity.CRITICAL})
+    >>> [severity.value for severity in found.values()]
+    ['WARNING', 'CRITICAL']
+    """
+    return {
+        part: min(severity, Severity.WARNING) if part.startswith(COLUMN) else severity
+        for part, severity in verdicts.items()
+    }
 
 
 def data_verdicts(report: DriftReport) -> dict[str, Severity]:
     """The verdicts on the rows: of each column, and on the data quality of the whole window."""
-    parts = {f"column {column.column.name}": column.severity for column in report.columns}
+    parts = {f"{COLUMN}{column.column.name}": column.severity for column in report.columns}
     for variant in report.variants:
         parts |= {f"{part} at variant {variant.name}": found for part, found in data_verdicts(variant.report).items()}
     # A check of the window that found nothing does not make a blind window OK.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.alerts.episode import AlertEpisode, AlertWindow, News, as_told, follow_episode
-from kedge.alerts.verdicts import alert_severity, answer_verdicts, newly_blind
+from kedge.alerts.verdicts import alert_severity, answer_verdicts, newly_blind, young_drift
 from kedge.backtest.window import JudgedWindow, all_dated
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
@@ -134,7 +134,7 @@ def replay(
         The time from which the model serves: the end of the baseline.
     """
     windows = tuple(all_dated(tuple(judged)))
-    lasting = _lasting(windows, config)
+    lasting, drift_lasts = _lasting(windows, config), _drift_lasts(windows, config)
     ripening = timedelta(days=config.labels.label_horizon_days or 0.0)
     walked: list[ReplayedWindow] = []
     starts: list[RetrainingStart] = []
@@ -150,7 +150,10 @@ def replay(
             window.start,
             window.end,
             "",
-            {**window.data, **answer_verdicts(lasting[number], window.less_confident)},
+            {
+                **(window.data if drift_lasts[number] else young_drift(window.data)),
+                **answer_verdicts(lasting[number], window.less_confident),
+            },
         )
         episode, news = _told(follow_episode(episode, seen, config.alerts))
         alarms = bool(seen.alarms(config.alerts))
@@ -170,6 +173,11 @@ def _verdict(window: JudgedWindow, quality: QualityVerdicts) -> WindowVerdict:
     return WindowVerdict(
         window.start, window.end, window.retrainable, quality.measured, quality.estimated, window.less_confident
     )
+
+
+def _drift_lasts(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[bool]:
+    drifted, policy = [window.retrainable is Severity.CRITICAL for window in windows], config.drift
+    return sustained(windows, drifted, breaches=policy.breaches, of_windows=policy.of_windows)
 
 
 def _lasting(windows: Sequence[JudgedWindow], config: ModelConfig) -> list[QualityVerdicts]:

@@ -47,6 +47,34 @@ def values_of_rows(
     return {name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)}
 
 
+# A longer value names no group.
+CONTEXT_CHARACTERS_MAX = 256
+
+
+def context_values(said: Mapping[str, Any], names: Sequence[str]) -> list[str | None]:
+    """The values of the YAML's context, as text; what is no single value, or too long to name a group, is none.
+
+    >>> context_values({"region": "north", "age": 3, "tags": ["a"]}, ["region", "age", "tags", "plan"])
+    ['north', '3', None, None]
+    """
+    return [_as_group(said.get(name)) for name in names]
+
+
+def _as_group(value: Any) -> str | None:
+    if value is None or isinstance(value, list | dict):
+        return None
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if 0 < len(text) <= CONTEXT_CHARACTERS_MAX else None
+
+
+def attributes_of(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The custom attributes of a record's `eventMetadata`; none where they cannot be read."""
+    try:
+        return parse_attributes(metadata.get("customAttributes"))
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
 def _of_line(line: bytes, names: Sequence[str]) -> dict[str, tuple[str | None, ...]]:
     try:
         metadata = json.loads(line)["eventMetadata"]

@@ -27,6 +27,8 @@ _RECORD = pa.schema(
         ),
     ]
 )
+# Where the YAML names a context, a record that has some is read by itself.
+_ATTRIBUTES = b'"customAttributes"'
 # A payload that holds one of these, or begins as a page does, is perhaps no single plain row: it is read by itself.
 _ODD = r'["\r\n\x00\x{feff}\[{;\t|]|^\s*<'
 # An answer's value that begins so is none: it is refused by itself.
@@ -41,7 +43,7 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
     Returns
     -------
     tuple of ndarray of bool, shape (n_lines,), and list of Array
-        Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities...` of those.
+        Which lines are read, and `row_id, event_id, time, features..., prediction, probabilities..., context...` of those.
     """
     field = _place(config)
     if field is None:
@@ -55,7 +57,8 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
         # Two records on one line would shift every line behind them.
         if table.num_rows != len(lines):
             return None
-        return _read(table, field, config)
+        alone = np.array([bool(config.context) and _ATTRIBUTES in line for line in lines], bool)
+        return _read(table, field, config, alone)
     except (pa.ArrowInvalid, UnicodeDecodeError):
         return None
 
@@ -71,7 +74,9 @@ def _place(config: ModelConfig) -> int | None:
     return config.answer_place
 
 
-def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.bool_], list[Any]]:
+def _read(
+    table: pa.Table, field: int, config: ModelConfig, alone: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], list[Any]]:
     capture, metadata = table.column(0).combine_chunks(), table.column(1).combine_chunks()
     (data, data_said), (answer, answer_said) = (_text(pc.struct_field(capture, name)) for name in (INPUT, ANSWER))
     event = pc.struct_field(metadata, "eventId")
@@ -93,7 +98,7 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
         pc.not_equal(pc.fill_null(pc.struct_field(metadata, "inferenceId"), "-"), ""),
     ):
         plain = pc.and_(plain, condition)
-    plain = pc.fill_null(plain, False)
+    plain = pc.and_(pc.fill_null(plain, False), pa.array(~alone))
     data, answer, metadata = data.filter(plain), answer.filter(plain), metadata.filter(plain)
     event, name, moment = (pc.struct_field(metadata, part) for part in ("eventId", "inferenceId", "inferenceTime"))
     row_id = pc.coalesce(name, event)
@@ -101,7 +106,8 @@ def _read(table: pa.Table, field: int, config: ModelConfig) -> tuple[NDArray[np.
     time = moment.cast(pa.timestamp("us", "UTC"))
     parts = pc.split_pattern(answer, ",")
     answers = [pc.list_element(parts, field + place) for place in range(len(config.answer_columns))]
-    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers]
+    context = [pa.nulls(len(data), pa.string()) for _ in config.context]
+    return plain.to_numpy(zero_copy_only=False), [row_id, event, time, *_csv_columns(data, config), *answers, *context]
 
 
 def _no_list_of_classes(answer: Any, config: ModelConfig) -> list[Any]:

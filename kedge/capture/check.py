@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from kedge.capture.payloads import record_rows
+from kedge.capture.source import source_of
 from kedge.capture.texts import ANSWER, INPUT, decoded_text
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
@@ -90,7 +90,7 @@ def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
     for line in lines:
         records += 1
         try:
-            record_rows(line, config)
+            source_of(config).rows(line, config)
         except UnreadableRecordError as error:
             fault = _fault(line, error.reason)
             faults[fault] += 1

@@ -1,9 +1,11 @@
-"""Objects of JSON Lines of any size as blocks of whole lines, in bounded memory; a line that is too long is kept aside."""
+"""Objects of JSON Lines of any size as blocks of whole lines, in bounded memory; what is too long or cannot be read is kept aside."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+from kedge.errors import UnreadableRecordError
 
 # A request carries 6 MB at most, and its quotes are written with a backslash each; a longer line is nobody's record.
 LINE_BYTES_MAX = 8 * 1024 * 1024
@@ -31,18 +33,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class LongLine:
-    """A line beyond the longest that is read: its number, its size, how it begins, and up to where it stands."""
+    """A line beyond the longest that is read, or the rest of an object that cannot be read: its number, its size, how it begins, and up
+    to where it stands.
+    """
 
     key: str
     number: int
     size: int
     excerpt: bytes
     end: int = 0
+    fault: str = ""
 
     @property
     def reason(self) -> str:
         """Why it was not read."""
-        return f"a line of {self.size:,} bytes: {LINE_BYTES_MAX:,} are read at most"
+        return self.fault or f"a line of {self.size:,} bytes: {LINE_BYTES_MAX:,} are read at most"
 
 
 @dataclass
@@ -68,7 +73,8 @@ def blocks(files: Iterable[tuple[str, Iterable[bytes]]], size: int) -> Iterator[
     Parameters
     ----------
     files : iterable of (key, stretches)
-        An object's content in the order of its bytes, in stretches no longer than the longest line that is read.
+        An object's content in the order of its bytes, in stretches no longer than the longest line that is read. Where an
+        `UnreadableRecordError` comes instead of a stretch, the object's rest is kept aside with its reason.
 
     >>> found = blocks([("a", [b"12", b"3\n45\n", b"6"]), ("b", [b"7"])], 4)
     >>> [[(piece.key, piece.before, piece.content) for piece in block.pieces] for block in found]
@@ -76,7 +82,7 @@ def blocks(files: Iterable[tuple[str, Iterable[bytes]]], size: int) -> Iterator[
     """
     block = Block()
     for key, stretches in files:
-        for found in _whole_lines(key, stretches):
+        for found in _up_to_a_fault(key, _whole_lines(key, stretches)):
             if isinstance(found, LongLine):
                 block.long.append(found)
             else:
@@ -115,3 +121,15 @@ def _whole_lines(key: str, stretches: Iterable[bytes]) -> Iterator[Piece | LongL
         yield LongLine(key, before + 1, skipped, excerpt, read)
     elif rest:
         yield Piece(key, rest, before, read)
+
+
+def _up_to_a_fault(key: str, parts: Iterable[Piece | LongLine]) -> Iterator[Piece | LongLine]:
+    """What is read of an object, and behind it its rest where that cannot be read."""
+    lines = end = 0
+    try:
+        for part in parts:
+            lines = part.number if isinstance(part, LongLine) else part.before + part.content.count(b"\n")
+            end = part.end
+            yield part
+    except UnreadableRecordError as error:
+        yield LongLine(key, lines + 1, 0, b"", end, error.reason)

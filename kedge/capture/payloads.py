@@ -8,6 +8,7 @@ from typing import Any
 
 from kedge.capture.answer_layouts import any_answers
 from kedge.capture.answers import answer_rows
+from kedge.capture.attributes import attributes_of, context_values
 from kedge.capture.formats import Payload, Text, read_payload, said_by_header, storable
 from kedge.capture.requests import any_rows, features_of, looks_like_names, request_rows
 from kedge.capture.texts import ANSWER, INPUT, decoded_text
@@ -16,7 +17,7 @@ from kedge.errors import UnreadableRecordError
 
 
 def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
-    """`[row_id, event_id, time, features..., prediction, probabilities...]` of each row of one record, all but the time as text.
+    """`[row_id, event_id, time, features..., prediction, probabilities..., context...]` of each row of one record, all but the time as text.
 
     Raises
     ------
@@ -30,6 +31,7 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     time = _time(metadata.get("inferenceTime"))
     inputs, answers = _rows_and_answers(capture, config)
     several = len(inputs) > 1
+    context = context_values(attributes_of(metadata), config.context) if config.context else []
     return [
         [
             f"{name or event}/{i}" if several else name or event,
@@ -37,6 +39,7 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
             time,
             *features_of(given, config),
             *answer,
+            *context,
         ]
         for i, (given, answer) in enumerate(zip(inputs, answers, strict=True))
     ]

@@ -1,4 +1,4 @@
-"""Data Capture's JSON Lines: rows for the predictions table, and what cannot be read kept aside with its reason."""
+"""Lines of records, captured or logged: rows for the predictions table, and what cannot be read kept aside with its reason."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kedge.capture.blocks import plain_rows
-from kedge.capture.payloads import record_rows
+from kedge.capture.source import Source, hour_of_key, source_of
 from kedge.capture.texts import GZIP_MARK
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
@@ -51,8 +51,8 @@ class CaptureBatch:
     Attributes
     ----------
     table : Table
-        `kedge_row_id`, `kedge_event_id`, `kedge_time`, `kedge_hour` (of the object's key), the features, the prediction and
-        the classes' probabilities as text, in the order of the files and lines.
+        `kedge_row_id`, `kedge_event_id`, `kedge_time`, `kedge_hour` (of the object's key), the features, the prediction,
+        the classes' probabilities and the context as text, in the order of the files and lines.
     quarantined : tuple of Quarantined
     """
 
@@ -94,6 +94,7 @@ class _Line(NamedTuple):
     number: int
     hour: int | None
     text: bytes
+    arrived: datetime | None = None
 
 
 def parse_capture(content: bytes, config: ModelConfig, key: str) -> CaptureBatch:
@@ -127,7 +128,8 @@ def capture_batches(
     Parameters
     ----------
     files : iterable of (key, content)
-        Each key ends in `yyyy/mm/dd/hh/name`; the hour is the invocation's. A key without one leaves it to the record's time.
+        Each key ends in `yyyy/mm/dd/hh/name`. Of an endpoint the hour is the invocation's, of a log that of the arrival. A key
+        without one leaves it to the record's time, as a log does.
     tally : LineTally
         Of the objects' earlier lines, where these are not all.
     """
@@ -135,7 +137,7 @@ def capture_batches(
     tables: list[pa.Table] = []
     broken: list[Quarantined] = []
     held = 0
-    for some in _runs(_lines(files, tally)):
+    for some in _runs(_lines(files, tally, source_of(config))):
         read, aside = _parse_block(some, config)
         tables += read
         broken += (kept := tally.take((line.key for line in some), aside))
@@ -147,15 +149,16 @@ def capture_batches(
         yield _batch(tables, broken, config)
 
 
-def _lines(files: Iterable[tuple[str, bytes]], tally: LineTally) -> Iterator[_Line]:
+def _lines(files: Iterable[tuple[str, bytes]], tally: LineTally, source: Source) -> Iterator[_Line]:
     """One line after the other: a list of all would take a hundred times the bytes of short ones."""
     for key, content in files:
-        hour = _hour_of(key)
+        arrived = hour_of_key(key)
+        hour = _hour_of(key) if source.arrival_days is None else None
         for number, text in enumerate(io.BytesIO(content), start=1):
             if text.strip():
                 if key in tally.given_up:
                     break
-                yield _Line(key, number, hour, text.removesuffix(b"\n"))
+                yield _Line(key, number, hour, text.removesuffix(b"\n"), arrived)
 
 
 def _runs(lines: Iterable[_Line]) -> Iterator[list[_Line]]:
@@ -188,7 +191,8 @@ def _hour_of(key: str) -> int | None:
 
 def _parse_block(lines: list[_Line], config: ModelConfig) -> tuple[list[pa.Table], list[Quarantined]]:
     """Plain records by Arrow, the others one by one; a block that Arrow refuses in halves."""
-    if len(lines) < _BLOCK_LINES_MIN:
+    plain_rows = source_of(config).plain
+    if plain_rows is None or len(lines) < _BLOCK_LINES_MIN:
         places, table, broken = _parse_lines(lines, range(len(lines)), config)
         return [table], broken
     found = plain_rows([line.text for line in lines], config)
@@ -211,13 +215,17 @@ def _parse_lines(
     lines: list[_Line], chosen: Iterable[int], config: ModelConfig
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], pa.Table, list[Quarantined]]:
     """The chosen lines one by one: the place of each row's line, the rows, and what is broken."""
+    source = source_of(config)
     rows: list[list[Any]] = []
     places: list[int] = []
     broken = []
     for place in chosen:
         line = lines[place]
         try:
-            found = record_rows(line.text, config)
+            found = source.rows(line.text, config)
+            for row in found:
+                if (reason := source.misplaced(row[2], line.arrived)) is not None:
+                    raise UnreadableRecordError(reason=reason)
         except UnreadableRecordError as error:
             broken.append(Quarantined(line.key, line.number, error.reason, line.text.decode("utf-8", "replace")))
             continue
@@ -236,7 +244,7 @@ def _hours(hours: list[int | None], time: Any) -> Any:
 
 
 def _schema(config: ModelConfig) -> pa.Schema:
-    names = [*config.feature_names, *config.answer_columns]
+    names = [*config.feature_names, *config.answer_columns, *config.context]
     return pa.schema(
         [
             (ROW_ID, pa.string()),

@@ -20,7 +20,7 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
     Parameters
     ----------
     table : Table
-        The identifiers, every feature, the prediction and the classes' probabilities, as text.
+        The identifiers, every feature, the prediction, the classes' probabilities and the context, as text.
     identifiers : tuple of str
         Columns to keep as they are.
     """
@@ -32,6 +32,8 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
     columns[prediction.name] = typed_column(table.column(prediction.name), prediction)
     for name in config.prediction.probabilities:
         columns[name] = typed_column(table.column(name), Column(name, "prediction", "numeric", "float64"))
+    for name in config.context:
+        columns[name] = cast_text(table.column(name))
     return pa.table(columns)
 
 

@@ -1,9 +1,9 @@
-"""Where the captures of a package lie: an adopted endpoint's where its owner put them, a released package's in the data bucket."""
+"""Where the records of a package lie: an adopted model's where its owner put them, a released package's and a log in the data bucket."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from kedge.config.model import ModelConfig
 
@@ -24,12 +24,8 @@ class CapturePlace:
         """The destination as an endpoint's DataCaptureConfig says it."""
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
-    def of_day(self, day: date, *, endpoint: str, variant: str) -> str:
-        """The prefix of one variant's requests of one day."""
-        return self.of(f"{endpoint}/{variant}/{day:%Y/%m/%d}/")
-
     def of(self, below: str) -> str:
-        """The prefix of what stands below, such as a fleet."""
+        """The prefix of what stands below, such as a fleet, or a day."""
         return f"{self.prefix}/{below}" if self.prefix else below
 
 
@@ -56,6 +52,11 @@ def capture_prefix(model: str, package_version: str) -> str:
     return f"capture/{model}/{package_version}"
 
 
+def log_prefix(model: str) -> str:
+    """Say where whoever serves a model writes its records; Firehose writes there too."""
+    return f"logs/{model}"
+
+
 def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str) -> CapturePlace:
     """Say where a package's requests are captured.
 
@@ -72,6 +73,8 @@ def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str
     if is_adopted(package_version) and config.capture.uri is not None:
         bucket, prefix = split_uri(config.capture.uri)
         return CapturePlace(bucket, prefix, foreign=bucket != data_bucket)
+    if config.source == "log":
+        return CapturePlace(data_bucket, log_prefix(config.model))
     return CapturePlace(data_bucket, capture_prefix(config.model, package_version))
 
 

@@ -162,6 +162,22 @@ def direction(name: str) -> Direction:
     return metric.better
 
 
+def range_of(name: str, problem: str | None = None) -> tuple[float | None, float | None]:
+    """The smallest and the largest value that a metric can have; None where it has none. Other figures may have any value.
+
+    >>> range_of("auc"), range_of("mae"), range_of("r2"), range_of("bias"), range_of("revenue")
+    ((0.0, 1.0), (0.0, None), (None, 1.0), (None, None), (None, None))
+    """
+    metric = find(name, problem)
+    if metric is None or metric.unit == "cost" or (metric.better == "zero" and metric.unit == "label"):
+        return None, None
+    if metric.better == "zero":
+        return -1.0, 1.0
+    if metric.name == "r2":
+        return None, 1.0
+    return 0.0, 1.0 if metric.unit == "fraction" and metric.name != "mape" else None
+
+
 def known_metrics(problem: str, classes: tuple[str, ...]) -> tuple[str, ...]:
     """The names that a limit may have.
 

@@ -6,6 +6,7 @@ import difflib
 
 from pydantic import Field, model_validator
 
+from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
@@ -15,6 +16,7 @@ from kedge.config.policies import (
     DriftPolicy,
     FairnessPolicy,
     GatePolicy,
+    HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
     RetrainingPolicy,
@@ -23,6 +25,7 @@ from kedge.config.policies import (
 from kedge.config.sections import (
     Cadence,
     Capture,
+    ColumnName,
     Endpoint,
     Feature,
     Labels,
@@ -44,10 +47,12 @@ class ModelConfig(Section):
     mode: Mode = "manage"
     owner: Owner = Field(default_factory=Owner)
     source: Source = "endpoint"
+    firehose: bool = False
     problem: Problem = "binary_classification"
     endpoint: Endpoint = Field(default_factory=Endpoint)
     capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...] = Field(min_length=1)
+    context: tuple[ColumnName, ...] = ()
     prediction: Prediction = Field(default_factory=Prediction)
     cadence: Cadence = Field(default_factory=Cadence)
     drift: DriftPolicy = Field(default_factory=DriftPolicy)
@@ -59,9 +64,54 @@ class ModelConfig(Section):
     gate: GatePolicy = Field(default_factory=GatePolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     alerts: Alerts = Field(default_factory=Alerts)
+    metrics: Metrics = "few"
+    health: HealthPolicy = Field(default_factory=HealthPolicy)
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()
+
+    @model_validator(mode="after")
+    def _the_source_is_whole(self) -> ModelConfig:
+        batch, log = self.source == "batch_transform", self.source == "log"
+        for refused, why in (
+            (
+                self.has_endpoint and not self.endpoint.name,
+                "endpoint.name is required: the endpoint that serves the model",
+            ),
+            (
+                not self.has_endpoint and self.mode == "manage",
+                f"source is {self.source}, and mode is manage: Kedge releases a package to an endpoint; what answers elsewhere is "
+                "watched (mode: watch)",
+            ),
+            (
+                batch and self.capture.uri is None,
+                "capture.uri is required: the DestinationS3Uri of the transform jobs' DataCaptureConfig",
+            ),
+            (
+                batch and bool(self.endpoint.name),
+                "endpoint.name is there, and source is batch_transform: remove one of them",
+            ),
+            (
+                batch and self.capture.sampling_percentage != 100,
+                "capture.sampling_percentage: a transform job captures all that it answers; remove the field",
+            ),
+            (
+                batch and bool(self.endpoint.custom_attributes),
+                "endpoint.custom_attributes: transform jobs have none; remove the field",
+            ),
+            (
+                log and self.endpoint != Endpoint(),
+                "endpoint is there, and source is log: a log has none, and its records have names; remove the section",
+            ),
+            (self.firehose and not log, "firehose is true: it is for models with `source: log`"),
+            (
+                self.firehose and self.capture.uri is not None,
+                "firehose is true, and capture.uri is there: Firehose writes below logs/ of the data bucket; remove one of them",
+            ),
+        ):
+            if refused:
+                raise ValueError(why)
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> ModelConfig:
@@ -78,26 +128,21 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _the_source_is_whole(self) -> ModelConfig:
-        if self.source == "endpoint":
-            if not self.endpoint.name:
-                raise ValueError("endpoint.name is required: the endpoint that serves the model")
-            return self
-        if self.mode == "manage":
+    def _context_stands_beside_the_features(self) -> ModelConfig:
+        taken = [name for name in self.context if name in (*self.feature_names, *self.answer_columns)]
+        if taken:
             raise ValueError(
-                "source is batch_transform, and mode is manage: Kedge releases a package to an endpoint; what answers in transform "
-                "jobs is watched (mode: watch)"
+                f"context has {', '.join(map(repr, taken))}, which is a feature or the answer already: what the model reads can be "
+                "sliced by as it is; take it out of context"
             )
-        if self.capture.uri is None:
-            raise ValueError("capture.uri is required: the DestinationS3Uri of the transform jobs' DataCaptureConfig")
-        if self.endpoint.name:
-            raise ValueError("endpoint.name is there, and source is batch_transform: remove one of them")
-        if self.capture.sampling_percentage != 100:
-            raise ValueError(
-                "capture.sampling_percentage: a transform job captures all that it answers; remove the field"
-            )
-        if self.endpoint.custom_attributes:
-            raise ValueError("endpoint.custom_attributes: transform jobs have none; remove the field")
+        if len(set(self.context)) < len(self.context):
+            raise ValueError(f"context is {list(self.context)}: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _an_endpoint_has_the_health(self) -> ModelConfig:
+        if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
+            raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
         return self
 
     @model_validator(mode="after")
@@ -134,17 +179,18 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _sliced_columns_are_somewhere(self) -> ModelConfig:
-        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        known = (*self.feature_names, *self.context, *self.endpoint.custom_attributes, *self.labels.fields)
         for name in (*self.fairness.columns, *self.fairness.bands):
             if name not in known:
                 raise ValueError(
-                    f"fairness.columns names {name!r}, which is neither a feature, nor among endpoint.custom_attributes, nor "
-                    f"among labels.fields{_meant(name, known)}"
+                    f"fairness.columns names {name!r}, which is neither a feature, nor among context, endpoint.custom_attributes, nor "
+                    f"labels.fields{_meant(name, known)}"
                 )
         for name in self.segments.columns or ():
-            if name not in self.feature_names:
+            sliced = (*self.feature_names, *self.context)
+            if name not in sliced:
                 raise ValueError(
-                    f"segments.columns names {name!r}, which is no feature{_meant(name, self.feature_names)}"
+                    f"segments.columns names {name!r}, which is no feature and not among context{_meant(name, sliced)}"
                 )
         if self.problem == "regression" and self.fairness.columns and self.fairness.threshold is None:
             raise ValueError("fairness.threshold is required: from which answer on a regression decides favourably")
@@ -155,13 +201,14 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _business_columns_are_somewhere(self) -> ModelConfig:
-        known = (*self.feature_names, self.prediction.name, *self.endpoint.custom_attributes)
+        beside = (*self.context, *self.endpoint.custom_attributes)
+        known = (*self.feature_names, self.prediction.name, *beside)
         for figure in self.business:
             name, place = figure.column or figure.label_field or "", known if figure.column else self.labels.fields
             if name not in place:
                 where = "no column of the requests" if figure.column else "not among labels.fields"
                 raise ValueError(f"business.{figure.name} names {name!r}, which is {where}{_meant(name, place)}")
-            if figure.canary and name in self.endpoint.custom_attributes:
+            if figure.canary and name in beside:
                 raise ValueError(f"business.{figure.name}.canary: a canary is watched by its columns, not by {name!r}")
             if figure.over != "all" and self.problem != "binary_classification":
                 raise ValueError(f"business.{figure.name}.over is {figure.over}: only binary_classification decides")
@@ -186,10 +233,10 @@ class ModelConfig(Section):
     @model_validator(mode="after")
     def _the_cost_column_is_somewhere(self) -> ModelConfig:
         name = self.performance.cost_column
-        known = (*self.feature_names, *self.endpoint.custom_attributes, *self.labels.fields)
+        known = (*self.feature_names, *self.context, *self.endpoint.custom_attributes, *self.labels.fields)
         if name is not None and name not in known:
             raise ValueError(
-                f"performance.cost_column is {name!r}: no feature, not in endpoint.custom_attributes and not among "
+                f"performance.cost_column is {name!r}: no feature, and not among context, endpoint.custom_attributes and "
                 f"labels.fields{_meant(name, known)}"
             )
         return self
@@ -250,6 +297,21 @@ class ModelConfig(Section):
     def package_group(self) -> str:
         """The model package group in the registry."""
         return self.model
+
+    @property
+    def has_endpoint(self) -> bool:
+        """Whether an endpoint of SageMaker answers, whose requests are counted and whose state can be asked."""
+        return self.source == "endpoint"
+
+    @property
+    def answers_from(self) -> str:
+        """What its answers are from, in words; two models with the same would count the same."""
+        if self.has_endpoint:
+            return f"endpoint {self.endpoint.name}"
+        below = (self.capture.uri or "").rstrip("/")
+        if self.source == "log":
+            return f"log below {below}" if below else f"log of {self.model}"
+        return f"transform jobs below {below}"
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -19,14 +19,21 @@ Email = Annotated[str, Field(pattern=r"^[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+$", exampl
 SecureUrl = Annotated[str, Field(pattern=r"^https://[^\s/@]+(/\S*)?$", examples=["https://example.com/runbook"])]
 # Kinds of the timeline by what they are about: a route may name a group or a kind.
 KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
-    "windows": ("window_judged", "rows_uncounted", "labels_lost", "captures_unreadable", "capture_astray"),
-    "approvals": ("package_registered", "gate_passed", "approved", "rejected", "approval_taken_back", "approved_absent"),
+    "windows": (
+        "window_judged", "rows_uncounted", "labels_lost", "labels_silent", "baseline_stale", "captures_unreadable", "capture_astray",
+        "mute_ended", "test_alert",
+    ),
+    "approvals": (
+        "package_registered", "gate_passed", "approved", "rejected", "approval_taken_back", "approved_absent", "approval_waits",
+        "approval_expired",
+    ),
     "releases": (
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",
         "release_refused", "endpoint_changed", "baseline_switched", "decision_overtaken",
     ),
     "retraining": ("retraining_started", "retraining_held", "data_rejected", "gate_failed", "capacity_awaited"),
-    "failures": ("failed",),
+    "failures": ("failed", "retrainings_failing"),
+    "alarms": ("alarm",),
     "digest": ("digest",),
 }  # fmt: skip
 

@@ -28,6 +28,18 @@ class DriftPolicy(Section):
     baseline: BaselineSource = "training"
     trailing_days: int = Field(default=28, ge=1, le=365)
     earlier_weeks: int = Field(default=4, ge=1, le=52)
+    baseline_days_max: int = Field(default=365, ge=1)
+    breaches: int = Field(default=1, ge=1)
+    of_windows: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _breaches_fit_the_windows(self) -> DriftPolicy:
+        if self.breaches > self.of_windows:
+            raise ValueError(
+                f"drift.breaches is {self.breaches} of drift.of_windows {self.of_windows}: more windows cannot breach than are "
+                "looked at"
+            )
+        return self
 
     @property
     def effect_floors(self) -> tuple[float, float]:
@@ -116,6 +128,7 @@ class GatePolicy(Section):
     calibration_max: Fraction = 0.10
     confidence: Confidence = 0.95
     minimum_holdout_rows: int = Field(default=200, ge=1)
+    approval_expires_days: int = Field(default=90, ge=3)
 
 
 class CanaryPolicy(Section):
@@ -132,12 +145,45 @@ class CanaryPolicy(Section):
     behaviour_effect_max: Fraction = 0.3
 
 
+class QuietHours(Section):
+    """Hours of UTC, from `start` to before `end`, in which only what is CRITICAL is told."""
+
+    start: int = Field(ge=0, le=23)
+    end: int = Field(ge=0, le=23)
+    weekends: bool = False
+
+    @model_validator(mode="after")
+    def _last_some_hours(self) -> QuietHours:
+        if self.start == self.end:
+            raise ValueError(
+                f"alerts.quiet_hours begin and end at {self.start}: they need at least an hour, and end once a day"
+            )
+        return self
+
+
 class Alerts(Section):
-    """From which severity on a person hears of a window, how often while it stays so, and by which channels."""
+    """From which severity on a person hears of a window, how often while it stays so, when, and by which channels."""
 
     severity_from: Literal["WARNING", "CRITICAL"] = "CRITICAL"
     reminder_days: int = Field(default=28, ge=1, le=365)
+    quiet_hours: QuietHours | None = None
     routes: tuple[Route, ...] | None = None
+
+
+class HealthPolicy(Section):
+    """From when on people hear of the endpoint itself; each limit that is set is an alarm a variant, at $0.10 a month.
+
+    By default only failing requests ring: what latency, silence or refusals are usual differs from model to model.
+    """
+
+    enabled: bool = True
+    p95_milliseconds: float | None = Field(default=None, gt=0)
+    p99_milliseconds: float | None = Field(default=None, gt=0)
+    server_error_fraction: Fraction | None = 0.05
+    client_error_fraction: Fraction | None = None
+    no_invocations_hours: int | None = Field(default=None, ge=1, le=168)
+    disk_fraction: Fraction | None = None
+    variants: tuple[str, ...] = ()
 
 
 class SegmentPolicy(Section):

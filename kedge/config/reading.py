@@ -124,6 +124,7 @@ def _own_names(config: ModelConfig) -> list[str]:
     places = {
         "features": config.feature_names,
         "prediction": config.answer_columns,
+        "context": config.context,
         "endpoint.custom_attributes": config.endpoint.custom_attributes,
         "labels.fields": config.labels.fields,
     }

@@ -21,7 +21,9 @@ TRAINING_SECONDS_MAX = 39_600
 VariantName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])]
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 Mode = Literal["watch", "manage"]
-Source = Literal["endpoint", "batch_transform"]
+# Where the records of a model's answers are from: an endpoint's Data Capture, the manifests of transform jobs, or a log that whoever
+# serves the model writes.
+Source = Literal["endpoint", "batch_transform", "log"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 # Images with Python 3.12, which AWS patches until May and July 2027.
 XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
@@ -42,6 +44,7 @@ class Feature(Section):
     kind: Literal["numeric", "categorical", "boolean", "timestamp"]
     dtype: Literal["float64", "float32", "int64", "string"] | None = None
     effect_max: Fraction | None = None
+    effect_warning: Fraction | None = None
     psi_max: float | None = Field(default=None, gt=0)
     watched: bool = True
     baseline: BaselineSource | None = None

@@ -63,7 +63,8 @@ def with_owner(config: ModelConfig, teams: Teams) -> ModelConfig:
     owner = Owner(**{f: getattr(config.owner if f in own else theirs, f) for f in Owner.model_fields} | {"team": name})
     routes = config.alerts.routes if config.alerts.routes is not None else (teams.routes or None)
     for route in routes or ():
-        if absent := sorted({*route.to} - owner.reachable):
+        # Mail without an address of its own goes to the deployment's.
+        if absent := sorted({*route.to} - owner.reachable - {"email"}):
             problem = f"a route leads to {', '.join(absent)}, and neither owner.{absent[0]} nor the team {name!r} in teams.yaml has an address"
             raise ModelConfigError(source=f"{config.model}.yaml", problems=[problem])
     return config.model_copy(update={"owner": owner, "alerts": config.alerts.model_copy(update={"routes": routes})})

@@ -33,7 +33,7 @@ class DriftRule:
 
     @classmethod
     def of(cls, policy: DriftPolicy, feature: Feature | None = None) -> DriftRule:
-        """The model's rule with a feature's own limit for CRITICAL; if that is below the limit for WARNING, both get it.
+        """The model's rule with a feature's own limits; if that for CRITICAL is below that for WARNING, both get it.
 
         >>> DriftRule.of(DriftPolicy(rule="sensitive"), Feature(name="x", kind="numeric", effect_max=0.01))
         DriftRule(by_psi=False, warning=0.01, critical=0.01)
@@ -42,6 +42,8 @@ class DriftRule:
         warning, critical = (policy.psi_warning, policy.psi_max) if by_psi else policy.effect_floors
         own = None if feature is None else feature.psi_max if by_psi else feature.effect_max
         critical = critical if own is None else own
+        if feature is not None and feature.effect_warning is not None and not by_psi:
+            warning = feature.effect_warning
         return cls(by_psi, min(warning, critical), critical)
 
     def severity(self, measured: Measured, p_value_adjusted: float, level: float) -> Severity:

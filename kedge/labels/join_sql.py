@@ -66,7 +66,8 @@ def answers_schema(config: ModelConfig) -> pa.Schema:
     >>> answers_schema(config).names
     ['kedge_row_id', 'kedge_event_id', 'kedge_time', 'x', 'prediction']
     """
-    nothing = pa.table({name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns)})
+    texts = (*config.feature_names, *config.answer_columns, *config.context)
+    nothing = pa.table({name: pa.array([], pa.string()) for name in texts})
     for name in config.row_identifiers:
         nothing = nothing.append_column(name, pa.array([], pa.timestamp("us", "UTC") if name == TIME else pa.string()))
     return typed_predictions(nothing, config, config.row_identifiers).schema

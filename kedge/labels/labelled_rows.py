@@ -190,5 +190,10 @@ def with_fields(joined: pa.Table, config: ModelConfig) -> pa.Table:
     for name in config.labels.fields:
         column, place = joined.column(FIELD + name), joined.schema.get_field_index(FIELD + name)
         joined = joined.remove_column(place)
+        if name in config.context and name in joined.column_names:
+            # A label record may tell of the context what the request did not.
+            told = joined.schema.get_field_index(name)
+            both = pc.coalesce(joined.column(told), column.cast(pa.string()))
+            joined = joined.set_column(told, name, both)
         joined = joined if name in taken else joined.append_column(name, column)
     return joined

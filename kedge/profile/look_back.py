@@ -20,11 +20,14 @@ class LookBack:
     ----------
     leaving : date or None
         None where every day that may hold something uncounted stays in view.
+    late_days : int
+        How long a day can still gain after it is over.
     """
 
     first: date
     today: date
     leaving: date | None = None
+    late_days: int = LATE_DAYS
 
     @property
     def days(self) -> Iterator[date]:
@@ -40,7 +43,7 @@ class LookBack:
 
     def is_behind(self, day: date) -> bool:
         """Whether a day would have been left by now, had all runs completed."""
-        return day < self.today - timedelta(days=LATE_DAYS)
+        return day < self.today - timedelta(days=self.late_days)
 
     @property
     def has_backlog(self) -> bool:
@@ -48,7 +51,14 @@ class LookBack:
         return self.is_behind(self.first)
 
 
-def look_back(today: date, *, completed: date | None, begun: date | None = None, since: date | None = None) -> LookBack:
+def look_back(
+    today: date,
+    *,
+    completed: date | None,
+    begun: date | None = None,
+    since: date | None = None,
+    late_days: int = LATE_DAYS,
+) -> LookBack:
     """What a run looks at.
 
     Parameters
@@ -59,6 +69,8 @@ def look_back(today: date, *, completed: date | None, begun: date | None = None,
         Where there was none: the day on which the model began to answer.
     since : date, optional
         How far a person wants it to reach, however far that is.
+    late_days : int
+        How long a day can still gain after it is over.
 
     >>> def view(*seen):
     ...     found = look_back(date(2016, 3, 31), completed=date(2016, *seen))
@@ -66,10 +78,10 @@ def look_back(today: date, *, completed: date | None, begun: date | None = None,
     >>> view(3, 31), view(3, 20), view(3, 2)
     (('2016-03-29', 0), ('2016-03-18', 0), ('2016-03-01', 2))
     """
-    late, bound = timedelta(days=LATE_DAYS), today - timedelta(days=BACKLOG_DAYS)
+    late, bound = timedelta(days=late_days), today - timedelta(days=BACKLOG_DAYS)
     if since is not None:
-        return LookBack(min(since, today - late), today)
+        return LookBack(min(since, today - late), today, None, late_days)
     behind = min(today, completed or begun or today) - late
     if behind > bound:
-        return LookBack(behind, today)
-    return LookBack(bound, today, behind if completed else bound)
+        return LookBack(behind, today, None, late_days)
+    return LookBack(bound, today, behind if completed else bound, late_days)

@@ -20,7 +20,7 @@ from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.own_columns import LABEL
 from kedge.profile.baseline import Baseline
 from kedge.slices.groupings import coarse_codes
-from kedge.slices.ruler import SliceRuler, freeze_ruler
+from kedge.slices.ruler import SliceRuler, freeze_ruler, with_context
 
 # Probabilities are added up in whole units of two millionths, so that sums are exact in any order.
 PROBABILITY_UNIT = 2.0**-20
@@ -200,6 +200,7 @@ def slice_reference(baseline: Baseline, holdout: pa.Table, config: ModelConfig) 
         The features, the answers under the prediction's name, and `label`; rows that the model has not learnt from.
     """
     ruler = freeze_ruler(baseline, config.problem, classes=config.classes, columns=config.segments.columns)
+    ruler = with_context(ruler, holdout, config)
     outcomes, faults = read_outcomes(holdout, config.prediction.name, LABEL, config)
     kept = holdout.filter(pa.array(faults.kept))
     return count_reference(ruler, lambda names: [({name: kept.column(name) for name in names}, outcomes)])

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from kedge.arrays import Ints
 from kedge.columns.class_codes import class_numbers
+from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature, Problem
 from kedge.profile.baseline import Baseline
 from kedge.profile.coarse_cells import coarse_starts
-from kedge.slices.groupings import BANDS, LEVELS, Grouping
+from kedge.slices.groupings import BANDS, LEVELS, Grouping, freeze_grouping
 
 SCORE_CELLS = 64
 # The sums over a regression's rows in each cell: of answer minus truth.
@@ -149,6 +151,26 @@ def freeze_ruler(
     # Every band consists of whole cells.
     cells = {*bands, *(_edges(baseline, answer, SCORE_CELLS) if problem == "binary_classification" else ())}
     return SliceRuler(problem, (*groupings, Grouping(answer, "numeric", edges=bands)), edges=tuple(sorted(cells)))
+
+
+def with_context(ruler: SliceRuler, holdout: pa.Table, config: ModelConfig) -> SliceRuler:
+    """The ruler with a grouping for each column of the YAML's context that the holdout has, and that cuts slices.
+
+    >>> from kedge.config.sections import Endpoint
+    >>> config = ModelConfig(
+    ...     model="m", endpoint=Endpoint(name="e"), features=(Feature(name="x", kind="numeric"),), context=("region", "plan")
+    ... )
+    >>> ruler = SliceRuler("binary_classification", (Grouping("prediction", "numeric", edges=(0.5,)),))
+    >>> [grouping.column for grouping in with_context(ruler, pa.table({"region": ["north"]}), config).groupings]
+    ['region', 'prediction']
+    """
+    wanted = config.segments.columns
+    found = [
+        freeze_grouping(name, "categorical", holdout.column(name))
+        for name in config.context
+        if name in holdout.column_names and (wanted is None or name in wanted)
+    ]
+    return replace(ruler, groupings=(*ruler.groupings[:-1], *found, ruler.groupings[-1]))
 
 
 def grouping_of(baseline: Baseline, name: str) -> Grouping:

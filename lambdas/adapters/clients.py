@@ -60,3 +60,8 @@ def glue() -> Any:
 def cloudtrail() -> Any:
     """CloudTrail."""
     return _client("cloudtrail")
+
+
+def secretsmanager() -> Any:
+    """Secrets Manager."""
+    return _client("secretsmanager")

@@ -53,6 +53,12 @@ def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
             "with `mode: watch`"
         )
         raise ModelConfigError(source=source, problems=[problem])
+    if config.firehose:
+        problem = (
+            "firehose is true: the delivery stream is deployed for models of the repository, so deploy this YAML; or remove the field, "
+            "and write the log without a stream of its own"
+        )
+        raise ModelConfigError(source=source, problems=[problem])
     return owned(config)
 
 
@@ -105,13 +111,13 @@ def put(s3: Any, bucket: str, content: bytes) -> ModelConfig:
     Raises
     ------
     ModelConfigError
-        It cannot be followed, or another definition in the bucket has its endpoint.
+        It cannot be followed, or another definition in the bucket watches the same.
     """
     config = validated(content, model=None, source="the definition")
     others = load_all(s3, bucket, but=(config.model,)).models
-    taken = next((name for name, other in others.items() if other.endpoint.name == config.endpoint.name), None)
+    taken = next((name for name, other in others.items() if other.answers_from == config.answers_from), None)
     if taken is not None:
-        problem = f"the endpoint {config.endpoint.name!r} is watched by {taken} already; an endpoint can have one model"
+        problem = f"its {config.answers_from} is watched by {taken} already; one model can watch it"
         raise ModelConfigError(source=config.model, problems=[problem])
     s3.put_object(Bucket=bucket, Key=definition_key(config.model), Body=content, ContentType="application/yaml")
     return config

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
+# As long as Step Functions remembers an execution that has ended.
+REMEMBERED = timedelta(days=90)
 
 
 def execution_arn(machine_arn: str, name: str) -> str:

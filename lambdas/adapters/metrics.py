@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 NAMESPACE = "Kedge"
 
 
-def put(cloudwatch: Any, *, model: str, values: Mapping[str, float], time: datetime) -> None:
-    """Put values of one model at a logical time; those of more than two weeks ago CloudWatch takes no more, and they are left out."""
-    dimensions = [{"Name": "Model", "Value": model}]
+def put(cloudwatch: Any, *, model: str | None, values: Mapping[str, float], time: datetime) -> None:
+    """Put values of one model, or of the deployment, at a logical time; those of more than two weeks ago CloudWatch takes no more, and
+    they are left out.
+    """
+    dimensions = [{"Name": "Model", "Value": model}] if model is not None else []
     data = [
         {"MetricName": name, "Dimensions": dimensions, "Timestamp": time, "Value": float(value)}
         for name, value in values.items()

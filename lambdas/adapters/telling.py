@@ -17,19 +17,23 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from kedge.alerts.routing import recipients, severity_of
+from kedge.alerts.holding import Hold, Mute, hold_of
+from kedge.alerts.routing import is_over, recipients, severity_of
+from kedge.config.model import ModelConfig
+from kedge.errors import ModelConfigError
 from kedge.instants import from_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
-from lambdas.adapters.models import load_models
-from lambdas.adapters.state import state_items, windows
+from lambdas.adapters.state import mutes, state_items, windows
 from lambdas.adapters.state.state_items import Item
 
 # Whoever is telling it just now needs no help.
 _GRACE = timedelta(minutes=10)
+ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,18 @@ def record_and_tell(
     time and the same words, is not told again. `when_kept` is called in between, where
     it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
     it. `name` is what the message is about; without one its content names it.
+
+    A message of a model that is muted, or in its quiet hours, is kept and not sent: `tell_again` sends it later.
     """
     model, body = entry.model, json.dumps(entry.to_json(), sort_keys=True, default=str)
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
         timeline.record(desk.s3, desk.bucket, entry)
+    holds = _holds(_alert_of(desk, entry), mutes.load(desk.dynamodb, desk.table, model), entry.time)
     for channel in CHANNELS:
         item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
+        if channel in holds:
+            item["held"] = {"S": holds[channel]}
         before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
         repeated = repeated or "Attributes" in before
     # Looked at behind the puts: another teller of the same sees them, or has been seen here.
@@ -103,7 +112,7 @@ def record_and_tell(
     if repeated:
         entry = replace(entry, detail={**entry.detail, "repeated": True})
     # Forgotten together: whoever dies in between leaves what says that it is a repetition.
-    sent = [channel for channel in CHANNELS if _send(desk, entry, channel)]
+    sent = [channel for channel in CHANNELS if channel not in holds and _send(desk, entry, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
         if len(sent) == len(CHANNELS):
             windows.remember_told(desk.dynamodb, desk.table, model, whole, now=entry.time)
@@ -121,37 +130,96 @@ def tell_once(desk: Desk, what: str, entry: Entry, *, entered: bool = False) -> 
     record_and_tell(desk, entry, entered=entered, name=what, when_kept=remember)
 
 
-def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime) -> tuple[int, int]:
-    """Send what was kept because it could not be sent; return how many messages went out, and how many still could not."""
+def tell_again(desk: Desk, untold: Iterable[Item], *, now: datetime, mute: Mute | None = None) -> tuple[int, int]:
+    """Send what was kept because it could not be sent, or was held; return how many messages went out, and how many could not.
+
+    What a mute held is not sent one by one: `held_by_mute` finds it, and one message tells of all.
+    """
     sent = left = 0
     for item in untold:
-        kept = json.loads(item["event"]["S"])
-        entry = Entry(kept["model"], kept["kind"], from_text(kept["time"]), kept["detail"])
-        if now - entry.time >= _GRACE:
+        entry, channel, hold = _kept(item), item["audience"]["S"], item.get("held", {}).get("S")
+        if hold == "mute" or channel in _holds(_alert_of(desk, entry), mute, now):
+            continue
+        if hold is None:
+            if now - entry.time < _GRACE:
+                continue
             # It may have been sent just before the function died: a message twice is better than none, and says so.
             entry = replace(entry, detail={**entry.detail, "repeated": True})
-            went_out = _send(desk, entry, item["audience"]["S"])
-            if went_out:
-                _forget(desk, entry.model, [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
-            sent, left = sent + went_out, left + (not went_out)
+        went_out = _send(desk, entry, channel)
+        if went_out:
+            forget(desk, [item])
+        sent, left = sent + went_out, left + (not went_out)
     return sent, left
+
+
+def send_test(desk: Desk, entry: Entry, channel: str | None) -> dict[str, Any]:
+    """Write a test into the timeline and send it at once, muted or not; return where it went, and what each topic answered.
+
+    It goes where a window of its severity would go, or to the one channel.
+    """
+    timeline.record(desk.s3, desk.bucket, entry)
+    alert = _alert_of(desk, entry)
+    if channel is not None:
+        alert = replace(alert, recipients=frozenset({channel}))
+    answers = {}
+    for name, send in CHANNELS.items():
+        try:
+            send(desk.sns, desk.topics, alert)
+        except (ClientError, BotoCoreError) as error:
+            answers[name] = str(error)
+        else:
+            answers[name] = ACCEPTED
+    return {"channels": sorted(alert.recipients), "mail": list(alert.mail), "answers": answers}
+
+
+def held_by_mute(untold: Iterable[Item]) -> list[tuple[Item, Entry]]:
+    """The messages that a mute held, oldest first; each stands once for every channel."""
+    found = [(item, _kept(item)) for item in untold if item.get("held", {}).get("S") == "mute"]
+    return sorted(found, key=lambda each: each[1].time)
+
+
+def forget(desk: Desk, items: Iterable[Item]) -> None:
+    """Take away what was kept and is told."""
+    for item in items:
+        _forget(desk, item["model"]["S"], [item["audience"]["S"]], item["item"]["S"].rpartition("#")[2])
+
+
+def _kept(item: Item) -> Entry:
+    kept = json.loads(item["event"]["S"])
+    return Entry(kept["model"], kept["kind"], from_text(kept["time"]), kept["detail"])
+
+
+def _holds(alert: Alert, mute: Mute | None, now: datetime) -> dict[str, Hold]:
+    """Why each channel waits. Programs always hear that something is over, or a pager's incident would stay open."""
+    hold = hold_of(mute, alert.quiet_hours, alert.severity, now)
+    over = is_over(alert.entry.kind, alert.entry.detail)
+    return {channel: hold for channel in CHANNELS if hold and not (over and channel == "programs")}
 
 
 def _send(desk: Desk, entry: Entry, channel: str) -> bool:
     if channel not in CHANNELS:  # kept by an earlier release: the channel has been taken away since
         return True
     try:
-        CHANNELS[channel](desk.sns, desk.topics, _alert_of(entry))
+        CHANNELS[channel](desk.sns, desk.topics, _alert_of(desk, entry))
     except (ClientError, BotoCoreError):
         return False
     return True
 
 
-def _alert_of(entry: Entry) -> Alert:
-    severity, config = severity_of(entry.kind, entry.detail), load_models().get(entry.model)
+def _alert_of(desk: Desk, entry: Entry) -> Alert:
+    severity, config = severity_of(entry.kind, entry.detail), _config_of(desk, entry.model)
     # What is still to be told of a model that has been taken away goes where everything goes without teams.
-    team, to = (config.owner.team, recipients(config, entry.kind, severity)) if config else (None, frozenset({"email"}))
-    return Alert(entry, severity, team, to)
+    if config is None:
+        return Alert(entry, severity, None, frozenset({"email"}))
+    to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail))
+    return Alert(entry, severity, config.owner.team, to, config.owner.email, config.alerts.quiet_hours)
+
+
+def _config_of(desk: Desk, model: str) -> ModelConfig | None:
+    """The model that a message is about; None of one that has been taken away, or that this function may not look up."""
+    with suppress(ClientError, BotoCoreError, ModelConfigError):
+        return find_model(model, desk.bucket)
+    return None
 
 
 def _forget(desk: Desk, model: str, channels: Iterable[str], digest: str) -> None:

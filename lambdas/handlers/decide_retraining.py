@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -31,10 +30,6 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.requests import StageRequest
-
-FAILED = ("FAILED", "TIMED_OUT", "ABORTED")
-# As long as Step Functions remembers an execution that has ended.
-REMEMBERED = timedelta(days=90)
 
 
 class Settings(Environment):
@@ -99,7 +94,11 @@ def load_starts(request: Request, settings: Settings) -> tuple[RetrainingStart, 
     """Retrainings before this message, each with how it ended; the message's own start must not hold its rerun."""
     found = windows.load_starts(clients.dynamodb(), settings.state_table, request.model)
     return tuple(
-        replace(start, failed=request.time - start.time < REMEMBERED and status_of(run, settings) in FAILED)
+        replace(
+            start,
+            failed=request.time - start.time < executions.REMEMBERED
+            and status_of(run, settings) in executions.ENDED_BADLY,
+        )
         for run, start in found.items()
         if start.time < request.time
     )
@@ -112,7 +111,7 @@ def start(
     for attempt in range(decision.attempt, config.retraining.attempts_maximum + 1):
         tried = replace(decision, attempt=attempt)
         status = status_of(run_of(tried, request), settings)
-        if status in FAILED:
+        if status in executions.ENDED_BADLY:
             continue
         try:
             if status is None:

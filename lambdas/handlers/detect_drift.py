@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from kedge.config.gauges import sent
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import days, layout, package_schemas, reports
+from lambdas.adapters.bucket import days, history, layout, package_schemas, reports
 from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow
@@ -32,6 +33,7 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     decision_queue_url: str
+    page_queue_url: str
     alert_topic_arn: str
     event_topic_arn: str
 
@@ -62,6 +64,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.info("judged on the side", model=request.model, severity=report.severity.value, report=key)
         return answer
     remember(judged, request, place)
+    history.note_window(settings.data_bucket, judged.to_json(), key)
     tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
     newest = windows.newest_end(clients.dynamodb(), settings.state_table, request.model)
     if newest is None or newest <= request.window.end:
@@ -70,8 +73,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     else:
         # At the time of an older window it would not know what was started since. The next window decides with this one.
         logger.info("judged late, nothing decided", model=request.model, newest=to_text(newest))
+    ask_for_page(request, settings)
     logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
     return answer if is_direct(event) else {"severity": report.severity.value, "report_key": key}
+
+
+def ask_for_page(request: JudgeRequest, settings: Settings) -> None:
+    """Have the model's page renewed; a window is judged and told whether or not its page can be."""
+    body = {"model": request.model, "time": to_text(request.time)}
+    if not queues.try_to_send(clients.sqs(), settings.page_queue_url, body):
+        logger.warning("the page was not asked for", model=request.model)
 
 
 def refuse_empty(request: JudgeRequest, place: JudgePlace) -> None:
@@ -113,7 +124,7 @@ def keep(judged: Judged, request: JudgeRequest, place: JudgePlace) -> str:
         "WindowRows": report.rows,
         "QualityChecksFailed": faults,
     }
-    metrics.put(clients.cloudwatch(), model=report.model, values=values, time=request.time)
+    metrics.put(clients.cloudwatch(), model=report.model, values=sent(values, place.config.metrics), time=request.time)
     return key
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kedge.config.gauges import sent
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.errors import LabelsUnfoldedError
@@ -81,7 +82,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             body |= {"start": stretch.start.isoformat(), "columns": measured_columns(config)}
             if not is_direct(event):
                 queues.send(clients.sqs(), settings.join_queue_url, body)
-            tell(request, stretch.fold.gauges())
+            tell(request, config, stretch.fold.gauges())
             logger.info("too large for this function: joined by Athena first", model=request.model)
             return body
         measured = measure(request, settings, config, champion, stretch)
@@ -116,7 +117,7 @@ def stretch_of(
     if not request.is_aside:
         fold = fold_labels(settings.data_bucket, config, now=request.time, horizon_days=horizon, has_time=has_time)
     if not fold.is_whole:
-        tell(request, fold.gauges())
+        tell(request, config, fold.gauges())
         raise LabelsUnfoldedError(model=config.model, files=fold.files)
     start = max(performance_start(request.window.start, request.window.end, horizon or 0.0), champion.promoted_at)
     return LabelStretch(start, fold, horizon)
@@ -130,7 +131,7 @@ def measure(
     reference = baselines.load_reference(s3, bucket, config.model, champion.baseline)
     rows, horizon = measured_rows(request, settings, config, champion, stretch)
     if rows is None or reference is None:
-        tell(request, stretch.fold.gauges())
+        tell(request, config, stretch.fold.gauges())
         return {}
     rows = with_values_beside(rows, settings, config, request.time)
     window = AnsweredWindow(request, config, rows, horizon, stretch.fold)
@@ -139,17 +140,28 @@ def measure(
     key = f"{report_prefix(request, champion.baseline)}/{layout.PERFORMANCE}"
     # What the fold took is no finding about the window: told to the timeline, it would tell every rerun as news.
     reports.save_json(s3, bucket, key, document | {"join": stretch.fold.to_json() | rows.coverage()})
-    tell(request, stretch.fold.gauges() | gauges(quality))
+    tell(request, config, stretch.fold.gauges() | gauges(quality), quality)
     if not request.is_aside:
         detail = {"package_version": champion.package_version, "window": body_of(request), **document}
         timeline.record(s3, bucket, Entry(config.model, "performance_measured", request.time, detail))
     return {"performance_key": key, "new_labelled_rows": newer_than_training(rows, horizon, champion, request.time)}
 
 
-def tell(request: JudgeRequest, values: Mapping[str, float]) -> None:
+def tell(
+    request: JudgeRequest, config: ModelConfig, values: Mapping[str, float], quality: WindowQuality | None = None
+) -> None:
     """Tell CloudWatch, after the work is done: it takes no values of long ago, and none of what is judged on the side."""
-    if not request.is_aside:
-        metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
+    if request.is_aside:
+        return
+    judged = judged_metrics(quality) if quality else set[str]()
+    values = sent(values, config.metrics, judged)
+    metrics.put(clients.cloudwatch(), model=request.model, values=values, time=request.time)
+
+
+def judged_metrics(quality: WindowQuality) -> set[str]:
+    """The performance metrics that a limit judges, as they were measured or estimated."""
+    measured, estimate = quality.measured, quality.estimate
+    return {*(measured.verdicts if measured else ()), *(estimate.judged if estimate else ())}
 
 
 def gauges(quality: WindowQuality) -> dict[str, float]:

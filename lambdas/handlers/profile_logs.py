@@ -1,4 +1,4 @@
-"""Fold what the endpoint captured into each day's counts and the predictions table."""
+"""Fold what an endpoint captured, or a log says, into each day's counts and the predictions table."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from kedge.capture.source import source_of
+from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import BaselineAbsentError
 from kedge.profile.baseline import Baseline
 from kedge.profile.look_back import LookBack, look_back
 from lambdas.adapters import clients, metrics, queues
-from lambdas.adapters.bucket import baselines, inference_logs, package_schemas
+from lambdas.adapters.bucket import baselines, package_schemas
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.catalogue import load_model
 from lambdas.adapters.state import champions, progress, served, windows
 from lambdas.adapters.state.champions import Champion
@@ -59,19 +62,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if request.until is not None:
         return count_again(request, settings, config, context)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
-    view = view_of(request, settings, champion)
+    view = view_of(request, settings, champion, late_days=source_of(config).late_days)
     found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     places = places_of(view.days, settings, found, view)
     folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
-    if champion is not None and config.source == "batch_transform":
+    if champion is not None and source_of(config).by_manifest:
         # It judges, and scipy takes long to import: not for those who only count.
         from lambdas.steps.judge_jobs import judge_jobs
 
         for place in (place for place in places if place.package_version == champion.package_version):
             judge_jobs(place, champion, desk_of(settings), request.time)
     totals = totals_of(folded)
-    metrics.put(clients.cloudwatch(), model=request.model, values=totals, time=request.time)
+    metrics.put(clients.cloudwatch(), model=request.model, values=sent(totals, config.metrics), time=request.time)
     if failed is not None:
         raise failed
     if all(day.is_whole for day in folded):
@@ -90,7 +93,7 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
     """
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     last = request.until or request.time.date()
-    view = LookBack(request.since or last, request.time.date())
+    view = LookBack(request.since or last, request.time.date(), late_days=source_of(config).late_days)
     days = [day for day in view.days if day <= last]
     if request.package is not None:
         found = [package_of(config, settings, request.package)]
@@ -117,7 +120,7 @@ def totals_of(folded: list[Folded]) -> dict[str, Any]:
     }
 
 
-def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None) -> LookBack:
+def view_of(request: ProfileRequest, settings: Settings, champion: Champion | None, *, late_days: int) -> LookBack:
     """The days to look at; before any run has completed, those since the champion began to answer."""
     completed = progress.load_profiled(clients.dynamodb(), settings.state_table, request.model)
     return look_back(
@@ -125,6 +128,7 @@ def view_of(request: ProfileRequest, settings: Settings, champion: Champion | No
         completed=completed.date() if completed else None,
         begun=champion.promoted_at.date() if champion else None,
         since=request.since,
+        late_days=late_days,
     )
 
 

@@ -26,14 +26,15 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.run_sweep import sweep_model, sweep_run
-from lambdas.steps.serving_check import as_it_was, check_serving, check_variants
-from lambdas.steps.settled_release import Bench, settle_release, tell_once
-from lambdas.steps.waiting_packages import tell_waiting
+from lambdas.steps.health import looks
+from lambdas.steps.health.waiting_packages import tell_waiting
+from lambdas.steps.mute_end import end_mute
+from lambdas.steps.release.run_sweep import sweep_model, sweep_run
+from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
+from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
 
 # UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
-ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 class Settings(Environment):
@@ -148,7 +149,10 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     sweep(request, bench, settings)
     if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
         tell_waiting(bench)
-    sent, left = telling.tell_again(bench.desk, stands.untold, now=bench.time)
+    if request.hourly and request.time.hour == SWEEP_HOUR:
+        looks.look(bench, settings.retrain_machine_arn)
+    end_mute(stands, bench)
+    sent, left = telling.tell_again(bench.desk, stands.untold, mute=stands.mute, now=bench.time)
     if left:
         raise MessagesUntoldError(model=bench.model, messages=left)
     watched = {"mode": "watch"} if bench.config.mode == "watch" else {}
@@ -172,8 +176,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     )
     if holder is not None:
         return {"verdict": "AT_WORK", "holder": holder}
-    if not bench.config.endpoint.name:
-        return {"verdict": "NO_ENDPOINT", "reasons": ["the model answers in transform jobs"]}
+    if not bench.config.has_endpoint:
+        return {"verdict": "NO_ENDPOINT", "reasons": [f"the model answers in its {bench.config.answers_from}"]}
     try:
         wanted = bench.config.endpoint
         endpoint = endpoints.describe_endpoint(clients.sagemaker(), wanted.name, variants=wanted.variants)
@@ -206,7 +210,7 @@ def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:
 
 def tell_end(ended: Ended | None, bench: Bench) -> None:
     """Tell of an execution that was stopped, ran out of time, or broke where it could tell nobody."""
-    if ended is None or ended.status not in ENDED_BADLY:
+    if ended is None or ended.status not in executions.ENDED_BADLY:
         return
     machine, run = executions.machine_and_run(ended.executionArn)
     detail = {

@@ -28,7 +28,7 @@ from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.decisions import (
+from lambdas.steps.release.decisions import (
     decision,
     hear_of_absent,
     hear_overtaken,
@@ -40,7 +40,7 @@ from lambdas.steps.decisions import (
     tell_timeline,
     withhold,
 )
-from lambdas.steps.settled_release import Bench
+from lambdas.steps.release.settled_release import Bench
 
 
 class Settings(Environment):

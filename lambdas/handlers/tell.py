@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.alerts.alarm_news import alarm_news
 from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.models import load_models
 from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import windows
-from lambdas.adapters.telling import desk_of, record_and_tell
+from lambdas.adapters.telling import desk_of, record_and_tell, send_test
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -39,13 +42,21 @@ class RollbackAsked(BaseModel, frozen=True):
 
 
 class Request(BaseModel, frozen=True):
-    """Something that happened, in an execution that a `request` started."""
+    """Something that happened: in an execution that a `request` started, or an alarm that changed its state."""
 
     model: str
     kind: str
     time: AwareDatetime
     detail: dict[str, Any] = {}
     request: RollbackAsked = RollbackAsked()
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self | None:
+        """Read a machine's request or EventBridge's news of an alarm; None for an alarm that nobody need be told of."""
+        if "detail-type" not in event:
+            return cls.model_validate(event)
+        news = alarm_news(event["detail"], load_models())
+        return None if news is None else cls(kind="alarm", time=news.time, model=news.model, detail=news.detail)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -65,7 +76,12 @@ class Request(BaseModel, frozen=True):
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Record the entry where nobody has yet, then send it."""
-    request, settings = Request.model_validate(event), Settings.from_environment()
+    request, settings = Request.from_event(event), Settings.from_environment()
+    if request is None:
+        return {"kind": None}
+    if request.kind == "test_alert":
+        entry = Entry(request.model, request.kind, request.time, request.told)
+        return {"kind": request.kind, **send_test(desk_of(settings), entry, request.detail.get("channel"))}
     if request.kind in QUIET:
         timeline.record(
             clients.s3(), settings.data_bucket, Entry(request.model, request.kind, request.time, request.told)

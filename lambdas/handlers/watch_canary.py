@@ -22,7 +22,7 @@ from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.canary_look import Bake, look
+from lambdas.steps.release.canary_look import Bake, look
 
 # Reading for errors ends here, so that the gauge is put: what is left is read by the next look.
 RESERVE_SECONDS = 30

@@ -11,12 +11,14 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture.check import CaptureCheck, check_captures, denied, unread_file
 from kedge.capture.records import Quarantined
+from kedge.capture.source import source_of
 from kedge.config.capture_place import capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import inference_logs, package_schemas, timeline
+from lambdas.adapters.bucket import package_schemas, timeline
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.catalogue import load_models
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
@@ -78,7 +80,7 @@ def look(
     try:
         check = (
             look_at_jobs(schema, champion, now, settings)
-            if config.source == "batch_transform"
+            if source_of(config).by_manifest
             else look_at_variants(schema, champion, now, settings)
         )
     except CapturesDeniedError as error:
@@ -98,10 +100,10 @@ def look(
 
 
 def look_at_variants(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
-    """Look at some records of each production variant; one that cannot be read speaks for all. None where none has any."""
+    """Look at some records, of each production variant; one that cannot be read speaks for all. None where there are none."""
     found = [
         check_captures(lines, config)
-        for variant in config.endpoint.served_variants
+        for variant in source_of(config).roots(config)
         if (lines := sample(config, champion, variant, now, settings))
     ]
     return min(found, key=lambda check: check.readable, default=None)
@@ -128,7 +130,9 @@ def sample(config: ModelConfig, champion: Champion, variant: str, now: datetime,
     for day in sorted({start.date(), now.date()}, reverse=True):
         prefix = inference_logs.day_prefixes(place, config, day)[variant]
         with inference_logs.readable(place):
-            if lines := inference_logs.sample_after(clients.s3(), place.bucket, prefix, start):
+            if lines := inference_logs.sample_after(
+                clients.s3(), place.bucket, prefix, start, extension=source_of(config).extension
+            ):
                 return lines
     return []
 

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.capture_place import capture_place
+from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import inference_logs
+from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.catalogue import load_catalogue
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
@@ -49,13 +50,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
         if champion is not None:
             gauges[config.model] = {"JudgementAgeCadences": judgement_age(config, champion, request.time, settings)}
-            if config.endpoint.name:
+            if config.has_endpoint:
                 found = uncaptured(config, champion, request.time, settings)
                 gauges[config.model]["InvocationsWithoutCapture"] = found
-            metrics.put(clients.cloudwatch(), model=config.model, values=gauges[config.model], time=request.time)
+            values = sent(gauges[config.model], config.metrics)
+            metrics.put(clients.cloudwatch(), model=config.model, values=values, time=request.time)
+    if any(config.firehose for config in catalogue.deployed.values()):
+        failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
+        metrics.put(clients.cloudwatch(), model=None, values={"LogObjectsFailed": float(failed)}, time=request.time)
     # A model that needs no deployment has no alarms of its own: these gauges' alarms are deployed for all of them.
     adopted = [gauges[model] for model in gauges if model not in catalogue.deployed]
-    worst = {name: max(found[name] for found in adopted) for name in (adopted[0] if adopted else ())}
+    names = {name for found in adopted for name in found}
+    worst = {name: max(found[name] for found in adopted if name in found) for name in sorted(names)}
     if adopted or catalogue.adopted.broken:
         worst["BrokenDefinitions"] = float(len(catalogue.adopted.broken))
     metrics.put(clients.cloudwatch(), model=IN_BUCKET, values=worst, time=request.time)

@@ -9,9 +9,11 @@ from functools import cached_property
 from itertools import takewhile
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
+from kedge.capture.source import hour_of_key, source_of
 from kedge.capture.typed_rows import typed_predictions
 from kedge.columns.margins import with_margins
 from kedge.config.capture_place import CapturePlace, capture_place
@@ -22,9 +24,10 @@ from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import days, inference_logs, layout, predictions, row_objects
+from lambdas.adapters.bucket import days, history, layout, predictions
 from lambdas.adapters.bucket.counted_ids import CountedIds
-from lambdas.adapters.bucket.inference_logs import Captured
+from lambdas.adapters.captures import inference_logs
+from lambdas.adapters.captures.inference_logs import Captured
 from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.steps.transform_day import TransformDay
 
@@ -59,7 +62,7 @@ class CountingPlace:
     @cached_property
     def transforms(self) -> TransformDay | None:
         """The day's transform jobs, where the model answers in these."""
-        if self.config.source != "batch_transform":
+        if not source_of(self.config).by_manifest:
             return None
         return TransformDay(clients.s3(), TransformJobs(clients.sagemaker()), self.captures, self.config, self.day)
 
@@ -69,10 +72,7 @@ class CountingPlace:
             return self.transforms.listing()
         captures = self.captures
         with inference_logs.readable(captures):
-            found = dict[str, Captured]()
-            for prefix in inference_logs.day_prefixes(captures, self.config, self.day).values():
-                found |= inference_logs.list_captured(clients.s3(), captures.bucket, prefix)
-            return found
+            return inference_logs.list_day(clients.s3(), captures, self.config, self.day)
 
     def by_variant(self, keys: list[str]) -> dict[str | None, list[str]]:
         """The objects by the production variant that wrote them; under None where the model has only one."""
@@ -127,7 +127,9 @@ def fold_day(place: CountingPlace, has_time: Callable[[], bool] = lambda: True) 
         sizes = {key: listing[key].size for key in plan.keys}
         keys = batch_of(dict(sorted(sizes.items(), key=lambda item: item[1] > LARGE_BYTES)), BATCH_BYTES)
         batch = count(place, kept, keys, ids)
-        if days.save_day(s3, place.bucket, place.key, kept.folded(batch), etag=etag):
+        folded = kept.folded(batch)
+        if days.save_day(s3, place.bucket, place.key, folded, etag=etag):
+            history.note_parts(place.bucket, place.key, folded.parts)
             added, batches, lost = added.folded(batch), batches + 1, 0
             # What has vanished is not asked for again, and what has changed is known as it was read.
             listing = {key: found for key, found in listing.items() if key not in keys}
@@ -149,14 +151,32 @@ def count(place: CountingPlace, known: DayProfile, keys: list[str], ids: Counted
         )
         for block in blocks(opened, BATCH_BYTES):
             read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
-            for number, batch in enumerate(_batches(block, place.config, tally)):
+            batches = (of_day(batch, place.config, place.day) for batch in _batches(block, place.config, tally))
+            for number, batch in enumerate(batches):
                 named = [*read, f"batch {number}"] if number else read
-                found = _count_batch(place, batch, (*known.parts, *added.parts), named, ids, variant)
-                added = added.folded(found)
+                parts = (*known.parts, *added.parts)
+                added = added.folded(_count_batch(place, batch, parts, named, ids, variant))
     if aside:
         unread = replace(parse_capture_files([], place.config), quarantined=tuple(aside))
         added = added.folded(_count_batch(place, unread, (), [], ids))
     return replace(added, manifest=etags)
+
+
+def of_day(batch: CaptureBatch, config: ModelConfig, day: date) -> CaptureBatch:
+    """What one day counts: all that is of its own hours, or of a log, whose folders tell the arrival, the records of its own time.
+
+    A log's objects are read for each day that they may hold records of, so every record is counted once. What cannot be read is
+    kept aside by the day of its arrival.
+    """
+    if source_of(config).arrival_days is None:
+        return batch
+    mine = pc.equal(pc.floor_temporal(batch.table.column(TIME), unit="day").cast(pa.date32()), pa.scalar(day))
+    aside = tuple(
+        record
+        for record in batch.quarantined
+        if (arrived := hour_of_key(record.key)) is not None and arrived.date() == day
+    )
+    return CaptureBatch(batch.table.filter(mine), aside)
 
 
 def _opened(
@@ -165,7 +185,7 @@ def _opened(
     """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
     for key in keys:
         with inference_logs.readable(place.captures):
-            found = row_objects.open_stretches(clients.s3(), place.captures.bucket, key)
+            found = inference_logs.open_lines(clients.s3(), place.captures.bucket, key)
         if found is not None:
             etags[key] = found.etag
             yield key, _while_wanted(key, found.content, tally)

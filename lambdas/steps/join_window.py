@@ -59,6 +59,10 @@ def joined_in_memory(
     answered = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *measured_columns(config)])
     if answered is None:
         return None
+    for name in config.context:
+        # What was counted before the YAML named it.
+        if name in measured_columns(config) and name not in answered.column_names:
+            answered = answered.append_column(name, pa.nulls(len(answered), pa.string()))
     fields = config.labels.fields
     labels = label_days.load_days(s3, bucket, config.model, first=first, last=last, fields=fields)
     return join_labels(answered.filter(_inside(answered, start, end)), labels, fields)
@@ -73,9 +77,10 @@ def measured_columns(config: ModelConfig) -> list[str]:
     """The columns of the predictions table that quality is measured from, and sliced by."""
     named = {config.performance.cost_column, *config.fairness.columns, *config.business_columns}
     sliced = config.segments.columns or [feature.name for feature in config.features if feature.watched]
-    variant = [VARIANT] if config.endpoint.variants else []
+    context = (name for name in config.context if config.segments.columns is None or name in named or name in sliced)
     return [
         *config.answer_columns,
-        *variant,
+        *([VARIANT] if config.endpoint.variants else []),
         *(name for name in config.feature_names if name in named or name in sliced),
+        *context,
     ]

@@ -72,9 +72,9 @@ def own_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> Window
 
 def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
-    end, endpoint = request.window.end, place.config.endpoint
+    end = request.window.end
     facts = replace(facts, earlier_weeks=earlier_weeks(place, end))
-    if not endpoint.name:
+    if not place.config.has_endpoint:
         return facts
     invocations = sum(invocations_by_variant(place, end - place.cadence, end).values())
     return replace(
@@ -151,8 +151,10 @@ class Judged:
         return self.quality.verdicts if self.quality else QualityVerdicts()
 
     def to_json(self) -> dict[str, Any]:
-        """DESIGN.md's report."""
-        return self.report.to_json() | self._performance()
+        """DESIGN.md's report, with the bars of the answers: the model's page shows them then and now."""
+        answers = {c.column.name for c in self.report.columns if c.column.role == "prediction"}
+        bars = {name: dict(bars) for name, bars in self.report.histograms.items() if name in answers}
+        return self.report.to_json() | ({"histograms": bars} if bars else {}) | self._performance()
 
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""

@@ -54,8 +54,11 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
         name=f"{to_text(report.end)}#{report.revision}",
     )
     tell_lost_labels(judged, desk)
-    window = alert_window(report, lasting(judged, desk.place))
-    detail |= {"on_drift": desk.place.config.retraining.on_drift, "mode": desk.place.config.mode}
+    window = alert_window(report, lasting(judged, desk.place), drift_lasts=drift_lasts(judged, desk.place))
+    config = desk.place.config
+    detail |= {"on_drift": config.retraining.on_drift, "mode": config.mode}
+    if config.owner.team or config.owner.runbook:
+        detail["owner"] = {"team": config.owner.team, "runbook": config.owner.runbook}
     tell_episode(window, detail | {"severity": window.severity.value}, desk)
     if not window.alarms(desk.place.config.alerts) and goes_blind(judged, desk.place):
         tell_once(f"{to_text(report.end)}#blind", detail | {"severity": Severity.INSUFFICIENT_DATA.value}, desk)
@@ -79,7 +82,7 @@ def tell_episode(window: AlertWindow, detail: dict[str, Any], desk: WindowDesk) 
     if (news := episode.untold) is None:
         return
     fresh = {name: episode.alarms[name].severity.value for name in news.fresh}
-    told = {"news": news.kind, "since": to_text(episode.since), "new": fresh}
+    told = {"news": news.kind, "since": to_text(episode.since), "opened": to_text(episode.name), "new": fresh}
 
     def remember() -> None:
         # Whoever was faster has seen what was untold, and has told it with its own.
@@ -128,6 +131,18 @@ def lasting(judged: Judged, place: JudgePlace) -> QualityVerdicts:
     lost = [w.performance is Severity.CRITICAL for w in measured]
     lasts = sustained(measured, lost, breaches=policy.breaches, of_windows=policy.of_windows)
     return answers if lasts[-1:] == [True] else replace(answers, measured=Severity.WARNING)
+
+
+def drift_lasts(judged: Judged, place: JudgePlace) -> bool:
+    """Whether the columns have drifted in as many of the last windows as the YAML asks for."""
+    policy, report = place.config.drift, judged.report
+    if report.columns_severity is not Severity.CRITICAL or policy.breaches == 1:
+        return True
+    since = report.end - 2 * policy.of_windows * (report.end - report.start)
+    found = windows.load_windows(clients.dynamodb(), place.table, report.model, since=since)
+    known = [w.verdict for w in found if w.package_version == report.baseline and w.verdict.end <= report.end]
+    drifted = [w.drift is Severity.CRITICAL for w in known]
+    return sustained(known, drifted, breaches=policy.breaches, of_windows=policy.of_windows)[-1:] == [True]
 
 
 def timeline_detail(judged: Judged, key: str) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from kedge.capture.records import Quarantined
+from kedge.capture.source import source_of
 from kedge.capture.transform_jobs import Manifest, TransformJob, input_of
 from kedge.capture.transform_records import transform_records
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableTransformError
-from lambdas.adapters.bucket import transform_captures
-from lambdas.adapters.bucket.inference_logs import Captured
-from lambdas.adapters.bucket.transform_captures import StoredFile
+from lambdas.adapters.captures import transform_captures
+from lambdas.adapters.captures.inference_logs import Captured
+from lambdas.adapters.captures.transform_captures import StoredFile
 from lambdas.adapters.transform_jobs import TransformJobs
 
 # A job's files are uploaded before it says that it has ended; SageMaker's clock is not S3's.
@@ -49,7 +50,8 @@ class TransformDay:
 
         A file is known by its manifest's ETag, and not looked at before it is read.
         """
-        found = transform_captures.list_manifests(self.s3, self.place, transform_captures.OUTPUTS, self.day)
+        (folder,) = source_of(self.config).folders(self.config, self.day)
+        found = transform_captures.list_manifests(self.s3, self.place, folder)
         self._inputs.clear()
         self.manifests.clear()
         self.manifests.update((manifest.key, manifest) for manifest in found)
@@ -116,9 +118,7 @@ class TransformDay:
     def _input(self, manifest: Manifest, name: str, job: TransformJob) -> StoredFile:
         hour = manifest.hour
         if hour not in self._inputs:
-            self._inputs[hour] = transform_captures.list_manifests(
-                self.s3, self.place, transform_captures.INPUTS, self.day, hour.hour
-            )
+            self._inputs[hour] = transform_captures.list_manifests(self.s3, self.place, f"input/{hour:%Y/%m/%d/%H}/")
         uri = input_of(name, self._inputs[hour], job)
         if uri is None:
             raise UnreadableTransformError(reason=f"no manifest of {job.name} names the input of this file")

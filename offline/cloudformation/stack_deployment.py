@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from offline.cloudformation.cloud_assembly import Assembly, Stack
+from offline.cloudformation.resource_type import Made, Making, ResourceType, Update
 from offline.cloudformation.resources.every_type import RESOURCE_TYPES
-from offline.cloudformation.resources.model import Made, Making, ResourceType, Update
 from offline.cloudformation.stacks import FAILURES, KEEPING, Deployed, StackRecord, Stacks
 from offline.cloudformation.template import Scope, TemplateError, mentioned, resolve
 from offline.cloudformation.template_check import DeployError

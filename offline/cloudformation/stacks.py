@@ -23,7 +23,7 @@ from moto.cloudformation.models import Stack as Shown
 from moto.cloudformation.responses import CloudFormationResponse, StackResourceDTO
 from moto.core.responses import ActionResult
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType
+from offline.cloudformation.resource_type import Made, Making, ResourceType
 from offline.cloudformation.template_check import DeployError
 from offline.region import Region
 

@@ -225,6 +225,10 @@ ACTIONS: dict[str, dict[str, Needs]] = {
         "PublishBatch": on("sns:Publish", "sns", "{TopicArn}"),
         "GetTopicAttributes": on("sns:GetTopicAttributes", "sns", "{TopicArn}"),
     },
+    # The ARN of a secret ends in six letters that Secrets Manager chooses.
+    "secretsmanager": {
+        "GetSecretValue": on("secretsmanager:GetSecretValue", "secretsmanager", "secret:{SecretId}-??????")
+    },
     "lambda": {"Invoke": _function, "InvokeAsync": _function},
     "stepfunctions": STEP_FUNCTIONS,
     "cloudwatch": {
@@ -245,6 +249,10 @@ ACTIONS: dict[str, dict[str, Needs]] = {
         "DeleteRule": on("events:DeleteRule", "events", "rule/{Name}"),
         "PutTargets": on("events:PutTargets", "events", "rule/{Rule}"),
         "RemoveTargets": on("events:RemoveTargets", "events", "rule/{Rule}"),
+    },
+    "firehose": {
+        name: on(f"firehose:{name}", "firehose", "deliverystream/{DeliveryStreamName}")
+        for name in ("PutRecord", "PutRecordBatch", "DescribeDeliveryStream")
     },
     "logs": {
         name: on(f"logs:{name}", "logs", "log-group:{logGroupName}:*")

@@ -21,6 +21,8 @@ ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
 JOBS_OF_OTHERS = "jobs and their models have names that their owners choose with each run"
 METRIC_NAMESPACE = "Kedge"
+# Where whoever acts writes it down: for people, and for business intelligence.
+TIMELINE = ("audit", "history/decisions")
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
 # iam:PassRole hands no role to another account's function.
 TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com"}

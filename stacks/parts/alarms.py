@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -17,7 +19,7 @@ FUNCTION_ERRORS_PER_HOUR = 3
 
 
 def add_alarm(
-    scope: Construct, name: str, metric: cloudwatch.Metric, *, at_least: float, says: str, topics: list[sns.Topic]
+    scope: Construct, name: str, metric: cloudwatch.Metric, *, at_least: float, says: str, topics: Sequence[sns.ITopic]
 ) -> cloudwatch.Alarm:
     """Alarm when the metric reaches the value; silence is no breach."""
     alarm = cloudwatch.Alarm(
@@ -38,7 +40,7 @@ def add_alarm(
     return alarm
 
 
-def alarm_on_dead_letters(scope: Construct, queue: sqs.Queue, *, topics: list[sns.Topic]) -> None:
+def alarm_on_dead_letters(scope: Construct, queue: sqs.Queue, *, topics: Sequence[sns.ITopic]) -> None:
     """Alarm while the dead letters of a queue, or a queue of dead letters, are not empty."""
     dead = queue.dead_letter_queue.queue if queue.dead_letter_queue else queue
     metric = dead.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES, statistic="Maximum")
@@ -46,14 +48,14 @@ def alarm_on_dead_letters(scope: Construct, queue: sqs.Queue, *, topics: list[sn
     add_alarm(scope, f"{queue.node.id}Dead", metric, at_least=1, says=says, topics=topics)
 
 
-def alarm_on_errors(scope: Construct, function: lambda_.Function, *, topics: list[sns.Topic]) -> None:
+def alarm_on_errors(scope: Construct, function: lambda_.Function, *, topics: Sequence[sns.ITopic]) -> None:
     """Alarm when a function keeps failing."""
     metric = function.metric_errors(period=cdk.Duration.hours(1), statistic="Sum")
     says = f"Kedge: {function.node.id} failed {FUNCTION_ERRORS_PER_HOUR} times within an hour"
     add_alarm(scope, f"{function.node.id}Errors", metric, at_least=FUNCTION_ERRORS_PER_HOUR, says=says, topics=topics)
 
 
-def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int, topics: list[sns.Topic]) -> None:
+def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int, topics: Sequence[sns.ITopic]) -> None:
     """Tell when a scheduled function has stopped running: nobody else would notice that its schedule is dead."""
     alarm = cloudwatch.Alarm(
         scope,
@@ -72,7 +74,7 @@ def alarm_on_silence(scope: Construct, function: lambda_.Function, *, hours: int
 
 
 def alarm_on_failed_executions(
-    scope: Construct, machine: stepfunctions.StateMachine, *, topics: list[sns.Topic]
+    scope: Construct, machine: stepfunctions.StateMachine, *, topics: Sequence[sns.ITopic]
 ) -> None:
     """Alarm when an execution failed or ran out of time."""
     for kind, metric in (

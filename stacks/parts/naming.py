@@ -36,7 +36,7 @@ def sagemaker_arns(stack: cdk.Stack, *kinds: str) -> list[str]:
 
 def endpoint_arns(stack: cdk.Stack, models: Sequence[ModelConfig]) -> list[str]:
     """The ARNs of the models' endpoints, as long as their names fit into a policy; of every endpoint where they do not."""
-    names = sorted({model.endpoint.name for model in models if model.endpoint.name})
+    names = sorted({model.endpoint.name for model in models if model.has_endpoint})
     if not 0 < len(names) <= NAMED_ENDPOINTS:
         return sagemaker_arns(stack, "endpoint")
     # SageMaker writes names in lower case into its ARNs.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.parts.access import may_tell, may_use_key, may_use_state, may_write
-from stacks.parts.functions import add_function, role_of
+from kedge.config.model import ModelConfig
+from stacks.parts.access import TIMELINE, may_read, may_tell, may_use_key, may_use_state, may_write
+from stacks.parts.functions import add_function, bury_failures, role_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
+
+MODEL_STACKS = "KedgeModels-"
 
 
 def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lambda_.Function:
@@ -27,8 +35,31 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
         },
     )
     role = role_of(function)
-    may_write(role, storage.data, "audit")
+    # Whose model it is, and by which channels its team is told.
+    may_read(role, storage.data, "models")
+    may_write(role, storage.data, *TIMELINE)
     may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)
     may_use_key(role, storage.key)
     return function
+
+
+def tell_alarms(
+    scope: Construct, teller: lambda_.Function, models: Sequence[ModelConfig], undelivered: sqs.Queue
+) -> None:
+    """Have `tell` send what a model's alarms say to chat and pagers, if a route leads there; mails need no function."""
+    if not any({*route.to} - {"email"} for model in models for route in model.alerts.routes or ()):
+        return
+    rule = events.Rule(
+        scope,
+        "Alarms",
+        description="Kedge: an alarm of a model rings, or has stopped",
+        event_pattern=events.EventPattern(
+            source=["aws.cloudwatch"],
+            detail_type=["CloudWatch Alarm State Change"],
+            # CloudFormation begins an alarm's name with that of its stack.
+            detail={"alarmName": events.Match.prefix(MODEL_STACKS), "state": {"value": ["ALARM", "OK"]}},
+        ),
+    )
+    rule.add_target(targets.LambdaFunction(teller, dead_letter_queue=undelivered, retry_attempts=10))
+    bury_failures(teller, undelivered)

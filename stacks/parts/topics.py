@@ -10,9 +10,11 @@ from constructs import Construct
 from stacks.parts.access import source_account
 
 
-def add_topic(scope: Construct, name: str, *, display_name: str, key: kms.IKey) -> sns.Topic:
+def add_topic(
+    scope: Construct, name: str, *, display_name: str, key: kms.IKey, topic_name: str | None = None
+) -> sns.Topic:
     """Make a topic that alarms of this account may publish to."""
-    topic = sns.Topic(scope, name, display_name=display_name, master_key=key, enforce_ssl=True)
+    topic = sns.Topic(scope, name, topic_name=topic_name, display_name=display_name, master_key=key, enforce_ssl=True)
     topic.add_to_resource_policy(
         iam.PolicyStatement(
             sid="AlarmsPublish",

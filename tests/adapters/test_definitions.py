@@ -67,9 +67,13 @@ def test_the_bucket_keeps_the_definition_before(world):
         (b"a: &a [*a]", "refers to itself"),
         (text("other"), "defines the model 'other', not 'payments'"),
         (text().replace(b"mode: watch", b"mode: manage"), "mode is manage"),
+        (
+            b"{model: payments, mode: watch, source: log, firehose: true, features: [{name: x, kind: numeric}]}",
+            "firehose is true",
+        ),
         (text().replace(b"endpoint", b"endpiont"), "did you mean endpoint"),
     ],
-    ids=["bytes", "large", "endless", "another model", "managed", "misspelt"],
+    ids=["bytes", "large", "endless", "another model", "managed", "streamed", "misspelt"],
 )
 def test_a_hostile_or_broken_definition_is_refused_and_harms_no_other(world, content, said):
     world.put("models/payments.yaml", content)
@@ -98,3 +102,13 @@ def test_a_name_that_no_model_has_is_neither_a_path_nor_a_key(world, name):
 def test_removing_what_is_not_there_says_so(world):
     definitions.put(world.s3, BUCKET, text("payments-2"))
     assert not definitions.remove(world.s3, BUCKET, "payments")
+
+
+def test_models_without_an_endpoint_exclude_each_other_only_where_they_would_count_the_same(world):
+    yaml = (
+        "{model: %s, mode: watch, source: %s, features: [{name: x, kind: numeric}], capture: {uri: 's3://theirs/%s'}}"
+    )
+    for model, source, place in (("a", "batch_transform", "a"), ("b", "batch_transform", "b"), ("c", "log", "a")):
+        definitions.put(world.s3, BUCKET, (yaml % (model, source, place)).encode())
+    with pytest.raises(ModelConfigError, match="its transform jobs below s3://theirs/a is watched by a already"):
+        definitions.put(world.s3, BUCKET, (yaml % ("d", "batch_transform", "a")).encode())

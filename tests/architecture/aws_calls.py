@@ -26,7 +26,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
     *("models", "baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
-    *("trained", "scored", "artefacts"),
+    *("trained", "scored", "artefacts", "history", "logs", "undelivered"),
 )
 CLIENTS = {
     "s3",
@@ -41,6 +41,7 @@ CLIENTS = {
     "sfn",
     "glue",
     "cloudtrail",
+    "secretsmanager",
 }
 
 

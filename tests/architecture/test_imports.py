@@ -24,15 +24,20 @@ def test_rooms_import_only_the_rooms_below_them(room):
         assert ours(path) <= ALLOWED[room], path
 
 
-def test_stacks_know_of_kedge_only_the_models_configuration_and_its_error():
+def test_stacks_know_of_kedge_only_the_models_configuration_its_error_and_the_tables_of_the_history():
     for path in sources("stacks"):
         known = {name for name in imports(path) if name.startswith("kedge.") and module_file(name)}
         assert known <= {
             "kedge.config.model",
+            "kedge.config.owners",
             "kedge.config.reading",
             "kedge.config.sections",
             "kedge.config.teams",
             "kedge.errors",
+            "kedge.history.predictions",
+            "kedge.history.queries",
+            "kedge.history.tables",
+            "kedge.history.views",
         }, path
 
 

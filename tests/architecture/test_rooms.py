@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "retraining": {
         "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance",
     },
+    "history": {"alerts", "columns", "config"},
     "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8
@@ -82,6 +83,8 @@ def test_no_files_import_each_other_in_a_circle(room):
 
 def test_no_folder_holds_more_files_than_a_person_takes_in_at_once():
     counted = Counter(path.parent for room in ROOMS for path in sources(room))
+    # A list and not a room: one file for each deployed function, called like it.
+    del counted[ROOT / "lambdas" / "handlers"]
     assert {str(folder): files for folder, files in counted.items() if files > FILES_MAX} == {}
 
 

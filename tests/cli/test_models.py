@@ -85,4 +85,4 @@ def test_models_of_transform_jobs_are_told_by_where_these_capture_and_one_place_
     (folder / "quick.yaml").write_text((folder / "parcels.yaml").read_text().replace("model: parcels", "model: quick"))
     result = validate(folder)
     assert result.exit_code == 2
-    assert "the transform jobs that capture to s3://theirs/nightly are watched by parcels.yaml already" in result.output
+    assert "its transform jobs below s3://theirs/nightly is watched by parcels.yaml already" in result.output

@@ -469,6 +469,22 @@ def test_a_loss_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, booki
     assert len(world.mails()) == 1
 
 
+def test_drift_is_told_once_it_has_lasted_as_long_as_the_yaml_asks(world, bookings, monkeypatch):
+    config = load_model(MODEL)
+    patient = config.drift.model_copy(update={"breaches": 2, "of_windows": 2})
+    monkeypatch.setattr(detect_drift, "load_model", lambda _: config.model_copy(update={"drift": patient}))
+    drifted(world, bookings)
+    run()
+    assert world.mails() == []
+    assert json.loads(world.read(KEY))["severity"] == "CRITICAL"
+    before = WindowVerdict(
+        datetime(2015, 11, 9, tzinfo=UTC), datetime(2015, 12, 7, tzinfo=UTC), Severity.CRITICAL, None
+    )
+    windows.save_window(world.dynamodb, TABLE, MODEL, windows.StoredWindow(before, "1", "d", 1, 0))
+    run()
+    assert len(world.mails()) == 1
+
+
 # What drift is judged against
 
 

@@ -47,6 +47,7 @@ def with_fairness(config, *, attributes=(), fields=(), columns=()):
         update={
             "endpoint": config.endpoint.model_copy(update={"custom_attributes": attributes}),
             "labels": config.labels.model_copy(update={"fields": fields}),
+            "metrics": "all",
             "fairness": config.fairness.model_copy(update={"columns": columns, "minimum_group_rows": 50}),
         }
     )
@@ -127,7 +128,9 @@ def test_groups_of_custom_attributes_are_counted_and_nobodys_value_is_kept(world
     assert fairness["severity"] == "CRITICAL"
     impact = next(metric for metric in column["metrics"] if metric["name"] == "disparate_impact")
     assert world.gauge("Fairness/group/disparate_impact") == [impact["value"]]
-    kept = [key for key in world.keys("") if key.split("/")[0] not in ("capture", "labels", "reports", "audit")]
+    kept = [
+        key for key in world.keys("") if key.split("/")[0] not in ("capture", "labels", "reports", "audit", "history")
+    ]
     assert not [key for key in kept if any(secret.encode() in world.read(key) for secret in SECRETS)]
     told = world.read(world.keys(f"reports/{MODEL}/1/2016-01-04T00/performance.json")[0]).decode()
     assert len([i for i in range(len(told)) if told.startswith(SECRETS[0], i)]) < 10

@@ -24,7 +24,8 @@ def test_a_failure_is_in_the_timeline_the_mail_and_the_event(world):
     assert subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
     assert "the container exited with 1" in body
     (published,) = world.received("programs")
-    assert json.loads(published["Message"]) == entry | {"severity": "CRITICAL", "team": None}
+    incident = {"episode": f"{MODEL}/run/{event['detail']['run']}", "resolved": False}
+    assert json.loads(published["Message"]) == entry | {"severity": "CRITICAL", "team": None} | incident
     assert published["MessageAttributes"]["kind"]["Value"] == "failed"
 
 

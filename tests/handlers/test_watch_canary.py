@@ -11,7 +11,7 @@ import pytest
 
 from kedge.instants import from_text, to_text
 from kedge.release.proof import CaptureFound
-from lambdas.adapters.bucket import captured_answers
+from lambdas.adapters.captures import captured_answers
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.handlers import watch_canary

@@ -126,7 +126,8 @@ def test_where_nothing_was_captured_yet_there_is_nothing_to_say_and_the_next_hou
 
 
 def test_a_long_object_is_read_only_at_its_beginning(world, monkeypatch):
-    monkeypatch.setattr(watch_captures.inference_logs, "_SAMPLED_BYTES", 2000)
+    monkeypatch.setattr(watch_captures.inference_logs, "_SAMPLED_BYTES", 1000)
+    monkeypatch.setattr(watch_captures.inference_logs.row_objects, "READ_AHEAD_BYTES", 2000)
     capture(world, "0.5", records=500)
     found = look()[MODEL]
     assert 0 < found["records"] < 10

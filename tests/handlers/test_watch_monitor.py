@@ -101,8 +101,13 @@ def test_the_worst_of_the_models_in_the_bucket_and_the_broken_definitions_have_g
         promoted = {"S": (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")}
         item = champion | {"model": {"S": name}, "promoted_at": promoted}
         world.dynamodb.put_item(TableName=TABLE, Item=item)
+    # One without an endpoint has no gauge of its requests, whichever model is looked at first.
+    world.put("models/logged.yaml", b"{model: logged, mode: watch, source: log, features: [{name: x, kind: numeric}]}")
+    world.dynamodb.put_item(TableName=TABLE, Item=item | {"model": {"S": "logged"}})
     world.put("models/broken.yaml", b"model: broken")
     found = handler(load_event("schedule_watch_hourly"), CONTEXT)
-    assert set(found) == {MODEL, "old", "young"}
+    assert set(found) == {MODEL, "logged", "old", "young"}
+    assert set(found["logged"]) == {"JudgementAgeCadences"}
+    assert len(world.gauge("InvocationsWithoutCapture", model="models/")) == 1
     assert world.gauge("JudgementAgeCadences", model="models/") == [found["old"]["JudgementAgeCadences"]]
     assert world.gauge("BrokenDefinitions", model="models/") == [1]

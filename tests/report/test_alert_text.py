@@ -46,6 +46,32 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "test_alert": {"severity": "CRITICAL", "by": "arn:aws:iam::123456789012:user/ann", "channel": None},
+    "mute_ended": {
+        "severity": "CRITICAL",
+        "until": "2016-02-15T00:00:00Z",
+        "by": "arn:aws:iam::123456789012:user/ann",
+        "reason": "a campaign",
+        "messages": ["2016-02-10 02:00: 2 columns drifted, quality holds"],
+        "standing": ["column adr (CRITICAL)"],
+    },
+    "alarm": {
+        "alarm": "KedgeModels-1-churnJudgementAgeCadences",
+        "says": "Kedge: churn was not judged for 2 cadences",
+        "state": "ALARM",
+        "reason": "Threshold Crossed: 1 datapoint [3.0 (04/01/16 00:00:00)] was greater than or equal to the threshold (2.0).",
+    },
+    "approval_waits": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 5},
+    "approval_expired": {"package_version": "2", "since": "2016-02-01T00:00:00Z", "waiting_days": 90},
+    "labels_silent": {"newest": "2016-02-01T04:00:00Z", "silent_days": 3, "longest_pause_hours": 24},
+    "baseline_stale": {
+        "package_version": "2",
+        "rows_until": "2015-01-01T00:00:00Z",
+        "age_days": 400,
+        "limit_days": 365,
+        "mode": "manage",
+    },
+    "retrainings_failing": {"runs": ["m-drift-1-aa", "m-drift-2-bb", "m-drift-3-cc"], "statuses": ["FAILED"] * 3},
     "labels_lost": {
         "package_version": "1",
         "reasons": ["1,200 labels that came lately match no request; 40 rows of the window have a label"],
@@ -206,7 +232,27 @@ def test_what_moved_comes_with_its_limits_and_the_rest_is_counted():
 def test_the_report_can_be_opened():
     body = mail("window_judged").body
     assert "https://console.aws.amazon.com/s3/object/bucket?prefix=reports/m/1/2016-02-15T00/drift-r1.html" in body
-    assert "aws s3 cp s3://bucket/reports/m/1/2016-02-15T00/drift-r1.html ." in body
+    assert f"kedge report {MODEL} --window 2016-02-15T00:00 --open" in body
+
+
+def test_a_loss_comes_with_its_cost_the_commands_the_team_and_the_runbook():
+    costs = {"name": "cost_per_thousand", "value": 60.0, "severity": "OK"}
+    lost = LOST | {"metrics": [*LOST["metrics"], costs]}
+    lost["reference"] = LOST.get("reference", {}) | {"cost_per_thousand": {"value": 40.0}}
+    owner = {"team": "risk", "runbook": "https://wiki.example.com/models"}
+    body = mail("window_judged", performance=lost, owner=owner).body
+    assert "Cost per thousand predictions: 40 on the holdout, 60 now; in this window about 62 more." in body
+    for command in ("retrain", "rollback"):
+        assert f'kedge {command} {MODEL} --reason "why"\n' in body
+    assert f'kedge mute {MODEL} --until 2016-02-22 --reason "why"' in body
+    assert "WHOSE MODEL\nTeam: risk\nRunbook: https://wiki.example.com/models" in body
+    assert len(body.splitlines()) <= 40
+
+
+def test_drift_alone_offers_no_retraining_and_what_is_over_offers_nothing():
+    assert "kedge retrain" not in mail("window_judged", performance=HOLDS).body
+    ended = mail("window_judged", alarm_episode=episode("ends")).body
+    assert "WHAT YOU MAY DO NOW" not in ended
 
 
 def test_a_quality_check_alone_is_not_called_drift():

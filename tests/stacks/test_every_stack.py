@@ -56,7 +56,8 @@ def test_every_queue_is_encrypted_and_is_or_has_a_dead_letter_queue():
     for path, queue in queues.items():
         assert queue["Properties"]["SqsManagedSseEnabled"] is True, path
         if "RedrivePolicy" in queue["Properties"]:
-            expected = 100 if "Approvals" in path else 3  # a decision outlives an outage
+            # A decision outlives an outage, and a message the outage of a chat.
+            expected = 100 if "Approvals" in path else 20 if "/To" in path else 3
             assert queue["Properties"]["RedrivePolicy"]["maxReceiveCount"] == expected, path
         elif path not in buried:
             assert "Undelivered" in path, path

@@ -20,8 +20,10 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("judge", "cron(40 * * * ? *)"),
         ("profile", "cron(20 * * * ? *)"),
         ("profile", "cron(30 0 * * ? *)"),
+        ("watch", "cron(10 4 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
+        ("watch", "cron(55 * * * ? *)"),
     ]
 
 
@@ -44,15 +46,22 @@ def test_what_is_invoked_asynchronously_keeps_its_failures():
         "FanOut",
         "WatchMonitor",
         "WatchCaptures",
+        "KeepHistory",
+        "WritePages",
         "DecideRetraining",
+        "Tell",
         "Settle",
     }
 
 
-def test_messages_come_one_at_a_time():
-    mappings = resources("AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == 7
-    assert {mapping["Properties"]["BatchSize"] for mapping in mappings.values()} == {1}
+def test_messages_of_the_stages_come_one_at_a_time():
+    mappings = [
+        mapping["Properties"]
+        for path, mapping in resources("AWS::Lambda::EventSourceMapping").items()
+        if "/Deliver" not in path
+    ]
+    assert len(mappings) == 8
+    assert {mapping["BatchSize"] for mapping in mappings} == {1}
 
 
 def test_each_function_alarms_on_errors_and_each_dead_letter_queue_when_it_is_not_empty():

@@ -3,13 +3,14 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from stacks.parts.access import allow, service_role
-from tests.synthesised import example_models
+from tests.synthesised import example_models, reachable_models
 
 
-def test_nothing_is_open_under_cdk_nag(tmp_path):
+@pytest.mark.parametrize("models", [example_models, reachable_models])
+def test_nothing_is_open_under_cdk_nag(tmp_path, models):
     from app import build_app
 
-    build_app(tmp_path, example_models(), nag=True).synth()
+    build_app(tmp_path, models(), nag=True).synth()
 
 
 def test_cdk_nag_is_really_asked(tmp_path):

@@ -25,7 +25,8 @@ def templates(tmp_path_factory):
         model |= {"model": name, "endpoint": {"name": name}}
         (models / f"{name}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
     with pytest.raises(
-        ModelConfigError, match="1000 models fall into KedgeModels-1, and 160 fit: set model_stacks, which is 1, to 13"
+        ModelConfigError,
+        match="1000 models with 4000 resources fall into KedgeModels-1, and 480 fit: set model_stacks, which is 1, to 17",
     ):
         build_app(tmp_path_factory.mktemp("one"), models)
     build_app(assembly, models, model_stacks=STACKS).synth()
@@ -58,5 +59,5 @@ def test_one_more_model_moves_no_other(templates):
 
 def test_schedules_and_functions_do_not_grow_with_the_models(templates):
     kinds = [resource["Type"] for text in templates.values() for resource in json.loads(text)["Resources"].values()]
-    assert kinds.count("AWS::Scheduler::Schedule") == 8
-    assert kinds.count("AWS::Lambda::Function") == 18
+    assert kinds.count("AWS::Scheduler::Schedule") == 9
+    assert kinds.count("AWS::Lambda::Function") == 19

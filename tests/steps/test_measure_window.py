@@ -84,7 +84,7 @@ def test_a_reference_without_an_estimator_leaves_the_report_without_an_estimate(
 
 
 def test_business_figures_stand_beside_the_metrics(world, bookings, monkeypatch):
-    config = world.config.model_copy(update={"business": FIGURES})
+    config = world.config.model_copy(update={"business": FIGURES, "metrics": "all"})
     monkeypatch.setattr(measure_performance, "load_model", lambda *_: config)
     key = f"baselines/{MODEL}/1/reference.json"
     before = {"revenue": FigureSums(2, 200.0, 20_000.0)}

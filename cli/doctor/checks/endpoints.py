@@ -23,8 +23,10 @@ def check(installation: Installation) -> Iterator[Finding]:
         return
     dynamodb, sagemaker = installation.client("dynamodb"), installation.client("sagemaker")
     for name, config in installation.models.items():
+        if not config.has_endpoint:
+            continue
         champion = champions.load(dynamodb, installation.deployment.table, name)
-        if champion is not None and config.endpoint.name:
+        if champion is not None:
             yield from state(config, champion, _described(sagemaker, config), bucket=installation.deployment.bucket)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.doctor.findings import Finding
-from cli.models import SUFFIX, read_model, read_model_files
+from cli.models import read_model_files
 from cli.operator.deployment import MONITORING, RELEASE, RETRAINING, STORAGE, Deployment
 from kedge.config.model import ModelConfig
 
@@ -104,9 +104,8 @@ class Installation:
     @cached_property
     def models(self) -> dict[str, ModelConfig]:
         """The models of the readable YAML files."""
-        files = [file.path for file in read_model_files(self.models_directory) if not file.problem]
-        configs = [read_model(path) for path in files if path.suffix == SUFFIX]
-        return {config.model: config for config in configs}
+        configs = [file.config for file in read_model_files(self.models_directory)]
+        return {config.model: config for config in configs if config is not None}
 
 
 Check = Callable[[Installation], Iterator[Finding]]

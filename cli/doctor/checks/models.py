@@ -67,6 +67,8 @@ def judgement(config: ModelConfig, champion: Champion | None, judged: datetime |
         remedy = (
             "kedge smoke, if you want to prove the deployment"
             if name == SMOKE
+            else f"kedge adopt {name} --source log"
+            if config.source == "log"
             else f"kedge adopt {config.endpoint.name} --model {name}"
             if config.mode == "watch"
             else f'kedge retrain {name} --initial --reason "the first champion", once its rows are at '

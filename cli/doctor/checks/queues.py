@@ -42,6 +42,9 @@ def state(queue: Resource, attributes: Mapping[str, str], *, oldest_hours: float
         if queue.logical_id.startswith("Undelivered"):
             remedy = f"read them with aws sqs receive-message --queue-url {queue.physical_id}, then docs/operations.md#redrive-dead-letters"
             return failed(arn, f"{messages} never reached a function: {queue.logical_id} is not empty", remedy)
+        if queue.logical_id.startswith("To"):
+            remedy = "the attribute Reason of each message says why; then docs/operations.md#pagers-and-webhooks"
+            return failed(arn, f"{messages} were refused or failed to the end: {queue.logical_id} is not empty", remedy)
         remedy = f"correct what its function's log says, then aws sqs start-message-move-task --source-arn {arn}"
         return failed(arn, f"{messages} failed to the end: {queue.logical_id} is not empty", remedy)
     if oldest_hours > WAITING_HOURS_MAX:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from cli.doctor.checks.installation import Installation
+from cli.doctor.checks.installation import Installation, Resource
 from cli.doctor.findings import Finding, failed, ok, warning
 
-TOPIC = "AWS::SNS::Topic"
+TOPIC, SUBSCRIPTION = "AWS::SNS::Topic", "AWS::SNS::Subscription"
+# How the logical IDs of topics for people begin (stacks/storage.py, stacks/parts/mail.py).
+ALERTS, TEAMS = "Alerts", "AlarmsOf"
 PENDING = "PendingConfirmation"
 UNDELIVERED_DAYS = 7
 
@@ -17,19 +19,37 @@ UNDELIVERED_DAYS = 7
 def check(installation: Installation) -> Iterator[Finding]:
     """Look at the subscriptions of both topics, and at what SNS could not deliver in the last week."""
     pages = installation.client("sns").get_paginator("list_subscriptions_by_topic")
-    for topic in installation.resources(TOPIC):
-        arn = topic.physical_id
+    topics = installation.resources(TOPIC)
+    # With teams each address gets what no other gets: one that has not confirmed is a team that hears nothing.
+    each_counts = any(topic.logical_id.startswith(TEAMS) for topic in topics)
+    for topic in topics:
+        arn, people = topic.physical_id, topic.logical_id.startswith((ALERTS, TEAMS))
         found = [each for page in pages.paginate(TopicArn=arn) for each in page["Subscriptions"]]
-        yield from subscribed(arn, found, people=topic.logical_id.startswith("Alerts"))
+        yield from subscribed(arn, found, people=people, each_counts=each_counts)
+        if each_counts:
+            yield from unsubscribed(arn, _wanted(installation, topic), found)
         yield from undelivered(arn, _undelivered(installation, arn))
 
 
-def subscribed(topic: str, subscriptions: Sequence[Mapping[str, Any]], *, people: bool) -> Iterator[Finding]:
+def unsubscribed(topic: str, wanted: frozenset[str], subscriptions: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """The addresses that the topic does not know any more: somebody, or a scanner of links, unsubscribed them."""
+    for address in sorted(wanted - {str(each["Endpoint"]) for each in subscriptions}):
+        yield failed(
+            topic,
+            f"{address} is not subscribed any more, and gets no message",
+            f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint {address}, with the filter policy "
+            "that the template gives it; then click the link in AWS's mail",
+        )
+
+
+def subscribed(
+    topic: str, subscriptions: Sequence[Mapping[str, Any]], *, people: bool, each_counts: bool = False
+) -> Iterator[Finding]:
     """The subscribers of a topic; people must have one, programs need not."""
     confirmed = [each for each in subscriptions if each["SubscriptionArn"].startswith("arn:")]
     for each in subscriptions:
         if each["SubscriptionArn"] == PENDING:
-            report = failed if people and not confirmed else warning
+            report = failed if people and (each_counts or not confirmed) else warning
             yield report(
                 topic,
                 f"{each['Endpoint']} has not confirmed its subscription, and gets no message",
@@ -53,6 +73,17 @@ def undelivered(topic: str, messages: int) -> Iterator[Finding]:
             f"SNS could not deliver {messages} messages within {UNDELIVERED_DAYS} days; does an address bounce?",
             f"aws sns list-subscriptions-by-topic --topic-arn {topic}, then replace the subscription that does not answer",
         )
+
+
+def _wanted(installation: Installation, topic: Resource) -> frozenset[str]:
+    """The addresses that the topic's template subscribes."""
+    found = [
+        each["Properties"]
+        for each in installation.template(topic.stack)["Resources"].values()
+        if each["Type"] == SUBSCRIPTION
+    ]
+    own = [each for each in found if each["TopicArn"] == {"Ref": topic.logical_id} and each["Protocol"] == "email"]
+    return frozenset(str(each["Endpoint"]) for each in own)
 
 
 def _undelivered(installation: Installation, topic: str) -> int:

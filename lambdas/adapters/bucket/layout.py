@@ -32,6 +32,11 @@ def captures_prefix(model: str) -> str:
     return f"capture/{model}/"
 
 
+def failed_logs_prefix(day: date) -> str:
+    """What Firehose could not assign to a model on a day."""
+    return f"undelivered/{day:%Y/%m/%d}/"
+
+
 def profiles_prefix(model: str) -> str:
     """Below it, a folder for each package whose days have been counted."""
     return f"profiles/{model}/"
@@ -123,6 +128,11 @@ def beside_baseline_key(model: str, baseline: str, name: str) -> str:
     return f"baselines/{model}/{baseline}/{name}"
 
 
+def reports_prefix(model: str) -> str:
+    """Below it, a model's reports by baseline and window."""
+    return f"reports/{model}/"
+
+
 def aside_prefix(model: str, baseline: str, start: datetime, end: datetime) -> str:
     """The reports of a past window that a person had judged: apart from what the schedule wrote of the same days."""
     return f"reports/{model}/{baseline}/asked/{start:%Y-%m-%dT%H%M}--{end:%Y-%m-%dT%H%M}"
@@ -130,12 +140,27 @@ def aside_prefix(model: str, baseline: str, start: datetime, end: datetime) -> s
 
 def window_prefix(model: str, baseline: str, end: datetime) -> str:
     """The reports of one window."""
-    return f"reports/{model}/{baseline}/{end:%Y-%m-%dT%H}"
+    return f"{reports_prefix(model)}{baseline}/{end:%Y-%m-%dT%H}"
 
 
 def performance_key(model: str, baseline: str, end: datetime) -> str:
     """What was measured of a window."""
     return f"{window_prefix(model, baseline, end)}/{PERFORMANCE}"
+
+
+def pages_prefix(model: str) -> str:
+    """Below it, a model's page and summary, and a folder for each of its baselines."""
+    return f"reports/{model}/"
+
+
+def page_key(model: str | None = None) -> str:
+    """The page of a model; without one, of all models. It is renewed."""
+    return f"{pages_prefix(model)}index.html" if model else "reports/index.html"
+
+
+def summary_key(model: str) -> str:
+    """A model's line in the page of all models."""
+    return f"{pages_prefix(model)}summary.json"
 
 
 def drift_name(revision: int) -> str:
@@ -186,3 +211,18 @@ def artefact_key(model: str, job: str) -> str:
 def finished_training_key(model: str) -> str:
     """The last training job that ended, while its artefact can be used again."""
     return f"artefacts/{model}/finished_training.json"
+
+
+def history_prefix(table: str, month: str | None = None) -> str:
+    """Below it, a table of the history, or one month of it."""
+    return f"history/{table}/" + (f"month={month}/" if month else "")
+
+
+def answers_list_key(model: str, package_version: str, day: date) -> str:
+    """Which parts of the predictions table hold a day's answers, as a list that Athena reads."""
+    return f"{answers_lists_prefix(model)}month={day:%Y-%m}/{package_version}.{day:%Y-%m-%d}.txt"
+
+
+def answers_lists_prefix(model: str) -> str:
+    """Below it, the lists of a model's answers."""
+    return f"history/answers/model={model}/"

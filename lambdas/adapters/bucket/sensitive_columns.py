@@ -14,7 +14,8 @@ from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
 from kedge.labels.labelled_rows import with_fields
 from kedge.own_columns import FIELD, ROW_ID
-from lambdas.adapters.bucket import days, inference_logs, label_days
+from lambdas.adapters.bucket import days, label_days
+from lambdas.adapters.captures import inference_logs
 
 
 def with_sensitive(
@@ -30,7 +31,8 @@ def with_attributes(
     s3: Any, bucket: str, config: ModelConfig, rows: pa.Table, *, since: datetime, until: datetime
 ) -> pa.Table:
     """Rows answered since then with the columns that the YAML finds in custom attributes beside them."""
-    named = [name for name in _asked(config) if name in config.endpoint.custom_attributes]
+    beside = (*config.endpoint.custom_attributes, *config.context)
+    named = [name for name in _asked(config) if name in beside and name not in rows.column_names]
     if named:
         captured = days.captured_keys(s3, bucket, config.model, first=since.date(), last=until.date())
         contents = _contents(s3, bucket, config, captured)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from kedge.instants import to_text
-from lambdas.adapters.bucket import layout, objects
+from lambdas.adapters.bucket import history, layout, objects
 
 # Each entry is an object of its own: their reading is all waiting.
 _READERS = 16
@@ -19,6 +19,9 @@ _READERS = 16
 _IN_ORDER = (
     "paused",
     "resumed",
+    "muted",
+    "unmuted",
+    "mute_ended",
     "performance_measured",
     "window_judged",
     "alert_sent",
@@ -66,14 +69,18 @@ def record(s3: Any, bucket: str, entry: Entry, *, name: str | None = None) -> di
     digest = hashlib.sha256(name.encode() if name else body).hexdigest()[:12]
     key = layout.timeline_key(entry.model, entry.time, entry.kind, digest)
     s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    # As the object says it: what JSON cannot hold has become text.
+    history.note_decision(bucket, json.loads(body), key)
     return written
 
 
 def load_timeline(
-    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None
+    s3: Any, bucket: str, model: str, *, last: int | None = None, kind: str | None = None, since: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """The model's entries in time, of one kind alone if it is named, or the newest `last` of them."""
-    keys = sorted(objects.list_objects(s3, bucket, layout.timeline_prefix(model)), key=_moment)
+    """The model's entries in time: of one kind alone if it is named, from a day on, or the newest `last` of them."""
+    prefix = layout.timeline_prefix(model)
+    start = f"{prefix}{since:%Y/%m/%d}" if since else ""
+    keys = sorted(objects.list_objects(s3, bucket, prefix, start_after=start), key=_moment)
     keys = [key for key in keys if kind is None or f"-{kind}-" in key]
     wanted = keys if last is None else keys[max(len(keys) - last, 0) :]
     with ThreadPoolExecutor(_READERS) as readers:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.config.policies import QuietHours
 from kedge.severity import Severity
 from lambdas.adapters.bucket.timeline import Entry
 
@@ -31,6 +32,10 @@ class Alert:
     team: str | None
     # The channels of `kedge.config.owners` that it goes out by.
     recipients: frozenset[str]
+    # The addresses of the model's people; none where its mail goes to the deployment's own address.
+    mail: tuple[str, ...] = ()
+    # When only what is CRITICAL is sent.
+    quiet_hours: QuietHours | None = None
 
     @property
     def attributes(self) -> dict[str, dict[str, str]]:

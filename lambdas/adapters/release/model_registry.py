@@ -93,6 +93,22 @@ def list_versions(sagemaker: Any, group: str, status: str) -> dict[int, str]:
     return dict(sorted(found.items(), reverse=True))
 
 
+def list_pending(sagemaker: Any, group: str | None = None) -> dict[str, dict[int, datetime]]:
+    """Packages that wait for a person, by group and version, with when each was registered: of one group, or of the account."""
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
+        **({"ModelPackageGroupName": group} if group else {}),
+        ModelApprovalStatus="PendingManualApproval",
+        ModelPackageType="Versioned",
+        PaginationConfig={"PageSize": 100},
+    )
+    found: dict[str, dict[int, datetime]] = {}
+    for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
+        found.setdefault(package["ModelPackageGroupName"], {})[int(package["ModelPackageVersion"])] = package[
+            "CreationTime"
+        ]
+    return found
+
+
 def registration_request(config: ModelConfig, registration: Registration) -> dict[str, Any]:
     """Ask for a package that waits for a person's approval, with its evidence and its lineage."""
     quality = {"Statistics": _source(registration.quality), "Constraints": _source(registration.quality_limits)}

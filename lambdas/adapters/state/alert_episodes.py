@@ -13,14 +13,15 @@ from kedge.instants import from_text, to_text
 from kedge.severity import Severity
 from kedge.stored import build
 from lambdas.adapters.state import state_items
+from lambdas.adapters.state.state_items import Item
 
-_TIMES = ("first_start", "since", "until", "told", "ended")
+_TIMES = ("first_start", "since", "until", "told", "ended", "opened")
 
 
 def load(dynamodb: Any, table: str, model: str) -> tuple[AlertEpisode | None, int]:
     """The episode and how often it has been written; None and 0 where the model has never alarmed."""
     item = state_items.load(dynamodb, table, _key(model))
-    return state_items.read(item, _read) if item else (None, 0)
+    return read(item)
 
 
 def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revision: int) -> bool:
@@ -31,6 +32,11 @@ def save(dynamodb: Any, table: str, model: str, episode: AlertEpisode, *, revisi
     item = {**_key(model), "episode": {"S": json.dumps(fields)}, "revision": {"N": str(revision + 1)}}
     condition = "attribute_not_exists(#revision) OR #revision = :read"
     return state_items.put_if(dynamodb, table, item, condition, read={"N": str(revision)})
+
+
+def read(item: Item | None) -> tuple[AlertEpisode | None, int]:
+    """Read the item; None and 0 where there is none."""
+    return state_items.read(item, _read) if item is not None else (None, 0)
 
 
 def _read(item: Mapping[str, Any]) -> tuple[AlertEpisode, int]:

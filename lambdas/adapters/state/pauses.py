@@ -8,6 +8,8 @@ from typing import Any
 from kedge.instants import to_text
 from lambdas.adapters.state import state_items
 
+ITEM = "pause"
+
 
 def save(dynamodb: Any, table: str, model: str, *, reason: str, by: str, now: datetime) -> None:
     """Hold every automatic retraining of the model from now on."""
@@ -22,4 +24,4 @@ def remove(dynamodb: Any, table: str, model: str) -> str | None:
 
 
 def _key(model: str) -> dict[str, dict[str, str]]:
-    return state_items.key(model, "pause")
+    return state_items.key(model, ITEM)

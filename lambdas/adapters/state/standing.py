@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.alerts.holding import Mute
 from kedge.release.serving import Agreement
-from lambdas.adapters.state import agreements, approvals, champions, leases, state_items, under_way
+from lambdas.adapters.state import agreements, approvals, champions, leases, mutes, state_items, under_way
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.leases import Lease
@@ -28,6 +29,7 @@ class Standing:
     release: ReleaseUnderWay | None
     waiting: Waiting | None
     untold: tuple[Item, ...]
+    mute: Mute | None = None
 
 
 def load(dynamodb: Any, table: str, model: str) -> Standing:
@@ -41,4 +43,5 @@ def load(dynamodb: Any, table: str, model: str) -> Standing:
         release=under_way.read(items.get("release")),
         waiting=approvals.read_waiting(items.get("waiting_release")),
         untold=tuple(item for name, item in items.items() if name.startswith("untold#")),
+        mute=mutes.read(items.get(mutes.ITEM)),
     )

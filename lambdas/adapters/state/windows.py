@@ -124,6 +124,11 @@ def remember_told(dynamodb: Any, table: str, model: str, what: str, *, now: date
 def pause_reason(dynamodb: Any, table: str, model: str) -> str | None:
     """Why a person paused the model's automatic retraining; None where nobody did."""
     item = state_items.load(dynamodb, table, _key(model, "pause"))
+    return read_pause(item)
+
+
+def read_pause(item: Mapping[str, Any] | None) -> str | None:
+    """The reason in a `pause` item; None where there is none."""
     return state_items.read(item, lambda found: str(found["reason"]["S"])) if item else None
 
 

@@ -1,10 +1,10 @@
-"""AWS::Athena::WorkGroup; its metrics and its limit of scanned bytes are recorded and otherwise without effect."""
+"""AWS::Athena::NamedQuery and AWS::Athena::WorkGroup; a workgroup's metrics and its limit of bytes have no effect."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, tags
+from offline.cloudformation.resource_type import Made, Making, ResourceType, flag, tags
 
 
 def work_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -34,7 +34,30 @@ def delete_work_group(making: Making, made: Made, properties: dict[str, Any]) ->
     )
 
 
+def named_query(making: Making, properties: dict[str, Any]) -> Made:
+    """Keep a query by name."""
+    answer = making.client("athena").create_named_query(
+        Name=properties["Name"],
+        Database=properties["Database"],
+        QueryString=properties["QueryString"],
+        Description=properties.get("Description", ""),
+        WorkGroup=properties.get("WorkGroup", "primary"),
+    )
+    return Made(answer["NamedQueryId"])
+
+
+def delete_named_query(making: Making, made: Made, _properties: dict[str, Any]) -> None:
+    """Forget a query; moto has no DeleteNamedQuery."""
+    making.region.backend("athena").named_queries.pop(made.reference)
+
+
 TYPES = (
+    ResourceType(
+        "AWS::Athena::NamedQuery",
+        "Name Description Database QueryString WorkGroup",
+        named_query,
+        delete_named_query,
+    ),
     ResourceType(
         "AWS::Athena::WorkGroup",
         """

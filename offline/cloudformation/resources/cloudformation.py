@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, nothing_to_delete
+from offline.cloudformation.resource_type import Made, Making, ResourceType, nothing_to_delete
 
 
 def wait_condition_handle(making: Making, _properties: dict[str, Any]) -> Made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, tags, text
+from offline.cloudformation.resource_type import Made, Making, ResourceType, by_creating, flag, only, tags, text
 
 NUMBERS = {"Threshold": float, "Period": int, "EvaluationPeriods": int, "DatapointsToAlarm": int}
 ALARM = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, only, refuse, tags
+from offline.cloudformation.resource_type import Made, Making, ResourceType, flag, only, refuse, tags
 
 
 def table(making: Making, properties: dict[str, Any]) -> Made:

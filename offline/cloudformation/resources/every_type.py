@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from offline.cloudformation.resource_type import ResourceType
 from offline.cloudformation.resources import (
     athena,
     cloudformation,
     cloudwatch,
     dynamodb,
     events,
+    firehose,
     glue,
     iam,
     kms,
@@ -21,7 +23,6 @@ from offline.cloudformation.resources import (
     ssm,
     step_functions,
 )
-from offline.cloudformation.resources.model import ResourceType
 
 _SERVICES = (
     athena,
@@ -29,6 +30,7 @@ _SERVICES = (
     cloudwatch,
     dynamodb,
     events,
+    firehose,
     glue,
     iam,
     kms,

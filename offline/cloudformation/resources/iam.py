@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags, text
+from offline.cloudformation.resource_type import Made, Making, ResourceType, only, refuse, tags, text
 
 
 def role(making: Making, properties: dict[str, Any]) -> Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, refuse, tags
+from offline.cloudformation.resource_type import Made, Making, ResourceType, by_creating, flag, only, refuse, tags
 
 FUNCTION = (
     "Architectures",

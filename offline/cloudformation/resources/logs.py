@@ -1,10 +1,10 @@
-"""AWS::Logs::LogGroup."""
+"""AWS::Logs::LogGroup and AWS::Logs::LogStream."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, only, refuse, tags
+from offline.cloudformation.resource_type import Made, Making, ResourceType, only, refuse, tags
 
 
 def log_group(making: Making, properties: dict[str, Any]) -> Made:
@@ -41,7 +41,27 @@ def delete_log_group(making: Making, made: Made, _properties: dict[str, Any]) ->
     making.client("logs").delete_log_group(logGroupName=made.reference)
 
 
+def log_stream(making: Making, properties: dict[str, Any]) -> Made:
+    """Make a log stream in its group."""
+    group, name = properties["LogGroupName"], properties.get("LogStreamName") or making.name(512)
+    making.client("logs").create_log_stream(logGroupName=group, logStreamName=name)
+    return Made(name)
+
+
+def delete_log_stream(making: Making, made: Made, properties: dict[str, Any]) -> None:
+    """Delete a log stream with its lines."""
+    making.client("logs").delete_log_stream(logGroupName=properties["LogGroupName"], logStreamName=made.reference)
+
+
 TYPES = (
+    ResourceType(
+        "AWS::Logs::LogStream",
+        "LogGroupName LogStreamName",
+        log_stream,
+        delete_log_stream,
+        replaced_by="LogGroupName",
+        named_by="LogStreamName",
+    ),
     ResourceType(
         "AWS::Logs::LogGroup",
         "LogGroupName RetentionInDays KmsKeyId LogGroupClass Tags.*",

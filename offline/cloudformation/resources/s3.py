@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, by_creating, flag, only, tags, text
+from offline.cloudformation.resource_type import Made, Making, ResourceType, by_creating, flag, only, tags, text
 
 
 def bucket(making: Making, properties: dict[str, Any]) -> Made:

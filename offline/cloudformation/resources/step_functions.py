@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from offline.cloudformation.resources.model import Made, Making, ResourceType, flag, tags
+from offline.cloudformation.resource_type import Made, Making, ResourceType, flag, tags
 from offline.cloudformation.template import TemplateError
 
 SUBSTITUTION = re.compile(r"\$\{([A-Za-z0-9]+)\}")

@@ -14,7 +14,6 @@ from kedge.profile.day import DayProfile
 from lambdas.adapters.bucket import (
     baselines,
     days,
-    inference_logs,
     label_days,
     label_files,
     layout,
@@ -24,6 +23,7 @@ from lambdas.adapters.bucket import (
     timeline,
 )
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.captures import inference_logs
 from tests.adapters.aws import moto_client
 from tests.conditional_writes import CONFLICT, LOST, faults
 
@@ -125,7 +125,7 @@ CAPTURES = CapturePlace(BUCKET, capture_prefix("m", "2"))
 
 
 def test_capture_objects_are_the_jsonl_of_a_day(s3):
-    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
+    prefix = CAPTURES.of("e/v/2016/01/03/")
     assert prefix == "capture/m/2/e/v/2016/01/03/"
     etag = put(s3, f"{prefix}05/a.jsonl")
     put(s3, f"{prefix}05/a.jsonl.tmp")
@@ -135,7 +135,7 @@ def test_capture_objects_are_the_jsonl_of_a_day(s3):
 
 @pytest.mark.parametrize(("hour", "found"), [(4, True), (5, True), (6, False)])
 def test_captures_from_an_hour_on_are_seen(s3, hour, found):
-    prefix = CAPTURES.of_day(date(2016, 1, 3), endpoint="e", variant="v")
+    prefix = CAPTURES.of("e/v/2016/01/03/")
     put(s3, f"{prefix}05/a.jsonl")
     start = datetime(2016, 1, 3, hour, 30, tzinfo=UTC)
     assert inference_logs.any_after(s3, BUCKET, prefix, start) is found

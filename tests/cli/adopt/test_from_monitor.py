@@ -150,7 +150,7 @@ def test_what_cannot_be_taken_over_is_refused_in_a_sentence(tmp_path, schedules)
         (("--from-monitor", "absent"), "no monitoring schedule is called 'absent'"),
         (("--from-monitor", "batch"), "watches what batch transform jobs capture below s3://b/c"),
         (("--from-monitor", "data", "--from-monitor", "other"), "watch two endpoints"),
-        ((), "name the endpoint, or a Model Monitor schedule"),
+        ((), "name one of these: an endpoint, a Model Monitor schedule"),
     ):
         refused, _ = run(tmp_path, *options)
         assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr

@@ -7,11 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from lambdas.adapters.bucket import timeline
+from kedge.retraining.decision import WindowVerdict
+from kedge.severity import Severity
+from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import approvals, champions, windows
 from lambdas.adapters.state.approvals import Approval
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.windows import StoredWindow
 from offline.account import Account
 from tests.synthesised import assembly
 
@@ -325,3 +328,45 @@ def test_only_a_deployed_model_can_be_brought_in_order(operator):
     result = operator.types("reconcile", "hotl")
     assert result.exit_code == 2
     assert "'hotl'; is it spelt as in models/?" in result.stderr
+
+
+def test_a_mute_ends_by_itself_or_by_hand_and_stands_in_the_history(operator):
+    operator.promote(operator.register())
+    until = f"{operator.account.clock.now + timedelta(days=3):%Y-%m-%dT%H:%M:%S}"
+    told = operator.types("mute", MODEL, "--until", until, "--reason", "a campaign").stdout
+    assert told.startswith(f"Kedge sends no message about {MODEL} until ")
+    shown = operator.types("history", MODEL).stdout
+    assert "a campaign" in shown
+    assert "until 2016-" in shown
+    assert "speaks again; it was muted: a campaign" in operator.types("mute", MODEL, "--off").stdout
+    operator.settle()
+    assert [entry["detail"]["reason"] for entry in operator.timeline("mute_ended")] == ["a campaign"]
+    assert "was not muted" in operator.types("mute", MODEL, "--off").stdout
+
+
+@pytest.mark.parametrize("until", ["2016-01-01", "2018-01-01"])
+def test_a_mute_that_is_over_or_lasts_for_years_is_refused(operator, until):
+    operator.promote(operator.register())
+    refused = operator.types("mute", MODEL, "--until", until, "--reason", "why")
+    assert (refused.exit_code, "within 90 days" in refused.output) == (2, True)
+
+
+def test_the_newest_report_is_fetched_and_any_other_by_the_end_of_its_window(operator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    end = START - timedelta(days=1)
+    for days, revision in ((7, 1), (0, 2)):
+        verdict = WindowVerdict(end - timedelta(days=days + 7), end - timedelta(days=days), Severity.CRITICAL, None)
+        window = StoredWindow(verdict, "1", "digest", revision, 0)
+        windows.save_window(operator.dynamodb, operator.table, "reported", window)
+        key = layout.drift_key("reported", "1", verdict.end, revision)
+        operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=b'{"days": %d}' % days)
+        operator.s3.put_object(Bucket=operator.bucket, Key=key.replace(".json", ".html"), Body=b"<p>%d days" % days)
+    name = f"kedge-report-reported-{end:%Y-%m-%dT%H}.html"
+    assert operator.types("report", "reported").stdout == f"{name}\n"
+    assert (tmp_path / name).read_text() == "<p>0 days"
+    earlier = f"{end - timedelta(days=7):%Y-%m-%dT%H:%M}"
+    assert json.loads(operator.types("report", "reported", "--window", earlier, "--json").stdout) == {"days": 7}
+    refused = operator.types("report", "reported", "--window", "2015-01-01T00:00")
+    assert refused.exit_code == 2
+    assert f"the newest ended at {end:%Y-%m-%dT%H:%M}" in refused.output
+    assert "no window of 'nobody' has been judged yet" in operator.types("report", "nobody").output

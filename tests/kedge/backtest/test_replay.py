@@ -90,6 +90,13 @@ def test_a_loss_that_must_last_is_a_warning_until_it_has():
     assert found.totals()["missed_losses"] == 2
 
 
+def test_drift_that_must_last_alarms_once_it_has():
+    windows = [judged(number, severity) for number, severity in enumerate((CRITICAL, OK, CRITICAL, CRITICAL))]
+    found = walk(windows, "drift: {breaches: 2, of_windows: 2}")
+    assert [window.alert for window in found.windows] == [False, False, False, True]
+    assert found.totals()["alert_episodes"] == 1
+
+
 def test_fallen_confidence_starts_a_retraining_where_the_yaml_asks_for_it():
     windows = [replace(judged(number, OK, OK), less_confident=CRITICAL) for number in range(2)]
     assert walk(windows).windows[0].decision.action == "NONE"

@@ -89,7 +89,7 @@ def test_a_configuration_cannot_be_changed():
          "performance.cost_matrix needs 2 rows of 2 numbers: a row for each class that came true, a "
          "number for each class answered, in the order of labels.classes"),
         ("performance: {cost_column: zzz}",
-         "performance.cost_column is 'zzz': no feature, not in endpoint.custom_attributes and not among "
+         "performance.cost_column is 'zzz': no feature, and not among context, endpoint.custom_attributes and "
          "labels.fields"),
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
         ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
@@ -164,10 +164,10 @@ def test_a_merge_key_is_no_field_of_ours():
 @pytest.mark.parametrize(("extra", "said"), [
     (
         "fairness: {columns: [carier]}",
-        "fairness.columns names 'carier', which is neither a feature, nor among endpoint.custom_attributes, "
-        "nor among labels.fields; did you mean carrier?",
+        "fairness.columns names 'carier', which is neither a feature, nor among context, endpoint.custom_attributes, "
+        "nor labels.fields; did you mean carrier?",
     ),
-    ("segments: {columns: [wieght]}", "segments.columns names 'wieght', which is no feature; did you mean weight?"),
+    ("segments: {columns: [wieght]}", "segments.columns names 'wieght', which is no feature and not among context; did you mean weight?"),
     ("fairness: {columns: [carrier], favourable: maybe}", "fairness.favourable is 'maybe'; the classes are 0, 1"),
     (
         "problem: regression\nfairness: {columns: [carrier]}",
@@ -201,7 +201,7 @@ def test_a_model_that_answers_in_transform_jobs_needs_no_endpoint():
     ("before", "after", "words"),
     [
         ("source: batch_transform\n", "", "endpoint.name is required"),
-        ("mode: watch\n", "", "what answers in transform jobs is watched (mode: watch)"),
+        ("mode: watch\n", "", "what answers elsewhere is watched (mode: watch)"),
         (
             "capture: {uri: 's3://theirs/nightly'}",
             "",

@@ -36,6 +36,8 @@ def test_limits_of_the_yaml_stand_before_the_presets_and_a_features_own_before_b
     policy = DriftPolicy(rule="sensitive", effect_warning=0.03, effect_max=0.2)
     assert DriftRule.of(policy) == DriftRule(False, 0.03, 0.2)
     assert DriftRule.of(policy, Feature(name="x", kind="numeric", effect_max=0.5)) == DriftRule(False, 0.03, 0.5)
+    own = Feature(name="x", kind="numeric", effect_warning=0.15)
+    assert DriftRule.of(policy, own) == DriftRule(False, 0.15, 0.2)
     assert DriftRule.of(DriftPolicy(effect_max=0.01)) == DriftRule(False, 0.01, 0.01)
     classic = DriftPolicy(rule="psi", psi_max=0.4)
     assert DriftRule.of(classic, Feature(name="x", kind="numeric", psi_max=0.05)) == DriftRule(True, 0.05, 0.05)

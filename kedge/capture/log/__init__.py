@@ -1,0 +1,1 @@
+"""Inference logs: what whoever serves a model wrote of its answers."""

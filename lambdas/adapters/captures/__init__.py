@@ -1,0 +1,1 @@
+"""What endpoints and transform jobs captured: listed, and read as answers."""

@@ -1,0 +1,54 @@
+"""The end of a mute: one message says what was held back, and what still stands."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from kedge.alerts.holding import is_muted
+from kedge.instants import to_text
+from kedge.severity import Severity, worst
+from lambdas.adapters import telling
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.state import alert_episodes, mutes
+from lambdas.adapters.state.standing import Standing
+from lambdas.steps.release.settled_release import Bench
+from report.alert_text import render_alert
+
+
+def end_mute(stands: Standing, bench: Bench) -> None:
+    """Tell once that a mute has ended, whether by itself or by a person, then forget it and what it held."""
+    mute, held = stands.mute, telling.held_by_mute(stands.untold)
+    if is_muted(mute, bench.time) or (mute is None and not held):
+        return
+    subjects = [
+        f"{entry.time:%Y-%m-%d %H:%M}: {_headline(entry)}" for item, entry in held if item["audience"]["S"] == "people"
+    ]
+    alarms = _alarms(bench)
+    severity = worst([Severity.OK, *alarms.values()])
+    detail: dict[str, Any] = {
+        "severity": severity.value,
+        "messages": subjects,
+        "standing": [f"{part} ({found.value})" for part, found in alarms.items()],
+    }
+    if mute is not None:
+        detail |= {"until": to_text(mute.until), "reason": mute.reason, "by": mute.by}
+    names = [item["item"]["S"] for item, _ in held]
+    what = hashlib.sha256("\n".join([str(detail.get("until", "")), *sorted(names)]).encode()).hexdigest()[:16]
+    telling.tell_once(bench.desk, f"mute_ended#{what}", Entry(bench.model, "mute_ended", bench.time, detail))
+    telling.forget(bench.desk, [item for item, _ in held])
+    if mute is not None:
+        mutes.remove(bench.desk.dynamodb, bench.desk.table, bench.model)
+
+
+def _alarms(bench: Bench) -> dict[str, Severity]:
+    """The parts that alarm still."""
+    episode, _ = alert_episodes.load(bench.desk.dynamodb, bench.desk.table, bench.model)
+    if episode is None or episode.ended is not None:
+        return {}
+    return {part: alarm.severity for part, alarm in episode.alarms.items() if alarm.severity > Severity.OK}
+
+
+def _headline(entry: Entry) -> str:
+    subject = render_alert(entry.kind, entry.model, entry.time, entry.detail).subject
+    return subject.removeprefix(f"[Kedge] {entry.model}: ")

@@ -1,0 +1,1 @@
+"""What pages and widgets show, gathered."""

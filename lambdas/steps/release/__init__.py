@@ -1,0 +1,1 @@
+"""What a release is watched, settled and tidied up by."""

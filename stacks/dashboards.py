@@ -1,0 +1,241 @@
+"""Two dashboards of CloudWatch, however many models there are: all of them, and one that is chosen at its top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from kedge.config.model import ModelConfig
+from stacks.parts.access import METRIC_NAMESPACE
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE
+
+# What a variable's chosen value takes the place of, wherever it stands in the dashboard.
+MODEL, ENDPOINT = "KEDGE_MODEL", "KEDGE_ENDPOINT"
+WIDTH, HALF, THIRD = 24, 12, 8
+# An alarm widget shows no more.
+ALARMS_MAX = 100
+HOUR, DAY = cdk.Duration.hours(1), cdk.Duration.days(1)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the dashboards show of Kedge itself."""
+
+    alarms: Sequence[cloudwatch.Alarm]
+    functions: Sequence[lambda_.Function]
+    queues: Sequence[sqs.Queue]
+    widget: lambda_.Function
+
+
+def add_dashboards(scope: Construct, pipeline: Pipeline, models: Sequence[ModelConfig]) -> None:
+    """Make the dashboard of all models and the one of a chosen model."""
+    # A dashboard's name is one for all regions of an account.
+    region = cdk.Stack.of(scope).region
+    cloudwatch.Dashboard(
+        scope,
+        "AllModels",
+        dashboard_name=f"Kedge-all-models-{region}",
+        default_interval=cdk.Duration.days(14),
+        widgets=_all_models(scope, pipeline),
+    )
+    cloudwatch.Dashboard(
+        scope,
+        "OneModel",
+        dashboard_name=f"Kedge-one-model-{region}",
+        default_interval=cdk.Duration.days(90),
+        variables=_variables(models),
+        widgets=_one_model(pipeline.widget),
+    )
+
+
+def _variables(models: Sequence[ModelConfig]) -> list[cloudwatch.DashboardVariable]:
+    # CloudWatch's own list, so that a model whose definition lies in the bucket stands in it without a deployment.
+    first = min(models, key=lambda model: model.model, default=None)
+    choices = (
+        ("model", "Model", MODEL, first.model if first else None, METRIC_NAMESPACE, ["Model"], "RowsCaptured"),
+        (
+            *("endpoint", "Its endpoint", ENDPOINT, first.endpoint.name if first else None),
+            *("AWS/SageMaker", ["EndpointName", "VariantName"], "Invocations"),
+        ),
+    )
+    return [
+        cloudwatch.DashboardVariable(
+            id=name,
+            label=label,
+            type=cloudwatch.VariableType.PATTERN,
+            input_type=cloudwatch.VariableInputType.SELECT,
+            value=token,
+            values=cloudwatch.Values.from_search_components(
+                namespace=namespace, dimensions=dimensions, metric_name=metric, populate_from=dimensions[0]
+            ),
+            default_value=cloudwatch.DefaultValue.value(default) if default else cloudwatch.DefaultValue.FIRST,
+            visible=True,
+        )
+        for name, label, token, default, namespace, dimensions, metric in choices
+    ]
+
+
+def _all_models(scope: Construct, pipeline: Pipeline) -> list[list[cloudwatch.IWidget]]:
+    alarms = cloudwatch.AlarmStatusWidget(
+        title="Alarms of the monitoring itself", alarms=[*pipeline.alarms][:ALARMS_MAX], width=WIDTH, height=4
+    )
+    return [
+        [alarms],
+        [_drawn(pipeline.widget, "Models by urgency: lost quality times requests a day", {"view": "portfolio"}, 10)],
+        [
+            _found("Cadences since the last judgement", "JudgementAgeCadences", "Maximum", DAY),
+            _found("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", "DriftSeverity", "Maximum", DAY),
+        ],
+        _pipeline_health(scope, pipeline),
+        _what_costs(scope, pipeline),
+    ]
+
+
+def _pipeline_health(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IWidget]:
+    waiting = [
+        queue.metric_approximate_age_of_oldest_message(period=HOUR, statistic="Maximum", label=queue.node.id)
+        for queue in pipeline.queues
+    ]
+    errors = [each.metric_errors(period=HOUR, statistic="Sum", label=each.node.id) for each in pipeline.functions]
+    ended = [
+        _of_machine(scope, machine, metric, "Sum", f"{machine}: {words}")
+        for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
+        for metric, words in (
+            ("ExecutionsSucceeded", "ended well"),
+            ("ExecutionsFailed", "failed"),
+            ("ExecutionsTimedOut", "ran out of time"),
+        )
+    ]
+    return [
+        cloudwatch.GraphWidget(title="Oldest message of each stage, seconds", left=waiting, width=THIRD, height=6),
+        cloudwatch.GraphWidget(title="Errors of the functions", left=errors, width=THIRD, height=6),
+        cloudwatch.GraphWidget(title="Retrainings and releases", left=ended, width=THIRD, height=6),
+    ]
+
+
+def _what_costs(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IWidget]:
+    took = [
+        _of_machine(scope, machine, "ExecutionTime", "Maximum", machine)
+        for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
+    ]
+    ran = [each.metric_duration(period=DAY, statistic="Sum", label=each.node.id) for each in pipeline.functions]
+    scanned = cloudwatch.Metric(
+        namespace="AWS/Athena",
+        metric_name="ProcessedBytes",
+        dimensions_map={"WorkGroup": "kedge", "QueryState": "SUCCEEDED", "QueryType": "DML"},
+        period=DAY,
+        statistic="Sum",
+    )
+    return [
+        cloudwatch.GraphWidget(title="How long retrainings and releases took, ms", left=took, width=THIRD, height=6),
+        cloudwatch.GraphWidget(title="What costs: time of the functions a day, ms", left=ran, width=THIRD, height=6),
+        cloudwatch.GraphWidget(title="What costs: bytes that Athena read a day", left=[scanned], width=THIRD, height=6),
+    ]
+
+
+def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
+    chosen = {"model": MODEL}
+    latency = [_of_endpoint("ModelLatency", statistic) for statistic in ("p50", "p95", "p99")]
+    errors = [_of_endpoint(metric, "Sum") for metric in ("Invocation4XXErrors", "Invocation5XXErrors")]
+    return [
+        [
+            _drawn(
+                widget,
+                "Quality, with what was released, retrained, refused and told",
+                {"view": "quality", **chosen},
+                14,
+            )
+        ],
+        [_drawn(widget, "Drift of the columns", {"view": "drift", **chosen}, 8)],
+        [
+            _drawn(widget, "Answers, then and now", {"view": "answers", **chosen}, 8, HALF),
+            _drawn(widget, "Business figures", {"view": "business", **chosen}, 8, HALF),
+        ],
+        [
+            _graph("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", _of_model("DriftSeverity", "Maximum")),
+            _graph("Checks of the data's quality that failed", _of_model("QualityChecksFailed", "Maximum")),
+            _graph("Cadences since the last judgement", _of_model("JudgementAgeCadences", "Maximum")),
+        ],
+        [
+            cloudwatch.GraphWidget(title="Latency of the model, microseconds", left=latency, width=HALF, height=6),
+            cloudwatch.GraphWidget(title="Requests that failed", left=errors, width=HALF, height=6),
+        ],
+        [
+            _graph("Requests", _of_endpoint("Invocations", "Sum")),
+            _graph("Rows captured for 100 requests, a day", _captured()),
+            _graph("Captured records that could not be read", _of_model("RecordsQuarantined", "Sum")),
+        ],
+    ]
+
+
+def _drawn(
+    function: lambda_.Function, title: str, params: dict[str, str], height: int, width: int = WIDTH
+) -> cloudwatch.IWidget:
+    return cloudwatch.CustomWidget(
+        title=title,
+        function_arn=function.function_arn,
+        params=params,
+        width=width,
+        height=height,
+        update_on_refresh=True,
+        update_on_resize=False,
+        update_on_time_range_change=True,
+    )
+
+
+def _graph(title: str, metric: cloudwatch.IMetric) -> cloudwatch.IWidget:
+    return cloudwatch.GraphWidget(title=title, left=[metric], width=THIRD, height=6)
+
+
+def _found(title: str, metric: str, statistic: str, period: cdk.Duration) -> cloudwatch.IWidget:
+    """One line for each model that has sent the metric in the last two weeks, as far as CloudWatch draws them."""
+    search = f"SEARCH('{{{METRIC_NAMESPACE},Model}} MetricName=\"{metric}\"', '{statistic}', {period.to_seconds()})"
+    expression = cloudwatch.MathExpression(expression=search, using_metrics={}, label="", period=period)
+    return cloudwatch.GraphWidget(title=title, left=[expression], width=HALF, height=6)
+
+
+def _of_model(metric: str, statistic: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=METRIC_NAMESPACE, metric_name=metric, dimensions_map={"Model": MODEL}, period=DAY, statistic=statistic
+    )
+
+
+def _of_endpoint(metric: str, statistic: str) -> cloudwatch.MathExpression:
+    """Whatever the endpoint's variant is called."""
+    expression = _search_of_endpoint(metric, statistic, cdk.Duration.minutes(5))
+    return cloudwatch.MathExpression(expression=expression, using_metrics={}, label=f"{metric} {statistic}")
+
+
+def _search_of_endpoint(metric: str, statistic: str, period: cdk.Duration) -> str:
+    wanted = f'{{AWS/SageMaker,EndpointName,VariantName}} EndpointName="{ENDPOINT}" MetricName="{metric}"'
+    return f"SEARCH('{wanted}', '{statistic}', {period.to_seconds()})"
+
+
+def _captured() -> cloudwatch.MathExpression:
+    requests = _search_of_endpoint("Invocations", "Sum", DAY)
+    return cloudwatch.MathExpression(
+        expression=f"100 * rows / SUM({requests})",
+        using_metrics={"rows": _of_model("RowsCaptured", "Sum")},
+        label="rows for 100 requests",
+        period=DAY,
+    )
+
+
+def _of_machine(scope: Construct, machine: str, metric: str, statistic: str, label: str) -> cloudwatch.Metric:
+    arn = cdk.Stack.of(scope).format_arn(
+        service="states", resource="stateMachine", resource_name=machine, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+    )
+    return cloudwatch.Metric(
+        namespace="AWS/States",
+        metric_name=metric,
+        dimensions_map={"StateMachineArn": arn},
+        period=DAY,
+        statistic=statistic,
+        label=label,
+    )

@@ -1,0 +1,150 @@
+"""write_pages renews the page of a model and the page of all; draw_widget draws the same history for a dashboard."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lambdas.adapters.bucket import history, timeline
+from lambdas.adapters.bucket.timeline import Entry
+from lambdas.handlers import draw_widget, write_pages
+from report.pages.widget import VIEWS
+from tests.handlers.aws_world import BUCKET, CONTEXT
+from tests.handlers.monitor_world import MODEL, message, monitor_world
+from tests.report.pages.histories import report
+
+END = datetime(2016, 1, 4, tzinfo=UTC)
+NOW = END + timedelta(hours=2)
+KEY = f"reports/{MODEL}/1/2016-01-04T00/drift-r1.json"
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with monitor_world(monkeypatch) as world:
+        yield world
+
+
+def judged(world, end=END, key=KEY):
+    """A judged window, as detect_drift leaves it."""
+    content = report()
+    columns = [
+        {name: c.get(name) for name in ("name", "severity", "effect")} | {"psi": 0.1} for c in content["columns"]
+    ]
+    window = {
+        "start": f"{end - timedelta(days=28):%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{end:%Y-%m-%dT%H:%M:%SZ}",
+        "rows": 2800,
+    }
+    kept = {"performance": content["performance"], "severity": "WARNING", "reasons": [], "report_key": key}
+    detail = kept | {"window": window, "columns": columns, "package_version": "1", "revision": 1}
+    timeline.record(world.s3, BUCKET, Entry(MODEL, "window_judged", end + timedelta(hours=2), detail))
+    world.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(content).encode())
+
+
+def happened(world, kind, **detail):
+    timeline.record(world.s3, BUCKET, Entry(MODEL, kind, NOW, detail))
+
+
+def read(world, key):
+    return world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+
+def ask(**body):
+    return write_pages.handler(message({"time": NOW.isoformat(), **body}), CONTEXT)
+
+
+def draw(**parameters):
+    context = {"theme": "dark", "timeRange": {"start": 1.4e12, "end": NOW.timestamp() * 1000}}
+    return draw_widget.handler({"widgetContext": context, **parameters}, CONTEXT)
+
+
+def test_a_judged_window_is_on_the_model_s_page_with_a_link_to_its_report(world):
+    judged(world)
+    assert ask(model=MODEL) == {"page": f"reports/{MODEL}/index.html"}
+    page = read(world, f"reports/{MODEL}/index.html")
+    assert 'href="1/2016-01-04T00/drift-r1.html"' in page
+    assert "AUC 0.78" in page
+    found = world.s3.head_object(Bucket=BUCKET, Key=f"reports/{MODEL}/index.html")
+    assert found["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_news_of_the_topic_renews_the_page_whatever_else_it_holds(world):
+    happened(world, "canary_promoted", package_version="2")
+    ask(model=MODEL, kind="canary_promoted", detail={"package_version": "2"}, severity="OK", team=None)
+    assert "released" in read(world, f"reports/{MODEL}/index.html")
+
+
+def test_a_model_that_has_been_taken_away_gets_no_page_and_fails_nothing(world):
+    assert ask(model="gone") == {"page": None}
+
+
+def test_the_page_of_all_models_has_those_that_were_judged_and_those_that_were_not(world):
+    tick = {"time": NOW.isoformat()}
+    assert write_pages.handler(tick, CONTEXT) == {"page": "reports/index.html", "models": 1}
+    assert "never" in read(world, "reports/index.html")
+    judged(world)
+    ask(model=MODEL)
+    write_pages.handler(tick, CONTEXT)
+    assert "7.1% lost on 100 rows a day" in read(world, "reports/index.html")
+
+
+def test_the_history_begins_where_it_is_asked_to_and_is_in_time(world):
+    for weeks in (0, 1, 2):
+        judged(world, END - timedelta(weeks=weeks), KEY)
+    ends = history.load_history(world.s3, BUCKET, MODEL, "windows", since=END - timedelta(days=8)).column("window_end")
+    assert ends.to_pylist() == [datetime(2015, 12, 28), datetime(2016, 1, 4)]
+    assert history.load_history(world.s3, BUCKET, MODEL, "decisions", since=END).to_pylist() == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_widget_draws_each_view_in_the_theme_of_the_dashboard_and_without_script(world, view):
+    judged(world)
+    happened(world, "canary_promoted", package_version="1")
+    ask(model=MODEL)
+    drawn = draw(view=view, model=MODEL)
+    assert 'class="kedge kedge-dark"' in drawn
+    # CloudWatch strips these, and the picture would lack them.
+    assert not [word for word in ("<script", "<iframe", "<use", "href=") if word in drawn]
+    assert len(drawn) < 200_000
+    assert MODEL in drawn
+
+
+def test_the_widget_marks_releases_on_the_trend(world):
+    judged(world)
+    judged(world, END - timedelta(days=7))
+    timeline.record(
+        world.s3, BUCKET, Entry(MODEL, "canary_promoted", END - timedelta(days=3), {"package_version": "7"})
+    )
+    assert ">v7<" in draw(model=MODEL)
+
+
+def test_the_widget_describes_its_parameters(world):
+    assert "view: quality" in draw_widget.handler({"describe": True}, CONTEXT)["markdown"]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"view": "secrets", "model": MODEL},
+        {"view": ["quality"], "model": MODEL},
+        {"model": {"a": 1}},
+        {"model": "../../state"},
+        {"model": "<script>alert(1)</script>"},
+        {"view": "quality", "model": MODEL, "widgetContext": {"timeRange": {"start": "x", "end": -5}, "width": "wide"}},
+        {"view": "portfolio", "widgetContext": {"timeRange": [1], "theme": "<b>"}},
+    ],
+)
+def test_a_hostile_parameter_is_answered_with_a_sentence_and_never_with_itself(world, parameters):
+    drawn = draw(**parameters)
+    assert "<script" not in drawn
+    assert "<p>" in drawn or "<td" in drawn
+
+
+def test_a_window_is_judged_whether_or_not_its_page_can_be_asked_for(world):
+    from lambdas.adapters import queues
+
+    assert not queues.try_to_send(
+        world.sqs, "https://sqs.eu-west-1.amazonaws.com/123456789012/absent", {"model": MODEL}
+    )
+    assert queues.try_to_send(world.sqs, world.sqs.get_queue_url(QueueName="page")["QueueUrl"], {"model": MODEL})
