@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ ENDPOINT, VARIANT, BUCKET = "payments", "main", "payments-team-logs"
 CAPTURES = f"s3://{BUCKET}/team/captures"
 SAMPLING_PERCENTAGE = 20
 EVERY, REQUESTS, ROWS = timedelta(hours=4), 10, 20
+ONE_VARIANT = {VARIANT: 1.0}
 _TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -62,17 +64,20 @@ class OtherTeam:
         container = {"Image": "payments-image", "ModelDataUrl": f"s3://{BUCKET}/{key}"}
         self.sagemaker.create_model(ModelName=name, ExecutionRoleArn=self._role(), PrimaryContainer=container)
 
-    def make_config(self, name: str, model: str) -> None:
-        """Make an endpoint config that captures where the team wants it."""
-        variant = {
-            "VariantName": VARIANT,
-            "ModelName": model,
-            "InstanceType": "ml.m5.large",
-            "InitialInstanceCount": 1,
-        }
+    def make_config(self, name: str, *models: str, variants: Mapping[str, float] = ONE_VARIANT) -> None:
+        """Make an endpoint config that captures where the team wants it; each variant has a weight, and a model of its own."""
         self.sagemaker.create_endpoint_config(
             EndpointConfigName=name,
-            ProductionVariants=[variant],
+            ProductionVariants=[
+                {
+                    "VariantName": variant,
+                    "ModelName": model,
+                    "InstanceType": "ml.m5.large",
+                    "InitialInstanceCount": 1,
+                    "InitialVariantWeight": weight,
+                }
+                for (variant, weight), model in zip(variants.items(), models, strict=True)
+            ],
             DataCaptureConfig={
                 "EnableCapture": True,
                 "InitialSamplingPercentage": SAMPLING_PERCENTAGE,
@@ -82,12 +87,20 @@ class OtherTeam:
             },
         )
 
-    def ask_until(self, until: datetime, *, amount: float = 50.0) -> None:
-        """Let the clients send their payments, several to a request; `amount` is what they pay on average."""
+    def ask_until(self, until: datetime, *, amount: float = 50.0, variant: str | None = None) -> None:
+        """Let the clients send their payments, several to a request; `amount` is what they pay on average.
+
+        Where a variant is named, only the half of the clients that calls it by its name pays so.
+        """
         while self.account.clock.now < until:
-            for _ in range(REQUESTS):
+            for number in range(REQUESTS):
+                named = variant is not None and number % 2 == 0
                 self.runtime.invoke_endpoint(
-                    EndpointName=ENDPOINT, ContentType="text/csv", Accept="text/csv", Body=self._payments(amount)
+                    EndpointName=ENDPOINT,
+                    ContentType="text/csv",
+                    Accept="text/csv",
+                    Body=self._payments(amount if named or variant is None else 50.0),
+                    **({"TargetVariant": variant} if named else {}),
                 )
             self.account.clock.advance_to(min(self.account.clock.now + EVERY, until))
 

@@ -69,7 +69,7 @@ def load_predictions(
     for key, body in objects_below(account, bucket, layout.profiles_prefix(config.model)).items():
         if not key.endswith(".npz"):
             continue  # the hashes of the counted ids stand beside the days
-        header, _ = decode_profiles("day", body)
+        header, _, _ = decode_profiles("day", body)
         for part in header["parts"]:
             content = account.client("s3").get_object(Bucket=bucket, Key=part)["Body"].read()
             table = pq.read_table(io.BytesIO(content), columns=[ROW_ID, TIME, config.prediction.name]).to_pandas()

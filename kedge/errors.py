@@ -142,7 +142,8 @@ class EndpointVariantsError(RefusedError):
 
     def __init__(self, *, endpoint: str, variants: list[str]) -> None:
         super().__init__(
-            f"endpoint {endpoint} has the variants {', '.join(variants)}; Kedge releases to endpoints with one"
+            f"endpoint {endpoint} has the variants {', '.join(variants)}; Kedge releases to endpoints with one, and watches several "
+            "where the YAML names each (endpoint.variants)"
         )
         self.endpoint, self.variants = endpoint, variants
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 PREFIX = "kedge_"
 # For an answered row: the caller's id, the request's id, the time of the answer, and the hour of its capture file.
 ROW_ID, EVENT_ID, TIME, HOUR = "kedge_row_id", "kedge_event_id", "kedge_time", "kedge_hour"
+# For a row of an endpoint with several production variants: the one that answered.
+VARIANT = "kedge_variant"
 # For a label: when it was collected, its file, and the beginning of each extra field's name. The truth itself keeps the one
 # name that training scripts and first rows use.
 LABEL, COLLECTED, SOURCE, FIELD = "label", "kedge_collected", "kedge_source", "kedge_field_"

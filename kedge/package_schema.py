@@ -13,6 +13,8 @@ from kedge.stored import SCHEMA
 
 # These sections are the model's schema; all other sections are policies, which a person may change at any time.
 _SCHEMA = ("model", "problem", "endpoint", "features", "prediction", "labels")
+# Where its answers are from is today's. What fits there depends on all of these.
+_FROM = ("mode", "source", "capture")
 # Whom a model belongs to is no policy of a package, and addresses are not kept where they are not needed.
 _PEOPLE: Any = {"owner": True, "alerts": {"routes"}}
 
@@ -33,7 +35,7 @@ def decode_schema(content: bytes) -> ModelConfig:
         It is no schema, or one of another version.
     """
     sections = SCHEMA.read_json(content, lambda document: dict(document["config"]))
-    for kept in (sections, {name: sections[name] for name in _SCHEMA if name in sections}):
+    for kept in (sections, {name: sections[name] for name in (*_SCHEMA, *_FROM) if name in sections}):
         try:
             return ModelConfig.model_validate_json(json.dumps(kept))
         except ValidationError as error:
@@ -66,8 +68,10 @@ def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
         ),
         "prediction": kept.prediction,
         "labels": current.labels.model_copy(update={"classes": kept.labels.classes}),
+        **{name: getattr(current, name) for name in _FROM},
     }
-    for name in ModelConfig.model_fields.keys() - found.keys():
+    # In the order of the fields: the context comes before the sections that name its columns.
+    for name in [name for name in ModelConfig.model_fields if name not in found]:
         fitting = (
             fits for side in (current, kept) if (fits := {**found, name: getattr(side, name)}) and _is_valid(fits)
         )

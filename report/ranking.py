@@ -18,6 +18,7 @@ def verdict_of(report: Mapping[str, Any]) -> str:
     """The worst verdict of a report: its rows, measured quality, estimated quality, equal treatment, and clear concept drift."""
     performance: Mapping[str, Any] = report.get("performance") or {}
     parts = (report, performance, performance.get("fairness", {}), performance.get("estimate", {}))
+    parts = (*parts, *performance.get("variants", {}).values())
     severities: list[str] = [part["severity"] for part in parts if "severity" in part]
     return max([*severities, *(["CRITICAL"] if moved_on(performance) else [])], key=_ASCENDING.index)
 

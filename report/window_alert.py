@@ -37,6 +37,7 @@ def window_message(model: str, detail: Mapping[str, Any]) -> Message:
         (
             where,
             section("SINCE WHEN", since_when(detail)),
+            section("VARIANTS", bullets(variants(detail, performance))),
             section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
             section("WHAT IT COSTS", cost(detail, performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
@@ -95,9 +96,24 @@ def drift_in_words(detail: Mapping[str, Any], *, is_cause: bool) -> str:
     if len(drifted) > 1 and any("importance" in column for column in detail["columns"]):
         # The columns are ranked by what matters: the first is named, the others are counted.
         moved = f"{drifted[0]} and {len(drifted) - 1} more drifted"
+    at = {name: v["name"] for v in detail.get("variants", []) for name in v["drifted"]}
+    if not drifted and at:
+        name, variant = next(iter(at.items()))
+        return f"{name} drifted at variant {variant}"
     if not drifted:
         moved = "data quality is out of bounds" if is_cause else "no column drifted"
     return moved
+
+
+def variants(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> list[str]:
+    """Each of several production variants in a line: its share of the requests, its rows and its verdicts."""
+    lines = []
+    for found in detail.get("variants", []):
+        share = f"{found['traffic_fraction']:.0%} of the requests, " if "traffic_fraction" in found else ""
+        measured = performance.get("variants", {}).get(found["name"])
+        quality_of_it = f", measured quality {measured['severity']}" if measured else ""
+        lines.append(f"{found['name']}: {share}{counted(found['rows'], 'row')}, {found['severity']}{quality_of_it}")
+    return lines
 
 
 def shifted(performance: Mapping[str, Any]) -> list[str]:

@@ -220,10 +220,14 @@ def require_its_own(config: ModelConfig, running: Running, wish: Wish) -> None:
     if "capture.uri" in wanted:
         found["capture.uri"] = (config.capture.uri or "").rstrip("/")
     wrong = [
-        f"{name} is {found[name] or 'absent'}, not {value}" for name, value in wanted.items() if found[name] != value
+        f"{name} is {_said(found[name])}, not {_said(value)}" for name, value in wanted.items() if found[name] != value
     ]
     if wrong:
         raise BadInputError(f"{wish.yaml} does not describe {running.name} as it is: {'; '.join(wrong)}")
+
+
+def _said(value: Any) -> str:
+    return (", ".join(value) if isinstance(value, tuple) else str(value)) or "absent"
 
 
 def baseline_end(begun: datetime, now: datetime, wish: Wish) -> datetime:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.refusals import BadInputError
 from lambdas.adapters.release import endpoints
 
@@ -62,6 +63,11 @@ def capture_request(
     return copied
 
 
+def instances_of(described: Mapping[str, Any]) -> dict[str, int]:
+    """How many instances each production variant runs now."""
+    return {each["VariantName"]: each.get("CurrentInstanceCount", 0) for each in described["ProductionVariants"]}
+
+
 def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
     """Look at the endpoint, and decide what would be made; nothing is changed.
 
@@ -70,30 +76,28 @@ def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
     BadInputError
         There is none, it is changing, or it captures already.
     """
-    # This also refuses several variants: this version cannot adopt them.
-    state = endpoints.describe_endpoint(sagemaker, name)
-    if state is None:
+    found = endpoints.description_of(sagemaker, name)
+    if found is None:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")
-    if state.status != "InService":
-        raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
+    if found["EndpointStatus"] != "InService":
+        raise BadInputError(f"endpoint {name} is {found['EndpointStatus']}; try again when it is InService")
+    config, capture = (
+        sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"]),
+        endpoints.capture_of(found),
+    )
+    refuse_unknown_kinds(sagemaker, name, config)
     options = config.get("DataCaptureConfig", {}).get("CaptureOptions", [])
-    if state.capture is not None and state.capture.running and len({each["CaptureMode"] for each in options}) != 1:
-        raise BadInputError(f"endpoint {name} captures already, below {state.capture.destination}; adopt it")
-    if any(variant.get("ServerlessConfig") for variant in config["ProductionVariants"]):
-        raise BadInputError(f"endpoint {name} is serverless; SageMaker captures nothing of those")
-    if config.get("AsyncInferenceConfig"):
-        raise BadInputError(f"endpoint {name} is asynchronous; Kedge does not know what its captures look like")
-    uri = state.capture.destination if state.capture is not None else None
-    running = {state.variant: state.instances}
-    request = capture_request(sagemaker, config, running, account=account, uri=uri)
+    if capture is not None and capture.running and len({each["CaptureMode"] for each in options}) != 1:
+        raise BadInputError(f"endpoint {name} captures already, below {capture.destination}; adopt it")
+    uri = capture.destination if capture is not None else None
+    request = capture_request(sagemaker, config, instances_of(found), account=account, uri=uri)
     own = [
         tag
         for page in sagemaker.get_paginator("list_tags").paginate(ResourceArn=config["EndpointConfigArn"])
         for tag in page["Tags"]
         if not tag["Key"].startswith("aws:")
     ]
-    return CaptureSwitch(name, {**request, **({"Tags": own} if own else {})}, state.endpoint_config)
+    return CaptureSwitch(name, {**request, **({"Tags": own} if own else {})}, config["EndpointConfigName"])
 
 
 def switch_on(sagemaker: Any, switch: CaptureSwitch, *, pause: Callable[[float], object]) -> None:

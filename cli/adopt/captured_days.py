@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -22,10 +23,15 @@ ROWS_READ, BYTES_READ = 200_000, 512 * 2**20
 
 def first_hour(s3: Any, running: Running) -> datetime | None:
     """The hour of the first capture that is still there; None where there is none."""
-    for page in _pages(s3, running):
-        for item in page.get("Contents", []):
-            if (hour := _hour_of(item["Key"], running)) is not None:
-                return hour
+    return min((hour for prefix in running.prefixes if (hour := _first_hour_below(s3, running, prefix))), default=None)
+
+
+def _first_hour_below(s3: Any, running: Running, prefix: str) -> datetime | None:
+    with inference_logs.readable(running.captures):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=running.captures.bucket, Prefix=prefix):
+            for item in page.get("Contents", []):
+                if (hour := _hour_of(item["Key"], running)) is not None:
+                    return hour
     return None
 
 
@@ -44,7 +50,7 @@ def read_days(s3: Any, running: Running, config: ModelConfig, *, start: datetime
     if not rows:
         said = f": {reason}" if reason else ""
         raise BadInputError(
-            f"none of the records below s3://{running.captures.bucket}/{running.prefix} from {start:%Y-%m-%d} to "
+            f"none of the records below {_below(running)} from {start:%Y-%m-%d} to "
             f"{end:%Y-%m-%d} can be read{said}; correct the model's YAML, and adopt again"
         )
     table = pa.concat_tables(tables)
@@ -54,22 +60,19 @@ def read_days(s3: Any, running: Running, config: ModelConfig, *, start: datetime
     return CapturedRows(table, start, end, unread, reason, is_sample=step > 1 or thinned > 1)
 
 
+def _below(running: Running) -> str:
+    return " and ".join(f"s3://{running.captures.bucket}/{prefix}" for prefix in running.prefixes)
+
+
 def _objects(s3: Any, running: Running, start: datetime, end: datetime) -> Iterator[tuple[str, int]]:
-    day: date = start.date()
-    while day <= end.date():
-        prefix = f"{running.prefix}{day:%Y/%m/%d}/"
+    days: list[date] = [start.date() + timedelta(days=n) for n in range((end.date() - start.date()).days + 1)]
+    for day, prefix in product(days, running.prefixes):
         with inference_logs.readable(running.captures):
-            listed = row_objects.list_sizes(s3, running.captures.bucket, prefix)
+            listed = row_objects.list_sizes(s3, running.captures.bucket, f"{prefix}{day:%Y/%m/%d}/")
         for key, size in listed.items():
             hour = _hour_of(key, running)
             if hour is not None and start <= hour < end:
                 yield key, size
-        day += timedelta(days=1)
-
-
-def _pages(s3: Any, running: Running) -> Iterator[dict[str, Any]]:
-    with inference_logs.readable(running.captures):
-        yield from s3.get_paginator("list_objects_v2").paginate(Bucket=running.captures.bucket, Prefix=running.prefix)
 
 
 def _hour_of(key: str, running: Running) -> datetime | None:

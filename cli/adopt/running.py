@@ -61,8 +61,8 @@ class Running(ABC):
 
     @property
     @abstractmethod
-    def prefix(self) -> str:
-        """The prefix below which its days are."""
+    def prefixes(self) -> tuple[str, ...]:
+        """The prefixes below which its days are: of an endpoint, one of each production variant."""
 
     @property
     @abstractmethod

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cli.adopt.capture_switch import capture_request
+from cli.adopt.capture_switch import capture_request, instances_of
 from cli.adopt.captured_days import read_days
+from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.adopt.running import CapturedRows, Running
 from cli.drafts.draft import ModelDraft
 from cli.drafts.from_endpoint import FILES_READ, draft_from_endpoint
@@ -18,12 +19,11 @@ from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.config.model import ModelConfig
-from kedge.errors import EndpointVariantsError, UnreadableRecordError
+from kedge.errors import UnreadableRecordError
 from kedge.release.proof import CaptureFound
 from lambdas.adapters.bucket import row_objects
 from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.release import endpoints
-from lambdas.adapters.release.endpoints import EndpointState
 
 BOTH = {"Input", "Output"}
 LINES_READ = 2000
@@ -31,22 +31,24 @@ LINES_READ = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class RunningEndpoint(Running):
-    """An endpoint with one production variant that captures what it is asked and answers."""
+    """An endpoint that captures what it is asked and answers."""
 
     source = "endpoint"
-    variant: str
+    variants: tuple[str, ...]
 
     @property
-    def prefix(self) -> str:
-        """The prefix below which its days are."""
-        return "/".join(part for part in (self.captures.prefix, self.name, self.variant) if part) + "/"
+    def prefixes(self) -> tuple[str, ...]:
+        """The prefix of each production variant, below which its days are."""
+        return tuple(self.captures.of(f"{self.name}/{variant}/") for variant in self.variants)
 
     @property
     def fields(self) -> Mapping[str, Any]:
         """What a YAML must say to describe it."""
+        several = len(self.variants) > 1
         return {
             "endpoint.name": self.name,
-            "endpoint.variant": self.variant,
+            **({} if several else {"endpoint.variant": self.variants[0]}),
+            "endpoint.variants": self.variants if several else (),
             "capture.uri": self.capture_uri,
             "capture.sampling_percentage": self.sampling_percentage,
         }
@@ -75,7 +77,11 @@ def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
     place = endpoint.captures
     answers: list[Any] = []
     with inference_logs.readable(place):
-        keys = sorted(row_objects.list_sizes(s3, place.bucket, endpoint.prefix), reverse=True)[:FILES_READ]
+        keys = [
+            key
+            for prefix in endpoint.prefixes
+            for key in sorted(row_objects.list_sizes(s3, place.bucket, prefix), reverse=True)[:FILES_READ]
+        ]
         for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
             for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
                 try:
@@ -98,73 +104,58 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     BadInputError
         There is none, or its kind has no captured record that is known, or it captures nothing.
     """
-    state = _in_service(sagemaker, name)
-    described = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)
-    (variant,) = config["ProductionVariants"]
-    _refuse_unknown_kinds(sagemaker, name, config, variant)
-    capture = _whole_capture(sagemaker, name, config, state, account=account)
+    described = _in_service(sagemaker, name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
+    refuse_unknown_kinds(sagemaker, name, config)
+    capture = _whole_capture(sagemaker, name, config, described, account=account)
     return RunningEndpoint(
         name=name,
         arn=described["EndpointArn"],
-        config=state.endpoint_config,
-        variant=state.variant,
-        model_name=variant["ModelName"],
+        config=described["EndpointConfigName"],
+        variants=tuple(variant["VariantName"] for variant in config["ProductionVariants"]),
+        model_name=", ".join(variant["ModelName"] for variant in config["ProductionVariants"]),
         capture_uri=capture.destination.rstrip("/"),
         sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
         capture_key=(described.get("DataCaptureConfig") or {}).get("KmsKeyId") or None,
     )
 
 
-def _in_service(sagemaker: Any, name: str) -> EndpointState:
-    try:
-        state = endpoints.describe_endpoint(sagemaker, name)
-    except EndpointVariantsError as error:
-        raise BadInputError(f"{error}; an endpoint with one production variant can be adopted") from error
-    if state is None:
+def _in_service(sagemaker: Any, name: str) -> Mapping[str, Any]:
+    found = endpoints.description_of(sagemaker, name)
+    if found is None:
         raise BadInputError(f"no endpoint is called {name!r} in this account and region")
-    if state.status != "InService":
-        raise BadInputError(f"endpoint {name} is {state.status}; try again when it is InService")
-    return state
+    if found["EndpointStatus"] != "InService":
+        raise BadInputError(f"endpoint {name} is {found['EndpointStatus']}; try again when it is InService")
+    return found
 
 
 def _whole_capture(
-    sagemaker: Any, name: str, config: Mapping[str, Any], state: EndpointState, *, account: str
+    sagemaker: Any, name: str, config: Mapping[str, Any], described: Mapping[str, Any], *, account: str
 ) -> CaptureFound:
     """What is captured; refused where it is nothing, or only one side."""
-    if state.capture is None or not state.capture.running:
-        raise BadInputError(_how_to_capture(sagemaker, name, config, state.instances, account=account))
+    capture, running = endpoints.capture_of(described), instances_of(described)
+    if capture is None or not capture.running:
+        raise BadInputError(_how_to_capture(sagemaker, name, config, running, account=account))
     modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
     if modes and "InputAndOutput" not in modes and not modes >= BOTH:
         raise BadInputError(
             f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
-            f"{_how_to_capture(sagemaker, name, config, state.instances, account=account, uri=state.capture.destination)}"
+            f"{_how_to_capture(sagemaker, name, config, running, account=account, uri=capture.destination)}"
         )
-    return state.capture
-
-
-def _refuse_unknown_kinds(sagemaker: Any, name: str, config: Mapping[str, Any], variant: Mapping[str, Any]) -> None:
-    """Refuse what has no Data Capture, or writes records that nobody has seen: they are not guessed."""
-    if config.get("AsyncInferenceConfig"):
-        raise BadInputError(f"endpoint {name} is asynchronous; Kedge does not know what its captures look like")
-    if variant.get("ServerlessConfig"):
-        raise BadInputError(f"endpoint {name} is serverless; SageMaker captures nothing of those")
-    if not variant.get("ModelName"):
-        raise BadInputError(
-            f"endpoint {name} holds inference components; Kedge does not know what their captures look like"
-        )
-    model = sagemaker.describe_model(ModelName=variant["ModelName"])
-    containers = [*(model.get("Containers") or []), model.get("PrimaryContainer") or {}]
-    if any(container.get("Mode") == "MultiModel" for container in containers):
-        raise BadInputError(f"endpoint {name} is multi-model; its captures do not say which model answered")
+    return capture
 
 
 def _how_to_capture(
-    sagemaker: Any, name: str, config: Mapping[str, Any], instances: int, *, account: str, uri: str | None = None
+    sagemaker: Any,
+    name: str,
+    config: Mapping[str, Any],
+    running: Mapping[str, int],
+    *,
+    account: str,
+    uri: str | None = None,
 ) -> str:
     """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
-    (variant,) = config["ProductionVariants"]
-    copied = capture_request(sagemaker, config, {variant["VariantName"]: instances}, account=account, uri=uri)
+    copied = capture_request(sagemaker, config, running, account=account, uri=uri)
     document = shlex.quote(json.dumps(copied, default=str))
     missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
     return (

@@ -35,9 +35,9 @@ class RunningLog(Running):
     source = "log"
 
     @property
-    def prefix(self) -> str:
+    def prefixes(self) -> tuple[str, ...]:
         """The prefix below which its days are."""
-        return self.captures.of("")
+        return (self.captures.of(""),)
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -90,7 +90,8 @@ def draft_from_log(s3: Any, log: RunningLog) -> tuple[ModelDraft, list[Any]]:
 
 def _records(s3: Any, log: RunningLog) -> Iterator[dict[str, Any]]:
     place = log.captures
-    keys = sorted(row_objects.list_sizes(s3, place.bucket, log.prefix), reverse=True)[:FILES_READ]
+    (prefix,) = log.prefixes
+    keys = sorted(row_objects.list_sizes(s3, place.bucket, prefix), reverse=True)[:FILES_READ]
     for key in keys:
         # The first stretch of a large file says enough.
         block = next(inference_logs.open_blocks(s3, place.bucket, [key], row_objects.READ_AHEAD_BYTES), Block())

@@ -38,9 +38,9 @@ class RunningJobs(Running):
     source = "batch_transform"
 
     @property
-    def prefix(self) -> str:
+    def prefixes(self) -> tuple[str, ...]:
         """The prefix below which the manifests of their outputs are."""
-        return self.captures.of("output/")
+        return (self.captures.of("output/"),)
 
     @property
     def fields(self) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ class ModelDraft:
         lines += [f"source: {self.source}"] if self.source != "endpoint" else []
         lines += [f"problem: {self.problem}"]
         if self.endpoint:
-            lines += ["endpoint:", *(f"  {key}: {_scalar(value)}" for key, value in self.endpoint.items())]
+            lines += ["endpoint:", *(f"  {key}: {_written(value)}" for key, value in self.endpoint.items())]
         if self.capture:
             lines += ["capture:", *(f"  {key}: {_scalar(value)}" for key, value in self.capture.items())]
         if self.prediction:
@@ -89,6 +89,10 @@ def _flow(value: Any) -> str:
     return str(
         yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
     ).strip()
+
+
+def _written(value: Any) -> str:
+    return _flow(value) if isinstance(value, list) else _scalar(value)
 
 
 def _scalar(value: Any) -> str:

@@ -36,22 +36,23 @@ def draft_from_endpoint(
     `described` are fields of the YAML's `endpoint` that somebody has written down already, such as `features_attribute`.
     """
     sagemaker = deployment.client("sagemaker")
-    state = endpoints.describe_endpoint(sagemaker, endpoint)
-    if state is None:
+    found = endpoints.description_of(sagemaker, endpoint)
+    if found is None:
         raise BadInputError(f"no endpoint is called {endpoint!r} in this account and region")
-    uri = endpoints.describe_served_model(sagemaker, state.endpoint_config).capture_uri
+    uri = endpoints.describe_served_model(sagemaker, found["EndpointConfigName"]).capture_uri
     if uri is None:
         raise BadInputError(f"endpoint {endpoint} captures nothing, so its features are not known; {REMEDY}")
-    place = f"{uri.rstrip('/')}/{endpoint}/{state.variant}/"
-    rows, content_type = _captured(deployment.client("s3"), place, described.get("features_attribute"))
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])["ProductionVariants"]
+    served = [variant["VariantName"] for variant in variants]
+    places = [f"{uri.rstrip('/')}/{endpoint}/{variant}/" for variant in served]
+    rows, content_type = _captured(deployment.client("s3"), places, described.get("features_attribute"))
     names, columns = columns_of_requests(rows, uri)
     names, columns = _features(names, columns, described)
-    variant = sagemaker.describe_endpoint_config(EndpointConfigName=state.endpoint_config)["ProductionVariants"][0]
     facts = {
         "name": endpoint,
-        "variant": state.variant,
-        "instance_type": variant.get("InstanceType"),
-        "instance_count": variant.get("InitialInstanceCount"),
+        **({"variant": served[0]} if len(served) == 1 else {"variants": served}),
+        "instance_type": variants[0].get("InstanceType"),
+        "instance_count": variants[0].get("InitialInstanceCount"),
         "content_type": content_type,
     } | dict(described)
     notes = [f"inferred from {len(rows)} captured requests: check the kinds"]
@@ -76,12 +77,17 @@ def _features(
     return None if names is None else [names[i] for i in kept], [columns[i] for i in kept]
 
 
-def _captured(s3: Any, place: str, features_attribute: str | None) -> tuple[list[Any], str | None]:
-    """Rows of the newest capture files below `place`, and their content type where Kedge can ask for it."""
-    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+def _captured(s3: Any, places: list[str], features_attribute: str | None) -> tuple[list[Any], str | None]:
+    """Rows of the newest capture files below each place, and their content type where Kedge can ask for it."""
     rows: list[Any] = []
     content_type = None
-    for key in sorted(objects.list_objects(s3, bucket, prefix), reverse=True)[:FILES_READ]:
+    below = [place.removeprefix("s3://").partition("/")[::2] for place in places]
+    newest = [
+        (bucket, key)
+        for bucket, prefix in below
+        for key in sorted(objects.list_objects(s3, bucket, prefix), reverse=True)[:FILES_READ]
+    ]
+    for bucket, key in newest:
         # The first stretch of a large file says enough.
         block = next(inference_logs.open_blocks(s3, bucket, [key], row_objects.READ_AHEAD_BYTES), Block())
         for line in (line for piece in block.pieces for line in piece.content.split(b"\n")):

@@ -75,6 +75,8 @@ def young_drift(verdicts: Mapping[str, Severity]) -> dict[str, Severity]:
 def data_verdicts(report: DriftReport) -> dict[str, Severity]:
     """The verdicts on the rows: of each column, and on the data quality of the whole window."""
     parts = {f"{COLUMN}{column.column.name}": column.severity for column in report.columns}
+    for variant in report.variants:
+        parts |= {f"{part} at variant {variant.name}": found for part, found in data_verdicts(variant.report).items()}
     # A check of the window that found nothing does not make a blind window OK.
     return parts | {
         f"data quality ({check.check})": check.severity

@@ -20,16 +20,16 @@ _FOLDER = re.compile(r"(?:^|/)(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]*$")
 _LAST_HOUR = 23
 
 
-def _folder_of_endpoint(config: ModelConfig, day: date) -> str:
-    return f"{config.endpoint.name}/{config.endpoint.variant}/{day:%Y/%m/%d}/"
+def _roots_of_endpoint(config: ModelConfig) -> dict[str, str]:
+    return {variant: f"{config.endpoint.name}/{variant}/" for variant in config.endpoint.served_variants}
 
 
-def _folder_of_jobs(_config: ModelConfig, day: date) -> str:
-    return f"output/{day:%Y/%m/%d}/"
+def _roots_of_jobs(_config: ModelConfig) -> dict[str, str]:
+    return {"": "output/"}
 
 
-def _folder_of_log(_config: ModelConfig, day: date) -> str:
-    return f"{day:%Y/%m/%d}/"
+def _roots_of_log(_config: ModelConfig) -> dict[str, str]:
+    return {"": ""}
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Source:
 
     Attributes
     ----------
-    folder : callable
-        Below the place of the records, a day's folder.
+    roots : callable
+        Below the place of the records, the folders that hold the days' own: one of each production variant, by its name. What has no
+        variants has one, named "".
     rows : callable
         One line as rows, each `[row_id, event_id, time, features..., prediction, probabilities..., context...]`.
     plain : callable or None
@@ -53,7 +54,7 @@ class Source:
         Whether its objects are the manifests of transform jobs, whose files become records first.
     """
 
-    folder: Callable[[ModelConfig, date], str]
+    roots: Callable[[ModelConfig], Mapping[str, str]]
     rows: Callable[[bytes, ModelConfig], list[list[Any]]]
     plain: Callable[[Sequence[bytes], ModelConfig], Any] | None = None
     extension: str = ""
@@ -67,10 +68,13 @@ class Source:
 
     def folders(self, config: ModelConfig, day: date) -> list[str]:
         """The folders in which records of a day may lie."""
+        return [folder for root in self.roots(config).values() for folder in self._folders_below(root, day)]
+
+    def _folders_below(self, root: str, day: date) -> list[str]:
         if self.arrival_days is None:
-            return [self.folder(config, day)]
-        before = f"{self.folder(config, day - timedelta(days=1))}{_LAST_HOUR}/"
-        return [before, *(self.folder(config, day + timedelta(days=late)) for late in range(self.arrival_days + 1))]
+            return [day_folder(root, day)]
+        before = f"{day_folder(root, day - timedelta(days=1))}{_LAST_HOUR}/"
+        return [before, *(day_folder(root, day + timedelta(days=late)) for late in range(self.arrival_days + 1))]
 
     def misplaced(self, time: datetime, arrived: datetime | None) -> str | None:
         """Why no day counts a record of this time that arrived in that hour; None where one does."""
@@ -85,10 +89,15 @@ class Source:
 
 
 SOURCES: Mapping[SourceName, Source] = {
-    "endpoint": Source(_folder_of_endpoint, record_rows, plain_rows, extension=".jsonl"),
-    "batch_transform": Source(_folder_of_jobs, record_rows, plain_rows, by_manifest=True),
-    "log": Source(_folder_of_log, log_rows, arrival_days=2),
+    "endpoint": Source(_roots_of_endpoint, record_rows, plain_rows, extension=".jsonl"),
+    "batch_transform": Source(_roots_of_jobs, record_rows, plain_rows, by_manifest=True),
+    "log": Source(_roots_of_log, log_rows, arrival_days=2),
 }
+
+
+def day_folder(root: str, day: date) -> str:
+    """A day's folder below a root."""
+    return f"{root}{day:%Y/%m/%d}/"
 
 
 def source_of(config: ModelConfig) -> Source:

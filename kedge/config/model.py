@@ -37,6 +37,7 @@ from kedge.config.sections import (
     Source,
     Training,
 )
+from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
 
 
 class ModelConfig(Section):
@@ -142,6 +143,17 @@ class ModelConfig(Section):
     def _an_endpoint_has_the_health(self) -> ModelConfig:
         if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
+        return self
+
+    @model_validator(mode="after")
+    def _several_variants_are_watched(self) -> ModelConfig:
+        if self.endpoint.variants and self.source != "endpoint":
+            raise ValueError(f"endpoint.variants is there, and source is {self.source}: remove one of them")
+        if self.endpoint.variants and self.mode == "manage":
+            raise ValueError(
+                "endpoint.variants is there, and mode is manage: Kedge releases to an endpoint with one production variant, for "
+                "none of several is clearly the champion; watch them (mode: watch), or leave one and name it in endpoint.variant"
+            )
         return self
 
     @model_validator(mode="after")
@@ -256,6 +268,11 @@ class ModelConfig(Section):
     def answer_columns(self) -> tuple[str, ...]:
         """What is kept of an answer: the prediction, then each class's probability where the YAML names them."""
         return (self.prediction.name, *self.prediction.probabilities)
+
+    @property
+    def row_identifiers(self) -> tuple[str, ...]:
+        """Kedge's own columns of an answered row: its ids, its time, and of several production variants the one that answered."""
+        return (ROW_ID, EVENT_ID, TIME, *((VARIANT,) if self.endpoint.variants else ()))
 
     @property
     def answer_place(self) -> int:

@@ -18,6 +18,7 @@ ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
 # The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
 TRAINING_SECONDS_MAX = 39_600
+VariantName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])]
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 Mode = Literal["watch", "manage"]
 # Where the records of a model's answers are from: an endpoint's Data Capture, the manifests of transform jobs, or a log that whoever
@@ -77,9 +78,8 @@ class Endpoint(Section):
     """The SageMaker endpoint that serves the model, and how requests and answers are read; without a name there is none."""
 
     name: Annotated[str, Field(pattern=r"^([a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})?$", examples=["hotel-cancellations"])] = ""
-    variant: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])] = (
-        "AllTraffic"
-    )
+    variant: VariantName = "AllTraffic"
+    variants: tuple[VariantName, ...] = ()
     instance_type: InstanceType = "ml.m5.large"
     instance_count: int = Field(default=2, ge=1, le=10_000)
     content_type: Literal["text/csv", "application/json"] = "text/csv"
@@ -89,6 +89,15 @@ class Endpoint(Section):
     inference_attribute: str | int | None = None
     probability_attribute: str | int | None = None
     exclude_features_attribute: str | int | None = None
+
+    @model_validator(mode="after")
+    def _variants_are_several(self) -> Endpoint:
+        if self.variants and len({*self.variants}) < max(2, len(self.variants)):
+            raise ValueError(
+                f"endpoint.variants is {list(self.variants)}: the names of at least two production variants, each once; one alone "
+                "stands in endpoint.variant"
+            )
+        return self
 
     @model_validator(mode="after")
     def _attributes_are_paths_or_places(self) -> Endpoint:
@@ -110,6 +119,11 @@ class Endpoint(Section):
                 "place in CSV, counted from 0"
             )
         return self
+
+    @property
+    def served_variants(self) -> tuple[str, ...]:
+        """The production variants whose answers are counted."""
+        return self.variants or (self.variant,)
 
     @property
     def answer_places(self) -> tuple[int | None, int | None]:

@@ -22,7 +22,7 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.design_effect import combined
 from kedge.severity import Severity, worst
 
-__all__ = ["ColumnReport", "DriftReport", "judge_drift"]
+__all__ = ["ColumnReport", "DriftReport", "VariantReport", "judge_drift"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,13 @@ class DriftReport:
     decision: Mapping[str, Any] = field(default_factory=dict)
     confidence: ConfidenceReport | None = None
     sampled_fraction: float = 1.0
+    variants: tuple[VariantReport, ...] = ()
 
     @property
     def severity(self) -> Severity:
         """The worst of the tests that ran; a quality check that found nothing does not make a blind window OK."""
         found = [check.severity for check in self.quality if check.severity >= Severity.WARNING]
+        found += [v.report.severity for v in self.variants if v.report.severity >= Severity.WARNING]
         return worst([self.columns_severity, *found, *([self.less_confident] if self.less_confident else [])])
 
     @property
@@ -59,7 +61,8 @@ class DriftReport:
     @property
     def columns_severity(self) -> Severity:
         """The worst verdict on a column: what a retraining can correct, and whether there was anything to judge."""
-        return worst(column.severity for column in self.columns)
+        own = [column.severity for column in self.columns]
+        return worst([*own, *(variant.report.columns_severity for variant in self.variants)])
 
     @property
     def drifted(self) -> tuple[ColumnReport, ...]:
@@ -76,6 +79,7 @@ class DriftReport:
         told += [(c.drift, c.reason) for c in self.drifted]
         if self.confidence is not None and self.confidence.severity >= Severity.WARNING:
             told.append((self.confidence.severity, self.confidence.reason))
+        told += [told_of for variant in self.variants for told_of in variant.told]
         if told:
             return tuple(reason for _, reason in sorted(told, key=lambda reason: -reason[0].rank))
         blind = [c for c in self.columns if c.drift is Severity.INSUFFICIENT_DATA]
@@ -132,11 +136,54 @@ class DriftReport:
             estimated = round(self.rows / self.sampled_fraction)
             report["window"] |= {"sampled_fraction": self.sampled_fraction, "rows_estimated": estimated}
         report |= {"notes": list(self.notes)} if self.notes else {}
+        answered = sum(variant.invocations for variant in self.variants)
+        report |= {"variants": [variant.to_json(of=answered) for variant in self.variants]} if self.variants else {}
         return report | ({"confidence": self.confidence.to_json()} if self.confidence is not None else {})
 
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""
         return self.to_json() | {"histograms": {name: dict(bars) for name, bars in self.histograms.items()}}
+
+
+@dataclass(frozen=True)
+class VariantReport:
+    """What one of several production variants answered in the window, judged like the whole.
+
+    Attributes
+    ----------
+    invocations : int
+        Requests that it answered, as CloudWatch counted them.
+    requests : int
+        Those of them that were captured.
+    """
+
+    name: str
+    invocations: int
+    requests: int
+    report: DriftReport
+
+    @property
+    def told(self) -> list[tuple[Severity, str]]:
+        """What is wrong with it, each with its severity."""
+        found = self.report
+        if found.severity < Severity.WARNING:
+            return []
+        return [(found.severity, f"variant {self.name}: {reason}") for reason in found.reasons]
+
+    def to_json(self, *, of: int) -> dict[str, Any]:
+        """Its part of the report; `of` are the requests that all variants answered."""
+        found = self.report
+        traffic = {"traffic_fraction": self.invocations / of} if of else {}
+        return {
+            "name": self.name,
+            "severity": found.severity.value,
+            "rows": found.rows,
+            "invocations": self.invocations,
+            "captured": self.requests,
+            **traffic,
+            "drifted": [column.column.name for column in found.drifted],
+            "reasons": list(found.reasons),
+        }
 
 
 def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, and most callers have few
@@ -151,6 +198,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
     window_checks: Sequence[QualityCheck] = (),
     before: Profile | None = None,
     design_effects: Mapping[str, float] | None = None,
+    judgements: int = 1,
 ) -> DriftReport:
     """Judge a window: data drift on the features, prediction drift on the answers, and data quality.
 
@@ -172,6 +220,8 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
     design_effects : mapping of str to float, optional
         How many of the window's rows count as one independent row, by column (`kedge.profile.design_effect`). The larger of this and the
         baseline's own divides both sides' sizes.
+    judgements : int
+        How many judgements of one window share its part of the alert budget: of the whole, and of each production variant.
     """
     policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
     effects = combined(baseline.design_effects, design_effects)
@@ -189,7 +239,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         )
         for column in baseline.columns
     ]
-    level = window_level(policy.alert_budget_per_year, end - start)
+    level = window_level(policy.alert_budget_per_year, end - start) / judgements
     confidence = answer_confidence(evidence, config)
     watched = [one for one in evidence if one.column.name != config.margin_column]
     found = judge_columns(baseline, watched, config, level=level, derived=[confidence.margin] if confidence else [])

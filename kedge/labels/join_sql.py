@@ -13,7 +13,7 @@ from kedge.capture.typed_rows import typed_predictions
 from kedge.config.model import ModelConfig
 from kedge.errors import ColumnsAlikeError
 from kedge.labels.fold import label_schema
-from kedge.own_columns import COLLECTED, EVENT_ID, ROW_ID, SOURCE, TIME, name_before
+from kedge.own_columns import COLLECTED, ROW_ID, SOURCE, TIME, name_before
 
 # The tables' partition column: one join's inputs are one partition, and rows of other joins are never read.
 RUN = "kedge_run"
@@ -66,13 +66,11 @@ def answers_schema(config: ModelConfig) -> pa.Schema:
     >>> answers_schema(config).names
     ['kedge_row_id', 'kedge_event_id', 'kedge_time', 'x', 'prediction']
     """
-    nothing = pa.table(
-        {name: pa.array([], pa.string()) for name in (*config.feature_names, *config.answer_columns, *config.context)}
-    )
-    identifiers = {ROW_ID: pa.string(), EVENT_ID: pa.string(), TIME: pa.timestamp("us", "UTC")}
-    for name, kind in identifiers.items():
-        nothing = nothing.append_column(name, pa.array([], kind))
-    return typed_predictions(nothing, config, tuple(identifiers)).schema
+    texts = (*config.feature_names, *config.answer_columns, *config.context)
+    nothing = pa.table({name: pa.array([], pa.string()) for name in texts})
+    for name in config.row_identifiers:
+        nothing = nothing.append_column(name, pa.array([], pa.timestamp("us", "UTC") if name == TIME else pa.string()))
+    return typed_predictions(nothing, config, config.row_identifiers).schema
 
 
 def joined_schema(config: ModelConfig, columns: Sequence[str]) -> pa.Schema:

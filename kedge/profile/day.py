@@ -12,6 +12,9 @@ from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.encoding import decode_header, decode_profiles, encode_profiles
 from kedge.stored import DAY
 
+# The member of a day's file with a variant's own day begins with this.
+_VARIANT = "variant_"
+
 
 @dataclass(frozen=True)
 class DayProfile:
@@ -29,6 +32,8 @@ class DayProfile:
         Broken records kept aside, and rows whose id had been counted before.
     requests : mapping of int to int
         Captured records of each UTC hour, the broken ones among them: a request may hold several rows.
+    variants : mapping of str to DayProfile
+        Of an endpoint with several production variants, what each of them answered; it is counted above too.
     """
 
     hours: Mapping[int, Profile] = field(default_factory=dict)
@@ -37,6 +42,7 @@ class DayProfile:
     quarantined: int = 0
     duplicates: int = 0
     requests: Mapping[int, int] = field(default_factory=dict)
+    variants: Mapping[str, DayProfile] = field(default_factory=dict)
 
     def total(self, baseline: Baseline) -> Profile:
         """The day's sum."""
@@ -55,7 +61,15 @@ class DayProfile:
             quarantined=self.quarantined + other.quarantined,
             duplicates=self.duplicates + other.duplicates,
             requests=dict(Counter(self.requests) + Counter(other.requests)),
+            variants={
+                name: self.variants.get(name, DayProfile()).folded(other.variants.get(name, DayProfile()))
+                for name in sorted({*self.variants, *other.variants})
+            },
         )
+
+    def of_variant(self, name: str) -> DayProfile:
+        """The same counts, as those of one production variant too."""
+        return replace(self, variants={name: replace(self, parts=())})
 
 
 @dataclass(frozen=True)
@@ -137,13 +151,15 @@ def encode_day(day: DayProfile) -> bytes:
         "duplicates": day.duplicates,
         "requests": {str(hour): count for hour, count in sorted(day.requests.items())},
     }
-    return encode_profiles("day", header, day.hours)
+    inside = {f"{_VARIANT}{name}": encode_day(variant) for name, variant in day.variants.items()}
+    return encode_profiles("day", header, day.hours, inside)
 
 
 def decode_day(data: bytes) -> DayProfile:
     """Read a day."""
-    header, hours = decode_profiles("day", data)
-    return DAY.read(header, lambda found: _day(found, hours))
+    header, hours, inside = decode_profiles("day", data)
+    variants = {name.removeprefix(_VARIANT): decode_day(each) for name, each in inside.items()}
+    return replace(DAY.read(header, lambda found: _day(found, hours)), variants=variants)
 
 
 def decode_origin(data: bytes) -> DayProfile:

@@ -115,8 +115,10 @@ def _baseline(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> 
     )
 
 
-def encode_profiles(kind: str, header: Mapping[str, Any], profiles: Mapping[int, Profile]) -> bytes:
-    """Write profiles of one baseline sparsely: an hour of five rows has few cells in use."""
+def encode_profiles(
+    kind: str, header: Mapping[str, Any], profiles: Mapping[int, Profile], inside: Mapping[str, bytes] | None = None
+) -> bytes:
+    """Write profiles of one baseline sparsely: an hour of five rows has few cells in use; `inside` are files within the file."""
     keys = sorted(profiles)
     used = [np.flatnonzero(profiles[key].counts) for key in keys]
     facts = {
@@ -132,12 +134,17 @@ def encode_profiles(kind: str, header: Mapping[str, Any], profiles: Mapping[int,
             [*(profiles[key].counts[cells] for key, cells in zip(keys, used, strict=True)), np.empty(0, np.int64)]
         ).astype(np.int64),
     }
+    arrays |= {name: np.frombuffer(content, np.uint8) for name, content in (inside or {}).items()}
     return encode(kind, {**header, **facts}, arrays)
 
 
-def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], dict[int, Profile]]:
-    """Read what `encode_profiles` wrote."""
-    return decode(kind, data, lambda header, arrays: (header, _profiles(header, arrays)))
+def decode_profiles(kind: str, data: bytes) -> tuple[Mapping[str, Any], dict[int, Profile], dict[str, bytes]]:
+    """Read what `encode_profiles` wrote: the header, the profiles, and the files inside."""
+    return decode(kind, data, lambda header, arrays: (header, _profiles(header, arrays), _inside(arrays)))
+
+
+def _inside(arrays: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in arrays.items() if name not in ("cells", "counts")}
 
 
 def _profiles(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[int, Profile]:

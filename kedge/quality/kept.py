@@ -8,7 +8,7 @@ from typing import Any
 
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.quality.window import WindowQuality
-from kedge.severity import Severity
+from kedge.severity import Severity, worst
 from kedge.slices.concept_drift import ConceptDrift, clearly_moved
 from kedge.stored import QUALITY
 
@@ -55,7 +55,8 @@ class KeptQuality:
 
 def _kept(document: Mapping[str, Any]) -> KeptQuality:
     moved = ConceptDrift.from_json(document["concept_drift"]) if document.get("concept_drift") else None
-    measured = Severity(document["severity"])
+    variants = document.get("variants", {}).values()
+    measured = worst(Severity(part["severity"]) for part in (document, *variants))
     estimated, unequal = _severity(document.get("estimate")), _severity(document.get("fairness"))
     return KeptQuality(
         QualityVerdicts(measured, estimated, unequal, clearly_moved(moved)),

@@ -39,6 +39,8 @@ class QualityEvidence:
         The answered rows by the groups of each sensitive column.
     figures : mapping of str to FigureSums
         The business's figures.
+    variants : mapping of str to LabelledOutcomes
+        The labelled rows of each variant, where the endpoint has several.
     """
 
     outcomes: LabelledOutcomes | None = None
@@ -46,6 +48,7 @@ class QualityEvidence:
     slices: CountedSlices | None = None
     sensitive: tuple[GroupCounts, ...] = ()
     figures: Mapping[str, FigureSums] = field(default_factory=dict)
+    variants: Mapping[str, LabelledOutcomes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class WindowQuality:
         Of each sensitive column.
     business : tuple of FigureReport
         The business's figures.
+    variants : mapping of str to PerformanceReport
+        Measured quality of each variant, where the endpoint has several; the verdict on measured quality is the worst of all.
     """
 
     measured: PerformanceReport | None = None
@@ -87,12 +92,15 @@ class WindowQuality:
     slices: SliceFindings | None = None
     fairness: tuple[ColumnFairness, ...] = ()
     business: tuple[FigureReport, ...] = ()
+    variants: Mapping[str, PerformanceReport] = field(default_factory=dict)
 
     @property
     def verdicts(self) -> QualityVerdicts:
         """What alarms and retrainings ask."""
         return QualityVerdicts(
-            measured=self.measured.severity if self.measured else None,
+            measured=worst([self.measured.severity, *(v.severity for v in self.variants.values())])
+            if self.measured
+            else None,
             estimated=self.estimate.severity if self.estimate else None,
             unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
             moved=clearly_moved(self.slices.concept_drift if self.slices else None),
@@ -115,7 +123,8 @@ class WindowQuality:
         found = self.measured.to_json() if self.measured else {}
         for part in order:
             found |= parts[part]
-        return found
+        variants = {name: report.to_json() for name, report in self.variants.items()}
+        return found | ({"variants": variants} if variants else {})
 
 
 def judge_quality(
@@ -137,13 +146,15 @@ def judge_quality(
     """
     earlier = earlier or EarlierWindows()
     slices = judge_slices(evidence.slices, config.segments) if evidence.slices else None
-    measured = _measured(evidence, reference, config)
+    measured = _measured(evidence.outcomes, reference, config)
+    by_variant = {name: _measured(found, reference, config) for name, found in evidence.variants.items()}
     return WindowQuality(
         measured,
         _estimated(evidence, reference, config, earlier.record, measured),
         slices.dated(earlier.concept_drift, start=start) if slices and start else slices,
         judge_fairness(evidence.sensitive, config.fairness),
         judge_figures(config.business, evidence.figures, reference.figures, confidence=config.performance.confidence),
+        {name: report for name, report in by_variant.items() if report is not None},
     )
 
 
@@ -155,10 +166,12 @@ def dated(quality: WindowQuality, before: WindowQuality | None, *, start: dateti
     return replace(quality, slices=quality.slices.dated(moved, start=start))
 
 
-def _measured(evidence: QualityEvidence, reference: QualityReference, config: ModelConfig) -> PerformanceReport | None:
-    if evidence.outcomes is None or reference.outcomes is None:
+def _measured(
+    outcomes: LabelledOutcomes | None, reference: QualityReference, config: ModelConfig
+) -> PerformanceReport | None:
+    if outcomes is None or reference.outcomes is None:
         return None
-    return judge_performance(evidence.outcomes, reference.outcomes, config.performance)
+    return judge_performance(outcomes, reference.outcomes, config.performance)
 
 
 def _estimated(

@@ -143,7 +143,7 @@ def several_variants(found: str, *, endpoint: str, champion_config: str, mode: M
     remedy = (
         put_back(endpoint, champion_config)
         if mode == "manage"
-        else "its owners may leave it with one: Kedge changes nothing there"
+        else "name them all in endpoint.variants of the model's YAML: Kedge changes nothing at the endpoint"
     )
     return ServingVerdict("TELL", "several variants", (f"{found}: its answers are not judged", remedy))
 

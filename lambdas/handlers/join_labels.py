@@ -38,7 +38,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger.info("nothing to join: no package is deployed", model=request.model)
         return {}
     config = package_schemas.load(clients.s3(), settings.data_bucket, config, champion.baseline)
-    if not {*request.columns} <= {*config.feature_names, *config.answer_columns, *config.context}:
+    known = {*config.feature_names, *config.answer_columns, *config.context, *config.row_identifiers}
+    if not {*request.columns} <= known:
         # The request has another package's schema: the next window is measured by this one's.
         why = "another package, with other columns, became champion before its labels were joined"
         unmeasured = request.unmeasured(why).model_dump(mode="json", exclude_none=True)

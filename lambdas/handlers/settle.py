@@ -179,7 +179,8 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     if not bench.config.has_endpoint:
         return {"verdict": "NO_ENDPOINT", "reasons": [f"the model answers in its {bench.config.answers_from}"]}
     try:
-        endpoint = endpoints.describe_endpoint(clients.sagemaker(), bench.config.endpoint.name)
+        wanted = bench.config.endpoint
+        endpoint = endpoints.describe_endpoint(clients.sagemaker(), wanted.name, variants=wanted.variants)
     except EndpointVariantsError as error:
         # Everything else rests on one variant: until a person has made one of them, this is all that can be said.
         several = check_variants(error, stands, bench)

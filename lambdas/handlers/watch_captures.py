@@ -77,7 +77,7 @@ def look(
     if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
         return None
     schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
-    looks = look_at_jobs if source_of(config).by_manifest else look_at_records
+    looks = look_at_jobs if source_of(config).by_manifest else look_at_variants
     try:
         check = looks(schema, champion, now, settings)
     except CapturesDeniedError as error:
@@ -96,6 +96,16 @@ def look(
     return check
 
 
+def look_at_variants(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+    """Look at some records, of each production variant; one that cannot be read speaks for all. None where there are none."""
+    found = [
+        check_captures(lines, config)
+        for variant in source_of(config).roots(config)
+        if (lines := sample(config, champion, variant, now, settings))
+    ]
+    return min(found, key=lambda check: check.readable, default=None)
+
+
 def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
     """Look at some records of the job that ended last; None where none has."""
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
@@ -110,18 +120,12 @@ def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, setting
     return None
 
 
-def look_at_records(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
-    """Look at some records of the last hours; None where there are none."""
-    lines = sample(config, champion, now, settings)
-    return check_captures(lines, config) if lines else None
-
-
-def sample(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> list[bytes]:
-    """Some records of the last hours."""
+def sample(config: ModelConfig, champion: Champion, variant: str, now: datetime, settings: Settings) -> list[bytes]:
+    """Some records of a variant's last hours."""
     start = max(now - LOOK_BACK, champion.promoted_at)
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     for day in sorted({start.date(), now.date()}, reverse=True):
-        prefix = inference_logs.day_prefix(place, config, day)
+        prefix = inference_logs.day_prefixes(place, config, day)[variant]
         with inference_logs.readable(place):
             if lines := inference_logs.sample_after(
                 clients.s3(), place.bucket, prefix, start, extension=source_of(config).extension

@@ -78,27 +78,33 @@ def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settin
 
 
 def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
-    """Requests of the last hours where not one of them was captured; 0 where capture works."""
+    """Requests of the last hours to variants without a single captured one; 0 where capture works."""
     end = now - CAPTURE_DELAY
     start = max(end - COMPARED, champion.promoted_at)
     endpoint = config.endpoint
-    if start >= end or is_captured(config, champion, start, end, settings):
+    if start >= end:
         return 0.0
     return float(
-        metrics.endpoint_invocations(
-            clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=start, end=end
+        sum(
+            metrics.endpoint_invocations(
+                clients.cloudwatch(), endpoint=endpoint.name, variant=variant, start=start, end=end
+            )
+            for variant in endpoint.served_variants
+            if not is_captured(config, champion, variant, start, end, settings)
         )
     )
 
 
-def is_captured(config: ModelConfig, champion: Champion, start: datetime, end: datetime, settings: Settings) -> bool:
-    """Whether any request of a stretch was captured; a bucket that refuses shows nothing, and `watch_captures` tells why."""
+def is_captured(
+    config: ModelConfig, champion: Champion, variant: str, start: datetime, end: datetime, settings: Settings
+) -> bool:
+    """Whether any request to a variant in a stretch was captured; a bucket that refuses shows nothing, and `watch_captures` tells why."""
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     try:
         with inference_logs.readable(place):
             return any(
                 inference_logs.any_after(
-                    clients.s3(), place.bucket, inference_logs.day_prefix(place, config, day), start
+                    clients.s3(), place.bucket, inference_logs.day_prefixes(place, config, day)[variant], start
                 )
                 for day in {start.date(), end.date()}
             )

@@ -19,7 +19,7 @@ from kedge.columns.margins import with_margins
 from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.errors import DayContendedError
-from kedge.own_columns import EVENT_ID, HOUR, ROW_ID, TIME
+from kedge.own_columns import HOUR, TIME, VARIANT
 from kedge.profile.baseline import Baseline
 from kedge.profile.counting import count_rows_by_hour
 from kedge.profile.day import DayProfile, FoldPlan, batch_of, plan_fold
@@ -73,6 +73,14 @@ class CountingPlace:
         captures = self.captures
         with inference_logs.readable(captures):
             return inference_logs.list_day(clients.s3(), captures, self.config, self.day)
+
+    def by_variant(self, keys: list[str]) -> dict[str | None, list[str]]:
+        """The objects by the production variant that wrote them; under None where the model has only one."""
+        if not self.config.endpoint.variants:
+            return {None: keys}
+        prefixes = inference_logs.day_prefixes(self.captures, self.config, self.day)
+        found = {name: [key for key in keys if key.startswith(prefix)] for name, prefix in prefixes.items()}
+        return {name: theirs for name, theirs in found.items() if theirs}
 
     def plan(self, known: DayProfile, listing: Mapping[str, Captured]) -> FoldPlan:
         """What is to be counted."""
@@ -135,17 +143,19 @@ def count(place: CountingPlace, known: DayProfile, keys: list[str], ids: Counted
     """Read some objects, keep what is broken aside, drop ids that were counted before, and count the rest."""
     etags, tally, aside = dict[str, str](), LineTally(), list[Quarantined]()
     added = DayProfile()
-    opened = (
-        _opened(place, keys, etags, tally)
-        if place.transforms is None
-        else _transformed(place.transforms, keys, etags, aside)
-    )
-    for block in blocks(opened, BATCH_BYTES):
-        read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
-        batches = (of_day(batch, place.config, place.day) for batch in _batches(block, place.config, tally))
-        for number, batch in enumerate(batches):
-            named = [*read, f"batch {number}"] if number else read
-            added = added.folded(_count_batch(place, batch, (*known.parts, *added.parts), named, ids))
+    for variant, theirs in place.by_variant(keys).items():
+        opened = (
+            _opened(place, theirs, etags, tally)
+            if place.transforms is None
+            else _transformed(place.transforms, theirs, etags, aside)
+        )
+        for block in blocks(opened, BATCH_BYTES):
+            read = [f"{piece.key} {etags[piece.key]} {piece.before} {piece.end}" for piece in block.pieces]
+            batches = (of_day(batch, place.config, place.day) for batch in _batches(block, place.config, tally))
+            for number, batch in enumerate(batches):
+                named = [*read, f"batch {number}"] if number else read
+                parts = (*known.parts, *added.parts)
+                added = added.folded(_count_batch(place, batch, parts, named, ids, variant))
     if aside:
         unread = replace(parse_capture_files([], place.config), quarantined=tuple(aside))
         added = added.folded(_count_batch(place, unread, (), [], ids))
@@ -196,7 +206,12 @@ def _while_wanted(key: str, content: Iterator[bytes], tally: LineTally) -> Itera
 
 
 def _count_batch(
-    place: CountingPlace, batch: CaptureBatch, parts: tuple[str, ...], read: list[str], ids: CountedIds
+    place: CountingPlace,
+    batch: CaptureBatch,
+    parts: tuple[str, ...],
+    read: list[str],
+    ids: CountedIds,
+    variant: str | None = None,
 ) -> DayProfile:
     s3, config = clients.s3(), place.config
     if batch.quarantined:
@@ -209,12 +224,14 @@ def _count_batch(
             records=batch.quarantined,
         )
     rows = ids.new_rows(batch.table, parts)
+    if variant is not None:
+        rows = rows.append_column(VARIANT, pa.repeat(variant, rows.num_rows))
     part: tuple[str, ...] = ()
     if rows.num_rows:
         part = (predictions.part_key(config.model, place.package_version, place.day, [*read, *parts]),)
         ids.save(part[0], rows)
-        predictions.save_part(s3, place.bucket, part[0], typed_predictions(rows, config, (ROW_ID, EVENT_ID, TIME)))
-    return DayProfile(
+        predictions.save_part(s3, place.bucket, part[0], typed_predictions(rows, config, config.row_identifiers))
+    found = DayProfile(
         hours=count_rows_by_hour(place.baseline, with_margins(rows, config), rows.column(HOUR).to_numpy(), times=TIME)
         if rows.num_rows
         else {},
@@ -223,6 +240,7 @@ def _count_batch(
         duplicates=batch.table.num_rows - rows.num_rows,
         requests=batch.requests_by_hour(),
     )
+    return found if variant is None else found.of_variant(variant)
 
 
 def _batches(block: Block, config: ModelConfig, tally: LineTally) -> Iterator[CaptureBatch]:

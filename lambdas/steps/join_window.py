@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from kedge.config.model import ModelConfig
 from kedge.labels.join import join_labels
-from kedge.own_columns import ROW_ID, TIME
+from kedge.own_columns import ROW_ID, TIME, VARIANT
 from lambdas.adapters import athena_joins, clients
 from lambdas.adapters.bucket import days, label_days, layout, predictions
 from lambdas.adapters.state.champions import Champion
@@ -80,6 +80,7 @@ def measured_columns(config: ModelConfig) -> list[str]:
     context = (name for name in config.context if config.segments.columns is None or name in named or name in sliced)
     return [
         *config.answer_columns,
+        *([VARIANT] if config.endpoint.variants else []),
         *(name for name in config.feature_names if name in named or name in sliced),
         *context,
     ]

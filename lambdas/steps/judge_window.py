@@ -9,12 +9,13 @@ from typing import Any
 
 from kedge.config.capture_place import sampled_percentage
 from kedge.config.model import ModelConfig
-from kedge.drift.report import DriftReport, judge_drift
+from kedge.drift.report import DriftReport, VariantReport, judge_drift
+from kedge.drift.seasonal_baseline import SeasonalBaseline
 from kedge.drift.window_quality import WindowFacts, by_hour, judge_window_quality
 from kedge.model_monitor import constraint_violations, window_statistics
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import not_measured
-from kedge.profile.baseline import Profile
+from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.day import DayProfile, manifest_digest
 from kedge.profile.design_effect import design_effects
 from kedge.quality.kept import KeptQuality
@@ -51,8 +52,15 @@ class JudgePlace:
 
 def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Put together what the champion's days, the state table and CloudWatch know of the window."""
+    start, end, facts = request.window.start, request.window.end, own_facts(place, request, counted)
+    # A package promoted within the new stretch has not answered all of it.
+    return with_stretch(facts, place, request, counted) if end - place.cadence >= start else facts
+
+
+def own_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
+    """What some days know of the window by themselves."""
     start, end = request.window.start, request.window.end
-    facts = WindowFacts(
+    return WindowFacts(
         end,
         place.cadence,
         by_hour({day: rows_of(found) for day, found in counted.items()}, start, end),
@@ -60,25 +68,32 @@ def gather_facts(place: JudgePlace, request: JudgeRequest, counted: Days) -> Win
         quarantined=sum(found.quarantined for found in counted.values()),
         duplicates=sum(found.duplicates for found in counted.values()),
     )
-    # A package promoted within the new stretch has not answered all of it.
-    return with_stretch(facts, place, request, counted) if end - place.cadence >= start else facts
 
 
 def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, counted: Days) -> WindowFacts:
     """Add what is known of the stretch that is new since the last judgement."""
-    end, endpoint = request.window.end, place.config.endpoint
+    end = request.window.end
     facts = replace(facts, earlier_weeks=earlier_weeks(place, end))
     if not place.config.has_endpoint:
         return facts
-    invocations = metrics.endpoint_invocations(
-        clients.cloudwatch(), endpoint=endpoint.name, variant=endpoint.variant, start=end - place.cadence, end=end
-    )
+    invocations = sum(invocations_by_variant(place, end - place.cadence, end).values())
     return replace(
         facts,
         invocations=invocations,
         requests=count_requests(place, request, counted),
         sampled_fraction=place.sampled_fraction,
     )
+
+
+def invocations_by_variant(place: JudgePlace, start: datetime, end: datetime) -> dict[str, int]:
+    """Requests that each production variant answered, as CloudWatch counted them."""
+    endpoint = place.config.endpoint
+    return {
+        variant: metrics.endpoint_invocations(
+            clients.cloudwatch(), endpoint=endpoint.name, variant=variant, start=start, end=end
+        )
+        for variant in endpoint.served_variants
+    }
 
 
 def rows_of(day: DayProfile) -> dict[int, int]:
@@ -178,7 +193,9 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
         window_checks=judge_window_quality(facts, config.quality),
         before=earlier.profile if earlier else None,
         design_effects=design_effects(baseline, hours),
+        judgements=1 + len(config.endpoint.variants),
     )
+    report = replace(report, variants=judge_variants(place, request, baseline, counted, earlier))
     report = report.judged_against(earlier.sources, earlier.notes) if earlier else report
     report = report.sampled(place.sampled_fraction)
     files = {
@@ -190,6 +207,38 @@ def judge_window(request: JudgeRequest, place: JudgePlace, baseline_name: str) -
     )
     files |= {"constraints": constraints} if constraints else {}
     return Judged(report, known_quality(request, bucket), tuple(facts.stretch), files)
+
+
+def judge_variants(
+    place: JudgePlace, request: JudgeRequest, baseline: Baseline, counted: Days, earlier: SeasonalBaseline | None
+) -> tuple[VariantReport, ...]:
+    """Judge what each of several production variants answered, by the same baseline; they share the window's false alarms."""
+    config, start, end = place.config, request.window.start, request.window.end
+    if not config.endpoint.variants:
+        return ()
+    answered, fresh = end - place.cadence, invocations_by_variant(place, end - place.cadence, end)
+    invocations, found = invocations_by_variant(place, start, end), []
+    for name in config.endpoint.variants:
+        own = {day: profile.variants.get(name, DayProfile()) for day, profile in counted.items()}
+        hours = window_hours(own, request.window)
+        requests = {day: each.requests for day, each in own.items()}
+        facts = own_facts(place, request, own)
+        if answered >= start:
+            captured = sum(by_hour(requests, answered, end))
+            facts = replace(facts, invocations=fresh[name], requests=captured, sampled_fraction=place.sampled_fraction)
+        report = judge_drift(
+            baseline,
+            sum(hours, start=baseline.empty()),
+            config,
+            start=start,
+            end=end,
+            window_checks=judge_window_quality(facts, config.quality),
+            before=earlier.profile if earlier else None,
+            design_effects=design_effects(baseline, hours),
+            judgements=1 + len(config.endpoint.variants),
+        )
+        found.append(VariantReport(name, invocations[name], sum(by_hour(requests, start, end)), report))
+    return tuple(found)
 
 
 def known_quality(request: JudgeRequest, bucket: str) -> KeptQuality | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kedge.config.model import ModelConfig
 from kedge.estimation.estimators import estimate_answers
@@ -15,6 +16,7 @@ from kedge.labels.horizon import LabelHorizon
 from kedge.labels.labelled_rows import TRUTH, LabelledRows
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
+from kedge.own_columns import VARIANT
 from kedge.performance.business import FigureSums, window_figures
 from kedge.performance.window import LabelledOutcomes
 from kedge.quality.window import (
@@ -99,6 +101,24 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
         by_slice(labelled.filter(pa.array(faults.kept)), outcomes, slices, config) if slices is not None else None,
         tuple(sensitive_counts(WindowRows(rows.table, window.answers, TRUTH, ripe), config, known)),
         figures(window),
+        # Rows that were counted before the YAML named the variants do not say which one answered.
+        {name: counted_of(window, name) for name in config.endpoint.variants if VARIANT in rows.table.column_names},
+    )
+
+
+def counted_of(window: AnsweredWindow, variant: str) -> LabelledOutcomes:
+    """The ripe rows that one of several production variants answered, counted like the whole."""
+    config, rows = window.config, window.rows
+    own = pc.fill_null(pc.equal(rows.table.column(VARIANT), variant), False).to_numpy()
+    ripe = rows.ripe(window.horizon.days) & own
+    outcomes, faults = read_outcomes(rows.table.filter(pa.array(ripe)), window.name, TRUTH, config)
+    provisional = int((rows.labelled & own & ~ripe).sum())
+    return LabelledOutcomes(
+        count_outcomes(outcomes, config),
+        faults.unlabelled,
+        window.horizon.reason,
+        provisional,
+        faults.sentences(quoted=False),
     )
 
 

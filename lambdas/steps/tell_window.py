@@ -157,7 +157,8 @@ def timeline_detail(judged: Judged, key: str) -> dict[str, Any]:
         | ({} if c.importance is None else {"importance": c.importance})
         for c in ranked
     ]
-    return detail | {"report_key": key, "package_version": report.baseline, "columns": columns}
+    variants = {"variants": document["variants"]} if "variants" in document else {}
+    return detail | variants | {"report_key": key, "package_version": report.baseline, "columns": columns}
 
 
 def goes_blind(judged: Judged, place: JudgePlace) -> bool:

@@ -50,9 +50,8 @@ class TransformDay:
 
         A file is known by its manifest's ETag, and not looked at before it is read.
         """
-        found = transform_captures.list_manifests(
-            self.s3, self.place, source_of(self.config).folder(self.config, self.day)
-        )
+        (folder,) = source_of(self.config).folders(self.config, self.day)
+        found = transform_captures.list_manifests(self.s3, self.place, folder)
         self._inputs.clear()
         self.manifests.clear()
         self.manifests.update((manifest.key, manifest) for manifest in found)

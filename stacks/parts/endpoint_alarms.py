@@ -72,7 +72,7 @@ def wanted_alarms(model: ModelConfig) -> Iterator[EndpointAlarm]:
 
 def alarms_of(model: ModelConfig) -> list[tuple[str, EndpointAlarm]]:
     """Each alarm with its variant."""
-    variants = dict.fromkeys((model.endpoint.variant, *model.health.variants))
+    variants = dict.fromkeys((*model.endpoint.served_variants, *model.health.variants))
     return [(variant, alarm) for variant in variants for alarm in wanted_alarms(model)]
 
 

@@ -125,7 +125,7 @@ class Hotel:
     def day(self, day: datetime, package_version: str = "1") -> dict[str, Any]:
         """What is kept of a day: rows by hour, with the header that vouches for them."""
         key = f"profiles/{self.model}/{package_version}/{package_version}/{day:%Y-%m-%d}.npz"
-        header, profiles = decode_profiles("day", self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        header, profiles, _ = decode_profiles("day", self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
         return header | {"rows_by_hour": {int(hour): profile.rows for hour, profile in profiles.items()}}
 
     def executions(self, machine: str) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ def counted(world: World) -> dict[str, int]:
     found: Counter[str] = Counter()
     for key, body in world.objects(f"profiles/{world.model}/").items():
         if key.endswith(".npz"):
-            header, hours = decode_profiles("day", body)
+            header, hours, _ = decode_profiles("day", body)
             found[f"rows {key}"] = sum(profile.rows for profile in hours.values())
             found[f"duplicates {key}"] = header["duplicates"]
             found[f"quarantined {key}"] = header["quarantined"]

@@ -59,6 +59,27 @@ def test_a_policy_that_fits_on_neither_side_is_left_at_its_default():
     assert released_with(config(NOW), then).fairness.columns == ()
 
 
+@pytest.mark.parametrize(
+    "now",
+    [
+        NOW.replace("name: m,", "name: m, variants: [control, challenger],"),
+        NOW.replace("endpoint: {name: m, instance_count: 4}", "source: log"),
+        NOW.replace("endpoint: {name: m, instance_count: 4}", "source: batch_transform\ncapture: {uri: s3://theirs/p}"),
+    ],
+    ids=["several variants", "log", "transform jobs"],
+)
+def test_of_what_is_only_watched_policies_are_todays_too_also_on_its_context(now):
+    now = now.replace("[region]}", "[tenant]}") + "mode: watch\ncontext: [tenant]\n"
+    then = config(now.replace("name: price", "name: cost"))
+    found = released_with(config(now), then)
+    assert found.feature_names == ("cost", "region")
+    assert (found.mode, found.source, found.endpoint.variants) == ("watch", then.source, then.endpoint.variants)
+    assert (found.drift.minimum_rows, found.fairness.columns) == (300, ("tenant",))
+    # A policy of another version is left out, and what is watched stays so.
+    of_later = encode_schema(then).replace(b'"minimum_rows"', b'"of_later"')
+    assert decode_schema(of_later).mode == "watch"
+
+
 def test_a_yaml_of_the_same_schema_judges_as_it_is():
     now = config(THEN.replace("minimum_rows: 100", "minimum_rows: 900"))
     assert released_with(now, config(THEN)) is now

@@ -19,11 +19,13 @@ health:
 """
 
 
-def made(extra):
-    """The alarms of the model with this YAML, by the metric and statistic that they read."""
+def made(extra, **endpoint):
+    """The alarms of the model with this YAML, and with these fields of its endpoint."""
     stack = cdk.Stack(cdk.App(), "Alarms")
     topics = [sns.Topic(stack, "People"), sns.Topic(stack, "Programs")]
-    add_endpoint_alarms(stack, make_config(extra), topics=topics)
+    config = make_config(extra)
+    config = config.model_copy(update={"endpoint": config.endpoint.model_copy(update=endpoint)})
+    add_endpoint_alarms(stack, config, topics=topics)
     found = assertions.Template.from_stack(stack).find_resources("AWS::CloudWatch::Alarm")
     return [alarm["Properties"] for alarm in found.values()]
 
@@ -77,12 +79,16 @@ def test_silence_is_told_when_the_data_runs_out_and_not_before_there_was_any():
     assert len(silent["InsufficientDataActions"]) == 2
 
 
-def test_every_named_variant_has_its_own_alarms():
-    alarms = made("health: {variants: [Shadow, AllTraffic]}")
-    assert sorted(d["Value"] for alarm in alarms for d in alarm["Dimensions"] if d["Name"] == "VariantName") == [
-        "AllTraffic",
-        "Shadow",
-    ]
+@pytest.mark.parametrize(
+    ("extra", "served", "variants"),
+    [
+        ("health: {variants: [Shadow, AllTraffic]}", {}, ["AllTraffic", "Shadow"]),
+        ("mode: watch", {"variants": ("control", "challenger")}, ["challenger", "control"]),
+    ],
+)
+def test_every_named_variant_has_its_own_alarms(extra, served, variants):
+    alarms = made(extra, **served)
+    assert sorted(d["Value"] for alarm in alarms for d in alarm["Dimensions"] if d["Name"] == "VariantName") == variants
 
 
 def test_a_watched_endpoint_has_them_too_and_its_owners_decide():

@@ -69,9 +69,10 @@ def state(
 def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]) -> Iterator[Finding]:
     arn, serving = endpoint["EndpointArn"], endpoint["EndpointConfigName"]
     variants = [variant["VariantName"] for variant in endpoint["ProductionVariants"]]
-    if variants != [config.endpoint.variant]:
-        reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {config.endpoint.variant}"
-        yield failed(arn, reason, f"set endpoint.variant in {config.model}.yaml, then make deploy")
+    named, field = config.endpoint.served_variants, "variants" if len(variants) > 1 else "variant"
+    if {*variants} != {*named}:
+        reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {', '.join(named)}"
+        yield failed(arn, reason, f"set endpoint.{field} in {config.model}.yaml, then make deploy")
     elif serving != champion.endpoint_config and config.mode == "watch":
         reason = f"it serves the config {serving} now, and served {champion.endpoint_config} when Kedge last looked"
         yield ok(arn, f"{reason}: the next hour follows it")

@@ -28,6 +28,8 @@ LOGGED = {
     "FanOut": "fanned out",
     "WatchMonitor": "watched the monitor",
     "WatchCaptures": "looked at captures",
+    "KeepHistory": "the history is kept",
+    "WritePages": "page of all models written",
     "Settle": "sent every model's settlement",
 }
 _HOURS = re.compile(r"cron\(\d+ (?:\*|\d+/(\d+)) \* \* \? \*\)")

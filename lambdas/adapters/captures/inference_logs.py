@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from kedge.capture.lines import Block, blocks
 from kedge.capture.log.objects import as_lines
-from kedge.capture.source import source_of
+from kedge.capture.source import day_folder, source_of
 from kedge.config.capture_place import CapturePlace
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
@@ -51,9 +51,9 @@ def readable(place: CapturePlace) -> Iterator[None]:
         raise
 
 
-def day_prefix(place: CapturePlace, config: ModelConfig, day: date) -> str:
-    """Where one package's records of one day lie; of a log, those that arrived on that day."""
-    return place.of(source_of(config).folder(config, day))
+def day_prefixes(place: CapturePlace, config: ModelConfig, day: date) -> dict[str, str]:
+    """Where one package's records of one day lie, by production variant; of a log, those that arrived on that day."""
+    return {variant: place.of(day_folder(root, day)) for variant, root in source_of(config).roots(config).items()}
 
 
 def list_day(s3: Any, place: CapturePlace, config: ModelConfig, day: date) -> dict[str, Captured]:

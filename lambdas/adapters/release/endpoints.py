@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from kedge.release.proof import CaptureFound
 
 @dataclass(frozen=True)
 class EndpointState:
-    """An endpoint with exactly one production variant."""
+    """An endpoint with one production variant, or with the several that a watched model names."""
 
     name: str
     status: str
@@ -64,34 +64,54 @@ class ServedModel:
         return uri.removeprefix(start).strip("/") if uri.startswith(start) else None
 
 
-def describe_endpoint(sagemaker: Any, name: str) -> EndpointState | None:
-    """Describe an endpoint; None where none has this name."""
-    try:
-        answer = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        # SageMaker says "could not find" with this code; nothing else can be wrong with a valid name.
-        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
+def describe_endpoint(sagemaker: Any, name: str, *, variants: Sequence[str] = ()) -> EndpointState | None:
+    """Describe an endpoint; None where none has this name.
+
+    Parameters
+    ----------
+    variants : sequence of str
+        The production variants that it may have, where these are several; `variant` and `instances` then tell of the first.
+
+    Raises
+    ------
+    EndpointVariantsError
+        It has several production variants, and not these.
+    """
+    answer = description_of(sagemaker, name)
+    if answer is None:
+        return None
     config_name = answer.get("EndpointConfigName", "")
-    variants = answer.get("ProductionVariants", [])
-    if not variants:
+    found = answer.get("ProductionVariants", [])
+    if not found:
         # While an endpoint is being created it has no variants yet: its config knows them.
-        variants = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)["ProductionVariants"]
-    if len(variants) != 1:
-        raise EndpointVariantsError(endpoint=name, variants=[variant["VariantName"] for variant in variants])
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)["ProductionVariants"]
+    names = [variant["VariantName"] for variant in found]
+    if len(names) != 1 and {*names} != {*variants}:
+        raise EndpointVariantsError(endpoint=name, variants=names)
     return EndpointState(
         name=name,
         status=answer["EndpointStatus"],
         endpoint_config=config_name,
-        variant=variants[0]["VariantName"],
+        variant=names[0],
         # What runs now: autoscaling changes it, and no config knows.
-        instances=variants[0].get("CurrentInstanceCount", 0),
+        instances=found[0].get("CurrentInstanceCount", 0),
         failure_reason=answer.get("FailureReason", ""),
         phases=_phases(answer),
         capture=capture_of(answer),
         modified_at=answer["LastModifiedTime"],
     )
+
+
+def description_of(sagemaker: Any, name: str) -> dict[str, Any] | None:
+    """An endpoint in SageMaker's words, whatever it serves; None where none has this name."""
+    try:
+        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        # SageMaker says "could not find" with this code; nothing else can be wrong with a valid name.
+        if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
+            return None
+        raise
+    return found
 
 
 def take_tag(sagemaker: Any, name: str, tag: str) -> None:
@@ -101,9 +121,9 @@ def take_tag(sagemaker: Any, name: str, tag: str) -> None:
 
 
 def describe_served_model(sagemaker: Any, endpoint_config: str) -> ServedModel:
-    """Name the model of a config with one variant, and its capture destination."""
+    """Name the model of a config, of several variants each one's, and its capture destination."""
     answer = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint_config)
-    return ServedModel(answer["ProductionVariants"][0]["ModelName"], capture_of(answer))
+    return ServedModel(", ".join(variant["ModelName"] for variant in answer["ProductionVariants"]), capture_of(answer))
 
 
 def capture_of(answer: Mapping[str, Any]) -> CaptureFound | None:

@@ -142,27 +142,47 @@ def test_an_endpoint_without_capture_is_told_the_exact_commands(world, tmp_path)
     assert update.endswith(f"--endpoint-name {ENDPOINT} --endpoint-config-name {document['EndpointConfigName']}")
 
 
+MULTI_MODEL = {"model": {"Mode": "MultiModel"}}
+ASYNCHRONOUS = {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://x/y"}}}
+SERVERLESS = {
+    "variants": [
+        {
+            "VariantName": VARIANT,
+            "ModelName": "payments-7",
+            "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5},
+        }
+    ]
+}
+# A variant without a model: its components are made apart.
+COMPONENTS = {"variants": [{"VariantName": VARIANT, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}]}
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ({"model": {"Mode": "MultiModel"}}, "is multi-model"),
+        (MULTI_MODEL, "is multi-model"),
+        (ASYNCHRONOUS, "is asynchronous"),
+        (SERVERLESS, "is serverless"),
+        (COMPONENTS, "holds inference components"),
+    ],
+)
+def test_capture_is_not_switched_on_where_its_records_are_not_known(world, tmp_path, made, said):
+    deploy(world, capture=False, **made)
+    refused, _ = adopt(tmp_path, "--enable-capture", "--apply")
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert len(world.sagemaker.list_endpoint_configs()["EndpointConfigs"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (MULTI_MODEL, "is multi-model"),
         ({"modes": [{"CaptureMode": "Input"}]}, "captures only its requests"),
         ({"modes": [{"CaptureMode": "Output"}]}, "captures only its answers"),
-        (
-            {
-                "variants": [
-                    {
-                        "VariantName": name,
-                        "ModelName": "payments-7",
-                        "InstanceType": "ml.m5.large",
-                        "InitialInstanceCount": 1,
-                    }
-                    for name in ("A", "B")
-                ]
-            },
-            "an endpoint with one production variant can be adopted",
-        ),
-        ({"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://x/y"}}}, "is asynchronous"),
+        (ASYNCHRONOUS, "is asynchronous"),
+        (SERVERLESS, "is serverless"),
+        (COMPONENTS, "holds inference components"),
     ],
 )
 def test_what_nobody_has_seen_a_record_of_is_refused_in_a_sentence(world, tmp_path, made, said):

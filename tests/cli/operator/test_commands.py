@@ -358,7 +358,7 @@ def test_the_newest_report_is_fetched_and_any_other_by_the_end_of_its_window(ope
         verdict = WindowVerdict(end - timedelta(days=days + 7), end - timedelta(days=days), Severity.CRITICAL, None)
         window = StoredWindow(verdict, "1", "digest", revision, 0)
         windows.save_window(operator.dynamodb, operator.table, "reported", window)
-        key = layout.drift_key("reported", "1", verdict.end, revision)
+        key = f"{layout.window_prefix('reported', '1', verdict.end)}/{layout.drift_name(revision)}"
         operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=b'{"days": %d}' % days)
         operator.s3.put_object(Bucket=operator.bucket, Key=key.replace(".json", ".html"), Body=b"<p>%d days" % days)
     name = f"kedge-report-reported-{end:%Y-%m-%dT%H}.html"

@@ -133,6 +133,17 @@ def test_an_endpoint_is_read_as_before():
     assert source.folders(make_config(), date(2026, 3, 1)) == ["parcels/AllTraffic/2026/03/01/"]
 
 
+def test_an_endpoint_with_several_variants_has_a_folder_of_each():
+    one = make_config("mode: watch")
+    several = one.model_copy(
+        update={"endpoint": one.endpoint.model_copy(update={"variants": ("control", "challenger")})}
+    )
+    assert source_of(several).folders(several, date(2026, 3, 1)) == [
+        "parcels/control/2026/03/01/",
+        "parcels/challenger/2026/03/01/",
+    ]
+
+
 @pytest.mark.parametrize(
     ("extra", "said"),
     [

@@ -215,3 +215,17 @@ def test_a_model_that_answers_in_transform_jobs_needs_no_endpoint():
 def test_what_does_not_fit_transform_jobs_is_refused_in_a_sentence(before, after, words):
     assert before in JOBS
     assert words in "; ".join(refusal(JOBS.replace(before, after)))
+
+
+@pytest.mark.parametrize(
+    ("variants", "mode", "said"),
+    [
+        ("[a]", "watch", "the names of at least two production variants"),
+        ("[a, a]", "watch", "each once"),
+        ("[a, b]", "manage", "Kedge releases to an endpoint with one production variant"),
+    ],
+)
+def test_several_variants_are_named_each_once_and_watched_only(variants, mode, said):
+    text = YAML.replace("endpoint: {", f"endpoint: {{variants: {variants}, ")
+    (problem,) = refusal(f"{text}\nmode: {mode}\n")
+    assert said in problem
