@@ -111,7 +111,7 @@ def counted_of(window: AnsweredWindow, variant: str) -> LabelledOutcomes:
     config, rows = window.config, window.rows
     own = pc.fill_null(pc.equal(rows.table.column(VARIANT), variant), False).to_numpy()
     ripe = rows.ripe(window.horizon.days) & own
-    outcomes, faults = read_outcomes(rows.table.filter(pa.array(ripe)), window.name, TRUTH, config)
+    outcomes, faults = read_outcomes(rows.table.filter(pa.array(ripe)), window.answers, TRUTH, config)
     provisional = int((rows.labelled & own & ~ripe).sum())
     return LabelledOutcomes(
         count_outcomes(outcomes, config),

@@ -146,7 +146,7 @@ def test_the_json_is_every_finding_of_every_check(healthy):
     _, printed = healthy
     found = json.loads(printed.stdout)
     assert {tuple(each) for each in found} == {("check", "subject", "verdict", "reason", "remedy")}
-    assert set(CHECKS) - {each["check"] for each in found} == {"endpoints", "secrets"}  # no model serves yet
+    assert set(CHECKS) - {each["check"] for each in found} == {"endpoints", "secrets", "streams"}  # no model serves yet
     assert all(each["remedy"] for each in found if each["verdict"] != "ok")
 
 
@@ -161,7 +161,8 @@ def test_looking_raises_no_alarm_and_writes_nothing(deployed, healthy):
         Dimensions=[{"Name": "FunctionName", "Value": deployed.name("AWS::Lambda::Function", "Tell")}],
     )
     assert [point["Sum"] for point in errors["Datapoints"]] == [0.0]
-    assert "Contents" not in deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)
+    (page,) = deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)["Contents"]
+    assert page["Key"] == "reports/index.html"  # the hourly page of all models
     assert not list(deployed.account.mail_directory.glob("*.eml"))
 
 

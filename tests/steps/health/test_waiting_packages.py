@@ -36,7 +36,7 @@ def waits(world, *, run: str = RETRAINING, kept: bool = True) -> str:
 
 @pytest.mark.parametrize("told", ["after a retraining", "once a day", "by a person"])
 def test_a_package_that_waits_and_that_nobody_was_told_of_is_told_once(world, told):
-    promote(world)
+    promote(world, training_end=NOON)  # an old baseline would be told too
     world.serve(OLD)
     arn = waits(world)
     assert hourly(time=to_text(NOON))["verdict"] == "agreed"
