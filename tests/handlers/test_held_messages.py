@@ -35,7 +35,7 @@ def quiet(monkeypatch):
     config = models.load_model(MODEL)
     alerts = config.alerts.model_copy(update={"quiet_hours": QuietHours(start=22, end=6)})
     changed = {MODEL: config.model_copy(update={"alerts": alerts})}
-    monkeypatch.setattr("lambdas.adapters.telling.load_models", lambda: changed)
+    monkeypatch.setattr("lambdas.adapters.telling.find_model", lambda name, _bucket: changed.get(name))
 
 
 def tell(world, kind, time, detail=None):

@@ -17,8 +17,8 @@ def deploy_one(account, tmp_path: Path, resources, **sections):
 
 
 def test_an_unknown_type_fails_the_deploy_and_makes_nothing(account, tmp_path):
-    with pytest.raises(DeployError, match="stack Stack: Thing: unknown resource type AWS::Glue::Table"):
-        deploy_one(account, tmp_path, {"Queue": QUEUE, "Thing": resource("AWS::Glue::Table")})
+    with pytest.raises(DeployError, match="stack Stack: Thing: unknown resource type AWS::Glue::Crawler"):
+        deploy_one(account, tmp_path, {"Queue": QUEUE, "Thing": resource("AWS::Glue::Crawler")})
     assert "QueueUrls" not in account.client("sqs").list_queues()
 
 
