@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,19 +40,36 @@ class DeliveryDesk:
     now: Callable[[], datetime]
 
 
-def deliver(body: str, desk: DeliveryDesk) -> SendResult:
-    """Send a message of the topic, unless the channel has certainly shown it."""
+def deliver(body: str, copy: str, desk: DeliveryDesk) -> SendResult:
+    """Send a message of the topic, unless the channel has certainly shown it, or this very copy lies among the dead letters.
+
+    Parameters
+    ----------
+    copy : str
+        The queue's id of it. SQS may bring a copy twice; what a person takes back from the dead letters has another id.
+    """
     try:
         event = Event.read(body)
     except (KeyError, TypeError, ValueError, AttributeError):
         return SendResult("refused", "it is no event of Kedge's")
-    config = find_model(event.model, desk.bucket)
-    if config is None or getattr(config.owner, desk.channel) is None:
-        return SendResult("refused", f"{event.model} has no address for {desk.channel} any more")
     delivery = deliveries.load(desk.dynamodb, desk.table, (event.model, desk.channel, event.id))
     if delivery.accepted:
         return SendResult("accepted", "it was accepted before")
+    if delivery.buried == copy:
+        return SendResult("accepted", "it lies among the dead letters")
+    config = find_model(event.model, desk.bucket)
+    if config is None or getattr(config.owner, desk.channel) is None:
+        return SendResult("refused", f"{event.model} has no address for {desk.channel} any more")
     return _in_turn(event, config.owner, delivery, desk)
+
+
+def remember_buried(body: str, copy: str, desk: DeliveryDesk) -> None:
+    """Note that this copy lies among the dead letters; what is no event has no name to note it by."""
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        event = Event.read(body)
+        key = (event.model, desk.channel, event.id)
+        known = deliveries.load(desk.dynamodb, desk.table, key)
+        deliveries.save(desk.dynamodb, desk.table, key, replace(known, buried=copy), now=desk.now())
 
 
 def _in_turn(event: Event, owner: Owner, delivery: Delivery, desk: DeliveryDesk) -> SendResult:

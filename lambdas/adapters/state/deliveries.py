@@ -30,10 +30,13 @@ class Delivery:
         Whether the service has certainly taken it.
     uncertain : bool
         Whether it may have taken it: a try has begun, and its answer is not known.
+    buried : str
+        Id of the copy that lies among the dead letters, as its queue named it.
     """
 
     accepted: bool = False
     uncertain: bool = False
+    buried: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,11 @@ def load(dynamodb: Any, table: str, key: tuple[str, str, str]) -> Delivery:
 def save(dynamodb: Any, table: str, key: tuple[str, str, str], delivery: Delivery, *, now: datetime) -> None:
     """Remember how far the message with this key (model, channel, id) has come."""
     model, channel, message = key
-    facts = {"accepted": {"BOOL": delivery.accepted}, "uncertain": {"BOOL": delivery.uncertain}}
+    facts = {
+        "accepted": {"BOOL": delivery.accepted},
+        "uncertain": {"BOOL": delivery.uncertain},
+        "buried": {"S": delivery.buried},
+    }
     item = {**_key(model, "delivery", channel, message), **facts, **_expires(now + KEEP_DELIVERY)}
     state_items.put(dynamodb, table, item)
 
@@ -99,7 +106,7 @@ def save_incident(
 
 
 def _delivery(item: Mapping[str, Any]) -> Delivery:
-    return Delivery(item["accepted"]["BOOL"], item["uncertain"]["BOOL"])
+    return Delivery(item["accepted"]["BOOL"], item["uncertain"]["BOOL"], item.get("buried", {}).get("S", ""))
 
 
 def _incident(item: Mapping[str, Any]) -> tuple[Heard, int]:

@@ -159,6 +159,15 @@ def test_what_a_person_must_see_to_is_buried_at_once_with_its_reason(world, chan
     assert shown(world)[channel] == 1
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_copy_that_was_buried_and_comes_again_is_neither_shown_nor_buried_twice(world, channel):
+    world.services.fail(channel, (404, {}, b""))
+    world.publish(window("begins"), channel)
+    world.turn(channel, doubled=True)
+    assert shown(world)[channel] == 0
+    assert len(world.buried(channel)) == 1
+
+
 @pytest.mark.parametrize(
     ("word", "buried"),
     [
