@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -130,12 +130,13 @@ def imported(environment: Mapping[str, str]) -> tuple[float, list[tuple[str, flo
     program = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     plain = _child([*_python(), "-c", program], environment).stdout
     told = _child([*_python(), "-X", "importtime", "-c", f"import {module}"], environment).stderr
-    return float(plain), own_times(told).most_common(TOLD_PACKAGES)
+    slowest = sorted(own_times(told).items(), key=lambda each: each[1], reverse=True)
+    return float(plain), slowest[:TOLD_PACKAGES]
 
 
-def own_times(told: str) -> Counter[str]:
+def own_times(told: str) -> dict[str, float]:
     """Seconds by top-level package, of what `-X importtime` wrote."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for line in told.splitlines():
         own, _, rest = line.removeprefix("import time:").partition("|")
         if own.strip().isdigit():

@@ -25,7 +25,7 @@ from benchmarks.measure import ROOT
 from benchmarks.peers import SILENCE, environment
 from benchmarks.results import Figure, Section
 from benchmarks.scale import Scale
-from kedge.estimation.estimators import fit_estimator
+from kedge.estimation.estimators import ScoreEstimator, fit_estimator
 from kedge.outcomes.outcomes import Outcomes
 
 BOOKINGS = ROOT / "demo" / "data" / "hotel_bookings.parquet"
@@ -57,7 +57,7 @@ def errors_of(folder: Path) -> dict[str, dict[str, float]]:
     reference, rows = (pq.read_table(folder / f"{name}.parquet") for name in ("reference", "chunks"))
     scores, labels = _columns(reference)
     estimator = fit_estimator(Outcomes("binary_classification", scores, labels, ("0", "1")), threshold=0.5)
-    if estimator is None:
+    if not isinstance(estimator, ScoreEstimator):
         raise ValueError(f"{folder.name}: the reference teaches nothing")
     truths, ours = [], []
     for chunk in pc.unique(rows.column("chunk")).sort().to_pylist():
@@ -140,7 +140,7 @@ def _numbers(table: pa.Table) -> Floats:
 
 
 def _write(
-    folder: Path, scores: Floats, labels: Ints, reference: NDArray[np.bool_], rows: NDArray[np.bool_], chunk: NDArray
+    folder: Path, scores: Floats, labels: Ints, reference: NDArray[np.bool_], rows: NDArray[np.bool_], chunk: Ints
 ) -> None:
     folder.mkdir(parents=True)
     taught = pa.table({"score": scores[reference], "label": labels[reference]})

@@ -78,7 +78,7 @@ def drift(account: Account, team: OtherTeam) -> None:
 
 def adopt(deployment: Deployment, yaml: Path, console: Console) -> None:
     """What a person types: adopt to look, correct the YAML, adopt to write."""
-    wish = Wish(ENDPOINT, ENDPOINT, None, None, CAPTURED.days, yaml)
+    wish = Wish("endpoint", ENDPOINT, ENDPOINT, None, None, CAPTURED.days, yaml)
     text = plan_adoption(deployment, wish).yaml
     for place, name in enumerate(NAMES):
         text = text.replace(f"feature_{place}", name)

@@ -100,7 +100,7 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
     s3 = account.client("s3")
     # Where the role of transform jobs may read and write, beside every retraining.
     rows_key = f"{layout.retraining_prefix(config.model, SCORE_JOB)}/holdout/input/input.csv"
-    scored = layout.scored_prefix(config.model, SCORE_JOB)
+    scored = layout.scored_prefix(config.model, SCORE_JOB, "challenger")
     s3.put_object(Bucket=bucket, Key=rows_key, Body=payload)
     make_model_of_first_package(account, config)
     transform(

@@ -16,6 +16,7 @@ from cli.smoke.model import MODEL
 from cli.smoke.packages import packages
 from cli.smoke.steps.alert_path import topics_of
 from cli.smoke.world import Smoke
+from kedge.history.tables import TABLES
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.state import state_items
 
@@ -104,7 +105,8 @@ def package_versions(smoke: Smoke) -> Iterator[Leftover]:
 def stored(smoke: Smoke) -> Iterator[Leftover]:
     """Objects, a line for each part of the bucket, with their past versions."""
     s3, bucket = smoke.client("s3"), smoke.bucket
-    for prefix in (*(f"{top}{MODEL}/" for top in objects.list_folders(s3, bucket, "")), *_query_results(s3, bucket)):
+    below = (f"{top}{MODEL}/" for top in objects.list_folders(s3, bucket, ""))
+    for prefix in (*below, *_of_history(s3, bucket), *_query_results(s3, bucket)):
         pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
         found = [
             {"Key": version["Key"], "VersionId": version["VersionId"]}
@@ -113,6 +115,14 @@ def stored(smoke: Smoke) -> Iterator[Leftover]:
         ]
         if found:
             yield Leftover("objects", f"s3://{bucket}/{prefix}", _emptied(s3, bucket, found))
+
+
+def _of_history(s3: Any, bucket: str) -> Iterator[str]:
+    """The objects of the history that are about the smoke alone: one a window or entry, in the folder of each month."""
+    yield layout.answers_lists_prefix(MODEL)
+    for table in TABLES:
+        for month in objects.list_folders(s3, bucket, layout.history_prefix(table)):
+            yield f"{month}{MODEL}."
 
 
 def _query_results(s3: Any, bucket: str) -> Iterator[str]:

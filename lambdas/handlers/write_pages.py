@@ -57,6 +57,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.info("no page: the model has been taken away", model=request.model)
         return {"page": None}
     facts = load_facts(settings.data_bucket, config, request.time)
+    if not (facts.windows or facts.decisions):
+        logger.info("no page: nothing is known of the model", model=request.model)
+        return {"page": None}
     s3, key = clients.s3(), layout.page_key(config.model)
     reports.save_page(s3, settings.data_bucket, key, render_model_page(facts))
     reports.save_json(s3, settings.data_bucket, layout.summary_key(config.model), facts.summary())

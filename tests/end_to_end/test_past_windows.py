@@ -19,6 +19,7 @@ from kedge.profile.encoding import encode_baseline
 from kedge.profile.freezing import freeze_baseline
 from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from offline.account import Account
@@ -77,7 +78,7 @@ class Shop:
         champion = Champion(arn, version, version, since, None, f"{model}-v{version}", f"{model}-v{version}")
         champions.save(self.dynamodb, self.table, model, champion)
         detail = {"package_version": version}
-        timeline.record(self.s3, self.bucket, model=model, kind="baseline_switched", time=since, detail=detail)
+        timeline.record(self.s3, self.bucket, Entry(model, "baseline_switched", since, detail))
 
     def serve(self, model, version, hour, *, shift=0.0):
         """An hour's requests with their labels, which come a day later."""
