@@ -71,6 +71,11 @@ def test_a_model_that_has_been_taken_away_gets_no_page_and_fails_nothing(world):
     assert ask(model="gone") == {"page": None}
 
 
+def test_a_model_of_which_nothing_is_known_gets_no_page(world):
+    assert ask(model=MODEL) == {"page": None}
+    assert "Contents" not in world.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"reports/{MODEL}/")
+
+
 def test_the_page_of_all_models_has_those_that_were_judged_and_those_that_were_not(world):
     tick = {"time": NOW.isoformat()}
     assert write_pages.handler(tick, CONTEXT) == {"page": "reports/index.html", "models": 1}
