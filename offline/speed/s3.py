@@ -1,8 +1,9 @@
 """S3 listings that cost what they return, not what the bucket holds, and plain reads that cost a look-up.
 
 moto walks every key of a bucket for each ListObjectsV2, copies the bucket to do so, and spends 0.1 ms on writing each
-entry. Here a bucket keeps its keys' names sorted, a page is cut out of them, and written in one go. What is returned
-is the same. A GetObject of a whole, current object without conditions is answered from the bucket; every other one is
+entry; for each PutObject it compares every version of the key with every other. Here a bucket keeps its keys' names
+sorted, a page is cut out of them, and written in one go, and versions are told apart by identity. What is returned is
+the same. A GetObject of a whole, current object without conditions is answered from the bucket; every other one is
 moto's. moto also delivers a server access log, an object per request, to the log bucket; AWS does so hours later
 and as it can, and nothing of ours reads it: here none is delivered.
 """
@@ -46,7 +47,11 @@ class IndexedKeys(_VersionedKeyStore):
         """Replace all versions of an object."""
         if key not in self:
             insort(self.names, key)
-        super().setlist(key, list_)
+        kept = {id(version) for version in list_}
+        for version in self.getlist(key, []):
+            if id(version) not in kept and isinstance(version, FakeKey):
+                version.dispose()
+        dict.__setitem__(self, key, list_)
 
     def pop(self, key: str) -> None:  # type: ignore[override]  # moto's own pop has no default either
         """Forget an object with all its versions."""
