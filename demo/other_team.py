@@ -46,6 +46,7 @@ class OtherTeam:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.sagemaker, self.runtime = account.client("sagemaker"), account.client("sagemaker-runtime")
+        self.every = EVERY
         self._random = np.random.default_rng(7)
 
     def deploy(self) -> None:
@@ -102,7 +103,7 @@ class OtherTeam:
                     Body=self._payments(amount if named or variant is None else 50.0),
                     **({"TargetVariant": variant} if named else {}),
                 )
-            self.account.clock.advance_to(min(self.account.clock.now + EVERY, until))
+            self.account.clock.advance_to(min(self.account.clock.now + self.every, until))
 
     def looks(self) -> dict[str, Any]:
         """The endpoint as SageMaker describes it."""
