@@ -74,7 +74,7 @@ class MonitorSchedule:
 
 
 def take_schedules(sagemaker: Any, names: Sequence[str]) -> MonitorSchedule:
-    """Describe schedules of one endpoint, or of the transform jobs of one destination, as a team has one for data quality and one for model quality.
+    """Describe schedules of one endpoint, or of one destination's transform jobs: a team has one for data quality, one for model quality.
 
     Raises
     ------

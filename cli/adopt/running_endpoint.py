@@ -27,7 +27,11 @@ from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.release import endpoints
 
 # How a person is told which sides are captured.
-_SIDES: Mapping[CaptureMode, str] = {"InputAndOutput": "", "Input": " without their answers", "Output": ": the answers alone"}
+_SIDES: Mapping[CaptureMode, str] = {
+    "InputAndOutput": "",
+    "Input": " without their answers",
+    "Output": ": the answers alone",
+}
 LINES_READ = 2000
 
 
@@ -166,7 +170,8 @@ def _how_to_capture(
     copied = capture_request(sagemaker, config, running, account=account)
     document = shlex.quote(json.dumps(copied, default=str))
     return (
-        f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
+        f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. "
+        f"To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
         f"the destination, which you may change):\n\naws sagemaker create-endpoint-config --cli-input-json {document}\n"
         f"aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name {copied['EndpointConfigName']}\n\n"
         f"kedge adopt {name} --enable-capture --apply does the same, waits, and says how to go back. Then adopt it once it has "

@@ -73,7 +73,9 @@ def newest_job(sagemaker: Any, captures_to: str) -> str:
         None of the newest jobs does.
     """
     asked = {"StatusEquals": "Completed", "SortBy": "CreationTime", "SortOrder": "Descending"}
-    pages = sagemaker.get_paginator("list_transform_jobs").paginate(**asked, PaginationConfig={"MaxItems": JOBS_LOOKED_AT})
+    pages = sagemaker.get_paginator("list_transform_jobs").paginate(
+        **asked, PaginationConfig={"MaxItems": JOBS_LOOKED_AT}
+    )
     for name in (summary["TransformJobName"] for page in pages for summary in page["TransformJobSummaries"]):
         described = sagemaker.describe_transform_job(TransformJobName=name)
         if TransformJob.of_description(described).captures_to == captures_to:

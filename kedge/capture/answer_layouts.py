@@ -98,7 +98,12 @@ def _is_distribution(values: list[Any], config: ModelConfig) -> bool:
     """Whether these are the probabilities of all classes for one row; noughts and ones are the classes of several rows."""
     numbers = [float(value) for value in values if is_number(value)]
     in_order = len(numbers) == len(values) == len(config.classes)
-    return in_order and any(0 < value < 1 for value in numbers) and min(numbers) >= 0 and abs(sum(numbers) - 1) <= SUM_TOLERANCE
+    return (
+        in_order
+        and any(0 < value < 1 for value in numbers)
+        and min(numbers) >= 0
+        and abs(sum(numbers) - 1) <= SUM_TOLERANCE
+    )
 
 
 def _are_alike(values: list[Any]) -> bool:

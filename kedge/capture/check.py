@@ -157,7 +157,9 @@ def _described(block: dict[str, Any], side: str) -> dict[str, str]:
 
 def _expected(config: ModelConfig) -> str:
     if not config.capture.has_answers:
-        return f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON"
+        return (
+            f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON"
+        )
     field = config.prediction.field
     if field is None and config.endpoint.answer_places == (None, None) and not config.endpoint.has_answer_path:
         where = "the prediction has a usual name (prediction, predicted_label, score, probabilities), or stands first"

@@ -136,7 +136,7 @@ def _column_names(asked: Side, config: ModelConfig) -> list[str]:
 
 
 def _context(request: bytes, names: list[str], config: ModelConfig) -> dict[str, Any]:
-    """What an input row holds of the YAML's context, also where InputFilter keeps it from the model: by its name in JSON, or in the header line."""
+    """What an input row holds of the YAML's context, by its name in JSON or in the header line; InputFilter may keep it from the model."""
     if not config.context:
         return {}
     try:

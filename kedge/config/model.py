@@ -117,11 +117,17 @@ class ModelConfig(Section):
     def _both_sides_are_captured_where_both_are_needed(self) -> ModelConfig:
         captured = self.capture.mode
         if self.capture.has_requests and not self.features:
-            raise ValueError("features is empty: name at least one, or where requests are not captured, say capture.mode: Output")
+            raise ValueError(
+                "features is empty: name at least one, or where requests are not captured, say capture.mode: Output"
+            )
         if not self.capture.has_requests and self.features:
-            raise ValueError("capture.mode is Output, so no request is captured, and features has columns of it: write features: []")
+            raise ValueError(
+                "capture.mode is Output, so no request is captured, and features has columns of it: write features: []"
+            )
         if captured != "InputAndOutput" and not self.has_endpoint:
-            raise ValueError(f"capture.mode is {captured}, and source is {self.source}: it is for endpoints; remove the field")
+            raise ValueError(
+                f"capture.mode is {captured}, and source is {self.source}: it is for endpoints; remove the field"
+            )
         if captured != "InputAndOutput" and self.mode == "manage":
             raise ValueError(
                 f"capture.mode is {captured}, and mode is manage: a retraining needs requests and answers; let the endpoint capture "

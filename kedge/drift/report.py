@@ -143,6 +143,7 @@ class DriftReport:
             estimated = round(self.rows / self.sampled_fraction)
             report["window"] |= {"sampled_fraction": self.sampled_fraction, "rows_estimated": estimated}
         report |= {"notes": list(self.notes)} if self.notes else {}
+        report |= {"unjudged": list(self.unjudged)} if self.unjudged else {}
         answered = sum(variant.invocations for variant in self.variants)
         report |= {"variants": [variant.to_json(of=answered) for variant in self.variants]} if self.variants else {}
         return report | ({"confidence": self.confidence.to_json()} if self.confidence is not None else {})

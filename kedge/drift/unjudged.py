@@ -16,7 +16,10 @@ def unjudged_side(config: ModelConfig) -> tuple[str, ...]:
     if config.capture.mode == "InputAndOutput":
         return ()
     if config.capture.has_requests:
-        side, lost = "requests (CaptureMode Input)", "drift of the answers, measured and estimated quality, and fairness"
+        side, lost = (
+            "requests (CaptureMode Input)",
+            "drift of the answers, measured and estimated quality, and fairness",
+        )
     else:
         side, lost = "answers (CaptureMode Output)", "drift of the features, and quality by segment"
     return (

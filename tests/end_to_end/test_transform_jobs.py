@@ -269,7 +269,11 @@ def test_history_and_doctor_know_the_jobs(watch):
 
 def monitored(watch, name, destination):
     """A Model Monitor schedule on what transform jobs capture."""
-    job = {"DataCapturedDestinationS3Uri": destination, "DatasetFormat": {"Csv": {}}, "LocalPath": "/opt/ml/processing/in"}
+    job = {
+        "DataCapturedDestinationS3Uri": destination,
+        "DatasetFormat": {"Csv": {}},
+        "LocalPath": "/opt/ml/processing/in",
+    }
     sagemaker = watch.clinic.sagemaker
     sagemaker.create_data_quality_job_definition(
         JobDefinitionName=name,
@@ -301,7 +305,10 @@ def test_a_schedule_on_other_jobs_is_not_half_taken_over(watch):
     monitored(watch, "on-other-jobs", "s3://elsewhere/captures")
     for arguments, said in (
         ((), "completed transform jobs captures to s3://elsewhere/captures"),
-        (("--transform-job", "score-0"), "watches transform jobs below s3://elsewhere/captures, and score-0 captures to"),
+        (
+            ("--transform-job", "score-0"),
+            "watches transform jobs below s3://elsewhere/captures, and score-0 captures to",
+        ),
         (("payments",), "watches transform jobs below s3://elsewhere/captures, not endpoint payments"),
     ):
         refused = shown(watch, "--from-monitor", "on-other-jobs", *arguments)

@@ -158,6 +158,7 @@ def test_after_the_approval_kedge_serves_captures_and_judges_its_own_package(han
     assert kedge.item("champion")["package_version"] == "1", [f"{m.subject}\n{m.body}" for m in kedge.mails()][-3:]
     assert not kedge.timeline("canary_rolled_back", "release_unproven", "failed")
     assert kedge.objects(f"capture/{ENDPOINT}/1/{ENDPOINT}/main/")
-    assert json.loads(json.dumps(kedge.timeline("window_judged")))[: len(handed_over.before["judged"])] == (
-        handed_over.before["judged"]
+    assert (
+        json.loads(json.dumps(kedge.timeline("window_judged")))[: len(handed_over.before["judged"])]
+        == (handed_over.before["judged"])
     )
