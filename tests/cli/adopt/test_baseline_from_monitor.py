@@ -164,13 +164,10 @@ def as_the_analyzer_writes_it(name, kind, statistics, **common):
 
 
 def test_words_of_many_values_have_no_distribution_and_are_not_watched(world, tmp_path, files):
-    # As in a baseline of 23,432 house prices: an id, a zip code of 4,811 values, a city, and a sketch of several levels.
+    # As in a baseline of 23,432 house prices: a zip code of 4,811 values, a city, and a sketch whose lists stand for 1, 2, 4, 8 rows.
     random = np.random.default_rng(1)
     prices = random.lognormal(13, 0.8, 23432).round(-2)
-    levels = [np.sort(prices[16:][1 << level :: 1 << (level + 1)]).tolist() for level in range(3)]
-    levels = [prices[:16].tolist(), *levels[:2]]
-    rest = 23432 - 16 - 2 * len(levels[1]) - 4 * len(levels[2])
-    levels.append(np.sort(random.choice(prices, rest // 8)).tolist())
+    levels = [prices[:232].tolist(), *(np.sort(random.choice(prices, n)).tolist() for n in (1000, 1300, 2000))]
     sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": levels}
     kll = {"buckets": equal_buckets(prices), "sketch": sketch}
     price = {"mean": 6e5, "approximate_num_distinct_values": 5097, "distribution": {"kll": kll}}
