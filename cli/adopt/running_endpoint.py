@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cli.adopt.capture_switch import capture_request, instances_of
+from cli.adopt.capture_switch import capture_request, instances_of, mode_of
 from cli.adopt.captured_days import read_days
 from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.adopt.running import CapturedRows, Running
@@ -125,7 +125,7 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
         arn=described["EndpointArn"],
         config=described["EndpointConfigName"],
         variants=tuple(variant["VariantName"] for variant in config["ProductionVariants"]),
-        mode=_mode_of(config),
+        mode=mode_of(config),
         model_name=", ".join(variant["ModelName"] for variant in config["ProductionVariants"]),
         capture_uri=capture.destination.rstrip("/"),
         sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
@@ -140,12 +140,6 @@ def _in_service(sagemaker: Any, name: str) -> Mapping[str, Any]:
     if found["EndpointStatus"] != "InService":
         raise BadInputError(f"endpoint {name} is {found['EndpointStatus']}; try again when it is InService")
     return found
-
-
-def _mode_of(config: Mapping[str, Any]) -> CaptureMode:
-    """Which sides an endpoint config captures."""
-    modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
-    return "Input" if modes == {"Input"} else "Output" if modes == {"Output"} else "InputAndOutput"
 
 
 def _running_capture(
