@@ -46,7 +46,7 @@ class OtherTeam:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.sagemaker, self.runtime = account.client("sagemaker"), account.client("sagemaker-runtime")
-        self.every, self.captured_sides = EVERY, ("Input", "Output")
+        self.captured_sides: tuple[str, ...] = ("Input", "Output")
         self._random = np.random.default_rng(7)
 
     def deploy(self) -> None:
@@ -103,7 +103,7 @@ class OtherTeam:
                     Body=self._payments(amount if named or variant is None else 50.0),
                     **({"TargetVariant": variant} if named else {}),
                 )
-            self.account.clock.advance_to(min(self.account.clock.now + self.every, until))
+            self.account.clock.advance_to(min(self.account.clock.now + EVERY, until))
 
     def looks(self) -> dict[str, Any]:
         """The endpoint as SageMaker describes it."""

@@ -29,7 +29,7 @@ from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.steps.transform_day import TransformDay
 
 LINES_READ = 5000
-# So many jobs are described, the newest first, to find one of a destination.
+# Up to this many jobs are described, the newest first, to find one of a destination.
 JOBS_LOOKED_AT = 200
 
 

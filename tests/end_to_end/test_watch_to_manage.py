@@ -1,7 +1,6 @@
 """A model is adopted and watched, then handed over by one word of its YAML: its past stays, and Kedge retrains it."""
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ from demo.other_team import BUCKET, ENDPOINT, OtherTeam
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.builders import json_lines
-from tests.end_to_end.hotel import DAY, HOUR, MINUTE, WEEK, Hotel
+from tests.end_to_end.hotel import DAY, HOUR, WEEK, Hotel
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +31,6 @@ cadence: {profile: daily, judge: weekly}
 labels: {label_horizon_days: 1}
 training: {framework: sklearn, entry_point: train_sklearn.py, minimum_rows: 500}
 gate: {metric: auc}
-canary: {traffic_fraction: 0.5, bake_minutes: 60, termination_wait_minutes: 60, minimum_requests: 2}
 """
 
 
@@ -147,18 +145,3 @@ def test_a_retraining_runs_until_it_waits_for_an_approval(handed_over):
     (passed,) = handed_over.kedge.timeline("gate_passed")
     assert passed["detail"]["champion"] == handed_over.before["champion"]["package_version"]
     assert handed_over.kedge.mails_saying("approval", ENDPOINT)
-
-
-def test_after_the_approval_kedge_serves_captures_and_judges_its_own_package(handed_over):
-    kedge = handed_over.kedge
-    (group,) = kedge.registry.list_model_packages(ModelPackageGroupName=ENDPOINT)["ModelPackageSummaryList"]
-    kedge.approve(group["ModelPackageArn"])
-    handed_over.team.every = MINUTE * 10
-    handed_over.team.ask_until(kedge.now + DAY)
-    assert kedge.item("champion")["package_version"] == "1", [f"{m.subject}\n{m.body}" for m in kedge.mails()][-3:]
-    assert not kedge.timeline("canary_rolled_back", "release_unproven", "failed")
-    assert kedge.objects(f"capture/{ENDPOINT}/1/{ENDPOINT}/main/")
-    assert (
-        json.loads(json.dumps(kedge.timeline("window_judged")))[: len(handed_over.before["judged"])]
-        == (handed_over.before["judged"])
-    )
