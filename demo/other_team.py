@@ -46,6 +46,7 @@ class OtherTeam:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.sagemaker, self.runtime = account.client("sagemaker"), account.client("sagemaker-runtime")
+        self.captured_sides: tuple[str, ...] = ("Input", "Output")
         self._random = np.random.default_rng(7)
 
     def deploy(self) -> None:
@@ -82,7 +83,7 @@ class OtherTeam:
                 "EnableCapture": True,
                 "InitialSamplingPercentage": SAMPLING_PERCENTAGE,
                 "DestinationS3Uri": CAPTURES,
-                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+                "CaptureOptions": [{"CaptureMode": side} for side in self.captured_sides],
                 "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
             },
         )

@@ -17,6 +17,18 @@ ROWS_MAX, FEATURES_MAX = 200_000, 10_000
 # A sketch that holds less of its rows than this is none that Model Monitor wrote: other writers put a few values there.
 _SKETCH_COVERS = 0.99
 
+_STATISTICS = {"numerical_statistics", "string_statistics"}
+# What another file is, by a part of one of its keys; the first that fits.
+_OTHER_KINDS = {
+    "bias_metrics": "a bias report of Clarify",
+    "explanations": "a report of feature attributions",
+    "violations": "a report of violations",
+    "classification_metrics": "a model quality baseline",
+    "regression_metrics": "a model quality baseline",
+    "classification_constraints": "the constraints of model quality",
+    "regression_constraints": "the constraints of model quality",
+}
+
 Source = Literal["sketch", "buckets", "values", "nothing"]
 
 
@@ -93,10 +105,12 @@ def read_statistics(document: Any, *, place: str) -> MonitorStatistics:
     """
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list) or not features:
-        told = " (a model quality baseline has none: name the data quality one)" if _is_quality(document) else ""
-        raise MonitorFileError(
-            place=place, problem=f"it has no list of features, so it is no statistics.json of data quality{told}"
-        )
+        problem = f"it has no list of features, so it is no statistics.json of data quality{_another_kind(document)}"
+        raise MonitorFileError(place=place, problem=problem)
+    known = {key for feature in features if isinstance(feature, Mapping) for key in feature}
+    if "completeness" in known and not _STATISTICS & known:
+        problem = "it has features without statistics, as constraints.json has: name statistics.json first, and this file behind it"
+        raise MonitorFileError(place=place, problem=problem)
     if len(features) > FEATURES_MAX:
         raise MonitorFileError(place=place, problem=f"it has more than the {FEATURES_MAX:,} features that are read")
     columns = tuple(_column(feature, f"{place}, feature {number}") for number, feature in enumerate(features, start=1))
@@ -113,7 +127,8 @@ def read_inferred_types(document: Any, *, place: str) -> tuple[dict[str, str], f
     """What a parsed constraints.json says of each column's type, which people correct there, and its limit of a distance."""
     features = document.get("features") if isinstance(document, Mapping) else None
     if not isinstance(features, list):
-        raise MonitorFileError(place=place, problem="it has no list of features, so it is no constraints.json")
+        problem = f"it has no list of features, so it is no constraints.json of data quality{_another_kind(document)}"
+        raise MonitorFileError(place=place, problem=problem)
     types = {
         str(feature.get("name")): str(feature.get("inferred_type"))
         for feature in features
@@ -160,8 +175,11 @@ def _shares(weights: Floats, rows: int) -> Ints:
     return shares
 
 
-def _is_quality(document: Any) -> bool:
-    return isinstance(document, Mapping) and any(str(key).endswith("_metrics") for key in document)
+def _another_kind(document: Any) -> str:
+    """What else it is of what SageMaker writes, in words."""
+    keys = [str(key) for key in document] if isinstance(document, Mapping) else []
+    found = next((what for part, what in _OTHER_KINDS.items() if any(part in key for key in keys)), None)
+    return f" (it is {found}: name the baseline of data quality)" if found else ""
 
 
 def _column(feature: Any, place: str) -> ColumnStatistics:

@@ -70,6 +70,10 @@ def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
         "labels": current.labels.model_copy(update={"classes": kept.labels.classes}),
         **{name: getattr(current, name) for name in _FROM},
     }
+    if current.capture.mode != kept.capture.mode:
+        # Which sides were captured then does not change; one side alone was only watched.
+        found["capture"] = current.capture.model_copy(update={"mode": kept.capture.mode})
+        found["mode"] = kept.mode
     # In the order of the fields: the context comes before the sections that name its columns.
     for name in [name for name in ModelConfig.model_fields if name not in found]:
         fitting = (
@@ -118,6 +122,7 @@ def _facts(config: ModelConfig) -> tuple[Any, ...]:
         (answer.name, answer.field or 0, answer.probabilities),
         config.labels.classes,
         config.endpoint.payload_fields,
+        config.capture.mode,
     )
 
 

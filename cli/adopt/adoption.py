@@ -34,6 +34,7 @@ from kedge.config.capture_place import adopted_version, is_adopted
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
 from kedge.config.sections import Source
+from kedge.drift.unjudged import unjudged_side
 from kedge.own_columns import LABEL
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
@@ -89,14 +90,21 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
     text, is_new, notes = yaml_of(deployment, running, wish, files)
     config = parse_model_config(text, source=str(wish.yaml))
     require_its_own(config, running, wish)
+    if files is not None and not config.capture.has_requests:
+        raise BadInputError(
+            f"only the answers of {running.name} are captured, and {files.place} is taken for the features: leave --baseline-from away "
+            "(with a schedule, name --baseline), and the first captured days are the baseline"
+        )
     version, end = adopted_version(now), baseline_end(begun, now, wish)
     captured = running.read(deployment, config, begun, end)
+    require_context(config, captured)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
     edges: Mapping[str, Floats] = {}
     if files is not None:
         rebuilt = rebuild(config, files, label=wish.label)
         training, edges = rebuilt.rows, rebuilt.edges
-        found = (*rebuilt.notes, answers_stand_in(config, captured), _NO_REFERENCE)
+        beside = (answers_stand_in(config, captured), _NO_REFERENCE) if config.capture.has_answers else ()
+        found = (*unjudged_side(config), *rebuilt.notes, *beside)
         baseline_of = f"{counted(files.statistics.rows, 'row')} as {files.place} counts them"
     before = champion_before(deployment, config, version)
     judged_from = max(now - BACKLOG, begun) if wish.has_rows else min(end, now)
@@ -125,6 +133,10 @@ def answering(deployment: Deployment, wish: Wish) -> tuple[Running, datetime]:
         running = look_at(deployment.client("sagemaker"), wish.name, account=deployment.caller.account)
     elif wish.source == "batch_transform":
         running = look_at_job(deployment.client("sagemaker"), wish.name)
+        if wish.schedule is not None and running.capture_uri != wish.schedule.watched:
+            raise BadInputError(
+                f"{', '.join(wish.schedule.names)} watches {wish.schedule.said}, and {wish.name} captures to {running.capture_uri}"
+            )
     else:
         running = look_at_log(wish.model, wish.yaml, deployment.bucket)
     begun = first_hour(deployment.client("s3"), running)
@@ -165,18 +177,19 @@ def yaml_of(
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
     draft, answers = running.draft(deployment, wish.model, wish.schedule.described if wish.schedule else {})
-    if wish.baseline is not None:
+    if wish.baseline is not None and draft.features:
         draft = named_by_rows(draft, wish)
-    if files is not None:
+    if files is not None and draft.features:
         draft = named_by_statistics(draft, files, label=wish.label)
-    inferred = infer_answers(answers)
+    has_answers = draft.capture.get("mode") != "Input"
+    inferred = infer_answers(answers) if has_answers else None
     notes = [*draft.notes]
     prediction: dict[str, Any] = {}
     if inferred is not None:
         draft = replace(draft, problem=inferred.problem, classes=inferred.classes)
         prediction = {} if inferred.field == 0 else {"field": inferred.field}
         notes += inferred.notes
-    else:
+    elif has_answers:
         notes.append("the captured answers do not show what is predicted: write problem, prediction and labels.classes")
     draft = replace(
         draft,
@@ -213,6 +226,19 @@ def named_by_rows(draft: ModelDraft, wish: Wish) -> ModelDraft:
     return replace(draft, features=read.features, notes=(*kept, order, *read.notes))
 
 
+def require_context(config: ModelConfig, captured: CapturedRows) -> None:
+    """Refuse a context that no transform job can give: endpoints and logs may send it later, a job's input has its columns."""
+    rows = captured.rows
+    wanted = [name for name in config.context if name not in config.labels.fields]
+    absent = [name for name in wanted if rows.column(name).null_count == rows.num_rows]
+    if absent and config.source == "batch_transform":
+        raise BadInputError(
+            f"context has {', '.join(absent)}, which no input row of the transform jobs has: a context is found by its name, in input of "
+            "JSON objects or of CSV with a header line, and InputFilter keeps it from the model. Add it to the input, name it in labels.fields "
+            "where label records have it, or take it out of context"
+        )
+
+
 def require_its_own(config: ModelConfig, running: Running, wish: Wish) -> None:
     """Refuse a YAML that speaks of something else than what is adopted, or of captures elsewhere."""
     wanted = {"source": running.source, **running.fields, "mode": "watch"}
@@ -241,7 +267,7 @@ def baseline_rows(
 ) -> tuple[pa.Table, pa.Table, str, tuple[str, ...]]:
     """The training rows, rows with answers, where both are from, and what was lost or is missing."""
     answered = captured.rows
-    notes = []
+    notes = [*unjudged_side(config)]
     if captured.unread:
         notes.append(f"{captured.unread:,} captured records could not be read: {captured.reason}")
     if captured.is_sample:
@@ -250,11 +276,18 @@ def baseline_rows(
     if wish.baseline is None:
         of = f"{counted(answered.num_rows, 'row')} captured from {days}"
         notes.append("the baseline is what was captured first: drift from the training data before that is not seen")
-        notes.append(_NO_REFERENCE)
+        notes += [_NO_REFERENCE] if config.capture.has_answers else []
         return answered, answered, of, tuple(notes)
     rows, label = training_rows(config, wish)
     of = f"{counted(rows.num_rows, 'row')} of {wish.baseline}"
+    if not config.capture.has_answers:
+        return rows, answered, of, tuple(notes)
     if config.prediction.name not in rows.column_names:
+        if not config.capture.has_requests:
+            raise BadInputError(
+                f"{wish.baseline} has no column {config.prediction.name}, and only the answers are captured: name rows with the model's "
+                "answers, or leave --baseline away"
+            )
         return rows, answered, of, (*notes, answers_stand_in(config, captured), _NO_REFERENCE)
     holdout = rows.filter(rows.column(config.prediction.name).is_valid())
     if label is None:

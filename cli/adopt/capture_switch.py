@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.refusals import BadInputError
+from kedge.config.sections import CaptureMode
 from lambdas.adapters.release import endpoints
 
 _SUFFIX = "-captured"
@@ -68,6 +69,12 @@ def instances_of(described: Mapping[str, Any]) -> dict[str, int]:
     return {each["VariantName"]: each.get("CurrentInstanceCount", 0) for each in described["ProductionVariants"]}
 
 
+def mode_of(config: Mapping[str, Any]) -> CaptureMode:
+    """Which sides an endpoint config captures."""
+    modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
+    return "Input" if modes == {"Input"} else "Output" if modes == {"Output"} else "InputAndOutput"
+
+
 def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
     """Look at the endpoint, and decide what would be made; nothing is changed.
 
@@ -86,8 +93,7 @@ def plan_switch(sagemaker: Any, name: str, *, account: str) -> CaptureSwitch:
         endpoints.capture_of(found),
     )
     refuse_unknown_kinds(sagemaker, name, config)
-    options = config.get("DataCaptureConfig", {}).get("CaptureOptions", [])
-    if capture is not None and capture.running and len({each["CaptureMode"] for each in options}) != 1:
+    if capture is not None and capture.running and mode_of(config) == "InputAndOutput":
         raise BadInputError(f"endpoint {name} captures already, below {capture.destination}; adopt it")
     uri = capture.destination if capture is not None else None
     request = capture_request(sagemaker, config, instances_of(found), account=account, uri=uri)

@@ -100,7 +100,7 @@ def adopt(  # noqa: PLR0913  # an option each
             )
         deployment = Deployment(region=region, endpoint_url=endpoint_url)
         schedule = take_schedules(deployment.client("sagemaker"), from_monitor) if from_monitor else None
-        kind, what = _the_one(endpoint, schedule, transform_job, source)
+        kind, what = _the_one(deployment, endpoint, schedule, transform_job, source)
         if enable_capture:
             if kind != "endpoint":
                 raise BadInputError(
@@ -123,12 +123,22 @@ def adopt(  # noqa: PLR0913  # an option each
 
 
 def _the_one(
-    named: str | None, schedule: MonitorSchedule | None, transform_job: str | None, source: AdoptedSource
+    deployment: Deployment,
+    named: str | None,
+    schedule: MonitorSchedule | None,
+    transform_job: str | None,
+    source: AdoptedSource,
 ) -> tuple[Source, str]:
-    """What is to be watched, and its name; an endpoint may be named by a schedule, too."""
-    if named is not None and schedule is not None and named != schedule.endpoint:
-        raise BadInputError(f"{', '.join(schedule.names)} watches endpoint {schedule.endpoint}, not {named}")
-    found = schedule.endpoint if schedule is not None else named
+    """What is to be watched, and its name; an endpoint, or the transform jobs, may be named by a schedule, too."""
+    from cli.adopt.transform_jobs import newest_job
+
+    if schedule is not None and schedule.source == "batch_transform" and source is not AdoptedSource.LOG:
+        if named is not None:
+            raise BadInputError(f"{', '.join(schedule.names)} watches {schedule.said}, not endpoint {named}")
+        return "batch_transform", transform_job or newest_job(deployment.client("sagemaker"), schedule.watched)
+    if named is not None and schedule is not None and named != schedule.watched:
+        raise BadInputError(f"{', '.join(schedule.names)} watches {schedule.said}, not {named}")
+    found = schedule.watched if schedule is not None else named
     beside_a_log = source is AdoptedSource.LOG and (schedule is not None or transform_job is not None)
     if beside_a_log or (found is None) == (transform_job is None):
         raise BadInputError(

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from cli.drafts.draft import ModelDraft
 from cli.refusals import BadInputError
-from kedge.config.sections import Problem
+from kedge.config.sections import Problem, Source
 
 _OWN_IMAGE = "/sagemaker-model-monitor-analyzer"
 _PROBLEMS: dict[str, Problem] = {
@@ -32,13 +32,14 @@ _HOURS_OF_CRON = re.compile(r"cron\(\s*\S+\s+(\S+)\s+\S+\s+\S+\s+(\S+)")
 
 @dataclass(frozen=True)
 class MonitorSchedule:
-    """What one schedule, or several of the same endpoint, say.
+    """What one schedule, or several of the same endpoint or transform jobs, say.
 
     `described` are fields of the YAML's `endpoint`, `files` statistics.json and constraints.json where the schedule names them.
     """
 
     names: tuple[str, ...]
-    endpoint: str
+    source: Source
+    watched: str
     described: Mapping[str, Any] = field(default_factory=dict)
     threshold: float | None = None
     files: tuple[str, ...] = ()
@@ -47,6 +48,11 @@ class MonitorSchedule:
     cadence: Mapping[str, Any] = field(default_factory=dict)
     label_horizon_days: float | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """What it watches, in words."""
+        return f"{'endpoint' if self.source == 'endpoint' else 'transform jobs below'} {self.watched}"
 
     def onto(self, draft: ModelDraft) -> ModelDraft:
         """The draft as the schedule says it; `described` must be in it already."""
@@ -68,7 +74,7 @@ class MonitorSchedule:
 
 
 def take_schedules(sagemaker: Any, names: Sequence[str]) -> MonitorSchedule:
-    """Describe schedules of one endpoint, as a team has one for data quality and one for model quality.
+    """Describe schedules of one endpoint, or of one destination's transform jobs: a team has one for data quality, one for model quality.
 
     Raises
     ------
@@ -83,8 +89,8 @@ def take_schedules(sagemaker: Any, names: Sequence[str]) -> MonitorSchedule:
 
 def _joined(one: MonitorSchedule, other: MonitorSchedule) -> MonitorSchedule:
     both = f"{', '.join(one.names)} and {other.names[0]}"
-    if one.endpoint != other.endpoint:
-        raise BadInputError(f"the schedules {both} watch two endpoints, {one.endpoint} and {other.endpoint}")
+    if (one.source, one.watched) != (other.source, other.watched):
+        raise BadInputError(f"the schedules {both} do not watch the same: {one.said} and {other.said}")
     differ = [name for name, value in one.described.items() if other.described.get(name, value) != value]
     if differ:
         raise BadInputError(f"the schedules {both} differ in {', '.join(differ)}: adopt from one of them")
@@ -117,18 +123,14 @@ def _take(sagemaker: Any, name: str) -> MonitorSchedule:
         job = _inline_job(config["MonitoringJobDefinition"], name)
     else:
         raise BadInputError(f"schedule {name} names no job definition, so it does not say what it watches")
-    given = job.inputs.get("EndpointInput")
-    if given is None:
-        place = (job.inputs.get("BatchTransformInput") or {}).get("DataCapturedDestinationS3Uri", "an unknown place")
-        raise BadInputError(
-            f"schedule {name} watches what batch transform jobs capture below {place}: this version of Kedge adopts endpoints only"
-        )
+    source, watched, given = _input_of(job, name)
     notes = [f"from schedule {name}: {said}" for said in (*_not_taken(schedule, job), *_cadence_notes(config, given))]
     described = {ours: given[theirs] for theirs, ours in _ATTRIBUTES.items() if given.get(theirs)}
     quality = kind == "ModelQuality"
     return MonitorSchedule(
         names=(name,),
-        endpoint=given["EndpointName"],
+        source=source,
+        watched=watched,
         described=described,
         threshold=given.get("ProbabilityThresholdAttribute"),
         files=() if quality else _files(job.baseline),
@@ -138,6 +140,15 @@ def _take(sagemaker: Any, name: str) -> MonitorSchedule:
         label_horizon_days=_days(given["EndTimeOffset"]) if quality and given.get("EndTimeOffset") else None,
         notes=tuple(notes),
     )
+
+
+def _input_of(job: _Job, name: str) -> tuple[Source, str, Mapping[str, Any]]:
+    """What a job watches: an endpoint, or what transform jobs capture; and its input, whose other fields are alike."""
+    if given := job.inputs.get("EndpointInput"):
+        return "endpoint", given["EndpointName"], given
+    if given := job.inputs.get("BatchTransformInput"):
+        return "batch_transform", given["DataCapturedDestinationS3Uri"].rstrip("/"), given
+    raise BadInputError(f"schedule {name} has neither an EndpointInput nor a BatchTransformInput")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from cli.adopt.capture_switch import capture_request, instances_of
+from cli.adopt.capture_switch import capture_request, instances_of, mode_of
 from cli.adopt.captured_days import read_days
 from cli.adopt.known_kinds import refuse_unknown_kinds
 from cli.adopt.running import CapturedRows, Running
@@ -19,13 +19,19 @@ from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from kedge.capture.payloads import answered_rows, input_rows
 from kedge.config.model import ModelConfig
+from kedge.config.sections import CaptureMode
 from kedge.errors import UnreadableRecordError
 from kedge.release.proof import CaptureFound
 from lambdas.adapters.bucket import row_objects
 from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.release import endpoints
 
-BOTH = {"Input", "Output"}
+# How a person is told which sides are captured.
+_SIDES: Mapping[CaptureMode, str] = {
+    "InputAndOutput": "",
+    "Input": " without their answers",
+    "Output": ": the answers alone",
+}
 LINES_READ = 2000
 
 
@@ -35,6 +41,7 @@ class RunningEndpoint(Running):
 
     source = "endpoint"
     variants: tuple[str, ...]
+    mode: CaptureMode = "InputAndOutput"
 
     @property
     def prefixes(self) -> tuple[str, ...]:
@@ -51,6 +58,7 @@ class RunningEndpoint(Running):
             "endpoint.variants": self.variants if several else (),
             "capture.uri": self.capture_uri,
             "capture.sampling_percentage": self.sampling_percentage,
+            "capture.mode": self.mode,
         }
 
     @property
@@ -58,13 +66,16 @@ class RunningEndpoint(Running):
         """What serves, and how much of it is captured."""
         return (
             f"endpoint   {self.name} serves {self.model_name} with the config {self.config}",
-            f"captures   {self.sampling_percentage} % of the requests, below {self.capture_uri}",
+            f"captures   {self.sampling_percentage} % of the requests{_SIDES[self.mode]}, below {self.capture_uri}",
         )
 
     def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
         """Infer the YAML from the endpoint and its newest captures."""
-        draft = draft_from_endpoint(deployment, self.name, name=model, described=described)
+        draft = draft_from_endpoint(
+            deployment, self.name, name=model, described=described, has_requests=self.mode != "Output"
+        )
         capture = {"uri": self.capture_uri, "sampling_percentage": self.sampling_percentage}
+        capture |= {} if self.mode == "InputAndOutput" else {"mode": self.mode}
         return replace(draft, capture=capture), captured_answers(deployment.client("s3"), self)
 
     def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
@@ -85,7 +96,8 @@ def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
         for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
             for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
                 try:
-                    found, rows = answered_rows(line), len(input_rows(line))
+                    found = answered_rows(line)
+                    rows = len(input_rows(line)) if endpoint.mode == "InputAndOutput" else len(found)
                 except UnreadableRecordError:
                     continue
                 # Some containers write all rows' answers on one line.
@@ -107,12 +119,13 @@ def look_at(sagemaker: Any, name: str, *, account: str) -> RunningEndpoint:
     described = _in_service(sagemaker, name)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     refuse_unknown_kinds(sagemaker, name, config)
-    capture = _whole_capture(sagemaker, name, config, described, account=account)
+    capture = _running_capture(sagemaker, name, config, described, account=account)
     return RunningEndpoint(
         name=name,
         arn=described["EndpointArn"],
         config=described["EndpointConfigName"],
         variants=tuple(variant["VariantName"] for variant in config["ProductionVariants"]),
+        mode=mode_of(config),
         model_name=", ".join(variant["ModelName"] for variant in config["ProductionVariants"]),
         capture_uri=capture.destination.rstrip("/"),
         sampling_percentage=capture.sampling_percentage or config["DataCaptureConfig"]["InitialSamplingPercentage"],
@@ -129,19 +142,13 @@ def _in_service(sagemaker: Any, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _whole_capture(
+def _running_capture(
     sagemaker: Any, name: str, config: Mapping[str, Any], described: Mapping[str, Any], *, account: str
 ) -> CaptureFound:
-    """What is captured; refused where it is nothing, or only one side."""
+    """What is captured; refused where it is nothing."""
     capture, running = endpoints.capture_of(described), instances_of(described)
     if capture is None or not capture.running:
         raise BadInputError(_how_to_capture(sagemaker, name, config, running, account=account))
-    modes = {option["CaptureMode"] for option in config.get("DataCaptureConfig", {}).get("CaptureOptions", [])}
-    if modes and "InputAndOutput" not in modes and not modes >= BOTH:
-        raise BadInputError(
-            f"endpoint {name} captures only its {'requests' if 'Input' in modes else 'answers'}; Kedge needs both. "
-            f"{_how_to_capture(sagemaker, name, config, running, account=account, uri=capture.destination)}"
-        )
     return capture
 
 
@@ -152,14 +159,13 @@ def _how_to_capture(
     running: Mapping[str, int],
     *,
     account: str,
-    uri: str | None = None,
 ) -> str:
     """The commands that switch Data Capture on: a copied config with a capture section, and nothing else changed."""
-    copied = capture_request(sagemaker, config, running, account=account, uri=uri)
+    copied = capture_request(sagemaker, config, running, account=account)
     document = shlex.quote(json.dumps(copied, default=str))
-    missing = f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. " if uri is None else ""
     return (
-        f"{missing}To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
+        f"endpoint {name} has no Data Capture, so Kedge sees nothing of it. "
+        f"To switch it on (SageMaker starts a whole new fleet; the execution role of the model needs s3:PutObject on "
         f"the destination, which you may change):\n\naws sagemaker create-endpoint-config --cli-input-json {document}\n"
         f"aws sagemaker update-endpoint --endpoint-name {name} --endpoint-config-name {copied['EndpointConfigName']}\n\n"
         f"kedge adopt {name} --enable-capture --apply does the same, waits, and says how to go back. Then adopt it once it has "

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cli.adopt.captured_days import BYTES_READ, ROWS_READ
 from cli.adopt.running import CapturedRows, Running
 from cli.drafts.draft import ModelDraft
-from cli.drafts.from_endpoint import columns_of_requests
+from cli.drafts.from_endpoint import columns_of_requests, without_excluded
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from cli.rows.inferred_schema import kind_of
@@ -23,12 +23,14 @@ from kedge.capture.records import Quarantined, capture_batches
 from kedge.capture.transform_jobs import TransformJob
 from kedge.config.capture_place import split_uri
 from kedge.config.model import ModelConfig
-from kedge.config.sections import Capture, Feature
+from kedge.config.sections import Capture, Endpoint, Feature
 from kedge.errors import UnreadableRecordError
 from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.steps.transform_day import TransformDay
 
 LINES_READ = 5000
+# Up to this many jobs are described, the newest first, to find one of a destination.
+JOBS_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,34 @@ class RunningJobs(Running):
 
     def draft(self, deployment: Deployment, model: str, described: Mapping[str, Any]) -> tuple[ModelDraft, list[Any]]:
         """Infer the YAML from the named job and those of its day."""
-        draft, answers = draft_from_jobs(deployment, self, model)
+        draft, answers = draft_from_jobs(deployment, self, model, described)
         return replace(draft, capture={"uri": self.capture_uri}), answers
 
     def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
         """Read the answers of the jobs of some days."""
         return read_jobs(deployment, self, config, start=start, end=end)
+
+
+def newest_job(sagemaker: Any, captures_to: str) -> str:
+    """The newest completed transform job that captures to a destination.
+
+    Raises
+    ------
+    BadInputError
+        None of the newest jobs does.
+    """
+    asked = {"StatusEquals": "Completed", "SortBy": "CreationTime", "SortOrder": "Descending"}
+    pages = sagemaker.get_paginator("list_transform_jobs").paginate(
+        **asked, PaginationConfig={"MaxItems": JOBS_LOOKED_AT}
+    )
+    for name in (summary["TransformJobName"] for page in pages for summary in page["TransformJobSummaries"]):
+        described = sagemaker.describe_transform_job(TransformJobName=name)
+        if TransformJob.of_description(described).captures_to == captures_to:
+            return str(name)
+    raise BadInputError(
+        f"none of the newest {JOBS_LOOKED_AT} completed transform jobs captures to {captures_to}: run one with this destination in its "
+        "DataCaptureConfig, or name an older one with --transform-job instead of --from-monitor"
+    )
 
 
 def look_at_job(sagemaker: Any, name: str) -> RunningJobs:
@@ -124,8 +148,13 @@ def read_jobs(
     return CapturedRows(table, start, end, len(reasons), next(iter(reasons), ""), is_sample=is_sample or thinned > 1)
 
 
-def draft_from_jobs(deployment: Deployment, jobs: RunningJobs, name: str) -> tuple[ModelDraft, list[Any]]:
-    """Infer the features and some answers from the named job and those of its day, before any YAML says what they should be."""
+def draft_from_jobs(
+    deployment: Deployment, jobs: RunningJobs, name: str, described: Mapping[str, Any]
+) -> tuple[ModelDraft, list[Any]]:
+    """Infer the features and some answers from the named job and those of its day, before any YAML says what they should be.
+
+    `described` are fields of the YAML's `endpoint` that somebody has written down already.
+    """
     began = deployment.client("sagemaker").describe_transform_job(TransformJobName=jobs.name)["TransformStartTime"]
     hour = began.replace(minute=0, second=0, microsecond=0)
     unknown = ModelConfig(
@@ -134,6 +163,7 @@ def draft_from_jobs(deployment: Deployment, jobs: RunningJobs, name: str) -> tup
         source="batch_transform",
         capture=Capture(uri=jobs.capture_uri),
         features=(Feature(name="feature_0", kind="numeric"),),
+        endpoint=Endpoint.model_validate(dict(described)),
     )
     rows, answers, reasons, is_json = list[Any](), list[Any](), list[str](), False
     for _, content, aside in _files(deployment, jobs, unknown, hour, hour + timedelta(hours=1)):
@@ -141,7 +171,7 @@ def draft_from_jobs(deployment: Deployment, jobs: RunningJobs, name: str) -> tup
         aside.clear()
         for line in content.splitlines()[: LINES_READ - len(rows)]:
             try:
-                given, found = input_rows(line), answered_rows(line)
+                given, found = input_rows(line, described.get("features_attribute")), answered_rows(line)
             except UnreadableRecordError as error:
                 reasons.append(error.reason)
                 continue
@@ -152,13 +182,13 @@ def draft_from_jobs(deployment: Deployment, jobs: RunningJobs, name: str) -> tup
     if not rows:
         said = reasons[0] if reasons else "no manifest names its files"
         raise BadInputError(f"the captures of transform job {jobs.name} cannot be read: {said}")
-    names, columns = columns_of_requests(rows, jobs.capture_uri)
+    names, columns = without_excluded(*columns_of_requests(rows, jobs.capture_uri), described)
     notes = [f"inferred from {len(rows)} rows of transform jobs: check the kinds"]
     if names is None:
         notes.append("the payload has no names, so these show the position")
         names = [f"feature_{place}" for place in range(len(columns))]
     features = tuple(Feature(name=n, kind=kind_of(v)) for n, v in zip(names, columns, strict=True))
-    kind = {"content_type": "application/json"} if is_json else {}
+    kind = ({"content_type": "application/json"} if is_json else {}) | dict(described)
     return ModelDraft(name=name, endpoint=kind, features=features, notes=tuple(notes)), answers
 
 

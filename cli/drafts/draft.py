@@ -56,7 +56,10 @@ class ModelDraft:
             lines += [f"  classes: {_flow(list(self.classes))}{order}"]
         lines += [f"# {note}" for note in self.notes]
         order = "  # in the payload's order" if self.endpoint else ""
-        lines += [f"features:{order}", *(f"  - {_feature(feature)}" for feature in self.features)]
+        lines += [
+            f"features:{order}" if self.features else "features: []  # no request is captured",
+            *(f"  - {_feature(feature)}" for feature in self.features),
+        ]
         text = "\n".join(lines) + "\n"
         parse_model_config(text, source=source)
         return text

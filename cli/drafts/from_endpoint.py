@@ -30,10 +30,12 @@ def draft_from_endpoint(
     *,
     name: str | None = None,
     described: Mapping[str, Any] = MappingProxyType({}),
+    has_requests: bool = True,
 ) -> ModelDraft:
     """Describe the endpoint, and infer the features from its newest captured requests.
 
-    `described` are fields of the YAML's `endpoint` that somebody has written down already, such as `features_attribute`.
+    `described` are fields of the YAML's `endpoint` that somebody has written down already, such as `features_attribute`. Where
+    requests are not captured, the features are not known, and there are none.
     """
     sagemaker = deployment.client("sagemaker")
     found = endpoints.description_of(sagemaker, endpoint)
@@ -45,9 +47,13 @@ def draft_from_endpoint(
     variants = sagemaker.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])["ProductionVariants"]
     served = [variant["VariantName"] for variant in variants]
     places = [f"{uri.rstrip('/')}/{endpoint}/{variant}/" for variant in served]
-    rows, content_type = _captured(deployment.client("s3"), places, described.get("features_attribute"))
-    names, columns = columns_of_requests(rows, uri)
-    names, columns = _features(names, columns, described)
+    names, columns, content_type, notes = list[str](), list[Any](), None, list[str]()
+    if has_requests:
+        rows, content_type = _captured(deployment.client("s3"), places, described.get("features_attribute"))
+        found_names, columns = without_excluded(*columns_of_requests(rows, uri), described)
+        notes.append(f"inferred from {len(rows)} captured requests: check the kinds")
+        names = found_names or [f"feature_{place}" for place in range(len(columns))]
+        notes += [] if found_names else ["the payload has no names, so these show the position"]
     facts = {
         "name": endpoint,
         **({"variant": served[0]} if len(served) == 1 else {"variants": served}),
@@ -55,10 +61,6 @@ def draft_from_endpoint(
         "instance_count": variants[0].get("InitialInstanceCount"),
         "content_type": content_type,
     } | dict(described)
-    notes = [f"inferred from {len(rows)} captured requests: check the kinds"]
-    if names is None:
-        notes.append("the payload has no names, so these show the position")
-        names = [f"feature_{place}" for place in range(len(columns))]
     return ModelDraft(
         name=model_name(name or endpoint),
         endpoint={key: value for key, value in facts.items() if value},
@@ -67,7 +69,7 @@ def draft_from_endpoint(
     )
 
 
-def _features(
+def without_excluded(
     names: list[str] | None, columns: list[Any], described: Mapping[str, Any]
 ) -> tuple[list[str] | None, list[Any]]:
     """The columns without those that Model Monitor was told to leave out, by their place or their name."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kedge.capture.formats import Payload
+from kedge.capture.paths import found_at
+from kedge.capture.texts import ANSWER
 from kedge.config.model import ModelConfig
 from kedge.errors import UnreadableRecordError
 
@@ -15,6 +17,8 @@ LABELS = ("predicted_label", "predicted_class", "label", "prediction", "class")
 PROBABILITIES = ("probabilities", "scores", "predict_proba", "score", "probability")
 SCORES = ("probability", "score", "predicted_probability", "prob", *PROBABILITIES)
 CLASSES = ("labels", "classes")
+# Probabilities of all classes sum to one, but for the digits that were cut.
+SUM_TOLERANCE = 0.01
 
 
 def one_a_row(outputs: list[Any], rows: int) -> list[Any]:
@@ -57,6 +61,54 @@ def any_answers(payload: Payload) -> list[Any]:
         else document
     )
     return inner if isinstance(inner, list) else [inner]
+
+
+def count_answers(payload: Payload, config: ModelConfig) -> int:
+    """To how many rows a payload answers, where the request does not say it.
+
+    A flat list of numbers is an answer a row, unless it can only be every class's probability of one row.
+    """
+    described = config.endpoint
+    if described.has_answer_path:
+        path = str(described.inference_attribute or described.probability_attribute)
+        documents = found_at(path, payload, "endpoint.inference_attribute or probability_attribute", ANSWER)
+    else:
+        documents = _without_names(payload.documents, config) if payload.kind == "CSV" else payload.documents
+    by_place = config.prediction.field is not None or described.answer_places != (None, None)
+    if len(documents) > 1 or (payload.kind == "CSV" and by_place):
+        return len(documents)
+    return _answers_in(documents[0], config)
+
+
+def _answers_in(document: Any, config: ModelConfig) -> int:
+    if isinstance(document, list):
+        one = scored_labels(document) or _is_distribution(document, config) or not _are_alike(document)
+        return 1 if one else len(document)
+    if not isinstance(document, dict):
+        return 1
+    inner = next((document[word] for word in WRAPPERS if isinstance(document.get(word), list | dict)), None)
+    if inner is not None and {*document} & {*WRAPPERS} - {*config.answer_columns}:
+        tensor = isinstance(inner, list) and inner and all(isinstance(one, dict) and "data" in one for one in inner)
+        return len(inner[0]["data"]) if tensor else _answers_in(inner, config)
+    parts = [value for name, value in document.items() if name in known_names(config) and isinstance(value, list)]
+    return max((_answers_in(part, config) for part in parts), default=1)
+
+
+def _is_distribution(values: list[Any], config: ModelConfig) -> bool:
+    """Whether these are the probabilities of all classes for one row; noughts and ones are the classes of several rows."""
+    numbers = [float(value) for value in values if is_number(value)]
+    in_order = len(numbers) == len(values) == len(config.classes)
+    return (
+        in_order
+        and any(0 < value < 1 for value in numbers)
+        and min(numbers) >= 0
+        and abs(sum(numbers) - 1) <= SUM_TOLERANCE
+    )
+
+
+def _are_alike(values: list[Any]) -> bool:
+    """Whether each may be an answer: all numbers, or all lists, objects or words; a word beside a number is one answer's part."""
+    return len({is_number(value) for value in values}) == 1
 
 
 def _in_document(document: Any, rows: int, config: ModelConfig) -> list[Any]:

@@ -14,6 +14,7 @@ from kedge.capture.answer_layouts import (
     LABELS,
     PROBABILITIES,
     SCORES,
+    SUM_TOLERANCE,
     answers_of,
     is_number,
     one_a_row,
@@ -30,8 +31,6 @@ from kedge.outcomes.columns import answer_column
 _OF_EITHER = {("predicted_label", "probability"), ("label", "score")}
 # An answer that begins so is a list, an object or a page in text, whatever a header says of it.
 _NO_ANSWER = re.compile(r"\s*[\[{<]")
-# Probabilities of all classes sum to one, but for the digits that were cut.
-_SUM_TOLERANCE = 0.01
 
 
 class Answer(NamedTuple):
@@ -233,7 +232,7 @@ def _of_classes(
     whole = len(values) == len(known) == len(names) and max(places) < len(names)
     if config.problem != "regression" and whole and all(is_number(value) for value in values):
         numbers = [float(value) for value in values]
-        if min(numbers) >= 0 and abs(sum(numbers) - 1) <= _SUM_TOLERANCE:
+        if min(numbers) >= 0 and abs(sum(numbers) - 1) <= SUM_TOLERANCE:
             return [values[place] for place in places]
     if required:
         raise UnreadableRecordError(reason=f"{ANSWER} has a list or an object where one value belongs")

@@ -66,6 +66,8 @@ def plain_rows(lines: Sequence[bytes], config: ModelConfig) -> tuple[NDArray[np.
 def _place(config: ModelConfig) -> int | None:
     """Where the answer stands in a line of CSV; None where the YAML says that rows or answers are not plain."""
     described = config.endpoint
+    if config.capture.mode != "InputAndOutput":
+        return None
     if described.features_attribute or described.has_answer_path or described.header or described.excluded_places:
         return None
     by_places = described.answer_places != (None, None)

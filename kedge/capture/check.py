@@ -92,7 +92,7 @@ def check_captures(lines: Iterable[bytes], config: ModelConfig) -> CaptureCheck:
         try:
             source_of(config).rows(line, config)
         except UnreadableRecordError as error:
-            fault = _fault(line, error.reason)
+            fault = _fault(line, error.reason, config)
             faults[fault] += 1
             examples.setdefault(fault, (line, error.reason))
     if not faults:
@@ -113,12 +113,13 @@ def shape_of(text: str) -> str:
     return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in shape[:SHAPE_CHARACTERS])
 
 
-def _fault(line: bytes, reason: str) -> str:
+def _fault(line: bytes, reason: str, config: ModelConfig) -> str:
     sides = _sides(line)
     if sides is None:
         return "record"
+    captured = {INPUT: config.capture.has_requests, ANSWER: config.capture.has_answers}
     for side, name in _SIDES.items():
-        if not isinstance(sides.get(side), dict):
+        if not isinstance(sides.get(side), dict) and captured[side]:
             return f"no {name}"
     # The reasons name the side that they speak of; those of ids and times name none.
     if reason.startswith(INPUT) or "the input" in reason or "came in" in reason:
@@ -155,6 +156,10 @@ def _described(block: dict[str, Any], side: str) -> dict[str, str]:
 
 
 def _expected(config: ModelConfig) -> str:
+    if not config.capture.has_answers:
+        return (
+            f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON"
+        )
     field = config.prediction.field
     if field is None and config.endpoint.answer_places == (None, None) and not config.endpoint.has_answer_path:
         where = "the prediction has a usual name (prediction, predicted_label, score, probabilities), or stands first"
@@ -162,6 +167,8 @@ def _expected(config: ModelConfig) -> str:
         where = f"its field {field!r} is the prediction"
     else:
         where = "the prediction stands where the YAML says"
+    if not config.capture.has_requests:
+        return f"an answer a row, as CSV or JSON; {where}"
     return (
         f"a request with {len(config.features)} values a row, in the order of the YAML's features, as CSV or JSON (by name also in "
         f"another order); an answer a row, as CSV or JSON; {where}"
@@ -173,7 +180,7 @@ def _remedy(fault: str, came: dict[str, dict[str, str]]) -> str:
         mode = "Output" if fault == "no answer" else "Input"
         return (
             f'The endpoint config captures one side only: add {{"CaptureMode": "{mode}"}} to its CaptureOptions. Configs that a '
-            "release of Kedge makes capture both."
+            "release of Kedge makes capture both. To watch a model by one side alone, adopt its endpoint anew (capture.mode)."
         )
     if fault == "answer":
         kind = came.get("answer", {}).get("content_type", "")

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from kedge.capture.answer_layouts import any_answers
+from kedge.capture.answer_layouts import any_answers, count_answers
 from kedge.capture.answers import answer_rows
 from kedge.capture.attributes import attributes_of, context_values
 from kedge.capture.formats import Payload, Text, read_payload, said_by_header, storable
@@ -29,7 +29,12 @@ def record_rows(line: bytes, config: ModelConfig) -> list[list[Any]]:
     if metadata.get("inferenceId") is not None:
         name = _identifier(metadata, "inferenceId")
     time = _time(metadata.get("inferenceTime"))
-    inputs, answers = _rows_and_answers(capture, config)
+    if not config.capture.has_answers:
+        inputs, answers = _rows_alone(capture, config)
+    elif not config.capture.has_requests:
+        inputs, answers = _answers_alone(capture, config)
+    else:
+        inputs, answers = _rows_and_answers(capture, config)
     several = len(inputs) > 1
     context = context_values(attributes_of(metadata), config.context) if config.context else []
     return [
@@ -69,6 +74,20 @@ def _rows_and_answers(capture: dict[str, Any], config: ModelConfig) -> tuple[lis
         if not looks_like_names(inputs, config):
             raise
         return inputs[1:], answer_rows(came, len(inputs) - 1, config)
+
+
+def _rows_alone(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:
+    """The rows of a request whose answer was not captured."""
+    inputs = request_rows(_payload(capture, INPUT, len(config.features) + len(config.endpoint.excluded_places)), config)
+    inputs = inputs[1:] if looks_like_names(inputs, config) else inputs
+    return inputs, [[None] * len(config.answer_columns) for _ in inputs]
+
+
+def _answers_alone(capture: dict[str, Any], config: ModelConfig) -> tuple[list[Any], list[list[str | None]]]:
+    """The answers to a request that was not captured: each is a row without a feature."""
+    came = _payload(capture, ANSWER)
+    answers = answer_rows(came, count_answers(came, config), config)
+    return [[] for _ in answers], answers
 
 
 def answered_rows(line: bytes) -> list[Any]:

@@ -86,6 +86,7 @@ def transform_records(
         )
     chosen = read_filter(job.input_filter, "InputFilter")
     requests, answers = _paired(asked, answered, config, whole=not job.by_line)
+    names = _column_names(asked, config) if config.context else []
     for number, (request, line) in enumerate(zip(requests, answers, strict=True), start=1):
         found = _of_line(line, request, job, config)
         if found.time is not None and not _of_this_run(found.time, job):
@@ -93,6 +94,9 @@ def transform_records(
         metadata: dict[str, Any] = {"eventId": f"{job.name}/{file}/{number}"}
         metadata |= {"inferenceId": found.name} if found.name else {}
         metadata["inferenceTime"] = to_text(job.began) if job.began else None
+        if beside := _context(request, names, config):
+            # As an endpoint's clients send it, so that one reader reads both.
+            metadata["customAttributes"] = [json.dumps(beside)]
         sides = {INPUT: _side(_filtered(request, chosen, job)), ANSWER: _side(found.answer)}
         record = {"captureData": sides, "eventMetadata": metadata, "eventVersion": "0"}
         yield number, json.dumps(record).encode()
@@ -123,6 +127,23 @@ def _paired(
 
 def _count(lines: Iterator[bytes]) -> int:
     return sum(1 for _ in lines)
+
+
+def _column_names(asked: Side, config: ModelConfig) -> list[str]:
+    """The names in the header line of a CSV file; none without one."""
+    first = next(asked.lines(), b"")
+    return [cell.strip() for cell in _cells(first)] if _is_header(first, config) else []
+
+
+def _context(request: bytes, names: list[str], config: ModelConfig) -> dict[str, Any]:
+    """What an input row holds of the YAML's context, by its name in JSON or in the header line; InputFilter may keep it from the model."""
+    if not config.context:
+        return {}
+    try:
+        row = json.loads(request) if request.lstrip()[:1] == b"{" else dict(zip(names, _cells(request), strict=False))
+    except (ValueError, RecursionError):
+        return {}
+    return {name: row[name] for name in config.context if row.get(name) is not None}
 
 
 def _is_header(line: bytes, config: ModelConfig) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from kedge.columns.ages import as_timestamps
-from kedge.columns.casting import Column, cast_numbers, cast_text, columns_of
+from kedge.columns.casting import Column, cast_numbers, cast_text, prediction_of
 from kedge.config.model import ModelConfig
 from kedge.profile.bins import BOOLEAN_LEVELS
 from kedge.profile.levels import boolean_cells
@@ -28,7 +28,7 @@ def typed_predictions(table: pa.Table, config: ModelConfig, identifiers: tuple[s
     for feature in config.features:
         column = Column(feature.name, "feature", feature.kind, feature.declared_dtype)
         columns[feature.name] = typed_column(table.column(feature.name), column)
-    prediction = next(column for column in columns_of(config) if column.role == "prediction")
+    prediction = prediction_of(config)
     columns[prediction.name] = typed_column(table.column(prediction.name), prediction)
     for name in config.prediction.probabilities:
         columns[name] = typed_column(table.column(name), Column(name, "prediction", "numeric", "float64"))

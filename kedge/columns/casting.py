@@ -73,11 +73,19 @@ class Numbers:
 
 
 def columns_of(config: ModelConfig) -> tuple[Column, ...]:
-    """The columns that a model's YAML watches: its features, its prediction, and with several classes its margin."""
+    """The columns that a model's YAML watches: its features, its prediction, and with several classes its margin.
+
+    Where answers are not captured, its features alone.
+    """
     features = tuple(Column(f.name, "feature", f.kind, f.declared_dtype) for f in config.features if f.watched)
+    answers = (prediction_of(config), *margin_columns(config)) if config.capture.has_answers else ()
+    return (*features, *answers)
+
+
+def prediction_of(config: ModelConfig) -> Column:
+    """The column of the answers, also where none is captured: tables have it without values then."""
     kind: Kind = "categorical" if config.problem == "multiclass_classification" else "numeric"
-    dtype = "float64" if kind == "numeric" else "string"
-    return (*features, Column(config.prediction.name, "prediction", kind, dtype), *margin_columns(config))
+    return Column(config.prediction.name, "prediction", kind, "float64" if kind == "numeric" else "string")
 
 
 def margin_columns(config: ModelConfig) -> tuple[Column, ...]:

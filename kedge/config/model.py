@@ -51,7 +51,7 @@ class ModelConfig(Section):
     problem: Problem = "binary_classification"
     endpoint: Endpoint = Field(default_factory=Endpoint)
     capture: Capture = Field(default_factory=Capture)
-    features: tuple[Feature, ...] = Field(min_length=1)
+    features: tuple[Feature, ...]
     context: tuple[ColumnName, ...] = ()
     prediction: Prediction = Field(default_factory=Prediction)
     cadence: Cadence = Field(default_factory=Cadence)
@@ -111,6 +111,28 @@ class ModelConfig(Section):
         ):
             if refused:
                 raise ValueError(why)
+        return self
+
+    @model_validator(mode="after")
+    def _both_sides_are_captured_where_both_are_needed(self) -> ModelConfig:
+        captured = self.capture.mode
+        if self.capture.has_requests and not self.features:
+            raise ValueError(
+                "features is empty: name at least one, or where requests are not captured, say capture.mode: Output"
+            )
+        if not self.capture.has_requests and self.features:
+            raise ValueError(
+                "capture.mode is Output, so no request is captured, and features has columns of it: write features: []"
+            )
+        if captured != "InputAndOutput" and not self.has_endpoint:
+            raise ValueError(
+                f"capture.mode is {captured}, and source is {self.source}: it is for endpoints; remove the field"
+            )
+        if captured != "InputAndOutput" and self.mode == "manage":
+            raise ValueError(
+                f"capture.mode is {captured}, and mode is manage: a retraining needs requests and answers; let the endpoint capture "
+                f"both (kedge adopt {self.endpoint.name} --enable-capture --apply), remove capture.mode, adopt it anew, then manage it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -24,6 +24,8 @@ Mode = Literal["watch", "manage"]
 # Where the records of a model's answers are from: an endpoint's Data Capture, the manifests of transform jobs, or a log that whoever
 # serves the model writes.
 Source = Literal["endpoint", "batch_transform", "log"]
+# What of a request is captured, by SageMaker's names; of one side alone, what can be judged is judged.
+CaptureMode = Literal["InputAndOutput", "Input", "Output"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
 # Images with Python 3.12, which AWS patches until May and July 2027.
 XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
@@ -186,7 +188,7 @@ def _refuse_no_path(name: str, path: str) -> None:
 
 
 class Capture(Section):
-    """Where the captures of an adopted endpoint lie, and which share of the requests it captures.
+    """Where the captures of an adopted endpoint lie, which share of the requests it captures, and whether both sides of them.
 
     Packages that Kedge released capture every request into its own data bucket, whatever stands here.
     """
@@ -201,6 +203,17 @@ class Capture(Section):
         | None
     ) = None
     sampling_percentage: int = Field(default=100, ge=1, le=100)
+    mode: CaptureMode = "InputAndOutput"
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether what clients sent is captured."""
+        return self.mode != "Output"
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether what the model answered is captured."""
+        return self.mode != "Input"
 
     @property
     def bucket(self) -> str | None:

@@ -17,6 +17,7 @@ from kedge.drift.confidence import ConfidenceReport, answer_confidence
 from kedge.drift.evidence import ColumnEvidence
 from kedge.drift.histograms import histograms
 from kedge.drift.judge import judge_columns
+from kedge.drift.unjudged import unjudged_side
 from kedge.instants import to_text
 from kedge.profile.baseline import Baseline, Profile
 from kedge.profile.design_effect import combined
@@ -45,6 +46,7 @@ class DriftReport:
     confidence: ConfidenceReport | None = None
     sampled_fraction: float = 1.0
     variants: tuple[VariantReport, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
     @property
     def severity(self) -> Severity:
@@ -72,7 +74,12 @@ class DriftReport:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The reasons, worst first; or that nothing moved."""
+        """What was found, worst first, or that nothing moved; then what cannot be judged."""
+        return (*self.findings, *self.unjudged)
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What was found, worst first; or that nothing moved."""
         weight = {c.column.name: c.importance or 0.0 for c in self.columns}
         found = sorted(self.quality, key=lambda q: -weight.get(q.column, 1.0))
         told = [(q.severity, q.reason) for q in found if q.severity >= Severity.WARNING]
@@ -136,6 +143,7 @@ class DriftReport:
             estimated = round(self.rows / self.sampled_fraction)
             report["window"] |= {"sampled_fraction": self.sampled_fraction, "rows_estimated": estimated}
         report |= {"notes": list(self.notes)} if self.notes else {}
+        report |= {"unjudged": list(self.unjudged)} if self.unjudged else {}
         answered = sum(variant.invocations for variant in self.variants)
         report |= {"variants": [variant.to_json(of=answered) for variant in self.variants]} if self.variants else {}
         return report | ({"confidence": self.confidence.to_json()} if self.confidence is not None else {})
@@ -168,7 +176,7 @@ class VariantReport:
         found = self.report
         if found.severity < Severity.WARNING:
             return []
-        return [(found.severity, f"variant {self.name}: {reason}") for reason in found.reasons]
+        return [(found.severity, f"variant {self.name}: {reason}") for reason in found.findings]
 
     def to_json(self, *, of: int) -> dict[str, Any]:
         """Its part of the report; `of` are the requests that all variants answered."""
@@ -182,7 +190,7 @@ class VariantReport:
             "captured": self.requests,
             **traffic,
             "drifted": [column.column.name for column in found.drifted],
-            "reasons": list(found.reasons),
+            "reasons": list(found.findings),
         }
 
 
@@ -257,4 +265,5 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,
+        unjudged=unjudged_side(config),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kedge.columns.casting import columns_of
+from kedge.columns.casting import prediction_of
 from kedge.config.model import ModelConfig
 from kedge.own_columns import COLLECTED, EVENT_ID, LABEL, ROW_ID, TIME
 
@@ -63,7 +63,7 @@ def answers_tables(models: Iterable[ModelConfig]) -> tuple[AnswersTable, ...]:
     """
     found: dict[tuple[str, str], list[str]] = {}
     for config in models:
-        prediction = next(column for column in columns_of(config) if column.role == "prediction")
+        prediction = prediction_of(config)
         kind = "string" if not prediction.is_number else _GLUE[prediction.dtype]
         found.setdefault((prediction.name, kind), []).append(config.model)
     return tuple(

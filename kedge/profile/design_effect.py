@@ -67,7 +67,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     total = int(sum(sizes.values())) + 1
     rows = np.array([block.rows for block in blocks if block.rows], np.float64)
     tables = [np.bincount(groups, block.counts[: len(groups)], total) for block in blocks if block.rows]
-    if len(tables) < _BLOCKS_NEEDED:
+    if len(tables) < _BLOCKS_NEEDED or not sizes:
         return dict.fromkeys(sizes, 1.0)
     counts, found, start = np.stack(tables).astype(np.float64), {}, 0
     for column in baseline.columns:

@@ -70,7 +70,7 @@ def baseline_files(
         layout.CONSTRAINTS: baseline_constraints(training, config),
     }
     files = {layout.BASELINE: encode_baseline(baseline), layout.SCHEMA: encode_schema(config)}
-    if LABEL in holdout.column_names:
+    if LABEL in holdout.column_names and config.capture.has_answers:
         documents |= _quality_documents(config, holdout)
         files[layout.SLICES] = encode_slices(slice_reference(baseline, holdout, config))
     return files | {file: json.dumps(document, sort_keys=True).encode() for file, document in documents.items()}

@@ -35,7 +35,7 @@ def render_model_page(facts: ModelFacts) -> str:
             expected=estimate_in_words(facts.expected) if facts.expected else "",
             drifted=_drifted(facts),
             waiting=waiting_for_people(facts.decisions),
-            reasons=[*facts.quality.get("reasons", [])[:3], *facts.report.get("reasons", [])[:3]],
+            reasons=_reasons(facts),
             trends=_trends(facts, facts.judged_names),
             figures=_trends(facts, facts.figure_names),
             columns=columns,
@@ -91,3 +91,10 @@ def _answers(facts: ModelFacts) -> Any:
     """The bars of the model's answer, in the newest report; None where it kept none."""
     name = next((c["name"] for c in facts.report.get("columns", []) if c["role"] == "prediction"), "")
     return facts.report.get("histograms", {}).get(name)
+
+
+def _reasons(facts: ModelFacts) -> list[str]:
+    """The first reasons of both verdicts, and always what cannot be judged."""
+    found, unjudged = facts.report.get("reasons", []), facts.report.get("unjudged", [])
+    shown = [*facts.quality.get("reasons", [])[:3], *found[:3]]
+    return [*shown, *(reason for reason in unjudged if reason not in shown)]

@@ -49,7 +49,7 @@ class Workshop(Construct):
         super().__init__(scope, name)
         self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
         self.training_role = _training_role(self, storage=storage, source=self.source)
-        self.scoring_role = _scoring_role(self, storage=storage)
+        self.scoring_role = _scoring_role(self, storage=storage, models=models)
         self.serving_role = _serving_role(self, storage=storage)
         require_scripts(models)
         refuse_downloads(SOURCE)
@@ -143,11 +143,17 @@ def _training_role(scope: Construct, *, storage: Storage, source: assets.Asset) 
     return role
 
 
-def _scoring_role(scope: Construct, *, storage: Storage) -> iam.Role:
-    """Batch transforms: they read pinned models and the holdout's features, never its labels, and write answers."""
+def _scoring_role(scope: Construct, *, storage: Storage, models: Iterable[ModelConfig]) -> iam.Role:
+    """Batch transforms: they read pinned models and the holdout's features, never its labels, and write answers.
+
+    Until Kedge's first package serves, the champion of a model that was adopted and handed over is its owners' own model, whose
+    artefact lies in a bucket of theirs.
+    """
     role = _execution_role(scope, "ScoringExecutionRole", storage=storage, does="batch transforms")
     may_read(role, storage.data, "artefacts", "retraining/*/holdout/input", "retraining/*/holdout/champion")
     may_write(role, storage.data, "scored")
+    if any(model.mode == "manage" and model.capture.uri for model in models):
+        storage.captures.may_read(role)
     return role
 
 

@@ -20,6 +20,7 @@ from cli.main import app
 from kedge.config.reading import parse_model_config
 from offline.account import Account
 from tests.end_to_end.hotel import DAY, HOUR, MINUTE, Hotel
+from tests.offline.sagemaker.test_monitoring import APPLICATION, JOB, OUTPUTS
 from tests.offline.sagemaker_world import OWN, TRUST
 
 pytestmark = pytest.mark.slow
@@ -264,3 +265,51 @@ def test_history_and_doctor_know_the_jobs(watch):
     checks = {finding["check"] for finding in json.loads(doctor.output)}
     assert "functions" in checks
     assert "endpoints" not in checks
+
+
+def monitored(watch, name, destination):
+    """A Model Monitor schedule on what transform jobs capture."""
+    job = {
+        "DataCapturedDestinationS3Uri": destination,
+        "DatasetFormat": {"Csv": {}},
+        "LocalPath": "/opt/ml/processing/in",
+    }
+    sagemaker = watch.clinic.sagemaker
+    sagemaker.create_data_quality_job_definition(
+        JobDefinitionName=name,
+        DataQualityAppSpecification=APPLICATION,
+        DataQualityJobInput={"BatchTransformInput": job},
+        DataQualityJobOutputConfig=OUTPUTS,
+        **JOB,
+    )
+    config = {"MonitoringJobDefinitionName": name, "MonitoringType": "DataQuality"}
+    config |= {"ScheduleConfig": {"ScheduleExpression": "cron(0 2 ? * * *)"}}
+    sagemaker.create_monitoring_schedule(MonitoringScheduleName=name, MonitoringScheduleConfig=config)
+
+
+def shown(watch, *arguments):
+    out = ["--out", str(watch.models / "elsewhere.yaml"), "--model", "biopsies-again", "--endpoint-url", watch.url]
+    return CliRunner().invoke(app, ["adopt", *arguments, *out])
+
+
+def test_a_model_monitor_schedule_on_the_jobs_is_taken_over_whole(watch):
+    monitored(watch, "on-the-jobs", f"{CAPTURES}/")
+    found = shown(watch, "--from-monitor", "on-the-jobs")
+    assert found.exit_code == 0, found.output
+    assert "source: batch_transform" in found.output
+    assert f"such as score-{NIGHTS - 1}" in found.output
+    assert "judge: daily" in found.output
+
+
+def test_a_schedule_on_other_jobs_is_not_half_taken_over(watch):
+    monitored(watch, "on-other-jobs", "s3://elsewhere/captures")
+    for arguments, said in (
+        ((), "completed transform jobs captures to s3://elsewhere/captures"),
+        (
+            ("--transform-job", "score-0"),
+            "watches transform jobs below s3://elsewhere/captures, and score-0 captures to",
+        ),
+        (("payments",), "watches transform jobs below s3://elsewhere/captures, not endpoint payments"),
+    ):
+        refused = shown(watch, "--from-monitor", "on-other-jobs", *arguments)
+        assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr

@@ -97,7 +97,11 @@ def test_a_column_without_a_distribution_has_no_value():
     ("document", "said"),
     [
         ([], "no list of features"),
-        ({"binary_classification_metrics": {}}, "name the data quality one"),
+        ({"binary_classification_metrics": {}}, "it is a model quality baseline"),
+        ({"pre_training_bias_metrics": {}, "version": "1.0"}, "it is a bias report of Clarify"),
+        ({"explanations": {"kernel_shap": {}}, "version": "1.0"}, "it is a report of feature attributions"),
+        ({"violations": []}, "it is a report of violations"),
+        ({"features": [{"name": "x", "inferred_type": "String", "completeness": 1.0}]}, "as constraints.json has"),
         ({"features": [{"inferred_type": "String"}]}, "feature 1: it has no name"),
         ({"features": [category("c", {"a": 1}), category("c", {"a": 1})]}, "it has c twice"),
         ({"features": [{"name": "u"}]}, "made of no rows"),

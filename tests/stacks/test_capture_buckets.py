@@ -13,11 +13,8 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 READERS = {"ProfileLogs", "MeasurePerformance", "WatchCaptures", "CompareModels", "WatchCanary"}
 
 
-@pytest.fixture(scope="module")
-def statements(tmp_path_factory):
-    """Each statement about the named bucket or key, by the role that has it."""
-    directory = tmp_path_factory.mktemp("assembly")
-    build_app(directory, example_models(), nag=True, capture_buckets="their-bucket", capture_keys=[KEY]).synth()
+def statements_of(directory):
+    """The statements that name what belongs to others, by role."""
     found = {}
     for file in directory.glob("*.template.json"):
         for name, resource in json.loads(file.read_text())["Resources"].items():
@@ -28,6 +25,14 @@ def statements(tmp_path_factory):
     return found
 
 
+@pytest.fixture(scope="module")
+def statements(tmp_path_factory):
+    """Each statement about the named bucket or key, by the role that has it."""
+    directory = tmp_path_factory.mktemp("assembly")
+    build_app(directory, example_models(), nag=True, capture_buckets="their-bucket", capture_keys=[KEY]).synth()
+    return statements_of(directory)
+
+
 def test_only_who_reads_captures_may_read_or_list_the_bucket(statements):
     assert statements.keys() == {*READERS, "WatchMonitor"}
 
@@ -36,6 +41,14 @@ def test_nothing_but_reading_is_granted(statements):
     actions = {each["Action"] for of_role in statements.values() for each in of_role}
     assert actions == {"s3:GetObject", "s3:ListBucket", "kms:Decrypt"}
     assert [each["Action"] for each in statements["WatchMonitor"]] == ["s3:ListBucket"]
+
+
+def test_a_model_that_was_adopted_and_is_managed_now_can_be_scored_from_its_owners_bucket(tmp_path):
+    text = (ROOT / "models" / "hotel-cancellations.yaml").read_text()
+    (tmp_path / "hotel-cancellations.yaml").write_text(text + "capture: {uri: 's3://their-bucket/x'}\n")
+    build_app(tmp_path / "assembly", tmp_path, capture_buckets="their-bucket").synth()
+    (scoring,) = statements_of(tmp_path / "assembly").keys() - {*READERS, "WatchMonitor"}
+    assert "ScoringExecution" in scoring
 
 
 def test_a_bucket_that_is_not_named_is_refused_at_synth_with_the_remedy(tmp_path):

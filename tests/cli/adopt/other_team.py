@@ -49,8 +49,8 @@ def deploy(world, *, modes=BOTH, capture=True, model=None, **config):
             del kept["ModelName"]
 
 
-def captured(world, *, days=18, answer=None, payload=None):
-    """Let the endpoint capture twenty requests a day, at nine in the morning."""
+def captured(world, *, days=18, answer=None, payload=None, without=None):
+    """Let the endpoint capture twenty requests a day, at nine in the morning; perhaps without one side of them."""
     random = np.random.default_rng(3)
     for day in range(days):
         time = BEGUN + timedelta(days=day)
@@ -58,9 +58,10 @@ def captured(world, *, days=18, answer=None, payload=None):
         for number in range(20):
             body = payload or f"{random.normal(50, 15):.2f},{random.integers(1, 6)},{random.choice(['DE', 'FR'])}"
             said = answer or f"{random.uniform():.3f}"
-            records.append(
-                capture_record(body, said, eventId=f"{day}-{number}", inferenceTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
-            )
+            record = capture_record(body, said, eventId=f"{day}-{number}", inferenceTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
+            if without is not None:
+                del record["captureData"][without]
+            records.append(record)
         key = f"team/captures/{ENDPOINT}/{VARIANT}/{time:%Y/%m/%d/%H}/a.jsonl"
         world.s3.put_object(Bucket=THEIRS, Key=key, Body=json_lines(*records))
 

@@ -178,8 +178,6 @@ def test_capture_is_not_switched_on_where_its_records_are_not_known(world, tmp_p
     ("made", "said"),
     [
         (MULTI_MODEL, "is multi-model"),
-        ({"modes": [{"CaptureMode": "Input"}]}, "captures only its requests"),
-        ({"modes": [{"CaptureMode": "Output"}]}, "captures only its answers"),
         (ASYNCHRONOUS, "is asynchronous"),
         (SERVERLESS, "is serverless"),
         (COMPONENTS, "holds inference components"),

@@ -11,7 +11,9 @@ from lambdas.adapters.state import champions
 from tests.cli.adopt.other_team import BEGUN, ENDPOINT, THEIRS, adopt, captured, deploy
 from tests.handlers.aws_world import BUCKET, TABLE
 from tests.kedge.test_monitor_statistics import category, equal_buckets, number
+from tests.synthesised import ROOT
 
+SAMPLES = ROOT / "tests" / "data" / "model_monitor"
 AMOUNTS = np.random.default_rng(7).normal(50, 15, 1000).tolist()
 
 
@@ -141,3 +143,47 @@ def test_two_baselines_or_stray_constraints_are_refused(tmp_path, files):
     assert "keep one of them" in refused.stderr
     refused, _ = adopt(tmp_path, "constraints.json")
     assert "needs --baseline-from" in refused.stderr
+
+
+def test_a_baseline_that_amazons_analyzer_wrote_is_taken_over(world, tmp_path):
+    deploy(world)
+    captured(world, payload="preproc-not-YET-supported-for-csv-json")
+    command = ("--baseline-from", SAMPLES / "statistics.json", SAMPLES / "constraints.json")
+    done, _ = adopt(tmp_path, *command, "--apply")
+    assert done.exit_code == 0, done.output
+    _, baseline = frozen(world)
+    assert (list(baseline.bins), baseline.profile.rows) == (["message", "prediction"], 418)
+    assert "comparison_threshold of 1" in done.output
+
+
+def as_the_analyzer_writes_it(name, kind, statistics, **common):
+    """A column with what Amazon's analyzer writes beside the documented fields."""
+    part = "numerical_statistics" if kind in ("Integral", "Fractional") else "string_statistics"
+    counted = {"num_present": 23432, "num_missing": 0} | common
+    return {"name": name, "inferred_type": kind, part: {"common": counted, "completeness": 1.0, **statistics}}
+
+
+def test_words_of_many_values_have_no_distribution_and_are_not_watched(world, tmp_path, files):
+    # As in a baseline of 23,432 house prices: a zip code of 4,811 values, a city, and a sketch whose lists stand for 1, 2, 4, 8 rows.
+    random = np.random.default_rng(1)
+    prices = random.lognormal(13, 0.8, 23432).round(-2)
+    levels = [prices[:232].tolist(), *(np.sort(random.choice(prices, n)).tolist() for n in (1000, 1300, 2000))]
+    sketch = {"parameters": {"c": 0.64, "k": 2048.0}, "data": levels}
+    kll = {"buckets": equal_buckets(prices), "sketch": sketch}
+    price = {"mean": 6e5, "approximate_num_distinct_values": 5097, "distribution": {"kll": kll}}
+    columns = [
+        as_the_analyzer_writes_it("price", "Fractional", price),
+        as_the_analyzer_writes_it("zipcode", "String", {"distinct_count": 4811.0}),
+        as_the_analyzer_writes_it("city", "String", {"distinct_count": 2310.0}),
+    ]
+    done, out = adopt(tmp_path, "--apply", "--baseline-from", files(statistics(*columns)))
+    assert done.exit_code == 0, done.output
+    for name in ("zipcode", "city"):
+        assert f"{name} is not watched: the file has no distribution of it" in done.output
+    _, baseline = frozen(world)
+    assert [name for name in baseline.bins if name != "prediction"] == ["price"]
+    cells = baseline.own["price"].cells
+    assert cells.sum() == 23432
+    middle = baseline.bins["price"].edges[np.searchsorted(np.cumsum(cells), 11716)]
+    assert abs((prices <= middle).mean() - 0.5) < 0.05
+    assert "{name: zipcode, kind: categorical}" in out.read_text()

@@ -72,8 +72,9 @@ def test_half_a_capture_is_made_whole_where_it_lies(world):
     assert plan_switch(world.sagemaker, ENDPOINT, account=ACCOUNT).destination == URI
 
 
-def test_an_endpoint_that_captures_is_left_alone(world, tmp_path):
-    deploy(world)
+@pytest.mark.parametrize("modes", [BOTH, [{"CaptureMode": "InputAndOutput"}]])
+def test_an_endpoint_that_captures_is_left_alone(world, tmp_path, modes):
+    deploy(world, modes=modes)
     refused, _ = adopt(tmp_path, "--enable-capture", "--apply")
     assert refused.exit_code == 2
     assert "captures already" in refused.stderr

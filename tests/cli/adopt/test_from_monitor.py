@@ -148,8 +148,11 @@ def test_what_cannot_be_taken_over_is_refused_in_a_sentence(tmp_path, schedules)
     schedules.data_quality()
     for options, said in (
         (("--from-monitor", "absent"), "no monitoring schedule is called 'absent'"),
-        (("--from-monitor", "batch"), "watches what batch transform jobs capture below s3://b/c"),
-        (("--from-monitor", "data", "--from-monitor", "other"), "watch two endpoints"),
+        (
+            ("--from-monitor", "data", "--from-monitor", "other"),
+            "do not watch the same: endpoint payments and endpoint other",
+        ),
+        (("--from-monitor", "data", "--from-monitor", "batch"), "and transform jobs below s3://b/c"),
         ((), "name one of these: an endpoint, a Model Monitor schedule"),
     ):
         refused, _ = run(tmp_path, *options)

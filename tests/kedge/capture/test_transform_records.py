@@ -191,3 +191,24 @@ def test_kedges_own_scoring_jobs_capture_nothing_and_so_are_never_counted():
     }
     manifest = SimpleNamespace(prefix="s3://box/out/", hour=BEGAN.replace(minute=0, second=0))
     assert not TransformJob.of_description(described).wrote(manifest, "s3://box/captures")
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "answered"),
+    [
+        ({"InputFilter": "$.row"}, '{"region": "north", "row": [41, "gold"]}', "0.1\n"),
+        ({}, '{"age": 41, "plan": "gold", "region": "north"}', "0.1\n"),
+        ({"InputFilter": "$[1:]"}, "region,age,plan\nnorth,41,gold\n", "0.1\n"),
+        ({"InputFilter": "$[1:]"}, '"region",age,plan\n"north",41,gold\n', "0.1\n"),
+    ],
+)
+def test_context_is_found_by_its_name_also_where_the_model_does_not_get_it(given, asked, answered):
+    of = config().model_copy(update={"context": ("region",)})
+    lines = [line for _, line in transform_records(job(**given), "f", side(asked), side(answered), of)]
+    table = parse_capture(b"\n".join(lines), of, "output/2026/03/02/01/x.json#0").table
+    assert (table.column("region").to_pylist(), table.column("age").to_pylist()) == (["north"], ["41"])
+
+
+def test_context_without_a_name_in_the_input_is_no_context():
+    of = config().model_copy(update={"context": ("region",)})
+    assert rows(job(InputFilter="$[1:]"), "north,41,gold\n", "0.1\n", of) == [("j/f/1", "41", "gold", "0.1")]
