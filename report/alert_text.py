@@ -11,6 +11,7 @@ from typing import Any
 from report import (
     capture_alerts,
     decision_alerts,
+    digest_alert,
     endpoint_alerts,
     execution_alerts,
     health_alerts,
@@ -18,7 +19,7 @@ from report import (
     release_alerts,
     retraining_alerts,
 )
-from report.alert_words import Message, shortened
+from report.alert_words import Message, Place, section, shortened
 from report.window_alert import window_message
 
 SUBJECT_CHARACTERS = 100  # SNS takes fewer than this many, and only ASCII
@@ -32,21 +33,36 @@ class AlertText:
     body: str
 
 
-def alert_parts(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> Message:
-    """The title and the paragraphs for one timeline kind; a kind without its own words shows its facts."""
+def alert_parts(
+    kind: str, model: str, time: datetime, detail: Mapping[str, Any], place: Place | None = None
+) -> Message:
+    """The title and the paragraphs for one timeline kind; a kind without its own words shows its facts.
+
+    Parameters
+    ----------
+    place : Place or None
+        Where the deployment keeps its pages; without it the message has no link to them.
+    """
     message = MESSAGES[kind](model, detail) if kind in MESSAGES else facts(kind, detail)
     repeated = (
         "You may have received this message before: it could not be confirmed as sent."
         if detail.get("repeated")
         else ""
     )
-    body = (f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs)
-    return Message(f"{model}: {message.headline}", tuple(part for part in body if part))
+    several = kind == "digest"
+    links = "" if place is None else place.all_links() if several else place.model_links(model)
+    pages = section("THE PAGE OF ALL MODELS" if several else "THE MODEL'S PAGE", links)
+    body = (f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs, pages)
+    return Message(
+        message.headline if several else f"{model}: {message.headline}", tuple(part for part in body if part)
+    )
 
 
-def render_alert(kind: str, model: str, time: datetime, detail: Mapping[str, Any]) -> AlertText:
+def render_alert(
+    kind: str, model: str, time: datetime, detail: Mapping[str, Any], place: Place | None = None
+) -> AlertText:
     """Write the mail for one timeline kind."""
-    parts = alert_parts(kind, model, time, detail)
+    parts = alert_parts(kind, model, time, detail, place)
     body = "\n\n".join((parts.headline, *parts.paragraphs)) + "\n"
     return AlertText(subject_line(f"[Kedge] {parts.headline}"), body)
 
@@ -80,6 +96,8 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "package_registered": decision_alerts.package_registered,
     "approved": decision_alerts.approved,
     "rejected": decision_alerts.rejected,
+    "paused": decision_alerts.paused,
+    "muted": decision_alerts.muted,
     "approval_taken_back": decision_alerts.approval_taken_back,
     "approved_absent": decision_alerts.approved_absent,
     "decision_overtaken": decision_alerts.decision_overtaken,
@@ -100,4 +118,5 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "labels_silent": health_alerts.labels_silent,
     "baseline_stale": health_alerts.baseline_stale,
     "retrainings_failing": health_alerts.retrainings_failing,
+    "digest": digest_alert.digest,
 }

@@ -20,6 +20,29 @@ class Message:
     paragraphs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a deployment keeps its pages, for the links in its messages."""
+
+    bucket: str
+    region: str
+
+    def model_links(self, model: str) -> str:
+        """How to open a model's page, from a shell and in the console, and the dashboard of one model."""
+        page = console_link(f"s3://{self.bucket}/reports/{model}/index.html")
+        return f"kedge report {model} --page --open\n{page}\nDashboard: {self._dashboard('one-model')}"
+
+    def all_links(self) -> str:
+        """The same for the page of all models, and their dashboard."""
+        page = console_link(f"s3://{self.bucket}/reports/index.html")
+        return f"kedge report --page --open\n{page}\nDashboard: {self._dashboard('all-models')}"
+
+    def _dashboard(self, which: str) -> str:
+        region = self.region
+        console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
+        return f"{console}#dashboards/dashboard/Kedge-{which}-{region}"
+
+
 def section(title: str, text: str) -> str:
     """A paragraph under its title; empty without a text."""
     return f"{title}\n{text}" if text else ""

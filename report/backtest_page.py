@@ -7,7 +7,7 @@ from typing import Any
 
 from kedge.config.metrics import range_of
 from kedge.instants import from_text
-from report.backtest_charts import strip_svg
+from report.charts import strip_svg
 from report.drift_page import environment
 from report.pages.time_frame import Span
 from report.pages.trend_chart import Point, Trend

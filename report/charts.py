@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 WIDTH, HEIGHT, FLOOR = 320, 96, 14  # of the picture; FLOOR is left for the axis labels
+# A history's verdicts: one cell a window.
+STRIP_WIDTH, STRIP_HEIGHT = 1060, 22
+STRIP_GAP_MAX = 2.0
 
 
 def histogram_svg(name: str, bars: Mapping[str, Any]) -> Markup:
@@ -58,3 +61,18 @@ def _bar(side: str, left: float, width: float, share: float) -> Markup:
 
 def _shortened(label: str) -> str:
     return str(label) if len(str(label)) <= 22 else f"{str(label)[:21]}…"
+
+
+def strip_svg(name: str, cells: Sequence[tuple[str, str]]) -> Markup:
+    """Draw one cell for each window, in the class of its verdict; each shows its words under the mouse."""
+    step = STRIP_WIDTH / max(len(cells), 1)
+    gap = min(STRIP_GAP_MAX, step / 4)
+    drawn = Markup("").join(
+        Markup('<rect class="{}" x="{}" y="0" width="{}" height="{}"><title>{}</title></rect>').format(
+            f"v-{kind}", f"{i * step:.1f}", f"{step - gap:.1f}", STRIP_HEIGHT, words
+        )
+        for i, (kind, words) in enumerate(cells)
+    )
+    return Markup(
+        '<svg class="strip" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+    ).format(STRIP_WIDTH, STRIP_HEIGHT, name, drawn)

@@ -51,6 +51,27 @@ def approved(_model: str, detail: Detail) -> Message:
     return Message("an approval changed nothing", (section("WHY", bullets(detail.get("reasons", []))), run(detail)))
 
 
+def paused(model: str, detail: Detail) -> Message:
+    """A person holds the retraining."""
+    next_ = (
+        f"No retraining starts by itself until: kedge pause {model} --resume. Windows are judged and told as before."
+    )
+    return Message(
+        "retraining is paused",
+        (section("WHO AND WHY", who_and_why(detail)), section("WHAT HAPPENS NEXT", next_)),
+    )
+
+
+def muted(model: str, detail: Detail) -> Message:
+    """A person holds the messages."""
+    until = str(detail["until"]).replace("T", " ")[:16]
+    next_ = f"Nothing more is told of it until {until} UTC, or: kedge mute {model} --off. Then one message says what still stands."
+    return Message(
+        "messages are muted",
+        (section("WHO AND WHY", who_and_why(detail)), section("WHAT HAPPENS NEXT", next_)),
+    )
+
+
 def rejected(model: str, detail: Detail) -> Message:
     """A rejection; if the package serves, a person must act."""
     return taken_back(model, detail, "was rejected")

@@ -14,7 +14,8 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.config.owners import CHANNELS, Channel
-from stacks.parts.access import allow, may_read, may_send, may_use_key, may_use_state
+from stacks.chat_rooms import ROOM, ChatRooms
+from stacks.parts.access import allow, may_read, may_send, may_use_key, may_use_state, may_write
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
 from stacks.parts.functions import add_function, role_of
 from stacks.parts.packages import Packages
@@ -41,6 +42,7 @@ class Delivering(Construct):
         if not used:
             return
         self.queues = {channel: self._queue(scope, channel) for channel in used}
+        self.rooms = ChatRooms(self, "Rooms", models=packages.models, storage=storage)
         self.deliver = self._deliver(scope, packages)
         for queue in self.queues.values():
             # Two of a channel at once: one slow address does not hold up the others of its kind.
@@ -82,6 +84,7 @@ class Delivering(Construct):
                 "DATA_BUCKET": storage.data.bucket_name,
                 "STATE_TABLE": storage.state.table_name,
                 "CHANNEL_QUEUES": stack.to_json_string(places),
+                "ROOMS_BEGIN": stack.format_arn(service="sns", resource=ROOM),
             },
         )
         role = role_of(function)
@@ -99,6 +102,10 @@ class Delivering(Construct):
         )
         reason = "the YAML files name the secrets, and Secrets Manager ends each ARN with six letters of its own"
         allow(role, "ReadSecrets", ["secretsmanager:GetSecretValue"], [secrets], wildcard=reason)
+        rooms = stack.format_arn(service="sns", resource=f"{ROOM}*")
+        reason = "the YAML files name the rooms, and no topic but a room's begins so"
+        allow(role, "TellRooms", ["sns:Publish"], [rooms], wildcard=reason)
+        may_write(role, storage.data, "history/deliveries")
         # The state table's key; secrets may be encrypted with it too.
         may_use_key(role, storage.key)
         return function

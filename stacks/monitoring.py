@@ -43,7 +43,7 @@ from stacks.streams import FAILED_PREFIX, Streams
 
 # The dimension under which watch_monitor puts the worst of the models in the bucket.
 IN_BUCKET = "models/"
-PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS = 600, 600, 60
+PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS, DIGEST_SECONDS = 600, 600, 60, 600
 
 
 class Monitoring(cdk.Stack):
@@ -75,6 +75,7 @@ class Monitoring(cdk.Stack):
             self, "History", packages=packages, storage=storage, workgroup=self.joining.workgroup.ref
         )
         self.pages = Pages(self, "Page", packages=packages, storage=storage)
+        self.send_digest = self._send_digest()
         fan_out, profile_logs = self._fan_out(), self._profile_logs()
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
@@ -94,6 +95,7 @@ class Monitoring(cdk.Stack):
             self.history.keep_history,
             self.pages.write_pages,
             self.pages.draw_widget,
+            self.send_digest,
         )
         functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
         queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions)
@@ -256,11 +258,32 @@ class Monitoring(cdk.Stack):
         may_use_key(role, self._storage.key)
         return function
 
+    def _send_digest(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "send_digest",
+            does="a week of each team's models in a message",
+            packages=self._packages,
+            key=self._storage.key,
+            memory_mib=2048,
+            timeout_seconds=DIGEST_SECONDS,
+            environment=self._data_environment() | self._topic_environment(),
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "models", "history")
+        may_write(role, self._storage.data, *TIMELINE)
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
+        may_tell(role, self._storage.alerts, self._storage.events)
+        groups = sagemaker_arns(self, "model-package-group")
+        allow(role, "ListPackages", ["sagemaker:ListModelPackages"], groups, wildcard="models come and go")
+        may_use_key(role, self._storage.key)
+        return function
+
     def _schedule(
         self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
     ) -> None:
         keep_history = self.history.keep_history
-        functions = [fan_out, watch_monitor, watch_captures, keep_history, self.pages.write_pages]
+        functions = [fan_out, watch_monitor, watch_captures, keep_history, self.pages.write_pages, self.send_digest]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -273,6 +296,8 @@ class Monitoring(cdk.Stack):
         schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
         # After the night's judgements.
         schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
+        # When a week begins to be worked on, after the night's history.
+        schedules.every("DigestWeekly", "0 6 ? * MON *", function=self.send_digest)
         schedules.every("PagesHourly", "55 * * * ? *", function=self.pages.write_pages)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:

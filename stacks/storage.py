@@ -9,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from kedge.config.owners import CHANNELS
 from stacks.parts.access import acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
@@ -42,6 +43,8 @@ class Storage(cdk.Stack):
         self.alerts = add_topic(self, "Alerts", display_name="Kedge", key=self.key)
         self.events = add_topic(self, "Events", display_name="Kedge events", key=self.key)
 
+        if any(model.owner.room(channel) for model in mail.models for channel in CHANNELS):
+            _chat_may_read(self.key, self)
         self.mail = mail
         mail.subscribe(self.alerts)
         mail.add_alarm_topics(self, self.key)
@@ -65,6 +68,19 @@ def _key(scope: Construct) -> kms.Key:
     )
     logs_may_use_key(key)
     return key
+
+
+def _chat_may_read(key: kms.Key, scope: Construct) -> None:
+    # AWS contradicts itself on whether Amazon Q Developer reads an encrypted topic by itself, or SNS reads it for it.
+    key.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="ChatReadsEncrypted",
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            principals=[iam.ServicePrincipal("chatbot.amazonaws.com")],
+            resources=["*"],
+            conditions=source_account(scope),
+        )
+    )
 
 
 def _access_log_bucket(scope: Construct) -> s3.Bucket:

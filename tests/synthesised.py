@@ -40,6 +40,35 @@ routes:
 """
 
 
+# The same team, with chats that Amazon Q Developer brings the messages to.
+ROOMS = TEAMS.replace(
+    "{channel: C024BE91L, secret: kedge/slack}", "{channel: C024BE91L, workspace: T07EA123LEP}"
+).replace(
+    "{secret: kedge/teams}",
+    "{tenant: 0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0, team: 1b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0, "
+    'channel: "19:0a1b2c3d4e5f60718293a4b5c6d7e8f9@thread.tacv2"}',
+)
+
+
+@functools.cache
+def models_in_rooms() -> Path:
+    """The example beside a team whose chats Amazon Q Developer brings the messages to."""
+    directory = Path(tempfile.mkdtemp(prefix="kedge-rooms-")) / "models"
+    shutil.copytree(example_models(), directory)
+    (directory.parent / "teams.yaml").write_text(ROOMS)
+    return directory
+
+
+@functools.cache
+def assembly_in_rooms() -> Path:
+    """The cloud assembly of the example's model with that team."""
+    from app import build_app
+
+    directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
+    build_app(directory, models_in_rooms()).synth()
+    return directory
+
+
 @functools.cache
 def reachable_models() -> Path:
     """The example in a folder of its own, beside a team that can be reached by every channel."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -13,7 +15,8 @@ from kedge.config.owners import Channel
 if TYPE_CHECKING:
     from cli.operator.deployment import Deployment
 
-PENDING, ACCEPTED = "PendingConfirmation", "accepted"
+PENDING, ACCEPTED, DELIVERED = "PendingConfirmation", "accepted", "delivered"
+LOOK_SECONDS = 2
 
 
 def alert_test(
@@ -22,12 +25,13 @@ def alert_test(
         Literal["OK", "WARNING", "CRITICAL"], typer.Option(help="It goes where a window of this severity would go.")
     ] = "CRITICAL",
     channel: Annotated[Channel | None, typer.Option(help="Only this channel.", show_default="the routes'")] = None,
+    wait: Annotated[int, typer.Option(help="Seconds to wait for the channels' answers.", min=0, max=900)] = 60,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
     """Send a test message about a model the way every message goes, and say what each channel answered.
 
-    Exit code 0: each was accepted; 2: one was not, or no route takes it.
+    Exit code 0: each was accepted; 2: one was not, or did not answer in time, or no route takes it.
     """
     with in_a_sentence("test-alert"):
         from cli.operator.deployment import Deployment
@@ -37,20 +41,61 @@ def alert_test(
         answer = send_test_alert(deployment, model, severity, channel)
         if not answer["channels"]:
             raise BadInputError(f"no route of {model} takes a window that is {severity}: alerts.routes says which do")
-        lines = [_said(name, answer, deployment) for name in answer["channels"]]
+        others = [name for name in answer["channels"] if name != "email"] if sent(answer, "programs") else []
+        heard = answers(deployment, answer, others, wait)
+        lines = [_said(name, answer, heard, wait, deployment) for name in answer["channels"]]
     for line in lines:
         typer.echo(line)
-    if any(said != ACCEPTED for said in answer["answers"].values()):
+    arrived = all(name in heard and heard[name]["status"] == DELIVERED for name in others)
+    if not arrived or not all(sent(answer, topic) for topic in answer["answers"]):
         raise typer.Exit(BAD_INPUT)
 
 
-def _said(channel: str, answer: dict[str, Any], deployment: Deployment) -> str:
+def sent(answer: Mapping[str, Any], topic: str) -> bool:
+    """Whether SNS took the message for this topic."""
+    return bool(answer["answers"][topic] == ACCEPTED)
+
+
+def answers(
+    deployment: Deployment, answer: Mapping[str, Any], channels: list[str], wait: int
+) -> dict[str, Mapping[str, Any]]:
+    """What each channel has answered, from the history; a channel that is tried again has answered when the time is over."""
+    from kedge.history.tables import DELIVERIES
+    from kedge.instants import from_text
+    from lambdas.adapters.bucket import history
+
+    s3, at = deployment.client("s3"), from_text(answer["event"]["time"])
+    model, found = answer["event"]["model"], dict[str, Mapping[str, Any]]()
+    end = time.monotonic() + wait
+    while True:
+        for channel in channels:
+            name = history.delivery_name(answer["event"]["id"], channel)
+            key = history.delivery_key(model, at, name)
+            rows = history.load_table(s3, deployment.bucket, key, DELIVERIES).to_pylist()
+            if rows:
+                found[channel] = rows[0]
+        open_ones = [c for c in channels if c not in found or found[c]["status"] == "failed"]
+        if not open_ones or time.monotonic() + LOOK_SECONDS > end:
+            return found
+        time.sleep(LOOK_SECONDS)
+
+
+def _said(
+    channel: str, answer: dict[str, Any], heard: Mapping[str, Mapping[str, Any]], wait: int, deployment: Deployment
+) -> str:
     topic = "people" if channel == "email" else "programs"
-    if answer["answers"][topic] != ACCEPTED:
+    if not sent(answer, topic):
         return f"{channel}: not sent: {answer['answers'][topic]}"
-    if channel != "email":
-        return f"{channel}: accepted by SNS on the topic Events; the channel's own function sends it on"
-    return f"email: accepted by SNS for {_addresses(answer['mail'], deployment)}"
+    if channel == "email":
+        return f"email: accepted by SNS for {_addresses(answer['mail'], deployment)}"
+    if channel not in heard:
+        return (
+            f"{channel}: accepted by SNS on the topic Events, and not answered within {wait} seconds; the table deliveries "
+            "of the history will say what came of it"
+        )
+    found = heard[channel]
+    again = " (it is tried again)" if found["status"] == "failed" else ""
+    return f"{channel}: {found['status']}: {found['answer']}, in {found['answer_seconds']:.1f} s{again}"
 
 
 def _addresses(wanted: list[str], deployment: Deployment) -> str:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.operator.deployment import Caller, Deployment
 from cli.operator.every_model import known_models
 from cli.refusals import BadInputError
 from kedge.alerts.holding import Mute
-from kedge.errors import LeaseHeldError, UnknownPackageError, WatchedModelError
+from kedge.alerts.incident import acknowledges
+from kedge.errors import KedgeError, LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
-from lambdas.adapters import executions
+from lambdas.adapters import definitions, executions, models
 from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import model_registry
@@ -159,8 +161,21 @@ def send_test_alert(deployment: Deployment, model: str, severity: str, channel: 
 
 
 def _record(deployment: Deployment, model: str, kind: str, detail: dict[str, str]) -> None:
-    s3, time = deployment.client("s3"), deployment.caller.time
-    timeline.record(s3, deployment.bucket, Entry(model, kind, time, detail))
+    s3, entry = deployment.client("s3"), Entry(model, kind, deployment.caller.time, detail)
+    timeline.record(s3, deployment.bucket, entry)
+    if acknowledges(kind):
+        try:
+            if _beyond_mail(deployment, model):
+                deployment.call(deployment.tell_function, {**entry.to_json(), "acted": True})
+        except (BotoCoreError, ClientError, KedgeError) as error:
+            # What was typed is done: this says only that a pager may go on calling.
+            sys.stderr.write(f"chats and pagers do not know of it: {error}\n")
+
+
+def _beyond_mail(deployment: Deployment, model: str) -> bool:
+    """Whether a message about the model may go to a chat, a pager or a webhook."""
+    config = models.find_deployed(model) or definitions.load(deployment.client("s3"), deployment.bucket, model)
+    return config is not None and any({*route.to} - {"email"} for route in config.alerts.routes or ())
 
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:

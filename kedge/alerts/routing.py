@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kedge.alerts.incident import acknowledges
 from kedge.config.model import ModelConfig
 from kedge.config.owners import Channel
 from kedge.severity import Severity
@@ -25,6 +26,9 @@ _WARNING = {
     "approved_absent", "release_withheld", "decision_overtaken", "approval_taken_back",
     "approval_waits", "approval_expired", "labels_silent", "baseline_stale",
 }  # fmt: skip
+
+
+PAGERS: frozenset[Channel] = frozenset({"pagerduty", "opsgenie"})
 
 
 def severity_of(kind: str, detail: Mapping[str, Any]) -> Severity:
@@ -55,13 +59,20 @@ def recipients(config: ModelConfig, kind: str, severity: Severity, *, over: bool
     """The channels that a message goes out by: those of all routes that take it; without any route, mail alone.
 
     The end of an alarm goes wherever the alarm may have gone, or a pager's incident would stay open. Mails about
-    CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run or not.
+    CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run or not. What a person did goes to each
+    pager that a window's alarm may have called, for it acknowledges the open incident there.
     """
-    routes = config.alerts.routes or ()
-    severities = {severity, Severity.WARNING, Severity.CRITICAL} if over else {severity}
-    found: set[Channel] = {
-        channel for route in routes for s in severities if route.takes(kind, s) for channel in route.to
-    }
-    if not routes:
-        found = {"email"}
-    return frozenset(found - {"email"}) if kind == "alarm" else frozenset(found)
+    found = routed(config, kind, severity)
+    if over:
+        found |= routed(config, kind, Severity.WARNING) | routed(config, kind, Severity.CRITICAL)
+    if acknowledges(kind):
+        alarmed = routed(config, "window_judged", Severity.WARNING) | routed(config, "window_judged", Severity.CRITICAL)
+        found |= alarmed & PAGERS
+    if not config.alerts.routes:
+        found = frozenset({"email"})
+    return found - {"email"} if kind == "alarm" else found
+
+
+def routed(config: ModelConfig, kind: str, severity: Severity) -> frozenset[Channel]:
+    """The channels of the routes that take a message."""
+    return frozenset(c for route in config.alerts.routes or () if route.takes(kind, severity) for c in route.to)

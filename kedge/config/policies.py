@@ -173,6 +173,8 @@ class Alerts(Section):
     reminder_days: int = Field(default=28, ge=1, le=365)
     quiet_hours: QuietHours | None = None
     routes: tuple[Route, ...] | None = None
+    # Whether the team's weekly digest tells of this model.
+    digest: bool = True
 
 
 class HealthPolicy(Section):

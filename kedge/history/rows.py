@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from kedge.alerts.routing import severity_of
-from kedge.history.tables import COLUMNS, DECISIONS, METRICS, WINDOWS
+from kedge.history.tables import COLUMNS, DECISIONS, DELIVERIES, METRICS, WINDOWS
 from kedge.instants import from_text
 from kedge.severity import Severity, worst
 
@@ -88,6 +88,22 @@ def decision_row(entry: Mapping[str, Any], name: str) -> dict[str, list[Row]]:
             }
         ]
     }
+
+
+def delivery_row(event: Mapping[str, Any], delivery: str, attempt: Mapping[str, Any]) -> dict[str, list[Row]]:
+    """The row of a message to a channel, by the name of its table: of its newest attempt, and nothing of what it said.
+
+    Parameters
+    ----------
+    event : mapping
+        The message as the topic *Events* has it.
+    delivery : str
+        The name of the message and its channel.
+    attempt : mapping
+        `channel`, `status`, `answer`, `attempts` and `answer_seconds`.
+    """
+    facts = {name: event.get(name) for name in ("model", "kind", "severity", "team", "episode", "resolved")}
+    return {DELIVERIES.name: [{**facts, **attempt, "delivery": delivery, "time": from_text(event["time"])}]}
 
 
 def month_of(time: datetime) -> str:

@@ -177,10 +177,11 @@ DELIVERIES = HistoryTable(
         HistoryColumn("channel", "text", "the channel, by its name in `alerts.routes`"),
         HistoryColumn("episode", "text", "the alarm episode, release or run that it is about"),
         HistoryColumn("resolved", "flag", "whether it ends the episode"),
-        HistoryColumn("status", "text", "`delivered`, `refused` or `failed`"),
+        HistoryColumn("status", "text", "`delivered`, `refused`, or `failed`: it is tried again"),
         HistoryColumn("answer", "text", "what the channel answered: its code, never a text with a secret"),
         HistoryColumn("attempts", "count", "how often it was tried"),
         _LAST,
+        HistoryColumn("answer_seconds", "number", "how long the last attempt took"),
     ),
 )
 TABLES = {table.name: table for table in (WINDOWS, METRICS, COLUMNS, DECISIONS, DELIVERIES)}

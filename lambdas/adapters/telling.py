@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kedge.alerts.holding import Hold, Mute, hold_of
+from kedge.alerts.incident import acknowledges
 from kedge.alerts.routing import is_over, recipients, severity_of
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
@@ -28,8 +29,10 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.adapters.channels.every_channel import CHANNELS
+from lambdas.adapters.channels.message import event_id
 from lambdas.adapters.state import mutes, state_items, windows
 from lambdas.adapters.state.state_items import Item
+from report.alert_words import Place
 
 # A message younger than this may still be on its way: its own sender ends the work.
 _GRACE = timedelta(minutes=10)
@@ -81,6 +84,7 @@ def record_and_tell(
     entered: bool = False,
     name: str | None = None,
     when_kept: Callable[[], object] | None = None,
+    audience: Sequence[str] | None = None,
 ) -> None:
     """Write the timeline's entry, unless it was `entered` already, and send the message.
 
@@ -88,16 +92,18 @@ def record_and_tell(
     already was being sent when its function died; it is sent once more, and says so. One that was told whole, with the same
     time and the same words, is not told again. `when_kept` is called in between, where
     it is certain that the message will be sent, and was not: who remembers there that it is told neither loses nor doubles
-    it. `name` is what the message is about; without one its content names it.
+    it. `name` is what the message is about; without one its content names it. What a person did is for the `audience` of programs
+    alone: it acknowledges a pager's incident, and is no reason for a mail.
 
     A message of a model that is muted, or in its quiet hours, is kept and not sent: `tell_again` sends it later.
     """
+    audience = tuple(CHANNELS) if audience is None else audience
     model, body = entry.model, json.dumps(entry.to_json(), sort_keys=True, default=str)
     digest, repeated, whole = _digest(name or body), False, f"message-{_digest(body)}"
     if not entered:
         timeline.record(desk.s3, desk.bucket, entry)
     holds = _holds(_alert_of(desk, entry), mutes.load(desk.dynamodb, desk.table, model), entry.time)
-    for channel in CHANNELS:
+    for channel in audience:
         item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
         if channel in holds:
             item["held"] = {"S": holds[channel]}
@@ -105,16 +111,16 @@ def record_and_tell(
         repeated = repeated or "Attributes" in before
     # Looked at behind the puts: another teller of the same sees them, or has been seen here.
     if windows.is_told(desk.dynamodb, desk.table, model, whole):
-        _forget(desk, model, CHANNELS, digest)
+        _forget(desk, model, audience, digest)
         return
     if when_kept is not None:
         when_kept()
     if repeated:
         entry = replace(entry, detail={**entry.detail, "repeated": True})
     # Forgotten together: after a crash in between, the message is still known to be a repetition.
-    sent = [channel for channel in CHANNELS if channel not in holds and _send(desk, entry, channel)]
+    sent = [channel for channel in audience if channel not in holds and _send(desk, entry, channel)]
     with suppress(ClientError, BotoCoreError):  # what is kept for that is sent once more, and says so
-        if len(sent) == len(CHANNELS):
+        if len(sent) == len(audience):
             windows.remember_told(desk.dynamodb, desk.table, model, whole, now=entry.time)
         _forget(desk, model, sent, digest)
 
@@ -169,7 +175,9 @@ def send_test(desk: Desk, entry: Entry, channel: str | None) -> dict[str, Any]:
             answers[name] = str(error)
         else:
             answers[name] = ACCEPTED
-    return {"channels": sorted(alert.recipients), "mail": list(alert.mail), "answers": answers}
+    event = entry.to_json()
+    named = {"model": entry.model, "time": event["time"], "id": event_id(event)}
+    return {"channels": sorted(alert.recipients), "mail": list(alert.mail), "answers": answers, "event": named}
 
 
 def held_by_mute(untold: Iterable[Item]) -> list[tuple[Item, Entry]]:
@@ -190,10 +198,12 @@ def _kept(item: Item) -> Entry:
 
 
 def _holds(alert: Alert, mute: Mute | None, now: datetime) -> dict[str, Hold]:
-    """Why each channel waits. Programs always hear that something is over, or a pager's incident would stay open."""
-    hold = hold_of(mute, alert.quiet_hours, alert.severity, now)
-    over = is_over(alert.entry.kind, alert.entry.detail)
-    return {channel: hold for channel in CHANNELS if hold and not (over and channel == "programs")}
+    """Why each channel waits. Programs always hear that something is over, or that a person has acted: a pager waits for it."""
+    kind = alert.entry.kind
+    # A digest is told in the name of one model, and is about several.
+    hold = hold_of(None if kind == "digest" else mute, alert.quiet_hours, alert.severity, now)
+    at_once = is_over(kind, alert.entry.detail) or acknowledges(kind)
+    return {channel: hold for channel in CHANNELS if hold and not (at_once and channel == "programs")}
 
 
 def _send(desk: Desk, entry: Entry, channel: str) -> bool:
@@ -209,10 +219,12 @@ def _send(desk: Desk, entry: Entry, channel: str) -> bool:
 def _alert_of(desk: Desk, entry: Entry) -> Alert:
     severity, config = severity_of(entry.kind, entry.detail), _config_of(desk, entry.model)
     # What is still to be told of a model that has been taken away goes where everything goes without teams.
+    arn = desk.topics.people.split(":")
+    place = Place(desk.bucket, arn[3]) if len(arn) > 3 else None
     if config is None:
-        return Alert(entry, severity, None, frozenset({"email"}))
+        return Alert(entry, severity, None, frozenset({"email"}), place=place)
     to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail))
-    return Alert(entry, severity, config.owner.team, to, config.owner.email, config.alerts.quiet_hours)
+    return Alert(entry, severity, config.owner.team, to, config.owner.email, config.alerts.quiet_hours, place)
 
 
 def _config_of(desk: Desk, model: str) -> ModelConfig | None:

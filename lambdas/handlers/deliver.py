@@ -14,6 +14,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.deliver_message import DeliveryDesk, deliver, remember_buried
 from lambdas.steps.requests import receives
+from report.alert_words import Place
 
 # A message takes this long at most: two requests, and what is read and written around them.
 MESSAGE_MILLISECONDS = 28_000
@@ -22,11 +23,20 @@ TRIES_AS_ASKED = 5
 
 
 class Settings(Environment):
-    """What this function's environment holds: `channel_queues` is JSON, per channel its queue and that of its dead."""
+    """What this function's environment holds.
+
+    Attributes
+    ----------
+    channel_queues : str
+        JSON: per channel its queue and that of its dead.
+    rooms_begin : str
+        How the ARNs of the chat rooms' topics begin.
+    """
 
     data_bucket: str
     state_table: str
     channel_queues: str
+    rooms_begin: str
 
 
 @entry
@@ -41,13 +51,16 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         desk = DeliveryDesk(
             clients.dynamodb(),
             clients.secretsmanager(),
+            clients.sns(),
             settings.state_table,
             settings.data_bucket,
             cast(Channel, channel),
+            settings.rooms_begin,
+            Place(settings.data_bucket, record["eventSourceARN"].split(":")[3]),
             wall_clock,
         )
         if context.get_remaining_time_in_millis() > MESSAGE_MILLISECONDS:
-            outcome = deliver(record["body"], record["messageId"], desk)
+            outcome = deliver(record["body"], record["messageId"], desk, attempt=receives({"Records": [record]}))
         logger.info(
             "delivery", channel=channel, message_id=record["messageId"], verdict=outcome.verdict, why=outcome.why
         )

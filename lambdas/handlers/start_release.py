@@ -37,7 +37,7 @@ from lambdas.steps.release.decisions import (
     serving_champion,
     supersede,
     tell_people,
-    tell_timeline,
+    tell_programs,
     withhold,
 )
 from lambdas.steps.release.settled_release import Bench
@@ -192,7 +192,7 @@ def release(package: Package, decided: Approval, bench: Bench, *, machine: str) 
         leases.take(dynamodb, clients.stepfunctions(), table, bench.model, lease)
     except LeaseHeldError as held:
         return wait(package, decided, bench, holder=held.holder)
-    tell_timeline("approved", {**decision(package), "run": run}, bench)
+    tell_programs("approved", {**decision(package), "run": run}, bench)
     started = executions.start(
         clients.stepfunctions(),
         machine,

@@ -49,6 +49,8 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     detail: dict[str, Any] = {}
     request: RollbackAsked = RollbackAsked()
+    # A person's act: it is written down already, and pagers alone wait for it.
+    acted: bool = False
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self | None:
@@ -96,9 +98,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         record_and_tell(
             desk_of(settings),
             Entry(request.model, request.kind, request.time, request.told),
-            entered=request.kind in ENTERED,
+            entered=request.acted or request.kind in ENTERED,
             name=what,
             when_kept=remember,
+            audience=("programs",) if request.acted else None,
         )
     logger.info("told", model=request.model, kind=request.kind)
     return {"kind": request.kind, "time": to_text(request.time)}

@@ -24,8 +24,8 @@ METRIC_NAMESPACE = "Kedge"
 # Where whoever acts writes it down: for people, and for business intelligence.
 TIMELINE = ("audit", "history/decisions")
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
-# iam:PassRole hands no role to another account's function.
-TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com"}
+# iam:PassRole hands no role to another account's function. Amazon Q Developer's may do nothing at all.
+TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com", "chatbot.amazonaws.com"}
 # What guards a release: the release machine names its alarms so, and may touch no others.
 ALARM_PREFIX = "kedge-"
 

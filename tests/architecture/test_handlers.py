@@ -15,7 +15,7 @@ FUNCTIONS = (
     *("watch_monitor", "watch_captures", "keep_history", "write_pages", "draw_widget"),
     *("decide_retraining", "snapshot_data", "pin_artefact", "compare_models", "build_baseline", "tell"),
     *("start_release", "plan_release", "watch_canary", "settle"),
-    "deliver",
+    *("deliver", "send_digest"),
 )
 
 

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lambdas.adapters.bucket.history import load_history
 from offline.account import Account
+from offline.delivery import chat
 from tests.handlers.deliver.services import SECRETS, serving
-from tests.synthesised import assembly_with_channels
+from tests.synthesised import assembly_in_rooms, assembly_with_channels
 
 MODEL = "hotel-cancellations"
 START = datetime(2016, 2, 1, 12, tzinfo=UTC)
@@ -55,3 +57,26 @@ def test_what_a_function_tells_reaches_every_channel_once_and_what_is_refused_ri
     alarms = account.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
     assert [alarm["AlarmName"] for alarm in alarms if "ToWebhookDead" in alarm["AlarmName"]]
     assert [call for call in account.calls if not call.allowed] == []
+    bucket = next(b["Name"] for b in account.client("s3").list_buckets()["Buckets"] if "-data" in b["Name"])
+    rows = load_history(account.client("s3"), bucket, MODEL, "deliveries", since=START).to_pylist()
+    assert {(row["channel"], row["status"]) for row in rows if row["episode"].endswith("m-r2")} == {
+        *((channel, "delivered") for channel in SECRETS if channel != "webhook"),
+        ("webhook", "refused"),
+    }
+    assert max(row["attempts"] for row in rows if row["channel"] == "slack") == 2
+
+
+@pytest.mark.slow
+def test_what_a_function_tells_is_shown_by_the_rooms_of_amazon_q(tmp_path, monkeypatch):
+    templates = assembly_in_rooms()
+    with (
+        serving(tmp_path, monkeypatch),
+        Account(start=START, directory=tmp_path / "account") as account,
+    ):
+        account.deploy(templates)
+        tell(account, "m-r1")
+        rooms = ("C024BE91L", "19%3a0a1b2c3d4e5f60718293a4b5c6d7e8f9%40thread.tacv2")
+        for room in rooms:
+            (shown,) = chat.shown(account.post.recorded, room)
+            assert shown["metadata"]["threadId"] == f"{MODEL}/run/m-r1"
+        assert [call for call in account.calls if not call.allowed] == []

@@ -154,6 +154,7 @@ WRITTEN_BY = {
     "keep_history": (),
     "write_pages": (),
     "draw_widget": (),
+    "send_digest": ("audit",),
     "decide_retraining": ("audit",),
     "snapshot_data": ("labelled", "retraining"),
     "pin_artefact": ("artefacts",),

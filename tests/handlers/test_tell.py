@@ -1,11 +1,15 @@
 """tell writes the timeline and tells people, each once."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from kedge.alerts.holding import Mute
+from lambdas.adapters import clients
+from lambdas.adapters.state import mutes
 from lambdas.handlers.tell import handler
-from tests.handlers.aws_world import CONTEXT
+from tests.handlers.aws_world import CONTEXT, TABLE
 from tests.handlers.monitor_world import MODEL, load_event, monitor_world
 
 
@@ -52,3 +56,13 @@ def test_a_failure_that_was_told_is_remembered_for_the_end_of_its_execution(worl
     event = load_event("tell_failed")
     handler(event, CONTEXT)
     assert world.item(f"told#failed#{event['detail']['run']}") is not None
+
+
+def test_a_persons_act_reaches_programs_at_once_mute_or_not_and_is_neither_mailed_nor_entered_again(world):
+    until = datetime(2016, 1, 10, tzinfo=UTC)
+    mutes.save(clients.dynamodb(), TABLE, MODEL, Mute(until, "known", "ann"))
+    detail = {"by": "ann", "reason": "known", "until": "2016-01-10T00:00:00Z"}
+    handler(load_event("tell_failed") | {"kind": "muted", "detail": detail, "acted": True}, CONTEXT)
+    (published,) = world.received("programs")
+    assert json.loads(published["Message"])["kind"] == "muted"
+    assert (world.mails(), world.timeline()) == ([], [])

@@ -155,7 +155,7 @@ def test_a_test_alert_says_where_it_went_and_which_address_gets_nothing(account)
     url = account.serve(0).url
 
     def types(*arguments):
-        return CliRunner().invoke(cli, ["test-alert", *arguments, "--endpoint-url", url])
+        return CliRunner().invoke(cli, ["test-alert", *arguments, "--wait", "0", "--endpoint-url", url])
 
     done = types("of-risk")
     assert (done.exit_code, done.stdout) == (0, "email: accepted by SNS for risk@example.com, shared@example.com\n")

@@ -46,6 +46,28 @@ DETAILS = {
         "expected": "an answer a row",
         "remedy": "Let output_fn return (body, accept).",
     },
+    "digest": {
+        "team": "risk",
+        "week": {"start": "2016-01-04T06:00:00Z", "end": "2016-01-11T06:00:00Z"},
+        "models": 4,
+        "alarming": [{"model": MODEL, "reason": "auc 0.70, limit 0.72"}],
+        "warning": ["slow-one"],
+        "healthy": ["a", "b"],
+        "not_judged": [],
+        "waiting": [{"model": MODEL, "package_version": "2", "waiting_days": 5}],
+        "costs": [
+            {"model": MODEL, "metric": "lost_nights", "value": 1.0, "reference": None, "unit": "EUR", "total": 1200.0}
+        ],
+        "counts": {"alarming": 1, "warning": 1, "healthy": 2, "not_judged": 0, "waiting": 1, "costs": 1, "needing": 1},
+        "happened": {"windows judged": 12, "alerts": 1},
+        "response": {"days": 28, "losses": 1, "untold": 0, "lasting": 1, "detect_hours": 5.0, "repair_hours": None},
+    },
+    "paused": {"by": "arn:aws:iam::123456789012:user/ann", "reason": "the feed is being mended"},
+    "muted": {
+        "by": "arn:aws:iam::123456789012:user/ann",
+        "reason": "known",
+        "until": "2016-01-11T00:00:00Z",
+    },
     "test_alert": {"severity": "CRITICAL", "by": "arn:aws:iam::123456789012:user/ann", "channel": None},
     "mute_ended": {
         "severity": "CRITICAL",
@@ -154,7 +176,8 @@ def test_every_kind_with_words_of_its_own_is_tried_here():
 @pytest.mark.parametrize("kind", DETAILS)
 def test_a_subject_fits_sns(kind):
     subject = mail(kind).subject
-    assert subject.startswith(f"[Kedge] {MODEL}: ")
+    # A digest is about a team's models.
+    assert subject.startswith("[Kedge] risk: " if kind == "digest" else f"[Kedge] {MODEL}: ")
     assert len(subject) < SUBJECT_CHARACTERS
     assert subject.isascii()
     assert subject.isprintable()

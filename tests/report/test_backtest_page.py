@@ -1,7 +1,7 @@
 import copy
 
-from report.backtest_charts import strip_svg
 from report.backtest_page import render_backtest_page
+from report.charts import strip_svg
 from tests.report.test_drift_page import Page, shown
 
 

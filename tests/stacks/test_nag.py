@@ -3,10 +3,10 @@ import pytest
 from aws_cdk import aws_iam as iam
 
 from stacks.parts.access import allow, service_role
-from tests.synthesised import example_models, reachable_models
+from tests.synthesised import example_models, models_in_rooms, reachable_models
 
 
-@pytest.mark.parametrize("models", [example_models, reachable_models])
+@pytest.mark.parametrize("models", [example_models, reachable_models, models_in_rooms])
 def test_nothing_is_open_under_cdk_nag(tmp_path, models):
     from app import build_app
 

@@ -26,7 +26,7 @@ def check(installation: Installation) -> Iterator[Finding]:
 def secrets_of(config: ModelConfig) -> set[tuple[Channel, str]]:
     """Channel and name of each secret that messages about a model need."""
     used = {channel for route in config.alerts.routes or () for channel in route.to} - {"email"}
-    return {(channel, getattr(config.owner, channel).secret) for channel in used}
+    return {(channel, getattr(config.owner, channel).secret) for channel in used if config.owner.room(channel) is None}
 
 
 def state(channel: Channel, name: str, secret: str | None) -> Finding:

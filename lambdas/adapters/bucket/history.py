@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kedge.history.newest import newest_rows
-from kedge.history.rows import Row, decision_row, month_of, window_identity, window_rows
+from kedge.history.rows import Row, decision_row, delivery_row, month_of, window_identity, window_rows
 from kedge.history.tables import MONTH, TABLES, WRITTEN_AT, HistoryTable
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, objects
@@ -53,6 +53,12 @@ def note_decision(bucket: str, entry: Mapping[str, Any], key: str) -> None:
     do_afterwards(f"the history of {key}", partial(save_decision, clients.s3(), bucket, entry, key))
 
 
+def note_delivery(bucket: str, event: Mapping[str, Any], delivery: str, attempt: Mapping[str, Any]) -> None:
+    """Write what a channel answered into the history once the function has delivered."""
+    work = partial(save_delivery, clients.s3(), bucket, event, delivery, attempt)
+    do_afterwards(f"the history of the delivery {delivery}", work)
+
+
 def note_parts(bucket: str, key: str, parts: Sequence[str]) -> None:
     """Write which parts hold a day's answers once the function has counted it."""
     do_afterwards(f"the history of {key}", partial(save_parts, clients.s3(), bucket, key, parts))
@@ -73,6 +79,22 @@ def save_decision(s3: Any, bucket: str, entry: Mapping[str, Any], key: str) -> N
     ((name, rows),) = decision_row(entry, entry_name(entry["model"], key)).items()
     about = f"{entry['model']}.{rows[0]['entry'].replace('/', '-').removesuffix('.json')}"
     save_rows(s3, bucket, object_key(name, month_of(rows[0]["time"]), about), rows)
+
+
+def save_delivery(s3: Any, bucket: str, event: Mapping[str, Any], delivery: str, attempt: Mapping[str, Any]) -> None:
+    """Write what a channel answered to the newest attempt."""
+    (rows,) = delivery_row(event, delivery, attempt).values()
+    save_rows(s3, bucket, delivery_key(event["model"], rows[0]["time"], delivery), rows)
+
+
+def delivery_name(message: str, channel: str) -> str:
+    """The name of a message to a channel."""
+    return f"{message}-{channel}"
+
+
+def delivery_key(model: str, time: datetime, delivery: str) -> str:
+    """The object of a message to a channel."""
+    return object_key("deliveries", month_of(time), f"{model}.{delivery}")
 
 
 def entry_name(model: str, key: str) -> str:

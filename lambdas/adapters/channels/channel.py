@@ -10,6 +10,7 @@ from typing import Any
 from kedge.config.policies import QuietHours
 from kedge.severity import Severity
 from lambdas.adapters.bucket.timeline import Entry
+from report.alert_words import Place
 
 # SNS has no attribute without a text.
 NO_TEAM = "none"
@@ -36,6 +37,8 @@ class Alert:
     mail: tuple[str, ...] = ()
     # When only what is CRITICAL is sent.
     quiet_hours: QuietHours | None = None
+    # Where the pages are that a message links to.
+    place: Place | None = None
 
     @property
     def attributes(self) -> dict[str, dict[str, str]]:

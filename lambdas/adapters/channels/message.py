@@ -15,7 +15,7 @@ from kedge.severity import Severity
 from lambdas.adapters.channels.sending import Post
 from report.alert_text import alert_parts
 from report.alert_words import Message as Words
-from report.alert_words import section
+from report.alert_words import Place, section
 
 # What a pager does with a message: `change` is something to know, and wakes nobody.
 Action = Literal["trigger", "acknowledge", "resolve", "change"]
@@ -44,8 +44,6 @@ class Event:
     def read(cls, body: str) -> Event:
         """Read the topic's JSON; KeyError, TypeError or ValueError where it is something else."""
         found = json.loads(body)
-        told = {name: fact for name, fact in found["detail"].items() if name != "repeated"}
-        identity = json.dumps([found["time"], found["model"], found["kind"], told], sort_keys=True)
         return cls(
             found,
             str(found["model"]),
@@ -54,8 +52,15 @@ class Event:
             Severity(found["severity"]),
             str(found["episode"]),
             bool(found["resolved"]),
-            hashlib.sha256(identity.encode()).hexdigest()[:24],
+            event_id(found),
         )
+
+
+def event_id(event: Mapping[str, Any]) -> str:
+    """What names a message by its content, but for the mark of a repetition."""
+    told = {name: fact for name, fact in event["detail"].items() if name != "repeated"}
+    identity = json.dumps([event["time"], event["model"], event["kind"], told], sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class Notice:
         Where a chat answers in; empty for the first message of an incident.
     sent_at : datetime
         The time of this try.
+    place : Place
+        Where the deployment keeps the model's page.
     """
 
     event: Event
@@ -84,6 +91,7 @@ class Notice:
     late: bool
     thread: str
     sent_at: datetime
+    place: Place
     secret: str = field(repr=False)
 
     @property
@@ -91,7 +99,7 @@ class Notice:
         """Title and paragraphs, in the words of the mail: what is hidden there is hidden here."""
         event = self.event
         marked = {"repeated": True} if self.repeated else {}
-        parts = alert_parts(event.kind, event.model, event.time, {**event.document["detail"], **marked})
+        parts = alert_parts(event.kind, event.model, event.time, {**event.document["detail"], **marked}, self.place)
         late = "A newer message was sent before this one." if self.late else ""
         runbook = section("RUNBOOK", self.owner.runbook or "")
         return Words(parts.headline, tuple(part for part in (*parts.paragraphs, late, runbook) if part))

@@ -10,8 +10,7 @@ from lambdas.adapters.channels.message import Notice, posted
 from lambdas.adapters.channels.sending import Post
 from report.alert_words import cut_at_word
 
-ALERTS = "https://events.pagerduty.com/v2/enqueue"
-CHANGES = "https://events.pagerduty.com/v2/change/enqueue"
+ALERTS, CHANGES = "/v2/enqueue", "/v2/change/enqueue"
 SUMMARY_MAX, KEY_MAX = 1024, 255
 # An event may have 512 KB; a character needs four bytes at most.
 TEXT_MAX = 50_000
@@ -21,8 +20,11 @@ _SEVERITY = {Severity.CRITICAL: "critical", Severity.OK: "info"}
 def render(message: Notice) -> Post:
     """Trigger, acknowledge or resolve by the incident's name; what wakes nobody is a change."""
     event, key = message.event, message.incident[:KEY_MAX]
+    # A message without the address never comes here.
+    service = message.owner.pagerduty.url if message.owner.pagerduty else ""
     if message.action in ("acknowledge", "resolve"):
-        return posted(ALERTS, {"routing_key": message.secret, "event_action": message.action, "dedup_key": key})
+        document = {"routing_key": message.secret, "event_action": message.action, "dedup_key": key}
+        return posted(service + ALERTS, document)
     details = {"text": cut_at_word(message.text, TEXT_MAX), "kind": event.kind, "id": event.id}
     payload = {
         "summary": cut_at_word(message.title, SUMMARY_MAX),
@@ -33,7 +35,7 @@ def render(message: Notice) -> Post:
     runbook = message.owner.runbook
     links = [{"href": runbook, "text": "Runbook"}] if runbook else []
     if message.action == "change":
-        return posted(CHANGES, {"routing_key": message.secret, "payload": payload, "links": links})
+        return posted(service + CHANGES, {"routing_key": message.secret, "payload": payload, "links": links})
     payload |= {
         "severity": _SEVERITY.get(event.severity, "warning"),
         "component": event.model,
@@ -41,4 +43,4 @@ def render(message: Notice) -> Post:
         "class": event.kind,
     }
     document = {"routing_key": message.secret, "event_action": "trigger", "dedup_key": key, "client": "Kedge"}
-    return posted(ALERTS, document | {"payload": payload, "links": links})
+    return posted(service + ALERTS, document | {"payload": payload, "links": links})

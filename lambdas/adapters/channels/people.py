@@ -18,5 +18,5 @@ def send(sns: Any, topics: Topics, alert: Alert) -> None:
         # Filters compare with the case, so both sides write addresses in lower case.
         addresses = json.dumps([address.lower() for address in alert.mail])
         attributes["mail"] = {"DataType": "String.Array", "StringValue": addresses}
-    text = render_alert(entry.kind, entry.model, entry.time, entry.detail)
+    text = render_alert(entry.kind, entry.model, entry.time, entry.detail, alert.place)
     sns.publish(TopicArn=topics.people, Subject=text.subject, Message=text.body, MessageAttributes=attributes)

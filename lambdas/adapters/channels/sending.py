@@ -96,9 +96,9 @@ def send(request: Post, read: Callable[[Reply], SendResult]) -> SendResult:
 
 def by_status(answer: Reply) -> SendResult:
     """What a status code means for a message."""
-    if 200 <= answer.status < 300:
-        return SendResult("accepted")
     why = f"status {answer.status}"
+    if 200 <= answer.status < 300:
+        return SendResult("accepted", why)
     if answer.status in (408, 429) or answer.status >= 500:
         # A gateway's 5xx may stand before a service that has taken the message.
         return SendResult("again", why, seconds(answer.retry_after), uncertain=answer.status >= 500)

@@ -71,7 +71,7 @@ def read(answer: Reply) -> SendResult:
     except (ValueError, KeyError, TypeError, AttributeError):
         return SendResult("again", "an answer that is not Slack's", uncertain=True)
     if accepted is True:
-        return SendResult("accepted", thread=thread)
+        return SendResult("accepted", "ok", thread=thread)
     why = word if re.fullmatch(r"[a-z_]{1,60}", word) else "an error without a name"
     if word in _PASSING or word in _UNCERTAIN:
         return SendResult("again", why, seconds(answer.retry_after), uncertain=word in _UNCERTAIN)

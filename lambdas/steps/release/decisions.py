@@ -7,7 +7,6 @@ from typing import Any
 from kedge.errors import EndpointVariantsError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import clients, telling
-from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.release.model_registry import Package
@@ -50,7 +49,7 @@ def hear_taken_back(package: Package, bench: Bench) -> dict[str, Any]:
     if champion is not None or releasing or kind != "rejected":
         tell_people(kind, detail, bench)
     else:
-        tell_timeline(kind, detail, bench)
+        tell_programs(kind, detail, bench)
     return {
         "verdict": "REJECTED" if kind == "rejected" else "PENDING",
         "serving": champion is not None,
@@ -122,9 +121,10 @@ def decision(package: Package) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
-def tell_timeline(kind: str, detail: dict[str, Any], bench: Bench) -> None:
-    """Write a person's decision into the timeline."""
-    timeline.record(bench.desk.s3, bench.desk.bucket, Entry(bench.model, kind, bench.time, detail))
+def tell_programs(kind: str, detail: dict[str, Any], bench: Bench) -> None:
+    """Write a person's decision into the timeline, and let pagers know that somebody acts."""
+    entry = Entry(bench.model, kind, bench.time, detail)
+    telling.record_and_tell(bench.desk, entry, audience=("programs",))
 
 
 def tell_people(kind: str, detail: dict[str, Any], bench: Bench) -> None:

@@ -1,13 +1,23 @@
-"""AWS::SNS::Topic, AWS::SNS::TopicPolicy and AWS::SNS::Subscription."""
+"""AWS::SNS::Topic, TopicPolicy and Subscription, and the channel configurations of AWS::Chatbot, which subscribe themselves to topics.
+
+Not imitated: that an administrator must let Amazon Q Developer (AWS Chatbot) into the workspace or the team first, in the
+console. What is typed in the room, the guardrail and the log have no effect.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from offline.cloudformation.resource_type import Made, Making, ResourceType, tags, text
+from offline.delivery.chat import endpoint_of
 
 TOPIC_ATTRIBUTES = ("DisplayName", "KmsMasterKeyId", "SignatureVersion", "TracingConfig")
 SUBSCRIPTION_ATTRIBUTES = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy")
+CHAT_CONFIGURATION = (
+    "ConfigurationName IamRoleArn GuardrailPolicies CustomizationResourceArns SnsTopicArns LoggingLevel "
+    "UserRoleRequired Tags.*"
+)
 
 
 def topic(making: Making, properties: dict[str, Any]) -> Made:
@@ -106,6 +116,30 @@ def subscription(making: Making, properties: dict[str, Any]) -> Made:
     return Made(arn, {"Arn": arn})
 
 
+def chat_configuration(making: Making, properties: dict[str, Any], *, kind: str, channel: str) -> Made:
+    """Subscribe the room to its topics, without a filter, as the service does."""
+    name = properties["ConfigurationName"]
+    role = properties["IamRoleArn"].rpartition("/")[2]
+    trusted = making.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    if "chatbot.amazonaws.com" not in str(trusted):
+        raise ValueError(f"Amazon Q Developer cannot assume the role {role}")
+    for topic in properties.get("SnsTopicArns", ()):
+        making.client("sns").subscribe(
+            TopicArn=topic, Protocol="https", Endpoint=endpoint_of(properties[channel]), ReturnSubscriptionArn=True
+        )
+    return Made(f"arn:aws:chatbot::{making.region.account_id}:chat-configuration/{kind}/{name}")
+
+
+def delete_chat_configuration(making: Making, _made: Made, properties: dict[str, Any], *, channel: str) -> None:
+    """Take the subscriptions away; a topic that is gone has none."""
+    sns = making.client("sns")
+    for page in sns.get_paginator("list_subscriptions").paginate():
+        for each in page["Subscriptions"]:
+            mine = each["TopicArn"] in properties.get("SnsTopicArns", ())
+            if mine and each["Endpoint"] == endpoint_of(properties[channel]):
+                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+
+
 TYPES = (
     ResourceType(
         "AWS::SNS::Topic",
@@ -130,5 +164,19 @@ TYPES = (
         delete_subscription,
         update=update_subscription,
         replaced_by="TopicArn Protocol Endpoint",
+    ),
+    ResourceType(
+        "AWS::Chatbot::SlackChannelConfiguration",
+        f"{CHAT_CONFIGURATION} SlackChannelId SlackWorkspaceId",
+        partial(chat_configuration, kind="slack-channel", channel="SlackChannelId"),
+        partial(delete_chat_configuration, channel="SlackChannelId"),
+        named_by="ConfigurationName",
+    ),
+    ResourceType(
+        "AWS::Chatbot::MicrosoftTeamsChannelConfiguration",
+        f"{CHAT_CONFIGURATION} TeamId TeamsTenantId TeamsChannelId TeamsChannelName",
+        partial(chat_configuration, kind="microsoft-teams-channel", channel="TeamsChannelId"),
+        partial(delete_chat_configuration, channel="TeamsChannelId"),
+        named_by="ConfigurationName",
     ),
 )

@@ -370,3 +370,18 @@ def test_the_newest_report_is_fetched_and_any_other_by_the_end_of_its_window(ope
     assert refused.exit_code == 2
     assert f"the newest ended at {end:%Y-%m-%dT%H:%M}" in refused.output
     assert "no window of 'nobody' has been judged yet" in operator.types("report", "nobody").output
+
+
+def test_a_page_is_fetched_for_a_model_or_for_all(operator, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for key in ("reports/paged/index.html", "reports/index.html"):
+        operator.s3.put_object(Bucket=operator.bucket, Key=key, Body=key.encode())
+    for arguments, name, key in (
+        (["paged"], "kedge-page-paged.html", "reports/paged/index.html"),
+        ([], "kedge-page-all-models.html", "reports/index.html"),
+    ):
+        assert operator.types("report", *arguments, "--page").stdout == f"{name}\n"
+        assert (tmp_path / name).read_text() == key
+    assert "'nobody' has no page yet" in operator.types("report", "nobody", "--page").output
+    assert "leave out --json and --window" in operator.types("report", "paged", "--page", "--json").output
+    assert "name a model, or say --page" in operator.types("report").output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,9 @@ from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.channels import programs, sending
 from lambdas.adapters.channels.channel import Alert, Topics
 from lambdas.handlers import deliver
-from tests.handlers.aws_world import CONTEXT, MODEL, REGION, aws_world
+from offline.delivery import chat
+from stacks.chat_rooms import ROOM
+from tests.handlers.aws_world import CONTEXT, MODEL, REGION, aws_world, moto_backend
 from tests.handlers.deliver.services import SECRETS, Services, serving
 from tests.synthesised import reachable_models
 
@@ -38,6 +40,13 @@ class DeliverWorld:
     places: Mapping[str, Mapping[str, str]]
     now: datetime = MONDAY
     waits: list[int] = field(default_factory=list)
+
+    def rooms(self, channel: str) -> list[dict[str, Any]]:
+        """What Amazon Q Developer shows of the topics of this channel's rooms, in order."""
+        topics = moto_backend("sns").topics.items()
+        sent = [each[1] for arn, topic in topics if f":{ROOM}{channel}-" in arn for each in topic.sent_notifications]
+        found = [chat.read(message) for message in sent]
+        return [each for each in found if each is not None]
 
     def publish(self, entry: Entry, *channels: str) -> None:
         """Put an event into the queues of these channels, as the topic does."""
@@ -144,9 +153,11 @@ def failed(**more: Any) -> Entry:
 
 
 @contextmanager
-def deliver_world(monkeypatch: Any, folder: Path) -> Iterator[DeliverWorld]:
+def deliver_world(
+    monkeypatch: Any, folder: Path, directory: Callable[[], Path] = reachable_models
+) -> Iterator[DeliverWorld]:
     """Everything, with the secrets in Secrets Manager and a second of patience."""
-    monkeypatch.setattr(models, "DIRECTORY", reachable_models())
+    monkeypatch.setattr(models, "DIRECTORY", directory())
     monkeypatch.setattr(sending, "SECONDS_MAX", 1)
     secrets.forget()
     with serving(folder, monkeypatch) as services, aws_world(monkeypatch):
@@ -161,6 +172,7 @@ def deliver_world(monkeypatch: Any, folder: Path) -> Iterator[DeliverWorld]:
             for channel in CHANNELS
         }
         monkeypatch.setenv("CHANNEL_QUEUES", json.dumps(places))
+        monkeypatch.setenv("ROOMS_BEGIN", f"arn:aws:sns:{REGION}:123456789012:{ROOM}")
         world = DeliverWorld(boto3.client("sqs"), secretsmanager, clients.dynamodb(), services, places)
         monkeypatch.setattr(deliver, "wall_clock", lambda: world.now)
 

@@ -1,17 +1,25 @@
 """Nothing is lost, nothing is shown twice, and no secret is anywhere, whatever the services do."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from kedge.config.owners import PagerDutyPlace, Route
+from kedge.severity import Severity
+from lambdas.adapters import clients
+from lambdas.adapters.bucket.history import load_history
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import find_model
+from lambdas.adapters.channels.sending import Reply
 from lambdas.adapters.models import load_models
-from tests.handlers.aws_world import CONTEXT, MODEL, TABLE
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
 from tests.handlers.deliver.deliver_world import CHANNELS, MONDAY, WEEK, deliver_world, failed, window
 from tests.handlers.deliver.services import SECRETS
 
 EPISODE = f"{MODEL}/episode/2016-01-04T03:00:00Z"
 CHATS = ("slack", "teams", "webhook")
+ACT = {"package_version": "2", "by": "ann", "reason": "seen", "until": "2016-02-01T00:00:00Z"}
 BUSY = (429, {"Retry-After": "77"}, b"")
 
 
@@ -86,7 +94,8 @@ def test_a_chat_says_that_a_message_is_older_than_the_one_before(world):
     assert [each["late"] for each in world.services.shown["webhook"]] == [False, True]
 
 
-def test_what_a_person_did_acknowledges_the_open_episode(world):
+@pytest.mark.parametrize("kind", ["approved", "rejected", "paused", "muted"])
+def test_what_a_person_did_acknowledges_the_open_episode(world, kind):
     from kedge.alerts.episode import Alarm, AlertEpisode
     from kedge.severity import Severity
     from lambdas.adapters.state import alert_episodes
@@ -96,9 +105,76 @@ def test_what_a_person_did_acknowledges_the_open_episode(world):
     alert_episodes.save(world.dynamodb, TABLE, MODEL, open_episode, revision=0)
     world.publish(window("begins"), "pagerduty", "opsgenie")
     world.drain("pagerduty", "opsgenie")
-    world.publish(Entry(MODEL, "approved", MONDAY + WEEK, {"package_version": "2"}), "pagerduty", "opsgenie")
+    world.publish(Entry(MODEL, kind, MONDAY + WEEK, ACT), "pagerduty", "opsgenie")
     world.drain("pagerduty", "opsgenie")
     assert world.services.incidents == {"pagerduty": {EPISODE: "acknowledged"}, "opsgenie": {EPISODE: "acknowledged"}}
+
+
+def test_an_act_without_an_open_episode_is_no_news_for_a_pager_whose_routes_do_not_take_it(world, monkeypatch):
+    from lambdas.steps import deliver_message
+
+    def alarms_alone(name, bucket):
+        found = find_model(name, bucket)
+        routes = tuple(Route(severity=(Severity.CRITICAL,), to=route.to) for route in found.alerts.routes)
+        return found.model_copy(update={"alerts": found.alerts.model_copy(update={"routes": routes})})
+
+    monkeypatch.setattr(deliver_message, "find_model", alarms_alone)
+    world.publish(Entry(MODEL, "approved", MONDAY, ACT), "pagerduty", "opsgenie")
+    world.drain("pagerduty", "opsgenie")
+    assert (world.services.requests, world.buried("pagerduty")) == ([], [])
+
+
+def delivered(world):
+    s3, since = clients.s3(), datetime(2016, 1, 1, tzinfo=UTC)
+    return load_history(s3, BUCKET, MODEL, "deliveries", since=since).to_pylist()
+
+
+def test_the_history_says_what_each_channel_answered(world):
+    world.services.fail("teams", BUSY, (404, {}, b"gone, said the very-secret"))
+    world.publish(window("begins"))
+    world.drain()
+    rows = {row["channel"]: row for row in delivered(world)}
+    assert {channel: row["status"] for channel, row in rows.items()} == {
+        **dict.fromkeys(CHANNELS, "delivered"),
+        "teams": "refused",
+    }
+    assert (rows["teams"]["answer"], rows["slack"]["answer"]) == ("status 404", "ok")
+    assert rows["pagerduty"]["answer"] == "status 202"
+    assert {(row["model"], row["kind"], row["team"], row["episode"], row["resolved"]) for row in rows.values()} == {
+        (MODEL, "window_judged", "risk", EPISODE, False)
+    }
+    assert all(row["answer_seconds"] >= 0 and row["attempts"] >= 1 for row in rows.values())
+    assert rows["teams"]["attempts"] > rows["slack"]["attempts"]
+    assert not any(secret in str(rows) for secret in SECRETS.values())
+
+
+def test_an_attempt_that_is_tried_again_is_a_row_that_the_next_one_replaces(world):
+    world.services.fail("slack", BUSY)
+    world.publish(window("begins"), "slack")
+    world.turn("slack")
+    assert [(row["status"], row["answer"]) for row in delivered(world)] == [("failed", "status 429")]
+    world.drain("slack")
+    assert [row["status"] for row in delivered(world)] == ["delivered"]
+    # What comes once more is not sent, and changes nothing.
+    world.publish(window("begins"), "slack")
+    world.drain("slack")
+    assert [row["answer"] for row in delivered(world)] == ["ok"]
+
+
+def test_a_key_of_pagerdutys_european_region_goes_there(world, monkeypatch):
+    from lambdas.steps import deliver_message
+
+    def european(name, bucket):
+        found = find_model(name, bucket)
+        place = PagerDutyPlace(secret="kedge/pagerduty", url="https://events.eu.pagerduty.com")
+        return found.model_copy(update={"owner": found.owner.model_copy(update={"pagerduty": place})})
+
+    hosts = []
+    monkeypatch.setattr(deliver_message, "find_model", european)
+    monkeypatch.setattr(deliver_message, "send", lambda post, read: hosts.append(post.url) or read(Reply(202)))
+    world.publish(window("begins"), "pagerduty")
+    world.drain("pagerduty")
+    assert hosts == ["https://events.eu.pagerduty.com/v2/enqueue"]
 
 
 def test_news_that_is_no_alarm_wakes_nobody(world):

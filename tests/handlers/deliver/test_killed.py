@@ -3,9 +3,11 @@
 import contextlib
 import json
 
+import boto3
 import pytest
 
 from tests.handlers.deliver.deliver_world import CHANNELS, deliver_world, failed
+from tests.synthesised import models_in_rooms
 
 
 class Killed(BaseException):
@@ -58,6 +60,7 @@ def test_a_kill_at_any_call_loses_nothing_and_shows_nothing_twice_unmarked(world
         class Clients:
             dynamodb = staticmethod(lambda killing=killing: Client(clients.dynamodb(), killing))
             secretsmanager = staticmethod(lambda killing=killing: Client(clients.secretsmanager(), killing))
+            sns = staticmethod(lambda killing=killing: Client(clients.sns(), killing))
             sqs = staticmethod(lambda killing=killing: Client(clients.sqs(), killing))
 
         world.publish(failed(run=f"r{number}", cause=f"try {number}."), channel)
@@ -77,4 +80,35 @@ def test_a_kill_at_any_call_loses_nothing_and_shows_nothing_twice_unmarked(world
         if killing.left > 0:
             assert number > 6
             return
+    pytest.fail("it has more calls than this test walks")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_kill_loses_nothing_of_a_room_of_amazon_qs_and_shows_nothing_twice_unmarked(monkeypatch, tmp_path, after):
+    from lambdas.handlers import deliver
+
+    clients = deliver.clients
+    with deliver_world(monkeypatch, tmp_path, models_in_rooms) as world:
+        boto3.client("sns").create_topic(Name="kedge-chat-slack-T07EA123LEP-C024BE91L")
+        for number in range(1, 40):
+            killing = Killing(number, after=after)
+
+            class Clients:
+                dynamodb = staticmethod(lambda killing=killing: Client(clients.dynamodb(), killing))
+                secretsmanager = staticmethod(clients.secretsmanager)
+                sns = staticmethod(lambda killing=killing: Client(clients.sns(), killing))
+                sqs = staticmethod(lambda killing=killing: Client(clients.sqs(), killing))
+
+            world.publish(failed(run=f"r{number}", cause=f"try {number}."), "slack")
+            with monkeypatch.context() as patched:
+                patched.setattr(deliver, "clients", Clients)
+                with contextlib.suppress(Killed):
+                    world.turn("slack")
+            world.drain("slack")
+            found = [json.dumps(each) for each in world.rooms("slack") if f"try {number}." in json.dumps(each)]
+            assert found, f"lost at call {number}"
+            assert sum("received this message before" not in each for each in found) <= 1, f"twice at call {number}"
+            if killing.left > 0:
+                assert number > 6
+                return
     pytest.fail("it has more calls than this test walks")

@@ -27,6 +27,9 @@ alerts:
         ("failed", Severity.CRITICAL, {"pagerduty"}),
         ("package_registered", Severity.OK, {"email", "slack"}),
         ("canary_started", Severity.OK, set()),
+        # A pager that a window's alarm may have called hears that somebody acts.
+        ("approved", Severity.OK, {"email", "slack", "pagerduty"}),
+        ("muted", Severity.OK, {"pagerduty"}),
     ],
 )
 def test_a_message_goes_by_all_routes_that_take_it(kind, severity, channels):

@@ -93,3 +93,34 @@ def test_addresses_are_not_kept_with_a_package():
     config = with_owner(model(), teams())
     assert b"example.com" not in encode_schema(config)
     assert decode_schema(encode_schema(config)).owner.email == ()
+
+
+SLACK = "owner: {slack: {channel: C024BE91L, %s}}"
+TENANT = "tenant: 0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0, team: 1b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+IN_TEAMS = "owner: {teams: {%s}}"
+
+
+@pytest.mark.parametrize(
+    ("owner", "words"),
+    [
+        (SLACK % "workspace: T07EA123LEP, secret: kedge/slack", "slack needs either secret"),
+        (SLACK % "secret: null", "slack needs either secret"),
+        (SLACK % "workspace: acme.slack.com", "owner.slack.workspace"),
+        (IN_TEAMS % f"{TENANT}, secret: kedge/teams", "teams needs either secret"),
+        (IN_TEAMS % TENANT, "teams needs either secret"),
+        (IN_TEAMS % f"{TENANT}, channel: general", "owner.teams.channel"),
+        (IN_TEAMS % "tenant: contoso.com", "owner.teams.tenant"),
+        ("owner: {pagerduty: {secret: kedge/pd, url: 'https://events.example.com'}}", "owner.pagerduty.url"),
+    ],
+)
+def test_a_chat_is_reached_in_one_way_and_its_ids_have_the_services_form(owner, words):
+    with pytest.raises(ModelConfigError, match=words):
+        model(f"\n{owner}")
+
+
+def test_a_room_of_amazon_qs_has_a_name_and_a_chat_of_ones_own_has_none():
+    own = model("\n" + SLACK % "secret: kedge/slack").owner
+    room = model("\n" + SLACK % "workspace: T07EA123LEP").owner
+    in_teams = model("\n" + IN_TEAMS % f"{TENANT}, channel: '19:0a1b2c3d4e5f@thread.tacv2'").owner
+    assert (own.room("slack"), room.room("slack")) == (None, "slack-T07EA123LEP-C024BE91L")
+    assert in_teams.room("teams").startswith("teams-")
