@@ -58,8 +58,9 @@ def _kept(document: Mapping[str, Any]) -> KeptQuality:
     variants = document.get("variants", {}).values()
     measured = worst(Severity(part["severity"]) for part in (document, *variants))
     estimated, unequal = _severity(document.get("estimate")), _severity(document.get("fairness"))
+    chosen = {part: Severity(found) for part, found in document.get("chosen", {}).items()}
     return KeptQuality(
-        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved)),
+        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved), chosen),
         document,
         tuple(metric for metric in document["metrics"] if "limit" in metric),
         moved,

@@ -11,6 +11,7 @@ from report.pages.marks import events_of, waiting_for_people
 from report.pages.model_facts import ModelFacts, better_in_words, estimate_in_words, quality_in_words
 from report.pages.time_frame import short_number
 from report.pages.trend_chart import NARROW, WIDE, Trend, lanes_svg
+from report.ranking import chosen_reasons
 
 EVENTS_SHOWN = 60
 _PROBLEMS = {
@@ -35,7 +36,11 @@ def render_model_page(facts: ModelFacts) -> str:
             expected=estimate_in_words(facts.expected) if facts.expected else "",
             drifted=_drifted(facts),
             waiting=waiting_for_people(facts.decisions),
-            reasons=[*facts.quality.get("reasons", [])[:3], *facts.report.get("reasons", [])[:3]],
+            reasons=[
+                *chosen_reasons(facts.quality)[:3],
+                *facts.quality.get("reasons", [])[:3],
+                *facts.report.get("reasons", [])[:3],
+            ],
             trends=_trends(facts, facts.judged_names),
             figures=_trends(facts, facts.figure_names),
             columns=columns,
