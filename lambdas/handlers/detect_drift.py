@@ -85,7 +85,7 @@ def pass_on(request: JudgeRequest, settings: Settings) -> None:
 
 def ask_for_page(request: JudgeRequest, settings: Settings) -> None:
     """Have the model's page renewed; a window is judged and told whether or not its page can be."""
-    body = {"model": request.model, "time": to_text(request.time)}
+    body = {"model": request.model, "time": to_text(request.time), "window_end": to_text(request.window.end)}
     if not queues.try_to_send(clients.sqs(), settings.page_queue_url, body):
         logger.warning("the page was not asked for", model=request.model)
 

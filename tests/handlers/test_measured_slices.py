@@ -182,7 +182,7 @@ def test_a_lost_segment_is_told_by_name_where_the_yaml_lets_segments_alarm(world
     assert "is worse for" not in judged_with(world, silent, monkeypatch)[0][0]
     ((subject, body),) = judged_with(world, loud, monkeypatch)
     assert subject.startswith(f"[Kedge] {MODEL}: worse: P(y given x) moved on all rows, auc is worse for")
-    assert "P(y given x) moved on all rows, auc is worse for market_segment=Online TA" in body
+    assert "for market_segment=Online TA" in body.split("WHERE IT IS LOST")[1].split("WHAT MOVED")[0]
     assert "New: segments (CRITICAL)." in body
     page = world.read(f"reports/{MODEL}/1/2016-01-04T00/drift-r1.html").decode()
     assert ">alarms</span>" in page
