@@ -1,29 +1,24 @@
 """The pages and the widget in a real browser: wide, on a phone, light and dark; axe-core finds nothing serious.
 
-Needs Chromium and, in `AXE_CORE`, the path of axe-core's axe.min.js (npm: axe-core). Where either is absent, these are skipped.
+`make browser` loads Chromium and axe-core (tests/browser.py); `make slow` and CI do so first. Where they cannot be had, these are skipped
+with the reason.
 """
 
 import html
 import json
-import os
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from report.pages.model_page import render_model_page
 from report.pages.portfolio_page import render_portfolio_page
 from report.pages.widget import model_widget, portfolio_widget
+from tests import browser
 from tests.report.pages.histories import NOW, facts, metric, window
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = Path(os.environ.get("AXE_CORE", ""))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None or not AXE.is_file(), reason="needs Chromium, and axe.min.js in AXE_CORE"),
-]
+BROWSER = browser.command()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(isinstance(BROWSER, str), reason=str(BROWSER))]
 # Of one widget in a page that is CloudWatch's.
 OF_THE_PAGE = {"landmark-one-main", "page-has-heading-one", "region"}
 RUN = """<script>%s</script><script>axe.run().then(found => {
@@ -55,10 +50,10 @@ PAGES = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (500, False)])
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (390, False), (390, True)])
 def test_nothing_serious_is_found_and_nothing_stands_outside(tmp_path, name, width, dark):
     page = tmp_path / "page.html"
-    page.write_text(PAGES[name]().replace("</body>", RUN % AXE.read_text() + "</body>"))
+    page.write_text(PAGES[name]().replace("</body>", RUN % browser.AXE.read_text() + "</body>"))
     flags = [
         "--headless",
         "--no-sandbox",
@@ -67,9 +62,9 @@ def test_nothing_serious_is_found_and_nothing_stands_outside(tmp_path, name, wid
         f"--user-data-dir={tmp_path}",
     ]
     flags += [f"--window-size={width},900", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
-    done = subprocess.run(
-        [CHROMIUM, *flags, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
+    chromium, variables = BROWSER
+    line = [*chromium, *flags, "--dump-dom", page.as_uri()]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=True, env=variables)
     told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
     assert told, "the page's script ran to its end"
     found = json.loads(html.unescape(told[1]))
