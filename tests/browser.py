@@ -73,7 +73,7 @@ def command() -> tuple[list[str], dict[str, str]] | str:
 def variables() -> dict[str, str]:
     """The environment in which the packaged Chromium finds its libraries; what the machine has comes first."""
     libraries = f"/usr/lib/x86_64-linux-gnu:/lib/x86_64-linux-gnu:{LIBRARIES}:{HERE}"
-    fonts = {} if Path("/etc/fonts/fonts.conf").is_file() else {"FONTCONFIG_PATH": str(HERE / "fonts")}
+    fonts = {} if Path("/etc/fonts/fonts.conf").is_file() else {"FONTCONFIG_PATH": str(HERE)}
     return {**os.environ, "LD_LIBRARY_PATH": libraries, **fonts}
 
 

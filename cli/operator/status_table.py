@@ -33,15 +33,7 @@ def print_statuses(found: Sequence[ModelStatus], now: datetime) -> None:
         console.width = PIPED_WIDTH
     for line in head_lines(found):
         console.print(escape(line), soft_wrap=True)
-    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
-    for name in ("", "model", "quality, limit", "drift", "judged", "serves", "holds"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name), ratio=None)
-    table.columns[1].min_width = 12
-    for one in found:
-        cells = [verdict(one), one.model, quality(one), word(one.drift), judged(one, now), serves(one), holds(one, now)]
-        colour = _COLOURS.get(one.severity, "default")
-        table.add_row(f"[{colour}]{escape(cells[0])}[/]", *(escape(cell) for cell in cells[1:]))
-    console.print(table)
+    console.print(_table(found, now))
     urgent = [one for one in found if one.needs_a_person or one.unread]
     if urgent:
         console.print("\nto do:")
@@ -50,6 +42,19 @@ def print_statuses(found: Sequence[ModelStatus], now: datetime) -> None:
             console.print(escape(f"- {one.model}: {line}"), soft_wrap=True)
     if len(urgent) > NEXT_SHOWN:
         console.print(f"- and {counted(len(urgent) - NEXT_SHOWN, 'more model')}: see the lines above")
+
+
+def _table(found: Sequence[ModelStatus], now: datetime) -> Table:
+    """A line a model."""
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
+    for name in ("", "model", "quality, limit", "drift", "judged", "serves", "holds"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name), ratio=None)
+    table.columns[1].min_width = 12
+    for one in found:
+        cells = [verdict(one), one.model, quality(one), word(one.drift), judged(one, now), serves(one), holds(one, now)]
+        colour = _COLOURS.get(one.severity, "default")
+        table.add_row(f"[{colour}]{escape(cells[0])}[/]", *(escape(cell) for cell in cells[1:]))
+    return table
 
 
 def head_lines(found: Sequence[ModelStatus]) -> Iterator[str]:
