@@ -62,9 +62,9 @@ class ModelStatus:
     serves : str or None
         The package version that serves.
     quality : QualityNow or None
-        What labels said of the newest window.
+        The measured metric of the newest window that is nearest to its limit.
     estimated, estimate : Severity or None, QualityNow or None
-        What is estimated of it while labels are out: the verdict, and the metric that is nearest to its limit.
+        While labels are out: the verdict of the estimate, and the estimated metric that is nearest to its limit.
     alarming : tuple of str
         The worst parts of an episode of alarms that lasts.
     judged_cadences : float or None
