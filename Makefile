@@ -6,7 +6,7 @@ export PYTHONPATH := $(CURDIR)
 .DEFAULT_GOAL := help
 # What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
 IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
-.PHONY: help install demo demo-adopt test slow faults check lint synth bench layers deploy lock clean
+.PHONY: help install demo demo-adopt browser test slow faults check lint synth bench layers deploy lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,7 +31,10 @@ demo-adopt: install ## an endpoint of another team is adopted, watched for six w
 test: install ## every test but the slow ones
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
-slow: install ## the slow ones: long replays, full sizes, every image
+browser: install ## Chromium and axe-core from npm, below .browser/, for the tests of the pages; says why where they cannot be had
+	@$(BIN)/python -m tests.browser
+
+slow: install browser ## the slow ones: long replays, full sizes, every image
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 faults: install ## every fault at every state and every call; `make slow` walks a sample. Hours; writes build/faults.json

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from report.charts import histogram_svg
-from report.ranking import moved_on, relevance, verdict_of
+from report.ranking import chosen_reasons, moved_on, relevance, verdict_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 _ORDER = ("CRITICAL", "WARNING", "OK", "INSUFFICIENT_DATA")
@@ -43,6 +43,7 @@ def render_drift_page(report: Mapping[str, Any]) -> str:
             report=report,
             verdict=verdict_of(report),
             moved_on=moved_on(report.get("performance") or {}),
+            chosen=chosen_reasons(report.get("performance") or {}),
             columns=columns,
             weighed=any("importance" in column for column in columns),
             quality=sorted(quality, key=lambda check: _ORDER.index(check["severity"])),

@@ -15,12 +15,13 @@ def relevance(column: Mapping[str, Any]) -> float:
 
 
 def verdict_of(report: Mapping[str, Any]) -> str:
-    """The worst verdict of a report: its rows, measured quality, estimated quality, equal treatment, and clear concept drift."""
+    """The worst verdict of a report: rows, measured and estimated quality, equal treatment, clear concept drift, what the YAML chose."""
     performance: Mapping[str, Any] = report.get("performance") or {}
     parts = (report, performance, performance.get("fairness", {}), performance.get("estimate", {}))
     parts = (*parts, *performance.get("variants", {}).values())
     severities: list[str] = [part["severity"] for part in parts if "severity" in part]
-    return max([*severities, *(["CRITICAL"] if moved_on(performance) else [])], key=_ASCENDING.index)
+    severities += [*performance.get("chosen", {}).values(), *(["CRITICAL"] if moved_on(performance) else [])]
+    return max(severities, key=_ASCENDING.index)
 
 
 def moved_on(performance: Mapping[str, Any]) -> str:
@@ -29,6 +30,21 @@ def moved_on(performance: Mapping[str, Any]) -> str:
     if found.get("severity") != "CRITICAL":
         return ""
     return str(next((shift["group"] for shift in found["shifts"] if shift["severity"] == "CRITICAL"), "some rows"))
+
+
+def alarming_segments(performance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The segments that alarm because the YAML says so, the gravest first."""
+    return [segment for segment in performance.get("segments", []) if "alert" in segment]
+
+
+def alarming_figures(performance: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The business figures beyond a limit that alarm because the YAML says so."""
+    return [figure for figure in performance.get("business", []) if "alert" in figure]
+
+
+def chosen_reasons(performance: Mapping[str, Any]) -> list[str]:
+    """Why the parts alarm that the YAML chose, a sentence each."""
+    return [str(found["reason"]) for found in (*alarming_segments(performance), *alarming_figures(performance))]
 
 
 def lost_metrics(performance: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from kedge.comparisons import counted, figures
 from kedge.instants import from_text
 from report.alert_words import Message, bullets, console_link, section
-from report.ranking import lost_metrics, moved_on
+from report.ranking import alarming_figures, alarming_segments, chosen_reasons, lost_metrics, moved_on
 
 # The beginning of the headline for each news of an episode; when one begins, the verdict itself is the news.
 NEWS = {"begins": "", "worse": "worse: ", "lasts": "still: ", "back": "again: "}
@@ -41,6 +41,7 @@ def window_message(model: str, detail: Mapping[str, Any]) -> Message:
             section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
             section("WHAT IT COSTS", cost(detail, performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
+            section("BUSINESS FIGURES", bullets([figure["reason"] for figure in alarming_figures(performance)])),
             section("GROUPS TREATED DIFFERENTLY", bullets(unlike(performance))),
             section(
                 "WHY" if detail["severity"] == "INSUFFICIENT_DATA" else "WHAT MOVED",
@@ -69,11 +70,14 @@ def headline(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
 def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """The loss, then what the same input means now, then the drift."""
     lost, meaning = performance.get("severity") == "CRITICAL", moved_on(performance)
-    moved = drift_in_words(detail, is_cause=not (lost or meaning or lost_metrics(performance)))
+    part = chosen_in_words(performance)
+    moved = drift_in_words(detail, is_cause=not (lost or meaning or lost_metrics(performance) or part))
     if lost:
         return f"quality is lost{judged_metric(performance)}; {moved}"
     if meaning:
-        return f"P(y given x) moved on {meaning}; {moved}"
+        return f"{', '.join(filter(None, (f'P(y given x) moved on {meaning}', part)))}; {moved}"
+    if part:
+        return f"{part}; {moved}"
     if performance.get("severity") == "WARNING" and (worse := lost_metrics(performance)):
         return f"{moved}, {worse_metric(worse[0], performance)}"
     if performance.get("severity") in ("OK", "WARNING"):
@@ -81,6 +85,21 @@ def verdict(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     if performance.get("estimate", {}).get("severity") == "CRITICAL":
         return f"{moved}, quality is estimated as lost"
     return f"{moved}, quality is not known yet"
+
+
+def chosen_in_words(performance: Mapping[str, Any]) -> str:
+    """The gravest segment and business figure that alarm because the YAML says so, with the number of the others."""
+    words, segments, out = [], alarming_segments(performance), alarming_figures(performance)
+    if segments:
+        first, more = segments[0], len(segments) - 1
+        before, now = figures(first["reference"], first["value"])
+        others = f" and {counted(more, 'more segment')}" if more else ""
+        words.append(f"{first['metric']} is worse for {first['group']} ({before} -> {now}){others}")
+    if out:
+        more = len(out) - 1
+        others = f", so {'is' if more == 1 else 'are'} {counted(more, 'more figure')}" if more else ""
+        words.append(f"{out[0]['name']} is beyond its limit{others}")
+    return ", ".join(words)
 
 
 def worse_metric(metric: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
@@ -174,7 +193,8 @@ def quality(performance: Mapping[str, Any]) -> str:
     if performance["severity"] == "INSUFFICIENT_DATA":
         return f"Not known yet: {reasons}."
     answer = {"CRITICAL": "Yes", "WARNING": "Perhaps", "OK": "No"}[performance["severity"]]
-    answer = "In part" if answer == "Perhaps" and lost_metrics(performance) else answer
+    if (answer == "Perhaps" and lost_metrics(performance)) or (answer != "Yes" and alarming_segments(performance)):
+        answer = "In part"
     newer = performance.get("join", {}).get("labels_newer", 0)
     without = (
         f" {counted(newer, 'label')} of classes that this package does not know yet are not among them."
@@ -224,7 +244,8 @@ def commands(model: str, detail: Mapping[str, Any], performance: Mapping[str, An
         return [f"kedge history {model} --last 20"]
     day = from_text(detail["window"]["end"]) + timedelta(days=7)
     mute = f'kedge mute {model} --until {day:%Y-%m-%d} --reason "why"'
-    if performance.get("severity") != "CRITICAL" or detail.get("mode") == "watch":
+    lost = performance.get("severity") == "CRITICAL"
+    if detail.get("mode") == "watch" or not (lost or chosen_reasons(performance)):
         return [mute]
     return [f'kedge retrain {model} --reason "why"', f'kedge rollback {model} --reason "why"', mute]
 
@@ -261,4 +282,7 @@ def what_next(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
         return "Kedge goes on judging each window. The model is watched only: what is done about it, its owners decide."
     if performance.get("severity") == "CRITICAL":
         return "Kedge decides now whether to retrain (that depends on cooldown, budget and new labels), and tells you."
+    drifted = any(column["severity"] == "CRITICAL" for column in detail.get("columns", []))
+    if chosen_reasons(performance) and not drifted:
+        return "Nothing by itself: a loss in some segments, or a business figure, starts no retraining. A person may start one."
     return NEXT_ON_DRIFT[detail.get("on_drift", "when_labels_lag")]

@@ -8,7 +8,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from stacks.parts.access import OBJECTS, allow, may_read, may_use_key, objects_below
+from stacks.parts.access import OBJECTS, allow, may_read, may_use_key, may_write, objects_below
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_stage_queue
@@ -41,6 +41,7 @@ class Pages(Construct):
         may_use_key(role_of(function), self._storage.key)
         role, pages = role_of(function), ("*/index.html", "*/summary.json", "index.html")
         below = [arn.removesuffix("*") for arn in objects_below(self._storage.data, "reports")]
+        may_write(role, self._storage.data, "history/shown")
         allow(role, "WritePages", ["s3:PutObject"], [f"{below[0]}{page}" for page in pages], wildcard=OBJECTS)
         return function
 

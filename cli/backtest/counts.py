@@ -151,7 +151,7 @@ def _slice_ruler(question: BacktestQuestion, frozen: Baseline) -> SliceRuler | N
         return None
     config = question.config
     ruler = freeze_ruler(frozen, config.problem, classes=config.classes, columns=config.segments.columns)
-    return ruler.shown_as(config.features)
+    return ruler.shown_as(config.hidden)
 
 
 def _estimator(question: BacktestQuestion, reference: OutcomeCounts | None) -> Estimator | None:

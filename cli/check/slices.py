@@ -26,7 +26,7 @@ def count_file_slices(
     """The window's labelled rows by slice, beside the baseline's."""
     answer = next(column.name for column in frozen.columns if column.role == "prediction")
     ruler = freeze_ruler(frozen, config.problem, classes=config.classes, columns=config.segments.columns).shown_as(
-        config.features
+        config.hidden
     )
     before, now = (partial(_batches, rows, config, answer, label) for rows in (baseline, window))
     return count_slices(now, count_singles(ruler, before), config.segments, ruler=ruler, before=before)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from kedge.quality.chosen import SEGMENTS
 from kedge.severity import Severity
 
 if TYPE_CHECKING:
@@ -45,13 +46,16 @@ def group_lines(quality: WindowQuality) -> Iterator[tuple[Severity, str]]:
     if concept is not None and (concept.shifts or concept.severity is Severity.INSUFFICIENT_DATA):
         more = f", and {len(concept.shifts) - 1} more groups" if len(concept.shifts) > 1 else ""
         yield concept.severity, f"concept drift: {concept.reason}{more}"
+    for figure in quality.business:
+        if figure.alert and figure.alert >= Severity.WARNING:
+            yield figure.alert, f"business: {figure.reason}"
     for column in quality.fairness:
         yield column.severity, f"fairness: {column.reason}"
 
 
 def told_aside(quality: WindowQuality | None, verdict: Severity) -> str:
-    """That segments decide nothing, where they are told as worse than the verdict."""
-    if quality is None or quality.slices is None or verdict is Severity.CRITICAL:
+    """That segments decide nothing, where they are told as worse than the verdict and the YAML does not let them alarm."""
+    if quality is None or quality.slices is None or SEGMENTS in quality.chosen or verdict is Severity.CRITICAL:
         return ""
     ill = quality.slices.severity is Severity.CRITICAL
     return "; segments are told, and decide nothing" if ill else ""

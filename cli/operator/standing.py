@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.operator.deployment import Deployment
 from cli.operator.every_model import known_models
 from cli.refusals import BadInputError, why_unanswered
+from kedge.alerts.holding import hours_in_words, is_muted, is_quiet
 from kedge.alerts.response_times import ResponseTimes, of_timeline
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
 from kedge.config.model import ModelConfig
@@ -22,7 +23,7 @@ from kedge.severity import Severity, worst
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.release import model_registry
-from lambdas.adapters.state import alert_episodes, approvals, champions, leases, pauses, state_items, windows
+from lambdas.adapters.state import alert_episodes, approvals, champions, leases, mutes, pauses, state_items, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.state.windows import StoredWindow
@@ -31,7 +32,7 @@ from lambdas.steps.requests import CADENCES
 # As many as a client of botocore keeps connections.
 READERS = 10
 # What is read of each model by name; the rest are its windows and starts.
-ITEMS = (champions.ITEM, pauses.ITEM, "alert_episode", "lease", "waiting_release")
+ITEMS = (champions.ITEM, pauses.ITEM, mutes.ITEM, "alert_episode", "lease", "waiting_release")
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
         at_work=work_of(gathered.item(model, "lease")),
         severity=alarming[0],
         alarming_since=alarming[1],
+        alarming=alarming[2],
     )
     return found if last is None else with_window(found, last, own)
 
@@ -147,23 +149,30 @@ def with_window(found: ModelStatus, last: StoredWindow, own: Sequence[StoredWind
         severity=worst([found.severity, *(part for part in parts if part is not None)]),
         quality=nearest_limit(last.live),
         estimated=verdict.estimate,
+        estimate=nearest_limit(last.estimates) if verdict.estimate else None,
         drift=verdict.drift,
         rows_per_day=24 * sum(hours) / len(hours) if hours else 0.0,
     )
 
 
-def alarming_part(item: Item | None) -> tuple[Severity, datetime | None]:
-    """The worst part of an episode of alarms that lasts, and since when."""
+def alarming_part(item: Item | None) -> tuple[Severity, datetime | None, tuple[str, ...]]:
+    """How bad an episode of alarms that lasts is, since when, and by which parts."""
     episode = alert_episodes.read(item)[0]
     if episode is None or episode.ended is not None:
-        return Severity.INSUFFICIENT_DATA, None
-    return worst(alarm.severity for alarm in episode.alarms.values()), episode.since
+        return Severity.INSUFFICIENT_DATA, None, ()
+    severity = worst(alarm.severity for alarm in episode.alarms.values())
+    return severity, episode.since, tuple(name for name, one in episode.alarms.items() if one.severity is severity)
 
 
 def holds_of(
     config: ModelConfig, champion: Champion, own: Sequence[StoredWindow], gathered: Gathered
 ) -> Iterator[tuple[str, str]]:
-    """What is held: by a person's pause, or a retraining that is wanted and may not start; an approved package that waits."""
+    """What is held: messages, by a mute or quiet hours; a retraining, by a pause or its own rules; an approved package that waits."""
+    mute = mutes.read(gathered.item(config.model, mutes.ITEM))
+    if mute is not None and is_muted(mute, gathered.now):
+        yield "muted", f"no message before {mute.until:%Y-%m-%d %H:%M} UTC: {mute.reason}"
+    if is_quiet(hours := config.alerts.quiet_hours, gathered.now):
+        yield "quiet", f"quiet hours ({hours_in_words(hours)}): only what is CRITICAL is sent now"
     paused = windows.read_pause(gathered.item(config.model, pauses.ITEM))
     if paused is not None:
         yield "paused", paused

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cli.operator.timeline import PIPED_WIDTH
 from kedge.alerts.response_times import ResponseTimes, together
-from kedge.alerts.urgency import ModelStatus, age_in_words
+from kedge.alerts.urgency import SILENT, ModelStatus, age_in_words
 from kedge.comparisons import counted
 from kedge.instants import to_text
 from kedge.severity import Severity
@@ -23,6 +23,7 @@ _COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "yellow", Severity.OK: "
 # Short enough for 80 columns.
 _WORDS = {Severity.INSUFFICIENT_DATA: "no data"}
 NEXT_SHOWN = 5
+PARTS_SHOWN = 3
 
 
 def print_statuses(found: Sequence[ModelStatus], now: datetime) -> None:
@@ -30,16 +31,9 @@ def print_statuses(found: Sequence[ModelStatus], now: datetime) -> None:
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
-    console.print(escape(in_sum(found)), soft_wrap=True)
-    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
-    for name in ("", "model", "quality, limit", "drift", "judged", "serves", "holds"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name), ratio=None)
-    table.columns[1].min_width = 12
-    for one in found:
-        cells = [verdict(one), one.model, quality(one), word(one.drift), judged(one, now), serves(one), holds(one, now)]
-        colour = _COLOURS.get(one.severity, "default")
-        table.add_row(f"[{colour}]{escape(cells[0])}[/]", *(escape(cell) for cell in cells[1:]))
-    console.print(table)
+    for line in head_lines(found):
+        console.print(escape(line), soft_wrap=True)
+    console.print(_table(found, now))
     urgent = [one for one in found if one.needs_a_person or one.unread]
     if urgent:
         console.print("\nto do:")
@@ -50,6 +44,26 @@ def print_statuses(found: Sequence[ModelStatus], now: datetime) -> None:
         console.print(f"- and {counted(len(urgent) - NEXT_SHOWN, 'more model')}: see the lines above")
 
 
+def _table(found: Sequence[ModelStatus], now: datetime) -> Table:
+    """A line a model."""
+    table = Table(box=None, header_style="dim", padding=(0, 1, 0, 0))
+    for name in ("", "model", "quality, limit", "drift", "judged", "serves", "holds"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=len(name), ratio=None)
+    table.columns[1].min_width = 12
+    for one in found:
+        cells = [verdict(one), one.model, quality(one), word(one.drift), judged(one, now), serves(one), holds(one, now)]
+        colour = _COLOURS.get(one.severity, "default")
+        table.add_row(f"[{colour}]{escape(cells[0])}[/]", *(escape(cell) for cell in cells[1:]))
+    return table
+
+
+def head_lines(found: Sequence[ModelStatus]) -> Iterator[str]:
+    """All models in a sentence, and why the first one stands first."""
+    yield in_sum(found)
+    if found and (why := why_first(found[0])):
+        yield f"first: {found[0].model}: {why}"
+
+
 def in_sum(found: Sequence[ModelStatus]) -> str:
     """All models in a sentence."""
     numbers = [(severity, sum(one.severity is severity for one in found)) for severity in reversed(Severity)]
@@ -58,6 +72,16 @@ def in_sum(found: Sequence[ModelStatus]) -> str:
     late = sum(one.is_late for one in found)
     extra = [f"{counted(waiting, 'package')} to approve"] * bool(waiting) + [f"{late} judged late"] * bool(late)
     return f"{counted(len(found), 'model')}: {', '.join([*parts, *extra]) or 'none is known'}"
+
+
+def why_first(one: ModelStatus) -> str:
+    """Why the most urgent model is the most urgent; empty where all is well."""
+    if one.unread:
+        return "it could not be read, so it may be anything"
+    if one.severity >= Severity.WARNING:
+        since = f", since {one.alarming_since:%Y-%m-%d}" if one.alarming_since else ""
+        return what_is_wrong(one) + since
+    return f"not judged for {one.judged_cadences:.1f} cadences" if one.is_late else ""
 
 
 def word(severity: Severity) -> str:
@@ -71,10 +95,12 @@ def verdict(one: ModelStatus) -> str:
 
 
 def quality(one: ModelStatus) -> str:
-    """The measured metric beside its limit; without labels the estimate's verdict."""
-    if one.quality is not None:
-        sign = "<" if one.quality.value < one.quality.limit else ">"
-        return f"{one.quality.metric} {one.quality.value:.3g} {sign} {one.quality.limit:.3g}"
+    """The measured metric beside its limit; without labels the estimated one, which says so."""
+    found = one.quality or one.estimate
+    if found is not None:
+        sign = "<" if found.value < found.limit else ">"
+        said = "" if one.quality is not None else " (estimated)"
+        return f"{found.metric} {found.value:.3g} {sign} {found.limit:.3g}{said}"
     return f"estimate {word(one.estimated)}" if one.estimated else "-"
 
 
@@ -104,27 +130,34 @@ def steps(one: ModelStatus, now: datetime) -> Iterator[str]:
         yield one.unread
     if one.severity is Severity.CRITICAL:
         since = f" since {one.alarming_since:%Y-%m-%d}" if one.alarming_since else ""
-        yield f"{what_is_critical(one)}{since}; read `kedge history {one.model} --last 20`"
+        yield f"{what_is_wrong(one)}{since}; read `kedge history {one.model} --last 20`"
     if one.is_late:
         yield f"not judged for {one.judged_cadences:.1f} cadences; `kedge doctor` finds what stands still"
     for each in one.pending:
         since = f"{each.since:%Y-%m-%d} ({age_in_words(now - each.since)})"
         yield f"version {each.version} waits for approval since {since}; approve or reject it in the registry"
+    yield from (f"{name}: {(one.holds or {})[name]}" for name in SILENT if name in (one.holds or {}))
     if "attempts" in (one.holds or {}):
         yield f"retraining stopped: {(one.holds or {})['attempts']}"
 
 
-def what_is_critical(one: ModelStatus) -> str:
-    """Whether people lose quality, or the rows alone have moved."""
-    found = one.quality
+def what_is_wrong(one: ModelStatus) -> str:
+    """Whether people lose quality, or the rows alone have moved, or what else alarms."""
+    found, traffic = one.quality, f"{one.rows_per_day:,.0f} rows a day"
     if found is not None and found.severity is Severity.CRITICAL:
-        return f"quality is lost: {found.metric} is {found.value:.3g}, its limit is {found.limit:.3g}, {one.rows_per_day:,.0f} rows a day"
+        return f"quality is lost: {found.metric} is {found.value:.3g}, its limit is {found.limit:.3g}, {traffic}"
     if one.estimated is Severity.CRITICAL:
-        return "quality is estimated as lost; labels are still out"
-    if one.drift is Severity.CRITICAL:
-        kept = " while measured quality keeps its limit" if found is not None else ""
+        guess = one.estimate
+        value = f": {guess.metric} is about {guess.value:.3g}, its limit is {guess.limit:.3g}" if guess else ""
+        return f"quality is estimated as lost{value}; labels are still out, {traffic}"
+    if one.severity is Severity.CRITICAL and one.drift is not Severity.CRITICAL and one.alarming:
+        return f"what alarms: {', '.join(one.alarming[:PARTS_SHOWN])}"
+    if one.drift >= Severity.WARNING:
+        kept = " while measured quality keeps its limit" if found is not None and found.severity is Severity.OK else ""
         return f"rows drift{kept}"
-    return "its episode of alarms is not over"
+    if found is not None and found.severity is Severity.WARNING:
+        return f"quality may be lower: {found.metric} is {found.value:.3g}, its limit is {found.limit:.3g}"
+    return "its episode of alarms is not over" if one.alarming_since else "the newest window has a warning"
 
 
 def print_response_times(found: Mapping[str, ResponseTimes], days: int) -> None:
@@ -165,8 +198,10 @@ def to_json(one: ModelStatus, responses: Mapping[str, ResponseTimes]) -> dict[st
             mean / timedelta(days=1) if mean is not None else None
             for mean in (times.mean_time_to_detect, times.mean_time_to_repair)
         )
-    if one.quality is not None:
-        document["quality"]["loss"] = one.quality.loss
+    document["why"] = why_first(one) or None
+    for name, known in (("quality", one.quality), ("estimate", one.estimate)):
+        if known is not None:
+            document[name]["loss"] = known.loss
     return {name: _plain(value) for name, value in document.items() if value is not None}
 
 

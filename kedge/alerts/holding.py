@@ -42,6 +42,17 @@ def is_quiet(hours: QuietHours | None, now: datetime) -> bool:
     return since_start < lasts
 
 
+def hours_in_words(hours: QuietHours | None) -> str:
+    """When it is quiet.
+
+    >>> hours_in_words(QuietHours(start=20, end=6, weekends=True))
+    '20:00 to 06:00 UTC and weekends'
+    """
+    if hours is None:
+        return "never"
+    return f"{hours.start:02}:00 to {hours.end:02}:00 UTC" + (" and weekends" if hours.weekends else "")
+
+
 def hold_of(mute: Mute | None, hours: QuietHours | None, severity: Severity, now: datetime) -> Hold | None:
     """Why a message waits; None if it goes out. A mute holds everything, quiet hours all but what is CRITICAL."""
     if is_muted(mute, now):

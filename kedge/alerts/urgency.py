@@ -14,10 +14,13 @@ LATE_CADENCES = 2
 # A retraining that these reasons hold waits for nobody: it starts by itself, or it waits for labels.
 SELF_ENDING = ("cooldown", "budget", "no_new_labels", "lease")
 
+# Messages are held; the model is watched and judged as ever.
+SILENT = ("muted", "quiet")
+
 
 @dataclass(frozen=True)
 class QualityNow:
-    """The measured metric that is nearest to its limit, or farthest beyond it."""
+    """The measured or estimated metric that is nearest to its limit, or farthest beyond it."""
 
     metric: str
     value: float
@@ -59,7 +62,11 @@ class ModelStatus:
     serves : str or None
         The package version that serves.
     quality : QualityNow or None
-        What labels said last; `estimated` says what is estimated while they are out.
+        The measured metric of the newest window that is nearest to its limit.
+    estimated, estimate : Severity or None, QualityNow or None
+        While labels are out: the verdict of the estimate, and the estimated metric that is nearest to its limit.
+    alarming : tuple of str
+        The worst parts of an episode of alarms that lasts.
     judged_cadences : float or None
         Cadences since the last judged window, or since the promotion.
     rows_per_day : float
@@ -80,11 +87,13 @@ class ModelStatus:
     severity: Severity = Severity.INSUFFICIENT_DATA
     quality: QualityNow | None = None
     estimated: Severity | None = None
+    estimate: QualityNow | None = None
     drift: Severity = Severity.INSUFFICIENT_DATA
     judged: datetime | None = None
     judged_cadences: float | None = None
     rows_per_day: float = 0.0
     alarming_since: datetime | None = None
+    alarming: tuple[str, ...] = ()
     pending: tuple[Pending, ...] = ()
     holds: Mapping[str, str] | None = None
     at_work: str | None = None
@@ -98,7 +107,7 @@ class ModelStatus:
     @property
     def needs_a_person(self) -> bool:
         """Whether something waits for a person: an alarm, a late judgement, a decision on a package, or a stopped retraining."""
-        stopped = any(hold not in (*SELF_ENDING, "paused", "muted", "watched") for hold in self.holds or {})
+        stopped = any(hold not in (*SELF_ENDING, "paused", *SILENT, "watched") for hold in self.holds or {})
         return bool(self.severity is Severity.CRITICAL or self.is_late or self.pending or stopped)
 
     @property
@@ -109,7 +118,8 @@ class ModelStatus:
         """
         unknown = Severity.CRITICAL if self.unread else Severity.WARNING if self.is_late else self.severity
         rank = max(self.severity, unknown).rank
-        loss = self.quality.loss if self.quality else 0.0
+        found = self.quality or self.estimate
+        loss = found.loss if found else 0.0
         return rank, loss * self.rows_per_day, self.rows_per_day, self.needs_a_person
 
 

@@ -14,7 +14,7 @@ _UNKNOWN = Severity.INSUFFICIENT_DATA
 
 
 def alert_severity(drift: Severity, quality: QualityVerdicts) -> Severity:
-    """The worst of drift, measured quality, estimated quality, fairness and concept drift.
+    """The worst of drift, measured quality, estimated quality, fairness, concept drift, and of what alarms by the YAML's choice.
 
     An estimate can make the result worse, never better.
 
@@ -44,7 +44,9 @@ def newly_blind(blind: Sequence[bool]) -> bool:
     return list(blind[:2]) == [True, True] and True not in blind[2:3]
 
 
-def alert_window(report: DriftReport, quality: QualityVerdicts, *, drift_lasts: bool = True) -> AlertWindow:
+def alert_window(
+    report: DriftReport, quality: QualityVerdicts, *, drift_lasts: bool = True, chosen: Sequence[str] = ()
+) -> AlertWindow:
     """The verdicts of a report by part: its columns, the window's data quality, and how good the answers are.
 
     Parameters
@@ -53,8 +55,10 @@ def alert_window(report: DriftReport, quality: QualityVerdicts, *, drift_lasts: 
         A measured loss that has not lasted as long as the YAML asks for is a warning in it.
     drift_lasts : bool
         Whether drift has lasted as long as the YAML asks for; else it is a warning.
+    chosen : sequence of str
+        The parts that alarm because the YAML says so, also where this window could not judge them.
     """
-    of_data, of_answers = data_verdicts(report), answer_verdicts(quality, report.less_confident)
+    of_data, of_answers = data_verdicts(report), answer_verdicts(quality, report.less_confident, chosen)
     of_data = of_data if drift_lasts else young_drift(of_data)
     return AlertWindow(report.start, report.end, report.baseline, {**of_data, **of_answers})
 
@@ -85,7 +89,9 @@ def data_verdicts(report: DriftReport) -> dict[str, Severity]:
     }
 
 
-def answer_verdicts(quality: QualityVerdicts, less_confident: Severity | None) -> dict[str, Severity]:
+def answer_verdicts(
+    quality: QualityVerdicts, less_confident: Severity | None, chosen: Sequence[str] = ()
+) -> dict[str, Severity]:
     """The verdicts on the answers, part by part."""
     judged = quality.measured not in (None, _UNKNOWN)
     return {
@@ -96,4 +102,5 @@ def answer_verdicts(quality: QualityVerdicts, less_confident: Severity | None) -
         # Windows in which nothing moved say so only where labels judged them.
         "P(y given x)": quality.moved or (Severity.OK if judged else _UNKNOWN),
         "confidence of the answers": less_confident or _UNKNOWN,
+        **{part: quality.chosen.get(part, _UNKNOWN) for part in chosen},
     }

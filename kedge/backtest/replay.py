@@ -13,6 +13,7 @@ from kedge.backtest.window import JudgedWindow, all_dated
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from kedge.performance.verdicts import QualityVerdicts
+from kedge.quality.chosen import chosen_parts
 from kedge.retraining.decision import (
     RetrainingDecision,
     RetrainingStart,
@@ -152,7 +153,7 @@ def replay(
             "",
             {
                 **(window.data if drift_lasts[number] else young_drift(window.data)),
-                **answer_verdicts(lasting[number], window.less_confident),
+                **answer_verdicts(lasting[number], window.less_confident, chosen_parts(config)),
             },
         )
         episode, news = _told(follow_episode(episode, seen, config.alerts))

@@ -113,12 +113,19 @@ def judge_window(
         report.severity,
         report.columns_severity,
         tuple(column.column.name for column in report.drifted),
-        (*unfair, *_reasons(report, quality.measured)),
+        (*_chosen(quality), *unfair, *_reasons(report, quality.measured)),
         quality,
         report.rows if window.labelled_rows is None else window.labelled_rows,
         report.less_confident,
         data=data_verdicts(report),
     )
+
+
+def _chosen(quality: WindowQuality) -> tuple[str, ...]:
+    """Why the parts alarm that the YAML chose."""
+    segments = quality.slices.segments if quality.slices else ()
+    figures = (one for one in quality.business if one.alert and one.alert >= Severity.WARNING)
+    return (*(one.reason for one in segments if one.alert), *(one.reason for one in figures))
 
 
 def all_dated(windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:

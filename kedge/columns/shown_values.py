@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from kedge.config.sections import Feature
+from collections.abc import Mapping
 
 # A column with more levels than this may hold names, towns or mail addresses.
 LEVELS_SHOWN = 100
 
 
-def hides_values(column: str, levels: int, features: Sequence[Feature]) -> bool:
-    """Whether a column's values stay out of sentences: as its feature says, else if it has many levels.
+def hides_values(column: str, levels: int, hidden: Mapping[str, bool]) -> bool:
+    """Whether a column's values stay out of sentences: as the YAML says, else if it has many levels.
 
     Parameters
     ----------
     levels : int
         Levels of the column; 0 for a number.
-    features : sequence of Feature
-        The model's features; for any other column only its number of levels counts.
+    hidden : mapping of str to bool
+        `ModelConfig.hidden`; for a column that is not in it only its number of levels counts.
 
-    >>> town = Feature(name="town", kind="categorical")
-    >>> hides_values("town", 12, [town]), hides_values("town", 101, [town])
-    (False, True)
-    >>> hides_values("town", 12, [town.model_copy(update={"sensitive": True})])
-    True
+    >>> hides_values("town", 12, {}), hides_values("town", 101, {}), hides_values("town", 12, {"town": True})
+    (False, True, True)
     """
-    said = next((feature.sensitive for feature in features if feature.name == column), None)
-    return levels > LEVELS_SHOWN if said is None else said
+    return hidden.get(column, levels > LEVELS_SHOWN)
 
 
 def place_of(kind: str, place: int, of: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 from pydantic import Field, model_validator
 
@@ -53,6 +54,7 @@ class ModelConfig(Section):
     capture: Capture = Field(default_factory=Capture)
     features: tuple[Feature, ...]
     context: tuple[ColumnName, ...] = ()
+    sensitive: tuple[ColumnName, ...] = ()
     prediction: Prediction = Field(default_factory=Prediction)
     cadence: Cadence = Field(default_factory=Cadence)
     drift: DriftPolicy = Field(default_factory=DriftPolicy)
@@ -222,6 +224,18 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _sensitive_columns_are_beside_the_features(self) -> ModelConfig:
+        beside = (*self.context, *self.endpoint.custom_attributes, *self.labels.fields)
+        for name in self.sensitive:
+            if name in self.feature_names:
+                raise ValueError(f"sensitive names {name!r}, which is a feature: write sensitive: true there")
+            if name not in beside:
+                raise ValueError(
+                    f"sensitive names {name!r}, which is not among context, endpoint.custom_attributes and labels.fields{_meant(name, beside)}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _business_columns_are_somewhere(self) -> ModelConfig:
         beside = (*self.context, *self.endpoint.custom_attributes)
         known = (*self.feature_names, self.prediction.name, *beside)
@@ -280,6 +294,12 @@ class ModelConfig(Section):
                 f"prediction.probabilities names {len(self.prediction.probabilities)} columns for {size} classes"
             )
         return self
+
+    @property
+    def hidden(self) -> Mapping[str, bool]:
+        """The columns that the YAML hides in sentences (true) or shows there (false); for others their levels decide."""
+        said = {feature.name: feature.sensitive for feature in self.features if feature.sensitive is not None}
+        return {**said, **dict.fromkeys(self.sensitive, True)}
 
     @property
     def classes(self) -> tuple[str, ...]:

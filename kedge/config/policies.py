@@ -204,6 +204,8 @@ class SegmentPolicy(Section):
     gap_min: Fraction | None = None
     pair_columns: int = Field(default=5, ge=0, le=20)
     shown: int = Field(default=10, ge=1)
+    alert: Literal["WARNING", "CRITICAL"] | None = None
+    alert_effect_min: Fraction = 0.1
 
 
 class FairnessPolicy(Section):
@@ -239,6 +241,7 @@ class BusinessFigure(Section):
     unit: str = ""
     at_least: float | None = None
     at_most: float | None = None
+    alert: Literal["WARNING", "CRITICAL"] | None = None
     gate: bool = False
     canary: bool = False
 
@@ -262,6 +265,8 @@ class BusinessFigure(Section):
     def _can_be_known(self) -> BusinessFigure:
         if (self.column is None) == (self.label_field is None):
             raise ValueError(f"business.{self.name} needs either column or label_field")
+        if self.alert and not self.limits:
+            raise ValueError(f"business.{self.name}.alert needs a limit: at_least or at_most")
         if self.gate and self.over == "all":
             raise ValueError(f"business.{self.name}.gate: over is all, and both models answer the same rows")
         if self.canary and self.needs_label:

@@ -243,7 +243,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
             judged.own[column.name],
             baseline.column(window, column.name),
             effects.get(column.name, 1.0),
-            hides_values(column.name, levels[column.name], config.features),
+            hides_values(column.name, levels[column.name], config.hidden),
         )
         for column in baseline.columns
     ]
@@ -261,7 +261,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         manifests_digest,
         found.columns,
         (*found.quality, *window_checks),
-        histograms(judged, window, {feature.name for feature in config.features if feature.sensitive}),
+        histograms(judged, window, {name for name, hides in config.hidden.items() if hides}),
         policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,

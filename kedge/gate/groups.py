@@ -32,7 +32,7 @@ def holdout_groupings(holdout: pa.Table, config: ModelConfig) -> dict[str, Group
             holdout.column(feature.name),
             bands=BANDS,
             levels=LEVELS,
-        ).shown_as(config.features)
+        ).shown_as(config.hidden)
         for feature in config.features
         if feature.name in named or feature.name in config.fairness.columns
     }

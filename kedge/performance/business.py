@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import ndtr
 
 from kedge.arrays import Bools, Floats, Ints
 from kedge.columns.casting import cast_numbers
-from kedge.comparisons import in_words
+from kedge.comparisons import figures, in_words
 from kedge.config.model import ModelConfig
-from kedge.config.policies import BusinessFigure
+from kedge.config.policies import BusinessFigure, PerformanceLimit
 from kedge.intervals import Estimate, mean_interval, z_of
 from kedge.outcomes.columns import answer_column, label_column
-from kedge.performance.limits import judge_limit
+from kedge.performance.limits import bounds_of, judge_limit
 from kedge.severity import Severity
+from kedge.statistics.holm import holm_adjusted
 from kedge.stored import build
 
 # The rows that a figure counts: by decision, and, if the first word says right or wrong, by the label too.
@@ -47,7 +49,15 @@ class FigureSums:
 
 @dataclass(frozen=True)
 class FigureReport:
-    """One business figure of one window; `reference` is its mean on the champion's holdout, if known."""
+    """One business figure of one window.
+
+    Attributes
+    ----------
+    reference : float or None
+        Its mean on the champion's holdout, if known.
+    alert : Severity or None
+        What it raises, where the YAML lets it alarm: OK within its limits, INSUFFICIENT_DATA from too few rows.
+    """
 
     figure: BusinessFigure
     mean: Estimate
@@ -55,6 +65,7 @@ class FigureReport:
     severity: Severity
     reason: str
     reference: float | None = None
+    alert: Severity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the report holds it under "performance", "business"; what does not apply is absent."""
@@ -68,7 +79,8 @@ class FigureReport:
             "severity": self.severity.value,
             "reason": self.reason,
         }
-        optional = {"unit": self.figure.unit or None, "reference": self.reference}
+        alert = self.alert.value if self.alert and self.alert > Severity.OK else None
+        optional = {"unit": self.figure.unit or None, "reference": self.reference, "alert": alert}
         return row | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -162,10 +174,13 @@ def judge_figures(
     reference: Mapping[str, FigureSums],
     *,
     confidence: float,
+    minimum_rows: int = 1,
 ) -> tuple[FigureReport, ...]:
     """Report each figure beside its reference, and judge it if the YAML sets a bound.
 
-    CRITICAL if all of the mean's interval is beyond the bound, WARNING if only the mean is.
+    CRITICAL if all of the mean's interval is beyond the bound, WARNING if only the mean is. A figure alarms, where the YAML
+    says so, if it is CRITICAL on at least `minimum_rows` rows and stays beyond its bound after Holm's correction over all bounds
+    that may alarm: of one figure that is the interval itself.
 
     >>> figure = BusinessFigure(name="revenue", column="adr", at_least=100.0)
     >>> judge_figures((figure,), {"revenue": FigureSums(100, 8000.0, 650000.0)}, {}, confidence=0.95)[0].severity.value
@@ -184,10 +199,41 @@ def judge_figures(
         for limit in figure.limits:
             verdict = judge_limit(limit, mean, None, confidence=confidence)
             if verdict.severity > severity:
-                severity, reason = verdict.severity, verdict.reason
+                severity, reason = verdict.severity, _out_of_bounds(limit, mean, verdict.severity)
         before = reference.get(figure.name, FigureSums()).mean(figure.name, confidence)
         found.append(FigureReport(figure, mean, sums, severity, reason, before.value if before else None))
-    return tuple(found)
+    return _with_alerts(found, confidence, minimum_rows)
+
+
+def _with_alerts(found: list[FigureReport], confidence: float, minimum_rows: int) -> tuple[FigureReport, ...]:
+    places = [n for n, one in enumerate(found) if one.figure.alert and one.sums.rows >= minimum_rows]
+    bounds = [(n, limit) for n in places for limit in found[n].figure.limits]
+    p_values = holm_adjusted(np.array([_beyond(limit, found[n].mean) for n, limit in bounds])) if bounds else ()
+    certain = {n for (n, _), p in zip(bounds, p_values, strict=True) if p < (1 - confidence) / 2}
+    told: list[FigureReport] = []
+    for n, one in enumerate(found):
+        alert = None
+        if one.figure.alert:
+            alarms = n in certain and one.severity is Severity.CRITICAL
+            judged = Severity(one.figure.alert) if alarms else Severity.OK
+            alert = judged if n in places else Severity.INSUFFICIENT_DATA
+        told.append(replace(one, alert=alert))
+    return tuple(told)
+
+
+def _out_of_bounds(limit: PerformanceLimit, mean: Estimate, severity: Severity) -> str:
+    value, low, high = figures(mean.value, mean.low, mean.high)
+    sure = "" if severity is Severity.CRITICAL else ", but not clearly"
+    words = bounds_of(limit, None).words
+    return f"{mean.name} is beyond its limit{sure}: {value} per prediction ({low} to {high}), limit {words}"
+
+
+def _beyond(limit: PerformanceLimit, mean: Estimate) -> float:
+    """One-sided p-value of a mean that lies beyond its bound; 1 within it."""
+    over = limit.at_least - mean.value if limit.at_least is not None else mean.value - float(limit.at_most or 0.0)
+    if over <= 0 or not mean.standard_error:
+        return float(over <= 0)
+    return float(ndtr(-over / mean.standard_error))
 
 
 def encode_figures(sums: Mapping[str, FigureSums]) -> dict[str, Any]:

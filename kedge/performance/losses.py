@@ -12,12 +12,8 @@ from scipy.special import ndtr
 
 from kedge.comparisons import change, figures, percent
 from kedge.config.metrics import Metric, find
-from kedge.intervals import Estimate, z_of
+from kedge.intervals import LOSS_LEVEL, Estimate, z_of
 from kedge.statistics.holm import holm_adjusted
-
-# Over all metrics of a window. Errors from few rows are too small, so that far more than this is told without a loss: at 0.005
-# about one window in fifty of some hundred rows, at this level about one in a thousand (the tests simulate it).
-LEVEL = 0.0001
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ def judge_losses(
     found = [
         _loss(measured[name], expected, metric, adjusted[name])
         for name, metric in compared.items()
-        if adjusted[name] < LEVEL
+        if adjusted[name] < LOSS_LEVEL
     ]
     large = (loss for loss in found if loss.fraction >= (compared[loss.metric].notable or 0.0))
     return {loss.metric: loss for loss in sorted(large, key=lambda loss: -loss.fraction)}

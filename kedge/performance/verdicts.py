@@ -1,8 +1,9 @@
-"""How good a window's answers are, in three verdicts: what alarms, retrainings and backtests ask of its quality."""
+"""How good a window's answers are, in a few verdicts: what alarms, retrainings and backtests ask of its quality."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kedge.severity import Severity
 
@@ -21,12 +22,16 @@ class QualityVerdicts:
         How unlike groups of people are treated; None where no sensitive column was judged.
     moved : Severity or None
         CRITICAL where P(y given x) has clearly moved, else None. People hear of it; no retraining is decided by it.
+    chosen : mapping of str to Severity
+        The parts that alarm only where the YAML says so (`alert` of the segments and of a business figure), by name. No retraining
+        is decided by them either.
     """
 
     measured: Severity | None = None
     estimated: Severity | None = None
     unequal: Severity | None = None
     moved: Severity | None = None
+    chosen: Mapping[str, Severity] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[Severity, ...]:
@@ -36,7 +41,7 @@ class QualityVerdicts:
         ['OK', 'WARNING']
         """
         found = (self.measured, self.estimated, self.unequal, self.moved)
-        return tuple(severity for severity in found if severity is not None)
+        return (*(severity for severity in found if severity is not None), *self.chosen.values())
 
     @property
     def loss(self) -> bool | None:

@@ -23,6 +23,8 @@ class KeptQuality:
         The report's "performance".
     judged_metrics : tuple of mapping
         Its measured metrics that have a limit.
+    judged_estimates : tuple of mapping
+        The estimated ones that have a limit, where labels are out.
     join : mapping of str to int
         What became of the labels.
     """
@@ -32,6 +34,7 @@ class KeptQuality:
     judged_metrics: tuple[dict[str, Any], ...] = ()
     concept_drift: ConceptDrift | None = None
     join: Mapping[str, Any] = field(default_factory=dict)
+    judged_estimates: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def of(cls, quality: WindowQuality) -> KeptQuality:
@@ -58,12 +61,14 @@ def _kept(document: Mapping[str, Any]) -> KeptQuality:
     variants = document.get("variants", {}).values()
     measured = worst(Severity(part["severity"]) for part in (document, *variants))
     estimated, unequal = _severity(document.get("estimate")), _severity(document.get("fairness"))
+    chosen = {part: Severity(found) for part, found in document.get("chosen", {}).items()}
     return KeptQuality(
-        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved)),
+        QualityVerdicts(measured, estimated, unequal, clearly_moved(moved), chosen),
         document,
         tuple(metric for metric in document["metrics"] if "limit" in metric),
         moved,
         document.get("join", {}),
+        tuple(metric for metric in document.get("estimate", {}).get("metrics", ()) if "limit" in metric),
     )
 
 

@@ -14,7 +14,8 @@ from kedge.outcomes.counts import OutcomeCounts
 from kedge.performance.business import FigureReport, FigureSums, judge_figures
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.performance.window import LabelledOutcomes, PerformanceReport, judge_performance
-from kedge.severity import worst
+from kedge.quality.chosen import chosen_verdicts
+from kedge.severity import Severity, worst
 from kedge.slices.concept_drift import ConceptDrift, clearly_moved
 from kedge.slices.fairness import ColumnFairness, fairness_json, judge_fairness
 from kedge.slices.group_counts import GroupCounts
@@ -78,13 +79,15 @@ class WindowQuality:
     estimate : EstimateReport or None
         The estimate from the answers, with the estimator's record.
     slices : SliceFindings or None
-        The worst segments, told and no part of the verdicts; and whether P(y given x) moved, which alarms if it is CRITICAL.
+        The worst segments, which alarm only where the YAML says so; and whether P(y given x) moved, which alarms if it is CRITICAL.
     fairness : tuple of ColumnFairness
         Of each sensitive column.
     business : tuple of FigureReport
         The business's figures.
     variants : mapping of str to PerformanceReport
         Measured quality of each variant, where the endpoint has several; the verdict on measured quality is the worst of all.
+    chosen : mapping of str to Severity
+        The parts that alarm because the YAML says so.
     """
 
     measured: PerformanceReport | None = None
@@ -93,6 +96,7 @@ class WindowQuality:
     fairness: tuple[ColumnFairness, ...] = ()
     business: tuple[FigureReport, ...] = ()
     variants: Mapping[str, PerformanceReport] = field(default_factory=dict)
+    chosen: Mapping[str, Severity] = field(default_factory=dict)
 
     @property
     def verdicts(self) -> QualityVerdicts:
@@ -104,6 +108,7 @@ class WindowQuality:
             estimated=self.estimate.severity if self.estimate else None,
             unequal=worst(column.severity for column in self.fairness) if self.fairness else None,
             moved=clearly_moved(self.slices.concept_drift if self.slices else None),
+            chosen=self.chosen,
         )
 
     def to_json(self, order: tuple[Part, ...] = ("estimate", "slices", "fairness", "business")) -> dict[str, Any]:
@@ -124,7 +129,8 @@ class WindowQuality:
         for part in order:
             found |= parts[part]
         variants = {name: report.to_json() for name, report in self.variants.items()}
-        return found | ({"variants": variants} if variants else {})
+        chosen = {part: severity.value for part, severity in self.chosen.items()}
+        return found | ({"variants": variants} if variants else {}) | ({"chosen": chosen} if chosen else {})
 
 
 def judge_quality(
@@ -148,13 +154,21 @@ def judge_quality(
     slices = judge_slices(evidence.slices, config.segments) if evidence.slices else None
     measured = _measured(evidence.outcomes, reference, config)
     by_variant = {name: _measured(found, reference, config) for name, found in evidence.variants.items()}
+    business = judge_figures(
+        config.business,
+        evidence.figures,
+        reference.figures,
+        confidence=config.performance.confidence,
+        minimum_rows=config.performance.minimum_rows,
+    )
     return WindowQuality(
         measured,
         _estimated(evidence, reference, config, earlier.record, measured),
         slices.dated(earlier.concept_drift, start=start) if slices and start else slices,
         judge_fairness(evidence.sensitive, config.fairness),
-        judge_figures(config.business, evidence.figures, reference.figures, confidence=config.performance.confidence),
+        business,
         {name: report for name, report in by_variant.items() if report is not None},
+        chosen_verdicts(config, slices, business),
     )
 
 

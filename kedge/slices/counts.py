@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
 from kedge.config.model import ModelConfig
-from kedge.config.sections import Feature
 from kedge.errors import BaselineMismatchError
 from kedge.outcomes.outcomes import Outcomes, read_outcomes
 from kedge.own_columns import LABEL
@@ -71,9 +70,9 @@ class SliceCounts:
             raise BaselineMismatchError(expected=self.ruler.key(), found=other.ruler.key())
         return SliceCounts(self.ruler, {name: table + other.tables[name] for name, table in self.tables.items()})
 
-    def shown_as(self, features: Sequence[Feature]) -> SliceCounts:
-        """The same counts, with group names as the model's features allow."""
-        ruler = self.ruler.shown_as(features)
+    def shown_as(self, hidden: Mapping[str, bool]) -> SliceCounts:
+        """The same counts, with group names as the YAML allows."""
+        ruler = self.ruler.shown_as(hidden)
         tables = {name: replace(table, names=group_names(ruler, name)) for name, table in self.tables.items()}
         return SliceCounts(ruler, tables)
 

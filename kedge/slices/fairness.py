@@ -235,8 +235,7 @@ def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, 
     # A column that is not a feature has only the groups of these rows; with many levels, no level is shown by its name.
     beside = [name for name in config.fairness.columns if name in rows.table.column_names and name not in known]
     known = {**known} | {
-        name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX).shown_as(config.features)
-        for name in beside
+        name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX) for name in beside
     }
     return group_counts(rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known)
 
@@ -250,7 +249,7 @@ def group_counts(
         return []
     decisions, answered = read_decisions(table, prediction, label, config)
     kept = table.select(names).filter(pa.array(answered))
-    return count_sensitive(dict(zip(names, kept.columns, strict=True)), decisions, config.fairness, known)
+    return count_sensitive(dict(zip(names, kept.columns, strict=True)), decisions, config, known)
 
 
 def added_groups(totals: Mapping[str, GroupCounts], counts: Iterable[GroupCounts]) -> dict[str, GroupCounts]:

@@ -102,7 +102,7 @@ def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bool
 
 
 def count_sensitive(
-    columns: Mapping[str, Any], decisions: Decisions, policy: FairnessPolicy, known: Mapping[str, Grouping]
+    columns: Mapping[str, Any], decisions: Decisions, config: ModelConfig, known: Mapping[str, Grouping]
 ) -> list[GroupCounts]:
     """Count each sensitive column's groups: the policy's bands, else the monitor's own groups, else its levels.
 
@@ -111,18 +111,20 @@ def count_sensitive(
     columns : mapping of str to Array
         Values by column, rows as in `decisions`; columns that are not sensitive are ignored.
     known : mapping of str to Grouping
-        Groups of the watched features.
+        Groups of the watched features. All are named as the YAML allows (`ModelConfig.hidden`).
 
     >>> import numpy as np, pyarrow as pa
+    >>> from kedge.config.reading import parse_model_config
+    >>> text = "{model: m, endpoint: {name: e}, features: [{name: age, kind: numeric}], fairness: {columns: [age], bands: {age: [25]}}}"
     >>> decisions = Decisions(np.array([True, False]), np.array([1, 1]))
-    >>> (counted,) = count_sensitive({"age": pa.array([20, 50])}, decisions, FairnessPolicy(columns=("age",), bands={"age": (25.0,)}), {})
+    >>> (counted,) = count_sensitive({"age": pa.array([20, 50])}, decisions, parse_model_config(text, source="m.yaml"), {})
     >>> list(counted.groups)
     ['at most 25', 'above 25']
     """
     found = []
-    for name in policy.columns:
+    for name in config.fairness.columns:
         if name in columns:
-            grouping = _grouping(name, columns[name], policy, known)
+            grouping = _grouping(name, columns[name], config.fairness, known).shown_as(config.hidden)
             found.append(count_groups(name, grouping.names, grouping.codes(columns[name]), decisions))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -16,7 +16,6 @@ from kedge.arrays import Ints
 from kedge.columns.casting import cast_numbers, cast_text
 from kedge.columns.class_codes import class_codes
 from kedge.columns.shown_values import hides_values, place_of
-from kedge.config.sections import Feature
 
 BANDS, LEVELS = 10, 20
 # This many rows, always the same ones of a column, are enough to find the bands.
@@ -73,13 +72,13 @@ class Grouping:
         """Number of the column's levels, as far as they were counted."""
         return max(self.known, len(self.levels))
 
-    def shown_as(self, features: Sequence[Feature]) -> Grouping:
-        """The same groups, with names as the model's features allow.
+    def shown_as(self, hidden: Mapping[str, bool]) -> Grouping:
+        """The same groups, with names as the YAML allows (`ModelConfig.hidden`).
 
-        >>> Grouping("sex", "categorical", levels=("f", "m")).shown_as([Feature(name="sex", kind="categorical", sensitive=True)]).names
+        >>> Grouping("sex", "categorical", levels=("f", "m")).shown_as({"sex": True}).names
         ('level 1 of 2', 'level 2 of 2', 'other', 'missing')
         """
-        return replace(self, hidden=hides_values(self.column, self.levels_known, features))
+        return replace(self, hidden=hides_values(self.column, self.levels_known, hidden))
 
     @property
     def groups(self) -> int:

@@ -11,7 +11,7 @@ from kedge.severity import Severity, worst
 from kedge.slices.concept_drift import ConceptDrift, judge_concept, with_since
 from kedge.slices.counts import Batches, SliceCounts, count_singles, with_pairs
 from kedge.slices.ruler import SliceRuler
-from kedge.slices.segments import Segment, promising_pairs, worst_segments
+from kedge.slices.segments import Segment, can_lose, promising_pairs, worst_segments
 
 OTHER_ANSWERS = "the answers are classes, but the reference's are probabilities: slices are not compared"
 
@@ -37,16 +37,30 @@ class CountedSlices:
 
 @dataclass(frozen=True)
 class SliceFindings:
-    """The worst segments, and whether P(y given x) moved; None without a reference."""
+    """The worst segments, and whether P(y given x) moved; None without a reference.
+
+    Attributes
+    ----------
+    compared : bool
+        Whether a segment had enough rows to be compared with its reference.
+    """
 
     segments: tuple[Segment, ...]
     concept_drift: ConceptDrift | None
+    compared: bool = False
 
     @property
     def severity(self) -> Severity:
         """The worst of both; it is told, and no retraining is decided by it."""
         found = [segment.severity for segment in self.segments]
         return worst([*found, *([self.concept_drift.severity] if self.concept_drift else [])])
+
+    @property
+    def alert(self) -> Severity:
+        """What the segments raise where the YAML lets them alarm."""
+        if not self.compared:
+            return Severity.INSUFFICIENT_DATA
+        return worst([Severity.OK, *(segment.alert for segment in self.segments if segment.alert)])
 
     def dated(self, before: ConceptDrift | None, *, start: datetime) -> SliceFindings:
         """The findings with since when P(y given x) has moved, by what the window before has told."""
@@ -95,7 +109,8 @@ def judge_slices(slices: CountedSlices, policy: SegmentPolicy) -> SliceFindings:
     if reference is not None and _are_classes_now(window, reference):
         return SliceFindings((), ConceptDrift(Severity.INSUFFICIENT_DATA, OTHER_ANSWERS, ()))
     concept = judge_concept(window, reference, policy) if reference is not None else None
-    return SliceFindings(worst_segments(slices.opened or window, reference, policy), concept)
+    found = worst_segments(slices.opened or window, reference, policy)
+    return SliceFindings(found, concept, can_lose(window, reference, policy))
 
 
 def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:

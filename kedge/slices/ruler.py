@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kedge.arrays import Ints
 from kedge.columns.class_codes import class_numbers
 from kedge.config.model import ModelConfig
-from kedge.config.sections import Feature, Problem
+from kedge.config.sections import Problem
 from kedge.profile.baseline import Baseline
 from kedge.profile.coarse_cells import coarse_starts
 from kedge.slices.groupings import BANDS, LEVELS, Grouping, freeze_grouping
@@ -107,10 +107,10 @@ class SliceRuler:
         cells = apart * (len(self.edges) + 1) + np.searchsorted(np.array(self.edges), own, side="left")
         return np.where(known, cells, none).astype(np.int64), own
 
-    def shown_as(self, features: Sequence[Feature]) -> SliceRuler:
-        """The same groups of the features, with names as these features allow; the answer's own bands and classes are always named."""
+    def shown_as(self, hidden: Mapping[str, bool]) -> SliceRuler:
+        """The same groups of the features, with names as the YAML allows; the answer's own bands and classes are always named."""
         own = self.groupings[-1]
-        return replace(self, groupings=(*(grouping.shown_as(features) for grouping in self.groupings[:-1]), own))
+        return replace(self, groupings=(*(grouping.shown_as(hidden) for grouping in self.groupings[:-1]), own))
 
     @property
     def _apart(self) -> int:
@@ -156,7 +156,7 @@ def freeze_ruler(
 def with_context(ruler: SliceRuler, holdout: pa.Table, config: ModelConfig) -> SliceRuler:
     """The ruler with a grouping for each column of the YAML's context that the holdout has, and that cuts slices.
 
-    >>> from kedge.config.sections import Endpoint
+    >>> from kedge.config.sections import Endpoint, Feature
     >>> config = ModelConfig(
     ...     model="m", endpoint=Endpoint(name="e"), features=(Feature(name="x", kind="numeric"),), context=("region", "plan")
     ... )

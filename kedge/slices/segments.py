@@ -14,6 +14,7 @@ from kedge.arrays import Floats
 from kedge.comparisons import change, in_words
 from kedge.config.metrics import direction
 from kedge.config.policies import SegmentPolicy
+from kedge.intervals import LOSS_LEVEL
 from kedge.severity import Severity
 from kedge.slices.counts import FRACTION_MAX, SliceCounts, SliceTable
 from kedge.slices.groupings import coarse_codes
@@ -46,6 +47,8 @@ class Segment:
         OK: it always was.
     reference, rest : float or None
         The metric on the same slice of the reference, and on the window's other rows; None if undefined.
+    alert : Severity or None
+        How bad the loss is for the alarms, where the YAML lets segments alarm and the loss is certain and large enough.
     """
 
     columns: Name
@@ -61,6 +64,7 @@ class Segment:
     severity: Severity
     reference: float | None = None
     rest: float | None = None
+    alert: Severity | None = None
 
     @property
     def reason(self) -> str:
@@ -77,6 +81,7 @@ class Segment:
     def to_json(self) -> dict[str, Any]:
         """As the report's "performance" holds it under "segments"; fields that do not apply are absent."""
         found = {**vars(self), "columns": list(self.columns), "severity": self.severity.value, "reason": self.reason}
+        found |= {"alert": self.alert.value} if self.alert else {}
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -122,9 +127,18 @@ def worst_segments(window: SliceCounts, reference: SliceCounts | None, policy: S
     told = [segment for key, segment in found.items() if not _is_explained(window, found, key)]
     everywhere = _lost_everywhere(window, reference)
     told.sort(
-        key=lambda s: (-s.severity.rank, -s.rows_fraction * (s.effect - everywhere * (s.severity is Severity.CRITICAL)))
+        key=lambda s: (
+            s.alert is None,
+            -s.severity.rank,
+            -s.rows_fraction * (s.effect - everywhere * (s.severity is Severity.CRITICAL)),
+        )
     )
     return tuple(told[: policy.shown])
+
+
+def can_lose(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> bool:
+    """Whether any slice has enough rows on both sides to be compared."""
+    return any((_view(window, reference, name, policy).lost < 1.0).any() for name in _feature_tables(window))
 
 
 def promising_pairs(window: SliceCounts, reference: SliceCounts | None, policy: SegmentPolicy) -> tuple[Name, ...]:
@@ -203,6 +217,8 @@ def _segment(
     if not (lost or weak):
         return None
     asked = before is not None and view.lost[place] < 1.0
+    # An alarm needs the certainty that a metric of all rows needs, and a loss that is worth a message.
+    alarms = policy.alert and p_values[0] < LOSS_LEVEL and lost_by >= max(policy.alert_effect_min, policy.effect_min)
     low, high = here.interval(_Z)
     return Segment(
         columns=view.name,
@@ -218,6 +234,7 @@ def _segment(
         severity=Severity.CRITICAL if lost else Severity.OK if asked else Severity.WARNING,
         reference=_finite(before.values[place]) if before is not None else None,
         rest=_finite(rest.values[place]),
+        alert=Severity(policy.alert) if policy.alert and alarms else None,
     )
 
 

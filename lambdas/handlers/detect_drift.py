@@ -85,7 +85,7 @@ def pass_on(request: JudgeRequest, settings: Settings) -> None:
 
 def ask_for_page(request: JudgeRequest, settings: Settings) -> None:
     """Have the model's page renewed; a window is judged and told whether or not its page can be."""
-    body = {"model": request.model, "time": to_text(request.time)}
+    body = {"model": request.model, "time": to_text(request.time), "window_end": to_text(request.window.end)}
     if not queues.try_to_send(clients.sqs(), settings.page_queue_url, body):
         logger.warning("the page was not asked for", model=request.model)
 
@@ -139,7 +139,7 @@ def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
     verdict = WindowVerdict(
         report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
     )
-    live = judged.quality.judged_metrics if judged.quality else ()
+    live, estimates = (judged.quality.judged_metrics, judged.quality.judged_estimates) if judged.quality else ((), ())
     window = StoredWindow(
         verdict,
         place.package_version,
@@ -148,5 +148,6 @@ def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
         request.new_labelled_rows,
         judged.new_rows_by_hour,
         live,
+        estimates,
     )
     windows.save_window(clients.dynamodb(), place.table, report.model, window)

@@ -16,7 +16,7 @@ from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.adapters.times import wall_clock
 from lambdas.entry import entry
 from lambdas.settings import Settings as Environment
-from lambdas.steps.pages.model_facts import SHOWN, load_facts
+from lambdas.steps.pages.model_facts import SHOWN, facts_of, load_shown
 from report.pages.widget import DESCRIPTION, VIEWS, model_widget, nothing_to_draw, portfolio_widget
 
 # Less than this would be empty for a model that is judged once a week.
@@ -82,7 +82,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any] | str:
     config = find(request.model, settings.data_bucket)
     if config is None:
         return nothing_to_draw("no model of this name is watched: choose one at the top of the dashboard", theme)
-    facts = load_facts(settings.data_bucket, config, time.until, since=time.since)
+    shown = load_shown(settings.data_bucket, config.model, time.until, since=time.since)
+    facts = facts_of(settings.data_bucket, config, time.until, shown)
     return model_widget(facts, request.view, theme=theme, width=request.context.width)
 
 

@@ -10,12 +10,12 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import layout, reports
+from lambdas.adapters.bucket import layout, reports, shown_history
 from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.pages.model_facts import load_facts
+from lambdas.steps.pages.model_facts import facts_of, load_shown
 from lambdas.steps.requests import CADENCES, is_direct
 from report.pages.model_facts import ModelFacts
 from report.pages.model_page import render_model_page
@@ -32,10 +32,11 @@ class Settings(Environment):
 
 
 class Request(BaseModel, frozen=True):
-    """A judged window's message or an event of the topic, whose other fields do not matter here; without a model, a tick."""
+    """A judged window's message (`window_end` is its end) or an event of the topic; without a model, a tick."""
 
     time: AwareDatetime
     model: str | None = None
+    window_end: AwareDatetime | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -56,12 +57,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if config is None:
         logger.info("no page: the model has been taken away", model=request.model)
         return {"page": None}
-    facts = load_facts(settings.data_bucket, config, request.time)
+    shown = load_shown(settings.data_bucket, config.model, request.time, judged=request.window_end)
+    facts = facts_of(settings.data_bucket, config, request.time, shown)
     if not (facts.windows or facts.decisions):
         logger.info("no page: nothing is known of the model", model=request.model)
         return {"page": None}
     s3, key = clients.s3(), layout.page_key(config.model)
     reports.save_page(s3, settings.data_bucket, key, render_model_page(facts))
+    # The summary comes last: it says until when the history is kept as shown.
+    shown_history.save(s3, settings.data_bucket, config.model, shown)
     reports.save_json(s3, settings.data_bucket, layout.summary_key(config.model), facts.summary())
     logger.info("page written", model=config.model, windows=len(facts.windows))
     return {"page": key}

@@ -93,7 +93,7 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
             *window.fold.sentences(days=LABEL_LOOK_BACK_DAYS),
         ),
     )
-    slices = slices.shown_as(config.features) if slices is not None else None
+    slices = slices.shown_as(config.hidden) if slices is not None else None
     known = slices.ruler.by_column if slices is not None else {}
     return QualityEvidence(
         counted,

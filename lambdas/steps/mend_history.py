@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kedge.history.tables import TABLES, WRITTEN_AT
-from lambdas.adapters.bucket import days, history, objects
+from lambdas.adapters.bucket import days, history, objects, shown_history
 from lambdas.adapters.bucket.timeline import models_with_timeline
 from lambdas.adapters.history import compaction, sources
 
@@ -39,11 +39,14 @@ def mend(
     for name in [model] if model else models_with_timeline(s3, bucket):
         if not has_time():
             break
-        found += Mended(
+        mended = Mended(
             _mend_windows(s3, bucket, name, there["windows"], since),
             _mend_decisions(s3, bucket, name, there["decisions"], since),
             _mend_days(s3, bucket, name, since),
         )
+        if mended.windows or mended.decisions:
+            shown_history.forget(s3, bucket, name)
+        found += mended
     return found
 
 

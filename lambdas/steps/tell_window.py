@@ -14,6 +14,7 @@ from kedge.errors import EpisodeContendedError
 from kedge.instants import to_text
 from kedge.labels.losses import label_losses
 from kedge.performance.verdicts import QualityVerdicts
+from kedge.quality.chosen import chosen_parts
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 from lambdas.adapters import clients, telling
@@ -54,8 +55,13 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
         name=f"{to_text(report.end)}#{report.revision}",
     )
     tell_lost_labels(judged, desk)
-    window = alert_window(report, lasting(judged, desk.place), drift_lasts=drift_lasts(judged, desk.place))
     config = desk.place.config
+    window = alert_window(
+        report,
+        lasting(judged, desk.place),
+        drift_lasts=drift_lasts(judged, desk.place),
+        chosen=chosen_parts(config),
+    )
     detail |= {"on_drift": config.retraining.on_drift, "mode": config.mode}
     if config.owner.team or config.owner.runbook:
         detail["owner"] = {"team": config.owner.team, "runbook": config.owner.runbook}

@@ -11,6 +11,7 @@ from report.pages.marks import events_of, waiting_for_people
 from report.pages.model_facts import ModelFacts, better_in_words, estimate_in_words, quality_in_words
 from report.pages.time_frame import short_number
 from report.pages.trend_chart import NARROW, WIDE, Trend, lanes_svg
+from report.ranking import chosen_reasons
 
 EVENTS_SHOWN = 60
 _PROBLEMS = {
@@ -94,7 +95,7 @@ def _answers(facts: ModelFacts) -> Any:
 
 
 def _reasons(facts: ModelFacts) -> list[str]:
-    """The first reasons of both verdicts, and always what cannot be judged."""
+    """What the YAML chose first, the first reasons of both verdicts, and always what cannot be judged."""
     found, unjudged = facts.report.get("reasons", []), facts.report.get("unjudged", [])
-    shown = [*facts.quality.get("reasons", [])[:3], *found[:3]]
+    shown = [*chosen_reasons(facts.quality)[:3], *facts.quality.get("reasons", [])[:3], *found[:3]]
     return [*shown, *(reason for reason in unjudged if reason not in shown)]

@@ -1,6 +1,7 @@
 """Forty models of several owners, and one person who asks which of them needs attention."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,13 +9,14 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from cli.main import app
-from kedge.instants import to_text
+from kedge.alerts.holding import Mute
+from kedge.instants import from_text, to_text
 from kedge.retraining.decision import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state import champions, mutes, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
 from offline.account import Account
@@ -123,8 +125,9 @@ class Person:
 def test_the_model_that_matters_stands_first_and_the_exit_code_says_that_a_person_is_needed(person):
     result = person.types("status")
     assert result.exit_code == 1, result.output
-    head, _, *table = result.stdout.splitlines()
+    head, why, _, *table = result.stdout.splitlines()
     assert head == "40 models: 3 CRITICAL, 36 OK, 1 no data, 1 judged late"
+    assert why == f"first: {MATTERS}: quality is lost: auc is 0.7, its limit is 0.78, 120,000 rows a day"
     first = table[0].split()
     assert first[:2] == ["CRITICAL", MATTERS]
     assert "auc 0.7 < 0.78" in table[0]
@@ -140,7 +143,7 @@ def test_every_model_has_one_line_that_fits_a_narrow_terminal(person, monkeypatc
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     lines = [Text.from_ansi(line).plain for line in person.lines()]
-    table = lines[2:42]
+    table = lines[3:43]
     assert sorted(next(name for name in NAMES if name in line) for line in table) == sorted(NAMES)
     assert all(len(line) <= 80 for line in table)
     assert "auc 0.7 < 0.78" in table[0]
@@ -187,6 +190,23 @@ def test_all_models_are_paused_and_go_on_with_one_command_each(person):
     )
     assert "goes on for 39 models" in person.types("pause", "--all", "--resume").output
     assert person.types("pause", "--reason", "x").exit_code == 2
+
+
+def test_an_estimate_is_shown_where_labels_are_out_and_a_mute_with_its_reason(person):
+    (before,) = windows.load_windows(person.dynamodb, person.table, "web-03", since=END)
+    guess = {"name": "auc", "value": 0.81, "low": 0.79, "high": 0.83, "limit": 0.78, "severity": "OK"}
+    verdict = replace(before.verdict, performance=None, estimate=Severity.OK)
+    guessed = replace(before, verdict=verdict, live=(), estimates=(guess,))
+    windows.save_window(person.dynamodb, person.table, "web-03", guessed)
+    until = (NOW + timedelta(days=9)).strftime("%Y-%m-%d")
+    mutes.save(person.dynamodb, person.table, "web-03", Mute(from_text(f"{until}T00:00:00Z"), "a campaign", "ann"))
+    (status,) = json.loads(person.types("status", "web-03", "--json").stdout)
+    line = next(line for line in person.lines("web-03") if "web-03" in line)
+    windows.save_window(person.dynamodb, person.table, "web-03", before)
+    mutes.remove(person.dynamodb, person.table, "web-03")
+    assert "auc 0.81 > 0.78 (estimated)" in line
+    assert line.rstrip().endswith("muted")
+    assert status["holds"] == {"muted": f"no message before {until} 00:00 UTC: a campaign"}
 
 
 def test_what_cannot_be_read_of_one_model_is_said_and_the_others_are_shown(person):

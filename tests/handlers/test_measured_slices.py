@@ -1,22 +1,27 @@
 """measure_performance says where quality is lost and whom it concerns, and keeps nobody's sensitive value."""
 
+import io
 import json
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from kedge.config.policies import PerformanceLimit, SegmentPolicy
 from kedge.outcomes.counts import count_outcomes
 from kedge.outcomes.outcomes import read_outcomes
 from kedge.profile.encoding import decode_baseline
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from lambdas.adapters.state import champions
+from lambdas.handlers import detect_drift
 from lambdas.handlers.measure_performance import Settings, measure, stretch_of
 from lambdas.steps.requests import JudgeRequest
+from tests.handlers.aws_world import CONTEXT
 from tests.handlers.bookings import load_bookings, publish_labels
-from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, monitor_world, scored
+from tests.handlers.monitor_world import BUCKET, MODEL, TABLE, load_event, message, monitor_world, scored
 
 NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
 SECRETS = ("quokka", "wombat")
@@ -156,3 +161,62 @@ def test_a_sensitive_feature_needs_no_second_reading(world, bookings):
     config = with_fairness(world.config, columns=("hotel",))
     (column,) = measured(world, config)["fairness"]["columns"]
     assert {group["group"] for group in column["groups"]} == set(bookings.column("hotel").to_pylist())
+
+
+def judged_with(world, config, monkeypatch):
+    """The window measured and judged as the functions do it."""
+    monkeypatch.setattr(detect_drift, "load_model", lambda *_: config)
+    key = f"reports/{MODEL}/1/2016-01-04T00/performance.json"
+    measured(world, config)
+    body = json.loads(load_event("message_judge")["Records"][0]["body"]) | {"performance_key": key}
+    detect_drift.handler(message(body), CONTEXT)
+    return world.mails()
+
+
+def test_a_lost_segment_is_told_by_name_where_the_yaml_lets_segments_alarm(world, bookings, monkeypatch):
+    world.answer(bookings, broken_for(bookings, "Online TA"))
+    publish_labels(world, bookings, until=NOW)
+    held = world.config.performance.model_copy(update={"limits": (PerformanceLimit(metric="auc", at_least=0.5),)})
+    silent = world.config.model_copy(update={"performance": held})
+    loud = silent.model_copy(update={"segments": SegmentPolicy(alert="CRITICAL")})
+    assert "is worse for" not in judged_with(world, silent, monkeypatch)[0][0]
+    ((subject, body),) = judged_with(world, loud, monkeypatch)
+    assert subject.startswith(f"[Kedge] {MODEL}: worse: P(y given x) moved on all rows, auc is worse for")
+    assert "for market_segment=Online TA" in body.split("WHERE IT IS LOST")[1].split("WHAT MOVED")[0]
+    assert "New: segments (CRITICAL)." in body
+    page = world.read(f"reports/{MODEL}/1/2016-01-04T00/drift-r1.html").decode()
+    assert ">alarms</span>" in page
+
+
+def test_no_group_of_a_column_that_the_yaml_calls_sensitive_is_named_anywhere(world, bookings, monkeypatch):
+    world.answer(bookings, scored(bookings, skill=0.8, seed=1)[0])
+    publish_labels(world, bookings, until=NOW)
+    for place, key in enumerate(world.keys(f"labels/{MODEL}/")):
+        records = [json.loads(line) for line in world.read(key).splitlines()]
+        said = [json.dumps({**record, "gender": SECRETS[place % 2]}) for record in records]
+        world.put(key, "\n".join(said).encode())
+    config = with_fairness(world.config, fields=("gender",), columns=("gender",))
+    judged_with(world, config, monkeypatch)
+    assert SECRETS[0] in written(world)["history"]  # without the mark the groups are named, also in the history
+    world.s3.delete_objects(
+        Bucket=BUCKET,
+        Delete={
+            "Objects": [{"Key": key} for key in world.keys("") if key.split("/")[0] in ("reports", "audit", "history")]
+        },
+    )
+    judged_with(world, config.model_copy(update={"sensitive": ("gender",)}), monkeypatch)
+    found = written(world)
+    assert "level 1 of 2" in found["history"]
+    assert {(place, secret) for place, text in found.items() for secret in SECRETS if secret in text} == set()
+
+
+def written(world):
+    """What reports, timeline and history hold, as text."""
+    places = {"reports": "", "audit": "", "history": ""}
+    for key in world.keys(""):
+        if (place := key.split("/")[0]) in places:
+            content = world.read(key)
+            places[place] += (
+                str(pq.read_table(io.BytesIO(content)).to_pylist()) if key.endswith(".parquet") else content.decode()
+            )
+    return places

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lambdas.adapters.bucket import history
+from lambdas.adapters import clients
+from lambdas.adapters.bucket import history, shown_history, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.handlers import draw_widget, write_pages
+from lambdas.steps import mend_history
 from report.pages.widget import VIEWS
 from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.monitor_world import MODEL, message, monitor_world
@@ -43,7 +45,7 @@ def read(world, key):
 
 
 def ask(**body):
-    return write_pages.handler(message({"time": NOW.isoformat(), **body}), CONTEXT)
+    return write_pages.handler(message({"time": NOW.isoformat()} | body), CONTEXT)
 
 
 def draw(**parameters):
@@ -59,6 +61,74 @@ def test_a_judged_window_is_on_the_model_s_page_with_a_link_to_its_report(world)
     assert "AUC 0.78" in page
     found = world.s3.head_object(Bucket=BUCKET, Key=f"reports/{MODEL}/index.html")
     assert found["ContentType"] == "text/html; charset=utf-8"
+
+
+@pytest.fixture
+def listings(world):
+    """What was listed in the bucket."""
+    found, events = [], clients.s3().meta.events
+    count = lambda params, **_: found.append(params["query_string"]["prefix"])  # noqa: E731
+    events.register("before-call.s3.ListObjectsV2", count)
+    yield found
+    events.unregister("before-call.s3.ListObjectsV2", count)
+
+
+def a_year(world):
+    """Thirteen months of windows, and news of the first and the last day."""
+    for weeks in range(56):
+        end = END - timedelta(weeks=weeks)
+        judged(world, end, KEY.replace("2016-01-04", f"{end:%Y-%m-%d}"))
+    happened(world, "canary_promoted", END - timedelta(days=390), package_version="1")
+    happened(world, "retraining_started")
+
+
+def page_of(world):
+    return read(world, f"reports/{MODEL}/index.html")
+
+
+def test_a_renewed_page_lists_the_newest_months_and_is_what_reading_all_would_give(world, listings):
+    a_year(world)
+    ask(model=MODEL)
+    assert len(listings) > 100
+    listings.clear()
+    later = END + timedelta(days=7)
+    judged(world, later, KEY.replace("2016-01-04", "2016-01-11"))
+    ask(model=MODEL, time=later.isoformat(), window_end=later.isoformat())
+    assert len(listings) <= 8, listings
+    kept = page_of(world)
+    shown_history.forget(world.s3, BUCKET, MODEL)
+    ask(model=MODEL, time=later.isoformat())
+    assert page_of(world) == kept
+    assert "2016-01-11" in kept
+
+
+def test_an_old_window_that_is_judged_again_replaces_what_the_page_showed(world):
+    a_year(world)
+    ask(model=MODEL)
+    old, before = END - timedelta(weeks=20), page_of(world)
+    window = {
+        "start": f"{old - timedelta(days=28):%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{old:%Y-%m-%dT%H:%M:%SZ}",
+        "rows": 2800,
+    }
+    content = report(model=MODEL, baseline="1", revision=2, window=window, quality=[], performance={})
+    history.save_window(world.s3, BUCKET, content, KEY.replace("2016-01-04", f"{old:%Y-%m-%d}"))
+    ask(model=MODEL, window_end=old.isoformat())
+    kept = page_of(world)
+    assert kept != before
+    shown_history.forget(world.s3, BUCKET, MODEL)
+    ask(model=MODEL)
+    assert page_of(world) == kept
+
+
+def test_what_the_night_mends_is_on_the_next_page(world):
+    a_year(world)
+    ask(model=MODEL)
+    forgotten = Entry(MODEL, "canary_rolled_back", END - timedelta(days=200), {"package_version": "9"})
+    timeline.record(world.s3, BUCKET, forgotten)
+    mend_history.mend(world.s3, BUCKET, since=END - timedelta(days=400))
+    ask(model=MODEL)
+    assert "version 9" in page_of(world)
 
 
 def test_news_of_the_topic_renews_the_page_whatever_else_it_holds(world):

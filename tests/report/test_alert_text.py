@@ -596,3 +596,42 @@ def test_the_headline_says_that_a_version_serves_although_it_was_rejected(kind):
 def test_a_version_that_serves_unapproved_is_not_called_another_than_was_released():
     told = mail("endpoint_changed", state="rejected m-v2")
     assert "the version that serves is no longer approved" in told.subject
+
+
+SEGMENT = {
+    "group": "market_segment=Groups",
+    "metric": "auc",
+    "value": 0.61,
+    "reference": 0.84,
+    "severity": "CRITICAL",
+    "alert": "CRITICAL",
+    "reason": "auc 0.84 -> 0.61 (worse) for market_segment=Groups, 12% of rows (interval 0.58 to 0.64)",
+}
+FIGURE = {
+    "name": "revenue",
+    "alert": "CRITICAL",
+    "reason": "revenue is beyond its limit: 30 per prediction (29 to 31), limit at least 40",
+}
+
+
+def window_mail(**performance):
+    calm = WINDOW | {"columns": [], "reasons": []}
+    return render_alert("window_judged", MODEL, NOW, calm | {"performance": HOLDS | performance})
+
+
+def test_a_segment_that_alarms_is_named_in_the_headline_and_says_what_follows():
+    mail = window_mail(segments=[SEGMENT, SEGMENT | {"group": "meal=BB"}])
+    assert "auc is worse for market_segment=Groups (0.84 -> 0.61)" in mail.subject
+    assert "auc is worse for market_segment=Groups (0.84 -> 0.61) and 1 more segment; no column drifted" in mail.body
+    assert "In part: " in mail.body
+    assert "starts no retraining. A person may start one." in mail.body
+    assert f"kedge retrain {MODEL}" in mail.body
+    silent = {name: value for name, value in SEGMENT.items() if name != "alert"}
+    assert "market_segment" not in window_mail(segments=[silent]).subject
+
+
+def test_a_business_figure_that_alarms_is_named_with_its_limit():
+    mail = window_mail(business=[FIGURE, FIGURE | {"name": "refunds"}])
+    assert "revenue is beyond its limit, so is 1 more figure; no column drifted" in mail.subject
+    assert "BUSINESS FIGURES" in mail.body
+    assert FIGURE["reason"] in mail.body

@@ -125,13 +125,15 @@ def save_table(s3: Any, bucket: str, key: str, rows: pa.Table) -> None:
 
 def load_table(s3: Any, bucket: str, key: str, table: HistoryTable) -> pa.Table:
     """The rows of an object in today's columns; none where the object is gone: its rows are in a newer one."""
+    found = objects.read(s3, bucket, key)
+    return schema_of(table).empty_table() if found is None else read_table(found[0], table)
+
+
+def read_table(content: bytes, table: HistoryTable) -> pa.Table:
+    """A Parquet object's rows in today's columns."""
     import pyarrow.parquet as pq
 
-    schema = schema_of(table)
-    found = objects.read(s3, bucket, key)
-    if found is None:
-        return schema.empty_table()
-    rows = pq.ParquetFile(pa.BufferReader(found[0])).read(use_threads=False)
+    schema, rows = schema_of(table), pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     return pa.table(
         {
             f.name: rows.column(f.name) if f.name in rows.column_names else pa.nulls(rows.num_rows, f.type)
@@ -147,21 +149,33 @@ def months_of(s3: Any, bucket: str, table: str, *, since: datetime) -> list[str]
     return sorted(month for month in months if month >= month_of(since))
 
 
-def load_history(s3: Any, bucket: str, model: str | None, table: str, *, since: datetime) -> pa.Table:
-    """The rows of a table from `since` on that count, in time: those of one model, or of all."""
+def load_history(
+    s3: Any, bucket: str, model: str | None, table: str, *, since: datetime, months: Sequence[str] | None = None
+) -> pa.Table:
+    """The rows of a table from `since` on that count, in time: those of one model, or of all.
+
+    Parameters
+    ----------
+    months : sequence of str, optional
+        Only these; by default all.
+    """
     described, prefixes = TABLES[table], [f"{model}.", COMPACTED] if model else [""]
     parts = [schema_of(described).empty_table()]
-    for month in months_of(s3, bucket, table, since=since):
+    for month in months_of(s3, bucket, table, since=since) if months is None else months:
         for prefix in prefixes:
             keys = objects.list_objects(s3, bucket, layout.history_prefix(table, month) + prefix)
             parts += _read_all(s3, bucket, keys, described)
     rows = pa.concat_tables(parts)
-    wanted = pc.greater_equal(
-        rows.column(described.time), pa.scalar(since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("ms"))
-    )
+    wanted = is_since(rows, described, since)
     if model:
         wanted = pc.and_(wanted, pc.equal(rows.column("model"), model))
     return newest_rows(rows.filter(wanted), described)
+
+
+def is_since(rows: pa.Table, table: HistoryTable, since: datetime) -> pa.ChunkedArray:
+    """Which rows are not older."""
+    first = pa.scalar(since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("ms"))
+    return pc.greater_equal(rows.column(table.time), first)
 
 
 def _read_all(s3: Any, bucket: str, keys: Iterable[str], table: HistoryTable) -> list[pa.Table]:

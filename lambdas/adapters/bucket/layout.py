@@ -221,6 +221,11 @@ def history_prefix(table: str, month: str | None = None) -> str:
     return f"history/{table}/" + (f"month={month}/" if month else "")
 
 
+def shown_key(model: str, table: str) -> str:
+    """What a model's page has shown of a table of the history."""
+    return f"history/shown/{model}/{table}.parquet"
+
+
 def answers_list_key(model: str, package_version: str, day: date) -> str:
     """Which parts of the predictions table hold a day's answers, as a list that Athena reads."""
     return f"{answers_lists_prefix(model)}month={day:%Y-%m}/{package_version}.{day:%Y-%m-%d}.txt"

@@ -22,7 +22,8 @@ _UNCERTAIN = ("performance", "estimate", "confidence")
 class StoredWindow:
     """A window's verdicts with what else later steps need of it.
 
-    `rows_by_hour` is of the stretch that was new; `live` are the measured metrics that a limit judged, as the report has them.
+    `rows_by_hour` is of the stretch that was new; `live` are the measured metrics that a limit judged, as the report has
+    them, and `estimates` those that were estimated because labels are out.
     """
 
     verdict: WindowVerdict
@@ -32,6 +33,7 @@ class StoredWindow:
     new_labelled_rows: int
     rows_by_hour: tuple[int, ...] = ()
     live: tuple[dict[str, Any], ...] = ()
+    estimates: tuple[dict[str, Any], ...] = ()
 
 
 def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> None:
@@ -55,6 +57,8 @@ def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> 
         item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
     if window.live:
         item["live"] = {"S": json.dumps(window.live)}
+    if window.estimates:
+        item["estimates"] = {"S": json.dumps(window.estimates)}
     state_items.put(dynamodb, table, item)
 
 
@@ -163,7 +167,7 @@ def _window(item: Mapping[str, Any]) -> StoredWindow:
         int(item["revision"]["N"]),
         int(item["new_labelled_rows"]["N"]),
         tuple(map(int, item.get("rows_by_hour", {"S": ""})["S"].split())),
-        tuple(json.loads(item["live"]["S"])) if "live" in item else (),
+        *(tuple(json.loads(item[name]["S"])) if name in item else () for name in ("live", "estimates")),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+
+import pyarrow as pa
 
 from kedge.config.model import ModelConfig
 from lambdas.adapters import clients
-from lambdas.adapters.bucket import layout, reports
-from lambdas.adapters.bucket.history import load_history
+from lambdas.adapters.bucket import layout, reports, shown_history
 from lambdas.steps.requests import CADENCES
 from report.pages.model_facts import ModelFacts
 
@@ -16,13 +17,16 @@ from report.pages.model_facts import ModelFacts
 SHOWN = timedelta(days=400)
 
 
-def load_facts(bucket: str, config: ModelConfig, now: datetime, *, since: datetime | None = None) -> ModelFacts:
-    """Read a model's history and the newest report of it."""
-    s3 = clients.s3()
-    tables = ("windows", "metrics", "columns", "decisions")
-    rows: dict[str, Any] = {
-        table: load_history(s3, bucket, config.model, table, since=since or now - SHOWN).to_pylist() for table in tables
-    }
+def load_shown(
+    bucket: str, model: str, now: datetime, *, since: datetime | None = None, judged: datetime | None = None
+) -> dict[str, pa.Table]:
+    """A model's history, as far as a page or a widget shows it."""
+    return shown_history.load(clients.s3(), bucket, model, since=since or now - SHOWN, now=now, judged=judged)
+
+
+def facts_of(bucket: str, config: ModelConfig, now: datetime, shown: Mapping[str, pa.Table]) -> ModelFacts:
+    """The facts of a model from its history, with its newest report."""
+    s3, rows = clients.s3(), {name: table.to_pylist() for name, table in shown.items()}
     newest = max(rows["windows"], key=lambda row: row["window_end"], default=None)
     report = reports.load_json(s3, bucket, newest["report_key"]) if newest else None
     return ModelFacts(

@@ -48,3 +48,12 @@ def test_the_worst_part_is_what_the_alerts_severity_is(shift, measured, fairness
     report = judged(make_window(shift=shift))
     quality = QualityVerdicts(measured, None, fairness)
     assert alert_window(report, quality).severity is alert_severity(report.severity, quality)
+
+
+def test_what_the_yaml_lets_alarm_is_a_part_also_where_it_could_not_be_judged():
+    report = judged(make_window())
+    quality = QualityVerdicts(OK, chosen={"segments": CRITICAL})
+    found = alert_window(report, quality, chosen=("segments", "business figure revenue"))
+    assert (found.verdicts["segments"], found.verdicts["business figure revenue"]) == (CRITICAL, BLIND)
+    assert found.severity is CRITICAL
+    assert "segments" not in parts(report)

@@ -49,7 +49,7 @@ def said(config, towns: int) -> str:
     before, now = rows(0.2, towns, 4321.0), rows(0.5, towns, 9876.0)
     baseline = freeze_baseline("m", "1", columns_of(config), before, before)
     slices = decode_slices(encode_slices(slice_reference(baseline, before, config)))
-    slices = slices.shown_as(config.features)
+    slices = slices.shown_as(config.hidden)
     outcomes, _ = read_outcomes(now, "prediction", "label", config)
     counted = count_slices(
         lambda names: [({name: now.column(name) for name in names}, outcomes)],
@@ -90,7 +90,7 @@ def test_the_gate_and_pairs_tell_hidden_groups_by_their_place():
     names = [*holdout_slices(table, holdout_groupings(table, config))]
     assert "town=level 1 of 5" in names
     assert "pay=band 4 of 4" in names
-    grouping = freeze_grouping("town", "categorical", table.column("town")).shown_as(config.features)
+    grouping = freeze_grouping("town", "categorical", table.column("town")).shown_as(config.hidden)
     assert coarse_codes(grouping, groups=3)[1] == ("level 1 of 5", "level 2 of 5", "other", "missing")
 
 

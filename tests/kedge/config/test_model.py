@@ -96,6 +96,12 @@ def test_a_configuration_cannot_be_changed():
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
         ("prediction: {name: Label}", OWN.format("prediction has 'Label'")),
         ("labels: {fields: [label]}", OWN.format("labels.fields has 'label'")),
+        ("segments: {alert: OK}", "segments.alert is 'OK': Input should be 'WARNING' or 'CRITICAL'"),
+        ("business: [{name: revenue, column: weight, alert: CRITICAL}]",
+         "business.revenue.alert needs a limit: at_least or at_most"),
+        ("sensitive: [gender]",
+         "sensitive names 'gender', which is not among context, endpoint.custom_attributes and labels.fields"),
+        ("sensitive: [weight]", "sensitive names 'weight', which is a feature: write sensitive: true there"),
         ("prediction: {probabilities: [items, p]}", "column names must be unique, these are not: items"),
     ],
 )  # fmt: skip

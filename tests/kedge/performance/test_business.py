@@ -180,3 +180,31 @@ def test_a_canary_that_misbehaves_already_keeps_its_reason():
     bad = CanaryVerdict("MISBEHAVING", ("its answers are no numbers",))
     asked = config("{name: revenue, column: adr, canary: true}")
     assert judge_canary_figures(fleet(200, 50, 1), fleet(200, 100, 2), asked, bad, released=asked) == bad
+
+
+def test_a_figure_alarms_where_the_yaml_says_so_and_has_enough_rows():
+    figure = BusinessFigure(name="revenue", column="adr", at_least=40.0, alert="WARNING")
+    spread = {"revenue": FigureSums(100, 3000.0, (900.0 + 25.0) * 100)}
+    (report,) = judge_figures((figure,), spread, {}, confidence=0.95, minimum_rows=100)
+    assert (report.severity, report.alert, report.to_json()["alert"]) == (
+        Severity.CRITICAL,
+        Severity.WARNING,
+        "WARNING",
+    )
+    assert report.reason == "revenue is beyond its limit: 30 per prediction (29.02 to 30.98), limit at least 40"
+    (few,) = judge_figures((figure,), spread, {}, confidence=0.95, minimum_rows=101)
+    assert few.alert is Severity.INSUFFICIENT_DATA
+    (silent,) = judge_figures((figure.model_copy(update={"alert": None}),), spread, {}, confidence=0.95)
+    assert (silent.alert, "alert" in silent.to_json()) == (None, False)
+
+
+def test_the_more_figures_may_alarm_the_more_certain_each_must_be():
+    # The mean is 2.1 standard errors below its bound: enough for one figure, too little among five.
+    sums = FigureSums(1000, 1000 * (40.0 - 2.1), 1000 * ((40.0 - 2.1) ** 2 + 999.0))
+    figures = tuple(BusinessFigure(name=f"f{n}", column="adr", at_least=40.0, alert="CRITICAL") for n in range(5))
+    fine = {figure.name: FigureSums(1000, 50_000.0, 2_600_000.0) for figure in figures}
+    (alone,) = judge_figures(figures[:1], {"f0": sums}, {}, confidence=0.95)
+    among = judge_figures(figures, fine | {"f0": sums}, {}, confidence=0.95)
+    assert alone.alert is Severity.CRITICAL
+    assert {report.alert for report in among} == {Severity.OK}
+    assert among[0].severity is Severity.CRITICAL

@@ -158,3 +158,19 @@ def test_the_parts_stand_in_the_order_that_is_wished():
     quality = judge(evidence_of(labelled(2), make_config(), estimated=True), make_config())
     assert [*quality.to_json(("slices", "estimate"))][-3:] == ["segments", "concept_drift", "estimate"]
     assert [*quality.to_json()][-3:] == ["estimate", "segments", "concept_drift"]
+
+
+CHOSEN = "segments: {alert: CRITICAL}\nbusiness: [{name: weight, column: weight, at_least: 1000, alert: WARNING}]"
+
+
+def test_what_the_yaml_lets_alarm_is_a_verdict_and_is_kept():
+    config = make_config(CHOSEN)
+    quality = judge(evidence_of(labelled(2, turned=True), config), config)
+    assert quality.verdicts.chosen == {"segments": CRITICAL, "business figure weight": WARNING}
+    assert KeptQuality.of(quality).verdicts == quality.verdicts
+    assert judge(evidence_of(labelled(2), make_config()), make_config()).verdicts.chosen == {}
+
+
+def test_a_window_without_labels_judges_none_of_what_the_yaml_lets_alarm():
+    config = make_config(CHOSEN)
+    assert judge(QualityEvidence(), config).verdicts.chosen == {"segments": BLIND, "business figure weight": BLIND}

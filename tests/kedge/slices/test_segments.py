@@ -131,3 +131,37 @@ def test_multiclass_segments_are_told_by_accuracy_and_regression_ones_by_error()
     ).segments
     assert (worst.group, worst.metric) == ("carrier=road", "accuracy")
     assert worst.value == pytest.approx(0.5, abs=0.05)
+
+
+ALARMING = SegmentPolicy(alert="CRITICAL")
+
+
+def test_a_lost_segment_alarms_only_where_the_yaml_says_so():
+    now, before = make_rows(1, 8000, blind="road"), make_rows(2, 8000)
+    assert {segment.alert for segment in found_in(now, before)} == {None}
+    worst = found_in(now, before, ALARMING)[0]
+    assert (worst.group, worst.alert, worst.to_json()["alert"]) == ("carrier=road", Severity.CRITICAL, "CRITICAL")
+
+
+def test_a_segment_that_lost_little_or_was_always_poor_does_not_alarm():
+    little = ALARMING.model_copy(update={"alert_effect_min": 0.5})
+    assert {s.alert for s in found_in(make_rows(1, 8000, blind="road"), make_rows(2, 8000), little)} == {None}
+    always = make_rows(1, 8000, blind="road"), make_rows(2, 8000, blind="road")
+    assert {s.alert for s in found_in(*always, ALARMING)} == {None}
+
+
+def test_segments_alarm_by_name_only_where_rows_could_be_compared():
+    before, few = make_rows(2, 8000), make_rows(3, 150)
+    ruler = ruler_of(before[0])
+    reference = count_singles(ruler, batches(*before))
+    assert judged(batches(*few), reference, ALARMING, ruler=ruler).alert is Severity.INSUFFICIENT_DATA
+    assert judged(batches(*make_rows(4, 8000)), reference, ALARMING, ruler=ruler).alert is Severity.OK
+
+
+def test_windows_without_a_loss_raise_no_alarm_of_segments():
+    before = make_rows(2, 8000)
+    ruler = ruler_of(before[0])
+    reference = count_singles(ruler, batches(*before))
+    policy = ALARMING.model_copy(update={"pair_columns": 0})
+    alerts = [judged(batches(*make_rows(seed, 3000)), reference, policy, ruler=ruler).alert for seed in range(100, 160)]
+    assert set(alerts) == {Severity.OK}

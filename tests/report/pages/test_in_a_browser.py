@@ -1,37 +1,23 @@
 """The pages and the widget in a real browser: wide, on a phone, light and dark; axe-core finds nothing serious.
 
-Needs Chromium and, in `AXE_CORE`, the path of axe-core's axe.min.js (npm: axe-core). Where either is absent, these are skipped.
+`make browser` loads Chromium and axe-core (tests/browser.py); `make slow` and CI do so first. Where they cannot be had, these are skipped
+with the reason.
 """
-
-import html
-import json
-import os
-import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from report.pages.model_page import render_model_page
 from report.pages.portfolio_page import render_portfolio_page
 from report.pages.widget import model_widget, portfolio_widget
+from tests import browser, devtools
 from tests.report.pages.histories import NOW, facts, metric, window
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-AXE = Path(os.environ.get("AXE_CORE", ""))
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None or not AXE.is_file(), reason="needs Chromium, and axe.min.js in AXE_CORE"),
-]
+BROWSER = browser.command()
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(isinstance(BROWSER, str), reason=str(BROWSER))]
 # Of one widget in a page that is CloudWatch's.
 OF_THE_PAGE = {"landmark-one-main", "page-has-heading-one", "region"}
-RUN = """<script>%s</script><script>axe.run().then(found => {
-  const told = found.violations.map(v => [v.id, v.impact, v.nodes[0].html]);
-  const over = document.documentElement.scrollWidth - window.innerWidth;
-  document.body.innerHTML = '<pre id="told"></pre>';
-  document.getElementById('told').textContent = JSON.stringify({told, over});
-});</script>"""
+AXE = "axe.run().then(found => found.violations.map(each => [each.id, each.impact, each.nodes[0].html]))"
+OVER = "document.documentElement.scrollWidth - window.innerWidth"
 
 
 def in_page(widget):
@@ -54,25 +40,26 @@ PAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with devtools.Page(*BROWSER, tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (500, False)])
-def test_nothing_serious_is_found_and_nothing_stands_outside(tmp_path, name, width, dark):
-    page = tmp_path / "page.html"
-    page.write_text(PAGES[name]().replace("</body>", RUN % AXE.read_text() + "</body>"))
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--virtual-time-budget=20000",
-        f"--user-data-dir={tmp_path}",
-    ]
-    flags += [f"--window-size={width},900", *(["--blink-settings=preferredColorScheme=0"] if dark else [])]
-    done = subprocess.run(
-        [CHROMIUM, *flags, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert told, "the page's script ran to its end"
-    found = json.loads(html.unescape(told[1]))
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_nothing_serious_is_found_and_nothing_stands_outside(page, name, width, dark):
+    page.show(PAGES[name](), width=width, dark=dark)
+    page.run(f"{browser.AXE.read_text()}; 0")
     leave = OF_THE_PAGE if "widget" in name else set()
-    assert [each for each in found["told"] if each[1] in ("serious", "critical") and each[0] not in leave] == []
-    assert found["over"] <= 0 or name == "widget of all"
+    found = [each for each in page.run(AXE) if each[1] in ("serious", "critical") and each[0] not in leave]
+    assert found == []
+    assert page.run(OVER) <= 0 or name == "widget of all"
+
+
+def test_a_page_that_nobody_could_read_is_found(page):
+    page.show('<html><body><p style="color:#eee">pale</p><div style="width:2000px">wide</div>', width=390, dark=False)
+    page.run(f"{browser.AXE.read_text()}; 0")
+    assert {"color-contrast", "html-has-lang"} <= {each[0] for each in page.run(AXE)}
+    assert page.run(OVER) > 0
