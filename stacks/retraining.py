@@ -29,10 +29,12 @@ from stacks.parts.access import (
     objects_below,
 )
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
+from stacks.parts.feature_groups import FeatureGroups
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
+from stacks.parts.queries import NAME, may_query
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
 from stacks.storage import Storage
@@ -55,9 +57,10 @@ class Retraining(cdk.Stack):
         packages: Packages,
         storage: Storage,
         monitoring: Monitoring,
+        feature_groups: FeatureGroups,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
-        self._storage, self._packages = storage, packages
+        self._storage, self._packages, self._feature_groups = storage, packages, feature_groups
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
@@ -98,12 +101,14 @@ class Retraining(cdk.Stack):
         return function
 
     def _snapshot_data(self) -> lambda_.Function:
+        groups = self._feature_groups
         function = add_function(
             self,
             "snapshot_data",
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
             key=self._storage.key,
+            layer="tables" if groups.uris else None,
             memory_mib=4096,
             timeout_seconds=900,
             environment={
@@ -114,9 +119,11 @@ class Retraining(cdk.Stack):
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
+                **({"ATHENA_DATABASE": NAME, "ATHENA_WORKGROUP": NAME} if groups.uris else {}),
             },
         )
         role = role_of(function)
+        joins = ["athena"] if groups.uris else []
         may_read(
             role,
             self._storage.data,
@@ -127,8 +134,12 @@ class Retraining(cdk.Stack):
             "profiles",
             "baselines",
             "artefacts",
+            *joins,
         )
-        may_write(role, self._storage.data, "labelled", "retraining")
+        may_write(role, self._storage.data, "labelled", "retraining", *joins)
+        if groups.uris:
+            may_query(role, self._storage)
+            groups.may_read(role)
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
