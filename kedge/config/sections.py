@@ -256,7 +256,8 @@ class Training(Section):
         Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$", examples=["customers"])] | None
     ) = None
     record_identifier: ColumnName | None = None
-    request_features: tuple[ColumnName, ...] = ()
+    # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
+    request_features: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
     trust_event_time: bool = False
 
     @model_validator(mode="after")

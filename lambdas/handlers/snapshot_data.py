@@ -64,17 +64,17 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         reason = f"the YAML says {config.problem}, and the champion is a {was}: give the new model a name of its own"
         return rejected([reason], champion)
     try:
-        history, origin, notes = gather(run, settings, context)
+        history, origin = gather(run, settings, context)
     except (InitialRowsError, FeatureGroupError) as error:
         # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
     split, reasons = split_rows(run, history)
     if reasons:
-        return rejected([*reasons, *notes], champion)
+        return rejected([*reasons, *origin.notes], champion)
     snapshot, learnt = write_snapshot(run, split, origin)
     requests = jobs(run, settings)
     finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
-    snapshot["notes"] = [*history.of_schemas, *notes, *unscorable_notes(split), *reuse_notes(finished)]
+    snapshot["notes"] = [*history.of_schemas, *origin.notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
@@ -126,8 +126,8 @@ def reuse_notes(finished: dict[str, Any]) -> list[str]:
     return [finished["training"]["reason"]] if "training" in finished else []
 
 
-def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[LabelledHistory, Origin, list[str]]:
-    """Everything that was answered and labelled lately, the user's first rows, where all of it came from, and what it lacks."""
+def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[LabelledHistory, Origin]:
+    """Everything that was answered and labelled lately, the user's first rows, and where all of it came from."""
     s3, config = clients.s3(), run.config
     learnt = windows.load_horizon(clients.dynamodb(), settings.state_table, run.model)
     chosen = config.labels.label_horizon_days
@@ -159,7 +159,7 @@ def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[Labell
     sources = (*answered.parts, *([layout.initial_key(run.model)] if initial is not None else []))
     if config.training.feature_group is not None:
         sources = (*sources, f"feature group {config.training.feature_group}")
-    return history, Origin(history.usable, history.horizon.days, sources), notes
+    return history, Origin(history.usable, history.horizon.days, sources, tuple(notes))
 
 
 def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
