@@ -13,11 +13,11 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from kedge.errors import ModelConfigError
+from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_teams
-from stacks.parts.feature_groups import FeatureGroups
 from stacks.parts.mail import Mail
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release

@@ -5,21 +5,23 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_athena as athena
 from aws_cdk import aws_glue as glue
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.parts.access import may_read, may_send, may_use_key, may_use_state, may_write
+from stacks.parts.access import OBJECTS, allow, may_read, may_send, may_use_key, may_use_state, may_write, objects_below
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.packages import Packages
-from stacks.parts.queries import NAME, may_query
 from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
 
+NAME = "kedge"
 # Lambda's longest. A query that needs more is stopped, and its message tried again.
 JOIN_SECONDS = 900
 # 5 dollars a query at 5 a terabyte: a join that would read more is a mistake, or somebody's decision.
 SCANNED_BYTES_MAX = 1024**4
+PARTITIONS = ("glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
 
 
 class Joining(Construct):
@@ -88,3 +90,28 @@ class Joining(Construct):
         may_send(role, performances)
         may_query(role, self._storage)
         return function
+
+
+def may_query(role: iam.Role, storage: Storage) -> None:
+    """Make tables in Kedge's database and query them; Athena reads and writes in the caller's name."""
+    stack = cdk.Stack.of(role)
+    actions = ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution", "GetWorkGroup"]
+    workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=NAME)
+    allow(role, "Query", [f"athena:{action}" for action in actions], [workgroup])
+    catalogue, database, tables, default = (
+        stack.format_arn(service="glue", resource=resource, resource_name=name)
+        for resource, name in (
+            ("catalog", None),
+            ("database", NAME),
+            ("table", f"{NAME}/*"),
+            ("database", "default"),
+        )
+    )
+    named_by_content = "a table's name ends in a digest of its columns"
+    reading = ["glue:GetDatabase", "glue:GetTable", "glue:CreateTable", *PARTITIONS]
+    allow(role, "Catalogue", reading, [catalogue, database, tables], wildcard=named_by_content)
+    # https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    allow(role, "AthenaLooksAtDefault", ["glue:GetDatabase"], [default])
+    allow(role, "FindBucket", ["s3:GetBucketLocation"], [storage.data.bucket_arn])
+    uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    allow(role, "WriteInParts", uploads, objects_below(storage.data, "athena"), wildcard=OBJECTS)

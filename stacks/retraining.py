@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from stacks.feature_groups import FeatureGroups
+from stacks.joining import NAME, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
@@ -29,12 +31,10 @@ from stacks.parts.access import (
     objects_below,
 )
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
-from stacks.parts.feature_groups import FeatureGroups
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
-from stacks.parts.queries import NAME, may_query
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
 from stacks.storage import Storage
@@ -48,7 +48,7 @@ MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 class Retraining(cdk.Stack):
     """decisions -> decide_retraining -> retrain machine: snapshot, train, score, compare, register."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # facts of the deployment, each by itself
         self,
         scope: Construct,
         name: str,

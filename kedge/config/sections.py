@@ -265,7 +265,9 @@ class Training(Section):
         others = {"record_identifier", "request_features", "trust_event_time"} & self.model_fields_set
         if others and self.feature_group is None:
             names = ", ".join(f"training.{name}" for name in sorted(others))
-            raise ValueError(f"{names} without training.feature_group: name the feature group, or remove what is about it")
+            raise ValueError(
+                f"{names} without training.feature_group: name the feature group, or remove what is about it"
+            )
         return self
 
     @model_validator(mode="before")

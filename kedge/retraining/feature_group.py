@@ -185,7 +185,9 @@ def looked_up_table(model: str, location: str) -> CatalogueTable:
     return CatalogueTable(f"{model.lower().replace('-', '_')}_records_{digest}", location, _LOOKED_UP)
 
 
-def point_in_time_sql(group: FeatureGroup, rows: CatalogueTable, *, database: str, run: str, by_event_time: bool) -> str:
+def point_in_time_sql(
+    group: FeatureGroup, rows: CatalogueTable, *, database: str, run: str, by_event_time: bool
+) -> str:
     """Athena's SELECT of each row's place and features, as they were known at the row's time.
 
     A record holds from its event time on, and is known from its writing on: one that was written later, with an earlier event

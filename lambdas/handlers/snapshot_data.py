@@ -144,8 +144,11 @@ def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[Labell
             config,
             bucket=run.bucket,
             run=f"{run.run}-{context.aws_request_id}",
-            athena=Athena(settings.athena_database, settings.athena_workgroup),
-            remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+            athena=Athena(
+                settings.athena_database,
+                settings.athena_workgroup,
+                remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+            ),
         )
         initial = rows.pop() if initial else None
     history = labelled_history(

@@ -28,10 +28,11 @@ from lambdas.logs import logger
 
 @dataclass(frozen=True)
 class Athena:
-    """Where Athena works: the catalogue's database for our tables, and the workgroup."""
+    """Where Athena works: the catalogue's database for our tables, and the workgroup; and how long it may."""
 
     database: str
     workgroup: str
+    remaining_seconds: Callable[[], float]
 
 
 def point_in_time(
@@ -41,7 +42,6 @@ def point_in_time(
     bucket: str,
     run: str,
     athena: Athena,
-    remaining_seconds: Callable[[], float],
 ) -> tuple[list[RowsOfSchema], list[str]]:
     """The rows with the group's features, and what the approver is told of rows that it knew nothing of.
 
@@ -57,7 +57,7 @@ def point_in_time(
     """
     group = feature_groups.describe(clients.sagemaker(), config)
     wanted = looked_up([one.rows for one in rows], group)
-    found = _look_up(wanted, group, config, bucket, run, athena, remaining_seconds) if wanted.num_rows else None
+    found = _look_up(wanted, group, config, bucket, run, athena) if wanted.num_rows else None
     labelled = sum(pc.sum(pc.is_valid(one.rows.column(LABEL))).as_py() or 0 for one in rows)
     known = found.num_rows if found is not None else 0
     logger.info("features looked up", model=config.model, group=group.name, labelled_rows=labelled, known_rows=known)
@@ -71,7 +71,6 @@ def _look_up(
     bucket: str,
     run: str,
     athena: Athena,
-    remaining_seconds: Callable[[], float],
 ) -> pa.Table | None:
     # Here, because awswrangler and pandas are only there where some model has a feature group.
     from lambdas.adapters import athena_queries
@@ -87,12 +86,14 @@ def _look_up(
             unload_sql(select, feature_groups.locations(bucket, model, run)[1]),
             database=athena.database,
             workgroup=athena.workgroup,
-            remaining_seconds=remaining_seconds,
+            remaining_seconds=athena.remaining_seconds,
         )
     except JoinFailedError as error:
         if error.reason != "PERMISSION_DENIED":
             raise
         key = f", and {group.key} in feature_group_keys" if group.key else ""
-        fault = f"may not be read: name it with {group.uri} in feature_groups of the context of cdk.json{key}, and deploy"
+        fault = (
+            f"may not be read: name it with {group.uri} in feature_groups of the context of cdk.json{key}, and deploy"
+        )
         raise FeatureGroupError(group=group.name, fault=fault) from error
     return feature_groups.load_found(s3, bucket, model, run)

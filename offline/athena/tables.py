@@ -1,8 +1,8 @@
 """The catalogue's tables as Athena reads them: Parquet below a location, or named by lists of objects there.
 
 Imitated: Parquet tables, plain or through SymlinkTextInputFormat; partitions of the projection type `injected`, whose values
-the WHERE clause must say, and of the type `integer`, which no query may name; columns looked up by name, in any case, and null where a file lacks them; types that must agree;
-`"$path"`; times by the millisecond. A table that says anything else is an error.
+the WHERE clause must say, and `integer`, which no query may name; columns looked up by name, in any case, and null where a file
+lacks them; types that must agree; `"$path"`; times by the millisecond. A table that says anything else is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 
-TYPES = {"string": pa.string(), "double": pa.float64(), "float": pa.float32(), "bigint": pa.int64(), "boolean": pa.bool_()}
+TYPES = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "float": pa.float32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+}
 TIMESTAMP = pa.timestamp("ms")  # Athena's, of tables that Hive could read
 PARQUET, LISTS = "MapredParquetInputFormat", "SymlinkTextInputFormat"
 

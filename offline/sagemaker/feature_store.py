@@ -144,7 +144,9 @@ class FeatureStore:
     def _find(self, name: str) -> Group:
         found = self._groups.get(name.rpartition("/")[2].lower())
         if found is None:
-            raise ResourceNotFound(message=f"Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name {name}")
+            raise ResourceNotFound(
+                message=f"Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name {name}"
+            )
         return found
 
     def _make_store(self, group: Group, created: int) -> None:

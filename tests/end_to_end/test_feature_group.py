@@ -72,7 +72,13 @@ class Shop:
         may = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{FEATURES_IN}/*"}
         made = iam.create_role(RoleName="FeatureStore", AssumeRolePolicyDocument=policy(trust))
         iam.put_role_policy(RoleName="FeatureStore", PolicyName="Write", PolicyDocument=policy(may))
-        types = {"customer": "Integral", "at": "String", "balance": "Fractional", "visits": "Integral", "plan": "String"}
+        types = {
+            "customer": "Integral",
+            "at": "String",
+            "balance": "Fractional",
+            "visits": "Integral",
+            "plan": "String",
+        }
         self.account.client("sagemaker").create_feature_group(
             FeatureGroupName=GROUP,
             RecordIdentifierFeatureName="customer",
@@ -89,34 +95,46 @@ class Shop:
 
     def live(self, number: int, *, serving: bool) -> list[dict[str, Any]]:
         """One day: at six the group is told of each customer, at noon each of them buys."""
-        day, rows = START + number * DAY, []
+        day = START + number * DAY
         self.account.clock.advance_to(day + 6 * HOUR)
+        self._tell_group(number, day)
+        self.account.clock.advance_to(day + 12 * HOUR)
+        rows = [
+            {
+                "id": f"{number}-{customer}",
+                "timestamp": self.account.clock.now,
+                "customer": customer,
+                "amount": float(customer % 5),
+                "label": label(customer, number),
+            }
+            for customer in range(CUSTOMERS)
+        ]
+        if serving:
+            self._ask(rows)
+            self._label(rows)
+        return rows
+
+    def _tell_group(self, number: int, day: datetime) -> None:
         for customer in range(CUSTOMERS):
             if customer != DELETED or number < DELETED_DAY:
                 self.know(customer, day + 6 * HOUR, balance(customer, number))
         if number == DELETED_DAY:
-            self.store.delete_record(
-                FeatureGroupName=GROUP, RecordIdentifierValueAsString=str(DELETED), EventTime=f"{day:%Y-%m-%dT07:00:00Z}"
-            )
+            at = f"{day:%Y-%m-%dT07:00:00Z}"
+            self.store.delete_record(FeatureGroupName=GROUP, RecordIdentifierValueAsString=str(DELETED), EventTime=at)
         if number == CORRECTED_DAY + 3:
             # Of an earlier day, from before its rows, and known only now: the training rows in between must not have it.
             for customer in range(CUSTOMERS):
                 self.know(customer, START + CORRECTED_DAY * DAY + 7 * HOUR, CORRECTED)
-        self.account.clock.advance_to(day + 12 * HOUR)
-        for customer in range(CUSTOMERS):
-            row = {"id": f"{number}-{customer}", "timestamp": self.account.clock.now, "customer": customer}
-            rows.append(row | {"amount": float(customer % 5), "label": label(customer, number)})
-            if serving:
-                self.hotel.runtime.invoke_endpoint(
-                    EndpointName=MODEL,
-                    ContentType="text/csv",
-                    InferenceId=row["id"],
-                    CustomAttributes=f"customer={customer}",
-                    Body=f"{rows[-1]['amount']},{SENT},{customer},p{customer % 2}",
-                )
-        if serving:
-            self._label(rows)
-        return rows
+
+    def _ask(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            self.hotel.runtime.invoke_endpoint(
+                EndpointName=MODEL,
+                ContentType="text/csv",
+                InferenceId=row["id"],
+                CustomAttributes=f"customer={row['customer']}",
+                Body=f"{row['amount']},{SENT},{row['customer']},p{row['customer'] % 2}",
+            )
 
     def _label(self, rows: list[dict[str, Any]]) -> None:
         records = [

@@ -1,4 +1,4 @@
-"""A model that is served by its team's own container is watched by what it puts into Firehose and into Kinesis; its inputs drift, and people hear of it."""
+"""A model in its team's own container is watched by what it puts into Firehose and Kinesis; its inputs drift, and people hear of it."""
 
 import gzip
 import io

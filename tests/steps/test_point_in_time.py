@@ -15,7 +15,7 @@ from offline.account import Account
 
 START = datetime(2016, 1, 1, tzinfo=UTC)
 DATA, FEATURES_IN, GROUP = "data", "their-features", "customers"
-ATHENA = Athena("kedge", "kedge")
+ATHENA = Athena("kedge", "kedge", lambda: 600.0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 YAML = """
 model: payers
@@ -94,7 +94,6 @@ class World:
             bucket=DATA,
             run=f"run-{self.attempts}",
             athena=ATHENA,
-            remaining_seconds=lambda: 600.0,
         )
         return rows.rows.column("Balance").to_pylist(), notes
 
@@ -186,7 +185,7 @@ def test_event_times_may_be_seconds_and_identifiers_text(account):
 
 def test_a_group_that_is_not_there_is_said(world):
     world.account.client("sagemaker").delete_feature_group(FeatureGroupName=GROUP)
-    with pytest.raises(FeatureGroupError, match="customers does not exist: make it, or correct training.feature_group"):
+    with pytest.raises(FeatureGroupError, match="customers does not exist: make it, or correct"):
         world.balances(START + DAY)
 
 

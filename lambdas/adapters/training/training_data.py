@@ -82,7 +82,9 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
 def _in_file(config: ModelConfig) -> ModelConfig:
     """The model without the features that a feature group gives: a file of first rows need not have them."""
     given = config.group_features
-    return config.model_copy(update={"features": tuple(f for f in config.features if f not in given)}) if given else config
+    return (
+        config.model_copy(update={"features": tuple(f for f in config.features if f not in given)}) if given else config
+    )
 
 
 def read_first_rows(opened: Any, config: ModelConfig, *, place: str, may_lack: bool = False) -> RowsOfSchema:

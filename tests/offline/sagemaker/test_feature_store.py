@@ -82,7 +82,9 @@ def test_a_group_is_made_in_a_moment_and_described_with_its_table_and_its_folder
     below = f"123456789012/sagemaker/eu-west-1/offline-store/customers-{created}/data"
     assert store["S3StorageConfig"]["ResolvedOutputS3Uri"] == f"{URI}/{below}"
     assert store["DataCatalogConfig"]["TableName"] == f"customers_{created}"
-    table = account.client("glue").get_table(DatabaseName="sagemaker_featurestore", Name=f"customers_{created}")["Table"]
+    table = account.client("glue").get_table(DatabaseName="sagemaker_featurestore", Name=f"customers_{created}")[
+        "Table"
+    ]
     columns = {each["Name"]: each["Type"] for each in table["StorageDescriptor"]["Columns"]}
     assert columns["age"] == "bigint"
     assert columns["write_time"] == "timestamp"

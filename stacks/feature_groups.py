@@ -13,8 +13,8 @@ from aws_cdk import aws_iam as iam
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
+from stacks.joining import PARTITIONS
 from stacks.parts.access import OBJECTS, allow
-from stacks.parts.queries import PARTITIONS
 
 # Feature Store's own database, and what follows a group's name in those of its table and of its folder: the second of its creation.
 _DATABASE, _CREATED = "sagemaker_featurestore", "??????????"
