@@ -218,10 +218,10 @@ class ModelConfig(Section):
                 "training.request_features names every feature, so the feature group has none to give: remove "
                 "training.feature_group, or some of the names"
             )
-        known, name = (*self.context, *self.feature_names, ROW_ID), training.record_identifier
-        if name is not None and name not in known:
+        known, column = (*self.context, *self.feature_names, ROW_ID), training.record_identifier
+        if column is not None and column not in known:
             raise ValueError(
-                f"training.record_identifier is {name!r}, which is no feature and not among context{_meant(name, known)}; "
+                f"training.record_identifier is {column!r}, which is no feature and not among context{_meant(column, known)}; "
                 f"{ROW_ID} is the row's own id"
             )
         return self
