@@ -13,6 +13,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from kedge.errors import ModelConfigError
+from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
@@ -40,6 +41,8 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     capture_buckets: object = None,
     capture_keys: object = None,
     firehose_stream: object = None,
+    feature_groups: object = None,
+    feature_group_keys: object = None,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
@@ -55,6 +58,11 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         written.get("capture_keys") if capture_keys is None else capture_keys,
         models,
     )
+    groups = FeatureGroups.of_context(
+        written.get("feature_groups") if feature_groups is None else feature_groups,
+        written.get("feature_group_keys") if feature_group_keys is None else feature_group_keys,
+        models,
+    )
     stream = stream_of_context(written.get("firehose_stream") if firehose_stream is None else firehose_stream)
     mail = Mail(alert_email, models, load_teams(Path(models_directory)))
     mail.check()
@@ -63,7 +71,15 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
 
     storage = Storage(app, "KedgeStorage", env=env, mail=mail, captures=captures)
     monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, stream_arn=stream)
-    retraining = Retraining(app, "KedgeRetraining", env=env, packages=packages, storage=storage, monitoring=monitoring)
+    retraining = Retraining(
+        app,
+        "KedgeRetraining",
+        env=env,
+        packages=packages,
+        storage=storage,
+        monitoring=monitoring,
+        feature_groups=groups,
+    )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
 
@@ -88,6 +104,8 @@ def main() -> None:
             capture_buckets=context.get("capture_buckets"),
             capture_keys=context.get("capture_keys"),
             firehose_stream=context.get("firehose_stream"),
+            feature_groups=context.get("feature_groups"),
+            feature_group_keys=context.get("feature_group_keys"),
         )
     except ModelConfigError as error:
         raise SystemExit(str(error)) from error

@@ -33,6 +33,11 @@ def release_first_champion(
     body = io.BytesIO()
     training_rows(frame, config.feature_names, since=since, until=until).to_parquet(body, index=False)
     account.client("s3").put_object(Bucket=bucket, Key=layout.initial_key(config.model), Body=body.getvalue())
+    return release_trained(account, config)
+
+
+def release_trained(account: Account, config: ModelConfig) -> str:
+    """Ask for a first training, approve its package, and wait until it serves."""
     account.invoke_function(
         function_name(account, "decide_retraining"),
         {

@@ -102,6 +102,14 @@ class InitialRowsError(RefusedError):
         self.place, self.fault = place, fault
 
 
+class FeatureGroupError(RefusedError):
+    """A feature group cannot give a model's training rows."""
+
+    def __init__(self, *, group: str, fault: str) -> None:
+        super().__init__(f"the feature group {group} {fault}")
+        self.group, self.fault = group, fault
+
+
 class HoldoutCountMismatchError(RefusedError):
     """A model did not answer each holdout row exactly once."""
 

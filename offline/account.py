@@ -35,7 +35,7 @@ from offline.functions.runtime import Functions
 from offline.iam import guard, simulation
 from offline.metrics import cloudwatch
 from offline.region import Region
-from offline.sagemaker import endpoints, jobs, models, registry, runtime
+from offline.sagemaker import endpoints, feature_store, jobs, models, registry, runtime
 from offline.sagemaker.capacity import Capacity
 from offline.sagemaker.endpoint_fleets import Ground
 from offline.sagemaker.model_monitor import schedules as monitoring_schedules
@@ -157,6 +157,7 @@ class Account(Region):
         jobs.install(self, self.jobs)
         endpoints.install(self, self.endpoints)
         runtime.install(self, self.endpoints)
+        feature_store.install(self, self.iam)
         monitoring_schedules.install(self)
         machines.install(self, self.bus, self.metrics)
         athena.install(self, self.iam)

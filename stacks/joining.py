@@ -5,6 +5,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_athena as athena
 from aws_cdk import aws_glue as glue
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -20,7 +21,7 @@ NAME = "kedge"
 JOIN_SECONDS = 900
 # 5 dollars a query at 5 a terabyte: a join that would read more is a mistake, or somebody's decision.
 SCANNED_BYTES_MAX = 1024**4
-_PARTITIONS = ("glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
+PARTITIONS = ("glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition")
 
 
 class Joining(Construct):
@@ -87,28 +88,30 @@ class Joining(Construct):
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
         may_send(role, performances)
-        self._may_query(function)
+        may_query(role, self._storage)
         return function
 
-    def _may_query(self, function: lambda_.Function) -> None:
-        role, stack = role_of(function), cdk.Stack.of(self)
-        actions = ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution", "GetWorkGroup"]
-        workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=NAME)
-        allow(role, "Query", [f"athena:{action}" for action in actions], [workgroup])
-        catalogue, database, tables, default = (
-            stack.format_arn(service="glue", resource=resource, resource_name=name)
-            for resource, name in (
-                ("catalog", None),
-                ("database", NAME),
-                ("table", f"{NAME}/*"),
-                ("database", "default"),
-            )
+
+def may_query(role: iam.Role, storage: Storage) -> None:
+    """Make tables in Kedge's database and query them; Athena reads and writes in the caller's name."""
+    stack = cdk.Stack.of(role)
+    actions = ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution", "GetWorkGroup"]
+    workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=NAME)
+    allow(role, "Query", [f"athena:{action}" for action in actions], [workgroup])
+    catalogue, database, tables, default = (
+        stack.format_arn(service="glue", resource=resource, resource_name=name)
+        for resource, name in (
+            ("catalog", None),
+            ("database", NAME),
+            ("table", f"{NAME}/*"),
+            ("database", "default"),
         )
-        named_by_content = "a table's name ends in a digest of its columns"
-        reading = ["glue:GetDatabase", "glue:GetTable", "glue:CreateTable", *_PARTITIONS]
-        allow(role, "Catalogue", reading, [catalogue, database, tables], wildcard=named_by_content)
-        # https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
-        allow(role, "AthenaLooksAtDefault", ["glue:GetDatabase"], [default])
-        allow(role, "FindBucket", ["s3:GetBucketLocation"], [self._storage.data.bucket_arn])
-        uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        allow(role, "WriteInParts", uploads, objects_below(self._storage.data, "athena"), wildcard=OBJECTS)
+    )
+    named_by_content = "a table's name ends in a digest of its columns"
+    reading = ["glue:GetDatabase", "glue:GetTable", "glue:CreateTable", *PARTITIONS]
+    allow(role, "Catalogue", reading, [catalogue, database, tables], wildcard=named_by_content)
+    # https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html
+    allow(role, "AthenaLooksAtDefault", ["glue:GetDatabase"], [default])
+    allow(role, "FindBucket", ["s3:GetBucketLocation"], [storage.data.bucket_arn])
+    uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    allow(role, "WriteInParts", uploads, objects_below(storage.data, "athena"), wildcard=OBJECTS)

@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from stacks.feature_groups import FeatureGroups
+from stacks.joining import NAME, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
@@ -46,7 +48,7 @@ MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 class Retraining(cdk.Stack):
     """decisions -> decide_retraining -> retrain machine: snapshot, train, score, compare, register."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # facts of the deployment, each by itself
         self,
         scope: Construct,
         name: str,
@@ -55,9 +57,10 @@ class Retraining(cdk.Stack):
         packages: Packages,
         storage: Storage,
         monitoring: Monitoring,
+        feature_groups: FeatureGroups,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
-        self._storage, self._packages = storage, packages
+        self._storage, self._packages, self._feature_groups = storage, packages, feature_groups
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
@@ -98,12 +101,14 @@ class Retraining(cdk.Stack):
         return function
 
     def _snapshot_data(self) -> lambda_.Function:
+        groups = self._feature_groups
         function = add_function(
             self,
             "snapshot_data",
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
             key=self._storage.key,
+            layer="tables" if groups.uris else None,
             memory_mib=4096,
             timeout_seconds=900,
             environment={
@@ -114,9 +119,11 @@ class Retraining(cdk.Stack):
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
                 "KMS_KEY_ID": self._storage.key.key_arn,
+                **({"ATHENA_DATABASE": NAME, "ATHENA_WORKGROUP": NAME} if groups.uris else {}),
             },
         )
         role = role_of(function)
+        joins = ["athena"] if groups.uris else []
         may_read(
             role,
             self._storage.data,
@@ -127,8 +134,12 @@ class Retraining(cdk.Stack):
             "profiles",
             "baselines",
             "artefacts",
+            *joins,
         )
-        may_write(role, self._storage.data, "labelled", "retraining")
+        may_write(role, self._storage.data, "labelled", "retraining", *joins)
+        if groups.uris:
+            may_query(role, self._storage)
+            groups.may_read(role)
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)

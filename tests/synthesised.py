@@ -90,11 +90,11 @@ def assembly() -> Path:
 
 @functools.cache
 def assembly_with_channels() -> Path:
-    """The cloud assembly of the example's model with a team that is reached by every channel."""
+    """The cloud assembly of the example's model with a team that is reached by every channel, and with a feature group."""
     from app import build_app
 
     directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
-    build_app(directory, reachable_models()).synth()
+    build_app(directory, reachable_models(), feature_groups={"customers": "s3://their-features/groups"}).synth()
     return directory
 
 

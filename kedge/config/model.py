@@ -236,6 +236,33 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_feature_group_fits_the_columns(self) -> ModelConfig:
+        training = self.training
+        if training.feature_group is None:
+            return self
+        if self.mode == "watch":
+            raise ValueError(
+                "training.feature_group is there, and mode is watch: a watched model is never trained; remove it"
+            )
+        for name in training.request_features:
+            if name not in self.feature_names:
+                raise ValueError(
+                    f"training.request_features names {name!r}, which is no feature{_meant(name, self.feature_names)}"
+                )
+        if not self.group_features:
+            raise ValueError(
+                "training.request_features names every feature, so the feature group has none to give: remove "
+                "training.feature_group, or some of the names"
+            )
+        known, column = (*self.context, *self.feature_names, ROW_ID), training.record_identifier
+        if column is not None and column not in known:
+            raise ValueError(
+                f"training.record_identifier is {column!r}, which is no feature and not among context{_meant(column, known)}; "
+                f"{ROW_ID} is the row's own id"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _business_columns_are_somewhere(self) -> ModelConfig:
         beside = (*self.context, *self.endpoint.custom_attributes)
         known = (*self.feature_names, self.prediction.name, *beside)
@@ -354,6 +381,13 @@ class ModelConfig(Section):
         if self.source == "log":
             return f"log below {below}" if below else f"log of {self.model}"
         return f"transform jobs below {below}"
+
+    @property
+    def group_features(self) -> tuple[Feature, ...]:
+        """The features whose values for training are those of the feature group."""
+        if self.training.feature_group is None:
+            return ()
+        return tuple(feature for feature in self.features if feature.name not in self.training.request_features)
 
     @property
     def feature_names(self) -> tuple[str, ...]:

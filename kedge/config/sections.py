@@ -265,6 +265,23 @@ class Training(Section):
     minimum_rows: int = Field(default=1000, ge=1)
     permuted_rows: int = Field(default=200, ge=0, le=100_000)
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
+    feature_group: (
+        Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$", examples=["customers"])] | None
+    ) = None
+    record_identifier: ColumnName | None = None
+    # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
+    request_features: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
+    trust_event_time: bool = False
+
+    @model_validator(mode="after")
+    def _a_feature_group_is_named(self) -> Training:
+        others = {"record_identifier", "request_features", "trust_event_time"} & self.model_fields_set
+        if others and self.feature_group is None:
+            names = ", ".join(f"training.{name}" for name in sorted(others))
+            raise ValueError(
+                f"{names} without training.feature_group: name the feature group, or remove what is about it"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

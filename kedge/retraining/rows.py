@@ -104,7 +104,7 @@ def typed_rows(
             absent += error.columns
     if absent:
         raise TrainingColumnMissingError(columns=absent)
-    columns: dict[str, Any] = {ROW_ID: table.column(ROW_ID).cast(pa.string()), TIME: _moments(table.column(TIME))}
+    columns: dict[str, Any] = {ROW_ID: table.column(ROW_ID).cast(pa.string()), TIME: moments(table.column(TIME))}
     for feature in config.features:
         columns[feature.name] = _feature(table, found[feature.name], feature)
     for feature in champion.features if champion else ():
@@ -215,7 +215,8 @@ def label_texts(column: pa.ChunkedArray) -> pa.Array:
     return cast_text(column)
 
 
-def _moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times of any type as microseconds of UTC."""
     # pandas writes nanoseconds; digits below a microsecond are cut off.
     if pa.types.is_timestamp(column.type) and column.type.tz is None:
         return pc.assume_timezone(column.cast(pa.timestamp("us"), safe=False), "UTC")

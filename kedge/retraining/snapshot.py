@@ -183,11 +183,12 @@ def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a snapshot's rows come from: the time that they are taken of, the age of a believed label, and the objects read."""
+    """Where a snapshot's rows come from: the time that they are taken of, the age of a believed label, the objects read, and what they lack."""
 
     usable: Slice
     label_horizon_days: float | None
     sources: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def snapshot_manifest(

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Json
 
-from kedge.errors import InitialRowsError
+from kedge.errors import FeatureGroupError, InitialRowsError
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
 from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
 from lambdas.adapters import clients, metrics
@@ -23,6 +23,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.fold_labels import fold_labels
+from lambdas.steps.point_in_time import Athena, point_in_time
 from lambdas.steps.retraining_run import RetrainingRun, Serving, describe, find_champion
 from lambdas.steps.snapshot_files import unscorable_notes, write_snapshot
 
@@ -37,6 +38,9 @@ class Settings(Environment):
     training_role_arn: str
     scoring_role_arn: str
     kms_key_id: str | None = None
+    # Where some model has a feature group.
+    athena_database: str = ""
+    athena_workgroup: str = ""
 
 
 class Request(BaseModel, frozen=True):
@@ -49,7 +53,7 @@ class Request(BaseModel, frozen=True):
 
 
 @entry
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Gather ripe rows, split them in time, refuse them or write them, and ask for the jobs that use them."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, bucket = load_managed_model(request.model), settings.data_bucket
@@ -60,17 +64,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         reason = f"the YAML says {config.problem}, and the champion is a {was}: give the new model a name of its own"
         return rejected([reason], champion)
     try:
-        history, origin = gather(run, settings)
-    except InitialRowsError as error:
-        # The same file fails again: a person must mend it, and no attempt is to be repeated.
+        history, origin = gather(run, settings, context)
+    except (InitialRowsError, FeatureGroupError) as error:
+        # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
     split, reasons = split_rows(run, history)
     if reasons:
-        return rejected(reasons, champion)
+        return rejected([*reasons, *origin.notes], champion)
     snapshot, learnt = write_snapshot(run, split, origin)
     requests = jobs(run, settings)
     finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
-    snapshot["notes"] = [*history.of_schemas, *unscorable_notes(split), *reuse_notes(finished)]
+    snapshot["notes"] = [*history.of_schemas, *origin.notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
@@ -122,7 +126,7 @@ def reuse_notes(finished: dict[str, Any]) -> list[str]:
     return [finished["training"]["reason"]] if "training" in finished else []
 
 
-def gather(run: RetrainingRun, settings: Settings) -> tuple[LabelledHistory, Origin]:
+def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[LabelledHistory, Origin]:
     """Everything that was answered and labelled lately, the user's first rows, and where all of it came from."""
     s3, config = clients.s3(), run.config
     learnt = windows.load_horizon(clients.dynamodb(), settings.state_table, run.model)
@@ -133,8 +137,22 @@ def gather(run: RetrainingRun, settings: Settings) -> tuple[LabelledHistory, Ori
     since = run.time - timedelta(days=config.training.window_days)
     answered = load_answered_rows(s3, run.bucket, config, since=since, until=run.time)
     initial = training_data.load_initial_rows(s3, run.bucket, config, may_lack=run.champion is not None)
+    rows, notes = list(answered.rows), list[str]()
+    if config.training.feature_group is not None:
+        rows, notes = point_in_time(
+            [*rows, *([initial] if initial else [])],
+            config,
+            bucket=run.bucket,
+            run=f"{run.run}-{context.aws_request_id}",
+            athena=Athena(
+                settings.athena_database,
+                settings.athena_workgroup,
+                remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+            ),
+        )
+        initial = rows.pop() if initial else None
     history = labelled_history(
-        answered.rows,
+        rows,
         initial,
         config,
         now=run.time,
@@ -142,7 +160,9 @@ def gather(run: RetrainingRun, settings: Settings) -> tuple[LabelledHistory, Ori
         champion=run.champions_schema,
     )
     sources = (*answered.parts, *([layout.initial_key(run.model)] if initial is not None else []))
-    return history, Origin(history.usable, history.horizon.days, sources)
+    if config.training.feature_group is not None:
+        sources = (*sources, f"feature group {config.training.feature_group}")
+    return history, Origin(history.usable, history.horizon.days, sources, tuple(notes))
 
 
 def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def write_snapshot(run: RetrainingRun, split: Split, origin: Origin) -> tuple[di
         model=run.model,
         run=run.run,
         origin=origin,
-        notes=unscorable_notes(split),
+        notes=[*origin.notes, *unscorable_notes(split)],
         files={name: file_entry(file.rows, file.content) for name, file in files.items()},
     )
     save(run, layout.MANIFEST, SnapshotFile(json.dumps(manifest, indent=1).encode(), JSON))

@@ -1,8 +1,8 @@
 """The catalogue's tables as Athena reads them: Parquet below a location, or named by lists of objects there.
 
 Imitated: Parquet tables, plain or through SymlinkTextInputFormat; partitions of the projection type `injected`, whose values
-the WHERE clause must say; columns looked up by name, in any case, and null where a file lacks them; types that must agree;
-`"$path"`; times by the millisecond. A table that says anything else is an error.
+the WHERE clause must say, and `integer`, which no query may name; columns looked up by name, in any case, and null where a file
+lacks them; types that must agree; `"$path"`; times by the millisecond. A table that says anything else is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 
-TYPES = {"string": pa.string(), "double": pa.float64(), "float": pa.float32(), "bigint": pa.int64()}
+TYPES = {
+    "string": pa.string(),
+    "double": pa.float64(),
+    "float": pa.float32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+}
 TIMESTAMP = pa.timestamp("ms")  # Athena's, of tables that Hive could read
 PARQUET, LISTS = "MapredParquetInputFormat", "SymlinkTextInputFormat"
 
@@ -67,8 +73,11 @@ def _injected(table: dict[str, Any], named: exp.Table) -> dict[str, str]:
     said = dict(_equalities(named))
     values = {}
     for column in (each["Name"] for each in table.get("PartitionKeys", [])):
-        if table["Parameters"].get(f"projection.{column}.type") != "injected":
-            raise NotImplementedError(f"of partitions only injected ones are imitated, not {column}")
+        kind = table["Parameters"].get(f"projection.{column}.type")
+        if kind == "integer":
+            continue  # any value: the query reads all that lies below the table
+        if kind != "injected":
+            raise NotImplementedError(f"of partitions only projected ones are imitated, not {column}")
         if column not in said:
             raise QueryError(
                 f"CONSTRAINT_VIOLATION: For the injected projected partition column {column}, the WHERE clause must contain "

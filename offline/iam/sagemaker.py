@@ -156,6 +156,7 @@ SAGEMAKER: dict[str, Needs] = {
             ("EndpointConfig", "endpoint-config", "Describe Delete"),
             ("Endpoint", "endpoint", "Describe Delete"),
             ("ModelPackageGroup", "model-package-group", "Create Describe Delete"),
+            ("FeatureGroup", "feature-group", "Describe Delete"),
         )
         for verb in verbs.split()
     },

@@ -29,9 +29,11 @@ def load_answered_rows(s3: Any, bucket: str, config: ModelConfig, *, since: date
     counted = days.counted_days(s3, bucket, config.model, first=first, last=last)
     labels = [*label_days.load_days(s3, bucket, config.model, first=first, last=last, fields=())] if counted else []
     found, read = list[RowsOfSchema](), list[str]()
+    # A feature group's record identifier may be among them.
+    looked_up_by = config.context if config.training.feature_group is not None else ()
     for answered, of_it in _by_schema(s3, bucket, config, chain.from_iterable(counted.values())):
         parts = days.parts_of(s3, bucket, of_it)
-        rows = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *answered.feature_names])
+        rows = predictions.load_parts(s3, bucket, parts, [ROW_ID, TIME, *answered.feature_names, *looked_up_by])
         if rows is not None:
             found.append(RowsOfSchema(join_labels(rows, labels, ()), answered))
             read += parts

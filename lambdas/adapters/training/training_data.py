@@ -72,11 +72,19 @@ def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bo
     key = layout.initial_key(config.model)
     try:
         with row_objects.open_object(s3, bucket, key) as opened:
-            return read_first_rows(opened, config, place=key, may_lack=may_lack)
+            return read_first_rows(opened, _in_file(config), place=key, may_lack=may_lack)
     except ClientError as error:
         if objects.is_absent(error):
             return None
         raise
+
+
+def _in_file(config: ModelConfig) -> ModelConfig:
+    """The model without the features that a feature group gives: a file of first rows need not have them."""
+    given = config.group_features
+    return (
+        config.model_copy(update={"features": tuple(f for f in config.features if f not in given)}) if given else config
+    )
 
 
 def read_first_rows(opened: Any, config: ModelConfig, *, place: str, may_lack: bool = False) -> RowsOfSchema:
