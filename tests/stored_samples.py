@@ -35,7 +35,7 @@ from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices

@@ -17,7 +17,8 @@ from kedge.alerts.response_times import ResponseTimes, of_timeline
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
 from kedge.config.model import ModelConfig
 from kedge.errors import KedgeError
-from kedge.retraining.decision import RetrainingState, decide_retraining
+from kedge.retraining.decision import decide_retraining
+from kedge.retraining.state import RetrainingState
 from kedge.severity import Severity, worst
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline

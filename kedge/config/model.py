@@ -19,9 +19,10 @@ from kedge.config.policies import (
     HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
-    RetrainingPolicy,
     SegmentPolicy,
 )
+from kedge.config.prices import USD_AN_HOUR
+from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import (
     Cadence,
     Capture,
@@ -137,6 +138,21 @@ class ModelConfig(Section):
             )
         if len(set(self.context)) < len(self.context):
             raise ValueError(f"context is {list(self.context)}: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _retraining_can_be_counted(self) -> ModelConfig:
+        if self.problem == "regression" and self.retraining.confidence_min is not None:
+            raise ValueError(
+                "retraining.confidence_min is a share of right answers, and a regression has none: remove it"
+            )
+        priced = self.retraining.usd_per_instance_hour is not None
+        instance_type = self.training.instance_type
+        if self.retraining.budget_usd_per_month is not None and not priced and instance_type not in USD_AN_HOUR:
+            raise ValueError(
+                f"retraining.budget_usd_per_month: no price of {instance_type} is known; say what an hour of it costs in "
+                "retraining.usd_per_instance_hour"
+            )
         return self
 
     @model_validator(mode="after")

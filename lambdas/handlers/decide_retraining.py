@@ -10,15 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from kedge.config.model import ModelConfig
 from kedge.errors import LeaseHeldError
 from kedge.instants import to_text
-from kedge.retraining.decision import (
-    RetrainingDecision,
-    RetrainingStart,
-    RetrainingState,
-    decide_retraining,
-    held_if_watched,
-    requested_retraining,
-    run_name,
-)
+from kedge.retraining.decision import decide_retraining, held_if_watched, requested_retraining, run_name
+from kedge.retraining.state import RetrainingDecision, RetrainingStart, RetrainingState
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import load_model

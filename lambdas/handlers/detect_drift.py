@@ -8,7 +8,7 @@ from typing import Any
 from kedge.config.gauges import sent
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import days, history, layout, package_schemas, reports

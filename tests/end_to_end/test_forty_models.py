@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict, run_name
+from kedge.retraining.decision import run_name
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import executions
 from lambdas.adapters.state import windows

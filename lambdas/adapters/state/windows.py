@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.instants import from_text, to_text
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import state_items
 

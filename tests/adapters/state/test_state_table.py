@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import LeaseHeldError
 from kedge.estimation.track_record import Comparison, TrackRecord
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import champions, leases, served, track_records, windows
 from lambdas.adapters.state.champions import Champion

@@ -5,15 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.config.policies import PerformancePolicy, RetrainingPolicy
-from kedge.retraining.decision import (
-    RetrainingStart,
-    RetrainingState,
-    WindowVerdict,
-    decide_retraining,
-    requested_retraining,
-    run_name,
-)
+from kedge.config.policies import PerformancePolicy
+from kedge.config.retraining import RetrainingPolicy
+from kedge.retraining.decision import decide_retraining, requested_retraining, run_name
+from kedge.retraining.state import RetrainingStart, RetrainingState, WindowVerdict
 from kedge.severity import Severity
 
 NOW = datetime(2016, 2, 1, tzinfo=UTC)
