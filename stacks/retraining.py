@@ -46,7 +46,7 @@ MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 class Retraining(cdk.Stack):
     """decisions -> decide_retraining -> retrain machine: snapshot, train, score, compare, register."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it stands on, each by itself
         self,
         scope: Construct,
         name: str,
@@ -55,8 +55,10 @@ class Retraining(cdk.Stack):
         packages: Packages,
         storage: Storage,
         monitoring: Monitoring,
+        at_once: int | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
+        self._at_once = at_once
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
@@ -85,12 +87,13 @@ class Retraining(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "RETRAIN_MACHINE_ARN": machine.state_machine_arn,
+                **({"RETRAININGS_AT_ONCE": str(self._at_once)} if self._at_once else {}),
             },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, *TIMELINE)
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])

@@ -23,7 +23,7 @@ from kedge.severity import Severity, worst
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.release import model_registry
-from lambdas.adapters.state import alert_episodes, approvals, champions, leases, pauses, state_items, windows
+from lambdas.adapters.state import alert_episodes, approvals, champions, leases, pauses, state_items, windows, wishes
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.state.windows import StoredWindow
@@ -32,7 +32,7 @@ from lambdas.steps.requests import CADENCES
 # As many as a client of botocore keeps connections.
 READERS = 10
 # What is read of each model by name; the rest are its windows and starts.
-ITEMS = (champions.ITEM, pauses.ITEM, "alert_episode", "lease", "waiting_release")
+ITEMS = (champions.ITEM, pauses.ITEM, wishes.REQUESTED, "alert_episode", "lease", "waiting_release")
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,7 @@ def holds_of(
         champion_since=champion.promoted_at,
         new_labelled_rows=own[-1].new_labelled_rows if own else 0,
         paused=paused,
+        request=wishes.read_request(gathered.item(config.model, wishes.REQUESTED)),
     )
     decision = decide_retraining(state, config.retraining, gathered.now, config.performance)
     if decision.action != "NONE" and starts:
@@ -189,7 +190,7 @@ def holds_of(
         state = replace(state, starts=ended)
         decision = decide_retraining(state, config.retraining, gathered.now, config.performance)
     if decision.hold is not None and decision.hold != "paused":
-        yield decision.hold, decision.reasons[-1]
+        yield decision.hold, f"{'; '.join(decision.why_held)}. What lifts it: {'; '.join(decision.lifts)}"
 
 
 def work_of(item: Item | None) -> str | None:

@@ -156,6 +156,21 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _rules_are_of_features(self) -> ModelConfig:
+        kinds = {feature.name: feature for feature in self.features}
+        for name, rule in self.training.validation.columns.items():
+            place = f"training.validation.columns.{name}"
+            if name not in kinds:
+                raise ValueError(f"{place}: there is no such feature{_meant(name, self.feature_names)}")
+            is_text = kinds[name].declared_dtype == "string"
+            bounded = rule.at_least is not None or rule.at_most is not None
+            if (bounded and (is_text or kinds[name].kind == "timestamp")) or (rule.levels and not is_text):
+                raise ValueError(f"{place}: at_least and at_most are for numbers, and levels for categories")
+        if self.problem == "regression" and self.training.class_ratio_max is not None:
+            raise ValueError("training.class_ratio_max is about classes, and a regression has none: remove it")
+        return self
+
+    @model_validator(mode="after")
     def _an_endpoint_has_the_health(self) -> ModelConfig:
         if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")

@@ -33,6 +33,18 @@ class KeptQuality:
     concept_drift: ConceptDrift | None = None
     join: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def right(self) -> float | None:
+        """The share of right answers by the labels; None where it is not measured."""
+        return _value("accuracy", self.document)
+
+    @property
+    def right_estimated(self) -> float | None:
+        """The share of right answers as it is estimated; None where the estimator may not be believed."""
+        estimate = self.document.get("estimate", {})
+        believed = self.verdicts.estimated not in (None, Severity.INSUFFICIENT_DATA)
+        return _value("accuracy", estimate) if believed else None
+
     @classmethod
     def of(cls, quality: WindowQuality) -> KeptQuality:
         """What has just been judged."""
@@ -65,6 +77,10 @@ def _kept(document: Mapping[str, Any]) -> KeptQuality:
         moved,
         document.get("join", {}),
     )
+
+
+def _value(name: str, part: Mapping[str, Any]) -> float | None:
+    return next((float(metric["value"]) for metric in part.get("metrics", ()) if metric["name"] == name), None)
 
 
 def _severity(part: Mapping[str, Any] | None) -> Severity | None:

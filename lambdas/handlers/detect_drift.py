@@ -137,7 +137,14 @@ def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
     """Leave the window's verdicts where the decision finds them: what the columns say, for no model mends a silent endpoint."""
     report, answers = judged.report, judged.verdicts
     verdict = WindowVerdict(
-        report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
+        report.start,
+        report.end,
+        report.columns_severity,
+        answers.measured,
+        answers.estimated,
+        report.less_confident,
+        judged.quality.right if judged.quality else None,
+        judged.quality.right_estimated if judged.quality else None,
     )
     live = judged.quality.judged_metrics if judged.quality else ()
     window = StoredWindow(
