@@ -244,7 +244,8 @@ class ColumnRule(Section):
 
     at_least: float | None = None
     at_most: float | None = None
-    levels: tuple[str, ...] = ()
+    # Not strict: `Training` looks at what is given before JSON is read, and behind that a list fills no tuple.
+    levels: Annotated[tuple[str, ...], Field(strict=False)] = ()
     missing_fraction_max: Fraction | None = None
     may_predict_alone: bool = False
 
