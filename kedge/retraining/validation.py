@@ -24,6 +24,7 @@ from kedge.statistics.psi import psi_bias_corrected
 LEAKAGE_ROWS_MIN = 50
 # The usual limits on the PSI are for about ten cells.
 PSI_CELLS = 10
+TOLD_MAX = 5
 
 
 def faults_of(
@@ -84,11 +85,14 @@ def drift_warnings(training: pa.Table, before: Baseline | None, config: ModelCon
         moved = psi_bias_corrected(first, then)
         if moved > limit:
             found.append((moved, column.name))
-    return tuple(
+    told = [
         f"training rows drifted: {name} has a PSI of {moved:.2f} against the rows that the serving model learnt from; "
         f"training.validation.drift_psi_warning is {limit:g}"
         for moved, name in sorted(found, reverse=True)
-    )
+    ]
+    # An approver reads the first few: the rest would crowd out what the gate says.
+    rest = [f"and {len(told) - TOLD_MAX} more features have drifted beyond it"] if len(told) > TOLD_MAX else []
+    return (*told[:TOLD_MAX], *rest)
 
 
 def _types(split: Split, config: ModelConfig, unparsable: Mapping[str, int]) -> Iterator[str]:
