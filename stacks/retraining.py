@@ -87,7 +87,8 @@ class Retraining(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "RETRAIN_MACHINE_ARN": machine.state_machine_arn,
-                **({"RETRAININGS_AT_ONCE": str(self._at_once)} if self._at_once else {}),
+                # 0: no limit.
+                "RETRAININGS_AT_ONCE": str(self._at_once or 0),
             },
         )
         role = role_of(function)

@@ -76,7 +76,7 @@ def _evenly(rows: pa.Table, most: int) -> pa.Table:
 
 
 def _spread(places: Ints, most: int) -> Ints:
-    """At most so many of the places, evenly over all of them."""
+    """At most this number of the places, evenly over all of them."""
     if len(places) <= most:
         return places
     return places[np.arange(most) * len(places) // most] if most else places[:0]

@@ -30,7 +30,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.deciding.outside_event import accept, is_outside, read_event
-from lambdas.steps.deciding.places import Places
+from lambdas.steps.deciding.places import StartPlaces
 from lambdas.steps.requests import StageRequest
 
 
@@ -42,7 +42,7 @@ class Settings(Environment):
     retrain_machine_arn: str
     alert_topic_arn: str
     event_topic_arn: str
-    retrainings_at_once: int | None = None
+    retrainings_at_once: int = 0
 
 
 class Request(BaseModel):
@@ -95,7 +95,7 @@ def request_of(event: Mapping[str, Any], settings: Settings) -> Request | None:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class Knowledge:
     """What is known of the model: the package that serves, its windows, and the state that the decision rests on."""
 
     champion: Champion | None
@@ -109,20 +109,20 @@ class Candidate:
 
     request: Request
     config: ModelConfig
-    gathered: Gathered
+    gathered: Knowledge
     losing: float
 
 
-def gather(request: Request, settings: Settings) -> Gathered:
+def gather(request: Request, settings: Settings) -> Knowledge:
     """Gather the state; a person's request needs only the windows."""
     dynamodb, table = clients.dynamodb(), settings.state_table
     champion = champions.load(dynamodb, table, request.model)
     if champion is None:
-        return Gathered(None)
+        return Knowledge(None)
     found = windows.load_windows(dynamodb, table, request.model, since=champion.promoted_at)
     judged = tuple(window for window in found if window.package_version == champion.package_version)
     if request.trigger is not None:
-        return Gathered(champion, judged)
+        return Knowledge(champion, judged)
     state = RetrainingState(
         windows=tuple(window.verdict for window in judged),
         starts=load_starts(request, settings),
@@ -131,10 +131,10 @@ def gather(request: Request, settings: Settings) -> Gathered:
         paused=windows.pause_reason(dynamodb, table, request.model),
         request=wishes.load_request(dynamodb, table, request.model),
     )
-    return Gathered(champion, judged, state)
+    return Knowledge(champion, judged, state)
 
 
-def decide(request: Request, gathered: Gathered, config: ModelConfig) -> RetrainingDecision:
+def decide(request: Request, gathered: Knowledge, config: ModelConfig) -> RetrainingDecision:
     """Decide from the state; a person's request needs none."""
     if request.trigger is not None:
         return requested_retraining(request.trigger, request.reason, request.time)
@@ -143,7 +143,7 @@ def decide(request: Request, gathered: Gathered, config: ModelConfig) -> Retrain
     return decide_retraining(gathered.state, config.retraining, request.time, config.performance)
 
 
-def loss_of(gathered: Gathered, config: ModelConfig) -> float:
+def loss_of(gathered: Knowledge, config: ModelConfig) -> float:
     """What the model loses in a day, by what the labels said last and the newest traffic that is known."""
     if not gathered.judged:
         return 0.0
@@ -221,14 +221,14 @@ def begin(decision: RetrainingDecision, candidate: Candidate, settings: Settings
     return None
 
 
-def places_of(request: Request, settings: Settings) -> Places | None:
+def places_of(request: Request, settings: Settings) -> StartPlaces | None:
     """The deployment's places; a person's request needs none."""
-    if settings.retrainings_at_once is None or request.trigger is not None:
+    if not settings.retrainings_at_once or request.trigger is not None:
         return None
-    return Places(settings.state_table, settings.data_bucket, settings.retrainings_at_once)
+    return StartPlaces(settings.state_table, settings.data_bucket, settings.retrainings_at_once)
 
 
-def live_values(gathered: Gathered) -> dict[str, Any]:
+def live_values(gathered: Knowledge) -> dict[str, Any]:
     """What the labels said last of the model that serves: an approver weighs it; nothing where they have said nothing."""
     measured = [window for window in gathered.judged if window.live]
     if not measured:

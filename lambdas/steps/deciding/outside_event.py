@@ -19,7 +19,7 @@ from lambdas.logs import logger
 DETAIL_TYPE = "kedge.retrain"
 
 
-class Wish(BaseModel, frozen=True, extra="forbid"):
+class EventDetail(BaseModel, frozen=True, extra="forbid"):
     """Which model, and why: the timeline and the mails repeat the reason."""
 
     model: Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$")]
@@ -33,7 +33,7 @@ class OutsideEvent(BaseModel, frozen=True):
     source: str
     time: AwareDatetime
     detail_type: Literal["kedge.retrain"] = Field(alias="detail-type")
-    detail: Wish
+    detail: EventDetail
 
 
 def is_outside(body: Mapping[str, Any]) -> bool:

@@ -16,8 +16,8 @@ from lambdas.adapters.times import wall_clock
 
 
 @dataclass(frozen=True)
-class Places:
-    """So many retrainings at once, whichever models they are of."""
+class StartPlaces:
+    """Where a limited number of retrainings run at once, whichever models they are of."""
 
     table: str
     bucket: str
