@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -90,7 +91,10 @@ def request_of(event: Mapping[str, Any], settings: Settings) -> Request | None:
     body = json.loads(record["body"])
     if is_outside(body):
         wish = read_event(body)
-        return Request(model=wish.detail.model, time=wish.time) if accept(wish, desk_of(settings)) else None
+        # The event's own time is whatever its sender says, and a time long ago would know of no start since: the queue's counts.
+        arrived = datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) // 1000, UTC)
+        accepted = accept(wish, desk_of(settings), arrived)
+        return Request(model=wish.detail.model, time=arrived) if accepted else None
     return Request.model_validate(StageRequest.from_event(event).model_dump(mode="json"))
 
 

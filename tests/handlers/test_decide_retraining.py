@@ -190,9 +190,11 @@ def test_a_model_that_is_not_deployed_is_not_retrained_by_itself(world):
     assert run()["action"] == "NONE"
 
 
-def wish(detail: dict, *, time: datetime = NOW, identity: str = "e-1") -> dict:
+def wish(detail: dict, *, arrived: datetime = NOW, said: datetime = NOW, identity: str = "e-1") -> dict:
     event = {"version": "0", "id": identity, "source": "pricing", "account": "1", "region": "r", "resources": []}
-    return message(event | {"detail-type": "kedge.retrain", "time": to_text(time), "detail": detail})
+    found = message(event | {"detail-type": "kedge.retrain", "time": to_text(said), "detail": detail})
+    found["Records"][0]["attributes"]["SentTimestamp"] = str(int(arrived.timestamp() * 1000))
+    return found
 
 
 def good(**facts) -> dict:
@@ -320,3 +322,23 @@ def test_a_place_is_given_back_if_another_execution_works_on_the_model(world, mo
     world.dynamodb.put_item(TableName=TABLE, Item=key | {name: {"S": value} for name, value in item.items()})
     assert run()["hold"] == "lease"
     assert world.item("lease", model="retraining place 1") is None
+
+
+@pytest.mark.parametrize("said", [NOW - timedelta(days=900), NOW + timedelta(days=900)])
+def test_an_event_that_lies_about_its_time_is_held_as_any_other(world, said):
+    lost(world)
+    run()
+    world.end_run("SUCCEEDED")
+    later = NOW + timedelta(days=3)
+    judged(world, Severity.OK, end=later)
+    answer = handler(good(arrived=later, said=said), CONTEXT)
+    assert (answer["action"], answer["hold"]) == ("HOLD", "cooldown")
+
+
+def test_an_event_that_is_delivered_twice_is_one_wish(world):
+    judged(world, Severity.OK)
+    assert handler(good(), CONTEXT)["action"] == "START"
+    world.end_run("SUCCEEDED")
+    later = NOW + timedelta(minutes=5)
+    assert handler(good(arrived=later), CONTEXT)["action"] == "NONE"
+    assert handler(good(arrived=later, identity="e-2"), CONTEXT)["hold"] == "cooldown"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from kedge.errors import RetrainEventError, WatchedModelError
 from kedge.retraining.state import OutsideRequest
@@ -31,7 +32,6 @@ class OutsideEvent(BaseModel, frozen=True):
 
     id: str
     source: str
-    time: AwareDatetime
     detail_type: Literal["kedge.retrain"] = Field(alias="detail-type")
     detail: EventDetail
 
@@ -57,17 +57,22 @@ def read_event(body: Mapping[str, Any]) -> OutsideEvent:
         raise RetrainEventError(event=str(body.get("id", "without an id")), problems=problems) from None
 
 
-def accept(event: OutsideEvent, desk: Desk) -> bool:
-    """Keep the wish, so that it starts once nothing holds it; False where it is refused, which is told with its reason."""
-    model = event.detail.model
+def accept(event: OutsideEvent, desk: Desk, arrived: datetime) -> bool:
+    """Keep the wish, so that it starts once nothing holds it; False where it is refused, which is told with its reason.
+
+    EventBridge may deliver an event twice: the second is no new wish.
+    """
+    model, dynamodb = event.detail.model, clients.dynamodb()
     why = refusal(model, desk)
     if why is None:
-        wish = OutsideRequest(event.time, event.source, event.detail.reason)
-        wishes.save_request(clients.dynamodb(), desk.table, model, wish)
+        if not windows.is_told(dynamodb, desk.table, model, f"event#{event.id}"):
+            wish = OutsideRequest(arrived, event.source, event.detail.reason)
+            wishes.save_request(dynamodb, desk.table, model, wish)
+            windows.remember_told(dynamodb, desk.table, model, f"event#{event.id}", now=arrived)
         return True
     detail = {"source": event.source, "requested": event.detail.reason, "reasons": [why]}
     logger.warning("an event was refused", model=model, event=event.id, source=event.source)
-    tell_once(desk, f"refused#{event.id}", Entry(model, "retrain_event_refused", event.time, detail))
+    tell_once(desk, f"refused#{event.id}", Entry(model, "retrain_event_refused", arrived, detail))
     return False
 
 
