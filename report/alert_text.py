@@ -90,6 +90,7 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "captures_unreadable": capture_alerts.captures_unreadable,
     "retraining_started": retraining_alerts.retraining_started,
     "retraining_held": retraining_alerts.retraining_held,
+    "retrain_event_refused": retraining_alerts.retrain_event_refused,
     "data_rejected": retraining_alerts.data_rejected,
     "gate_passed": retraining_alerts.gate_passed,
     "gate_failed": retraining_alerts.gate_failed,

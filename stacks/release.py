@@ -227,6 +227,8 @@ class Release(cdk.Stack):
         jobs = sagemaker_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
+        looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
+        allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
         allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
 
     def _machine_arn(self, name: str) -> str:

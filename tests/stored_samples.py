@@ -35,7 +35,7 @@ from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import OutsideRequest, RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
@@ -56,7 +56,9 @@ from lambdas.adapters.state import (
     track_records,
     under_way,
     windows,
+    wishes,
 )
+from lambdas.adapters.state.wishes import HeldRetraining
 from lambdas.steps.baseline_files import reference_document
 from tests.builders import make_baseline, make_config, make_window
 
@@ -175,6 +177,9 @@ class OneItem:
     def get_item(self, **_request: Any) -> dict[str, Any]:
         return {"Item": self.item} if self.item else {}
 
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        return {"Responses": {table: [self.item] for table in request["RequestItems"]}}
+
     def get_paginator(self, _name: str) -> OneItem:
         return self
 
@@ -228,6 +233,16 @@ ITEMS: Mapping[str, StoredItem] = {
         Mute(NOW, "a campaign", "arn:person"),
         lambda db, one: mutes.save(db, "t", "m", one),
         lambda db: mutes.load(db, "t", "m"),
+    ),
+    "held": StoredItem(
+        HeldRetraining("line", 12.5),
+        lambda db, one: wishes.save_held(db, "t", "m", one),
+        lambda db: wishes.load_held(db, "t", ["m"])["m"],
+    ),
+    "requested": StoredItem(
+        OutsideRequest(NOW, "pricing", "a new catalogue"),
+        lambda db, one: wishes.save_request(db, "t", "m", one),
+        lambda db: wishes.load_request(db, "t", "m"),
     ),
     "pause": StoredItem(
         "a strike",

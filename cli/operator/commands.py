@@ -70,7 +70,7 @@ def retrain(
     """Start a retraining now; cooldown, budget and pause do not hold a person's request."""
     with in_a_sentence("retrain"):
         from cli.operator.operations import ask_for_retraining
-        from kedge.retraining.decision import WATCHED
+        from kedge.retraining.holds import WATCHED
 
         answer = ask_for_retraining(deployment_of(region, endpoint_url), model, reason, initial=initial)
         if answer.get("hold") == WATCHED:

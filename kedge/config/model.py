@@ -20,9 +20,10 @@ from kedge.config.policies import (
     HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
-    RetrainingPolicy,
     SegmentPolicy,
 )
+from kedge.config.prices import USD_AN_HOUR
+from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import (
     Cadence,
     Capture,
@@ -161,6 +162,36 @@ class ModelConfig(Section):
             )
         if len(set(self.context)) < len(self.context):
             raise ValueError(f"context is {list(self.context)}: each name may stand there once")
+        return self
+
+    @model_validator(mode="after")
+    def _retraining_can_be_counted(self) -> ModelConfig:
+        if self.problem == "regression" and self.retraining.confidence_min is not None:
+            raise ValueError(
+                "retraining.confidence_min is a share of right answers, and a regression has none: remove it"
+            )
+        priced = self.retraining.usd_per_instance_hour is not None
+        instance_type = self.training.instance_type
+        if self.retraining.budget_usd_per_month is not None and not priced and instance_type not in USD_AN_HOUR:
+            raise ValueError(
+                f"retraining.budget_usd_per_month: no price of {instance_type} is known; say what an hour of it costs in "
+                "retraining.usd_per_instance_hour"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_are_of_features(self) -> ModelConfig:
+        kinds = {feature.name: feature for feature in self.features}
+        for name, rule in self.training.validation.columns.items():
+            place = f"training.validation.columns.{name}"
+            if name not in kinds:
+                raise ValueError(f"{place}: there is no such feature{_meant(name, self.feature_names)}")
+            is_text = kinds[name].declared_dtype == "string"
+            bounded = rule.at_least is not None or rule.at_most is not None
+            if (bounded and (is_text or kinds[name].kind == "timestamp")) or (rule.levels and not is_text):
+                raise ValueError(f"{place}: at_least and at_most are for numbers, and levels for categories")
+        if self.problem == "regression" and self.training.class_ratio_max is not None:
+            raise ValueError("training.class_ratio_max is about classes, and a regression has none: remove it")
         return self
 
     @model_validator(mode="after")

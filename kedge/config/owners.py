@@ -36,7 +36,9 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",
         "release_refused", "endpoint_changed", "baseline_switched", "decision_overtaken",
     ),
-    "retraining": ("retraining_started", "retraining_held", "data_rejected", "gate_failed", "capacity_awaited"),
+    "retraining": (
+        "retraining_started", "retraining_held", "retrain_event_refused", "data_rejected", "gate_failed", "capacity_awaited",
+    ),
     "failures": ("failed", "retrainings_failing"),
     "alarms": ("alarm",),
     "acts": ("paused", "muted"),

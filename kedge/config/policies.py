@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from kedge.config.owners import Route
-from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Section
+from kedge.config.sections import BaselineSource, Confidence, Fraction, Section
 
 
 class DriftPolicy(Section):
@@ -103,23 +104,6 @@ class PerformancePolicy(Section):
         return self
 
 
-class RetrainingPolicy(Section):
-    """When a retraining starts, and how often at most."""
-
-    on_performance: bool = True
-    on_drift: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
-    on_estimate: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
-    on_confidence: Literal["when_labels_lag", "always", "never"] = "never"
-    every_days: Days | None = None
-    persistence_windows: int = Field(default=1, ge=1)
-    cooldown_days: int = Field(default=14, ge=0, le=3650)
-    maximum_per_month: int = Field(default=2, ge=1)
-    attempts_maximum: int = Field(default=3, ge=1)
-    labels_lag_days: Days = 45
-    min_new_labelled_rows: int = Field(default=500, ge=1)
-    paused: bool = False
-
-
 class GatePolicy(Section):
     """What a challenger must show on the holdout."""
 
@@ -150,8 +134,11 @@ class CanaryPolicy(Section):
     behaviour_effect_max: Fraction = 0.3
 
 
+SATURDAY = 5
+
+
 class QuietHours(Section):
-    """Hours of UTC, from `start` to before `end`, in which only what is CRITICAL is told."""
+    """Hours of UTC, from `start` to before `end`, in which only what is CRITICAL is told, or no retraining starts by itself."""
 
     start: int = Field(ge=0, le=23)
     end: int = Field(ge=0, le=23)
@@ -161,9 +148,36 @@ class QuietHours(Section):
     def _last_some_hours(self) -> QuietHours:
         if self.start == self.end:
             raise ValueError(
-                f"alerts.quiet_hours begin and end at {self.start}: they need at least an hour, and end once a day"
+                f"quiet_hours begin and end at {self.start}: they need at least an hour, and end once a day"
             )
         return self
+
+    def include(self, now: datetime) -> bool:
+        """Whether it is quiet now; the hours may go over midnight.
+
+        >>> night = QuietHours(start=20, end=6)
+        >>> [night.include(datetime(2016, 1, 4, hour)) for hour in (5, 6, 19, 20)]
+        [True, False, False, True]
+        """
+        if self.weekends and now.weekday() >= SATURDAY:
+            return True
+        since_start, lasts = (now.hour - self.start) % 24, (self.end - self.start) % 24
+        return since_start < lasts
+
+    def in_words(self) -> str:
+        """When it is quiet.
+
+        >>> QuietHours(start=20, end=6, weekends=True).in_words()
+        '20:00 to 06:00 UTC and weekends'
+        """
+        return f"{self.start:02}:00 to {self.end:02}:00 UTC" + (" and weekends" if self.weekends else "")
+
+    def end_after(self, now: datetime) -> datetime:
+        """The first full hour from now on in which it is not quiet."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        while self.include(hour):
+            hour += timedelta(hours=1)
+        return hour
 
 
 class Alerts(Section):

@@ -8,7 +8,7 @@ from typing import Any
 from kedge.config.gauges import sent
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import days, history, layout, package_schemas, reports
@@ -137,7 +137,14 @@ def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
     """Leave the window's verdicts where the decision finds them: what the columns say, for no model mends a silent endpoint."""
     report, answers = judged.report, judged.verdicts
     verdict = WindowVerdict(
-        report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
+        report.start,
+        report.end,
+        report.columns_severity,
+        answers.measured,
+        answers.estimated,
+        report.less_confident,
+        judged.quality.right if judged.quality else None,
+        judged.quality.right_estimated if judged.quality else None,
     )
     live, estimates = (judged.quality.judged_metrics, judged.quality.judged_estimates) if judged.quality else ((), ())
     window = StoredWindow(

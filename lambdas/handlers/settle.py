@@ -12,17 +12,19 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.config.prices import cost_usd
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
-from lambdas.adapters.state import leases, standing, under_way
+from lambdas.adapters.state import leases, standing, under_way, windows
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import wall_clock
+from lambdas.adapters.training import run_leftovers
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -165,8 +167,21 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):
             sweep_run(run)
+            note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
         sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)
+
+
+def note_cost(run: str, bench: Bench) -> None:
+    """Note what a retraining that has ended has cost, where the YAML limits money: it costs calls."""
+    policy = bench.config.retraining
+    if policy.budget_usd_per_month is None or not run_leftovers.is_run(run):
+        return
+    seconds = run_leftovers.instance_seconds(clients.sagemaker(), run)
+    costs = [cost_usd(kind, paid, usd_an_hour=policy.usd_per_instance_hour) for kind, paid in seconds.items()]
+    total = round(sum(cost for cost in costs if cost is not None), 4)
+    windows.save_cost(clients.dynamodb(), bench.desk.table, bench.model, run, total)
+    logger.info("a retraining has cost", model=bench.model, run=run, usd=total, seconds=seconds)
 
 
 def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: Settings) -> dict[str, Any]:

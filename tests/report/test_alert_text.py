@@ -103,6 +103,12 @@ DETAILS = {
         "trigger": "performance",
         "hold": "cooldown",
         "reasons": ["the last retraining started on 2016-02-08; the cooldown is 14 days"],
+        "lifts": ["the cooldown ends at 2016-02-22 02:00 UTC"],
+    },
+    "retrain_event_refused": {
+        "source": "pricing",
+        "requested": "a new catalogue",
+        "reasons": ["retraining is paused: the hotels are closed. End the pause, then send the event again"],
     },
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
     "data_rejected": {"run": RUN, "reasons": ["400 labelled training rows; 1,000 are needed"]},
@@ -366,8 +372,14 @@ def test_a_wait_for_capacity_names_the_quota_or_another_instance_type_and_so_doe
 
 
 def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
-    assert "decides again with every window" in mail("retraining_held").body
+    assert "decides again every hour and with every window" in mail("retraining_held").body
     assert "a person must find out why" in mail("retraining_held", hold="attempts").body
+
+
+def test_a_held_retraining_says_what_would_lift_it_and_which_triggers_wanted_it():
+    assert "the cooldown ends at 2016-02-22 02:00 UTC" in mail("retraining_held").body
+    subject = mail("retraining_started", triggers=["performance", "schedule"]).subject
+    assert subject.endswith("retraining started: quality is lost; it is due by the calendar")
 
 
 def test_a_paused_retraining_is_told_with_the_command_that_ends_the_pause():
