@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 
 from report.alert_words import Detail, Message, bullets, run, section, version
-from report.release_words import going_back, release_name, to_go_back
+from report.release_words import at_once, going_back, release_name, to_go_back
 
 
 def canary_started(_model: str, detail: Detail) -> Message:
-    """A canary bakes."""
+    """A release moves traffic."""
+    if at_once(detail):
+        return Message(
+            f"{release_name(detail)} started",
+            (
+                going_back(detail),
+                section("HOW IT GOES", str(detail.get("traffic", ""))),
+                "Another mail says when it serves.",
+                run(detail),
+            ),
+        )
     return Message(
         f"{release_name(detail)} started",
         (
@@ -24,6 +34,18 @@ def canary_started(_model: str, detail: Detail) -> Message:
 
 def canary_promoted(model: str, detail: Detail) -> Message:
     """A release was proved."""
+    if at_once(detail):
+        return Message(
+            f"package version {version(detail)} is back" if not detail.get("too_late") else serves_now(detail),
+            (
+                came_too_late(model, detail),
+                going_back(detail).replace(" will serve ", " serves "),
+                section("WHAT WAS SEEN", bullets(detail.get("reasons", []))),
+                "It is judged against its own baseline from now on. The version that was left stays as it is in the registry: so that "
+                "it is not released again, reject it there.",
+                run(detail),
+            ),
+        )
     return Message(
         serves_now(detail),
         (
@@ -126,7 +148,11 @@ def came_too_late(model: str, detail: Detail) -> str:
     return section(
         "THE DECISION CAME TOO LATE",
         f"The version is {late.get('approval_status', 'not approved')} in the registry{by}{why}, but the endpoint had changed over already. "
-        f"Kedge does not go back by itself: that is a new release, which a person starts.\n{to_go_back(model, late)}",
+        + (
+            "Kedge goes back to the newest version before it that is kept; another mail says so."
+            if late.get("approval_status") == "Rejected"
+            else f"Kedge does not go back by itself: the approval was only taken back.\n{to_go_back(model, late)}"
+        ),
     )
 
 

@@ -23,9 +23,13 @@ def going_back(detail: Detail) -> str:
     what = f"Version {back.get('to', '')} will serve instead of version {back.get('from', '')}."
     if back.get("from") == back.get("to"):
         what = f"Version {back.get('to', '')} will serve again."
-    return section(
-        "A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}"
-    )
+    headline = "A ROLLBACK AT ONCE" if at_once(detail) else "A ROLLBACK THAT A PERSON STARTED"
+    return section(headline, f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}")
+
+
+def at_once(detail: Detail) -> bool:
+    """Whether a version comes back by the fast way."""
+    return "now" in (detail.get("rollback") or {})
 
 
 def who_and_why(detail: Detail) -> str:

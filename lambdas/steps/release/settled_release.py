@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from kedge.config.capture_place import is_adopted
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
 from kedge.release.proof import ReleaseProof, ReleaseVerdict, Trial, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
+from kedge.release.way_back import Kept, kept_after
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, model_registry, releases
+from lambdas.adapters.release.canary_traffic import FleetName
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import canary_watch, champions, under_way
@@ -95,6 +98,7 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
             requests=count_requests(release, endpoint, bench),
             minimum_requests=bench.config.canary.minimum_requests,
             watch=watch.last if watch and watch.run == release.run else None,
+            returned=release.kept is not None,
         ),
         rung=which_rang(release, endpoint) if back else (),
     )
@@ -113,9 +117,7 @@ def count_requests(release: ReleaseUnderWay, endpoint: EndpointState, bench: Ben
         return None
     return canary_traffic.count_requests(
         clients.cloudwatch(),
-        endpoint=endpoint.name,
-        variant=endpoint.variant,
-        endpoint_config=release.endpoint_config,
+        FleetName(endpoint.name, endpoint.variant, release.endpoint_config),
         start=release.planned_at,
         end=bench.time + timedelta(minutes=1),
     )
@@ -125,6 +127,11 @@ def switch(release: ReleaseUnderWay, bench: Bench) -> Champion:
     """Let the champion item name the package that serves: from here on its windows begin."""
     dynamodb, table = clients.dynamodb(), bench.desk.table
     before = champions.load(dynamodb, table, bench.model)
+    if release.kept is not None:
+        # It served before, perhaps without any package: all that is known of it was kept.
+        back = champion_again(release.kept, before, since=bench.time)
+        champions.replace(dynamodb, table, bench.model, back, before=before)
+        return back
     package = model_registry.describe_package(clients.sagemaker(), release.package_arn)
     # A release names its model like its endpoint config.
     champion = champion_of(
@@ -156,6 +163,24 @@ def champion_of(
         endpoint_config=endpoint_config,
         model_name=model_name,
         previous_package_arn=(before.previous_package_arn if same else before.package_arn) if before else None,
+        earlier=kept_after(before.kept, before.earlier, package_arn=package.arn) if before else (),
+    )
+
+
+def champion_again(kept: Kept, before: Champion | None, *, since: datetime) -> Champion:
+    """Describe a champion that came back at once; a rerun of this step must not move its return."""
+    again = before is not None and before.endpoint_config == kept.endpoint_config
+    earlier = kept_after(before.kept, before.earlier, package_arn=kept.package_arn) if before else ()
+    return Champion(
+        package_arn=kept.package_arn,
+        package_version=kept.package_version,
+        baseline=kept.baseline,
+        promoted_at=before.promoted_at if before and again else since,
+        training_end=kept.training_end,
+        endpoint_config=kept.endpoint_config,
+        model_name=kept.model_name,
+        previous_package_arn=earlier[0].package_arn if earlier else None,
+        earlier=earlier,
     )
 
 
@@ -213,6 +238,8 @@ def too_late(champion: Champion) -> dict[str, Any]:
 
     Read after the champion item names it: whoever decides later is answered by `start_release` that it serves.
     """
+    if is_adopted(champion.package_version):
+        return {}
     package = model_registry.describe_package(clients.sagemaker(), champion.package_arn)
     if package.approval_status == "Approved":
         return {}
