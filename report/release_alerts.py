@@ -129,6 +129,24 @@ def release_unproven(model: str, detail: Detail) -> Message:
     )
 
 
+def promise_broken(model: str, detail: Detail) -> Message:
+    """What serves is worse than the gate saw it."""
+    back = detail.get("answer") == "rollback"
+    return Message(
+        f"package version {version(detail)} does not keep what the gate promised",
+        (
+            section("WHAT WAS MEASURED", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Within the hour Kedge goes back at once to the newest version before it that is kept, as release.broken_promise of "
+                f"{model}.yaml says; another mail says when it serves."
+                if back
+                else f'Nothing by itself: it serves on. To go back at once: kedge rollback {model} --now --reason "why"',
+            ),
+        ),
+    )
+
+
 def serves_now(detail: Detail) -> str:
     """The headline of a version that serves, also if a person had taken its approval back."""
     late, back = detail.get("too_late"), detail.get("rollback") or {}

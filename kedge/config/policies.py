@@ -136,6 +136,8 @@ class GatePolicy(Section):
 Strategy = Literal["canary", "linear", "rolling", "all_at_once"]
 # SageMaker ends a deployment after eight hours. New instances may need one of them.
 LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
+# A batch of a rolling update makes its instances when the one before has baked.
+BATCH_SECONDS = 600
 # SageMaker's least share of a step.
 _LEAST_STEP = {"linear": 0.1, "rolling": 0.05}
 
@@ -171,14 +173,15 @@ class ReleasePolicy(Section):
         return 0.25 if self.step_fraction is None else self.step_fraction
 
     def longest_seconds(self, canary: CanaryPolicy) -> int:
-        """How long a release takes at most, by the waits that the YAML names; new instances not counted.
+        """How long a release takes at most, beside the time for its first new instances; a rolling one makes more with each batch.
 
         >>> ReleasePolicy(strategy="linear").longest_seconds(CanaryPolicy()) / 60
         190.0
         """
         steps = math.ceil(1 / self.step - 1e-9) if self.strategy in _LEAST_STEP else 1
-        termination = 0 if self.strategy == "rolling" else canary.termination_wait_minutes
-        return (steps * canary.bake_minutes + termination) * 60
+        if self.strategy == "rolling":
+            return steps * (canary.bake_minutes * 60 + BATCH_SECONDS)
+        return (steps * canary.bake_minutes + canary.termination_wait_minutes) * 60
 
 
 class CanaryPolicy(Section):

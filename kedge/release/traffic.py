@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kedge.config.policies import (
+    BATCH_SECONDS,
     LONGEST_DEPLOYMENT_SECONDS,
     PROVISIONING_SECONDS,
     CanaryPolicy,
@@ -66,7 +67,8 @@ def rollout(policy: CanaryPolicy, release: ReleasePolicy | None = None, *, insta
     release = release or ReleasePolicy()
     routing = (STRATEGIES[release.strategy] if instances > 1 else all_at_once)(policy, release, instances)
     bake, termination = policy.bake_minutes * 60, policy.termination_wait_minutes * 60
-    longest = min(LONGEST_DEPLOYMENT_SECONDS, routing.bakes * bake + termination + PROVISIONING_SECONDS)
+    made = PROVISIONING_SECONDS + (routing.bakes * BATCH_SECONDS if routing.type == "ROLLING" else 0)
+    longest = min(LONGEST_DEPLOYMENT_SECONDS, routing.bakes * bake + termination + made)
     return Rollout(routing, bake, termination, max(_SHORTEST_DEPLOYMENT_SECONDS, longest))
 
 

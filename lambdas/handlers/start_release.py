@@ -43,7 +43,7 @@ from lambdas.steps.release.decisions import (
     tell_timeline,
     withhold,
 )
-from lambdas.steps.release.settled_release import Bench
+from lambdas.steps.release.settled_release import Bench, tell_once
 from lambdas.steps.release.way_back import Cause, find_way_back, start_way_back
 
 
@@ -166,7 +166,8 @@ def go_back(wanted: BackWanted, settings: Settings) -> dict[str, Any]:
     way = WayBack(champion.kept, ()) if back.same else find_way_back(champion, bench)
     if way.kept is None:
         reasons = [back.reason, *way.reasons]
-        tell_people("release_refused", {"package_version": champion.package_version, "reasons": reasons}, bench)
+        detail = {"package_version": champion.package_version, "reasons": reasons}
+        tell_once(f"no way back#{champion.endpoint_config}#{back.cause}", "release_refused", detail, bench)
         return {"verdict": "NO_WAY_BACK", "reasons": reasons}
     cause = Cause(by=back.by, reason=back.reason, name=back.cause)
     run = start_way_back(way.kept, champion, cause, bench, machine=settings.release_machine_arn)

@@ -28,7 +28,9 @@ def url(hotel: Hotel) -> str:
 
 
 def go_back(hotel: Hotel, url: str, *more: str) -> Result:
-    return CliRunner().invoke(app, ["rollback", hotel.model, "--now", "--reason", "pages", *more, "--endpoint-url", url])
+    return CliRunner().invoke(
+        app, ["rollback", hotel.model, "--now", "--reason", "pages", *more, "--endpoint-url", url]
+    )
 
 
 def champion(hotel: Hotel) -> str:
@@ -90,7 +92,10 @@ def test_the_command_brings_the_kept_config_back_in_minutes(hotel, bookings, url
 
 
 def test_while_a_canary_bakes_it_is_the_canary_that_goes_back(hotel, bookings, url):
-    before, package = served(hotel), hotel.register(hotel.item("champion")["package_arn"], RAISES.replace("raise", "pass  #"))
+    before, package = (
+        served(hotel),
+        hotel.register(hotel.item("champion")["package_arn"], RAISES.replace("raise", "pass  #")),
+    )
     hotel.approve(package)
     hotel.send_for(15 * MINUTE, bookings, every=MINUTE, each=8)
     typed = go_back(hotel, url)

@@ -10,8 +10,8 @@ from tests.stored_samples import ITEMS, stored_item
 OPTIONAL = {
     "approval": {"decided_at"},
     "canary": {"done"},
-    "champion": {"training_end", "previous_package_arn"},
-    "release": {"previous_config", "rollback", "replaces"},
+    "champion": {"training_end", "previous_package_arn", "earlier"},
+    "release": {"previous_config", "rollback", "replaces", "kept"},
     "window": {"performance", "estimate", "confidence", "rows_by_hour", "live"},
 }
 UNREAD = {"model", "item", "version", "expires_at", "by", "paused_at"}
