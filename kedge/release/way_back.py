@@ -11,8 +11,8 @@ from kedge.release.traffic import Rollout, Routing
 
 # So many packages are remembered. SageMaker keeps a config until somebody deletes it.
 KEPT_MAX = 10
-# All traffic is back when this begins. It is long enough for two looks at what the fleet answers.
-BAKE_SECONDS = 300
+# All traffic is back when this begins. It is long enough for captures, which come minutes late, to be looked at.
+BAKE_SECONDS = 600
 _LONGEST_SECONDS = 3600
 
 
