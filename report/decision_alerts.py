@@ -72,7 +72,7 @@ def taken_back(model: str, detail: Detail, what: str) -> Message:
         return Message(headline, (said, "It will not be released."))
     if detail.get("way_back"):
         return Message(
-            f"{headline} while it serves: version {detail['way_back']} comes back at once",
+            f"{headline}: version {detail['way_back']} comes back at once",
             (
                 said,
                 section("PASSED OVER", bullets(detail["passed_over"])) if detail.get("passed_over") else "",
@@ -82,7 +82,7 @@ def taken_back(model: str, detail: Detail, what: str) -> Message:
         )
     if detail.get("no_way_back"):
         return Message(
-            f"{headline} while it serves, and nothing can come back at once",
+            f"{headline} and serves: nothing can come back",
             (said, section("WHY", bullets(detail["no_way_back"])), "It serves on, and it is judged as before."),
         )
     return Message(

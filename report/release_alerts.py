@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from report.alert_words import Detail, Message, bullets, run, section, version
-from report.release_words import at_once, going_back, release_name, to_go_back
+from report.release_words import at_once, going_back, last_look, release_name, to_go_back
 
 
 def canary_started(_model: str, detail: Detail) -> Message:
@@ -52,6 +52,7 @@ def canary_promoted(model: str, detail: Detail) -> Message:
             came_too_late(model, detail),
             going_back(detail),
             "The canary was proved, and the endpoint serves it. It is judged against its own baseline from now on.",
+            last_look(detail),
             run(detail),
         ),
     )
@@ -83,6 +84,7 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
         f"{release_name(detail)} failed: its canary went back" if detail.get("rollback") else headline,
         (
             section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
@@ -109,6 +111,7 @@ def release_unproven(model: str, detail: Detail) -> Message:
         (
             came_too_late(model, detail),
             section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",

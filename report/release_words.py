@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report.alert_words import Detail, section, version
+from report.alert_words import Detail, bullets, section, version
 
 
 def release_name(detail: Detail) -> str:
@@ -30,6 +30,18 @@ def going_back(detail: Detail) -> str:
 def at_once(detail: Detail) -> bool:
     """Whether a version comes back by the fast way."""
     return "now" in (detail.get("rollback") or {})
+
+
+def last_look(detail: Detail) -> str:
+    """The table of the last look at the fleet that was tried; empty where there was none."""
+    lines = [
+        f"{row['what']}: {row['canary']}"
+        + (f" (champion {row['champion']})" if row["champion"] else "")
+        + (f", {row['limit']}" if row["limit"] else "")
+        + (f": {row['verdict']}" if row["verdict"] else "")
+        for row in detail.get("table", [])
+    ]
+    return section("THE LAST LOOK", bullets(lines)) if lines else ""
 
 
 def who_and_why(detail: Detail) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kedge.comparisons import counted
+from kedge.release.look_table import LookRow
 from kedge.release.rung_alarms import RungAlarm, rung_reasons
 from kedge.release.shortage import is_shortage
 
@@ -18,11 +19,12 @@ _AGAINST = ("MISBEHAVING", "UNPROVEN")
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said, and how many captured answers the looks judged."""
+    """What the last look at the canary said, how many captured answers the looks judged, and the look's table."""
 
     verdict: str
     reasons: tuple[str, ...]
     judged: int
+    table: tuple[LookRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ReleaseProof:
     verdict: ReleaseVerdict
     reasons: tuple[str, ...]
     serving: bool
+    table: tuple[LookRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.release.canary_look import Bake, look, look_at_returned
+from lambdas.steps.release.canary_look import Bake, look, look_at_returned, table_of
 
 # Reading for errors ends here, so that the gauge is put: what is left is read by the next look.
 RESERVE_SECONDS = 30
@@ -85,7 +85,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if (word := taken_back(request.package_arn)) is not None:
         verdict = CanaryVerdict("MISBEHAVING", (word,), verdict.judged)
     # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
-    last = LastWatch(verdict.verdict, verdict.reasons, max(verdict.judged, before.last.judged if before else 0))
+    judged = max(verdict.judged, before.last.judged if before else 0)
+    last = LastWatch(verdict.verdict, verdict.reasons, judged, table_of(bake, verdict))
     seen = CanaryWatch(
         run=request.run,
         package_version=request.package_version,

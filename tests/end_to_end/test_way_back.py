@@ -108,7 +108,7 @@ def test_a_rejection_of_what_serves_goes_back_and_a_second_one_goes_further(hote
     hotel.send_for(8 * MINUTE, bookings, every=MINUTE, each=8)
     reject(hotel, fourth)  # before it serves again
     assert until(hotel, bookings, "1", within=2 * HOUR) < HOUR
-    (mail,) = hotel.mails_saying("package version 5 was rejected while it serves: version 4 comes back at once")
+    (mail,) = hotel.mails_saying("package version 5 was rejected: version 4 comes back at once")
     assert "guests complain" in mail.body
     assert hotel.mails_saying("package version 1 is back")
 

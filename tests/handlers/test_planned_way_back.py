@@ -34,7 +34,9 @@ def serving(world, *, config: str = NEW) -> Kept:
         ProductionVariants=before["ProductionVariants"],
         DataCaptureConfig=before["DataCaptureConfig"],
     )
-    world.sagemaker.update_endpoint(EndpointName=world.config.endpoint.name, EndpointConfigName=config)
+    # moto has no UpdateEndpoint.
+    world.sagemaker.delete_endpoint(EndpointName=world.config.endpoint.name)
+    world.sagemaker.create_endpoint(EndpointName=world.config.endpoint.name, EndpointConfigName=config)
     champion = promote(world, package_arn=world.register(), endpoint_config=NEW)
     champions.save(world.dynamodb, TABLE, MODEL, replace(champion, package_version="2", earlier=(first,)))
     return first

@@ -10,6 +10,7 @@ from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.release.canary import CanaryVerdict, FleetAnswers, judge_canary, judge_canary_figures
 from kedge.release.canary_reading import SAME_MINUTES, Reading
+from kedge.release.look_table import FleetCounts, LookRow, look_table
 from kedge.release.returned import judge_returned
 from kedge.release.traffic import IN_STEPS
 from lambdas.adapters import clients
@@ -91,6 +92,21 @@ def look_at_returned(bake: Bake, read: Reading, may_go_on: Callable[[], bool]) -
         unread=sample.unread,
     )
     return verdict, requests, reading
+
+
+def table_of(bake: Bake, verdict: CanaryVerdict) -> tuple[LookRow, ...]:
+    """The look as a table: what both fleets answered since the traffic moved last."""
+    canary, champion = (_counts(bake, config) for config in (bake.endpoint_config, bake.previous_config))
+    return look_table(canary, champion, bake.config.canary, verdict=verdict.verdict, reasons=verdict.reasons)
+
+
+def _counts(bake: Bake, endpoint_config: str) -> FleetCounts:
+    fleet = FleetName(bake.endpoint.name, bake.endpoint.variant, endpoint_config)
+    found = (
+        canary_traffic.count_requests(clients.cloudwatch(), fleet, start=bake.since, end=bake.now, metric=metric)
+        for metric in ("Invocations", "Invocation5XXErrors", "Invocation4XXErrors")
+    )
+    return FleetCounts(*found)
 
 
 def count_requests(bake: Bake, *, failed: bool = False) -> int:

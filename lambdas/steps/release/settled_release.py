@@ -5,7 +5,7 @@ Every step may be run again: a release whose machine was stopped half way is set
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,7 +89,8 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         return ReleaseProof("UNCHANGED", (f"endpoint {name} was not changed",), False)
     watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
     back = endpoint.endpoint_config != release.endpoint_config
-    return judge_release(
+    last = watch.last if watch and watch.run == release.run else None
+    proof = judge_release(
         planned=release.endpoint_config,
         before=release.previous_config,
         found=endpoint.endpoint_config,
@@ -97,11 +98,12 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         trial=Trial(
             requests=count_requests(release, endpoint, bench),
             minimum_requests=bench.config.canary.minimum_requests,
-            watch=watch.last if watch and watch.run == release.run else None,
+            watch=last,
             returned=release.kept is not None,
         ),
         rung=which_rang(release, endpoint) if back else (),
     )
+    return replace(proof, table=last.table if last else ())
 
 
 def which_rang(release: ReleaseUnderWay, endpoint: EndpointState) -> tuple[RungAlarm, ...] | None:
@@ -220,6 +222,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | Non
         tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
         return
     detail = {**facts(release), **late, "reasons": list(proof.reasons)}
+    if proof.table:
+        detail["table"] = [row.to_json() for row in proof.table]
     if proof.verdict in ("BROKEN", "SHORT"):
         detail |= {"machine": "kedge-release", "state": "the endpoint", "error": "EndpointFailedError"}
         detail |= {"cause": "; ".join(proof.reasons)}

@@ -9,7 +9,7 @@ from tests.stored_samples import ITEMS, stored_item
 # Facts that an item may be without, and whose absence means something.
 OPTIONAL = {
     "approval": {"decided_at"},
-    "canary": {"done"},
+    "canary": {"done", "table"},
     "champion": {"training_end", "previous_package_arn", "earlier"},
     "release": {"previous_config", "rollback", "replaces", "kept"},
     "window": {"performance", "estimate", "confidence", "rows_by_hour", "live"},
