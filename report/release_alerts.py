@@ -170,10 +170,11 @@ def came_too_late(model: str, detail: Detail) -> str:
         "THE DECISION CAME TOO LATE",
         f"The version is {late.get('approval_status', 'not approved')} in the registry{by}{why}, but the endpoint had changed over already. "
         + (
-            "Kedge goes back to the newest version before it that is kept; another mail says so."
+            "Kedge goes back to the newest version before it, if one is kept; another mail says so."
             if late.get("approval_status") == "Rejected"
-            else f"Kedge does not go back by itself: the approval was only taken back.\n{to_go_back(model, late)}"
-        ),
+            else "Kedge does not go back by itself: the approval was only taken back."
+        )
+        + f"\n{to_go_back(model, late)}",
     )
 
 

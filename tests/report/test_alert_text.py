@@ -573,7 +573,7 @@ def test_the_headline_says_that_a_version_serves_although_it_was_rejected(kind):
     late = {"approval_status": "Rejected", "by": "ann", "previous_version": "1"}
     told = mail(kind, too_late=late, serving=True)
     assert told.subject.endswith("package version 2 serves, although it is Rejected")
-    assert "Kedge goes back to the newest version before it that is kept" in " ".join(told.body.split())
+    assert "Kedge goes back to the newest version before it, if one is kept" in " ".join(told.body.split())
 
 
 def test_an_approval_that_was_taken_back_too_late_is_a_persons_to_act_on():
