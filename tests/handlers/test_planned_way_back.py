@@ -13,7 +13,7 @@ from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers.plan_release import handler
 from tests.handlers.aws_world import CONTEXT, MODEL, ROLE, TABLE, aws_world
 from tests.handlers.champions import promote
-from tests.handlers.settle_world import EXECUTION
+from tests.handlers.settle_world import EXECUTION, RETRAIN_ARN
 
 TIME, NEW, KEPT = "2016-02-11T12:00:00Z", f"{MODEL}-v2-bbbb", f"{MODEL}-v1-aaaa"
 
@@ -102,7 +102,7 @@ def test_its_own_update_whose_answer_was_lost_is_only_settled(world):
 
 
 def test_a_retraining_keeps_its_lease(world):
-    kept, holder = serving(world), "arn:retraining"
+    kept, holder = serving(world), RETRAIN_ARN
     item = {"holder": holder, "purpose": "retraining", "taken_at": datetime.now(UTC).isoformat()}
     world.dynamodb.put_item(
         TableName=TABLE,
