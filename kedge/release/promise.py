@@ -9,7 +9,7 @@ from typing import Any
 from kedge.comparisons import figures
 from kedge.config.metrics import direction
 
-# So many measured windows after a promotion are held against the promise. Later ones are judged by the limits alone.
+# This number of measured windows after a promotion is held against the promise. Later ones are judged by the limits alone.
 WINDOWS_HELD = 3
 
 

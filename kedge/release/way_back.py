@@ -9,7 +9,7 @@ from datetime import datetime
 
 from kedge.release.traffic import Rollout, Routing
 
-# So many packages are remembered. SageMaker keeps a config until somebody deletes it.
+# This number of packages is remembered. SageMaker keeps a config until somebody deletes it.
 KEPT_MAX = 10
 # All traffic is back when this begins. It is long enough for captures, which come minutes late, to be looked at.
 BAKE_SECONDS = 600
