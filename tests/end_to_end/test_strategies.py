@@ -8,7 +8,7 @@ import pytest
 
 from app import build_app
 from demo.bookings import REPLAY_FROM, Booking
-from tests.end_to_end.hotel import DAY, Hotel
+from tests.end_to_end.hotel import DAY, HOUR, Hotel
 from tests.end_to_end.test_release_faults import RAISES, Released
 from tests.end_to_end.test_scaled_fleets import said_of, scale
 from tests.synthesised import EXAMPLE, ROOT
@@ -45,7 +45,7 @@ def test_a_strategy_promotes_what_is_good_and_sends_back_what_fails(hotel, booki
     said, policy = STRATEGIES[strategy]
     deploy(hotel, strategy, tmp_path)
     first = hotel.item("champion")["package_arn"]
-    good = Released(hotel, hotel.register(first, ""), bookings)
+    good = Released(hotel, hotel.register(first, ""), bookings, longest=5 * HOUR)
     assert [entry["kind"] for entry in good.entries()] == ["canary_promoted"], good.entries()
     assert said in said_of(good)
     described = hotel.registry.describe_endpoint(EndpointName=hotel.endpoint)
