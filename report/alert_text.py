@@ -107,6 +107,7 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "canary_promoted": release_alerts.canary_promoted,
     "canary_rolled_back": release_alerts.canary_rolled_back,
     "release_unproven": release_alerts.release_unproven,
+    "promise_broken": release_alerts.promise_broken,
     "release_superseded": decision_alerts.release_superseded,
     "release_withheld": decision_alerts.release_withheld,
     "release_refused": decision_alerts.release_refused,

@@ -33,6 +33,7 @@ from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
 from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
+from kedge.release.promise import Promise
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
 from kedge.retraining.state import OutsideRequest, RetrainingStart, WindowVerdict
@@ -52,6 +53,7 @@ from lambdas.adapters.state import (
     mutes,
     pauses,
     progress,
+    promises,
     served,
     track_records,
     under_way,
@@ -273,6 +275,11 @@ ITEMS: Mapping[str, StoredItem] = {
         canary_watch.CanaryWatch("r", "3", "m-v3", 12, "2016-01-04T02:00:00Z", _LAST, _READING),
         lambda db, one: canary_watch.save(db, "t", "m", one),
         lambda db: canary_watch.load(db, "t", "m"),
+    ),
+    "promise": StoredItem(
+        Promise("m-v2", ("2026-03-02T00:00:00Z",), ("auc is 0.7",)),
+        lambda db, one: promises.save(db, "t", "m", one),
+        lambda db: promises.load(db, "t", "m"),
     ),
     "release": StoredItem(
         under_way.ReleaseUnderWay("r", "arn:3", "3", "m-v3", "m-v2", ("alarm",), NOW, _ROLLBACK, "2"),

@@ -17,6 +17,7 @@ _CRITICAL = {
     "rows_uncounted",
     "captures_unreadable",
     "canary_rolled_back",
+    "promise_broken",
     "release_refused",
     "release_unproven",
     "retrainings_failing",

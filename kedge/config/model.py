@@ -11,6 +11,8 @@ from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
+    LONGEST_DEPLOYMENT_SECONDS,
+    PROVISIONING_SECONDS,
     Alerts,
     BusinessFigure,
     CanaryPolicy,
@@ -20,6 +22,7 @@ from kedge.config.policies import (
     HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
+    ReleasePolicy,
     SegmentPolicy,
 )
 from kedge.config.prices import USD_AN_HOUR
@@ -66,6 +69,7 @@ class ModelConfig(Section):
     training: Training = Field(default_factory=Training)
     gate: GatePolicy = Field(default_factory=GatePolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
+    release: ReleasePolicy = Field(default_factory=ReleasePolicy)
     alerts: Alerts = Field(default_factory=Alerts)
     metrics: Metrics = "few"
     health: HealthPolicy = Field(default_factory=HealthPolicy)
@@ -198,6 +202,24 @@ class ModelConfig(Section):
     def _an_endpoint_has_the_health(self) -> ModelConfig:
         if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
+        return self
+
+    @model_validator(mode="after")
+    def _sagemaker_takes_the_release(self) -> ModelConfig:
+        """What SageMaker would refuse of an update, or end before its time."""
+        strategy, instances = self.release.strategy, self.endpoint.instance_count
+        if strategy in ("linear", "rolling") and instances < 2:
+            raise ValueError(
+                f"release.strategy is {strategy}, and endpoint.instance_count is {instances}: a step is at most half of the "
+                "instances, so 2 are the least; raise the count, or take canary or all_at_once"
+            )
+        longest = self.release.longest_seconds(self.canary)
+        if longest > LONGEST_DEPLOYMENT_SECONDS - PROVISIONING_SECONDS:
+            raise ValueError(
+                f"release.strategy {strategy} would wait {longest / 3600:.1f} hours in all: SageMaker ends a deployment after "
+                f"{LONGEST_DEPLOYMENT_SECONDS // 3600}, and new instances need one of them; raise release.step_fraction or lower "
+                "canary.bake_minutes"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
@@ -116,13 +117,60 @@ class GatePolicy(Section):
 
 
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
-Strategy = Literal["canary", "all_at_once"]
+Strategy = Literal["canary", "linear", "rolling", "all_at_once"]
+# SageMaker ends a deployment after eight hours. New instances may need one of them.
+LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
+# A batch of a rolling update makes its instances when the one before has baked.
+BATCH_SECONDS = 600
+# SageMaker's least share of a step.
+_LEAST_STEP = {"linear": 0.1, "rolling": 0.05}
+
+
+class ReleasePolicy(Section):
+    """How traffic moves to a new version, and what happens where what serves is not what was released.
+
+    `step_fraction` is a step's share of the instances, for `linear` and `rolling`.
+    """
+
+    strategy: Strategy = "canary"
+    step_fraction: Annotated[float, Field(ge=0.05, le=0.5)] | None = None
+    broken_promise: Literal["alert", "rollback"] = "alert"
+    changed_by_hand: Literal["adopt", "put_back"] = "adopt"
+
+    @model_validator(mode="after")
+    def _has_steps_that_sagemaker_takes(self) -> ReleasePolicy:
+        if self.strategy in _LEAST_STEP:
+            least = _LEAST_STEP[self.strategy]
+            if self.step < least:
+                raise ValueError(
+                    f"release.step_fraction is {self.step:g}: SageMaker takes no {self.strategy} step below {least:g}"
+                )
+        elif self.step_fraction is not None:
+            raise ValueError(
+                f"release.step_fraction is there, and release.strategy is {self.strategy}, which has no steps; remove it"
+            )
+        return self
+
+    @property
+    def step(self) -> float:
+        """A step's share of the instances: a quarter where the YAML names none."""
+        return 0.25 if self.step_fraction is None else self.step_fraction
+
+    def longest_seconds(self, canary: CanaryPolicy) -> int:
+        """How long a release takes at most, beside the time for its first new instances; a rolling one makes more with each batch.
+
+        >>> ReleasePolicy(strategy="linear").longest_seconds(CanaryPolicy()) / 60
+        190.0
+        """
+        steps = math.ceil(1 / self.step - 1e-9) if self.strategy in _LEAST_STEP else 1
+        if self.strategy == "rolling":
+            return steps * (canary.bake_minutes * 60 + BATCH_SECONDS)
+        return (steps * canary.bake_minutes + canary.termination_wait_minutes) * 60
 
 
 class CanaryPolicy(Section):
     """How a release is tried before it is believed."""
 
-    strategy: Strategy = "canary"
     traffic_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     bake_minutes: int = Field(default=45, ge=10, le=60)
     termination_wait_minutes: int = Field(default=10, ge=0, le=60)

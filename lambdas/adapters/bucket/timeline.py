@@ -43,6 +43,7 @@ _IN_ORDER = (
     "canary_promoted",
     "canary_rolled_back",
     "release_unproven",
+    "promise_broken",
 )
 
 

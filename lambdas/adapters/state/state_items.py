@@ -41,6 +41,7 @@ FORMS: Mapping[str, Form] = {
         Form("mute", f"{_DELETE} then mute the model again (kedge mute)"),
         Form("pause", f"{_DELETE} then pause the model again (kedge pause)"),
         Form("profiled", f"{_DELETE} the next run writes it again"),
+        Form("promise", f"{_DELETE} the next windows are held against the gate's promise again"),
         Form("release", _SETTLED),
         Form("requested", f"{_DELETE} then send the event kedge.retrain again"),
         Form("served", f"{_DELETE} the package's captures are counted once it serves again"),
