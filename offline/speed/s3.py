@@ -3,9 +3,9 @@
 moto walks every key of a bucket for each ListObjectsV2, copies the bucket to do so, and spends 0.1 ms on writing each
 entry; for each PutObject it compares every version of the key with every other. Here a bucket keeps its keys' names
 sorted, a page is cut out of them, and written in one go, and versions are told apart by identity. What is returned is
-the same. A GetObject of a whole, current object without conditions is answered from the bucket; every other one is
-moto's. moto also delivers a server access log, an object per request, to the log bucket; AWS does so hours later
-and as it can, and nothing of ours reads it: here none is delivered.
+the same. A GetObject of a whole, current object without conditions, and a listing of all below a prefix that fits into
+one page, are answered from the bucket; all others are moto's. moto also delivers a server access log, an object per
+request, to the log bucket; AWS does so hours later and as it can, and nothing of ours reads it: here none is delivered.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import re
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import parse_qsl, quote, unquote, urlparse
 from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -29,6 +30,7 @@ from moto.s3.utils import ARCHIVE_STORAGE_CLASSES, _VersionedKeyStore
 from offline.region import Region
 
 LAST_CHARACTER = chr(0x10FFFF)
+PAGE = 1000  # objects, as S3 returns them at most
 
 
 class IndexedKeys(_VersionedKeyStore):
@@ -159,6 +161,36 @@ def quick_get(request: Any) -> tuple[int, dict[str, str], bytes] | None:
         return None
     version = {"x-amz-version-id": key.version_id} if key.version_id != "null" else {}
     return 200, version | key.response_dict | dict(key.metadata) | {"Accept-Ranges": "bytes"}, key.value
+
+
+_LISTED = re.compile(r"https://([a-z0-9-]+)\.s3\.[a-z0-9-]+\.amazonaws\.com/\?([^?]+)$")
+_EVERYTHING = {"list-type": "2", "encoding-type": "url"}
+
+
+def quick_list(request: Any) -> tuple[int, dict[str, str], str] | None:
+    """Answer a listing of everything below a prefix as moto does; None where it is any other one, or needs a second page."""
+    named = _LISTED.match(request.url) if request.method == "GET" else None
+    asked = dict(parse_qsl(named[2], keep_blank_values=True)) if named else {}
+    prefix = asked.pop("prefix", "")
+    bucket = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(named[1]) if named else None
+    if asked != _EVERYTHING or bucket is None or isinstance(bucket, FakeTableStorageBucket):
+        return None
+    keys = list(islice(bucket.keys.below(prefix, "", ""), PAGE + 1))
+    if len(keys) > PAGE:
+        return None
+    contents = [
+        {
+            "Key": key.safe_name("url"),
+            "LastModified": key.last_modified_ISO8601,
+            "ETag": key.etag,
+            "Size": key.size,
+            "StorageClass": key.storage_class,
+        }
+        | ({"ChecksumAlgorithm": key.checksum_algorithm} if key.checksum_algorithm else {})
+        for key in keys
+    ]
+    result = {"IsTruncated": False, "Contents": contents, "Name": bucket.name, "Prefix": quote(prefix), "MaxKeys": PAGE}
+    return 200, {"Content-Type": "application/xml"}, _listing(result | {"EncodingType": "url", "KeyCount": len(keys)})
 
 
 def install(region: Region) -> None:

@@ -33,7 +33,7 @@ from moto.core.utils import method_names_from_class
 from moto.moto_api._internal.moto_random import MotoRandom
 
 from offline.region import Region
-from offline.speed.s3 import quick_get
+from offline.speed.s3 import quick_get, quick_list
 
 if TYPE_CHECKING:
     from offline.clock import Clock
@@ -126,7 +126,7 @@ def _routes(host: str) -> tuple[Route, ...] | None:
 def _process_request(otherwise: Callable[..., Any]) -> Callable[..., Any]:
     def process_request(stubber: BotocoreStubber, request: Any) -> Any:
         url = request.url.split("?", 1)[0]
-        if (found := quick_get(request)) is not None:
+        if (found := quick_get(request) or quick_list(request)) is not None:
             return found
         host = HOST.match(url)
         for pattern, method in (_routes(host[0]) if host else None) or ():

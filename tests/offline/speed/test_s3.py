@@ -64,6 +64,18 @@ def test_a_listing_reads_as_moto_writes_it(s3, account):
     assert after["IsTruncated"]
 
 
+@pytest.mark.parametrize("prefix", ["", "a/", "a/b c&<é>", "nothing/"])
+def test_a_listing_of_all_below_a_prefix_says_what_moto_says(s3, prefix):
+    for key in ("a/1", "a/b c&<é>.txt", "a/with checksum", "b/2"):
+        s3.put_object(Bucket="data", Key=key, Body=key.encode(), ChecksumAlgorithm="SHA256")
+    s3.delete_object(Bucket="data", Key="b/2")
+    quick = s3.list_objects_v2(Bucket="data", Prefix=prefix)
+    by_moto = s3.list_objects_v2(Bucket="data", Prefix=prefix, MaxKeys=1000)
+    for answer in (quick, by_moto):
+        del answer["ResponseMetadata"]
+    assert quick == by_moto
+
+
 class Counted(list):
     """Names that count how often one of them is looked at."""
 
