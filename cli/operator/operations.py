@@ -17,6 +17,7 @@ from cli.operator.every_model import known_models
 from cli.refusals import BadInputError
 from kedge.alerts.holding import Mute
 from kedge.alerts.incident import acknowledges
+from kedge.config.capture_place import registry_number
 from kedge.errors import KedgeError, LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import definitions, executions, models
@@ -43,7 +44,7 @@ class GoneBack:
     @property
     def is_back(self) -> bool:
         """Whether the version is an older one than what serves: registry versions are numbers that grow."""
-        return int(self.version) < int(self.champion_version)
+        return registry_number(self.version) < registry_number(self.champion_version)
 
 
 def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
