@@ -88,7 +88,9 @@ class OtherTeam:
             },
         )
 
-    def ask_until(self, until: datetime, *, amount: float = 50.0, variant: str | None = None) -> None:
+    def ask_until(
+        self, until: datetime, *, amount: float = 50.0, variant: str | None = None, every: timedelta = EVERY
+    ) -> None:
         """Let the clients send their payments, several to a request; `amount` is what they pay on average.
 
         Where a variant is named, only the half of the clients that calls it by its name pays so.
@@ -103,7 +105,7 @@ class OtherTeam:
                     Body=self._payments(amount if named or variant is None else 50.0),
                     **({"TargetVariant": variant} if named else {}),
                 )
-            self.account.clock.advance_to(min(self.account.clock.now + EVERY, until))
+            self.account.clock.advance_to(min(self.account.clock.now + every, until))
 
     def looks(self) -> dict[str, Any]:
         """The endpoint as SageMaker describes it."""

@@ -77,8 +77,9 @@ def baseline_switched(model: str, detail: Detail) -> Message:
     )
 
 
-def canary_rolled_back(_model: str, detail: Detail) -> Message:
+def canary_rolled_back(model: str, detail: Detail) -> Message:
     """A canary misbehaved."""
+    differs = any(reason.startswith("the canary's answers differ") for reason in detail.get("reasons", []))
     headline = f"the canary of package version {version(detail)} was rolled back"
     return Message(
         f"{release_name(detail)} failed: its canary went back" if detail.get("rollback") else headline,
@@ -89,7 +90,12 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
             section(
                 "WHAT HAPPENS NEXT",
                 "Nothing by itself: the champion serves untouched. The package stays approved in the registry. If it must not be "
-                "tried again, reject it there; to try it once more, reject and then approve it.",
+                "tried again, reject it there; to try it once more, reject and then approve it."
+                + (
+                    f" If it is meant to answer so differently, first raise canary.behaviour_effect_max in {model}.yaml and deploy."
+                    if differs
+                    else ""
+                ),
             ),
             section(
                 "WHERE TO LOOK",

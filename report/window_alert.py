@@ -38,7 +38,7 @@ def window_message(model: str, detail: Mapping[str, Any]) -> Message:
             where,
             section("SINCE WHEN", since_when(detail)),
             section("VARIANTS", bullets(variants(detail, performance))),
-            section("DOES QUALITY SUFFER?", quality(performance) + estimated(performance)),
+            section("DOES QUALITY SUFFER?", quality(detail, performance) + estimated(performance)),
             section("WHAT IT COSTS", cost(detail, performance)),
             section("WHERE IT IS LOST", bullets(places(performance), rest="more in the report")),
             section("BUSINESS FIGURES", bullets([figure["reason"] for figure in alarming_figures(performance)])),
@@ -185,8 +185,10 @@ def judged_metric(performance: Mapping[str, Any]) -> str:
     return ""
 
 
-def quality(performance: Mapping[str, Any]) -> str:
+def quality(detail: Mapping[str, Any], performance: Mapping[str, Any]) -> str:
     """Measured quality, in words."""
+    if detail.get("captured") == "Input":
+        return "Not known: the endpoint captures only its requests (CaptureMode Input), so there are no answers to compare with labels."
     if not performance:
         return "Not known: no labels have been joined to this window."
     reasons = "; ".join(performance["reasons"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cli.adopt.answers import infer_answers
+from cli.adopt.answers import answer_attribute, infer_answers
 from cli.adopt.captured_days import first_hour
 from cli.adopt.monitor_files import MonitorFiles, named_by_statistics, read_monitor_files, rebuild
 from cli.adopt.monitor_schedule import MonitorSchedule
@@ -58,6 +58,12 @@ class Wish:
     monitor_files: tuple[str, ...] = ()
     schedule: MonitorSchedule | None = None
     to_bucket: bool = False
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """The fields of the YAML's `endpoint` that are known before anything is inferred; what is typed wins over a schedule."""
+        return {**(self.schedule.described if self.schedule else {}), **self.attributes}
 
     @property
     def has_rows(self) -> bool:
@@ -96,7 +102,17 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
             "(with a schedule, name --baseline), and the first captured days are the baseline"
         )
     version, end = adopted_version(now), baseline_end(begun, now, wish)
-    captured = running.read(deployment, config, begun, end)
+    try:
+        captured = running.read(deployment, config, begun, end)
+    except BadInputError as error:
+        if not is_new:
+            raise
+        # Nothing lies at wish.yaml yet: what there is to correct must be seen.
+        raise BadInputError(
+            f"{error}. Say where features and answers stand with --features-attribute, --inference-attribute or "
+            "--probability-attribute (a JMESPath such as result.scores, or a place in a line of CSV); or save this draft as "
+            f"{wish.yaml} and correct it:\n\n{text}"
+        ) from error
     require_context(config, captured)
     training, holdout, baseline_of, found = baseline_rows(config, captured, wish)
     edges: Mapping[str, Floats] = {}
@@ -176,7 +192,7 @@ def yaml_of(
     if wish.yaml.exists():
         read_model(wish.yaml)
         return wish.yaml.read_text(encoding="utf-8"), False, (f"{wish.yaml} is there, and is taken as it is",)
-    draft, answers = running.draft(deployment, wish.model, wish.schedule.described if wish.schedule else {})
+    draft, answers = running.draft(deployment, wish.model, wish.described)
     if wish.baseline is not None and draft.features:
         draft = named_by_rows(draft, wish)
     if files is not None and draft.features:
@@ -187,7 +203,9 @@ def yaml_of(
     prediction: dict[str, Any] = {}
     if inferred is not None:
         draft = replace(draft, problem=inferred.problem, classes=inferred.classes)
-        prediction = {} if inferred.field == 0 else {"field": inferred.field}
+        # An attribute says where the answer stands.
+        is_said = inferred.field == 0 or answer_attribute(wish.described) is not None
+        prediction = {} if is_said else {"field": inferred.field}
         notes += inferred.notes
     elif has_answers:
         notes.append("the captured answers do not show what is predicted: write problem, prediction and labels.classes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,11 @@ class InferredAnswers:
     field: str | int
     classes: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def answer_attribute(described: Mapping[str, Any]) -> str | int | None:
+    """Where the answer stands, if somebody has said it in Model Monitor's words: the probability first."""
+    return described.get("probability_attribute", described.get("inference_attribute"))
 
 
 def infer_answers(answers: Sequence[Any]) -> InferredAnswers | None:

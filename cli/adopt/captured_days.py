@@ -50,8 +50,7 @@ def read_days(s3: Any, running: Running, config: ModelConfig, *, start: datetime
     if not rows:
         said = f": {reason}" if reason else ""
         raise BadInputError(
-            f"none of the records below {_below(running)} from {start:%Y-%m-%d} to "
-            f"{end:%Y-%m-%d} can be read{said}; correct the model's YAML, and adopt again"
+            f"none of the records below {_below(running)} from {start:%Y-%m-%d} to {end:%Y-%m-%d} can be read{said}"
         )
     table = pa.concat_tables(tables)
     thinned = -(-rows // ROWS_READ)

@@ -70,6 +70,23 @@ def adopt(  # noqa: PLR0913  # an option each
         int,
         typer.Option(min=1, max=90, help="Without --baseline: how many of the first captured days are the baseline."),
     ] = 14,
+    features_attribute: Annotated[
+        str | None,
+        typer.Option(
+            help="Where a request's features stand in JSON, as a JMESPath; like the next three only for a YAML that is new."
+        ),
+    ] = None,
+    inference_attribute: Annotated[
+        str | None,
+        typer.Option(help="Where the answer stands: a JMESPath such as result.label, or a place in a line of CSV."),
+    ] = None,
+    probability_attribute: Annotated[
+        str | None, typer.Option(help="Where the probability or the probabilities stand, likewise.")
+    ] = None,
+    exclude_features_attribute: Annotated[
+        str | None,
+        typer.Option(help="Columns of a request that are no features: their places from 0, or names; comma between."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The YAML.", show_default="models/NAME.yaml")] = None,
     enable_capture: Annotated[
         bool,
@@ -114,7 +131,22 @@ def adopt(  # noqa: PLR0913  # an option each
             files = schedule.files
         name = default_name(what, model)
         path = out or DIRECTORY / f"{name}{SUFFIX}"
-        wish = Wish(kind, what, name, baseline, label, baseline_days, path, files, schedule, to_bucket)
+        said = {
+            "features_attribute": features_attribute,
+            "inference_attribute": inference_attribute,
+            "probability_attribute": probability_attribute,
+            "exclude_features_attribute": exclude_features_attribute,
+        }
+        attributes = {name: value for name, value in said.items() if value is not None}
+        if attributes and (kind == "log" or path.exists()):
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in attributes)
+            why = (
+                f"{path} is there, and is taken as it is: write them into its endpoint section"
+                if kind != "log"
+                else "a log has its own fields"
+            )
+            raise BadInputError(f"{options}: {why}")
+        wish = Wish(kind, what, name, baseline, label, baseline_days, path, files, schedule, to_bucket, attributes)
         found = plan_adoption(deployment, wish)
         _show(found, path, applied=apply)
         if apply:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from cli.adopt.answers import answer_attribute
 from cli.adopt.capture_switch import capture_request, instances_of, mode_of
 from cli.adopt.captured_days import read_days
 from cli.adopt.known_kinds import refuse_unknown_kinds
@@ -76,15 +77,15 @@ class RunningEndpoint(Running):
         )
         capture = {"uri": self.capture_uri, "sampling_percentage": self.sampling_percentage}
         capture |= {} if self.mode == "InputAndOutput" else {"mode": self.mode}
-        return replace(draft, capture=capture), captured_answers(deployment.client("s3"), self)
+        return replace(draft, capture=capture), captured_answers(deployment.client("s3"), self, described)
 
     def read(self, deployment: Deployment, config: ModelConfig, start: datetime, end: datetime) -> CapturedRows:
         """Read the captures of some days."""
         return read_days(deployment.client("s3"), self, config, start=start, end=end)
 
 
-def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
-    """Answers of the newest capture files, whatever their layout."""
+def captured_answers(s3: Any, endpoint: RunningEndpoint, described: Mapping[str, Any]) -> list[Any]:
+    """Answers of the newest capture files, whatever their layout, or where `described` says that they stand."""
     place = endpoint.captures
     answers: list[Any] = []
     with inference_logs.readable(place):
@@ -96,8 +97,12 @@ def captured_answers(s3: Any, endpoint: RunningEndpoint) -> list[Any]:
         for block in inference_logs.open_blocks(s3, place.bucket, keys, row_objects.READ_AHEAD_BYTES):
             for line in (line for piece in block.pieces for line in piece.content.split(b"\n") if line.strip()):
                 try:
-                    found = answered_rows(line)
-                    rows = len(input_rows(line)) if endpoint.mode == "InputAndOutput" else len(found)
+                    found = answered_rows(line, answer_attribute(described))
+                    rows = (
+                        len(input_rows(line, described.get("features_attribute")))
+                        if endpoint.mode == "InputAndOutput"
+                        else len(found)
+                    )
                 except UnreadableRecordError:
                     continue
                 # Some containers write all rows' answers on one line.

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from botocore.exceptions import ClientError
 
+from cli.adopt.answers import answer_attribute
 from cli.adopt.captured_days import BYTES_READ, ROWS_READ
 from cli.adopt.running import CapturedRows, Running
 from cli.drafts.draft import ModelDraft
@@ -140,7 +141,7 @@ def read_jobs(
         said = f": {reasons[0]}" if reasons else ""
         raise BadInputError(
             f"none of the transform jobs' answers below {jobs.capture_uri} from {start:%Y-%m-%d} to {end:%Y-%m-%d} can be "
-            f"read{said}; correct the model's YAML, and adopt again"
+            f"read{said}"
         )
     table, thinned = pa.concat_tables(tables), -(-rows // ROWS_READ)
     if thinned > 1:
@@ -171,7 +172,8 @@ def draft_from_jobs(
         aside.clear()
         for line in content.splitlines()[: LINES_READ - len(rows)]:
             try:
-                given, found = input_rows(line, described.get("features_attribute")), answered_rows(line)
+                given = input_rows(line, described.get("features_attribute"))
+                found = answered_rows(line, answer_attribute(described))
             except UnreadableRecordError as error:
                 reasons.append(error.reason)
                 continue

@@ -17,6 +17,7 @@ from cli.operator.every_model import known_models
 from cli.refusals import BadInputError
 from kedge.alerts.holding import Mute
 from kedge.alerts.incident import acknowledges
+from kedge.config.capture_place import is_adopted, registry_number
 from kedge.errors import KedgeError, LeaseHeldError, UnknownPackageError, WatchedModelError
 from kedge.instants import to_text
 from lambdas.adapters import definitions, executions, models
@@ -43,7 +44,7 @@ class GoneBack:
     @property
     def is_back(self) -> bool:
         """Whether the version is an older one than what serves: registry versions are numbers that grow."""
-        return int(self.version) < int(self.champion_version)
+        return registry_number(self.version) < registry_number(self.champion_version)
 
 
 def ask_for_retraining(deployment: Deployment, model: str, reason: str, *, initial: bool) -> dict[str, Any]:
@@ -220,6 +221,11 @@ def _earlier_package(
         others = _others(deployment, champion, but=served)
         raise BadInputError(
             f"version {served} is the first that {model} has served; name another with --to VERSION{others}"
+        )
+    if is_adopted(arn.rpartition("/")[2]):
+        raise BadInputError(
+            f"what served before version {champion.package_version} was adopted, and is no package in the registry: put its endpoint "
+            f"config back by hand (`kedge history {model} --json` names it as previous_config)"
         )
     if arn == champion.package_arn and serves:
         raise BadInputError(f"version {champion.package_version} of {model} serves already")

@@ -16,6 +16,7 @@ from cli.refusals import BadInputError, why_unanswered
 from kedge.alerts.holding import is_muted
 from kedge.alerts.response_times import ResponseTimes, of_timeline
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
+from kedge.config.capture_place import registry_number
 from kedge.config.model import ModelConfig
 from kedge.errors import KedgeError
 from kedge.retraining.decision import decide_retraining
@@ -128,7 +129,7 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
     found = ModelStatus(model, config.owner.team, config.mode)
     if champion is None:
         return replace(found, pending=waiting)
-    newer = tuple(one for one in waiting if int(one.version) > int(champion.package_version))
+    newer = tuple(one for one in waiting if registry_number(one.version) > registry_number(champion.package_version))
     judged = windows.load_windows(gathered.dynamodb, gathered.table, model, since=champion.promoted_at)
     own = [window for window in judged if window.package_version == champion.package_version]
     last = own[-1] if own else None

@@ -23,6 +23,7 @@ BATCH_BYTES = 256 * 1024 * 1024
 
 _DELIMITERS = ",;\t|"
 _DECIMAL_COMMA = r"^\s*([+-]?[0-9]+),([0-9]+([eE][+-]?[0-9]+)?)\s*$"
+_THOUSANDS = r"^\s*[+-]?\d{1,3}(\.\d{3})+,\d+\s*$"
 
 
 class LongValueError(ValueError):
@@ -134,9 +135,16 @@ def _csv_layout(source: RowSource) -> tuple[str, list[str]]:
 
 
 def _with_decimal_points(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Between semicolons, tabs and bars a comma may be the decimal sign."""
-    columns = [pc.replace_substring_regex(column, _DECIMAL_COMMA, r"\1.\2") for column in batch.columns]
+    """Between semicolons, tabs and bars a comma may be the decimal sign, and then a point may stand between thousands."""
+    columns = [
+        pc.replace_substring_regex(_without_thousands(column), _DECIMAL_COMMA, r"\1.\2") for column in batch.columns
+    ]
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _without_thousands(column: pa.Array) -> pa.Array:
+    found = pc.match_substring_regex(column, _THOUSANDS)
+    return pc.if_else(found, pc.replace_substring(column, ".", ""), column) if pc.any(found).as_py() else column
 
 
 def _flat(table: pa.Table) -> pa.Table:

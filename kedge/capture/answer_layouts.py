@@ -50,8 +50,17 @@ def answers_of(payload: Payload, rows: int, config: ModelConfig) -> list[Any]:
     return _in_document(payload.documents[0], rows, config)
 
 
-def any_answers(payload: Payload) -> list[Any]:
-    """The answers that a payload holds, before any YAML says what they should be."""
+def any_answers(payload: Payload, attribute: str | int | None = None) -> list[Any]:
+    """The answers that a payload holds, before a YAML says what they should be.
+
+    `attribute` is a place in a line, or a path into a document, of which somebody said that the answer stands there.
+    """
+    if attribute is not None and not str(attribute).isdecimal():
+        found = found_at(str(attribute), payload, "inference_attribute or probability_attribute", ANSWER)
+        return [answer for one in found for answer in (one if isinstance(one, list) else [one])]
+    if attribute is not None:
+        place = int(attribute)
+        return [row[place : place + 1] if isinstance(row, list) else row for row in payload.documents]
     if payload.kind == "CSV" or len(payload.documents) > 1:
         return payload.documents
     document = payload.documents[0]

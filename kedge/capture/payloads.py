@@ -90,8 +90,8 @@ def _answers_alone(capture: dict[str, Any], config: ModelConfig) -> tuple[list[A
     return [[] for _ in answers], answers
 
 
-def answered_rows(line: bytes) -> list[Any]:
-    """The rows that one record's answer held, before any YAML says what they should be.
+def answered_rows(line: bytes, attribute: str | int | None = None) -> list[Any]:
+    """The rows that one record's answer held, before a YAML says what they should be; `attribute` says where they stand, if that is known.
 
     >>> answered_rows(b'{"captureData": {"endpointOutput": {"data": "0.5", "encoding": "CSV"}}, "eventMetadata": {}}')
     [['0.5']]
@@ -101,7 +101,7 @@ def answered_rows(line: bytes) -> list[Any]:
     UnreadableRecordError
     """
     capture, _ = _parts(line)
-    return any_answers(_payload(capture, ANSWER))
+    return any_answers(_payload(capture, ANSWER), attribute)
 
 
 def _parts(line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

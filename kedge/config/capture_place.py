@@ -47,6 +47,15 @@ def is_adopted(package_version: str) -> bool:
     return package_version.startswith(_ADOPTED)
 
 
+def registry_number(package_version: str) -> int:
+    """The version's number in the registry; 0 for what was adopted, because every package is newer than that.
+
+    >>> registry_number("adopted-20260301-1200"), registry_number("3")
+    (0, 3)
+    """
+    return 0 if is_adopted(package_version) else int(package_version)
+
+
 def capture_prefix(model: str, package_version: str) -> str:
     """Say where a package's captured requests are written, so that two fleets' captures never mix."""
     return f"capture/{model}/{package_version}"

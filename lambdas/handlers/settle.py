@@ -150,7 +150,9 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     stands = standing.load(clients.dynamodb(), settings.state_table, bench.model)
     answer = bring_in_order(request, stands, bench, settings)
     sweep(request, bench, settings)
-    if answer["verdict"] != "AT_WORK" and not (request.hourly and request.time.hour != SWEEP_HOUR):
+    is_due = not request.hourly or request.time.hour == SWEEP_HOUR
+    # A package of a watched model is not released, and a model in the data bucket has no package group at all.
+    if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
         tell_waiting(bench)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)

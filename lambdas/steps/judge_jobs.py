@@ -13,6 +13,7 @@ from kedge.capture.transform_jobs import Manifest, TransformJob
 from kedge.columns.margins import with_margins
 from kedge.comparisons import counted
 from kedge.drift.report import DriftReport, judge_drift
+from kedge.drift.unjudged import empty_context
 from kedge.errors import UnreadableTransformError
 from kedge.instants import to_text
 from kedge.own_columns import EVENT_ID, TIME
@@ -75,7 +76,7 @@ def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: Da
     drifted = [column.column.name for column in report.drifted]
     return detail | {
         "severity": report.severity.value,
-        "reasons": list(report.reasons[:COLUMNS_NAMED]),
+        "reasons": [*empty_context(rows, place.config), *report.reasons[:COLUMNS_NAMED]],
         "drifted": drifted[:COLUMNS_NAMED],
     }
 
@@ -83,13 +84,14 @@ def judged(place: CountingPlace, jobs: TransformDay, manifest: Manifest, day: Da
 def rows_of(place: CountingPlace, day: DayProfile, job: TransformJob) -> pa.Table:
     """A job's rows of the predictions table: their event ids begin with its name."""
     names = [column.name for column in place.baseline.columns if column.name != place.config.margin_column]
-    names = list(dict.fromkeys([TIME, EVENT_ID, *names, *place.config.prediction.probabilities]))
+    names = list(dict.fromkeys([TIME, EVENT_ID, *names, *place.config.prediction.probabilities, *place.config.context]))
     found = list[pa.Table]()
     for part in day.parts:
         rows = predictions.load_parts(clients.s3(), place.bucket, [part], names)
         if rows is not None:
             found.append(rows.filter(pc.starts_with(rows.column(EVENT_ID), f"{job.name}/")))
-    return pa.concat_tables(found) if found else pa.table({name: pa.array([], pa.string()) for name in names})
+    # An older part lacks what the YAML's context names only now.
+    return pa.concat_tables(found, promote_options="default") if found else pa.table({name: pa.array([], pa.string()) for name in names})
 
 
 def judge_rows(place: CountingPlace, rows: pa.Table, manifest: Manifest) -> DriftReport:

@@ -62,7 +62,7 @@ def tell(judged: Judged, key: str, desk: WindowDesk) -> None:
         drift_lasts=drift_lasts(judged, desk.place),
         chosen=chosen_parts(config),
     )
-    detail |= {"on_drift": config.retraining.on_drift, "mode": config.mode}
+    detail |= {"on_drift": config.retraining.on_drift, "mode": config.mode, "captured": config.capture.mode}
     if config.owner.team or config.owner.runbook:
         detail["owner"] = {"team": config.owner.team, "runbook": config.owner.runbook}
     tell_episode(window, detail | {"severity": window.severity.value}, desk)

@@ -173,6 +173,22 @@ def test_an_endpoint_as_it_was_adopted_is_in_order(world):
     assert world.mails() == []
 
 
+@pytest.mark.parametrize("mode", ["watch", "manage"])
+def test_the_daily_settlement_knows_what_was_adopted_from_what_the_registry_counts(request, world, mode):
+    if mode == "manage":
+        request.getfixturevalue("managed")
+    theirs(world, CONFIG)
+    arn = world.register(status="PendingManualApproval")
+    registered = world.sagemaker.describe_model_package(ModelPackageName=arn)["CreationTime"]
+    # The first reminder comes two days after a package was registered.
+    morning = (registered + timedelta(days=3)).replace(hour=settle.SWEEP_HOUR)
+    for body in ({"hourly": True}, {}):
+        answer = settle.handler({"model": MODEL, "time": to_text(morning), **body}, CONTEXT)
+        assert answer["verdict"] == "agreed"
+    told = [entry["detail"]["package_version"] for entry in world.timeline() if entry["kind"] == "approval_waits"]
+    assert told == (["1"] if mode == "manage" else [])
+
+
 def test_another_config_of_its_owners_is_told_once_and_followed(world):
     theirs(world, CONFIG)
     hourly()

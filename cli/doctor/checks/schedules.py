@@ -29,10 +29,12 @@ LOGGED = {
     "WatchMonitor": "watched the monitor",
     "WatchCaptures": "looked at captures",
     "KeepHistory": "the history is kept",
+    "SendDigest": "digests sent",
     "WritePages": "page of all models written",
     "Settle": "sent every model's settlement",
 }
 _HOURS = re.compile(r"cron\(\d+ (?:\*|\d+/(\d+)) \* \* \? \*\)")
+_WEEKLY = re.compile(r"cron\(\d+ \d+ \? \* [A-Z]{3} \*\)")
 UNDELIVERED_DAYS = 7
 
 
@@ -82,8 +84,18 @@ def tick(schedule: Mapping[str, Any]) -> Tick:
     if "cadence" in asked:
         facts = {"message": message, "step": asked["step"], "cadence": asked["cadence"]}
         return Tick(CADENCES[asked["cadence"]], facts)
-    hours = _HOURS.fullmatch(schedule["ScheduleExpression"])
-    return Tick(timedelta(hours=int(hours[1] or 1) if hours else 24), {"message": message})
+    return Tick(period_of(schedule["ScheduleExpression"]), {"message": message})
+
+
+def period_of(expression: str) -> timedelta:
+    """How often a schedule fires: every few hours, on one day of the week, or daily.
+
+    >>> [period_of(f"cron({cron})").days for cron in ("50 0/6 * * ? *", "10 4 * * ? *", "0 6 ? * MON *")]
+    [0, 1, 7]
+    """
+    if hours := _HOURS.fullmatch(expression):
+        return timedelta(hours=int(hours[1] or 1))
+    return timedelta(days=7 if _WEEKLY.fullmatch(expression) else 1)
 
 
 def fired(schedule: Mapping[str, Any], runs: Sequence[datetime], now: datetime) -> Finding:

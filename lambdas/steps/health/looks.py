@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import islice
 
 from kedge.alerts.gauges import FAILED_IN_A_ROW, LOOK_BACK, failing_in_a_row, is_silent, longest_pause, reminder_of
+from kedge.config.capture_place import registry_number
 from kedge.instants import to_text
 from lambdas.adapters import clients, executions
 from lambdas.adapters.bucket import label_files
@@ -18,7 +19,8 @@ from lambdas.steps.release.settled_release import Bench, tell_once
 def look(bench: Bench, retrain_machine_arn: str) -> None:
     """Tell of what slowly goes wrong with a model that serves."""
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
-    remind(champion, bench)
+    if bench.config.mode == "manage":
+        remind(champion, bench)
     if champion is not None:
         look_at_labels(bench)
         look_at_baseline(champion, bench)
@@ -27,7 +29,7 @@ def look(bench: Bench, retrain_machine_arn: str) -> None:
 
 def remind(champion: Champion | None, bench: Bench) -> None:
     """Remind people of each package that waits, at growing distances; after `gate.approval_expires_days` once for good."""
-    group, newest = bench.config.package_group, int(champion.package_version) if champion else 0
+    group, newest = bench.config.package_group, registry_number(champion.package_version) if champion else 0
     for version, since in model_registry.list_pending(clients.sagemaker(), group).get(group, {}).items():
         waited = bench.time - since
         if version <= newest:

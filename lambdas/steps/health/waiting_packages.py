@@ -6,6 +6,7 @@ ended, once a day, and when a person settles the model.
 
 from __future__ import annotations
 
+from kedge.config.capture_place import registry_number
 from lambdas.adapters import clients
 from lambdas.adapters.release import approval_requests, model_registry
 from lambdas.adapters.state import champions, windows
@@ -17,7 +18,8 @@ def tell_waiting(bench: Bench) -> None:
     """Tell of each package of Kedge's that is pending, newer than the champion, and untold; no execution may be at work."""
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     pending = model_registry.list_versions(clients.sagemaker(), bench.config.package_group, "PendingManualApproval")
-    newer = [arn for version, arn in pending.items() if champion is None or version > int(champion.package_version)]
+    newest = registry_number(champion.package_version) if champion else 0
+    newer = [arn for version, arn in pending.items() if version > newest]
     for arn in reversed(newer):
         tell_of(arn, bench)
 

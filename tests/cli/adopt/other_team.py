@@ -57,7 +57,7 @@ def captured(world, *, days=18, answer=None, payload=None, without=None):
         records = []
         for number in range(20):
             body = payload or f"{random.normal(50, 15):.2f},{random.integers(1, 6)},{random.choice(['DE', 'FR'])}"
-            said = answer or f"{random.uniform():.3f}"
+            said = answer(random) if callable(answer) else answer or f"{random.uniform():.3f}"
             record = capture_record(body, said, eventId=f"{day}-{number}", inferenceTime=f"{time:%Y-%m-%dT%H:%M:%SZ}")
             if without is not None:
                 del record["captureData"][without]

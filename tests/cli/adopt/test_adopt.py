@@ -235,6 +235,54 @@ def test_captures_that_cannot_be_read_are_refused_with_the_reason(world, tmp_pat
     assert champions.load(world.dynamodb, TABLE, ENDPOINT) is None
 
 
+def nested_answer(random):
+    return json.dumps({"result": {"scores": [round(float(random.uniform()), 3)]}})
+
+
+def answer_of_three_classes(random):
+    shares = random.dirichlet([1, 1, 1]).round(3)
+    names = ["cat", "dog", "owl"]
+    return json.dumps(
+        {"predicted_label": names[int(shares.argmax())], "probabilities": shares.tolist(), "labels": names}
+    )
+
+
+def test_an_answer_that_lies_deep_is_refused_with_the_draft_and_the_option_that_names_its_place(world, tmp_path):
+    deploy(world)
+    captured(world, answer=nested_answer)
+    refused, out = adopt(tmp_path, "--apply")
+    assert refused.exit_code == 2
+    assert "--probability-attribute" in refused.stderr
+    assert "model: payments" in refused.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--probability-attribute", "--inference-attribute"])
+def test_an_answer_that_lies_deep_is_adopted_once_its_place_is_said(world, tmp_path, option):
+    deploy(world)
+    captured(world, answer=nested_answer)
+    adopted, out = adopt(tmp_path, option, "result.scores", "--apply")
+    assert adopted.exit_code == 0, adopted.output
+    config = parse_model_config(out.read_text(), source=out.name)
+    name = option.removeprefix("--").replace("-", "_")
+    assert (getattr(config.endpoint, name), config.problem) == ("result.scores", "binary_classification")
+    assert "could not be read" not in adopted.output
+    again, _ = adopt(tmp_path, option, "result.scores")
+    assert again.exit_code == 2
+    assert f"{option}: {out} is there, and is taken as it is" in again.stderr
+
+
+def test_labels_beside_their_probabilities_are_the_classes(world, tmp_path):
+    deploy(world)
+    captured(world, answer=answer_of_three_classes)
+    adopted, out = adopt(tmp_path, "--apply")
+    assert adopted.exit_code == 0, adopted.output
+    config = parse_model_config(out.read_text(), source=out.name)
+    assert config.problem == "multiclass_classification"
+    assert {*config.labels.classes} == {"cat", "dog", "owl"}
+    assert "could not be read" not in adopted.output
+
+
 def test_the_yaml_may_go_into_the_data_bucket_and_needs_no_deployment(world, tmp_path):
     deploy(world)
     captured(world)

@@ -310,6 +310,15 @@ def test_semicolons_and_decimal_commas_are_the_same_table(check, tmp_path):
     assert (found[0], found[1]["columns"]) == (plain[0], plain[1]["columns"])
 
 
+def test_points_between_thousands_before_a_decimal_comma_are_no_text(check, tmp_path):
+    found = [{"amount": pa.array(np.random.default_rng(seed).normal(50_000, 9_000, 900))} for seed in (1, 2)]
+    for name, table in zip(("base", "win"), found, strict=True):
+        written = [f"{value:,.2f}".translate(str.maketrans(",.", ".,")) for value in table["amount"].to_pylist()]
+        (tmp_path / f"{name}.csv").write_text("amount;country\n" + "".join(f"{one};DE\n" for one in written))
+    _, report, said = check(tmp_path / "base.csv", tmp_path / "win.csv")
+    assert {column["name"]: column["kind"] for column in report["columns"]}["amount"] == "numeric", said
+
+
 def test_nothing_is_ok_where_nothing_was_judged(check):
     few = {name: values[:20] for name, values in columns(2).items()}
     code, report, said = check(columns(1), few)
