@@ -43,6 +43,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     firehose_stream: object = None,
     feature_groups: object = None,
     feature_group_keys: object = None,
+    retrainings_at_once: object = None,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
@@ -50,7 +51,9 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     `cdk.json` says them, whoever asks.
     """
     written = _written_context()
-    shards = _whole_number(written.get("model_stacks", 1) if model_stacks is None else model_stacks)
+    shards = _whole_number("model_stacks", written.get("model_stacks", 1) if model_stacks is None else model_stacks)
+    most = written.get("retrainings_at_once") if retrainings_at_once is None else retrainings_at_once
+    at_once = None if most is None else _whole_number("retrainings_at_once", most)
     packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
     models = packages.models
     captures = CaptureBuckets.of_context(
@@ -79,6 +82,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         storage=storage,
         monitoring=monitoring,
         feature_groups=groups,
+            at_once=at_once,
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
@@ -106,15 +110,16 @@ def main() -> None:
             firehose_stream=context.get("firehose_stream"),
             feature_groups=context.get("feature_groups"),
             feature_group_keys=context.get("feature_group_keys"),
+            retrainings_at_once=context.get("retrainings_at_once"),
         )
     except ModelConfigError as error:
         raise SystemExit(str(error)) from error
     app.synth()
 
 
-def _whole_number(given: object) -> int:
+def _whole_number(name: str, given: object) -> int:
     if not str(given).isdecimal() or not int(str(given)):
-        problem = f"model_stacks is {given!r}, in the context or after -c: it must be a whole number of at least 1"
+        problem = f"{name} is {given!r}, in the context or after -c: it must be a whole number of at least 1"
         raise ModelConfigError(source="cdk.json", problems=[problem])
     return int(str(given))
 

@@ -365,6 +365,17 @@ class JoinUnfinishedError(RetryableError):
         self.query = query
 
 
+class RetrainEventError(RefusedError):
+    """An event that should start a retraining does not say which, or why."""
+
+    def __init__(self, *, event: str, problems: list[str]) -> None:
+        super().__init__(
+            f"the event kedge.retrain {event} cannot be read: {'; '.join(problems)}. Its detail must be "
+            '{"model": NAME, "reason": TEXT} and nothing else'
+        )
+        self.problems = problems
+
+
 class SecretMissingError(RefusedError):
     """A channel's secret is not there, or may not be read."""
 

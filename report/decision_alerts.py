@@ -91,6 +91,21 @@ def taken_back(model: str, detail: Detail, what: str) -> Message:
         )
     if not detail.get("serving"):
         return Message(headline, (said, "It will not be released."))
+    if detail.get("way_back"):
+        return Message(
+            f"{headline}: version {detail['way_back']} comes back at once",
+            (
+                said,
+                section("PASSED OVER", bullets(detail["passed_over"])) if detail.get("passed_over") else "",
+                section("WHAT HAPPENS NEXT", "All traffic goes back in minutes. Another mail says when it serves."),
+                run(detail),
+            ),
+        )
+    if detail.get("no_way_back"):
+        return Message(
+            f"{headline} and serves: nothing can come back",
+            (said, section("WHY", bullets(detail["no_way_back"])), "It serves on, and it is judged as before."),
+        )
     return Message(
         f"{headline} while it serves",
         (

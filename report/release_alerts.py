@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 
 from report.alert_words import Detail, Message, bullets, run, section, version
-from report.release_words import going_back, release_name, to_go_back
+from report.release_words import at_once, going_back, last_look, release_name, to_go_back
 
 
 def canary_started(_model: str, detail: Detail) -> Message:
-    """A canary bakes."""
+    """A release moves traffic."""
+    if at_once(detail):
+        return Message(
+            f"{release_name(detail)} started",
+            (
+                going_back(detail),
+                section("HOW IT GOES", str(detail.get("traffic", ""))),
+                "Another mail says when it serves.",
+                run(detail),
+            ),
+        )
     return Message(
         f"{release_name(detail)} started",
         (
@@ -24,12 +34,25 @@ def canary_started(_model: str, detail: Detail) -> Message:
 
 def canary_promoted(model: str, detail: Detail) -> Message:
     """A release was proved."""
+    if at_once(detail):
+        return Message(
+            f"package version {version(detail)} is back" if not detail.get("too_late") else serves_now(detail),
+            (
+                came_too_late(model, detail),
+                going_back(detail).replace(" will serve ", " serves "),
+                section("WHAT WAS SEEN", bullets(detail.get("reasons", []))),
+                "It is judged against its own baseline from now on. The version that was left stays as it is in the registry: so that "
+                "it is not released again, reject it there.",
+                run(detail),
+            ),
+        )
     return Message(
         serves_now(detail),
         (
             came_too_late(model, detail),
             going_back(detail),
             "The canary was proved, and the endpoint serves it. It is judged against its own baseline from now on.",
+            last_look(detail),
             run(detail),
         ),
     )
@@ -61,6 +84,7 @@ def canary_rolled_back(_model: str, detail: Detail) -> Message:
         f"{release_name(detail)} failed: its canary went back" if detail.get("rollback") else headline,
         (
             section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
@@ -87,6 +111,7 @@ def release_unproven(model: str, detail: Detail) -> Message:
         (
             came_too_late(model, detail),
             section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
             going_back(detail),
             section(
                 "WHAT HAPPENS NEXT",
@@ -103,6 +128,24 @@ def release_unproven(model: str, detail: Detail) -> Message:
                 ),
             ),
             run(detail),
+        ),
+    )
+
+
+def promise_broken(model: str, detail: Detail) -> Message:
+    """What serves is worse than the gate saw it."""
+    back = detail.get("answer") == "rollback"
+    return Message(
+        f"package version {version(detail)} does not keep what the gate promised",
+        (
+            section("WHAT WAS MEASURED", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Within the hour Kedge goes back at once to the newest version before it that is kept, as release.broken_promise of "
+                f"{model}.yaml says; another mail says when it serves."
+                if back
+                else f'Nothing by itself: it serves on. To go back at once: kedge rollback {model} --now --reason "why"',
+            ),
         ),
     )
 
@@ -126,7 +169,12 @@ def came_too_late(model: str, detail: Detail) -> str:
     return section(
         "THE DECISION CAME TOO LATE",
         f"The version is {late.get('approval_status', 'not approved')} in the registry{by}{why}, but the endpoint had changed over already. "
-        f"Kedge does not go back by itself: that is a new release, which a person starts.\n{to_go_back(model, late)}",
+        + (
+            "Kedge goes back to the newest version before it, if one is kept; another mail says so."
+            if late.get("approval_status") == "Rejected"
+            else "Kedge does not go back by itself: the approval was only taken back."
+        )
+        + f"\n{to_go_back(model, late)}",
     )
 
 

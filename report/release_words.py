@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report.alert_words import Detail, section, version
+from report.alert_words import Detail, bullets, section, version
 
 
 def release_name(detail: Detail) -> str:
@@ -23,9 +23,25 @@ def going_back(detail: Detail) -> str:
     what = f"Version {back.get('to', '')} will serve instead of version {back.get('from', '')}."
     if back.get("from") == back.get("to"):
         what = f"Version {back.get('to', '')} will serve again."
-    return section(
-        "A ROLLBACK THAT A PERSON STARTED", f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}"
-    )
+    headline = "A ROLLBACK AT ONCE" if at_once(detail) else "A ROLLBACK THAT A PERSON STARTED"
+    return section(headline, f"{what} Started by {back.get('by', '')}: {back.get('reason', '')}")
+
+
+def at_once(detail: Detail) -> bool:
+    """Whether a version comes back by the fast way."""
+    return "now" in (detail.get("rollback") or {})
+
+
+def last_look(detail: Detail) -> str:
+    """The table of the last look at the fleet that was tried; empty where there was none."""
+    lines = [
+        f"{row['what']}: {row['canary']}"
+        + (f" (champion {row['champion']})" if row["champion"] else "")
+        + (f", {row['limit']}" if row["limit"] else "")
+        + (f": {row['verdict']}" if row["verdict"] else "")
+        for row in detail.get("table", [])
+    ]
+    return section("THE LAST LOOK", bullets(lines)) if lines else ""
 
 
 def who_and_why(detail: Detail) -> str:

@@ -16,15 +16,18 @@ from report.alert_words import (
 
 TRIGGERS = {
     "performance": "quality is lost",
+    "sla": "fewer answers are right than retraining.confidence_min",
     "estimate": "quality is estimated as lost, and labels are late",
     "drift": "drift is critical, and labels are late",
     "confidence": "the model is much less sure of its answers",
+    "event": "another program requested it",
+    "new_rows": "enough new labelled rows have come",
     "schedule": "it is due by the calendar",
     "manual": "a person asked",
     "initial": "the first training",
 }
 
-DECIDED_AGAIN = "Kedge decides again with every window, and starts it once the reason is gone."
+DECIDED_AGAIN = "Kedge decides again every hour and with every window, and starts it once the reason is gone."
 
 HELD_NEXT = {
     "attempts": "Nothing by itself: a person must find out why.",
@@ -36,7 +39,10 @@ HOLDS = {
     "attempts": "earlier attempts did not help",
     "cooldown": "the last one was too recent",
     "budget": "the month's budget is spent",
+    "money": "the month's money is spent",
     "no_new_labels": "there are too few new labels to learn from",
+    "quiet": "these are quiet hours",
+    "line": "other retrainings go first",
     "lease": "another execution works on the model",
     "watched": "the model is watched only",
 }
@@ -45,7 +51,7 @@ HOLDS = {
 def retraining_started(_model: str, detail: Detail) -> Message:
     """A retraining has started."""
     return Message(
-        f"retraining started: {TRIGGERS.get(detail['trigger'], detail['trigger'])}",
+        f"retraining started: {triggers(detail)}",
         (
             section("WHY", bullets(detail["reasons"])),
             section(
@@ -54,6 +60,23 @@ def retraining_started(_model: str, detail: Detail) -> Message:
                 "answer if none serves. You are asked to approve it only if it is better.",
             ),
             run(detail),
+        ),
+    )
+
+
+def triggers(detail: Detail) -> str:
+    """What wanted it, in words: every trigger that was active."""
+    return "; ".join(TRIGGERS.get(kind, kind) for kind in detail.get("triggers", [detail["trigger"]]))
+
+
+def retrain_event_refused(model: str, detail: Detail) -> Message:
+    """Another program's event was not followed."""
+    return Message(
+        "an event kedge.retrain was refused",
+        (
+            section("WHY", bullets(detail["reasons"])),
+            section("WHO SENT IT", f"{detail['source']}, with the reason: {detail['requested']}"),
+            section("WHAT HAPPENS NEXT", f"Nothing: Kedge does not keep the event. `kedge history {model}` shows it."),
         ),
     )
 
@@ -77,6 +100,7 @@ def retraining_held(model: str, detail: Detail) -> Message:
         f"a wanted retraining is held: {what}",
         (
             section("WHY", bullets(detail["reasons"])),
+            section("WHAT WOULD LIFT IT", bullets(detail.get("lifts", []))),
             section("WHAT HAPPENS NEXT", HELD_NEXT.get(detail["hold"], DECIDED_AGAIN)),
             section("WHAT YOU CAN DO", way_on(model, detail)),
         ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -67,6 +69,10 @@ class Monitoring(cdk.Stack):
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
+        wishes = events.Rule(
+            self, "Wishes", event_pattern=WISH, description="Kedge: another program wants a retraining"
+        )
+        wishes.add_target(targets.SqsQueue(self.decisions, dead_letter_queue=self.undelivered, retry_attempts=10))
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
         if any(model.firehose for model in packages.models):
             Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
@@ -114,12 +120,13 @@ class Monitoring(cdk.Stack):
                 "STATE_TABLE": self._storage.state.table_name,
                 "PROFILE_QUEUE_URL": self.profiles.queue_url,
                 "PERFORMANCE_QUEUE_URL": self.performances.queue_url,
+                "DECISION_QUEUE_URL": self.decisions.queue_url,
             },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem")
-        may_send(role, self.profiles, self.performances)
+        may_send(role, self.profiles, self.performances, self.decisions)
         may_use_key(role, self._storage.key)
         return function
 
@@ -130,7 +137,7 @@ class Monitoring(cdk.Stack):
             does="captured requests to counts and a predictions table",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
@@ -162,7 +169,7 @@ class Monitoring(cdk.Stack):
             does="labels joined to answers, and their quality",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
@@ -198,7 +205,7 @@ class Monitoring(cdk.Stack):
             does="one window judged against its baseline, told and kept",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
@@ -344,6 +351,9 @@ class Monitoring(cdk.Stack):
         return {"ALERT_TOPIC_ARN": storage.alerts.topic_arn, "EVENT_TOPIC_ARN": storage.events.topic_arn}
 
 
+# Of any source: whoever may put events on the account's bus may wish for a retraining, and what holds one holds this too.
+WISH = events.EventPattern(detail_type=["kedge.retrain"])
+
 # UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.
 CADENCES = (
     ("profile", "hourly", "20 * * * ? *"),
@@ -351,4 +361,6 @@ CADENCES = (
     ("judge", "hourly", "40 * * * ? *"),
     ("judge", "daily", "0 2 * * ? *"),
     ("judge", "weekly", "0 2 ? * MON *"),
+    # What held a retraining may be over, and a schedule of the YAML due.
+    ("decide", "hourly", "5 * * * ? *"),
 )

@@ -145,6 +145,9 @@ class Release(cdk.Stack):
         may_write(role, self._storage.data, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem")
         may_use_key(role, self._storage.key)
+        # The fast way back takes the lease where it is free, and sends a canary back by its gauge.
+        may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
+        may_put_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
         return function
 
@@ -155,7 +158,7 @@ class Release(cdk.Stack):
             does="the canary's answers against the champion's over the same minutes",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=1024,
             timeout_seconds=120,
             environment={
@@ -227,6 +230,8 @@ class Release(cdk.Stack):
         jobs = sagemaker_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
+        looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
+        allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
         allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
 
     def _machine_arn(self, name: str) -> str:

@@ -58,9 +58,11 @@ class Retraining(cdk.Stack):
         storage: Storage,
         monitoring: Monitoring,
         feature_groups: FeatureGroups,
+        at_once: int | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
-        self._storage, self._packages, self._feature_groups = storage, packages, feature_groups
+        self._at_once, self._feature_groups = at_once, feature_groups
+        self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(add_teller(self, packages=packages, storage=storage))
@@ -88,12 +90,14 @@ class Retraining(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "RETRAIN_MACHINE_ARN": machine.state_machine_arn,
+                # 0: no limit.
+                "RETRAININGS_AT_ONCE": str(self._at_once or 0),
             },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, *TIMELINE)
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])
@@ -108,7 +112,7 @@ class Retraining(cdk.Stack):
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
             key=self._storage.key,
-            layer="tables" if groups.uris else None,
+            layers=("statistics", "tables") if groups.uris else ("statistics",),
             memory_mib=4096,
             timeout_seconds=900,
             environment={
@@ -198,7 +202,7 @@ class Retraining(cdk.Stack):
             does="a challenger's baseline and its registration",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=600,
             environment={

@@ -33,9 +33,10 @@ from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
 from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
+from kedge.release.promise import Promise
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import OutsideRequest, RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
@@ -52,11 +53,14 @@ from lambdas.adapters.state import (
     mutes,
     pauses,
     progress,
+    promises,
     served,
     track_records,
     under_way,
     windows,
+    wishes,
 )
+from lambdas.adapters.state.wishes import HeldRetraining
 from lambdas.steps.baseline_files import reference_document
 from tests.builders import make_baseline, make_config, make_window
 
@@ -175,6 +179,9 @@ class OneItem:
     def get_item(self, **_request: Any) -> dict[str, Any]:
         return {"Item": self.item} if self.item else {}
 
+    def batch_get_item(self, **request: Any) -> dict[str, Any]:
+        return {"Responses": {table: [self.item] for table in request["RequestItems"]}}
+
     def get_paginator(self, _name: str) -> OneItem:
         return self
 
@@ -229,6 +236,16 @@ ITEMS: Mapping[str, StoredItem] = {
         lambda db, one: mutes.save(db, "t", "m", one),
         lambda db: mutes.load(db, "t", "m"),
     ),
+    "held": StoredItem(
+        HeldRetraining("line", 12.5),
+        lambda db, one: wishes.save_held(db, "t", "m", one),
+        lambda db: wishes.load_held(db, "t", ["m"])["m"],
+    ),
+    "requested": StoredItem(
+        OutsideRequest(NOW, "pricing", "a new catalogue"),
+        lambda db, one: wishes.save_request(db, "t", "m", one),
+        lambda db: wishes.load_request(db, "t", "m"),
+    ),
     "pause": StoredItem(
         "a strike",
         lambda db, one: pauses.save(db, "t", "m", reason=one, by="arn:person", now=NOW),
@@ -258,6 +275,11 @@ ITEMS: Mapping[str, StoredItem] = {
         canary_watch.CanaryWatch("r", "3", "m-v3", 12, "2016-01-04T02:00:00Z", _LAST, _READING),
         lambda db, one: canary_watch.save(db, "t", "m", one),
         lambda db: canary_watch.load(db, "t", "m"),
+    ),
+    "promise": StoredItem(
+        Promise("m-v2", ("2026-03-02T00:00:00Z",), ("auc is 0.7",)),
+        lambda db, one: promises.save(db, "t", "m", one),
+        lambda db: promises.load(db, "t", "m"),
     ),
     "release": StoredItem(
         under_way.ReleaseUnderWay("r", "arn:3", "3", "m-v3", "m-v2", ("alarm",), NOW, _ROLLBACK, "2"),

@@ -12,7 +12,8 @@ from cli.backtest.options import BacktestOptions
 from cli.models import read_model
 from cli.refusals import BadInputError
 from kedge.config.model import ModelConfig
-from kedge.config.policies import Alerts, DriftPolicy, PerformancePolicy, RetrainingPolicy
+from kedge.config.policies import Alerts, DriftPolicy, PerformancePolicy
+from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import Endpoint, Feature, Labels, Prediction, Problem
 
 # Shipped drift rules by the setting's name.

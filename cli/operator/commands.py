@@ -70,7 +70,7 @@ def retrain(
     """Start a retraining now; cooldown, budget and pause do not hold a person's request."""
     with in_a_sentence("retrain"):
         from cli.operator.operations import ask_for_retraining
-        from kedge.retraining.decision import WATCHED
+        from kedge.retraining.holds import WATCHED
 
         answer = ask_for_retraining(deployment_of(region, endpoint_url), model, reason, initial=initial)
         if answer.get("hold") == WATCHED:
@@ -159,14 +159,28 @@ def rollback(
     to: Annotated[
         str | None, typer.Option(help="Package version to serve again.", show_default="the champion's predecessor")
     ] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="At once, to the endpoint config that served before: all traffic in minutes.")
+    ] = False,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
 ) -> None:
-    """Release an earlier, still approved package again: as a canary, like every release."""
+    """Release an earlier, still approved package again: as every release, or at once (--now)."""
     with in_a_sentence("rollback"):
         from cli.operator.operations import go_back
+        from cli.operator.way_back import go_back_now
 
-        gone = go_back(deployment_of(region, endpoint_url), model, reason, version=to)
+        deployment = deployment_of(region, endpoint_url)
+        if now:
+            back = go_back_now(deployment, model, reason, version=to)
+            for passed in back.passed_over:
+                typer.echo(f"passed over: {passed}")
+            typer.echo(
+                f"{back.run} brings version {back.version} back in place of version {back.left}, all traffic at once; a mail says "
+                f"when it serves, and so does `kedge history {model}`"
+            )
+            return
+        gone = go_back(deployment, model, reason, version=to)
     how = "again" if gone.version == gone.champion_version else f"in place of version {gone.champion_version}"
     typer.echo(f"{gone.run} releases version {gone.version} {how}; `kedge history {model}` shows how it goes")
     if gone.is_back:

@@ -91,7 +91,7 @@ def settle_now(deployment: Deployment, model: str) -> dict[str, Any]:
 
 def pause_retraining(deployment: Deployment, model: str, reason: str) -> None:
     """Save the pause where every decision looks for it, and write it into the timeline."""
-    _champion(deployment, model)
+    champion_of(deployment, model)
     caller, dynamodb = deployment.caller, deployment.client("dynamodb")
     pauses.save(dynamodb, deployment.table, model, reason=f"{reason} ({caller.name})", by=caller.name, now=caller.time)
     _record(deployment, model, "paused", {"by": caller.name, "reason": reason})
@@ -129,7 +129,7 @@ def _champions_and_pauses(deployment: Deployment) -> Mapping[tuple[str, str], It
 
 def mute_messages(deployment: Deployment, model: str, until: datetime, reason: str) -> None:
     """Hold the model's messages until then, and write that into the timeline."""
-    _champion(deployment, model)
+    champion_of(deployment, model)
     caller = deployment.caller
     if not caller.time < until <= caller.time + MUTE_MAX:
         raise BadInputError(
@@ -180,13 +180,13 @@ def _beyond_mail(deployment: Deployment, model: str) -> bool:
 
 def go_back(deployment: Deployment, model: str, reason: str, *, version: str | None) -> GoneBack:
     """Start the release of an approved package again: under the lease, written down, and named after its cause."""
-    _champion(deployment, model)
+    champion_of(deployment, model)
     # Unfinished work is settled first: a release needs the true state, and may change the champion.
     settled = settle_now(deployment, model)
     if settled.get("mode") == "watch":
         raise BadInputError(str(WatchedModelError(model=model)))
     serves = settled["verdict"] == "agreed"
-    champion = _champion(deployment, model)
+    champion = champion_of(deployment, model)
     package = _earlier_package(deployment, model, champion, version, serves=serves)
     run = _free_run(deployment, package, champion)
     caller, machine = deployment.caller, deployment.release_machine
@@ -201,7 +201,8 @@ def go_back(deployment: Deployment, model: str, reason: str, *, version: str | N
     return GoneBack(run, package.version, champion.package_version)
 
 
-def _champion(deployment: Deployment, model: str) -> Champion:
+def champion_of(deployment: Deployment, model: str) -> Champion:
+    """The champion; a model without one is refused."""
     champion = champions.load(deployment.client("dynamodb"), deployment.table, model)
     if champion is None:
         raise BadInputError(f"no package of {model!r} serves yet; is the name spelt as in models/?")

@@ -13,17 +13,28 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.operator.deployment import Deployment
 from cli.operator.every_model import known_models
 from cli.refusals import BadInputError, why_unanswered
-from kedge.alerts.holding import hours_in_words, is_muted, is_quiet
+from kedge.alerts.holding import is_muted
 from kedge.alerts.response_times import ResponseTimes, of_timeline
 from kedge.alerts.urgency import ModelStatus, Pending, by_urgency, nearest_limit
 from kedge.config.model import ModelConfig
 from kedge.errors import KedgeError
-from kedge.retraining.decision import RetrainingState, decide_retraining
+from kedge.retraining.decision import decide_retraining
+from kedge.retraining.state import RetrainingState
 from kedge.severity import Severity, worst
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.release import model_registry
-from lambdas.adapters.state import alert_episodes, approvals, champions, leases, mutes, pauses, state_items, windows
+from lambdas.adapters.state import (
+    alert_episodes,
+    approvals,
+    champions,
+    leases,
+    mutes,
+    pauses,
+    state_items,
+    windows,
+    wishes,
+)
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.state_items import Item
 from lambdas.adapters.state.windows import StoredWindow
@@ -32,7 +43,7 @@ from lambdas.steps.requests import CADENCES
 # As many as a client of botocore keeps connections.
 READERS = 10
 # What is read of each model by name; the rest are its windows and starts.
-ITEMS = (champions.ITEM, pauses.ITEM, mutes.ITEM, "alert_episode", "lease", "waiting_release")
+ITEMS = (champions.ITEM, pauses.ITEM, mutes.ITEM, wishes.REQUESTED, "alert_episode", "lease", "waiting_release")
 
 
 @dataclass(frozen=True)
@@ -171,8 +182,9 @@ def holds_of(
     mute = mutes.read(gathered.item(config.model, mutes.ITEM))
     if mute is not None and is_muted(mute, gathered.now):
         yield "muted", f"no message before {mute.until:%Y-%m-%d %H:%M} UTC: {mute.reason}"
-    if is_quiet(hours := config.alerts.quiet_hours, gathered.now):
-        yield "quiet", f"quiet hours ({hours_in_words(hours)}): only what is CRITICAL is sent now"
+    hours = config.alerts.quiet_hours
+    if hours is not None and hours.include(gathered.now):
+        yield "quiet", f"quiet hours ({hours.in_words()}): only what is CRITICAL is sent now"
     paused = windows.read_pause(gathered.item(config.model, pauses.ITEM))
     if paused is not None:
         yield "paused", paused
@@ -188,6 +200,7 @@ def holds_of(
         champion_since=champion.promoted_at,
         new_labelled_rows=own[-1].new_labelled_rows if own else 0,
         paused=paused,
+        request=wishes.read_request(gathered.item(config.model, wishes.REQUESTED)),
     )
     decision = decide_retraining(state, config.retraining, gathered.now, config.performance)
     if decision.action != "NONE" and starts:
@@ -197,7 +210,7 @@ def holds_of(
         state = replace(state, starts=ended)
         decision = decide_retraining(state, config.retraining, gathered.now, config.performance)
     if decision.hold is not None and decision.hold != "paused":
-        yield decision.hold, decision.reasons[-1]
+        yield decision.hold, f"{'; '.join(decision.why_held)}. What lifts it: {'; '.join(decision.lifts)}"
 
 
 def work_of(item: Item | None) -> str | None:

@@ -10,7 +10,6 @@ from kedge.config.policies import QuietHours
 from kedge.severity import Severity
 
 Hold = Literal["mute", "quiet"]
-SATURDAY = 5
 
 
 @dataclass(frozen=True)
@@ -27,34 +26,8 @@ def is_muted(mute: Mute | None, now: datetime) -> bool:
     return mute is not None and now < mute.until
 
 
-def is_quiet(hours: QuietHours | None, now: datetime) -> bool:
-    """Whether it is quiet now; the hours may go over midnight.
-
-    >>> night = QuietHours(start=20, end=6)
-    >>> [is_quiet(night, datetime(2016, 1, 4, hour)) for hour in (5, 6, 19, 20)]
-    [True, False, False, True]
-    """
-    if hours is None:
-        return False
-    if hours.weekends and now.weekday() >= SATURDAY:
-        return True
-    since_start, lasts = (now.hour - hours.start) % 24, (hours.end - hours.start) % 24
-    return since_start < lasts
-
-
-def hours_in_words(hours: QuietHours | None) -> str:
-    """When it is quiet.
-
-    >>> hours_in_words(QuietHours(start=20, end=6, weekends=True))
-    '20:00 to 06:00 UTC and weekends'
-    """
-    if hours is None:
-        return "never"
-    return f"{hours.start:02}:00 to {hours.end:02}:00 UTC" + (" and weekends" if hours.weekends else "")
-
-
 def hold_of(mute: Mute | None, hours: QuietHours | None, severity: Severity, now: datetime) -> Hold | None:
     """Why a message waits; None if it goes out. A mute holds everything, quiet hours all but what is CRITICAL."""
     if is_muted(mute, now):
         return "mute"
-    return "quiet" if severity is not Severity.CRITICAL and is_quiet(hours, now) else None
+    return "quiet" if severity is not Severity.CRITICAL and hours and hours.include(now) else None

@@ -17,6 +17,7 @@ _CRITICAL = {
     "rows_uncounted",
     "captures_unreadable",
     "canary_rolled_back",
+    "promise_broken",
     "release_refused",
     "release_unproven",
     "retrainings_failing",
@@ -24,7 +25,7 @@ _CRITICAL = {
 _WARNING = {
     "labels_lost", "capture_astray", "data_rejected", "retraining_held", "gate_failed", "capacity_awaited", "endpoint_changed",
     "approved_absent", "release_withheld", "decision_overtaken", "approval_taken_back",
-    "approval_waits", "approval_expired", "labels_silent", "baseline_stale",
+    "retrain_event_refused", "approval_waits", "approval_expired", "labels_silent", "baseline_stale",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from kedge.severity import Severity
 # From here on the model's own alarm rings too: stacks/models.py.
 LATE_CADENCES = 2
 # A retraining that these reasons hold waits for nobody: it starts by itself, or it waits for labels.
-SELF_ENDING = ("cooldown", "budget", "no_new_labels", "lease")
+SELF_ENDING = ("cooldown", "budget", "money", "no_new_labels", "quiet", "line", "lease")
 
 # Messages are held; the model is watched and judged as ever.
 SILENT = ("muted", "quiet")

@@ -14,13 +14,8 @@ from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from kedge.performance.verdicts import QualityVerdicts
 from kedge.quality.chosen import chosen_parts
-from kedge.retraining.decision import (
-    RetrainingDecision,
-    RetrainingStart,
-    RetrainingState,
-    WindowVerdict,
-    decide_retraining,
-)
+from kedge.retraining.decision import decide_retraining
+from kedge.retraining.state import RetrainingDecision, RetrainingStart, RetrainingState, WindowVerdict
 from kedge.retraining.sustained import sustained
 from kedge.severity import Severity
 

@@ -11,6 +11,8 @@ from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
+    LONGEST_DEPLOYMENT_SECONDS,
+    PROVISIONING_SECONDS,
     Alerts,
     BusinessFigure,
     CanaryPolicy,
@@ -20,9 +22,11 @@ from kedge.config.policies import (
     HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
-    RetrainingPolicy,
+    ReleasePolicy,
     SegmentPolicy,
 )
+from kedge.config.prices import USD_AN_HOUR
+from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import (
     Cadence,
     Capture,
@@ -65,6 +69,7 @@ class ModelConfig(Section):
     training: Training = Field(default_factory=Training)
     gate: GatePolicy = Field(default_factory=GatePolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
+    release: ReleasePolicy = Field(default_factory=ReleasePolicy)
     alerts: Alerts = Field(default_factory=Alerts)
     metrics: Metrics = "few"
     health: HealthPolicy = Field(default_factory=HealthPolicy)
@@ -164,9 +169,57 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _retraining_can_be_counted(self) -> ModelConfig:
+        if self.problem == "regression" and self.retraining.confidence_min is not None:
+            raise ValueError(
+                "retraining.confidence_min is a share of right answers, and a regression has none: remove it"
+            )
+        priced = self.retraining.usd_per_instance_hour is not None
+        instance_type = self.training.instance_type
+        if self.retraining.budget_usd_per_month is not None and not priced and instance_type not in USD_AN_HOUR:
+            raise ValueError(
+                f"retraining.budget_usd_per_month: no price of {instance_type} is known; say what an hour of it costs in "
+                "retraining.usd_per_instance_hour"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_are_of_features(self) -> ModelConfig:
+        kinds = {feature.name: feature for feature in self.features}
+        for name, rule in self.training.validation.columns.items():
+            place = f"training.validation.columns.{name}"
+            if name not in kinds:
+                raise ValueError(f"{place}: there is no such feature{_meant(name, self.feature_names)}")
+            is_text = kinds[name].declared_dtype == "string"
+            bounded = rule.at_least is not None or rule.at_most is not None
+            if (bounded and (is_text or kinds[name].kind == "timestamp")) or (rule.levels and not is_text):
+                raise ValueError(f"{place}: at_least and at_most are for numbers, and levels for categories")
+        if self.problem == "regression" and self.training.class_ratio_max is not None:
+            raise ValueError("training.class_ratio_max is about classes, and a regression has none: remove it")
+        return self
+
+    @model_validator(mode="after")
     def _an_endpoint_has_the_health(self) -> ModelConfig:
         if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
+        return self
+
+    @model_validator(mode="after")
+    def _sagemaker_takes_the_release(self) -> ModelConfig:
+        """What SageMaker would refuse of an update, or end before its time."""
+        strategy, instances = self.release.strategy, self.endpoint.instance_count
+        if strategy in ("linear", "rolling") and instances < 2:
+            raise ValueError(
+                f"release.strategy is {strategy}, and endpoint.instance_count is {instances}: a step is at most half of the "
+                "instances, so 2 are the least; raise the count, or take canary or all_at_once"
+            )
+        longest = self.release.longest_seconds(self.canary)
+        if longest > LONGEST_DEPLOYMENT_SECONDS - PROVISIONING_SECONDS:
+            raise ValueError(
+                f"release.strategy {strategy} would wait {longest / 3600:.1f} hours in all: SageMaker ends a deployment after "
+                f"{LONGEST_DEPLOYMENT_SECONDS // 3600}, and new instances need one of them; raise release.step_fraction or lower "
+                "canary.bake_minutes"
+            )
         return self
 
     @model_validator(mode="after")

@@ -34,9 +34,11 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "releases": (
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",
-        "release_refused", "endpoint_changed", "baseline_switched", "decision_overtaken",
+        "release_refused", "endpoint_changed", "baseline_switched", "decision_overtaken", "promise_broken",
     ),
-    "retraining": ("retraining_started", "retraining_held", "data_rejected", "gate_failed", "capacity_awaited"),
+    "retraining": (
+        "retraining_started", "retraining_held", "retrain_event_refused", "data_rejected", "gate_failed", "capacity_awaited",
+    ),
     "failures": ("failed", "retrainings_failing"),
     "alarms": ("alarm",),
     "acts": ("paused", "muted"),

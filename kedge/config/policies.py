@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from kedge.config.owners import Route
-from kedge.config.sections import BaselineSource, Confidence, Days, Fraction, Section
+from kedge.config.sections import BaselineSource, Confidence, Fraction, Section
 
 
 class DriftPolicy(Section):
@@ -103,23 +105,6 @@ class PerformancePolicy(Section):
         return self
 
 
-class RetrainingPolicy(Section):
-    """When a retraining starts, and how often at most."""
-
-    on_performance: bool = True
-    on_drift: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
-    on_estimate: Literal["when_labels_lag", "always", "never"] = "when_labels_lag"
-    on_confidence: Literal["when_labels_lag", "always", "never"] = "never"
-    every_days: Days | None = None
-    persistence_windows: int = Field(default=1, ge=1)
-    cooldown_days: int = Field(default=14, ge=0, le=3650)
-    maximum_per_month: int = Field(default=2, ge=1)
-    attempts_maximum: int = Field(default=3, ge=1)
-    labels_lag_days: Days = 45
-    min_new_labelled_rows: int = Field(default=500, ge=1)
-    paused: bool = False
-
-
 class GatePolicy(Section):
     """What a challenger must show on the holdout."""
 
@@ -132,13 +117,60 @@ class GatePolicy(Section):
 
 
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
-Strategy = Literal["canary", "all_at_once"]
+Strategy = Literal["canary", "linear", "rolling", "all_at_once"]
+# SageMaker ends a deployment after eight hours. New instances may need one of them.
+LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
+# A batch of a rolling update makes its instances when the one before has baked.
+BATCH_SECONDS = 600
+# SageMaker's least share of a step.
+_LEAST_STEP = {"linear": 0.1, "rolling": 0.05}
+
+
+class ReleasePolicy(Section):
+    """How traffic moves to a new version, and what happens where what serves is not what was released.
+
+    `step_fraction` is a step's share of the instances, for `linear` and `rolling`.
+    """
+
+    strategy: Strategy = "canary"
+    step_fraction: Annotated[float, Field(ge=0.05, le=0.5)] | None = None
+    broken_promise: Literal["alert", "rollback"] = "alert"
+    changed_by_hand: Literal["adopt", "put_back"] = "adopt"
+
+    @model_validator(mode="after")
+    def _has_steps_that_sagemaker_takes(self) -> ReleasePolicy:
+        if self.strategy in _LEAST_STEP:
+            least = _LEAST_STEP[self.strategy]
+            if self.step < least:
+                raise ValueError(
+                    f"release.step_fraction is {self.step:g}: SageMaker takes no {self.strategy} step below {least:g}"
+                )
+        elif self.step_fraction is not None:
+            raise ValueError(
+                f"release.step_fraction is there, and release.strategy is {self.strategy}, which has no steps; remove it"
+            )
+        return self
+
+    @property
+    def step(self) -> float:
+        """A step's share of the instances: a quarter where the YAML names none."""
+        return 0.25 if self.step_fraction is None else self.step_fraction
+
+    def longest_seconds(self, canary: CanaryPolicy) -> int:
+        """How long a release takes at most, beside the time for its first new instances; a rolling one makes more with each batch.
+
+        >>> ReleasePolicy(strategy="linear").longest_seconds(CanaryPolicy()) / 60
+        190.0
+        """
+        steps = math.ceil(1 / self.step - 1e-9) if self.strategy in _LEAST_STEP else 1
+        if self.strategy == "rolling":
+            return steps * (canary.bake_minutes * 60 + BATCH_SECONDS)
+        return (steps * canary.bake_minutes + canary.termination_wait_minutes) * 60
 
 
 class CanaryPolicy(Section):
     """How a release is tried before it is believed."""
 
-    strategy: Strategy = "canary"
     traffic_fraction: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     bake_minutes: int = Field(default=45, ge=10, le=60)
     termination_wait_minutes: int = Field(default=10, ge=0, le=60)
@@ -150,8 +182,11 @@ class CanaryPolicy(Section):
     behaviour_effect_max: Fraction = 0.3
 
 
+SATURDAY = 5
+
+
 class QuietHours(Section):
-    """Hours of UTC, from `start` to before `end`, in which only what is CRITICAL is told."""
+    """Hours of UTC, from `start` to before `end`, in which only what is CRITICAL is told, or no retraining starts by itself."""
 
     start: int = Field(ge=0, le=23)
     end: int = Field(ge=0, le=23)
@@ -161,9 +196,36 @@ class QuietHours(Section):
     def _last_some_hours(self) -> QuietHours:
         if self.start == self.end:
             raise ValueError(
-                f"alerts.quiet_hours begin and end at {self.start}: they need at least an hour, and end once a day"
+                f"quiet_hours begin and end at {self.start}: they need at least an hour, and end once a day"
             )
         return self
+
+    def include(self, now: datetime) -> bool:
+        """Whether it is quiet now; the hours may go over midnight.
+
+        >>> night = QuietHours(start=20, end=6)
+        >>> [night.include(datetime(2016, 1, 4, hour)) for hour in (5, 6, 19, 20)]
+        [True, False, False, True]
+        """
+        if self.weekends and now.weekday() >= SATURDAY:
+            return True
+        since_start, lasts = (now.hour - self.start) % 24, (self.end - self.start) % 24
+        return since_start < lasts
+
+    def in_words(self) -> str:
+        """When it is quiet.
+
+        >>> QuietHours(start=20, end=6, weekends=True).in_words()
+        '20:00 to 06:00 UTC and weekends'
+        """
+        return f"{self.start:02}:00 to {self.end:02}:00 UTC" + (" and weekends" if self.weekends else "")
+
+    def end_after(self, now: datetime) -> datetime:
+        """The first full hour from now on in which it is not quiet."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        while self.include(hour):
+            hour += timedelta(hours=1)
+        return hour
 
 
 class Alerts(Section):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kedge.config.id_times import id_time_pattern
 
+# Older than any row.
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$", examples=["hotel-cancellations"])]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
@@ -249,6 +252,43 @@ class Labels(Section):
         return self
 
 
+class ColumnRule(Section):
+    """What one feature may hold; what stands here goes before the limits for all."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    # Not strict: `Training` looks at what is given before JSON is read, and behind that a list fills no tuple.
+    levels: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    missing_fraction_max: Fraction | None = None
+    may_predict_alone: bool = False
+
+    @model_validator(mode="after")
+    def _bounds_leave_something(self) -> ColumnRule:
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least is {self.at_least:g} and at_most {self.at_most:g}: no value is within both")
+        if self.levels and (self.at_least is not None or self.at_most is not None):
+            raise ValueError("levels are of a category, at_least and at_most of a number: keep one of them")
+        return self
+
+
+class ValidationPolicy(Section):
+    """Limits on the rows of a retraining; rows beyond them are rejected before a job starts."""
+
+    missing_fraction_max: Fraction = 1.0
+    unparsable_fraction_max: Fraction = 0.05
+    out_of_range_fraction_max: Fraction = 0.0
+    duplicate_fraction_max: Fraction = 1.0
+    labelled_fraction_min: Fraction = 0.0
+    class_fraction_min: Fraction = 0.0
+    single_feature_max: Annotated[float, Field(gt=0.5, le=1)] = 0.995
+    drift_psi_warning: float = Field(default=0.25, gt=0)
+    columns: Mapping[ColumnName, ColumnRule] = Field(default_factory=dict)
+
+    def rule_of(self, name: str) -> ColumnRule:
+        """The rule of a feature; one that says nothing where the YAML has none."""
+        return self.columns.get(name, ColumnRule())
+
+
 class Training(Section):
     """The training job and the rows that it sees."""
 
@@ -260,9 +300,14 @@ class Training(Section):
     image: str | None = None
     instance_type: InstanceType = "ml.m5.xlarge"
     max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
+    window: Literal["sliding", "expanding"] = "sliding"
     window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     minimum_rows: int = Field(default=1000, ge=1)
+    maximum_rows: int | None = Field(default=None, ge=1)
+    class_ratio_max: float | None = Field(default=None, ge=1)
+    initial_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
     permuted_rows: int = Field(default=200, ge=0, le=100_000)
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
     feature_group: (
@@ -289,6 +334,19 @@ class Training(Section):
         if isinstance(given, Mapping) and given.get("framework") == "sklearn":
             return {**SKLEARN, **given}
         return given
+
+    @model_validator(mode="after")
+    def _rows_can_be_enough(self) -> Training:
+        if self.maximum_rows is not None and self.maximum_rows < self.minimum_rows:
+            raise ValueError(
+                f"training.maximum_rows is {self.maximum_rows} and training.minimum_rows {self.minimum_rows}: no training can have "
+                "both; raise the first or lower the second"
+            )
+        return self
+
+    def reaches_to(self, now: datetime) -> datetime:
+        """The oldest time whose rows a retraining at this time may use: an expanding window has no oldest one."""
+        return FIRST_TIME if self.window == "expanding" else now - timedelta(days=self.window_days)
 
     @property
     def framework_image(self) -> str:

@@ -36,6 +36,18 @@ class KeptQuality:
     join: Mapping[str, Any] = field(default_factory=dict)
     judged_estimates: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def right(self) -> float | None:
+        """The share of right answers by the labels; None where it is not measured."""
+        return _value("accuracy", self.document)
+
+    @property
+    def right_estimated(self) -> float | None:
+        """The share of right answers as it is estimated; None where the estimator may not be believed."""
+        estimate = self.document.get("estimate", {})
+        believed = self.verdicts.estimated not in (None, Severity.INSUFFICIENT_DATA)
+        return _value("accuracy", estimate) if believed else None
+
     @classmethod
     def of(cls, quality: WindowQuality) -> KeptQuality:
         """What has just been judged."""
@@ -70,6 +82,10 @@ def _kept(document: Mapping[str, Any]) -> KeptQuality:
         document.get("join", {}),
         tuple(metric for metric in document.get("estimate", {}).get("metrics", ()) if "limit" in metric),
     )
+
+
+def _value(name: str, part: Mapping[str, Any]) -> float | None:
+    return next((float(metric["value"]) for metric in part.get("metrics", ()) if metric["name"] == name), None)
 
 
 def _severity(part: Mapping[str, Any] | None) -> Severity | None:

@@ -124,7 +124,7 @@ def plan_release(
         content_type=config.endpoint.content_type,
         capture_prefix=capture_prefix(config.model, package_version),
         alarms=canary_alarms(config, endpoint_config=name, variant=variant) if serving else (),
-        rollout=rollout(config.canary, instances=serving.instances) if serving else None,
+        rollout=rollout(config.canary, config.release, instances=serving.instances) if serving else None,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kedge.comparisons import counted
+from kedge.release.look_table import LookRow
 from kedge.release.rung_alarms import RungAlarm, rung_reasons
 from kedge.release.shortage import is_shortage
 
@@ -18,11 +19,12 @@ _AGAINST = ("MISBEHAVING", "UNPROVEN")
 
 @dataclass(frozen=True)
 class LastWatch:
-    """What the last look at the canary said, and how many captured answers the looks judged."""
+    """What the last look at the canary said, how many captured answers the looks judged, and the look's table."""
 
     verdict: str
     reasons: tuple[str, ...]
     judged: int
+    table: tuple[LookRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class ReleaseProof:
     verdict: ReleaseVerdict
     reasons: tuple[str, ...]
     serving: bool
+    table: tuple[LookRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,14 @@ class Trial:
         The requests that prove a canary.
     watch : LastWatch or None
         What the last look said, if there was one.
+    returned : bool
+        Whether it came back at once. Then it proved itself when it served before, and only a fault is a doubt.
     """
 
     requests: int | None
     minimum_requests: int
     watch: LastWatch | None
+    returned: bool = False
 
     def doubts(self, serves: str) -> tuple[str, ...]:
         """Say why a fleet that serves all the same is not proved; nothing where it is.
@@ -84,6 +90,9 @@ class Trial:
         """
         if self.requests is None:
             return ()
+        if self.returned:
+            against = self.watch.reasons if self.watch is not None and self.watch.verdict in _AGAINST else ()
+            return (*against, f"{serves} nevertheless") if against else ()
         if self.requests < self.minimum_requests:
             return (f"{serves}; {self.minimum_requests:,} are needed: go back, or try again",)
         if self.watch is None or not self.watch.judged:
@@ -133,7 +142,8 @@ def judge_release(
     tried = "" if trial.requests is None else f", which answered {counted(trial.requests, 'request')}"
     serves = f"the endpoint serves {planned}{tried}"
     doubts = trial.doubts(serves)
-    return ReleaseProof("UNPROVEN" if doubts else "PROMOTED", doubts or (serves,), True)
+    seen = trial.watch.reasons if trial.returned and trial.watch is not None else ()
+    return ReleaseProof("UNPROVEN" if doubts else "PROMOTED", doubts or (serves, *seen), True)
 
 
 def judge_capture(*, config: str, planned: CaptureFound | None, found: CaptureFound | None) -> CaptureProof:

@@ -13,7 +13,8 @@ from kedge.config.sections import Mode
 COMPARE_AGAIN = timedelta(hours=24)
 AGREED = "agreed"
 
-Action = Literal["NONE", "WAIT", "TELL", "FOLLOW"]
+Action = Literal["NONE", "WAIT", "TELL", "FOLLOW", "PUT_BACK", "GO_BACK"]
+OnChange = Literal["adopt", "put_back"]
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,24 @@ class Served:
 class ServingVerdict:
     """What to do: NONE, WAIT (it is being changed), TELL a person, or FOLLOW (the champion item follows the endpoint).
 
-    `state` names the situation: people are told once while it stays the same.
+    PUT_BACK and GO_BACK tell a person too: the champion's config serves again, or the package before it.
+    `state` names the situation: people are told once while it stays the same. `since` is when the endpoint was changed.
     """
 
     action: Action
     state: str
     reasons: tuple[str, ...] = ()
+    since: str = ""
 
 
 def judge_serving(
-    *, model: str, endpoint: str, champion_config: str, champion_version: str, served: Served | None
+    *,
+    model: str,
+    endpoint: str,
+    champion_config: str,
+    champion_version: str,
+    served: Served | None,
+    on_change: OnChange = "adopt",
 ) -> ServingVerdict:
     """Compare the champion item with the endpoint. The endpoint is the truth: Kedge must judge what serves.
 
@@ -52,6 +61,8 @@ def judge_serving(
         Endpoint config and package version of the champion item.
     served : Served or None
         The endpoint as SageMaker describes it; None where there is none.
+    on_change : OnChange
+        `release.changed_by_hand`.
 
     >>> judge_serving(model="m", endpoint="e", champion_config="m-v1", champion_version="1", served=None).action
     'TELL'
@@ -80,18 +91,24 @@ def judge_serving(
             ),
         )
     if served.endpoint_config != champion_config:
-        return _changed(model, endpoint, champion_config, served)
+        return _changed(model, endpoint, champion_config, served, on_change)
     # What was adopted never had a package.
     if served.package_arn is None and not is_adopted(champion_version):
         return _unregistered(model, champion_version, served)
     if served.approval_status in ("Rejected", "PendingManualApproval"):
-        stays = "" if served.approval_status == "Rejected" else "; to let it serve on, approve it again"
+        rejected = served.approval_status == "Rejected"
+        remedy = (
+            f"Kedge goes back to the newest version before it that is kept; if none is: kedge rollback {model} --to VERSION --reason why"
+            if rejected
+            else f"to go back to the version before it at once: kedge rollback {model} --now --reason why; to let it serve on, "
+            "approve it again"
+        )
         return ServingVerdict(
-            "TELL",
+            "GO_BACK" if rejected else "TELL",
             f"{served.approval_status.lower()} {served.endpoint_config}",
             (
                 f"version {champion_version} of {model} is {served.approval_status} in the registry, and it serves",
-                f"to go back to the version before it: kedge rollback {model} --reason why{stays}",
+                remedy,
             ),
         )
     return ServingVerdict("NONE", AGREED)
@@ -174,8 +191,11 @@ def _unregistered(model: str, version: str, served: Served) -> ServingVerdict:
     )
 
 
-def _changed(model: str, endpoint: str, expected: str, served: Served) -> ServingVerdict:
+def _changed(model: str, endpoint: str, expected: str, served: Served, on_change: OnChange) -> ServingVerdict:
     found = f"endpoint {endpoint} serves {served.endpoint_config}; Kedge's last release was {expected}"
+    if on_change == "put_back":
+        back = f"Kedge puts {expected} back at once, as release.changed_by_hand of {model}.yaml says"
+        return ServingVerdict("PUT_BACK", f"put back {served.endpoint_config}", (found, back))
     if served.package_arn is not None and served.baseline_kept:
         reasons = (
             found,

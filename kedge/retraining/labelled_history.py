@@ -11,13 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kedge.columns.casting import cast_numbers, is_number
 from kedge.config.model import ModelConfig
 from kedge.labels.horizon import LabelHorizon, label_horizon
 from kedge.labels.join import seconds_of
 from kedge.labels.labelled_rows import known_by
 from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
 from kedge.retraining.rows import Schemas, typed_rows
-from kedge.retraining.snapshot import Slice, join_history, select_labelled, snapshot_slice, together
+from kedge.retraining.snapshot import Slice, join_history, select_labelled, select_ripe, snapshot_slice, together
 
 _SECONDS_A_DAY = 86_400.0
 
@@ -39,6 +40,12 @@ class LabelledHistory:
         Labelled rows whose schema lacks a feature, by that feature: it is missing in them.
     gone : mapping of str to int
         Labelled rows of a class that the model no longer has, by class: they are left out.
+    unparsable : mapping of str to int
+        Values that cannot be read as their feature's type, by feature: they are missing in the rows.
+    labelled_fraction : float or None
+        Share of the rows of the slice that have a label; None without rows.
+    older_first_rows : Table or None
+        Labelled first rows of the user from before the slice.
     """
 
     rows: pa.Table
@@ -47,6 +54,9 @@ class LabelledHistory:
     too_old: int = 0
     lacking: Mapping[str, int] = field(default_factory=dict)
     gone: Mapping[str, int] = field(default_factory=dict)
+    unparsable: Mapping[str, int] = field(default_factory=dict)
+    labelled_fraction: float | None = None
+    older_first_rows: pa.Table | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -120,7 +130,7 @@ def labelled_history(
         if LABEL_TIME in initial.rows.column_names:
             observed.append((first.rows, seconds_of(initial.rows.column(LABEL_TIME))))
     horizon = _horizon(observed, config, now, known_horizon_days)
-    usable = snapshot_slice(now, window_days=config.training.window_days, label_horizon_days=horizon.days or 0.0)
+    usable = snapshot_slice(now, start=config.training.reaches_to(now), label_horizon_days=horizon.days or 0.0)
     # First rows that have every feature replace answered rows that lack some.
     apart = first is not None and not first.lacking
     whole, partial = ([part.rows for part in parts if bool(part.lacking and apart) is side] for side in (False, True))
@@ -131,12 +141,24 @@ def labelled_history(
     before = pc.less(rows.column(TIME), pa.scalar(usable.start, rows.schema.field(TIME).type))
     too_old = pc.sum(pc.and_(before, pc.is_valid(rows.column(LABEL)))).as_py() or 0
     kept = select_labelled(rows, usable)
-    lacking, gone = Counter[str](), Counter[str]()
+    ripe = select_ripe(rows, usable).num_rows
+    lacking, gone, unparsable = Counter[str](), Counter[str](), Counter[str]()
     for part in [*parts, *([first] if first else [])]:
         inside = pc.is_in(part.rows.column(ROW_ID), value_set=kept.column(ROW_ID).combine_chunks())
         lacking += Counter(dict.fromkeys(part.lacking, pc.sum(inside).as_py() or 0))
         gone += part.gone
-    return LabelledHistory(kept, usable, horizon, too_old, dict(lacking), dict(gone))
+        unparsable += part.unparsable(config, inside)
+    return LabelledHistory(
+        kept,
+        usable,
+        horizon,
+        too_old,
+        dict(lacking),
+        dict(gone),
+        dict(unparsable),
+        kept.num_rows / ripe if ripe else None,
+        _before(first.rows, usable) if first else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -144,20 +166,42 @@ class _Read:
     rows: pa.Table
     lacking: tuple[str, ...]
     gone: Counter[str]
+    raw: pa.Table
+    schemas: Schemas
+
+    def unparsable(self, config: ModelConfig, inside: pa.Array) -> Counter[str]:
+        """Values of these rows that cannot be read as numbers, by feature."""
+        found = Counter[str]()
+        for feature in config.features:
+            name = self.schemas.column_of(feature.name, self.raw)
+            if feature.kind == "numeric" and name is not None and not is_number(self.raw.schema.field(name).type):
+                column = self.raw.column(name).filter(inside)
+                found[feature.name] = int(cast_numbers(column, feature.declared_dtype).unparsable.sum())
+        return found
 
 
 def _read(rows: pa.Table, answered: ModelConfig | None, config: ModelConfig, champion: ModelConfig | None) -> _Read:
     """Rows in the wanted schemas; labels of classes that the model no longer has are removed."""
     typed = typed_rows(rows, config, champion=champion, answered=answered)
-    lacking = Schemas(config, champion, answered).lacking(rows)
+    schemas = Schemas(config, champion, answered)
+    lacking = schemas.lacking(rows)
     if answered is None or config.problem == "regression":
-        return _Read(typed, lacking, Counter())
+        return _Read(typed, lacking, Counter(), rows, schemas)
     known = pc.is_in(typed.column(LABEL), value_set=pa.array(config.labels.classes, pa.string()))
     theirs = pc.is_in(typed.column(LABEL), value_set=pa.array(answered.labels.classes, pa.string()))
     gone = pc.and_(theirs, pc.invert(known))
     counted = Counter(typed.column(LABEL).filter(gone).to_pylist())
     labels = pc.if_else(gone, pa.scalar(None, pa.string()), typed.column(LABEL))
-    return _Read(typed.set_column(typed.schema.get_field_index(LABEL), LABEL, labels), lacking, counted)
+    typed = typed.set_column(typed.schema.get_field_index(LABEL), LABEL, labels)
+    return _Read(typed, lacking, counted, rows, schemas)
+
+
+def _before(first: pa.Table, usable: Slice) -> pa.Table:
+    """The labelled first rows from before the slice, oldest first."""
+    older = pc.less(first.column(TIME), pa.scalar(usable.start, first.schema.field(TIME).type))
+    return first.filter(pc.and_(older, pc.is_valid(first.column(LABEL)))).sort_by(
+        [(TIME, "ascending"), (ROW_ID, "ascending")]
+    )
 
 
 def _known_by(initial: pa.Table, now: datetime) -> pa.Table:

@@ -42,15 +42,16 @@ class Split:
         return pc.max(self.training.column(TIME)).as_py() if self.training.num_rows else None
 
 
-def snapshot_slice(now: datetime, *, window_days: int, label_horizon_days: float) -> Slice:
+def snapshot_slice(now: datetime, *, start: datetime, label_horizon_days: float) -> Slice:
     """Delimit the rows of a snapshot taken at `now`: young enough to matter, old enough for their labels.
 
     >>> from datetime import UTC
-    >>> usable = snapshot_slice(datetime(2016, 2, 10, tzinfo=UTC), window_days=30, label_horizon_days=9.0)
+    >>> now = datetime(2016, 2, 10, tzinfo=UTC)
+    >>> usable = snapshot_slice(now, start=now - timedelta(days=30), label_horizon_days=9.0)
     >>> usable.start.date().isoformat(), usable.ripe_until.date().isoformat()
     ('2016-01-11', '2016-02-01')
     """
-    return Slice(now - timedelta(days=window_days), now - timedelta(days=label_horizon_days))
+    return Slice(start, now - timedelta(days=label_horizon_days))
 
 
 def together(tables: Sequence[pa.Table]) -> pa.Table:
@@ -90,12 +91,18 @@ def join_history(predicted: pa.Table, initial: pa.Table | None, partial: pa.Tabl
 
 def select_labelled(rows: pa.Table, usable: Slice) -> pa.Table:
     """Keep the labelled rows of the slice."""
+    ripe = select_ripe(rows, usable)
+    return ripe.filter(pc.is_valid(ripe.column(LABEL)))
+
+
+def select_ripe(rows: pa.Table, usable: Slice) -> pa.Table:
+    """Keep the rows of the slice, labelled or not."""
     moments = rows.column(TIME)
     kind = moments.type
     inside = pc.and_(
         pc.greater_equal(moments, pa.scalar(usable.start, kind)), pc.less(moments, pa.scalar(usable.ripe_until, kind))
     )
-    return rows.filter(pc.and_(inside, pc.is_valid(rows.column(LABEL))))
+    return rows.filter(inside)
 
 
 def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_end: datetime | None) -> Split:

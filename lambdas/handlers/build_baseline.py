@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
         description=description(request),
-        properties=properties(request, prefix, manifest["digest"], files),
+        properties=properties(request, prefix, manifest["digest"], files) | recipe(request, config),
         statistics=staged[layout.STATISTICS],
         constraints=staged[layout.CONSTRAINTS],
         quality=staged[layout.QUALITY],
@@ -173,6 +173,23 @@ def description(request: Request) -> str:
     figures = figure_lines(request.gate.rows, champion=request.champion, snapshot=snapshot, live=trigger.get("live"))
     said = [f"{request.model} {rows}", *figures, *request.snapshot.notes, *request.gate.reasons]
     return " ".join(f"{sentence}." for sentence in said)
+
+
+def recipe(request: Request, config: ModelConfig) -> dict[str, str]:
+    """What the model was made with: every trigger, the job, its instances, image and hyperparameters."""
+    trigger = request.trigger if isinstance(request.trigger, dict) else {}
+    training = config.training
+    # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
+    *_, job, _, _ = request.trained_uri.split("/")
+    return {
+        "kedge:triggers": " ".join(map(str, trigger.get("triggers", []))),
+        "kedge:training_job": job,
+        "kedge:instance_type": training.instance_type,
+        "kedge:framework": training.image or training.framework_image,
+        "kedge:hyperparameters": " ".join(
+            f"{name}={value}" for name, value in sorted(training.hyperparameters.items())
+        ),
+    }
 
 
 def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:

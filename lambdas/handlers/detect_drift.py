@@ -8,7 +8,7 @@ from typing import Any
 from kedge.config.gauges import sent
 from kedge.errors import WindowRefusedError
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import clients, metrics, queues
 from lambdas.adapters.bucket import days, history, layout, package_schemas, reports
@@ -20,6 +20,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.judge_window import Judged, JudgePlace, judge_window
+from lambdas.steps.release.held_promise import hold_to_promise
 from lambdas.steps.requests import JudgeRequest, is_direct
 from lambdas.steps.served_then import champion_of, report_prefix
 from lambdas.steps.tell_window import WindowDesk, tell
@@ -65,7 +66,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return answer
     remember(judged, request, place)
     history.note_window(settings.data_bucket, judged.to_json(), key)
-    tell(judged, key, WindowDesk(place, desk_of(settings), request.time))
+    desk = desk_of(settings)
+    tell(judged, key, WindowDesk(place, desk, request.time))
+    hold_to_promise(judged, champion, place, request, desk)
     pass_on(request, settings)
     ask_for_page(request, settings)
     logger.info("judged", model=request.model, severity=report.severity.value, rows=report.rows, report=key)
@@ -137,7 +140,14 @@ def remember(judged: Judged, request: JudgeRequest, place: JudgePlace) -> None:
     """Leave the window's verdicts where the decision finds them: what the columns say, for no model mends a silent endpoint."""
     report, answers = judged.report, judged.verdicts
     verdict = WindowVerdict(
-        report.start, report.end, report.columns_severity, answers.measured, answers.estimated, report.less_confident
+        report.start,
+        report.end,
+        report.columns_severity,
+        answers.measured,
+        answers.estimated,
+        report.less_confident,
+        judged.quality.right if judged.quality else None,
+        judged.quality.right_estimated if judged.quality else None,
     )
     live, estimates = (judged.quality.judged_metrics, judged.quality.judged_estimates) if judged.quality else ((), ())
     window = StoredWindow(

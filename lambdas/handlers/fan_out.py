@@ -12,7 +12,7 @@ from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from lambdas.adapters import clients, queues
 from lambdas.adapters.catalogue import load_models
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state import champions, windows, wishes
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -33,12 +33,13 @@ class Settings(Environment):
     state_table: str
     profile_queue_url: str
     performance_queue_url: str
+    decision_queue_url: str
 
 
 class Request(BaseModel, frozen=True):
     """A tick; `time` is the schedule's, not the clock's."""
 
-    step: Literal["profile", "judge"]
+    step: Literal["profile", "judge", "decide"]
     cadence: Literal["hourly", "daily", "weekly"]
     time: AwareDatetime
 
@@ -48,6 +49,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     models = load_models(settings.data_bucket).values()
+    if request.step == "decide":
+        return decide_again(request, [config for config in models if config.mode == "manage"], settings)
     due = [config for config in models if getattr(config.cadence, request.step) == request.cadence]
     deployed = champions.load_many(clients.dynamodb(), settings.state_table, [config.model for config in due])
     served = [(config, champion) for config in due if (champion := deployed.get(config.model))]
@@ -55,6 +58,19 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     url = settings.profile_queue_url if request.step == "profile" else settings.performance_queue_url
     queues.send_all(clients.sqs(), url, bodies)
     logger.info("fanned out", step=request.step, cadence=request.cadence, due=len(due), sent=len(bodies))
+    return {"due": len(due), "sent": len(bodies)}
+
+
+def decide_again(request: Request, managed: Sequence[ModelConfig], settings: Settings) -> dict[str, Any]:
+    """Have each held retraining decided again, for what held it may be over, and each model whose schedule may be due.
+
+    Nothing is asked of a model that wants nothing: its next window decides.
+    """
+    held = wishes.load_held(clients.dynamodb(), settings.state_table, [config.model for config in managed])
+    due = [config.model for config in managed if config.model in held or config.retraining.schedule is not None]
+    bodies = [{"model": model, "time": to_text(request.time)} for model in due]
+    queues.send_all(clients.sqs(), settings.decision_queue_url, bodies)
+    logger.info("decided again", held=len(held), sent=len(bodies))
     return {"due": len(due), "sent": len(bodies)}
 
 

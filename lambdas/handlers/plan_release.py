@@ -22,6 +22,7 @@ from lambdas.adapters.training import artefacts
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.release.planned_way_back import Way, plan_way_back
 
 
 class Settings(Environment):
@@ -47,6 +48,7 @@ class Request(BaseModel, frozen=True):
     time: AwareDatetime
     package_arn: str
     mark: str = ""
+    execution: str = ""
     request: ReleaseAsked = ReleaseAsked()
 
 
@@ -55,6 +57,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, sagemaker = load_managed_model(request.model), clients.sagemaker()
+    if (request.request.rollback or {}).get("now"):
+        way = Way(config, request.run, request.mark, request.execution, request.time, request.request.rollback or {})
+        return plan_way_back(way, request.package_arn, table=settings.state_table)
     package = load_package(sagemaker, config, request.package_arn)
     endpoint = endpoints.describe_endpoint(sagemaker, config.endpoint.name)
     champion = champions.load(clients.dynamodb(), settings.state_table, request.model)

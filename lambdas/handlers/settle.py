@@ -12,17 +12,20 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.config.prices import cost_usd
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
+from kedge.release.serving import AGREED, ServingVerdict
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
-from lambdas.adapters.state import leases, standing, under_way
+from lambdas.adapters.state import champions, leases, standing, under_way, windows
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import desk_of
 from lambdas.adapters.times import wall_clock
+from lambdas.adapters.training import run_leftovers
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -165,8 +168,21 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):
             sweep_run(run)
+            note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
         sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)
+
+
+def note_cost(run: str, bench: Bench) -> None:
+    """Note what a retraining that has ended has cost, where the YAML limits money: it costs calls."""
+    policy = bench.config.retraining
+    if policy.budget_usd_per_month is None or not run_leftovers.is_run(run):
+        return
+    seconds = run_leftovers.instance_seconds(clients.sagemaker(), run)
+    costs = [cost_usd(kind, paid, usd_an_hour=policy.usd_per_instance_hour) for kind, paid in seconds.items()]
+    total = round(sum(cost for cost in costs if cost is not None), 4)
+    windows.save_cost(clients.dynamodb(), bench.desk.table, bench.model, run, total)
+    logger.info("a retraining has cost", model=bench.model, run=run, usd=total, seconds=seconds)
 
 
 def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: Settings) -> dict[str, Any]:
@@ -194,10 +210,37 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     if verdict is None:
         canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
         verdict = check_serving(endpoint, stands.agreement, bench)
+    follow_up(verdict, stands, bench, settings)
     if stands.waiting is not None:
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": stands.waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
     return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
+
+
+def follow_up(verdict: ServingVerdict, stands: Standing, bench: Bench, settings: Settings) -> None:
+    """Let `start_release` go back from what serves and was rejected or broke its promise, or put back what was changed by hand."""
+    champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
+    if champion is None:
+        return
+    body: dict[str, Any] = {"time": to_text(bench.time)}
+    policy, promise = bench.config.release, stands.promise
+    if verdict.action == "GO_BACK":
+        body["detail"] = {"ModelPackageArn": champion.package_arn}
+    elif verdict.action == "PUT_BACK":
+        reason = "release.changed_by_hand is put_back: " + verdict.reasons[0]
+        body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": verdict.since, "same": True}
+    elif (
+        verdict.state == AGREED
+        and policy.broken_promise == "rollback"
+        and promise is not None
+        and promise.broken
+        and promise.endpoint_config == champion.endpoint_config
+    ):
+        reason = "release.broken_promise is rollback: " + promise.broken[0]
+        body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": "promise"}
+    else:
+        return
+    queues.send(clients.sqs(), settings.approvals_queue_url, body)
 
 
 def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:

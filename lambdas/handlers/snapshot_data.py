@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from contextlib import suppress
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Json
 
-from kedge.errors import FeatureGroupError, InitialRowsError
+from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError
+from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
+from kedge.retraining.selection import selected
 from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
+from kedge.retraining.validation import drift_warnings, faults_of
 from lambdas.adapters import clients, metrics
-from lambdas.adapters.bucket import layout
+from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
@@ -68,27 +71,38 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except (InitialRowsError, FeatureGroupError) as error:
         # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
-    split, reasons = split_rows(run, history)
+    split, choices, reasons = split_rows(run, history)
     if reasons:
         return rejected([*reasons, *origin.notes], champion)
-    snapshot, learnt = write_snapshot(run, split, origin)
+    drifted = drift_warnings(split.training, baseline_before(run), config)
+    notes = [*history.of_schemas, *origin.notes, *choices, *drifted]
+    snapshot, learnt = write_snapshot(run, split, origin, notes)
     requests = jobs(run, settings)
     finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
-    snapshot["notes"] = [*history.of_schemas, *origin.notes, *unscorable_notes(split), *reuse_notes(finished)]
+    snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
 
 
-def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, list[str]]:
-    """The rows split in time, and why they will not do; without reasons where they will."""
+def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, tuple[str, ...], list[str]]:
+    """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will."""
     split = split_in_time(
         history.rows,
         holdout_fraction=run.config.training.holdout_fraction,
         champion_training_end=run.champion.training_end if run.champion else None,
     )
     split = without_unscorable(split, run.config, run.champions_schema)
-    reasons = [*history.problems, *refusal_reasons(split, run.config, lacking=history.lacking)]
+    faults = faults_of(
+        split,
+        run.config,
+        unparsable=history.unparsable,
+        labelled_fraction=history.labelled_fraction,
+        lacking=history.lacking,
+    )
+    # What the YAML wants selected may leave too few rows.
+    split, choices = selected(split, run.config, history.older_first_rows)
+    reasons = [*history.problems, *refusal_reasons(split, run.config, lacking=history.lacking), *faults]
     reasons += history.left_out if reasons else ()
     logger.info(
         "split",
@@ -99,7 +113,16 @@ def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, lis
         unscorable_rows=split.unscorable,
         reasons=len(reasons),
     )
-    return split, reasons
+    return split, choices, reasons
+
+
+def baseline_before(run: RetrainingRun) -> Baseline | None:
+    """What the serving package was trained on, as frozen cells; None where no baseline is kept of it."""
+    if run.champion is None or run.champion.baseline is None:
+        return None
+    with suppress(BaselineAbsentError):
+        return baselines.load_baseline(clients.s3(), run.bucket, run.model, run.champion.baseline)
+    return None
 
 
 def rejected(reasons: Sequence[str], champion: Serving | None) -> dict[str, Any]:
@@ -134,7 +157,7 @@ def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[Labell
     fold = fold_labels(run.bucket, config, now=run.time, horizon_days=learnt if chosen is None else chosen)
     if fold.files or fold.unknown:
         metrics.put(clients.cloudwatch(), model=run.model, values=fold.gauges(), time=run.time)
-    since = run.time - timedelta(days=config.training.window_days)
+    since = config.training.reaches_to(run.time)
     answered = load_answered_rows(s3, run.bucket, config, since=since, until=run.time)
     initial = training_data.load_initial_rows(s3, run.bucket, config, may_lack=run.champion is not None)
     rows, notes = list(answered.rows), list[str]()

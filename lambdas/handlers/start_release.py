@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -16,6 +17,7 @@ from kedge.errors import (
 )
 from kedge.instants import to_text
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
+from kedge.release.way_back import WayBack
 from lambdas.adapters import clients, executions
 from lambdas.adapters.models import load_models
 from lambdas.adapters.release import model_registry
@@ -30,6 +32,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.release.decisions import (
     decision,
+    go_back_from,
     hear_of_absent,
     hear_overtaken,
     hear_taken_back,
@@ -40,7 +43,8 @@ from lambdas.steps.release.decisions import (
     tell_programs,
     withhold,
 )
-from lambdas.steps.release.settled_release import Bench
+from lambdas.steps.release.settled_release import Bench, tell_once
+from lambdas.steps.release.way_back import Cause, find_way_back, start_way_back
 
 
 class Settings(Environment):
@@ -68,6 +72,23 @@ class Detail(BaseModel, frozen=True):
     ModelPackageArn: str
     ModelApprovalStatus: str | None = None
     LastModifiedTime: Annotated[AwareDatetime | None, WrapValidator(readable)] = None
+
+
+class Back(BaseModel, frozen=True):
+    """A way back that Kedge itself wants, and for what cause it begins only once; `same` says that the champion is put back."""
+
+    model: str
+    by: str
+    reason: str
+    cause: str
+    same: bool = False
+
+
+class BackWanted(BaseModel, frozen=True):
+    """What `settle` and `measure_performance` put into the approvals queue."""
+
+    time: AwareDatetime
+    back: Back
 
 
 class Request(BaseModel, frozen=True):
@@ -105,8 +126,11 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Act on what the registry says now, once for each time a person decided."""
-    request, settings = Request.from_event(event), Settings.from_environment()
+    """Act on what the registry says now, once for each time a person decided; or begin a way back that Kedge wants."""
+    settings = Settings.from_environment()
+    if "back" in json.loads(event["Records"][0]["body"]):
+        return go_back(BackWanted.model_validate_json(event["Records"][0]["body"]), settings)
+    request = Request.from_event(event)
     try:
         package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
     except UnknownPackageError:
@@ -123,11 +147,31 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     known = approvals.load(bench.desk.dynamodb, bench.desk.table, config.model, package.version)
     decided, waits = known, is_waiting(package, bench)
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
-        return hear_again(request, package, known, bench)
+        return hear_again(request, package, known, bench, machine=settings.release_machine_arn)
     if not waits:
         approved = package.approval_status == "Approved"
         decided = Approval(package.approval_status, known.approvals + approved, package.changed_at or request.time)
     return act(package, known, decided, bench, machine=settings.release_machine_arn)
+
+
+def go_back(wanted: BackWanted, settings: Settings) -> dict[str, Any]:
+    """Begin a way back that the YAML wants of Kedge: a promise was broken, or the endpoint was changed by hand."""
+    config, back = load_models().get(wanted.back.model), wanted.back
+    if config is None or config.mode == "watch":
+        return {"verdict": "NOT_OURS"}
+    bench = Bench(config, desk_of(settings), wanted.time)
+    champion = champions.load(bench.desk.dynamodb, bench.desk.table, bench.model)
+    if champion is None:
+        return {"verdict": "NOT_DEPLOYED"}
+    way = WayBack(champion.kept, ()) if back.same else find_way_back(champion, bench)
+    if way.kept is None:
+        reasons = [back.reason, *way.reasons]
+        detail = {"package_version": champion.package_version, "reasons": reasons}
+        tell_once(f"no way back#{champion.endpoint_config}#{back.cause}", "release_refused", detail, bench)
+        return {"verdict": "NO_WAY_BACK", "reasons": reasons}
+    cause = Cause(by=back.by, reason=back.reason, name=back.cause)
+    run = start_way_back(way.kept, champion, cause, bench, machine=settings.release_machine_arn)
+    return {"verdict": "GOES_BACK", "run": run, "version": way.kept.package_version}
 
 
 def is_waiting(package: Package, bench: Bench) -> bool:
@@ -144,7 +188,7 @@ def act(package: Package, known: Approval, decided: Approval, bench: Bench, *, m
     elif package.approval_status == "Approved":
         answer = release(package, decided, bench, machine=machine)
     elif known.status == "Approved" or package.approval_status == "Rejected":
-        answer = hear_taken_back(package, bench)
+        answer = hear_taken_back(package, bench, back=go_back_from(package, bench, machine=machine))
     if answer["verdict"] != "WAITING":
         # For every other answer: a package that still waited would be answered again every hour.
         approvals.forget_waiting(bench.desk.dynamodb, bench.desk.table, bench.model, package.arn)
@@ -154,14 +198,15 @@ def act(package: Package, known: Approval, decided: Approval, bench: Bench, *, m
     return answer
 
 
-def hear_again(request: Request, package: Package, known: Approval, bench: Bench) -> dict[str, Any]:
+def hear_again(request: Request, package: Package, known: Approval, bench: Bench, *, machine: str) -> dict[str, Any]:
     """Hear of a package whose status was acted on already: mostly a metadata stamp, or the same decision told twice."""
     if request.reading(package) == "OVERTAKEN" and package.approval_status == "PendingManualApproval":
         return hear_overtaken(request.detail.ModelApprovalStatus, package, bench)
     changed = known.decided_at is None or (package.changed_at or bench.time) > known.decided_at
     if package.approval_status == "Approved" and changed and is_absent_champion(package, bench):
         return hear_of_absent(package, bench)
-    return {"verdict": "ALREADY_HEARD"}
+    # It may have been rejected in the last minutes of its bake: once it serves, `settle` sends it here.
+    return {"verdict": "ALREADY_HEARD", **go_back_from(package, bench, machine=machine)}
 
 
 def release_name(package: Package, decided: Approval) -> str:

@@ -22,7 +22,7 @@ from lambdas.adapters.state.canary_watch import CanaryWatch
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.release.canary_look import Bake, look
+from lambdas.steps.release.canary_look import Bake, look, look_at_returned, table_of
 
 # Reading for errors ends here, so that the gauge is put: what is left is read by the next look.
 RESERVE_SECONDS = 30
@@ -33,6 +33,17 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
+
+
+class ReleaseAsked(BaseModel, frozen=True):
+    """The part of the execution's input that only a roll-back has."""
+
+    rollback: dict[str, str] | None = None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether a package comes back by the fast way."""
+        return "now" in (self.rollback or {})
 
 
 class Request(BaseModel, frozen=True):
@@ -46,6 +57,7 @@ class Request(BaseModel, frozen=True):
     endpoint_config: str
     previous_config: str
     started: AwareDatetime
+    request: ReleaseAsked = ReleaseAsked()
 
 
 @entry
@@ -68,11 +80,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return bool(context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
 
     bake = bake_of(request, settings, config, endpoint, since)
-    verdict, requests, reading = look(bake, before.reading if before else NOTHING, may_go_on)
+    looks_at = look_at_returned if request.request.at_once else look
+    verdict, requests, reading = looks_at(bake, before.reading if before else NOTHING, may_go_on)
     if (word := taken_back(request.package_arn)) is not None:
         verdict = CanaryVerdict("MISBEHAVING", (word,), verdict.judged)
     # The bake's clock starts anew when the last traffic moves: what was judged before that still counts.
-    last = LastWatch(verdict.verdict, verdict.reasons, max(verdict.judged, before.last.judged if before else 0))
+    judged = max(verdict.judged, before.last.judged if before else 0)
+    last = LastWatch(verdict.verdict, verdict.reasons, judged, table_of(bake, verdict))
     seen = CanaryWatch(
         run=request.run,
         package_version=request.package_version,

@@ -24,6 +24,7 @@ class Serving:
     training_end: datetime | None = None
     # Where no endpoint names the model, its package says what it is.
     package_arn: str | None = None
+    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def find_champion(config: ModelConfig, bucket: str, table: str) -> Serving | Non
         known.package_version,
         known.training_end,
         package_arn=None if named else known.package_arn,
+        baseline=known.baseline,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,9 @@ class SnapshotFile:
     rows: pa.Table | None = None
 
 
-def write_snapshot(run: RetrainingRun, split: Split, origin: Origin) -> tuple[dict[str, Any], dict[str, str]]:
+def write_snapshot(
+    run: RetrainingRun, split: Split, origin: Origin, notes: Sequence[str] = ()
+) -> tuple[dict[str, Any], dict[str, str]]:
     """Write the files, then the manifest; return the snapshot as the machine passes it on, and the digests of what the job learns from."""
     files = snapshot_files(run, split)
     for name, file in files.items():
@@ -39,7 +42,7 @@ def write_snapshot(run: RetrainingRun, split: Split, origin: Origin) -> tuple[di
         model=run.model,
         run=run.run,
         origin=origin,
-        notes=[*origin.notes, *unscorable_notes(split)],
+        notes=[*notes, *unscorable_notes(split)],
         files={name: file_entry(file.rows, file.content) for name, file in files.items()},
     )
     save(run, layout.MANIFEST, SnapshotFile(json.dumps(manifest, indent=1).encode(), JSON))

@@ -2,10 +2,10 @@
 
 The real service keeps the old (blue) fleet while the new (green) one bakes, watches the rollback alarms until the old
 one is terminated, and after a rollback is InService again with the old config and no failure reason. Imitated: blue
-and green fleets with all three ways of shifting traffic, WaitIntervalInSeconds, TerminationWaitInSeconds,
+and green fleets with all three ways of shifting traffic, rolling updates, whose batches are provisioned one by one,
+WaitIntervalInSeconds, TerminationWaitInSeconds,
 MaximumExecutionTimeoutInSeconds, alarms in ALARM at the start refused, no baking if variant names differ, steps of
 whole instances; RetainAllVariantProperties. What becomes of the capture destination is not certain, see `CaptureRule`.
-Refused: rolling updates.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from offline.iam.guard import Guard
 from offline.sagemaker.api import Described, ValidationError
 from offline.sagemaker.endpoint import Endpoint
 from offline.sagemaker.endpoint_fleets import Fleet
-from offline.sagemaker.endpoint_policies import LIMITS, TIMEOUT_SECONDS_DEFAULT, rollback_alarms, whole_instances
+from offline.sagemaker.endpoint_policies import (
+    LIMITS,
+    ROLLING,
+    TIMEOUT_SECONDS_DEFAULT,
+    rollback_alarms,
+    whole_instances,
+)
 from offline.sagemaker.storage import DownloadError
 
 PROVISION_SECONDS = (180, 360)
@@ -44,7 +50,14 @@ class Update:
         self.endpoint, self.region, self.config, self.request = endpoint, endpoint.region, config, request
         self.guard, self.alarms, self.capture_rule = guard, alarms, capture_rule
         self.deployment: dict[str, Any] = request.get("DeploymentConfig") or {}
-        self.policy: dict[str, Any] = self.deployment.get("BlueGreenUpdatePolicy") or {}
+        rolling = self.deployment.get(ROLLING)
+        self.policy: dict[str, Any] = rolling or self.deployment.get("BlueGreenUpdatePolicy") or {}
+        # A rolling update moves traffic as a linear one does: with the instances that were replaced.
+        self.routing: dict[str, Any] = (
+            {"Type": "ROLLING", "WaitIntervalInSeconds": rolling["WaitIntervalInSeconds"]}
+            if rolling
+            else self.policy.get("TrafficRoutingConfiguration", {})
+        )
         self.watched = set(rollback_alarms(self.deployment))
         self.blue = endpoint.fleet
         self.green: Fleet | None = None
@@ -83,7 +96,7 @@ class Update:
             self.roll_back(failure)
             return
         self.alarms.on_change(self._heard)
-        routing = self.policy.get("TrafficRoutingConfiguration", {})
+        routing = self.routing
         # SageMaker silently shifts everything at once, unwatched, where old and new variants have different names.
         if self.blue is None or self.green is None or self.blue.names != self.green.names or not routing:
             self.watched = set()
@@ -107,7 +120,8 @@ class Update:
         if routing["Type"] == "ALL_AT_ONCE" or self.green is None:
             return [1.0]
         instances = self.green.instances
-        step = whole_instances(routing[LIMITS[routing["Type"]][0]], instances)
+        size = self.policy["MaximumBatchSize"] if routing["Type"] == "ROLLING" else routing[LIMITS[routing["Type"]][0]]
+        step = whole_instances(size, instances)
         turned_on = [step] if routing["Type"] == "CANARY" else range(step, instances, step)
         return [*(number / instances for number in turned_on), 1.0]
 
@@ -117,16 +131,23 @@ class Update:
             return
         self.endpoint.green_share = shares[0]
         self._pending("Baking")
-        routing = self.policy["TrafficRoutingConfiguration"]
+        routing, wait = self.routing, self.routing["WaitIntervalInSeconds"]
+        if len(shares) > 1 and routing["Type"] == "ROLLING":
+            self._after((wait, wait), lambda: self._next_batch(shares[1:]))
+            return
         if len(shares) > 1:
-            wait = routing["WaitIntervalInSeconds"]
             self._after((wait, wait), lambda: self._shift(shares[1:]))
             return
-        # At once, the interval is the only baking there is; SageMaker then waits before it ends the old fleet.
-        wait = self.policy.get("TerminationWaitInSeconds", 0)
-        if routing["Type"] == "ALL_AT_ONCE":
-            wait += routing["WaitIntervalInSeconds"]
+        # All but a canary bake with all traffic too; SageMaker then waits before it ends the old fleet.
+        wait = self.policy.get("TerminationWaitInSeconds", 0) + (wait if routing["Type"] != "CANARY" else 0)
         self._after((wait, wait), self._finish)
+
+    def _next_batch(self, shares: list[float]) -> None:
+        """Provision the next batch, while those before it serve."""
+        if self.ended or self._alarmed():
+            return
+        self._pending("Creating")
+        self._after(PROVISION_SECONDS, lambda: self._shift(shares))
 
     def _finish(self) -> None:
         if self.ended or self._alarmed():

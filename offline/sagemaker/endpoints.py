@@ -18,7 +18,7 @@ from offline.region import Region
 from offline.sagemaker.api import Described, ValidationError, add_operations, arn, check_name
 from offline.sagemaker.endpoint import Endpoint
 from offline.sagemaker.endpoint_fleets import Fleet, Ground
-from offline.sagemaker.endpoint_policies import check_update
+from offline.sagemaker.endpoint_policies import ROLLING, check_update, whole_instances
 from offline.sagemaker.endpoint_updates import CaptureRule, Update, retained_variants
 
 REFUSED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
@@ -136,8 +136,14 @@ class Endpoints:
         variants = retained_variants(fleet, config, request)
         asked = sum(v["InitialInstanceCount"] for v in variants)
         # "The variant's total instance count" may be the old fleet's or the new one's: the smaller one must do.
-        check_update(self.region, self.alarms, request, instances=min(fleet.instances, asked))
-        self._require_instances(variants)  # the new fleet's, while the old one still serves
+        least = min(fleet.instances, asked)
+        check_update(self.region, self.alarms, request, instances=least, variants=len(variants))
+        rolling = (request.get("DeploymentConfig") or {}).get(ROLLING)
+        # The new fleet's, while the old one still serves; of a rolling update one batch.
+        if rolling:
+            batch = whole_instances(rolling["MaximumBatchSize"], least)
+            variants = [variant | {"InitialInstanceCount": batch} for variant in variants]
+        self._require_instances(variants)
         Update(endpoint, config, request, self.guard, self.alarms, self.capture_rule).begin()
         return {"EndpointArn": endpoint.arn}
 

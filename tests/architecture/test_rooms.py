@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
     "retraining": {
-        "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance",
+        "capture", "columns", "comparisons", "config", "drift", "labels", "outcomes", "package_schema", "performance", "profile",
+        "statistics",
     },
     "history": {"alerts", "columns", "config"},
     "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},

@@ -20,7 +20,7 @@ from cli.main import app
 from cli.operator.deployment import Deployment
 from cli.smoke.model import DEFINITION
 from kedge.config.reading import parse_model_config
-from kedge.retraining.decision import RetrainingStart
+from kedge.retraining.state import RetrainingStart
 from lambdas.adapters.state import champions
 from lambdas.adapters.state.champions import Champion
 from offline.account import Account

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from kedge.alerts.holding import Mute
 from kedge.instants import from_text, to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
 from lambdas.adapters.bucket import timeline

@@ -42,13 +42,21 @@ def champion_package(hotel: Hotel) -> str:
 class Released:
     """One release, with what the account was like before and after it."""
 
-    def __init__(self, hotel: Hotel, package: str, bookings: list[Booking], *, each: int = 8) -> None:
+    def __init__(
+        self,
+        hotel: Hotel,
+        package: str,
+        bookings: list[Booking],
+        *,
+        each: int = 8,
+        longest: timedelta = LONGEST_RELEASE,
+    ) -> None:
         self.hotel, self.package, self.version = hotel, package, package.rpartition("/")[2]
         self.before, self.began = state_of(hotel, bookings), hotel.now
         self.known = set(hotel.mails())
         hotel.approve(package)
         self.failed, self.fired = 0, set()
-        while not self.entries() and hotel.now - self.began < LONGEST_RELEASE:
+        while not self.entries() and hotel.now - self.began < longest:
             self.failed += hotel.send_for(MINUTE, bookings, every=MINUTE, each=each)
             alarms = hotel.alarms(f"kedge-{hotel.model}-v{self.version}-")
             self.fired |= {

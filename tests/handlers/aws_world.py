@@ -53,8 +53,8 @@ class World:
     def timeline(self) -> list[dict[str, Any]]:
         return [json.loads(self.read(key)) for key in self.keys(f"audit/{MODEL}/")]
 
-    def item(self, name: str) -> dict[str, Any] | None:
-        key = {"model": {"S": MODEL}, "item": {"S": name}}
+    def item(self, name: str, *, model: str = MODEL) -> dict[str, Any] | None:
+        key = {"model": {"S": model}, "item": {"S": name}}
         return self.dynamodb.get_item(TableName=TABLE, Key=key).get("Item")
 
     def serve(

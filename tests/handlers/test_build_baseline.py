@@ -96,6 +96,7 @@ def test_the_package_carries_its_reason_and_its_lineage(world):
     assert properties["kedge:training_end"] == "2016-02-07T11:00:00Z"
     assert properties["kedge:snapshot"] == "d" * 64
     assert (properties["kedge:champion"], properties["kedge:trigger"]) == ("1", "performance")
+    assert (properties["kedge:training_job"], properties["kedge:instance_type"]) == ("job", "ml.m5.xlarge")
     assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == EVENT["artefact"]["uri"]
     assert properties["kedge:artefact_sha256"] == EVENT["artefact"]["sha256"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from kedge.errors import EpisodeContendedError
 from kedge.profile.day import DayProfile, encode_day
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.bucket import days
 from lambdas.adapters.models import load_model

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters.state import windows
+from lambdas.adapters.state import windows, wishes
 from lambdas.adapters.state.windows import StoredWindow
+from lambdas.adapters.state.wishes import HeldRetraining
 from lambdas.handlers import fan_out
 from lambdas.handlers.fan_out import handler
 from tests.handlers.aws_world import CONTEXT
@@ -124,3 +125,23 @@ def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
     monkeypatch.setattr(fan_out, "MISSED_WINDOWS", 0)
     assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
     assert world.waiting("performance") == 105
+
+
+HOURLY = {"step": "decide", "cadence": "hourly", "time": "2016-01-04T02:05:00Z"}
+
+
+def test_each_hour_what_is_held_is_decided_again(world):
+    assert handler(HOURLY, CONTEXT) == {"due": 0, "sent": 0}
+    wishes.save_held(world.dynamodb, TABLE, MODEL, HeldRetraining("quiet", 0.0))
+    assert handler(HOURLY, CONTEXT) == {"due": 1, "sent": 1}
+    assert world.received("decision") == [{"model": MODEL, "time": "2016-01-04T02:05:00Z"}]
+
+
+def test_a_model_with_a_schedule_is_decided_each_hour(world, monkeypatch):
+    policy = world.config.retraining.model_copy(update={"schedule": "cron(0 4 1 * ? *)"})
+    config = world.config.model_copy(update={"retraining": policy})
+    monkeypatch.setattr(fan_out, "load_models", lambda _: {MODEL: config})
+    assert handler(HOURLY, CONTEXT)["sent"] == 1
+    watched = config.model_copy(update={"mode": "watch"})
+    monkeypatch.setattr(fan_out, "load_models", lambda _: {MODEL: watched})
+    assert handler(HOURLY, CONTEXT)["sent"] == 0

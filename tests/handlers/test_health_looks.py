@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from kedge.instants import to_text
-from kedge.retraining.decision import RetrainingStart
+from kedge.retraining.state import RetrainingStart
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE

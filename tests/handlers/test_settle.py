@@ -11,9 +11,11 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import MessagesUntoldError
 from kedge.instants import to_text
+from kedge.retraining.state import RetrainingStart
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_models
-from lambdas.adapters.state import champions
+from lambdas.adapters.state import champions, windows
+from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
 from tests.handlers.aws_world import CONTEXT, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world
@@ -194,3 +196,19 @@ def test_an_hours_tick_sends_a_message_for_each_model(world):
 def test_an_event_without_its_input_waits_for_the_next_hour(world):
     event = {"time": to_text(NOW), "detail": {"executionArn": EXECUTION, "status": "FAILED"}}
     assert handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT) == {"verdict": "UNNAMED"}
+
+
+@pytest.mark.parametrize(("budget", "cost"), [(None, None), (5.0, 0.46)])
+def test_what_an_ended_retraining_cost_is_noted_where_money_is_limited(world, monkeypatch, budget, cost):
+    run = f"{MODEL}-drift-1-0a1b2c3d"
+    windows.save_start(world.dynamodb, TABLE, MODEL, run, RetrainingStart(NOW, "drift", "e"))
+    policy = world.config.retraining.model_copy(update={"budget_usd_per_month": budget})
+    config = world.config.model_copy(update={"retraining": policy})
+    monkeypatch.setattr(settle, "find_model", lambda *_: config)
+    monkeypatch.setattr(settle, "sweep_run", lambda _: None)
+    monkeypatch.setattr(settle.run_leftovers, "instance_seconds", lambda *_: {"ml.m5.xlarge": 7200.0})
+    given = json.dumps({"model": MODEL, "run": run})
+    arn = EXECUTION.replace("kedge-release", "kedge-retrain").replace(RUN, run)
+    event = {"time": to_text(NOW), "detail": {"executionArn": arn, "status": "SUCCEEDED", "input": given}}
+    handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT)
+    assert windows.load_starts(world.dynamodb, TABLE, MODEL)[run].cost_usd == cost

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import windows
 from lambdas.adapters.state.windows import StoredWindow

@@ -9,7 +9,7 @@ from moto.s3.responses import S3Response
 
 from kedge.errors import WatchedModelError
 from kedge.instants import to_text
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import models
 from lambdas.adapters.bucket import days

@@ -103,6 +103,12 @@ DETAILS = {
         "trigger": "performance",
         "hold": "cooldown",
         "reasons": ["the last retraining started on 2016-02-08; the cooldown is 14 days"],
+        "lifts": ["the cooldown ends at 2016-02-22 02:00 UTC"],
+    },
+    "retrain_event_refused": {
+        "source": "pricing",
+        "requested": "a new catalogue",
+        "reasons": ["retraining is paused: the hotels are closed. End the pause, then send the event again"],
     },
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
     "data_rejected": {"run": RUN, "reasons": ["400 labelled training rows; 1,000 are needed"]},
@@ -132,6 +138,12 @@ DETAILS = {
         "run": RUN,
         "package_version": "2",
         "reasons": ["the canary answered 1 request; 100 are needed"],
+    },
+    "promise_broken": {
+        "package_version": "2",
+        "endpoint_config": "m-v2",
+        "reasons": ["auc is 0.7 (0.65 to 0.75) in the window; the gate saw 0.9 (0.88 to 0.92) on the holdout"],
+        "answer": "alert",
     },
     "release_superseded": {
         "package_version": "2",
@@ -366,8 +378,14 @@ def test_a_wait_for_capacity_names_the_quota_or_another_instance_type_and_so_doe
 
 
 def test_a_held_retraining_says_when_it_goes_on_or_that_it_does_not():
-    assert "decides again with every window" in mail("retraining_held").body
+    assert "decides again every hour and with every window" in mail("retraining_held").body
     assert "a person must find out why" in mail("retraining_held", hold="attempts").body
+
+
+def test_a_held_retraining_says_what_would_lift_it_and_which_triggers_wanted_it():
+    assert "the cooldown ends at 2016-02-22 02:00 UTC" in mail("retraining_held").body
+    subject = mail("retraining_started", triggers=["performance", "schedule"]).subject
+    assert subject.endswith("retraining started: quality is lost; it is due by the calendar")
 
 
 def test_a_paused_retraining_is_told_with_the_command_that_ends_the_pause():
@@ -590,7 +608,44 @@ def test_the_headline_says_that_a_version_serves_although_it_was_rejected(kind):
     late = {"approval_status": "Rejected", "by": "ann", "previous_version": "1"}
     told = mail(kind, too_late=late, serving=True)
     assert told.subject.endswith("package version 2 serves, although it is Rejected")
+    assert "Kedge goes back to the newest version before it, if one is kept" in " ".join(told.body.split())
+
+
+def test_an_approval_that_was_taken_back_too_late_is_a_persons_to_act_on():
+    late = {"approval_status": "PendingManualApproval", "by": "ann", "previous_version": "1"}
+    told = mail("canary_promoted", too_late=late, serving=True)
     assert f'kedge rollback {MODEL} --to 1 --reason "why"' in told.body
+
+
+def test_a_version_that_came_back_at_once_says_what_was_seen_and_by_whom():
+    back = BACK | {"now": "true"}
+    told = mail("canary_promoted", rollback=back, reasons=["40 requests, 0 of them failed"])
+    body = " ".join(told.body.split())
+    assert told.subject.endswith("package version 2 is back")
+    assert "A ROLLBACK AT ONCE Version 2 serves instead of version 3. Started by ann" in body
+    assert "40 requests, 0 of them failed" in body
+    assert (
+        "all traffic goes back at once"
+        in mail("canary_started", rollback=back, traffic="all traffic goes back at once").body
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"way_back": "1", "run": RUN}, "version 1 comes back at once"),
+        ({"no_way_back": ["no earlier package of m is kept"]}, "nothing can come back"),
+    ],
+)
+def test_a_rejection_of_what_serves_says_what_comes_back_or_why_nothing_does(found, said):
+    assert said in mail("rejected", serving=True, **found).subject
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [("alert", "--now --reason"), ("rollback", "Within the hour Kedge goes back")]
+)
+def test_a_broken_promise_says_what_is_done_about_it(answer, said):
+    assert said in mail("promise_broken", answer=answer).body
 
 
 def test_a_version_that_serves_unapproved_is_not_called_another_than_was_released():

@@ -15,6 +15,7 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         (json.loads(s["Target"]["Input"]).get("step", "watch"), s["ScheduleExpression"]) for s in schedules().values()
     )
     assert crons == [
+        ("decide", "cron(5 * * * ? *)"),
         ("judge", "cron(0 2 * * ? *)"),
         ("judge", "cron(0 2 ? * MON *)"),
         ("judge", "cron(40 * * * ? *)"),

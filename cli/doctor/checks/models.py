@@ -10,7 +10,7 @@ from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.smoke.model import MODEL as SMOKE
 from kedge.config.model import ModelConfig
-from kedge.retraining.decision import RetrainingStart
+from kedge.retraining.state import RetrainingStart
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.state import champions, progress, windows
 from lambdas.adapters.state.champions import Champion

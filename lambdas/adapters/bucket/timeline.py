@@ -28,6 +28,7 @@ _IN_ORDER = (
     "labels_lost",
     "retraining_started",
     "retraining_held",
+    "retrain_event_refused",
     "data_rejected",
     "training_completed",
     "gate_failed",
@@ -42,6 +43,7 @@ _IN_ORDER = (
     "canary_promoted",
     "canary_rolled_back",
     "release_unproven",
+    "promise_broken",
 )
 
 

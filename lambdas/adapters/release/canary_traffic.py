@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,17 +12,26 @@ _PERIOD_SECONDS = 60
 _LONGEST = timedelta(hours=24)
 
 
+@dataclass(frozen=True)
+class FleetName:
+    """One fleet of an endpoint: fleets differ in nothing but the endpoint config's dimension."""
+
+    endpoint: str
+    variant: str
+    endpoint_config: str
+
+
 def count_requests(
-    cloudwatch: Any, *, endpoint: str, variant: str, endpoint_config: str, start: datetime, end: datetime
+    cloudwatch: Any, fleet: FleetName, *, start: datetime, end: datetime, metric: str = "Invocations"
 ) -> int:
-    """Count the requests that one fleet answered; fleets differ in nothing but the endpoint config's dimension."""
+    """Count the requests that one fleet answered; or, by another metric of SageMaker's, those that failed."""
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
-        MetricName="Invocations",
+        MetricName=metric,
         Dimensions=[
-            {"Name": "EndpointName", "Value": endpoint},
-            {"Name": "VariantName", "Value": variant},
-            {"Name": "EndpointConfigName", "Value": endpoint_config},
+            {"Name": "EndpointName", "Value": fleet.endpoint},
+            {"Name": "VariantName", "Value": fleet.variant},
+            {"Name": "EndpointConfigName", "Value": fleet.endpoint_config},
         ],
         # One call returns at most 1,440 datapoints: a day of minutes.
         StartTime=max(start.replace(second=0, microsecond=0), end - _LONGEST),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kedge.release.plan import CanaryAlarm, ReleasePlan
@@ -84,25 +85,56 @@ def alarm_request(alarm: CanaryAlarm) -> dict[str, Any]:
 
 
 def update_endpoint_request(plan: ReleasePlan, how: Rollout) -> dict[str, Any]:
-    """Ask for the blue/green update that its alarms roll back.
+    """Ask for the update that its alarms roll back.
 
     Nothing is retained: the config names the instances that run, and a capture destination that was retained would be
     the old package's. ExcludeRetainedVariantProperties has DataCaptureConfig, "(Not currently supported.)".
     https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_VariantProperty.html
     """
-    policy = {
-        "TrafficRoutingConfiguration": _traffic(how),
-        "TerminationWaitInSeconds": how.termination_wait_seconds,
-        "MaximumExecutionTimeoutInSeconds": how.maximum_seconds,
-    }
+    names = tuple(alarm.name for alarm in plan.alarms)
+    return update_request(plan.endpoint, plan.endpoint_config, deployment(how, alarms=names))
+
+
+def update_request(endpoint: str, endpoint_config: str, how: dict[str, Any]) -> dict[str, Any]:
+    """Ask for another config at an endpoint."""
     return {
-        "EndpointName": plan.endpoint,
-        "EndpointConfigName": plan.endpoint_config,
+        "EndpointName": endpoint,
+        "EndpointConfigName": endpoint_config,
         "RetainAllVariantProperties": False,
-        "DeploymentConfig": {
-            "BlueGreenUpdatePolicy": policy,
-            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm.name} for alarm in plan.alarms]},
-        },
+        "DeploymentConfig": how,
+    }
+
+
+def deployment(how: Rollout, *, alarms: Sequence[str]) -> dict[str, Any]:
+    """Say how traffic moves, and which alarms send it back; without alarms nothing does."""
+    if how.routing.type == "ROLLING":
+        found = {"RollingUpdatePolicy": _rolling(how)}
+    else:
+        policy = {
+            "TrafficRoutingConfiguration": _traffic(how),
+            "TerminationWaitInSeconds": how.termination_wait_seconds,
+            "MaximumExecutionTimeoutInSeconds": how.maximum_seconds,
+        }
+        found = {"BlueGreenUpdatePolicy": policy}
+    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in alarms]}}
+    return found | (rollback if alarms else {})
+
+
+def config_copy(
+    config: Mapping[str, Any], *, name: str, instances: int, tags: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Ask for a config like this one with another number of instances; None where it is not such as Kedge makes.
+
+    A config that somebody else made may have parts that the release machine does not pass on.
+    """
+    if not {"DataCaptureConfig", "KmsKeyId"} <= config.keys():
+        return None
+    return {
+        "EndpointConfigName": name,
+        "ProductionVariants": [config["ProductionVariants"][0] | {"InitialInstanceCount": instances}],
+        "DataCaptureConfig": config["DataCaptureConfig"],
+        "KmsKeyId": config["KmsKeyId"],
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
     }
 
 
@@ -118,6 +150,16 @@ def _traffic(how: Rollout) -> dict[str, Any]:
         field, instances = how.routing.size
         traffic[field] = {"Type": "INSTANCE_COUNT", "Value": instances}
     return traffic
+
+
+def _rolling(how: Rollout) -> dict[str, Any]:
+    """A rollback has no batch size of its own: SageMaker then replaces all instances at once."""
+    _, instances = how.routing.size or ("", 1)
+    return {
+        "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": instances},
+        "WaitIntervalInSeconds": how.bake_seconds,
+        "MaximumExecutionTimeoutInSeconds": how.maximum_seconds,
+    }
 
 
 def _tags(plan: ReleasePlan) -> list[dict[str, str]]:

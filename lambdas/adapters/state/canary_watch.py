@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.release.canary_reading import MARK_BYTES, NOTHING, AnswersRead, Reading
+from kedge.release.look_table import LookRow
 from kedge.release.proof import LastWatch
 from lambdas.adapters.state import state_items
 
@@ -41,6 +42,9 @@ def save(dynamodb: Any, table: str, model: str, watch: CanaryWatch) -> None:
         "place": {"N": str(watch.reading.place)},
         "verdict": {"S": watch.last.verdict},
         "reasons": {"L": [{"S": reason} for reason in watch.last.reasons]},
+        "table": {
+            "L": [{"M": {name: {"S": said} for name, said in row.to_json().items()}} for row in watch.last.table]
+        },
     }
     state_items.put(dynamodb, table, item)
 
@@ -52,8 +56,12 @@ def load(dynamodb: Any, table: str, model: str) -> CanaryWatch | None:
 
 
 def _watch(item: Mapping[str, Any]) -> CanaryWatch:
+    rows = item.get("table", {}).get("L", ())
     last = LastWatch(
-        item["verdict"]["S"], tuple(reason["S"] for reason in item["reasons"]["L"]), int(item["judged"]["N"])
+        item["verdict"]["S"],
+        tuple(reason["S"] for reason in item["reasons"]["L"]),
+        int(item["judged"]["N"]),
+        tuple(LookRow(**{name: said["S"] for name, said in row["M"].items()}) for row in rows),
     )
     return CanaryWatch(
         item["run"]["S"],

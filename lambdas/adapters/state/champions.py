@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kedge.instants import from_text, to_text
+from kedge.release.way_back import Kept
 from lambdas.adapters.state import state_items
 
 ITEM = "champion"
@@ -15,7 +16,7 @@ ITEM = "champion"
 
 @dataclass(frozen=True)
 class Champion:
-    """A promoted package, and the one that it replaced, to which a rollback goes."""
+    """A promoted package, the one that it replaced, to which a careful rollback goes, and those that are kept for the fast way back."""
 
     package_arn: str
     package_version: str
@@ -25,6 +26,19 @@ class Champion:
     endpoint_config: str
     model_name: str
     previous_package_arn: str | None = None
+    earlier: tuple[Kept, ...] = ()
+
+    @property
+    def kept(self) -> Kept:
+        """What must be remembered of it so that it can serve again."""
+        return Kept(
+            package_arn=self.package_arn,
+            package_version=self.package_version,
+            baseline=self.baseline,
+            endpoint_config=self.endpoint_config,
+            model_name=self.model_name,
+            training_end=self.training_end,
+        )
 
 
 def replace(dynamodb: Any, table: str, model: str, champion: Champion, *, before: Champion | None) -> bool:
@@ -53,7 +67,29 @@ def _item(model: str, champion: Champion) -> dict[str, Any]:
         item["training_end"] = {"S": to_text(champion.training_end)}
     if champion.previous_package_arn is not None:
         item["previous_package_arn"] = {"S": champion.previous_package_arn}
+    if champion.earlier:
+        item["earlier"] = {"L": [{"M": kept_item(kept)} for kept in champion.earlier]}
     return item
+
+
+def kept_item(kept: Kept) -> dict[str, Any]:
+    """A kept package as a map of the state table."""
+    facts = {"package_arn", "package_version", "baseline", "endpoint_config", "model_name"}
+    item = {name: {"S": str(getattr(kept, name))} for name in sorted(facts)}
+    return item | ({"training_end": {"S": to_text(kept.training_end)}} if kept.training_end else {})
+
+
+def read_kept(item: Mapping[str, Any]) -> Kept:
+    """Read such a map."""
+    learnt_until = item.get("training_end")
+    return Kept(
+        package_arn=item["package_arn"]["S"],
+        package_version=item["package_version"]["S"],
+        baseline=item["baseline"]["S"],
+        endpoint_config=item["endpoint_config"]["S"],
+        model_name=item["model_name"]["S"],
+        training_end=from_text(learnt_until["S"]) if learnt_until else None,
+    )
 
 
 def load(dynamodb: Any, table: str, model: str) -> Champion | None:
@@ -84,4 +120,5 @@ def _champion(item: Mapping[str, Any]) -> Champion:
         facts["endpoint_config"],
         facts["model_name"],
         facts.get("previous_package_arn"),
+        tuple(read_kept(kept["M"]) for kept in item.get("earlier", {}).get("L", ())),
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.alerts.holding import Mute
+from kedge.release.promise import Promise
 from kedge.release.serving import Agreement
-from lambdas.adapters.state import agreements, approvals, champions, leases, mutes, state_items, under_way
+from lambdas.adapters.state import agreements, approvals, champions, leases, mutes, promises, state_items, under_way
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.leases import Lease
@@ -30,6 +31,7 @@ class Standing:
     waiting: Waiting | None
     untold: tuple[Item, ...]
     mute: Mute | None = None
+    promise: Promise | None = None
 
 
 def load(dynamodb: Any, table: str, model: str) -> Standing:
@@ -44,4 +46,5 @@ def load(dynamodb: Any, table: str, model: str) -> Standing:
         waiting=approvals.read_waiting(items.get(state_items.WAITING_RELEASE)),
         untold=tuple(item for name, item in items.items() if name.startswith(state_items.UNTOLD)),
         mute=mutes.read(items.get(mutes.ITEM)),
+        promise=promises.read(items.get(promises.ITEM)),
     )

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from kedge.instants import from_text, to_text
-from lambdas.adapters.state import state_items
+from kedge.release.way_back import Kept
+from lambdas.adapters.state import champions, state_items
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ReleaseUnderWay:
     # Why a person goes back with it, and from which version; None of a release that an approval started.
     rollback: Mapping[str, str] | None = None
     replaces: str | None = None
+    # Of the fast way back: what serves again, with the config that the release puts into service.
+    kept: Kept | None = None
 
 
 def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
@@ -50,6 +53,8 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
         item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
     if release.replaces is not None:
         item["replaces"] = {"S": release.replaces}
+    if release.kept is not None:
+        item["kept"] = {"M": champions.kept_item(release.kept)}
     state_items.put(dynamodb, table, item)
 
 
@@ -74,6 +79,7 @@ def _release(item: Mapping[str, Any]) -> ReleaseUnderWay:
         planned_at=from_text(item["planned_at"]["S"]),
         rollback={name: value["S"] for name, value in item["rollback"]["M"].items()} if "rollback" in item else None,
         replaces=item["replaces"]["S"] if "replaces" in item else None,
+        kept=champions.read_kept(item["kept"]["M"]) if "kept" in item else None,
     )
 
 

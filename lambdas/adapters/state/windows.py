@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.instants import from_text, to_text
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import RetrainingStart, WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.state import state_items
 
 KEEP = timedelta(days=400)
 # Verdicts that a window may be without.
 _UNCERTAIN = ("performance", "estimate", "confidence")
+_SHARES = ("right", "right_estimated")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ def save_window(dynamodb: Any, table: str, model: str, window: StoredWindow) -> 
     for name in _UNCERTAIN:
         if (severity := getattr(verdict, name)) is not None:
             item[name] = {"S": severity.value}
+    for name in _SHARES:
+        if (share := getattr(verdict, name)) is not None:
+            item[name] = {"N": repr(share)}
     if window.rows_by_hour:
         # One text: as a list of numbers each of some hundred hours would cost its own overhead in every read.
         item["rows_by_hour"] = {"S": " ".join(map(str, window.rows_by_hour))}
@@ -104,8 +108,18 @@ def save_start(dynamodb: Any, table: str, model: str, run: str, start: Retrainin
         "time": {"S": to_text(start.time)},
         "kind": {"S": start.kind},
         "episode": {"S": start.episode},
+        "new_rows": {"N": str(start.new_rows)},
     }
     state_items.put(dynamodb, table, item)
+
+
+def save_cost(dynamodb: Any, table: str, model: str, run: str, cost_usd: float) -> bool:
+    """Note what the jobs of a retraining cost; False where no such retraining is known."""
+    for item in _query(dynamodb, table, model, state_items.START, ""):
+        if item["item"]["S"].rpartition("#")[2] == run:
+            state_items.put(dynamodb, table, {**item, "cost_usd": {"N": repr(cost_usd)}})
+            return True
+    return False
 
 
 def load_starts(dynamodb: Any, table: str, model: str) -> dict[str, RetrainingStart]:
@@ -153,13 +167,21 @@ def load_horizon(dynamodb: Any, table: str, model: str) -> float | None:
 
 
 def _start(item: Mapping[str, Any]) -> RetrainingStart:
-    return RetrainingStart(from_text(item["time"]["S"]), item["kind"]["S"], item["episode"]["S"])
+    return RetrainingStart(
+        from_text(item["time"]["S"]),
+        item["kind"]["S"],
+        item["episode"]["S"],
+        new_rows=int(item["new_rows"]["N"]) if "new_rows" in item else 0,
+        cost_usd=float(item["cost_usd"]["N"]) if "cost_usd" in item else None,
+    )
 
 
 def _window(item: Mapping[str, Any]) -> StoredWindow:
     end = from_text(item["item"]["S"].removeprefix(state_items.WINDOW))
-    others = {name: Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN}
-    verdict = WindowVerdict(from_text(item["start"]["S"]), end, Severity(item["drift"]["S"]), **others)
+    performance, estimate, confidence = (Severity(item[name]["S"]) if name in item else None for name in _UNCERTAIN)
+    right, right_estimated = (float(item[name]["N"]) if name in item else None for name in _SHARES)
+    start, drift = from_text(item["start"]["S"]), Severity(item["drift"]["S"])
+    verdict = WindowVerdict(start, end, drift, performance, estimate, confidence, right, right_estimated)
     return StoredWindow(
         verdict,
         item["package_version"]["S"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,34 @@ def stop_jobs(sagemaker: Any, run: str) -> list[str]:
                     sagemaker.stop_transform_job(TransformJobName=name)
                     stopped.append(name)
     return stopped
+
+
+def instance_seconds(sagemaker: Any, run: str) -> dict[str, float]:
+    """Seconds that the ended training and transform jobs of a run were paid for, by instance type.
+
+    Of a training job SageMaker says how long is billed (less than it ran, with spot). A transform job is counted from its start to
+    its end; one that never started costs nothing.
+    """
+    found: dict[str, float] = {}
+    for page in sagemaker.get_paginator("list_training_jobs").paginate(NameContains=run):
+        for name in (item["TrainingJobName"] for item in page["TrainingJobSummaries"]):
+            if name.startswith(f"{run}-"):
+                job = sagemaker.describe_training_job(TrainingJobName=name)
+                _add(
+                    found, job["ResourceConfig"], job.get("BillableTimeInSeconds", job.get("TrainingTimeInSeconds", 0))
+                )
+    for page in sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=run):
+        for name in (item["TransformJobName"] for item in page["TransformJobSummaries"]):
+            if name.startswith(f"{run}-"):
+                job = sagemaker.describe_transform_job(TransformJobName=name)
+                begun, ended = job.get("TransformStartTime"), job.get("TransformEndTime")
+                _add(found, job["TransformResources"], (ended - begun).total_seconds() if begun and ended else 0.0)
+    return found
+
+
+def _add(found: dict[str, float], resources: Mapping[str, Any], seconds: float) -> None:
+    kind = resources["InstanceType"]
+    found[kind] = found.get(kind, 0.0) + seconds * resources["InstanceCount"]
 
 
 @contextmanager

@@ -10,10 +10,14 @@ from kedge.config.capture_place import CapturePlace, capture_place
 from kedge.config.model import ModelConfig
 from kedge.release.canary import CanaryVerdict, FleetAnswers, judge_canary, judge_canary_figures
 from kedge.release.canary_reading import SAME_MINUTES, Reading
+from kedge.release.look_table import FleetCounts, LookRow, look_table
+from kedge.release.returned import judge_returned
+from kedge.release.traffic import IN_STEPS
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.captures.captured_answers import Sample, answers_of, list_fleet, load_sample, read_on
 from lambdas.adapters.release import canary_traffic, endpoints
+from lambdas.adapters.release.canary_traffic import FleetName
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.state.champions import Champion
 
@@ -72,15 +76,48 @@ def look(bake: Bake, read: Reading, may_go_on: Callable[[], bool]) -> tuple[Cana
     return judge_canary_figures(canary.rows, champion.rows, schema, verdict, released=released), requests, reading
 
 
-def count_requests(bake: Bake) -> int:
-    """How many requests the canary has answered since the bake began, by the endpoint's own count."""
+def look_at_returned(bake: Bake, read: Reading, may_go_on: Callable[[], bool]) -> tuple[CanaryVerdict, int, Reading]:
+    """Look at what a package answers that came back at once: whether requests fail, and whether its answers are answers."""
+    s3, (schema, _) = clients.s3(), schemas_of(bake)
+    place = capture_place(bake.config, bake.package_version, data_bucket=bake.bucket)
+    captures = list_fleet(s3, place, bake.fleet, since=bake.started, until=bake.now)
+    sample = load_sample(s3, captures, schema, since=bake.since)
+    reading = read_on(s3, captures, schema, read, may_go_on=may_go_on)
+    requests = count_requests(bake)
+    verdict = judge_returned(
+        bake.config.canary,
+        requests=requests,
+        server_errors=count_requests(bake, failed=True),
+        read=reading.found,
+        unread=sample.unread,
+    )
+    return verdict, requests, reading
+
+
+def table_of(bake: Bake, verdict: CanaryVerdict) -> tuple[LookRow, ...]:
+    """The look as a table: what both fleets answered since the traffic moved last."""
+    canary, champion = (_counts(bake, config) for config in (bake.endpoint_config, bake.previous_config))
+    return look_table(canary, champion, bake.config.canary, verdict=verdict.verdict, reasons=verdict.reasons)
+
+
+def _counts(bake: Bake, endpoint_config: str) -> FleetCounts:
+    fleet = FleetName(bake.endpoint.name, bake.endpoint.variant, endpoint_config)
+    found = (
+        canary_traffic.count_requests(clients.cloudwatch(), fleet, start=bake.since, end=bake.now, metric=metric)
+        for metric in ("Invocations", "Invocation5XXErrors", "Invocation4XXErrors")
+    )
+    return FleetCounts(*found)
+
+
+def count_requests(bake: Bake, *, failed: bool = False) -> int:
+    """How many requests the new fleet has answered, or failed, by the endpoint's own count: from its first share of the traffic on."""
     return canary_traffic.count_requests(
         clients.cloudwatch(),
-        endpoint=bake.endpoint.name,
-        variant=bake.endpoint.variant,
-        endpoint_config=bake.endpoint_config,
-        start=bake.since,
+        FleetName(bake.endpoint.name, bake.endpoint.variant, bake.endpoint_config),
+        # In steps the bake's clock starts anew with each step, and at the last step the proof of the first still counts.
+        start=bake.started if bake.config.release.strategy in IN_STEPS else bake.since,
         end=bake.now,
+        metric="Invocation5XXErrors" if failed else "Invocations",
     )
 
 

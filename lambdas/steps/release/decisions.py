@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kedge.errors import EndpointVariantsError, WatchedModelError
@@ -14,6 +15,7 @@ from lambdas.adapters.state import champions, under_way
 from lambdas.adapters.state.champions import Champion
 from lambdas.logs import logger
 from lambdas.steps.release.settled_release import Bench
+from lambdas.steps.release.way_back import Cause, find_way_back, start_way_back
 
 
 def withhold(package: Package, bench: Bench) -> dict[str, Any]:
@@ -31,15 +33,15 @@ def supersede(bench: Bench, *, older: str, newer: str) -> dict[str, Any]:
     return {"verdict": "SUPERSEDED", "newer": newer}
 
 
-def hear_taken_back(package: Package, bench: Bench) -> dict[str, Any]:
-    """Tell of a rejection, or of an approval taken back: a canary goes back by itself, what serves needs a person's rollback."""
+def hear_taken_back(package: Package, bench: Bench, *, back: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell of a rejection, or of an approval taken back: a canary goes back by itself; `back` is the way back that was begun."""
     dynamodb, table = bench.desk.dynamodb, bench.desk.table
     champion = serving_champion(package, bench)
     release = under_way.load(dynamodb, table, bench.model)
     # A first endpoint has nothing to go back to: `settle` tells that what serves is rejected.
     canary = release is not None and release.package_arn == package.arn and release.previous_config is not None
     releasing = canary and champion is None
-    detail = {**decision(package), "serving": champion is not None, "releasing": releasing}
+    detail = {**decision(package), "serving": champion is not None, "releasing": releasing, **back}
     if champion is not None and champion.previous_package_arn:
         detail["previous_version"] = champion.previous_package_arn.rpartition("/")[2]
     elif releasing and (before := champions.load(dynamodb, table, bench.model)) is not None:
@@ -54,7 +56,29 @@ def hear_taken_back(package: Package, bench: Bench) -> dict[str, Any]:
         "verdict": "REJECTED" if kind == "rejected" else "PENDING",
         "serving": champion is not None,
         "releasing": releasing,
+        **back,
     }
+
+
+def go_back_from(package: Package, bench: Bench, *, machine: str) -> dict[str, Any]:
+    """Begin the fast way back from what serves and was rejected; nothing where this package does not serve.
+
+    An approval that is only taken back (PendingManualApproval) starts nothing: it may be a slip of the hand.
+    """
+    champion = serving_champion(package, bench) if package.approval_status == "Rejected" else None
+    if champion is None or bench.config.mode == "watch":
+        return {}
+    way = find_way_back(champion, bench)
+    if way.kept is None:
+        return {"no_way_back": list(way.reasons)}
+    cause = Cause(
+        by=package.approved_by or "the Model Registry",
+        reason=package.approval_reason or f"version {package.version} was rejected in the registry",
+        name=to_text(package.changed_at or bench.time),
+    )
+    run = start_way_back(way.kept, champion, cause, bench, machine=machine)
+    passed = {"passed_over": list(way.reasons)} if way.reasons else {}
+    return {"way_back": way.kept.package_version, "run": run, **passed}
 
 
 def hear_of_absent(package: Package, bench: Bench) -> dict[str, Any]:

@@ -51,13 +51,16 @@ def check_serving(endpoint: EndpointState | None, agreement: Agreement | None, b
         champion_config=champion.endpoint_config,
         champion_version=champion.package_version,
         served=served(endpoint, package),
+        on_change=bench.config.release.changed_by_hand,
     )
+    if endpoint is not None:
+        verdict = replace(verdict, since=to_text(endpoint.modified_at))
     if verdict.action == "FOLLOW" and package is not None:
         try:
             install_baseline(package, bench)
         except ChangedSinceGateError as error:
             verdict = replace(verdict, action="TELL", reasons=(verdict.reasons[0], f"it is not followed: {error}"))
-    if verdict.action in ("FOLLOW", "TELL"):
+    if verdict.action in ("FOLLOW", "TELL", "PUT_BACK", "GO_BACK"):
         tell_change(verdict, champion, endpoint, agreement, bench)
     # After it is told: once the champion item has followed, nothing shows the change any more.
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:

@@ -5,20 +5,23 @@ Every step may be run again: a release whose machine was stopped half way is set
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from kedge.config.capture_place import is_adopted
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
 from kedge.release.proof import ReleaseProof, ReleaseVerdict, Trial, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
+from kedge.release.way_back import Kept, kept_after
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, model_registry, releases
+from lambdas.adapters.release.canary_traffic import FleetName
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import canary_watch, champions, under_way
@@ -86,7 +89,8 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         return ReleaseProof("UNCHANGED", (f"endpoint {name} was not changed",), False)
     watch = canary_watch.load(clients.dynamodb(), bench.desk.table, bench.model)
     back = endpoint.endpoint_config != release.endpoint_config
-    return judge_release(
+    last = watch.last if watch and watch.run == release.run else None
+    proof = judge_release(
         planned=release.endpoint_config,
         before=release.previous_config,
         found=endpoint.endpoint_config,
@@ -94,10 +98,12 @@ def prove(release: ReleaseUnderWay, bench: Bench) -> ReleaseProof:
         trial=Trial(
             requests=count_requests(release, endpoint, bench),
             minimum_requests=bench.config.canary.minimum_requests,
-            watch=watch.last if watch and watch.run == release.run else None,
+            watch=last,
+            returned=release.kept is not None,
         ),
         rung=which_rang(release, endpoint) if back else (),
     )
+    return replace(proof, table=last.table if last else ())
 
 
 def which_rang(release: ReleaseUnderWay, endpoint: EndpointState) -> tuple[RungAlarm, ...] | None:
@@ -113,9 +119,7 @@ def count_requests(release: ReleaseUnderWay, endpoint: EndpointState, bench: Ben
         return None
     return canary_traffic.count_requests(
         clients.cloudwatch(),
-        endpoint=endpoint.name,
-        variant=endpoint.variant,
-        endpoint_config=release.endpoint_config,
+        FleetName(endpoint.name, endpoint.variant, release.endpoint_config),
         start=release.planned_at,
         end=bench.time + timedelta(minutes=1),
     )
@@ -125,6 +129,11 @@ def switch(release: ReleaseUnderWay, bench: Bench) -> Champion:
     """Let the champion item name the package that serves: from here on its windows begin."""
     dynamodb, table = clients.dynamodb(), bench.desk.table
     before = champions.load(dynamodb, table, bench.model)
+    if release.kept is not None:
+        # It served before, perhaps without any package: all that is known of it was kept.
+        back = champion_again(release.kept, before, since=bench.time)
+        champions.replace(dynamodb, table, bench.model, back, before=before)
+        return back
     package = model_registry.describe_package(clients.sagemaker(), release.package_arn)
     # A release names its model like its endpoint config.
     champion = champion_of(
@@ -156,6 +165,24 @@ def champion_of(
         endpoint_config=endpoint_config,
         model_name=model_name,
         previous_package_arn=(before.previous_package_arn if same else before.package_arn) if before else None,
+        earlier=kept_after(before.kept, before.earlier, package_arn=package.arn) if before else (),
+    )
+
+
+def champion_again(kept: Kept, before: Champion | None, *, since: datetime) -> Champion:
+    """Describe a champion that came back at once; a rerun of this step must not move its return."""
+    again = before is not None and before.endpoint_config == kept.endpoint_config
+    earlier = kept_after(before.kept, before.earlier, package_arn=kept.package_arn) if before else ()
+    return Champion(
+        package_arn=kept.package_arn,
+        package_version=kept.package_version,
+        baseline=kept.baseline,
+        promoted_at=before.promoted_at if before and again else since,
+        training_end=kept.training_end,
+        endpoint_config=kept.endpoint_config,
+        model_name=kept.model_name,
+        previous_package_arn=earlier[0].package_arn if earlier else None,
+        earlier=earlier,
     )
 
 
@@ -195,6 +222,8 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, champion: Champion | Non
         tell_once(f"settled#{release.run}", "baseline_switched", first, bench, entered=True)
         return
     detail = {**facts(release), **late, "reasons": list(proof.reasons)}
+    if proof.table:
+        detail["table"] = [row.to_json() for row in proof.table]
     if proof.verdict in ("BROKEN", "SHORT"):
         detail |= {"machine": "kedge-release", "state": "the endpoint", "error": "EndpointFailedError"}
         detail |= {"cause": "; ".join(proof.reasons)}
@@ -213,6 +242,8 @@ def too_late(champion: Champion) -> dict[str, Any]:
 
     Read after the champion item names it: whoever decides later is answered by `start_release` that it serves.
     """
+    if is_adopted(champion.package_version):
+        return {}
     package = model_registry.describe_package(clients.sagemaker(), champion.package_arn)
     if package.approval_status == "Approved":
         return {}

@@ -1,5 +1,6 @@
 """What the state table remembers: champions, windows, starts, what was told, who holds the lease."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,9 +8,9 @@ from botocore.exceptions import ClientError
 
 from kedge.errors import LeaseHeldError
 from kedge.estimation.track_record import Comparison, TrackRecord
-from kedge.retraining.decision import RetrainingStart, WindowVerdict
+from kedge.retraining.state import OutsideRequest, RetrainingStart, WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters.state import champions, leases, served, track_records, windows
+from lambdas.adapters.state import champions, leases, served, track_records, windows, wishes
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.windows import StoredWindow
 from tests.adapters.state_table import TABLE, state_table
@@ -164,3 +165,27 @@ def test_an_estimators_record_is_kept_by_model(dynamodb):
     track_records.save(dynamodb, TABLE, "m", record)
     assert track_records.load(dynamodb, TABLE, "m") == record
     assert track_records.load(dynamodb, TABLE, "other") == TrackRecord()
+
+
+def test_a_window_keeps_the_share_of_right_answers(dynamodb):
+    verdict = WindowVerdict(NOW - timedelta(days=7), NOW, Severity.OK, None, None, None, None, 0.8125)
+    windows.save_window(dynamodb, TABLE, "m", StoredWindow(verdict, "1", "d", 1, 0))
+    (found,) = windows.load_windows(dynamodb, TABLE, "m", since=NOW)
+    assert found.verdict == verdict
+
+
+def test_a_start_keeps_its_new_rows_and_gets_its_cost_once_it_is_known(dynamodb):
+    start = RetrainingStart(NOW, "drift", "e", new_rows=700)
+    windows.save_start(dynamodb, TABLE, "m", "run-1", start)
+    assert windows.load_starts(dynamodb, TABLE, "m") == {"run-1": start}
+    assert windows.save_cost(dynamodb, TABLE, "m", "run-1", 1.25)
+    assert not windows.save_cost(dynamodb, TABLE, "m", "run-2", 9.0)
+    assert windows.load_starts(dynamodb, TABLE, "m") == {"run-1": replace(start, cost_usd=1.25)}
+
+
+def test_an_older_wish_that_comes_late_changes_nothing(dynamodb):
+    newer, older = (OutsideRequest(NOW - timedelta(hours=age), "pricing", f"{age} hours") for age in (0, 1))
+    for wish in (newer, older):
+        wishes.save_request(dynamodb, TABLE, "m", wish)
+    assert wishes.load_request(dynamodb, TABLE, "m") == newer
+    assert wishes.load_request(dynamodb, TABLE, "other") is None

@@ -9,9 +9,9 @@ from tests.stored_samples import ITEMS, stored_item
 # Facts that an item may be without, and whose absence means something.
 OPTIONAL = {
     "approval": {"decided_at"},
-    "canary": {"done"},
-    "champion": {"training_end", "previous_package_arn"},
-    "release": {"previous_config", "rollback", "replaces"},
+    "canary": {"done", "table"},
+    "champion": {"training_end", "previous_package_arn", "earlier"},
+    "release": {"previous_config", "rollback", "replaces", "kept"},
     "window": {"performance", "estimate", "confidence", "rows_by_hour", "live"},
 }
 UNREAD = {"model", "item", "version", "expires_at", "by", "paused_at"}

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from kedge.retraining.decision import WindowVerdict
+from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.bucket import layout, timeline
 from lambdas.adapters.bucket.timeline import Entry

@@ -235,3 +235,24 @@ def test_several_variants_are_named_each_once_and_watched_only(variants, mode, s
     text = YAML.replace("endpoint: {", f"endpoint: {{variants: {variants}, ")
     (problem,) = refusal(f"{text}\nmode: {mode}\n")
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("extra", "problem"),
+    [
+        ("release: {strategy: linear, step_fraction: 0.05}", "SageMaker takes no linear step below 0.1"),
+        ("release: {strategy: canary, step_fraction: 0.2}", "release.strategy is canary, which has no steps"),
+        ("release: {strategy: rolling, step_fraction: 0.6}", "less than or equal to 0.5"),
+        ("release: {strategy: linear, step_fraction: 0.1}", "would wait 7.7 hours in all"),
+        ("release: {strategy: rolling, step_fraction: 0.1}\ncanary: {bake_minutes: 60}", "raise release.step_fraction"),
+    ],
+)
+def test_a_release_that_sagemaker_would_refuse_is_refused(extra, problem):
+    assert problem in " ".join(map(str, refusal(f"{YAML}{extra}\n")))
+
+
+def test_steps_need_two_instances_and_a_canary_does_not():
+    endpoint = "endpoint: {name: parcels, instance_count: 1}"
+    alone = "model: parcels\n" + endpoint + "\nfeatures: [{name: weight, kind: numeric}]\n"
+    assert "2 are the least" in " ".join(map(str, refusal(alone + "release: {strategy: rolling}\n")))
+    assert parse_model_config(alone, source="parcels.yaml").release.strategy == "canary"

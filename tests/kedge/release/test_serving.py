@@ -8,9 +8,9 @@ CONFIG, OTHER = "hotel-v2-aaaaaaaa", "hotel-v3-bbbbbbbb"
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/hotel/3"
 
 
-def judged(served):
+def judged(served, **more):
     return judge_serving(
-        model="hotel", endpoint="front-desk", champion_config=CONFIG, champion_version="2", served=served
+        model="hotel", endpoint="front-desk", champion_config=CONFIG, champion_version="2", served=served, **more
     )
 
 
@@ -56,7 +56,7 @@ def test_a_model_without_a_baseline_of_ours_is_told_and_not_followed(known):
 
 def test_a_rejected_version_that_serves_is_told_with_the_way_back():
     verdict = judged(serving(package_arn=PACKAGE, approval_status="Rejected", baseline_kept=True))
-    assert verdict.action == "TELL"
+    assert verdict.action == "GO_BACK"
     assert "kedge rollback hotel" in verdict.reasons[1]
 
 
@@ -102,3 +102,8 @@ def test_what_the_owners_of_a_watched_endpoint_do_is_told_and_followed_and_never
 def test_several_variants_are_put_back_only_where_kedge_manages_the_model(mode, puts_back):
     verdict = several_variants("e serves A and B", endpoint="e", champion_config="m-v1", mode=mode)
     assert ("update-endpoint" in verdict.reasons[-1]) is puts_back
+
+
+def test_a_config_that_was_put_into_service_by_hand_is_adopted_or_put_back_as_the_yaml_says():
+    by_hand = serving(endpoint_config=OTHER, package_arn=PACKAGE, approval_status="Approved", baseline_kept=True)
+    assert [judged(by_hand, on_change=rule).action for rule in ("adopt", "put_back")] == ["FOLLOW", "PUT_BACK"]

@@ -5,15 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kedge.config.policies import PerformancePolicy, RetrainingPolicy
-from kedge.retraining.decision import (
-    RetrainingStart,
-    RetrainingState,
-    WindowVerdict,
-    decide_retraining,
-    requested_retraining,
-    run_name,
-)
+from kedge.config.policies import PerformancePolicy, QuietHours
+from kedge.config.retraining import RetrainingPolicy
+from kedge.retraining.decision import decide_retraining, held_if_watched, requested_retraining, run_name
+from kedge.retraining.state import OutsideRequest, RetrainingStart, RetrainingState, WindowVerdict
 from kedge.severity import Severity
 
 NOW = datetime(2016, 2, 1, tzinfo=UTC)
@@ -209,3 +204,140 @@ def test_two_requests_of_one_second_are_two_and_one_that_comes_again_is_one():
     now = datetime(2016, 2, 1, tzinfo=UTC)
     first, again, other = (requested_retraining("manual", why, now) for why in ("a (ann)", "a (ann)", "b (bob)"))
     assert first.episode == again.episode != other.episode
+
+
+LOST = (OK, CRITICAL)
+EPISODE = "performance-2016-02-01T00:00:00Z"
+
+
+def right(*shares):
+    """Weekly windows without any alarm; each share is (measured, estimated)."""
+    found = weekly(*[(OK, OK)] * len(shares), days=7)
+    return tuple(
+        replace(window, right=measured, right_estimated=estimated)
+        for window, (measured, estimated) in zip(found, shares, strict=True)
+    )
+
+
+def test_every_active_trigger_is_named_and_the_weightiest_names_the_retraining():
+    decision = decide(
+        replace(state(weekly((CRITICAL, CRITICAL)), new=9_000), request=OutsideRequest(NOW, "pricing", "a new catalogue")),
+        on_drift="always", on_new_rows=5_000, schedule="cron(0 4 ? * MON *)",
+    )  # fmt: skip
+    assert decision.action == "START"
+    assert decision.triggers == ("performance", "drift", "event", "new_rows", "schedule")
+    assert (decision.kind, decision.episode, len(decision.reasons)) == ("performance", EPISODE, 5)
+    assert "pricing requested it at 2016-02-01 00:00 UTC: a new catalogue" in decision.reasons
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        (((0.9, 0.9), (0.79, 0.9)), "79% of the answers are right (measured)"),
+        (((None, 0.9), (None, 0.79)), "79% of the answers are right (estimated)"),
+        (((0.79, None), (None, None)), "79% of the answers are right (measured)"),
+        (((0.9, 0.9), (0.9, 0.7)), None),
+        (((None, None),), None),
+        ((), None),
+    ],
+)
+def test_confidence_min_is_an_absolute_floor_of_right_answers_measured_before_estimated(shares, words):
+    decision = decide(state(right(*shares)), confidence_min=0.8)
+    assert (decision.triggers == ("sla",)) is (words is not None)
+    assert words is None or decision.reasons[0].startswith(words)
+    assert decide(state(right(*shares))).action == "NONE"
+
+
+def test_a_request_of_another_program_counts_until_a_retraining_starts():
+    wish = OutsideRequest(NOW - timedelta(days=3), "pricing", "why")
+    asked = replace(state(weekly(LOST[:1] * 2)), request=wish)
+    assert decide(asked, cooldown_days=0).kind == "event"
+    later = (RetrainingStart(NOW - timedelta(days=2), "event", "e"),)
+    assert decide(replace(asked, starts=later), cooldown_days=0).action == "NONE"
+    failed = (replace(later[0], failed=True),)
+    assert decide(replace(asked, starts=failed), cooldown_days=0).kind == "event"
+    assert decide(replace(asked, champion_since=NOW), cooldown_days=0).action == "NONE"
+    assert decide(asked, on_event=False).action == "NONE"
+
+
+def test_new_rows_are_counted_from_the_last_start():
+    start = RetrainingStart(NOW - timedelta(days=20), "new_rows", "e", new_rows=3_000)
+    assert decide(state(new=2_999), on_new_rows=3_000).action == "NONE"
+    assert decide(state(new=3_000), on_new_rows=3_000).kind == "new_rows"
+    assert decide(state(new=5_999, starts=(start,)), on_new_rows=3_000).action == "NONE"
+    assert decide(state(new=6_000, starts=(start,)), on_new_rows=3_000).kind == "new_rows"
+    # What led to the champion was counted before it.
+    assert decide(state(new=3_000, starts=(start,), since=10), on_new_rows=3_000).kind == "new_rows"
+
+
+def test_a_schedule_starts_one_retraining_a_tick():
+    monthly = {"schedule": "cron(0 4 1 * ? *)", "cooldown_days": 0}
+    assert decide(state(since=120), **monthly).kind == "schedule"
+    done = (RetrainingStart(datetime(2016, 1, 1, 5, tzinfo=UTC), "schedule", "e"),)
+    assert decide(state(since=120, starts=done), **monthly).action == "NONE"
+    four = replace(state(since=120, starts=done))
+    assert decide_retraining(four, RetrainingPolicy(**monthly), NOW + timedelta(hours=4)).kind == "schedule"
+
+
+def cost(*dollars, days=10):
+    return tuple(
+        RetrainingStart(NOW - timedelta(days=days + 3 * place), "drift", f"x{place}", cost_usd=each)
+        for place, each in enumerate(dollars)
+    )[::-1]
+
+
+@pytest.mark.parametrize(
+    ("spent", "hold"),
+    [((2.0, 2.0), "money"), ((1.0, 1.0), None), ((2.0, None), "money"), ((None, None), None), ((), None)],
+)
+def test_money_that_is_spent_holds_the_next_retraining(spent, hold):
+    found = state(weekly(LOST), cost(*spent))
+    decision = decide(found, budget_usd_per_month=5.0, maximum_per_month=9, cooldown_days=0)
+    assert decision.hold == hold
+    if hold:
+        assert decision.why_held[0].startswith(
+            "4.00 USD were spent in 30 days, and the next retraining costs about 2.00 USD (prices of"
+        )
+        # The older of the two starts, 13 days ago, leaves the 30 days after 17 more.
+        assert decision.lifts[0].startswith("enough of it is older than 30 days from 2016-02-18 00:00 UTC on")
+
+
+def test_a_failed_retraining_costs_money_too():
+    starts = tuple(replace(start, failed=True) for start in cost(4.0, 4.0))
+    assert decide(state(weekly(LOST), starts), budget_usd_per_month=9.0).hold == "money"
+
+
+def test_a_budget_below_a_single_retraining_is_lifted_by_a_higher_one_alone():
+    decision = decide(state(weekly(LOST), cost(3.0, days=40)), budget_usd_per_month=2.0)
+    assert decision.lifts == ("a higher retraining.budget_usd_per_month",)
+
+
+def test_quiet_hours_hold_a_start_until_they_end():
+    night = QuietHours(start=20, end=6, weekends=True)
+    assert decide(state(weekly(LOST)), quiet_hours=night).lifts == ("the quiet hours end at 2016-02-01 06:00 UTC",)
+    policy = RetrainingPolicy(quiet_hours=night)
+    friday_night = datetime(2016, 2, 5, 21, 30, tzinfo=UTC)
+    held = decide_retraining(state(weekly(LOST)), policy, friday_night)
+    assert held.lifts == ("the quiet hours end at 2016-02-08 06:00 UTC",)
+    assert decide_retraining(state(weekly(LOST)), policy, NOW + timedelta(hours=6)).action == "START"
+
+
+def test_everything_that_holds_is_named_with_what_lifts_it():
+    starts = (RetrainingStart(NOW - timedelta(days=5), "drift", "x", cost_usd=3.0),)
+    decision = decide(
+        state(weekly(LOST), starts, new=100, paused="audit"),
+        maximum_per_month=1, budget_usd_per_month=5.0, quiet_hours=QuietHours(start=20, end=6),
+    )  # fmt: skip
+    assert decision.hold == "paused"
+    assert len(decision.why_held) == len(decision.lifts) == 6
+    assert decision.lifts[:3] == (
+        "`kedge pause --resume` ends the pause",
+        "the cooldown ends at 2016-02-10 00:00 UTC",
+        "the next one is allowed from 2016-02-26 00:00 UTC on (retraining.maximum_per_month)",
+    )
+    assert decision.lifts[4] == "400 more labelled rows (retraining.min_new_labelled_rows)"
+
+
+def test_a_watched_model_says_so_and_nothing_else():
+    held = held_if_watched(decide(state(weekly(LOST), paused="audit")), model="m", mode="watch")
+    assert (held.hold, len(held.reasons), held.lifts) == ("watched", 2, ("`mode: manage` in its YAML, deployed",))

@@ -68,7 +68,7 @@ def test_rows_that_share_the_boundarys_time_are_all_trained_on():
 
 def test_only_labelled_rows_older_than_the_label_horizon_are_used():
     labels = pa.array(["1", None, "0", "1", "0", "1"])
-    usable = snapshot_slice(START + timedelta(hours=28), window_days=2, label_horizon_days=1.0)
+    usable = snapshot_slice(START + timedelta(hours=28), start=START - timedelta(hours=20), label_horizon_days=1.0)
     assert select_labelled(make_rows(6, label=labels), usable).column("kedge_row_id").to_pylist() == ["r0", "r2", "r3"]
 
 
@@ -139,7 +139,7 @@ def test_the_holdout_has_the_id_first_and_neither_header_nor_label():
 
 
 def test_the_manifests_digest_follows_the_content_alone():
-    rows, usable = make_rows(2), snapshot_slice(START, window_days=2, label_horizon_days=1.0)
+    rows, usable = make_rows(2), snapshot_slice(START, start=START - timedelta(days=2), label_horizon_days=1.0)
 
     def digest(content: bytes, sources: list[str]) -> str:
         entry = file_entry(rows, content)

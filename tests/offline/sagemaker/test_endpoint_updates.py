@@ -283,6 +283,89 @@ def test_linear_routing_grows_in_equal_steps(world):
     assert state(world) == ("InService", "config-2")
 
 
+def roll(world, batch, wait=600, alarms=("errors",), **more):
+    policy = {"MaximumBatchSize": batch, "WaitIntervalInSeconds": wait, "MaximumExecutionTimeoutInSeconds": 28_800}
+    deployment = {"RollingUpdatePolicy": policy | more}
+    if alarms:
+        deployment["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarms]}
+    world.sagemaker.update_endpoint(
+        EndpointName="bookings",
+        EndpointConfigName="config-2",
+        RetainAllVariantProperties=True,
+        DeploymentConfig=deployment,
+    )
+
+
+def test_a_rolling_update_makes_a_batch_lets_it_bake_and_needs_no_second_fleet(world):
+    scale(world, 4)
+    world.pass_minutes(6)
+    world.account.quotas[("sagemaker", "ml.m5.large for endpoint usage")] = 5
+    make_alarm(world)
+    roll(world, {"Type": "INSTANCE_COUNT", "Value": 1})
+    endpoint, seen = world.account.endpoints.get("bookings"), []
+    while state(world)[0] == "Updating":
+        phase = world.describe()["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantStatus"][0]["Status"]
+        if not seen or seen[-1] != (phase, endpoint.green_share):
+            seen.append((phase, endpoint.green_share))
+        world.pass_minutes(1)
+    assert [share for phase, share in seen if phase == "Baking"] == [0.25, 0.5, 0.75, 1.0]
+    assert [phase for phase, _ in seen] == ["Creating", "Baking"] * 4
+    assert state(world) == ("InService", "config-2")
+
+
+def test_an_alarm_in_the_middle_of_a_rolling_update_sends_all_of_it_back(world):
+    scale(world, 4)
+    world.pass_minutes(6)
+    make_alarm(world)
+    roll(world, {"Type": "INSTANCE_COUNT", "Value": 2})
+    world.pass_minutes(20)
+    world.cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
+    world.pass_minutes(5)
+    assert state(world) == ("InService", "config-1")
+    assert green_answers(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("instances", "batch", "more", "said"),
+    [
+        (1, {"Type": "INSTANCE_COUNT", "Value": 1}, {}, "MaximumBatchSize must be between 5 and 50 percent"),
+        (4, {"Type": "INSTANCE_COUNT", "Value": 3}, {}, "MaximumBatchSize must be between 5 and 50 percent"),
+        (15, {"Type": "CAPACITY_PERCENT", "Value": 60}, {}, "MaximumBatchSize must be between 5 and 50 percent"),
+        (
+            4,
+            {"Type": "INSTANCE_COUNT", "Value": 1},
+            {"WaitIntervalInSeconds": 3601},
+            "Waits must be between 0 and 3600",
+        ),
+        (
+            4,
+            {"Type": "INSTANCE_COUNT", "Value": 1},
+            {"MaximumExecutionTimeoutInSeconds": 28_801},
+            "MaximumExecutionTimeoutInSeconds must be between 600 and 28800",
+        ),
+    ],
+)
+def test_a_rolling_update_that_sagemaker_refuses_is_refused(world, instances, batch, more, said):
+    scale(world, instances)
+    world.pass_minutes(6)
+    with pytest.raises(ClientError, match=said):
+        roll(world, batch, alarms=(), **more)
+
+
+def test_an_update_is_either_blue_green_or_rolling(world):
+    deployment = {
+        "RollingUpdatePolicy": {
+            "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+            "WaitIntervalInSeconds": 60,
+        },
+        "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": CANARY},
+    }
+    with pytest.raises(ClientError, match="takes one of BlueGreenUpdatePolicy and RollingUpdatePolicy"):
+        world.sagemaker.update_endpoint(
+            EndpointName="bookings", EndpointConfigName="config-2", DeploymentConfig=deployment
+        )
+
+
 def test_without_a_deployment_config_there_is_no_baking(world):
     world.sagemaker.update_endpoint(EndpointName="bookings", EndpointConfigName="config-2")
     world.pass_minutes(7)

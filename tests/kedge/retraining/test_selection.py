@@ -1,0 +1,115 @@
+"""Which training rows are used: balanced classes, the newest of too many, and some of the user's first rows."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from kedge.config.reading import parse_model_config
+from kedge.errors import ModelConfigError
+from kedge.retraining.selection import selected
+from kedge.retraining.snapshot import Split
+
+START = datetime(2016, 1, 1, tzinfo=UTC)
+YAML = """
+model: m
+endpoint: {name: m}
+problem: %s
+features: [{name: x, kind: numeric}]
+training: {minimum_rows: 1, %s}
+"""
+
+
+def config(training, problem="binary_classification"):
+    return parse_model_config(YAML % (problem, training), source="m.yaml")
+
+
+def rows(labels, *, start=0):
+    places = range(start, start + len(labels))
+    times = pa.array([START + timedelta(hours=place) for place in places], pa.timestamp("us", "UTC"))
+    return pa.table(
+        {
+            "kedge_row_id": [f"r{place}" for place in places],
+            "kedge_time": times,
+            "label": pa.array([*labels], pa.string()),
+        }
+    )
+
+
+def select(labels, training, *, problem="binary_classification", older=None):
+    holdout = rows("01", start=5000)
+    split, notes = selected(Split(rows(labels), holdout), config(training, problem), older)
+    assert split.holdout.equals(holdout)
+    assert split.training.column("kedge_time").to_pylist() == sorted(split.training.column("kedge_time").to_pylist())
+    return split.training, notes
+
+
+def classes(table):
+    return dict(Counter(table.column("label").to_pylist()))
+
+
+@pytest.mark.parametrize("labels", ["", "0", "011", "0" * 50])
+def test_without_wishes_every_row_is_used(labels):
+    training, notes = select(labels, "window_days: 30")
+    assert (training.num_rows, notes) == (len(labels), ())
+
+
+def test_the_newest_rows_are_used_each_class_with_its_share():
+    training, (note,) = select("0001" * 100, "maximum_rows: 100")
+    assert classes(training) == {"0": 75, "1": 25}
+    assert training.column("kedge_row_id").to_pylist()[0] == "r300"
+    assert note == "the newest 100 of 400 training rows are used (training.maximum_rows)"
+
+
+def test_a_rare_class_keeps_a_row_though_none_is_among_the_newest():
+    training, _ = select("1" + "0" * 999, "maximum_rows: 10")
+    assert training.num_rows <= 11
+    assert classes(training)["1"] == 1
+
+
+def test_of_numbers_the_newest_are_used():
+    training, _ = select([str(n) for n in range(50)], "maximum_rows: 3", problem="regression\nprediction: {name: y}")
+    assert training.column("label").to_pylist() == ["47", "48", "49"]
+
+
+def test_larger_classes_are_thinned_evenly_over_time():
+    training, (note,) = select("0000000001" * 100, "class_ratio_max: 2")
+    assert classes(training) == {"0": 200, "1": 100}
+    names = training.filter(pc.equal(training.column("label"), "0")).column("kedge_row_id").to_pylist()
+    assert max(int(after[1:]) - int(before[1:]) for before, after in pairwise(names)) <= 10
+    assert note.startswith("700 training rows of larger classes are left out")
+
+
+@pytest.mark.parametrize("labels", ["", "000", "0101", "001"])
+def test_classes_that_are_balanced_enough_stay(labels):
+    training, notes = select(labels, "class_ratio_max: 2")
+    assert (training.num_rows, notes) == (len(labels), ())
+
+
+def test_first_rows_from_before_the_window_are_mixed_in_up_to_their_share():
+    older = rows("01" * 500, start=-2000)
+    training, (note,) = select("01" * 400, "initial_fraction: 0.2", older=older)
+    assert training.num_rows == 1000
+    assert training.column("kedge_row_id").to_pylist()[:2] == ["r-2000", "r-1995"]
+    assert note == "200 first rows from before the window are mixed in (training.initial_fraction)"
+    assert select("01" * 400, "initial_fraction: 0.2", older=older.slice(0, 3))[0].num_rows == 803
+    assert select("01" * 400, "initial_fraction: 0.2", older=older.slice(0, 0))[1] == ()
+    assert select("01" * 400, "initial_fraction: 0.0", older=older)[0].num_rows == 800
+
+
+def test_an_expanding_window_begins_before_any_row():
+    now = START + timedelta(days=9)
+    assert config("window: expanding").training.reaches_to(now).year == 1970
+    assert config("window_days: 9").training.reaches_to(now) == START
+
+
+def test_wishes_that_contradict_each_other_are_refused():
+    with pytest.raises(ModelConfigError, match="raise the first or lower the second"):
+        parse_model_config(
+            YAML.replace("minimum_rows: 1", "minimum_rows: 10") % ("regression", "maximum_rows: 5"), source="m.yaml"
+        )
+    with pytest.raises(ModelConfigError, match="a regression has none"):
+        config("class_ratio_max: 2", "regression")
