@@ -183,6 +183,7 @@ class Retraining(cdk.Stack):
             does="challenger against champion on the same rows",
             packages=self._packages,
             key=self._storage.key,
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=300,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
