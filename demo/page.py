@@ -27,13 +27,14 @@ def write_page(outcome: Outcome, out: Path) -> None:
     templates = environment()
     templates.loader = ChoiceLoader([FileSystemLoader(Path(__file__).parent), *filter(None, [templates.loader])])
     times = outcome.predictions["time"]
-    span = Span(times.min().to_pydatetime(), times.max().to_pydatetime())
-    auc = Trend("AUC by month", months(outcome), span, AUC_BOUNDS, marks_of(outcome.history["decisions"]))
+    points = months(outcome)
+    span = Span.of([times.min().to_pydatetime(), times.max().to_pydatetime(), *(point.time for point in points)])
+    auc = Trend("AUC by month", points, span, AUC_BOUNDS, marks_of(outcome.history["decisions"]))
     columns, names = outcome.history["columns"], moved_most(outcome.history["columns"])
     page = templates.get_template("page.html").render(
         figures=figures(outcome),
         auc={name: auc.drawn(width) + lanes_svg(auc.marks, span, width) for name, width in SIZES},
-        points=auc.points,
+        points=points,
         drift={name: drift_map_svg(names, columns, span, width) if names else "" for name, width in SIZES},
         full_effect=FULL_EFFECT,
         reports=reports(outcome),
