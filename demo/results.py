@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from kedge.config.model import ModelConfig
 from kedge.own_columns import ROW_ID, TIME
 from kedge.profile.encoding import decode_profiles
 from kedge.retraining.rows import scoring_payload, typed_rows
-from lambdas.adapters.bucket import layout, timeline
+from lambdas.adapters.bucket import history, layout, timeline
 from offline.account import Account
 from report.alert_words import deciding_reasons
 
@@ -36,6 +37,7 @@ class Outcome:
     timeline: list[dict[str, Any]]
     predictions: pd.DataFrame
     months: pd.DataFrame
+    history: dict[str, list[dict[str, Any]]]
     failures: int
 
     def kinds(self, *kinds: str) -> list[dict[str, Any]]:
@@ -52,7 +54,12 @@ def gather(
     static = score_with_first_package(account, config, frame, bucket)
     predictions = predictions.merge(static, on="id", how="left")
     copy_reports(account, bucket, entries, out)
-    return Outcome(config.model, entries, predictions, monthly(predictions), replay.failures)
+    since = min(datetime.fromisoformat(entry["time"]) for entry in entries)
+    told = {
+        name: history.load_history(account.client("s3"), bucket, config.model, name, since=since).to_pylist()
+        for name in ("decisions", "columns")
+    }
+    return Outcome(config.model, entries, predictions, monthly(predictions), told, replay.failures)
 
 
 def load_timeline(account: Account, bucket: str, model: str) -> list[dict[str, Any]]:

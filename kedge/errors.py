@@ -288,6 +288,13 @@ class EpisodeContendedError(RetryableError):
         self.model = model
 
 
+class PageContendedError(RetryableError):
+    """The page of all models was replaced by others at every attempt."""
+
+    def __init__(self, *, key: str, attempts: int) -> None:
+        super().__init__(f"{key} was written by another run at each of {attempts} attempts")
+
+
 class UnscorableChampionError(RefusedError):
     """The model that serves cannot be scored in a batch, so Kedge can compare no challenger with it."""
 

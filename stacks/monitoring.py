@@ -305,7 +305,8 @@ class Monitoring(cdk.Stack):
         schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
         # When a week begins to be worked on, after the night's history.
         schedules.every("DigestWeekly", "0 6 ? * MON *", function=self.send_digest)
-        schedules.every("PagesHourly", "55 * * * ? *", function=self.pages.write_pages)
+        # Without a judgement or news: who is late, and which models there are.
+        schedules.every("PagesDaily", "40 4 * * ? *", function=self.pages.write_pages)
 
     def _alarm(self, watch_monitor: lambda_.Function, *others: lambda_.Function) -> None:
         topics = [self._storage.alerts, self._storage.events]

@@ -9,12 +9,14 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from stacks.parts.access import OBJECTS, allow, may_read, may_use_key, may_write, objects_below
-from stacks.parts.functions import add_function, consume, role_of
+from stacks.parts.functions import add_function, consume_together, role_of
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
 
 PAGE_SECONDS, WIDGET_SECONDS = 300, 30
+# Models are judged at one time: the page of all is renewed once for so many of them. A page takes a few seconds.
+BATCH, BATCH_WAIT = 20, cdk.Duration.minutes(1)
 
 
 class Pages(Construct):
@@ -28,7 +30,7 @@ class Pages(Construct):
         self.queue = add_stage_queue(scope, "Pages", consumer_timeout_seconds=PAGE_SECONDS, delay=delay)
         self.write_pages = self._write_pages(scope)
         self.draw_widget = self._draw_widget(scope)
-        consume(self.write_pages, self.queue)
+        consume_together(self.write_pages, self.queue, batch=BATCH, wait=BATCH_WAIT)
         # What was decided and released is told there, whoever did it. A judged window asks for its page by itself, and what has
         # no kind is an alarm of CloudWatch's.
         news = sns.SubscriptionFilter.string_filter(denylist=["window_judged"])

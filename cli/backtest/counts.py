@@ -83,7 +83,7 @@ class Tally:
         features = {grouping.column: labelled.column(grouping.column) for grouping in ruler.groupings[:-1]}
         counted = SliceCounter(ruler, features, answered).singles()
         self.slices = counted if self.slices is None else self.slices + counted
-        found = group_counts(table, names[0], names[1], self.question.config, ruler.by_column)
+        found = group_counts(table, names[0], names[1], self.question.config, ruler.by_column, mark_key=ruler.key())
         self.sensitive = added_groups(self.sensitive, found)
 
     def estimates(self, code: int) -> WindowEstimates | None:

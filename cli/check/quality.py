@@ -43,7 +43,7 @@ def judge_files(question: CheckQuestion, frozen: Baseline) -> tuple[WindowQualit
     notes: tuple[str, ...] = (f"{window.path} has no column {label!r}: quality is only estimated",)
     if label in window.schema.names:
         counted = count_file_slices(question.baseline, window, config, frozen, label)
-        groups = count_groups(window, config, prediction, label, counted.singles.ruler.by_column)
+        groups = count_groups(window, config, prediction, label, counted.singles.ruler)
         evidence, notes = replace(evidence, slices=counted, sensitive=groups), absent_sensitive(window, config)
     return judge_quality(evidence, QualityReference(before), config), notes
 

@@ -15,9 +15,8 @@ from kedge.profile.baseline import Baseline
 from kedge.slices.counts import count_singles
 from kedge.slices.fairness import added_groups, group_counts
 from kedge.slices.group_counts import GroupCounts
-from kedge.slices.groupings import Grouping
 from kedge.slices.judgement import CountedSlices, count_slices
-from kedge.slices.ruler import freeze_ruler
+from kedge.slices.ruler import SliceRuler, freeze_ruler
 
 
 def count_file_slices(
@@ -53,12 +52,12 @@ def _batches(
 
 
 def count_groups(
-    window: RowFiles, config: ModelConfig, answer: str, label: str, known: Mapping[str, Grouping]
+    window: RowFiles, config: ModelConfig, answer: str, label: str, ruler: SliceRuler
 ) -> tuple[GroupCounts, ...]:
     """The answered rows by the groups of each sensitive column that is there."""
     names = [name for name in config.fairness.columns if name in window.schema.names]
     totals: dict[str, GroupCounts] = {}
     for batch in window.batches([*dict.fromkeys((answer, label, *names))]) if names else ():
         table = pa.Table.from_batches([batch])
-        totals = added_groups(totals, group_counts(table, answer, label, config, known))
+        totals = added_groups(totals, group_counts(table, answer, label, config, ruler.by_column, mark_key=ruler.key()))
     return tuple(totals.values())

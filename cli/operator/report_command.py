@@ -67,7 +67,9 @@ def _page(deployment: Deployment, model: str | None) -> str:
     found = objects.read(deployment.client("s3"), deployment.bucket, layout.page_key(model))
     if found is None:
         if model is None:
-            raise BadInputError("there is no page of all models yet: Kedge writes it every hour")
+            raise BadInputError(
+                "there is no page of all models yet: Kedge writes it after the first judgement, and each day at 04:40 UTC"
+            )
         raise BadInputError(
             f"{model!r} has no page yet: Kedge writes it after each judgement; is the name spelt as in models/?"
         )

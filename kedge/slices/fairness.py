@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -221,13 +221,17 @@ def fairness_json(columns: Sequence[ColumnFairness]) -> dict[str, Any]:
     return {"fairness": {"severity": severity.value, "columns": [column.to_json() for column in columns]}}
 
 
-def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping]) -> list[GroupCounts]:
+def sensitive_counts(
+    rows: WindowRows, config: ModelConfig, known: Mapping[str, Grouping], *, mark_key: str = ""
+) -> list[GroupCounts]:
     """Count the sensitive columns that the rows have: decisions of all rows, and the labels of the ripe ones.
 
     Parameters
     ----------
     known : mapping of str to Grouping
         Groups of the features.
+    mark_key : str
+        By it the hidden levels of the other columns are named alike in every window; without it they are numbered in these rows.
     """
     place = rows.table.column_names.index(rows.label)
     label = rows.table.column(place)
@@ -235,21 +239,33 @@ def sensitive_counts(rows: WindowRows, config: ModelConfig, known: Mapping[str, 
     # A column that is not a feature has only the groups of these rows; with many levels, no level is shown by its name.
     beside = [name for name in config.fairness.columns if name in rows.table.column_names and name not in known]
     known = {**known} | {
-        name: freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX) for name in beside
+        name: replace(
+            freeze_grouping(name, "categorical", rows.table.column(name), levels=LEVELS_MAX), mark_key=mark_key
+        )
+        for name in beside
     }
     return group_counts(rows.table.set_column(place, rows.label, believed), rows.prediction, rows.label, config, known)
 
 
 def group_counts(
-    table: pa.Table, prediction: str, label: str, config: ModelConfig, known: Mapping[str, Grouping]
+    table: pa.Table,
+    prediction: str,
+    label: str,
+    config: ModelConfig,
+    known: Mapping[str, Grouping],
+    *,
+    mark_key: str = "",
 ) -> list[GroupCounts]:
-    """Count the answered rows by the groups of each sensitive column that the rows have."""
+    """Count the answered rows by the groups of each sensitive column that the rows have.
+
+    Counts of several tables add only with one `mark_key`: without it, hidden levels that `known` lacks are numbered in each table.
+    """
     names = [name for name in config.fairness.columns if name in table.column_names]
     if not names:
         return []
     decisions, answered = read_decisions(table, prediction, label, config)
     kept = table.select(names).filter(pa.array(answered))
-    return count_sensitive(dict(zip(names, kept.columns, strict=True)), decisions, config, known)
+    return count_sensitive(dict(zip(names, kept.columns, strict=True)), decisions, config, known, mark_key=mark_key)
 
 
 def added_groups(totals: Mapping[str, GroupCounts], counts: Iterable[GroupCounts]) -> dict[str, GroupCounts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,12 @@ def _favours(column: OutcomeColumn, config: ModelConfig, answered: bool) -> Bool
 
 
 def count_sensitive(
-    columns: Mapping[str, Any], decisions: Decisions, config: ModelConfig, known: Mapping[str, Grouping]
+    columns: Mapping[str, Any],
+    decisions: Decisions,
+    config: ModelConfig,
+    known: Mapping[str, Grouping],
+    *,
+    mark_key: str = "",
 ) -> list[GroupCounts]:
     """Count each sensitive column's groups: the policy's bands, else the monitor's own groups, else its levels.
 
@@ -112,6 +117,8 @@ def count_sensitive(
         Values by column, rows as in `decisions`; columns that are not sensitive are ignored.
     known : mapping of str to Grouping
         Groups of the watched features. All are named as the YAML allows (`ModelConfig.hidden`).
+    mark_key : str
+        By it the hidden levels of other columns are named.
 
     >>> import numpy as np, pyarrow as pa
     >>> from kedge.config.reading import parse_model_config
@@ -124,12 +131,14 @@ def count_sensitive(
     found = []
     for name in config.fairness.columns:
         if name in columns:
-            grouping = _grouping(name, columns[name], config.fairness, known).shown_as(config.hidden)
+            grouping = _grouping(name, columns[name], config.fairness, known, mark_key).shown_as(config.hidden)
             found.append(count_groups(name, grouping.names, grouping.codes(columns[name]), decisions))
     return found
 
 
-def _grouping(name: str, values: Any, policy: FairnessPolicy, known: Mapping[str, Grouping]) -> Grouping:
+def _grouping(name: str, values: Any, policy: FairnessPolicy, known: Mapping[str, Grouping], mark_key: str) -> Grouping:
     if name in policy.bands:
         return Grouping(name, "numeric", edges=tuple(sorted(policy.bands[name])))
-    return known.get(name) or freeze_grouping(name, "categorical", values, levels=LEVELS_MAX)
+    if name in known:
+        return known[name]
+    return replace(freeze_grouping(name, "categorical", values, levels=LEVELS_MAX), mark_key=mark_key)

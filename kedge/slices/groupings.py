@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kedge.arrays import Ints
 from kedge.columns.casting import cast_numbers, cast_text
 from kedge.columns.class_codes import class_codes
-from kedge.columns.shown_values import hides_values, place_of
+from kedge.columns.shown_values import hides_values, mark_of, place_of
 
 BANDS, LEVELS = 10, 20
 # This many rows, always the same ones of a column, are enough to find the bands.
@@ -36,6 +36,9 @@ class Grouping:
         Number of the column's levels, including those in the group "other".
     hidden : bool
         Whether groups are named by their place instead of their values (`kedge.columns.shown_values`).
+    mark_key : str
+        With it hidden levels are named by a mark in place of their place: the same level has the same mark, whatever other rows
+        are there. Who does not have the key cannot tell whose mark it is.
 
     >>> Grouping("age", "numeric", edges=(25.0, 40.0)).names
     ('at most 25', '25 to 40', 'above 40', 'missing')
@@ -49,10 +52,13 @@ class Grouping:
     levels: tuple[str, ...] = ()
     known: int = 0
     hidden: bool = False
+    mark_key: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Each group's name, in the order of the codes."""
+        if self.hidden and self.mark_key and self.kind == "categorical":
+            return (*(mark_of(self.mark_key, self.column, level) for level in self.levels), OTHER, MISSING)
         if self.hidden:
             word, groups, of = ("level", len(self.levels), self.levels_known)
             if self.kind == "numeric":

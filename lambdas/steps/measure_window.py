@@ -99,7 +99,11 @@ def gather_evidence(window: AnsweredWindow, reference: Reference, slices: SliceC
         counted,
         estimates(window, reference),
         by_slice(labelled.filter(pa.array(faults.kept)), outcomes, slices, config) if slices is not None else None,
-        tuple(sensitive_counts(WindowRows(rows.table, window.answers, TRUTH, ripe), config, known)),
+        tuple(
+            sensitive_counts(
+                WindowRows(rows.table, window.answers, TRUTH, ripe), config, known, mark_key=reference.digest
+            )
+        ),
         figures(window),
         # Rows that were counted before the YAML named the variants do not say which one answered.
         {name: counted_of(window, name) for name in config.endpoint.variants if VARIANT in rows.table.column_names},

@@ -23,8 +23,8 @@ _LANE_OF: dict[str, Lane] = {
     ),
     **dict.fromkeys(("alert_sent",), "alert"),
 }
-# What a judged window writes every time: the charts show it.
-_QUIET = frozenset({"window_judged", "performance_measured", "training_completed", "job_judged"})
+# What a judged window writes every time, which the charts show; and what only sums up the week.
+_QUIET = frozenset({"window_judged", "performance_measured", "training_completed", "job_judged", "digest"})
 _WORDS = {
     "canary_promoted": "released",
     "canary_rolled_back": "rolled back",

@@ -64,18 +64,24 @@ def needs_a_person(summary: Summary, now: datetime) -> bool:
 
 def is_late(summary: Summary, now: datetime) -> bool:
     """Whether the newest window ended more than two cadences ago."""
+    from_then = late_from(summary)
+    return from_then is not None and now > from_then
+
+
+def late_from(summary: Summary) -> datetime | None:
+    """When the newest window is two cadences old; None where none was judged. It is true at any hour after the page was written."""
     if summary["judged_until"] is None:
-        return False
-    age = now - from_text(summary["judged_until"])
-    return age > LATE_CADENCES * timedelta(hours=summary["cadence_hours"])
+        return None
+    return from_text(summary["judged_until"]) + LATE_CADENCES * timedelta(hours=summary["cadence_hours"])
 
 
 def _line(summary: Summary, now: datetime) -> dict[str, Any]:
-    lost, rows = summary["lost_fraction"], summary["rows_a_day"]
+    lost, rows, from_then = summary["lost_fraction"], summary["rows_a_day"], late_from(summary)
     return {
         **summary,
         "href": f"{summary['model']}/index.html",
         "late": is_late(summary, now),
+        "late_from": f"{from_then:%Y-%m-%d %H:%M}" if from_then else "",
         "judged": summary["judged_until"][:16].replace("T", " ") if summary["judged_until"] else "never",
         "why": f"{lost:.1%} lost on {short_number(rows)} rows a day" if lost else f"{short_number(rows)} rows a day",
     }

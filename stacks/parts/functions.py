@@ -66,6 +66,14 @@ def consume(function: lambda_.Function, queue: sqs.Queue) -> None:
     function.add_event_source(event_sources.SqsEventSource(queue, batch_size=1))
 
 
+def consume_together(function: lambda_.Function, queue: sqs.Queue, *, batch: int, wait: cdk.Duration) -> None:
+    """Hand over what comes in while the function waits for more; it names the messages that it did not manage."""
+    source = event_sources.SqsEventSource(
+        queue, batch_size=batch, max_batching_window=wait, report_batch_item_failures=True
+    )
+    function.add_event_source(source)
+
+
 def bury_failures(function: lambda_.Function, dead_letters: sqs.Queue) -> None:
     """Keep the events of asynchronous invocations that failed to the end."""
     function.configure_async_invoke(on_failure=destinations.SqsDestination(dead_letters), retry_attempts=2)

@@ -39,21 +39,26 @@ def disabled(hotel: Hotel, step: str) -> Iterator[None]:
             yield
 
 
+def calls_of_an_hour(hotel: Hotel) -> Counter[str]:
+    before = len(hotel.account.calls)
+    hotel.wait(HOUR)
+    return Counter(f"{call.service} {call.operation}" for call in hotel.account.calls[before:])
+
+
 def test_a_quiet_hour_costs_few_calls(hotel):
     # In the afternoon nothing is due that is due once or twice a day.
     hotel.account.clock.advance_to(REPLAY_FROM + timedelta(hours=14, minutes=30))
-    before = len(hotel.account.calls)
-    hotel.wait(HOUR)
-    made = Counter(f"{call.service} {call.operation}" for call in hotel.account.calls[before:])
+    # AWS hands some ticks and messages over twice, so the quietest of a few hours counts.
+    made = min((calls_of_an_hour(hotel) for _ in range(4)), key=Counter.total)
     for call, times in sorted(made.items()):
         print(f"{times} {call}")
     assert made == {
         "lambda InvokeFunction": 5,  # the ticks, whatever the number of models
-        "dynamodb BatchGetItem": 1,  # for fifty models
+        "dynamodb BatchGetItem": 2,  # for fifty models: who is to be retrained by a schedule, and what captures
+        "dynamodb GetItem": 1,  # settle: the champion
         # The definitions in the bucket, once a tick; and the captures until they are there, then twice a day.
         "s3 ListObjectsV2": 6,
-        "s3 GetObject": 2,  # the champion's schema; and the model's line in the page of all models
-        "s3 PutObject": 1,  # that page
+        "s3 GetObject": 1,  # the champion's schema
         "sqs SendMessageBatch": 1,  # for ten models
         "sqs ReceiveMessage": 1,  # the last five are each model's own
         "sqs DeleteMessage": 1,

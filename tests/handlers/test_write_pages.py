@@ -44,8 +44,17 @@ def read(world, key):
     return world.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
 
-def ask(**body):
-    return write_pages.handler(message({"time": NOW.isoformat()} | body), CONTEXT)
+def ask(*bodies, **body):
+    """Hand over one message, or a batch of them."""
+    records = []
+    for number, each in enumerate(bodies or [body]):
+        (record,) = message({"time": NOW.isoformat()} | each)["Records"]
+        records.append(record | {"messageId": f"message-{number}"})
+    return write_pages.handler({"Records": records}, CONTEXT)
+
+
+DONE = {"batchItemFailures": []}
+TICK = {"time": NOW.isoformat()}
 
 
 def draw(**parameters):
@@ -55,7 +64,7 @@ def draw(**parameters):
 
 def test_a_judged_window_is_on_the_model_s_page_with_a_link_to_its_report(world):
     judged(world)
-    assert ask(model=MODEL) == {"page": f"reports/{MODEL}/index.html"}
+    assert ask(model=MODEL) == DONE
     page = read(world, f"reports/{MODEL}/index.html")
     assert 'href="1/2016-01-04T00/drift-r1.html"' in page
     assert "AUC 0.78" in page
@@ -65,9 +74,13 @@ def test_a_judged_window_is_on_the_model_s_page_with_a_link_to_its_report(world)
 
 @pytest.fixture
 def listings(world):
-    """What was listed in the bucket."""
+    """What was listed of the history."""
     found, events = [], clients.s3().meta.events
-    count = lambda params, **_: found.append(params["query_string"]["prefix"])  # noqa: E731
+
+    def count(params, **_):
+        prefix = params["query_string"]["prefix"]
+        found.extend([prefix] if prefix.startswith("history/") else [])
+
     events.register("before-call.s3.ListObjectsV2", count)
     yield found
     events.unregister("before-call.s3.ListObjectsV2", count)
@@ -138,22 +151,81 @@ def test_news_of_the_topic_renews_the_page_whatever_else_it_holds(world):
 
 
 def test_a_model_that_has_been_taken_away_gets_no_page_and_fails_nothing(world):
-    assert ask(model="gone") == {"page": None}
+    assert ask(model="gone") == DONE
 
 
 def test_a_model_of_which_nothing_is_known_gets_no_page(world):
-    assert ask(model=MODEL) == {"page": None}
+    assert ask(model=MODEL) == DONE
     assert "Contents" not in world.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"reports/{MODEL}/")
 
 
 def test_the_page_of_all_models_has_those_that_were_judged_and_those_that_were_not(world):
-    tick = {"time": NOW.isoformat()}
-    assert write_pages.handler(tick, CONTEXT) == {"page": "reports/index.html", "models": 1}
+    write_pages.handler(TICK, CONTEXT)
     assert "never" in read(world, "reports/index.html")
     judged(world)
     ask(model=MODEL)
-    write_pages.handler(tick, CONTEXT)
-    assert "7.1% lost on 100 rows a day" in read(world, "reports/index.html")
+    page = read(world, "reports/index.html")
+    assert "7.1% lost on 100 rows a day" in page
+    assert "late from 2016-01-18 00:00" in page, "it is true at any later hour too"
+    found = world.s3.head_object(Bucket=BUCKET, Key="reports/index.html")
+    assert found["ContentType"] == "text/html; charset=utf-8"
+
+
+@pytest.fixture
+def written(world):
+    """The keys that were written."""
+    found, events = [], clients.s3().meta.events
+    count = lambda params, **_: found.append(params["url_path"].removeprefix("/"))  # noqa: E731
+    events.register("before-call.s3.PutObject", count)
+    yield found
+    events.unregister("before-call.s3.PutObject", count)
+
+
+def test_a_batch_writes_each_model_s_page_once_and_the_page_of_all_once(world, written):
+    judged(world)
+    happened(world, "canary_promoted", package_version="1")
+    written.clear()
+    assert ask({"model": MODEL}, {"model": MODEL, "window_end": END.isoformat()}, {"model": "gone"}) == DONE
+    assert written.count("reports/index.html") == 1
+    assert written.count(f"reports/{MODEL}/index.html") == 1
+
+
+def test_a_model_whose_page_cannot_be_written_holds_up_no_other(world, monkeypatch):
+    judged(world)
+    find_model = write_pages.find_model
+    monkeypatch.setattr(
+        write_pages, "find_model", lambda name, bucket: {}["absent"] if name == "broken" else find_model(name, bucket)
+    )
+    answer = ask({"model": "broken"}, {"model": MODEL}, {"model": "broken"})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-0"}, {"itemIdentifier": "message-2"}]}
+    assert "100 rows a day" in read(world, "reports/index.html")
+    assert ask(model="broken") == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+
+
+def test_two_batches_at_once_take_nothing_from_the_page_of_all(world, monkeypatch):
+    judged(world)
+    ask(model=MODEL)
+    load, others = write_pages.load_summaries, []
+
+    def load_summaries(*given):
+        """The summaries as they were before another batch wrote both its model's and the page of all."""
+        found = load(*given)
+        if not others:
+            others.append(1)
+            judged(world, END + timedelta(days=7), KEY.replace("2016-01-04", "2016-01-11"))
+            ask(model=MODEL, time=(NOW + timedelta(days=7)).isoformat())
+        return found
+
+    monkeypatch.setattr(write_pages, "load_summaries", load_summaries)
+    write_pages.handler(TICK, CONTEXT)
+    assert "2016-01-11 00:00" in read(world, "reports/index.html")
+
+
+def test_an_old_message_does_not_turn_back_the_page_of_all(world):
+    judged(world)
+    ask(model=MODEL)
+    ask(model="gone", time=(NOW - timedelta(days=3)).isoformat())
+    assert "Written 2016-01-04 02:00" in read(world, "reports/index.html")
 
 
 def test_the_history_begins_where_it_is_asked_to_and_is_in_time(world):

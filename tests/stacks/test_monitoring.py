@@ -23,9 +23,9 @@ def test_each_cadence_gets_one_schedule_for_a_model_in_the_bucket_may_have_it():
         ("profile", "cron(30 0 * * ? *)"),
         ("watch", "cron(0 6 ? * MON *)"),
         ("watch", "cron(10 4 * * ? *)"),
+        ("watch", "cron(40 4 * * ? *)"),
         ("watch", "cron(45 * * * ? *)"),
         ("watch", "cron(50 0/12 * * ? *)"),
-        ("watch", "cron(55 * * * ? *)"),
     ]
 
 
@@ -61,10 +61,21 @@ def test_messages_of_the_stages_come_one_at_a_time():
     mappings = [
         mapping["Properties"]
         for path, mapping in resources("AWS::Lambda::EventSourceMapping").items()
-        if "/Deliver" not in path
+        if "/Deliver" not in path and "/WritePages" not in path
     ]
-    assert len(mappings) == 8
+    assert len(mappings) == 7
     assert {mapping["BatchSize"] for mapping in mappings} == {1}
+
+
+def test_pages_are_written_in_batches_of_which_one_page_may_fail():
+    (pages,) = [
+        mapping["Properties"]
+        for path, mapping in resources("AWS::Lambda::EventSourceMapping").items()
+        if "/WritePages" in path
+    ]
+    assert pages["BatchSize"] == 20
+    assert pages["MaximumBatchingWindowInSeconds"] == 60
+    assert pages["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 def test_each_function_alarms_on_errors_and_each_dead_letter_queue_when_it_is_not_empty():

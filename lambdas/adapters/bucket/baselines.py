@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,11 +31,18 @@ def load_baseline(s3: Any, bucket: str, model: str, baseline: str, *, key: str |
 
 @dataclass(frozen=True)
 class Reference:
-    """What the champion's holdout says: its outcomes, what they teach an estimator, and the business figures."""
+    """What the champion's holdout says: its outcomes, what they teach an estimator, and the business figures.
+
+    Attributes
+    ----------
+    digest : str
+        Of its content, which does not leave the bucket: the key for what messages must not name.
+    """
 
     counts: OutcomeCounts
     estimator: Estimator | None
     figures: Mapping[str, FigureSums]
+    digest: str = ""
 
 
 def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference | None:
@@ -45,7 +53,7 @@ def load_reference(s3: Any, bucket: str, model: str, baseline: str) -> Reference
 
 def decode_reference(content: bytes) -> Reference:
     """Read a reference."""
-    return REFERENCE.read_json(content, _reference)
+    return replace(REFERENCE.read_json(content, _reference), digest=hashlib.sha256(content).hexdigest())
 
 
 def _reference(document: Mapping[str, Any]) -> Reference:

@@ -70,7 +70,9 @@ def is_absent(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _ABSENT
 
 
-def replace(s3: Any, bucket: str, key: str, body: bytes, *, etag: str | None) -> bool:
+def replace(
+    s3: Any, bucket: str, key: str, body: bytes, *, etag: str | None, content_type: str = "binary/octet-stream"
+) -> bool:
     """Write an object only if it still is what was read (None: still absent); False where the caller must read it again.
 
     S3 says no in three ways: 412 (another write was faster), 409 (another write is under way) and 404 (the object to match is
@@ -80,7 +82,9 @@ def replace(s3: Any, bucket: str, key: str, body: bytes, *, etag: str | None) ->
     condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
     owner = uuid.uuid4().hex
     try:
-        s3.put_object(Bucket=bucket, Key=key, Body=body, Metadata={_OWNER: owner}, **condition)
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=body, ContentType=content_type, Metadata={_OWNER: owner}, **condition
+        )
     except ClientError as error:
         if error.response["Error"]["Code"] in (*_REFUSED, *_ABSENT):
             return _owner_of(s3, bucket, key) == owner

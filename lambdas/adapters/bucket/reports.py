@@ -8,6 +8,8 @@ from typing import Any
 
 from lambdas.adapters.bucket import objects
 
+_PAGE = "text/html; charset=utf-8"
+
 
 def save_json(s3: Any, bucket: str, key: str, report: Mapping[str, Any]) -> None:
     """Write a report."""
@@ -17,7 +19,12 @@ def save_json(s3: Any, bucket: str, key: str, report: Mapping[str, Any]) -> None
 
 def save_page(s3: Any, bucket: str, key: str, page: str) -> None:
     """Write a report's page."""
-    s3.put_object(Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8")
+    s3.put_object(Bucket=bucket, Key=key, Body=page.encode(), ContentType=_PAGE)
+
+
+def replace_page(s3: Any, bucket: str, key: str, page: str, *, etag: str | None) -> bool:
+    """Write a page only if it still is what was read; see `objects.replace`."""
+    return objects.replace(s3, bucket, key, page.encode(), etag=etag, content_type=_PAGE)
 
 
 def load_json(s3: Any, bucket: str, key: str) -> dict[str, Any] | None:

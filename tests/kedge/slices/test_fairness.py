@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kedge.config.policies import FairnessPolicy
+from kedge.config.reading import parse_model_config
 from kedge.severity import Severity
-from kedge.slices.fairness import judge_fairness
-from kedge.slices.group_counts import GroupCounts, count_groups, read_decisions
+from kedge.slices.fairness import added_groups, judge_fairness
+from kedge.slices.group_counts import Decisions, GroupCounts, count_groups, count_sensitive, read_decisions
 from tests.builders import make_config
 
 
@@ -180,3 +181,43 @@ def test_several_classes_and_a_regression_with_a_threshold_decide_too():
     assert decided(make_config(classes), ["b", "c"], ["b", "b"]) == ([True, False], [1, 1])
     numbers = "problem: regression\nfairness: {columns: [carrier], threshold: 5}"
     assert decided(make_config(numbers), [5.0, 4.9], [1.0, 9.0]) == ([True, False], [0, 1])
+
+
+SENSITIVE = """
+model: m
+endpoint: {name: e}
+features: [{name: x, kind: numeric}]
+labels: {fields: [gender]}
+fairness: {columns: [gender]}
+sensitive: [gender]
+"""
+
+
+def counted_levels(genders, *, key="a reference's digest"):
+    """The groups of one window's rows: a column beside the features, which the YAML calls sensitive."""
+    config = parse_model_config(SENSITIVE, source="m.yaml")
+    decisions = Decisions(np.ones(len(genders), bool), np.ones(len(genders), np.int64))
+    (counted,) = count_sensitive({"gender": pa.array(genders)}, decisions, config, {}, mark_key=key)
+    return {name: int(rows.sum()) for name, rows in counted.groups.items()}
+
+
+def test_a_hidden_level_has_the_same_name_in_every_window_of_a_package():
+    first, second = counted_levels(["f"] * 5 + ["m"] * 2), counted_levels(["m"] * 7 + ["f"] * 3 + ["x"])
+    (f,) = (name for name, rows in first.items() if rows == 5)
+    (m,) = (name for name, rows in first.items() if rows == 2)
+    assert (second[f], second[m]) == (3, 7)
+    assert len(second) == 3
+
+
+def test_the_name_of_a_hidden_level_tells_nothing_to_who_has_no_key():
+    assert not counted_levels(["f", "m"]).keys() & counted_levels(["f", "m"], key="another digest").keys()
+
+
+def test_batches_of_hidden_levels_add_group_by_group():
+    config = parse_model_config(SENSITIVE, source="m.yaml")
+    totals = {}
+    for genders in (["f", "f", "m"], ["m", "m", "f"], ["m", "m", "m"]):
+        decisions = Decisions(np.ones(len(genders), bool), np.ones(len(genders), np.int64))
+        found = count_sensitive({"gender": pa.array(genders)}, decisions, config, {}, mark_key="k")
+        totals = added_groups(totals, found)
+    assert sorted(int(rows.sum()) for rows in totals["gender"].groups.values()) == [3, 6]
