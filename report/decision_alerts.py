@@ -47,8 +47,13 @@ def _how_to_decide(model: str, package_version: str, arn: str) -> tuple[str, str
 
 
 def approved(_model: str, detail: Detail) -> Message:
-    """An approval of a version that serves already."""
-    return Message("an approval changed nothing", (section("WHY", bullets(detail.get("reasons", []))), run(detail)))
+    """An approval of a version that serves already, or a way back that found it serving: its canary has gone back by then."""
+    back = detail.get("rollback") or {}
+    headline = f"package version {back.get('to', '')} serves already" if back else "an approval changed nothing"
+    return Message(
+        headline,
+        (section("WHO AND WHY", who_and_why(back)), section("WHY", bullets(detail.get("reasons", []))), run(detail)),
+    )
 
 
 def paused(model: str, detail: Detail) -> Message:

@@ -155,14 +155,19 @@ def judge_watched(
     return ServingVerdict("FOLLOW", f"changed {served.endpoint_config}", reasons)
 
 
-def several_variants(found: str, *, endpoint: str, champion_config: str, mode: Mode) -> ServingVerdict:
+def several_variants(
+    found: str, *, endpoint: str, champion_config: str, mode: Mode, on_change: OnChange = "adopt"
+) -> ServingVerdict:
     """Report an endpoint that serves several variants, and none is Kedge's own; `found` names them."""
-    remedy = (
+    remedies = [
         put_back(endpoint, champion_config)
         if mode == "manage"
         else "name them all in endpoint.variants of the model's YAML: Kedge changes nothing at the endpoint"
-    )
-    return ServingVerdict("TELL", "several variants", (f"{found}: its answers are not judged", remedy))
+    ]
+    if mode == "manage" and on_change == "put_back":
+        # A second variant costs its owner more to make again than a config: a person decides.
+        remedies.insert(0, "release.changed_by_hand puts nothing back here: several variants may be somebody's trial")
+    return ServingVerdict("TELL", "several variants", (f"{found}: its answers are not judged", *remedies))
 
 
 def put_back(endpoint: str, config: str) -> str:
@@ -221,6 +226,31 @@ class Agreement:
     endpoint_config: str
     modified_at: datetime
     seen_at: datetime
+    instances: int | None = None
+
+    def touched(self, *, endpoint: str, endpoint_config: str, modified_at: datetime, instances: int) -> str:
+        """Say what else changed at an endpoint that serves the config of the last look; empty where nothing did.
+
+        Autoscaling and SageMaker's own patches change no config: they are no disagreement, and nobody must act.
+
+        >>> noon, later = datetime(2026, 3, 1, 12), datetime(2026, 3, 1, 12, 20)
+        >>> look = Agreement("m-v1", noon, noon, instances=2)
+        >>> look.touched(endpoint="e", endpoint_config="m-v1", modified_at=later, instances=4)
+        'endpoint e runs on 4 instances, before it was 2: autoscaling or a person changed it, and it serves m-v1 as before'
+        >>> look.touched(endpoint="e", endpoint_config="m-v1", modified_at=later, instances=2)
+        "endpoint e was updated to the config that it has, m-v1: by SageMaker's own patch, or by a person"
+        >>> look.touched(endpoint="e", endpoint_config="m-v1", modified_at=noon, instances=2)
+        ''
+        """
+        if endpoint_config != self.endpoint_config or modified_at == self.modified_at:
+            return ""
+        if self.instances not in (None, instances):
+            now = f"{instances} instance{'s' * (instances != 1)}"
+            return (
+                f"endpoint {endpoint} runs on {now}, before it was {self.instances}: autoscaling or a person changed it, "
+                f"and it serves {endpoint_config} as before"
+            )
+        return f"endpoint {endpoint} was updated to the config that it has, {endpoint_config}: by SageMaker's own patch, or by a person"
 
     def holds(self, *, champion_config: str, served: Served, modified_at: datetime, now: datetime) -> bool:
         """Whether the endpoint is as it was then, and the look was not long ago.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel
@@ -208,6 +209,7 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         return {"verdict": "CHANGING", "reasons": send_back(stands.release, bench)}
     if stands.release is not None:
         settle_release(stands.release, bench)
+        stands = replace(stands, agreement=None)
     verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
     if verdict is None:
         canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
@@ -221,23 +223,22 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
 
 def follow_up(verdict: ServingVerdict, stands: Standing, bench: Bench, settings: Settings) -> None:
     """Let `start_release` go back from what serves and was rejected or broke its promise, or put back what was changed by hand."""
+    policy, promise = bench.config.release, stands.promise
+    unkept = (
+        verdict.state == AGREED and policy.broken_promise == "rollback" and promise is not None and promise.broken != ()
+    )
+    if verdict.action not in ("GO_BACK", "PUT_BACK") and not unkept:
+        return
     champion = champions.load(clients.dynamodb(), bench.desk.table, bench.model)
     if champion is None:
         return
     body: dict[str, Any] = {"time": to_text(bench.time)}
-    policy, promise = bench.config.release, stands.promise
     if verdict.action == "GO_BACK":
         body["detail"] = {"ModelPackageArn": champion.package_arn}
     elif verdict.action == "PUT_BACK":
         reason = "release.changed_by_hand is put_back: " + verdict.reasons[0]
         body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": verdict.since, "same": True}
-    elif (
-        verdict.state == AGREED
-        and policy.broken_promise == "rollback"
-        and promise is not None
-        and promise.broken
-        and promise.endpoint_config == champion.endpoint_config
-    ):
+    elif promise is not None and promise.endpoint_config == champion.endpoint_config:
         reason = "release.broken_promise is rollback: " + promise.broken[0]
         body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": "promise"}
     else:

@@ -22,8 +22,8 @@ from lambdas.settings import Settings as Environment
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
 QUIET = frozenset({"training_completed"})
-# The step that decided this has written it into the timeline already: compare_models, start_release.
-ENTERED = frozenset({"gate_passed", "gate_failed", "approved"})
+# compare_models, which decided this, has written it into the timeline already.
+ENTERED = frozenset({"gate_passed", "gate_failed"})
 
 
 class Settings(Environment):

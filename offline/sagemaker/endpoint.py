@@ -23,6 +23,7 @@ UPPER = {
     "Creating": "CREATING",
     "InService": "IN_SERVICE",
     "Updating": "UPDATING",
+    "SystemUpdating": "SYSTEM_UPDATING",
     "Deleting": "DELETING",
     "Failed": "FAILED",
     "OutOfService": "OUT_OF_SERVICE",
@@ -87,6 +88,11 @@ class Endpoint(Described):
             self.to("InService")
 
         self.later(SCALE_SECONDS, done)
+
+    def patch(self) -> None:
+        """Be patched by SageMaker: the config and the instances stay, and nobody of the account asked for it."""
+        self.to("SystemUpdating")
+        self.later(SCALE_SECONDS, lambda: self.to("InService"))
 
     def delete(self, forget: Any) -> None:
         """Be on the way out."""

@@ -99,6 +99,9 @@ def test_while_a_canary_bakes_it_is_the_canary_that_goes_back(hotel, bookings, u
     hotel.send_for(IN_MINUTES, bookings, every=MINUTE, each=8)
     assert (champion(hotel), served(hotel), hotel.item("release"), hotel.item("lease")) == ("1", before, None, None)
     assert [e["detail"]["package_version"] for e in hotel.timeline("canary_rolled_back")] == ["3"]
+    closing = [entry for entry in hotel.timeline("approved") if entry["detail"].get("verdict") == "ALREADY_SERVING"]
+    assert [entry["detail"]["rollback"]["from"] for entry in closing] == ["3"]
+    assert hotel.mails_saying("serves already", "pages")
 
 
 def test_a_rejection_of_what_serves_goes_back_and_a_second_one_goes_further(hotel, bookings):

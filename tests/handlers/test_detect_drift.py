@@ -14,11 +14,12 @@ import pytest
 
 from kedge.errors import EpisodeContendedError
 from kedge.profile.day import DayProfile, encode_day
+from kedge.release.promise import Promise
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters.bucket import days
 from lambdas.adapters.models import load_model
-from lambdas.adapters.state import alert_episodes, served, windows
+from lambdas.adapters.state import alert_episodes, champions, promises, served, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers import detect_drift, settle
 from lambdas.handlers.detect_drift import handler
@@ -53,7 +54,15 @@ import lambdas.handlers.detect_drift
 def world(monkeypatch):
     with monitor_world(monkeypatch) as world:
         world.promote(datetime(2015, 10, 1, tzinfo=UTC))
+        # Long enough ago for its first windows to be over.
+        hold(world, "2015-10-29", "2015-11-05", "2015-11-12")
         yield world
+
+
+def hold(world, *windows_held) -> None:
+    """Let these windows of the champion have been held against the gate's promise."""
+    config = champions.load(world.dynamodb, TABLE, MODEL).endpoint_config
+    promises.save(world.dynamodb, TABLE, MODEL, Promise(config, windows_held))
 
 
 @pytest.fixture(scope="module")
@@ -235,6 +244,27 @@ def test_lost_quality_is_told_also_where_nothing_drifted(world, bookings):
     assert (judged.verdict.drift, judged.verdict.performance) == (Severity.OK, Severity.CRITICAL)
     assert judged.new_labelled_rows == 1400
     assert json.loads(world.read(KEY))["performance"] == LOST
+
+
+def test_a_first_window_that_is_worse_than_the_gate_saw_breaks_the_promise_once(world, bookings):
+    hold(world)
+    steady(world, bookings)
+    world.put("reports/p.json", json.dumps(LOST | {"severity": "OK"}).encode())
+    for _ in range(2):
+        run(performance_key="reports/p.json")
+    (entry,) = [entry for entry in world.timeline() if entry["kind"] == "promise_broken"]
+    assert entry["detail"]["reasons"] == [
+        "auc is 0.69 (0.66 to 0.72) in the window; the gate saw 0.83 (0.82 to 0.84) on the holdout"
+    ]
+    assert [subject for subject, _ in world.mails() if "does not keep what the gate promised" in subject]
+
+
+def test_a_window_with_too_few_labels_breaks_no_promise(world, bookings):
+    hold(world)
+    steady(world, bookings)
+    world.put("reports/p.json", json.dumps(LOST | {"severity": "INSUFFICIENT_DATA"}).encode())
+    run(performance_key="reports/p.json")
+    assert "promise_broken" not in world.kinds()
 
 
 def test_rows_that_repeat_each_other_within_an_hour_count_for_fewer(world, bookings):

@@ -39,10 +39,15 @@ def test_a_step_that_went_well_is_in_the_timeline_only(world):
     assert world.mails() == []
 
 
-@pytest.mark.parametrize("kind", ["gate_failed", "approved"])
-def test_what_the_deciding_step_entered_is_told_but_not_entered_again(world, kind):
-    handler(load_event("tell_failed") | {"kind": kind, "detail": {"run": "r", "reasons": []}}, CONTEXT)
+def test_what_the_deciding_step_entered_is_told_but_not_entered_again(world):
+    handler(load_event("tell_failed") | {"kind": "gate_failed", "detail": {"run": "r", "reasons": []}}, CONTEXT)
     assert world.kinds() == []
+    assert len(world.mails()) == 1
+
+
+def test_that_a_release_found_its_package_serving_is_entered_and_told(world):
+    handler(load_event("tell_failed") | {"kind": "approved", "detail": {"run": "r", "reasons": []}}, CONTEXT)
+    assert world.kinds() == ["approved"]
     assert len(world.mails()) == 1
 
 

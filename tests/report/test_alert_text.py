@@ -554,6 +554,13 @@ def test_an_execution_that_a_person_stopped_is_told_as_stopped():
     assert "WHY\na person stopped the execution\n" in found.body
 
 
+def test_a_way_back_that_had_nothing_to_do_names_the_version_that_serves_and_who_wanted_it():
+    back = {"from": "3", "to": "2", "by": "ann", "reason": "guests complain"}
+    found = mail("approved", rollback=back)
+    assert found.subject == f"[Kedge] {MODEL}: package version 2 serves already"
+    assert "By ann. guests complain" in found.body
+
+
 def test_a_request_that_is_held_says_that_it_is_not_kept_and_gives_the_whole_command():
     body = mail("retraining_held", trigger="initial", hold="lease", reasons=["the first", "a retraining runs"]).body
     assert "Nothing by itself: Kedge does not keep the request." in body

@@ -21,7 +21,14 @@ def save(dynamodb: Any, table: str, model: str, agreement: Agreement) -> None:
         "modified_at": {"S": agreement.modified_at.isoformat()},
         "seen_at": {"S": to_text(agreement.seen_at)},
     }
+    if agreement.instances is not None:
+        item["instances"] = {"N": str(agreement.instances)}
     state_items.put(dynamodb, table, item)
+
+
+def forget(dynamodb: Any, table: str, model: str) -> None:
+    """Forget it: the endpoint was changed by a release since."""
+    dynamodb.delete_item(TableName=table, Key=state_items.key(model, ITEM))
 
 
 def read(item: Mapping[str, Any] | None) -> Agreement | None:
@@ -34,4 +41,5 @@ def _agreement(item: Mapping[str, Any]) -> Agreement:
         endpoint_config=item["endpoint_config"]["S"],
         modified_at=from_text(item["modified_at"]["S"]),
         seen_at=from_text(item["seen_at"]["S"]),
+        instances=int(item["instances"]["N"]) if "instances" in item else None,
     )

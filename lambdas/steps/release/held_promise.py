@@ -22,6 +22,9 @@ def hold_to_promise(judged: Judged, champion: Champion, place: JudgePlace, reque
     config = place.config
     if config.mode == "watch" or request.package is not None or judged.quality is None:
         return
+    if judged.verdicts.loss is None:
+        # Too few rows or labels: those that come first are of other cases than those that come late.
+        return
     known = promises.load(clients.dynamodb(), place.table, config.model)
     fresh = known is None or known.endpoint_config != champion.endpoint_config
     promise = Promise(champion.endpoint_config) if fresh or known is None else known

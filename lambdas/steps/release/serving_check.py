@@ -19,6 +19,8 @@ from kedge.release.serving import (
     several_variants,
 )
 from lambdas.adapters import clients
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.release import endpoints, model_registry, staged_baselines, trail
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
@@ -66,7 +68,7 @@ def check_serving(endpoint: EndpointState | None, agreement: Agreement | None, b
     if verdict.action == "FOLLOW" and endpoint is not None and package is not None:
         tell_capture(endpoint, package, bench)
         follow(endpoint, package, champion, bench)
-    note_agreement(verdict, endpoint, bench)
+    note_agreement(verdict, endpoint, agreement, bench)
     return verdict
 
 
@@ -89,7 +91,7 @@ def check_watched(
         model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
         now = replace(champion, endpoint_config=endpoint.endpoint_config, model_name=model.model_name)
         champions.replace(clients.dynamodb(), bench.desk.table, bench.model, now, before=champion)
-    note_agreement(verdict, endpoint, bench)
+    note_agreement(verdict, endpoint, agreement, bench)
     return verdict
 
 
@@ -108,11 +110,24 @@ def tell_watched_capture(endpoint: EndpointState, champion: Champion, bench: Ben
         tell_once(f"capture#{endpoint.endpoint_config}#{planned}", "capture_astray", detail, bench)
 
 
-def note_agreement(verdict: ServingVerdict, endpoint: EndpointState | None, bench: Bench) -> None:
-    """Remember what a look saw that found nothing to tell."""
-    if verdict.state == AGREED and endpoint is not None:
-        agreement = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time)
-        agreements.save(clients.dynamodb(), bench.desk.table, bench.model, agreement)
+def note_agreement(
+    verdict: ServingVerdict, endpoint: EndpointState | None, before: Agreement | None, bench: Bench
+) -> None:
+    """Remember what a look saw that found nothing to tell; write down, for who asks later, what else happened to the endpoint."""
+    if verdict.state != AGREED or endpoint is None:
+        return
+    now = Agreement(endpoint.endpoint_config, endpoint.modified_at, seen_at=bench.time, instances=endpoint.instances)
+    touched = before and before.touched(
+        endpoint=endpoint.name,
+        endpoint_config=now.endpoint_config,
+        modified_at=now.modified_at,
+        instances=endpoint.instances,
+    )
+    if touched:
+        # Its time names it: a second look writes the same entry.
+        entry = Entry(bench.model, "endpoint_touched", endpoint.modified_at, {"reasons": [touched]})
+        timeline.record(clients.s3(), bench.desk.bucket, entry)
+    agreements.save(clients.dynamodb(), bench.desk.table, bench.model, now)
 
 
 def check_variants(error: EndpointVariantsError, stands: Standing, bench: Bench) -> ServingVerdict:
@@ -124,6 +139,7 @@ def check_variants(error: EndpointVariantsError, stands: Standing, bench: Bench)
         endpoint=bench.config.endpoint.name,
         champion_config=stands.champion.endpoint_config,
         mode=bench.config.mode,
+        on_change=bench.config.release.changed_by_hand,
     )
     tell_change(verdict, stands.champion, None, stands.agreement, bench)
     return verdict

@@ -24,7 +24,7 @@ from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, m
 from lambdas.adapters.release.canary_traffic import FleetName
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
-from lambdas.adapters.state import canary_watch, champions, under_way
+from lambdas.adapters.state import agreements, canary_watch, champions, under_way
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.telling import Desk
@@ -65,6 +65,8 @@ def settle_release(release: ReleaseUnderWay, bench: Bench, *, tried_again: bool 
         tell(release, proof, champion, bench)
     canary_alarms.delete(clients.cloudwatch(), release.alarm_names)
     canary_watch.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
+    # What this release did to the endpoint is not to be taken for a touch of somebody else's.
+    agreements.forget(clients.dynamodb(), bench.desk.table, bench.model)
     if not waits:
         under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
     logger.info("settled", model=bench.model, run=release.run, verdict=proof.verdict, reasons=proof.reasons)

@@ -104,6 +104,14 @@ def test_several_variants_are_put_back_only_where_kedge_manages_the_model(mode, 
     assert ("update-endpoint" in verdict.reasons[-1]) is puts_back
 
 
+def test_several_variants_are_left_alone_though_the_yaml_puts_back_and_this_is_said():
+    verdict = several_variants(
+        "e serves A and B", endpoint="e", champion_config="m-v1", mode="manage", on_change="put_back"
+    )
+    assert verdict.action == "TELL"
+    assert "release.changed_by_hand puts nothing back here" in verdict.reasons[1]
+
+
 def test_a_config_that_was_put_into_service_by_hand_is_adopted_or_put_back_as_the_yaml_says():
     by_hand = serving(endpoint_config=OTHER, package_arn=PACKAGE, approval_status="Approved", baseline_kept=True)
     assert [judged(by_hand, on_change=rule).action for rule in ("adopt", "put_back")] == ["FOLLOW", "PUT_BACK"]

@@ -72,6 +72,33 @@ def test_an_endpoint_with_several_variants_is_told_once_and_all_else_is_settled(
     assert f"--endpoint-config-name {OLD}" in " ".join(body.split())
 
 
+@pytest.mark.parametrize(
+    ("instances", "said"),
+    [(4, "runs on 4 instances, before it was 1"), (1, "by SageMaker's own patch, or by a person")],
+)
+def test_what_changes_no_config_is_written_down_once_and_nobody_is_told(world, instances, said):
+    promote(world)
+    world.serve(OLD)
+    assert hourly()["verdict"] == "agreed"
+    (variant,) = set_endpoint().production_variants
+    later = to_text(NOW + timedelta(hours=1))
+    set_endpoint(last_modified_time=later, production_variants=[{**variant, "CurrentInstanceCount": instances}])
+    assert [hourly(time=later)["verdict"] for _ in range(2)] == ["agreed", "agreed"]
+    assert [said in entry["detail"]["reasons"][0] for entry in world.timeline()] == [True]
+    assert world.kinds() == ["endpoint_touched"]
+    assert world.mails() == []
+
+
+def test_what_a_release_did_to_the_endpoint_is_not_taken_for_a_touch(world):
+    promote(world)
+    world.serve(OLD)
+    assert hourly()["verdict"] == "agreed"
+    released(world, previous=OLD)
+    set_endpoint(last_modified_time=to_text(NOW + timedelta(minutes=30)))
+    assert hourly(time=to_text(NOW + timedelta(hours=1)))["verdict"] == "agreed"
+    assert "endpoint_touched" not in world.kinds()
+
+
 def test_a_foreign_model_that_serves_is_told_and_not_followed(world):
     promote(world)
     by_hand(world, None)
