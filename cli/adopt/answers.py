@@ -25,7 +25,8 @@ class InferredAnswers:
 
 def answer_attribute(described: Mapping[str, Any]) -> str | int | None:
     """Where the answer stands, if somebody has said it in Model Monitor's words: the probability first."""
-    return described.get("probability_attribute", described.get("inference_attribute"))
+    found: str | int | None = described.get("probability_attribute", described.get("inference_attribute"))
+    return found
 
 
 def infer_answers(answers: Sequence[Any]) -> InferredAnswers | None:

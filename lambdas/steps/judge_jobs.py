@@ -91,7 +91,11 @@ def rows_of(place: CountingPlace, day: DayProfile, job: TransformJob) -> pa.Tabl
         if rows is not None:
             found.append(rows.filter(pc.starts_with(rows.column(EVENT_ID), f"{job.name}/")))
     # An older part lacks what the YAML's context names only now.
-    return pa.concat_tables(found, promote_options="default") if found else pa.table({name: pa.array([], pa.string()) for name in names})
+    return (
+        pa.concat_tables(found, promote_options="default")
+        if found
+        else pa.table({name: pa.array([], pa.string()) for name in names})
+    )
 
 
 def judge_rows(place: CountingPlace, rows: pa.Table, manifest: Manifest) -> DriftReport:

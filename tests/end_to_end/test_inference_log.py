@@ -1,4 +1,4 @@
-"""A model that is served by its team's own container is watched by what it puts into Firehose; its inputs drift, and people hear of it."""
+"""A model in its team's own container is watched by what it puts into Firehose and Kinesis; its inputs drift, and people hear of it."""
 
 import gzip
 import io
@@ -29,6 +29,7 @@ from tests.end_to_end.hotel import DAY, HOUR, Hotel
 pytestmark = pytest.mark.slow
 
 MODEL, STREAM = "biopsies", "kedge-logs"
+KINESIS, FROM_KINESIS = "answers", f"{STREAM}-from-kinesis"
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 FEATURES = ["mean radius", "mean texture", "mean smoothness"]
 REGIONS = ("north", "south")
@@ -44,6 +45,7 @@ cadence: {{profile: daily, judge: daily}}
 context: [region]
 segments: {{columns: [region], minimum_rows: 50, minimum_per_class: 10}}
 labels: {{label_horizon_days: 0}}
+quality: {{duplicate_fraction_max: 0.1}}  # its clients put much again
 """
 
 
@@ -56,6 +58,7 @@ class Clinic:
     put: dict[str, datetime] = field(default_factory=dict)
     truths: list[tuple[str, datetime, int]] = field(default_factory=list)
     refused: int = 0
+    batches: int = 0
 
     def __post_init__(self) -> None:
         frame = load_breast_cancer(as_frame=True).frame
@@ -63,7 +66,7 @@ class Clinic:
         learnt = self.known.iloc[::2]
         self._model = make_pipeline(StandardScaler(), LogisticRegression()).fit(learnt[FEATURES], learnt["target"])
         self._random = np.random.default_rng(5)
-        self.firehose = self.account.client("firehose")
+        self.firehose, self.kinesis = self.account.client("firehose"), self.account.client("kinesis")
 
     def training_file(self) -> Path:
         """The training rows, and the model's answers to those that it has not learnt from."""
@@ -114,8 +117,24 @@ class Clinic:
         return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
     def log(self, records: list[dict[str, Any]]) -> None:
-        """Put records until each is taken; a lost answer puts some of them again."""
-        waiting = [{"Data": json.dumps(record).encode()} for record in records]
+        """Put records in one of three ways, and the first of them again in another: its answer was lost."""
+        lines = [json.dumps(record).encode() for record in records]
+        ways = (self._put_each, self._put_batch, self._put_into_kinesis)
+        ways[self.batches % 3](lines)
+        ways[(self.batches + 1) % 3](lines[:1])
+        self.batches += 1
+
+    def _put_each(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self.firehose.put_record(DeliveryStreamName=STREAM, Record={"Data": line})
+
+    def _put_into_kinesis(self, lines: list[bytes]) -> None:
+        records = [{"Data": line, "PartitionKey": str(number)} for number, line in enumerate(lines)]
+        assert self.kinesis.put_records(StreamName=KINESIS, Records=records)["FailedRecordCount"] == 0
+
+    def _put_batch(self, lines: list[bytes]) -> None:
+        """Put records until each is taken."""
+        waiting = [{"Data": line} for line in lines]
         while waiting:
             answer = self.firehose.put_record_batch(DeliveryStreamName=STREAM, Records=waiting)
             self.refused += answer["FailedPutCount"]
@@ -141,8 +160,10 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     yaml = directory / "models" / f"{MODEL}.yaml"
     yaml.parent.mkdir()
     yaml.write_text(YAML)
-    build_app(directory / "assembly", yaml.parent).synth()
+    stream = f"arn:aws:kinesis:eu-west-1:123456789012:stream/{KINESIS}"
+    build_app(directory / "assembly", yaml.parent, firehose_stream=stream).synth()
     with Account(start=START - HOUR, directory=directory / "account") as account:
+        account.client("kinesis").create_stream(StreamName=KINESIS, ShardCount=1)
         account.deploy(directory / "assembly")
         clinic = Clinic(account, directory)
         account.clock.advance_to(START)
@@ -170,15 +191,19 @@ def test_firehose_wrote_below_the_models_folder_of_the_hour_zipped(watch):
     keys = [*watch.kedge.objects(f"logs/{MODEL}/")]
     assert keys
     assert all(key.startswith(f"logs/{MODEL}/2026/03/") and key.endswith(".jsonl.gz") for key in keys)
-    assert f"/{STREAM}-1-2026-03-" in keys[0]
+    for stream in (STREAM, FROM_KINESIS):
+        assert any(f"/{stream}-1-2026-03-" in key for key in keys), stream
 
 
-def test_every_record_is_counted_once_on_its_own_day_though_batches_failed_in_part_and_some_came_twice(watch):
+def test_every_record_is_counted_once_on_its_own_day_by_whichever_way_though_batches_failed_in_part_and_some_came_twice(
+    watch,
+):
     assert watch.clinic.refused > 0
     version = watch.kedge.item("champion")["package_version"]
     days = [START + n * DAY for n in range(2, 16)]
     counted = {day: watch.kedge.day(day, version) for day in days}
-    assert sum(found["duplicates"] for found in counted.values()) > 0
+    # One of each batch was put twice, besides those that Firehose delivers twice.
+    assert sum(found["duplicates"] for found in counted.values()) >= len(days) * (DAY // EVERY) > 0
     for day, found in counted.items():
         put = [time.hour for time in watch.clinic.put.values() if time.date() == day.date()]
         assert found["rows_by_hour"] == {hour: put.count(hour) for hour in set(put)}, day
@@ -239,6 +264,6 @@ def test_firehose_refuses_what_aws_refuses(watch):
 
 def test_the_doctor_finds_the_stream_in_order_and_tells_of_what_was_kept_aside(watch):
     found = watch.types("doctor", "--models", str(watch.clinic.directory / "models"))
-    assert "ok       streams: writes below s3://" in found.output
+    assert "ok       streams: 2 looked at" in found.output
     assert "objects hold records that Firehose could not assign to a model" in found.output.replace("\n", " ")
     assert "endpoint is gone" not in found.output

@@ -189,7 +189,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
         adopted = CliRunner().invoke(app, [*command, "--apply"])
         assert adopted.exit_code == 0, adopted.output
         text = yaml.read_text()
-        yaml.write_text(f"{text}\nlabels: {{label_horizon_days: 0}}\nperformance: {{minimum_per_class: 10}}\n")
+        yaml.write_text(
+            f"{text}\nlabels: {{label_horizon_days: 0}}\nperformance: {{minimum_per_class: 10}}\ncontext: [region]\n"
+        )
         build_app(directory / "assembly", yaml.parent, capture_buckets=f"{CAPTURES_IN},{FILES_IN}").synth()
         account.deploy(directory / "assembly")
         kedge = Hotel(account, parse_model_config(yaml.read_text(), source=yaml.name), None)
@@ -226,6 +228,12 @@ def test_each_completed_job_is_judged_once_by_its_own_rows(watch):
     assert severities[: NIGHTS - DRIFTED] == ["OK"] * (NIGHTS - DRIFTED)
     assert severities[NIGHTS - DRIFTED :] == ["CRITICAL"] * DRIFTED
     assert "mean texture" in jobs[f"score-{NIGHTS - 1}"]["drifted"]
+
+
+def test_a_context_that_was_wanted_later_and_that_the_input_lacks_is_said_with_each_job(watch):
+    jobs = watch.jobs()
+    said = [jobs[f"score-{night}"]["reasons"][0] for night in range(NIGHTS)]
+    assert {reason.partition(":")[0] for reason in said} == {"context region is empty"}
 
 
 def test_a_job_that_reads_the_same_input_again_is_not_counted_twice(watch):

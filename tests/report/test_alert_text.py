@@ -355,6 +355,18 @@ def test_a_rollback_says_why_and_that_the_champion_serves():
     assert "the champion serves untouched" in found.body
 
 
+def test_only_a_canary_that_differs_is_told_how_it_may():
+    allowed = f"raise canary.behaviour_effect_max in {MODEL}.yaml"
+    assert allowed in mail("canary_rolled_back").body
+    assert allowed not in mail("canary_rolled_back", reasons=["alarm latency rang at 14:49 UTC"]).body
+
+
+def test_where_no_answers_are_captured_labels_are_not_missed():
+    body = mail("window_judged", captured="Input").body
+    assert "captures only its requests" in body
+    assert "no labels have been joined" not in body
+
+
 def test_a_failure_says_where_and_cuts_a_long_cause():
     found = mail("failed")
     assert found.subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
