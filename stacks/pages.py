@@ -15,7 +15,7 @@ from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
 
 PAGE_SECONDS, WIDGET_SECONDS = 300, 30
-# Models are judged at one time: the page of all is renewed once for so many of them. A page takes a few seconds.
+# Many models are judged at one time: the page of all is renewed once a batch. A page takes a few seconds.
 BATCH, BATCH_WAIT = 20, cdk.Duration.minutes(1)
 
 

@@ -113,8 +113,10 @@ def _slack(text: str, title: str) -> str:
 
 def _teams(text: str, title: str) -> str:
     """Teams' Markdown: two line ends begin a line, and a backslash takes a sign's meaning away."""
-    plain = re.sub(r"[*_~`\[\]<>#]", r"\\\g<0>", text) if "https://" not in text else text.replace("](", "] (")
-    plain = plain.replace("\n", "\n\n")
+    parts = re.split(r"(https://\S+)", text)
+    # An address stays as it is, or it would lead elsewhere.
+    parts[::2] = [re.sub(r"[*_~`\[\]<>#]", r"\\\g<0>", part) for part in parts[::2]]
+    plain = "".join(parts).replace("](", "] (").replace("\n", "\n\n")
     return f"**{title.capitalize()}**\n\n{plain}" if title else plain
 
 

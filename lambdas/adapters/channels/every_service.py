@@ -30,8 +30,8 @@ class Service:
 
 SERVICES: Mapping[Channel, Service] = {
     "slack": Service(slack.render, slack.read, place=slack.place),
-    "teams": Service(teams.render),
-    "pagerduty": Service(pagerduty.render, pager=True),
+    "teams": Service(teams.render, teams.read),
+    "pagerduty": Service(pagerduty.render, pagerduty.read, pager=True),
     "opsgenie": Service(opsgenie.render, pager=True),
     "webhook": Service(webhook.render),
 }

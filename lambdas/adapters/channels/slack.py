@@ -22,6 +22,8 @@ ALL_MAX = 11_000
 # Words of Slack's that pass by themselves; the first two leave open whether the message was posted.
 _UNCERTAIN = {"fatal_error", "internal_error"}
 _PASSING = {"ratelimited", "rate_limited", "request_timeout", "service_unavailable", "team_added_to_org"}
+# Kedge's own links. A column or a level may be called like an address, and a message must not make that a link.
+_CONSOLE = r"https://(?:[a-z0-9-]+\.)?console\.aws\.amazon\.com/[^\s<>|]+[^\s<>|.,;:…]"
 # Words that another token may change.
 _DENIED = {"invalid_auth", "not_authed", "token_expired", "token_revoked", "account_inactive"}
 
@@ -50,13 +52,15 @@ def blocks(message: Notice) -> list[dict[str, Any]]:
     """As many paragraphs as fit; what does not fit is in the report."""
     header = {"type": "header", "text": {"type": "plain_text", "text": cut_at_word(message.title, HEADER_MAX)}}
     found, left = [header], ALL_MAX
+    runbook = re.escape(escaped(message.owner.runbook or ""))
+    own = re.compile(f"{_CONSOLE}|{runbook}" if runbook else _CONSOLE)
     for number, paragraph in enumerate(message.words.paragraphs):
         text = _without_half_escape(cut_at_word(escaped(paragraph), SECTION_MAX))
         if len(text) > left or number == SECTIONS_MAX:
             found.append(_section("The rest is in the mail and in the report."))
             break
         left -= len(text)
-        found.append(_section(re.sub(r"https://[^\s<>|]+[^\s<>|.,;:…]", r"<\g<0>>", text)))
+        found.append(_section(own.sub(r"<\g<0>>", text)))
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from lambdas.adapters.channels.message import Notice, posted
-from lambdas.adapters.channels.sending import Post
+from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_status
 from report.alert_words import cut_at_word
 
 TITLE_MAX, PARAGRAPH_MAX = 300, 2_000
@@ -43,3 +43,9 @@ def _block(text: str, **look: str) -> dict[str, Any]:
     # A card's text is Markdown: a name of a column must not become a link, and a line's end wants two.
     plain = text.replace("](", "] (").replace("\n", "\n\n")
     return {"type": "TextBlock", "text": plain, "wrap": True, **look}
+
+
+def read(answer: Reply) -> SendResult:
+    """What the workflow says: its address is the secret, so one that is gone may have been replaced by a person."""
+    found = by_status(answer)
+    return SendResult("denied", found.why) if answer.status in (404, 410) else found

@@ -289,15 +289,46 @@ def test_a_failing_channel_or_message_delays_no_other(world):
 
 
 def test_a_rotated_secret_is_read_anew_after_a_refusal(world):
-    for channel in ("slack", "teams", "opsgenie", "webhook"):
+    for channel in CHANNELS:
         world.publish(window("begins"), channel)
         world.drain(channel)
-        world.services.secrets[channel] = SECRETS[channel] + "-rotated"
+        world.services.secrets[channel] = "f" * 32 if channel == "pagerduty" else SECRETS[channel] + "-rotated"
         world.put_secret(channel, world.services.secrets[channel])
         world.publish(window("worse", weeks=1), channel)
         world.drain(channel)
         assert (world.buried(channel), world.waits) == ([], [])
         assert len([1 for name, _ in world.services.requests if name == channel]) == 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_the_address_of_a_workflow_that_was_replaced_is_read_anew(world, status):
+    world.publish(window("begins"), "teams")
+    world.drain("teams")
+    world.services.secrets["teams"] += "-new"
+    world.put_secret("teams", world.services.secrets["teams"])
+    world.services.fail("teams", (status, {}, b""))
+    world.publish(failed(), "teams")
+    world.drain("teams")
+    assert (world.buried("teams"), shown(world)["teams"]) == ([], 2)
+
+
+def test_a_column_with_a_hostile_name_is_only_a_name(world):
+    names = [
+        "<script>alert(1)</script>",
+        "![x](https://evil.example/x.png)",
+        "<!channel>",
+        "https://evil.example/login",
+    ]
+    reasons = [f"{name}: KS 0.37 (0.03 without drift; limit 0.1)" for name in names]
+    columns = [{"name": name, "severity": "CRITICAL"} for name in names]
+    world.publish(window("begins", reasons=reasons, columns=columns), *CHANNELS)
+    world.drain()
+    assert shown(world) == dict.fromkeys(CHANNELS, 1)
+    slack, teams = (json.dumps(world.services.shown[channel], ensure_ascii=False) for channel in ("slack", "teams"))
+    assert "evil.example/login" in slack
+    assert not [word for word in ("<script", "<!channel", "<https://evil") if word in slack]
+    assert "](" not in teams
+    assert "<https://" in slack, "Kedge's own links are links"
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
