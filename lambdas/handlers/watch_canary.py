@@ -35,7 +35,7 @@ class Settings(Environment):
     state_table: str
 
 
-class ReleaseAsked(BaseModel, frozen=True):
+class TriedRelease(BaseModel, frozen=True):
     """The part of the execution's input that only a roll-back has."""
 
     rollback: dict[str, str] | None = None
@@ -57,7 +57,7 @@ class Request(BaseModel, frozen=True):
     endpoint_config: str
     previous_config: str
     started: AwareDatetime
-    request: ReleaseAsked = ReleaseAsked()
+    request: TriedRelease = TriedRelease()
 
 
 @entry
