@@ -121,7 +121,9 @@ class Retraining(cdk.Stack):
                 "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
                 "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
-                "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
+                "TRAINING_SOURCES": json.dumps(
+                    {name: source.s3_object_url for name, source in self.workshop.sources.items()}
+                ),
                 "KMS_KEY_ID": self._storage.key.key_arn,
                 **({"ATHENA_DATABASE": NAME, "ATHENA_WORKGROUP": NAME} if groups.uris else {}),
             },

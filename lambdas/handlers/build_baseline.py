@@ -93,7 +93,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     manifest = training_data.load_json(s3, bucket, layout.retraining_key(model, run, layout.MANIFEST))
     registration = Registration(
         run=run,
-        image=training_jobs.image_of(config, settings.training_images),
+        image=training_jobs.serving_image_of(config, training_jobs.image_of(config, settings.training_images)),
         artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
         description=description(request),
