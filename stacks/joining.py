@@ -70,7 +70,7 @@ class Joining(Construct):
             does="answers joined with labels by Athena",
             packages=packages,
             key=self._storage.key,
-            layer="tables",
+            layers=("tables",),
             memory_mib=1024,
             timeout_seconds=JOIN_SECONDS,
             environment={

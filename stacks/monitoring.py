@@ -137,7 +137,7 @@ class Monitoring(cdk.Stack):
             does="captured requests to counts and a predictions table",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=PROFILE_SECONDS,
             environment=self._data_environment()
@@ -169,7 +169,7 @@ class Monitoring(cdk.Stack):
             does="labels joined to answers, and their quality",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()
@@ -205,7 +205,7 @@ class Monitoring(cdk.Stack):
             does="one window judged against its baseline, told and kept",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=JUDGE_SECONDS,
             environment=self._data_environment()

@@ -158,7 +158,7 @@ class Release(cdk.Stack):
             does="the canary's answers against the champion's over the same minutes",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=1024,
             timeout_seconds=120,
             environment={

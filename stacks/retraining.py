@@ -112,7 +112,7 @@ class Retraining(cdk.Stack):
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
             key=self._storage.key,
-            layer="tables" if groups.uris else None,
+            layers=("statistics", "tables") if groups.uris else ("statistics",),
             memory_mib=4096,
             timeout_seconds=900,
             environment={
@@ -185,6 +185,7 @@ class Retraining(cdk.Stack):
             does="challenger against champion on the same rows",
             packages=self._packages,
             key=self._storage.key,
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=300,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
@@ -204,7 +205,7 @@ class Retraining(cdk.Stack):
             does="a challenger's baseline and its registration",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
+            layers=("statistics",),
             memory_mib=2048,
             timeout_seconds=600,
             environment={

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import aws_cdk as cdk
@@ -26,7 +26,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
     does: str,
     packages: Packages,
     key: kms.IKey,
-    layer: str | None = None,
+    layers: Sequence[str] = (),
     memory_mib: int = 512,
     timeout_seconds: int = 60,
     environment: Mapping[str, str] | None = None,
@@ -46,7 +46,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
         architecture=lambda_.Architecture.ARM_64,
         handler=f"lambdas.handlers.{name}.handler",
         code=packages.code,
-        layers=[packages.layer(cdk.Stack.of(scope), each) for each in ("counting", layer) if each],
+        layers=[packages.layer(cdk.Stack.of(scope), each) for each in ("counting", *layers)],
         memory_size=memory_mib,
         timeout=cdk.Duration.seconds(timeout_seconds),
         environment=dict(environment or {}),

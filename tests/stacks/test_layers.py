@@ -1,4 +1,4 @@
-"""Layers are built here as for a deployment, so these tests download from the package index."""
+"""The slow ones build the layers as for a deployment, so they download from the package index."""
 
 import os
 import subprocess
@@ -11,8 +11,6 @@ from stacks.parts.layers import LAMBDA, LAYERS, LayerNotInstalledError, build_la
 from stacks.parts.packages import prepare_packages
 from tests.architecture.source_imports import ROOT, reached
 from tests.synthesised import example_models, functions
-
-pytestmark = pytest.mark.slow
 
 LIMIT_MIB = 230
 OURS = {"kedge", "lambdas", "report"}
@@ -50,12 +48,14 @@ def packages_imported(path):
     return {top for top in tops - OURS - OF_THE_RUNTIME if top and top not in sys.stdlib_module_names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(functions()))
 def test_layers_and_code_fit_into_lambda(path, layers, code):
     total = size_bytes(code) + sum(size_bytes(layers / name) for name in layers_of(path))
     assert total / 2**20 < LIMIT_MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(functions()))
 def test_layers_hold_what_the_handler_imports(path, layers):
     held = {entry.name.split(".")[0] for name in layers_of(path) for entry in (layers / name / "python").iterdir()}
@@ -69,6 +69,7 @@ def test_a_function_has_no_layer_that_it_does_not_import(path):
     assert ("tables" in layers_of(path)) is ("awswrangler" in imported)
 
 
+@pytest.mark.slow
 def test_layers_are_made_for_lambdas_python_and_processor(layers):
     binaries = [path.name for path in layers.rglob("*.so") if ".cpython-" in path.name]
     assert binaries
@@ -92,6 +93,7 @@ def runtime(tmp_path_factory):
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(functions()))
 def test_every_handler_imports_from_its_layers_alone(path, layers_for_here, runtime, code):
     places = [code, *(layers_for_here / name / "python" for name in layers_of(path)), runtime]
