@@ -27,7 +27,9 @@ def rehearse(
     _tell_all(tell, rows.faults, rows.facts, rows.notes)
     if rows.faults or not script:
         return not rows.faults
-    tried = rehearse_script(config, rows.split, source=ROOT / config.training.source_dir, python=python or sys.executable)
+    tried = rehearse_script(
+        config, rows.split, source=ROOT / config.training.source_dir, python=python or sys.executable
+    )
     _tell_all(tell, tried.faults, tried.facts, tried.notes)
     for line in tried.log if tried.faults else ():
         tell(f"     [dim]{escape(line)}[/dim]")

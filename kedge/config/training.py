@@ -34,9 +34,9 @@ Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS
 class Training(Section):
     """The training job and the rows that it sees."""
 
-    source_dir: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][\w.-]*(/[a-zA-Z0-9][\w.-]*)*$", examples=["fraud_training"])] = (
-        SOURCE_DIR
-    )
+    source_dir: Annotated[
+        str, Field(pattern=r"^[a-zA-Z0-9][\w.-]*(/[a-zA-Z0-9][\w.-]*)*$", examples=["fraud_training"])
+    ] = SOURCE_DIR
     entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = XGBOOST[
         "entry_point"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -63,5 +64,17 @@ def test_what_the_script_learnt_serves_in_another_image_with_its_variables(hotel
     described = hotel.registry.describe_model_package(ModelPackageName=package["ModelPackageArn"])
     (container,) = described["InferenceSpecification"]["Containers"]
     assert container["Image"].endswith("/answering:1")
+    properties = described["CustomerMetadataProperties"]
+    assert (properties["kedge:spot"], properties["kedge:instance_count"]) == ("yes", "2")
+    assert properties["kedge:training_image"].endswith("/learning:1")
+    assert properties["kedge:source"].startswith("s3://")
+    card = json.loads(described["ModelCard"]["ModelCardContent"])
+    job = card["training_details"]["training_job_details"]
+    assert job["training_arn"].endswith(f":training-job/{properties['kedge:training_job']}")
+    lineage = json.loads(hotel.objects(f"retraining/{hotel.model}/{properties['kedge:run']}/lineage.json").popitem()[1])
+    assert len(lineage["scoring_job_arns"]) == 1
+    assert hotel.mails_saying(
+        "please decide", "WHAT THE RETRAINING COST", "instance minutes of ml.m5.xlarge cost about"
+    )
     booking = hotel.bookings(FROM, FROM + DAY)[0]
     assert 0 < hotel.ask(booking.payload, "guest-1") < 1

@@ -14,7 +14,7 @@ from kedge.config.model import ModelConfig
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
 _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
-_SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
+SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
 _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
 
 
@@ -47,7 +47,7 @@ def training_job_request(
         "Environment": {**training.environment, **_NO_NETWORK},
         "InputDataConfig": [
             _channel("train", train_uri, ContentType="text/csv"),
-            _channel(_SOURCE_CHANNEL, workshop.source_uri),
+            _channel(SOURCE_CHANNEL, workshop.source_uri),
         ],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
         "ResourceConfig": _instances(config, workshop, training.instance_count) | _volume(config),
@@ -143,7 +143,7 @@ def _join(config: ModelConfig) -> dict[str, str]:
 
 def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, str]:
     chosen = dict(config.training.hyperparameters)
-    source = f"/opt/ml/input/data/{_SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
+    source = f"/opt/ml/input/data/{SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
     script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
     # Script mode reads every value as JSON: a bare string would not parse.
     return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}

@@ -239,12 +239,20 @@ def test_a_spot_job_that_finds_no_other_instances_in_its_time_is_stopped(world):
     world.account.capacity.interruptions = 1
     world.sagemaker.create_training_job(**spot(world, wait=700))
     world.pass_minutes(30)
-    assert (describe(world)["TrainingJobStatus"], describe(world)["SecondaryStatus"]) == ("Stopped", "MaxWaitTimeExceeded")
+    assert (describe(world)["TrainingJobStatus"], describe(world)["SecondaryStatus"]) == (
+        "Stopped",
+        "MaxWaitTimeExceeded",
+    )
 
 
-@pytest.mark.parametrize("changes", [{"StoppingCondition": {"MaxRuntimeInSeconds": 600}},
-                                     {"StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 60}},
-                                     {"EnableManagedSpotTraining": False}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 600}},
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 60}},
+        {"EnableManagedSpotTraining": False},
+    ],
+)
 def test_a_wait_goes_with_spot_and_is_not_shorter_than_the_run(world, changes):
     with pytest.raises(ClientError, match="MaxWaitTimeInSeconds"):
         world.sagemaker.create_training_job(**(spot(world, wait=3600) | changes))
