@@ -3,7 +3,8 @@
 The real service checks a request, starts instances, downloads, runs the container, uploads, and ends Completed, Failed
 or Stopped. Imitated: unique names, roles, missing inputs and models; the states with their times (a job takes 4 to 9
 minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events; spot instances that are taken away
-(`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training_run`, `offline.sagemaker.transform.run`), starts when the
+(`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training_run`,
+`offline.sagemaker.transform.run`), starts when the
 instances would be ready and is waited for, in real time, when it should be done. Not imitated: tuning, processing, warm
 pools, and instances beside the first: the script runs on `algo-1` alone.
 """
