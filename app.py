@@ -44,6 +44,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     feature_groups: object = None,
     feature_group_keys: object = None,
     retrainings_at_once: object = None,
+    source_commit: str = "",
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
@@ -83,6 +84,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         monitoring=monitoring,
         feature_groups=groups,
         at_once=at_once,
+        source_commit=source_commit,
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
@@ -111,6 +113,7 @@ def main() -> None:
             feature_groups=context.get("feature_groups"),
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
+            source_commit=context.get("source_commit", ""),
         )
     except ModelConfigError as error:
         raise SystemExit(str(error)) from error

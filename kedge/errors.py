@@ -206,6 +206,16 @@ class ChangedSinceGateError(RefusedError):
         self.what, self.place = what, place
 
 
+class UnfinishedTrainingError(RefusedError):
+    """A training job ended without having finished."""
+
+    def __init__(self, *, job: str, status: str) -> None:
+        super().__init__(
+            f"the training job {job} ended as {status}, so its model may be half of one: raise training.max_runtime_seconds, or with "
+            "spot instances training.max_wait_seconds"
+        )
+
+
 class ColumnAbsentError(RefusedError):
     """A table lacks a column that the baseline watches."""
 

@@ -25,6 +25,7 @@ def package_registered(model: str, detail: Detail) -> Message:
             section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
             section("THE FIGURES", bullets(figures)),
             section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
+            section("WHAT THE RETRAINING COST", str(detail.get("cost", ""))),
             *_how_to_decide(model, version(detail), arn),
             section(
                 "WHAT HAPPENS NEXT",

@@ -15,6 +15,7 @@ from stacks.joining import NAME, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
+    NO_RESOURCE_TYPE,
     OBJECTS,
     TIMELINE,
     allow,
@@ -59,9 +60,10 @@ class Retraining(cdk.Stack):
         monitoring: Monitoring,
         feature_groups: FeatureGroups,
         at_once: int | None = None,
+        source_commit: str = "",
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
-        self._at_once, self._feature_groups = at_once, feature_groups
+        self._at_once, self._feature_groups, self._source_commit = at_once, feature_groups, source_commit
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
@@ -121,7 +123,9 @@ class Retraining(cdk.Stack):
                 "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
                 "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
-                "TRAINING_SOURCE_URI": self.workshop.source.s3_object_url,
+                "TRAINING_SOURCES": json.dumps(
+                    {name: source.s3_object_url for name, source in self.workshop.sources.items()}
+                ),
                 "KMS_KEY_ID": self._storage.key.key_arn,
                 **({"ATHENA_DATABASE": NAME, "ATHENA_WORKGROUP": NAME} if groups.uris else {}),
             },
@@ -208,12 +212,18 @@ class Retraining(cdk.Stack):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
+                "SOURCE_COMMIT": self._source_commit,
             },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "retraining", "trained", "scored")
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
+        # The package carries its jobs and their cost.
+        allow(role, "ListJobs", [f"sagemaker:List{job}Jobs" for job in JOBS], ["*"], wildcard=NO_RESOURCE_TYPE)
+        described = sagemaker_arns(self, "training-job", "transform-job")
+        looks = [f"sagemaker:Describe{job}Job" for job in JOBS]
+        allow(role, "SeeJobs", looks, described, wildcard=NAMED_AT_RUN_TIME)
         return function
 
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:

@@ -13,7 +13,7 @@ from cli.rehearsal.rows import rehearse_rows
 from cli.rehearsal.script import rehearse_script
 from kedge.config.model import ModelConfig
 
-SOURCE = Path(__file__).resolve().parents[2] / "training"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def rehearse(
@@ -27,7 +27,9 @@ def rehearse(
     _tell_all(tell, rows.faults, rows.facts, rows.notes)
     if rows.faults or not script:
         return not rows.faults
-    tried = rehearse_script(config, rows.split, source=SOURCE, python=python or sys.executable)
+    tried = rehearse_script(
+        config, rows.split, source=ROOT / config.training.source_dir, python=python or sys.executable
+    )
     _tell_all(tell, tried.faults, tried.facts, tried.notes)
     for line in tried.log if tried.faults else ():
         tell(f"     [dim]{escape(line)}[/dim]")

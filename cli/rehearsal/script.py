@@ -86,7 +86,7 @@ def _train(config: ModelConfig, rows: pa.Table, root: Path, *, source: Path, pyt
         part for name, value in sorted(config.training.hyperparameters.items()) for part in (_option(name), str(value))
     ]
     ended = _run([*program, *said], code, _variables(config, root), TRAINING_SECONDS)
-    name = f"training/{script}"
+    name = f"{config.training.source_dir}/{script}"
     if ended.fault:
         return RehearsedScript((), (f"{name}, on {counted(rows.num_rows, 'row')}: {ended.fault}",), log=ended.log)
     if not (root / "model" / "code" / "inference.py").is_file():
@@ -106,6 +106,7 @@ def _variables(config: ModelConfig, root: Path) -> dict[str, str]:
     """
     chosen = {name: value for name, value in config.training.hyperparameters.items()}
     return {
+        **config.training.environment,
         "SM_MODEL_DIR": str(root / "model"),
         "SM_INPUT_DIR": str(root / "input"),
         "SM_OUTPUT_DIR": str(root / "output"),
@@ -129,7 +130,7 @@ def _serve(config: ModelConfig, rows: pa.Table, root: Path, facts: Sequence[str]
     alone = [*_requests(rows.slice(0, ALONE_ROWS), config, one_by_one=True)]
     for number, body in enumerate([*together, *alone]):
         (requests / f"{number:06d}").write_bytes(body)
-    variables = {"SM_MODEL_DIR": str(root / "model")}
+    variables = {**config.training.serving_environment, "SM_MODEL_DIR": str(root / "model")}
     ended = _run(
         [python, str(_SERVING), str(root / "model"), config.endpoint.content_type, str(requests), str(answers)],
         root, variables, SERVING_SECONDS,

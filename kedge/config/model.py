@@ -40,8 +40,8 @@ from kedge.config.sections import (
     Problem,
     Section,
     Source,
-    Training,
 )
+from kedge.config.training import Training
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 REGION, DATE = "us-east-1", "2026-11"
 # USD an hour. Discounts, spot, storage and other regions are not in it: a model's YAML may say its own figure.
 USD_AN_HOUR = {
@@ -35,3 +37,23 @@ def cost_usd(instance_type: str, instance_seconds: float, *, usd_an_hour: float 
     """
     price = USD_AN_HOUR.get(instance_type) if usd_an_hour is None else usd_an_hour
     return None if price is None else price * instance_seconds / 3600
+
+
+def cost_sentence(instance_seconds: Mapping[str, float], *, usd_an_hour: float | None = None) -> str:
+    """Say what a retraining has cost, or why that is not known; nothing where no job was paid for.
+
+    >>> cost_sentence({"ml.m5.xlarge": 1800.0})
+    '30 instance minutes of ml.m5.xlarge cost about 0.12 USD (prices of us-east-1, 2026-11)'
+    >>> cost_sentence({"ml.x9.large": 60.0})
+    '1 instance minutes of ml.x9.large, whose price is not known: retraining.usd_per_instance_hour may say it'
+    """
+    paid = {kind: seconds for kind, seconds in sorted(instance_seconds.items()) if seconds > 0}
+    if not paid:
+        return ""
+    used = ", ".join(f"{seconds / 60:,.0f} instance minutes of {kind}" for kind, seconds in paid.items())
+    costs = [cost_usd(kind, seconds, usd_an_hour=usd_an_hour) for kind, seconds in paid.items()]
+    known = [cost for cost in costs if cost is not None]
+    if len(known) < len(costs):
+        return f"{used}, whose price is not known: retraining.usd_per_instance_hour may say it"
+    source = "retraining.usd_per_instance_hour" if usd_an_hour is not None else f"prices of {REGION}, {DATE}"
+    return f"{used} cost about {sum(known):.2f} USD ({source})"

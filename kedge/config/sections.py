@@ -1,17 +1,14 @@
-"""The parts of a model's YAML that say what the model is: its columns, its endpoint, its labels, its training."""
+"""The parts of a model's YAML that say what the model is: its columns, its endpoint, its labels, the rows it learns from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kedge.config.id_times import id_time_pattern
 
-# Older than any row.
-FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}$", examples=["hotel-cancellations"])]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Confidence = Annotated[float, Field(gt=0, lt=1)]
@@ -19,8 +16,6 @@ Confidence = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 ColumnName = Annotated[str, Field(pattern=r"\S", examples=["lead_time"])]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", examples=["ml.m5.large"])]
-# The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
-TRAINING_SECONDS_MAX = 39_600
 VariantName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", examples=["AllTraffic"])]
 Problem = Literal["binary_classification", "multiclass_classification", "regression"]
 Mode = Literal["watch", "manage"]
@@ -30,9 +25,6 @@ Source = Literal["endpoint", "batch_transform", "log"]
 # What of a request is captured, by SageMaker's names; of one side alone, what can be judged is judged.
 CaptureMode = Literal["InputAndOutput", "Input", "Output"]
 BaselineSource = Literal["training", "trailing", "same_hours"]
-# Images with Python 3.12, which AWS patches until May and July 2027.
-XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
-SKLEARN = {"framework_version": "1.9-0", "entry_point": "train_sklearn.py"}
 
 
 class Section(BaseModel):
@@ -287,68 +279,3 @@ class ValidationPolicy(Section):
     def rule_of(self, name: str) -> ColumnRule:
         """The rule of a feature; one that says nothing where the YAML has none."""
         return self.columns.get(name, ColumnRule())
-
-
-class Training(Section):
-    """The training job and the rows that it sees."""
-
-    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = XGBOOST[
-        "entry_point"
-    ]
-    framework: Literal["xgboost", "sklearn"] = "xgboost"
-    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["3.2-0"])] = XGBOOST["framework_version"]
-    image: str | None = None
-    instance_type: InstanceType = "ml.m5.xlarge"
-    max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
-    window: Literal["sliding", "expanding"] = "sliding"
-    window_days: Days = 365
-    holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
-    minimum_rows: int = Field(default=1000, ge=1)
-    maximum_rows: int | None = Field(default=None, ge=1)
-    class_ratio_max: float | None = Field(default=None, ge=1)
-    initial_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
-    permuted_rows: int = Field(default=200, ge=0, le=100_000)
-    hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
-    feature_group: (
-        Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$", examples=["customers"])] | None
-    ) = None
-    record_identifier: ColumnName | None = None
-    # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
-    request_features: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
-    trust_event_time: bool = False
-
-    @model_validator(mode="after")
-    def _a_feature_group_is_named(self) -> Training:
-        others = {"record_identifier", "request_features", "trust_event_time"} & self.model_fields_set
-        if others and self.feature_group is None:
-            names = ", ".join(f"training.{name}" for name in sorted(others))
-            raise ValueError(
-                f"{names} without training.feature_group: name the feature group, or remove what is about it"
-            )
-        return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _version_and_script_follow_the_framework(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and given.get("framework") == "sklearn":
-            return {**SKLEARN, **given}
-        return given
-
-    @model_validator(mode="after")
-    def _rows_can_be_enough(self) -> Training:
-        if self.maximum_rows is not None and self.maximum_rows < self.minimum_rows:
-            raise ValueError(
-                f"training.maximum_rows is {self.maximum_rows} and training.minimum_rows {self.minimum_rows}: no training can have "
-                "both; raise the first or lower the second"
-            )
-        return self
-
-    def reaches_to(self, now: datetime) -> datetime:
-        """The oldest time whose rows a retraining at this time may use: an expanding window has no oldest one."""
-        return FIRST_TIME if self.window == "expanding" else now - timedelta(days=self.window_days)
-
-    @property
-    def framework_image(self) -> str:
-        """The name of the framework's image, such as `xgboost 3.2-0`: synth finds its URI."""
-        return f"{self.framework} {self.framework_version}"

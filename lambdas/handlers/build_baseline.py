@@ -11,10 +11,12 @@ from pydantic import AwareDatetime, BaseModel, Json
 
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
+from kedge.config.prices import cost_sentence
 from kedge.drift.importance import parse_importance
 from kedge.errors import UnreadableImportanceError
 from kedge.instants import to_text
 from kedge.own_columns import ROW_ID
+from kedge.retraining.lineage import Lineage, model_card
 from kedge.retraining.permutation import permutation_importance
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
@@ -22,7 +24,14 @@ from lambdas.adapters.bucket.baselines import decode_reference
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
 from lambdas.adapters.release.model_registry import Registration, StagedFile
-from lambdas.adapters.training import training_data, training_jobs, training_outputs, transform_outputs
+from lambdas.adapters.training import (
+    run_leftovers,
+    training_data,
+    training_facts,
+    training_jobs,
+    training_outputs,
+    transform_outputs,
+)
 from lambdas.adapters.training.transform_outputs import Answered
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -36,6 +45,7 @@ class Settings(Environment):
 
     data_bucket: str
     training_images: Json[dict[str, str]]
+    source_commit: str = ""
 
 
 class Snapshot(BaseModel, frozen=True):
@@ -91,21 +101,30 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     prefix = layout.retraining_key(model, run, layout.STAGED)
     staged = {name: stage(s3, bucket, f"{prefix}/{name}", body) for name, body in files.items()}
     manifest = training_data.load_json(s3, bucket, layout.retraining_key(model, run, layout.MANIFEST))
+    lineage = lineage_of(request, config, manifest["digest"], settings)
+    training_data.save_file(
+        s3, bucket, layout.retraining_key(model, run, layout.LINEAGE), lineage.encode(), "application/json"
+    )
+    said, measured = description(request), holdout_metrics(files)
     registration = Registration(
         run=run,
-        image=training_jobs.image_of(config, settings.training_images),
+        image=lineage.serving_image,
         artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
-        description=description(request),
-        properties=properties(request, prefix, manifest["digest"], files) | recipe(request, config),
+        description=said,
+        properties=properties(request, prefix, manifest["digest"], files) | lineage.properties(),
+        card=model_card(
+            lineage, description=said, metrics=measured, gate=request.gate.reasons, caveats=request.snapshot.notes
+        ),
         statistics=staged[layout.STATISTICS],
         constraints=staged[layout.CONSTRAINTS],
         quality=staged[layout.QUALITY],
         quality_limits=staged[layout.QUALITY_CONSTRAINTS],
     )
-    approval_requests.save(s3, bucket, model, run, approval_request(request))
+    approval_requests.save(s3, bucket, model, run, approval_request(request, lineage.cost))
     logger.info("baseline built", model=model, run=run, files=len(files))
-    return {"package": model_registry.registration_request(config, registration), "staged_prefix": prefix}
+    asked = model_registry.registration_request(config, registration)
+    return {"package": asked, "staged_prefix": prefix, "cost": lineage.cost}
 
 
 def scored_holdout(s3: Any, bucket: str, request: Request, config: ModelConfig) -> tuple[pa.Table, list[Answered]]:
@@ -153,7 +172,7 @@ def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
     return StagedFile(f"s3://{bucket}/{key}", hashlib.sha256(content).hexdigest())
 
 
-def approval_request(request: Request) -> dict[str, Any]:
+def approval_request(request: Request, cost: str) -> dict[str, Any]:
     """What the machine tells the approver with the package's ARN; kept, so that it can be told where the machine cannot."""
     return {
         "run": request.run,
@@ -162,6 +181,7 @@ def approval_request(request: Request) -> dict[str, Any]:
         "snapshot": request.snapshot.model_dump(mode="json", exclude_none=True),
         "champion": request.champion,
         "trigger": request.trigger,
+        "cost": cost,
     }
 
 
@@ -175,28 +195,33 @@ def description(request: Request) -> str:
     return " ".join(f"{sentence}." for sentence in said)
 
 
-def recipe(request: Request, config: ModelConfig) -> dict[str, str]:
-    """What the model was made with: every trigger, the job, its instances, image and hyperparameters."""
-    trigger = request.trigger if isinstance(request.trigger, dict) else {}
-    training = config.training
+def lineage_of(request: Request, config: ModelConfig, digest: str, settings: Settings) -> Lineage:
+    """Where the challenger is from; SageMaker describes the jobs of the run."""
+    sagemaker, bucket = clients.sagemaker(), settings.data_bucket
     # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
     *_, job, _, _ = request.trained_uri.split("/")
-    return {
-        "kedge:triggers": " ".join(map(str, trigger.get("triggers", []))),
-        "kedge:training_job": job,
-        "kedge:instance_type": training.instance_type,
-        "kedge:framework": training.image or training.framework_image,
-        "kedge:hyperparameters": " ".join(
-            f"{name}={value}" for name, value in sorted(training.hyperparameters.items())
-        ),
-    }
+    trained_by = training_facts.load(sagemaker, job)
+    seconds = run_leftovers.instance_seconds(sagemaker, request.run)
+    return Lineage(
+        run=request.run,
+        trained_by=trained_by,
+        data_manifest=f"s3://{bucket}/{layout.retraining_key(request.model, request.run, layout.MANIFEST)}",
+        data_digest=digest,
+        artefact_uri=request.artefact.uri,
+        artefact_sha256=request.artefact.sha256,
+        serving_image=training_jobs.serving_image_of(config, training_jobs.image_of(config, settings.training_images)),
+        source_commit=settings.source_commit,
+        scoring_job_arns=run_leftovers.scoring_job_arns(sagemaker, request.run),
+        trigger=request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")},
+        champion=str(request.champion.get("package_version") or "none"),
+        cost=cost_sentence(seconds, usd_an_hour=config.retraining.usd_per_instance_hour),
+    )
 
 
 def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:
     """The package's lineage and its reason, as the registry keeps them."""
     trigger = request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")}
     reasons = trigger.get("reasons") or [trigger.get("reason", "")]
-    found = decode_reference(files[layout.REFERENCE]).counts.metrics()
     return {
         model_registry.RUN: request.run,
         model_registry.STAGED: prefix,
@@ -205,11 +230,20 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         model_registry.ARTEFACT_SHA256: request.artefact.sha256,
         model_registry.BASELINE_SHA256: staged_baselines.digest(files),
         "kedge:trigger": str(trigger.get("kind", "")),
+        "kedge:triggers": " ".join(map(str, trigger.get("triggers", []))),
         "kedge:reason": str(reasons[0]) if reasons else "",
         # The registry takes no ">" here: what is left of an arrow would read as a minus.
         "kedge:gate": request.gate.reasons[0].replace("->", "to") if request.gate.reasons else "",
         "kedge:champion": str(request.champion.get("package_version") or "none"),
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
-        # Metrics of single classes are left out: classes may be many, and named as no property may be.
-    } | {f"kedge:{name}": f"{metric.value:.4f}" for name, metric in found.items() if name in ONE_VALUE}
+    } | {f"kedge:{name}": f"{value:.4f}" for name, value in holdout_metrics(files).items()}
+
+
+def holdout_metrics(files: Mapping[str, bytes]) -> dict[str, float]:
+    """What the challenger reaches on the holdout.
+
+    Metrics of single classes are left out: classes may be many, and named as no property may be.
+    """
+    found = decode_reference(files[layout.REFERENCE]).counts.metrics()
+    return {name: float(metric.value) for name, metric in found.items() if name in ONE_VALUE}

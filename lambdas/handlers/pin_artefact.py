@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from kedge.errors import UnfinishedTrainingError
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.training import artefacts, finished_trainings
@@ -36,6 +37,7 @@ class Request(BaseModel, frozen=True):
     run: str
     job: str
     artefact_uri: str
+    status: str = "Completed"
     uses: Uses | None = None
 
 
@@ -43,6 +45,9 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Copy the artefact to where no job can write, note that it is there, and say its digest."""
     request, settings = Request.model_validate(event), Settings.from_environment()
+    if request.status != "Completed":
+        # A job whose time is over has ended too, perhaps with half a model.
+        raise UnfinishedTrainingError(job=request.job, status=request.status)
     key = layout.artefact_key(request.model, request.job)
     sha256 = artefacts.pin(clients.s3(), settings.data_bucket, source_uri=request.artefact_uri, key=key)
     # A machine that began before these were told does not say them.

@@ -37,7 +37,8 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     training_images: Json[dict[str, str]]
-    training_source_uri: str
+    # By folder.
+    training_sources: Json[dict[str, str]]
     training_role_arn: str
     scoring_role_arn: str
     kms_key_id: str | None = None
@@ -140,7 +141,8 @@ def finished_training(run: RetrainingRun, inputs: str) -> dict[str, Any]:
         f"the training of run {found.run} is reused: rows, parameters, script and image are the same, and that run failed or "
         "was stopped after it"
     )
-    training = {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run, "reason": reason}
+    training = {"job": found.job, "artefact_uri": found.artefact_uri, "status": "Completed", "run": found.run}
+    training["reason"] = reason
     return {"training_inputs": inputs, "training": training}
 
 
@@ -192,7 +194,7 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
     """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
     workshop = TrainingWorkshop(
         image=training_jobs.image_of(run.config, settings.training_images),
-        source_uri=settings.training_source_uri,
+        source_uri=settings.training_sources[run.config.training.source_dir],
         training_role_arn=settings.training_role_arn,
         scoring_role_arn=settings.scoring_role_arn,
         kms_key_id=settings.kms_key_id,

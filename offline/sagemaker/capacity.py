@@ -49,6 +49,8 @@ class Capacity:
         self.region, self.quotas = region, quotas
         self.shortage_fraction = 0.0
         self._short: list[str] = []
+        # Spot jobs whose instances are taken away once: the next ones that start.
+        self.interruptions = 0
 
     def run_short(self, times: int = 1, *, quota: str = "") -> None:
         """Have no instance for the next requests, or name the quota that others have used up meanwhile."""
@@ -68,6 +70,13 @@ class Capacity:
                 f"utilization of {used} Instances and a request delta of {count} Instances. Please use AWS Service "
                 "Quotas to request an increase for this quota."
             )
+
+    def takes_back(self) -> bool:
+        """Tell whether the spot instances that a job has just got will be taken away from it."""
+        if not self.interruptions:
+            return False
+        self.interruptions -= 1
+        return True
 
     def found(self, name: str) -> bool:
         """Tell whether there is an instance for a job or a fleet that needs one now."""

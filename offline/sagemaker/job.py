@@ -18,6 +18,7 @@ from offline.sagemaker.capacity import SHORT_OF_JOBS, Capacity, CapacityError
 START_SECONDS = (45, 120)  # until the instances are up and the image is pulled
 WORK_SECONDS = (180, 390)
 STOP_SECONDS = 30
+SPOT_SECONDS = 600  # until other spot instances are found
 FAILURE_LENGTH_MAX = 1024
 
 
@@ -32,6 +33,9 @@ class Run(Protocol):
 
     def abort(self) -> None:
         """Give up."""
+
+    def interrupt(self) -> None:
+        """Lose the instances; what was saved as a checkpoint stays."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class Job(Described):
         self._start_seconds = draw.uniform(*START_SECONDS)
         self._work_seconds = draw.uniform(*WORK_SECONDS)
         self._limit_seconds = limit_seconds
+        self._is_spot = bool(request.get("EnableManagedSpotTraining"))
+        self._wait_seconds = request.get("StoppingCondition", {}).get("MaxWaitTimeInSeconds")
         self._timer: Any = None
 
     def begin(self) -> None:
@@ -103,7 +109,9 @@ class Job(Described):
         except Exception as error:
             self._fail(error)
             return
-        if self._limit_seconds < self._work_seconds:
+        if self._is_spot and self.capacity.takes_back():
+            self._later(self._work_seconds / 2, self._interrupt)
+        elif self._limit_seconds < self._work_seconds:
             self._later(self._limit_seconds, self._exceed)
         else:
             self._later(self._work_seconds, self._finish)
@@ -117,6 +125,21 @@ class Job(Described):
             self._fail(error)
         else:
             self._end("Completed", "Completed", "Completed successfully")
+
+    def _interrupt(self) -> None:
+        """Lose the spot instances, and wait for others as long as the request says."""
+        self.run.interrupt()
+        self._to("InProgress", "Interrupted", "The spot instances were taken away; waiting for others")
+        waited = (self.region.clock.now - self.document["CreationTime"]).total_seconds()
+        left = float(self._wait_seconds) - waited
+        if left < SPOT_SECONDS:
+            self._later(max(left, 0), self._out_of_wait)
+        else:
+            self._later(SPOT_SECONDS, self._start)
+
+    def _out_of_wait(self) -> None:
+        self.run.abort()
+        self._end("Stopped", "MaxWaitTimeExceeded", "The job waited longer than MaxWaitTimeInSeconds and was stopped")
 
     def _exceed(self) -> None:
         self.run.abort()

@@ -2,9 +2,11 @@
 
 The real service checks a request, starts instances, downloads, runs the container, uploads, and ends Completed, Failed
 or Stopped. Imitated: unique names, roles, missing inputs and models; the states with their times (a job takes 4 to 9
-minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events. The work is real (`offline.sagemaker.training_run`,
-`offline.sagemaker.transform.run`), starts when the instances would be ready and is waited for, in real time, when it should be
-done. Not imitated: tuning, processing, spot, checkpoints, distributed training, warm pools.
+minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events; spot instances that are taken away
+(`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training_run`,
+`offline.sagemaker.transform.run`), starts when the
+instances would be ready and is waited for, in real time, when it should be done. Not imitated: tuning, processing, warm
+pools, and instances beside the first: the script runs on `algo-1` alone.
 """
 
 from __future__ import annotations
@@ -42,6 +44,23 @@ def _check_volume(resources: dict[str, Any]) -> None:
         )
 
 
+def _check_training_volume(resources: dict[str, Any]) -> None:
+    # Where the instances have disks of their own, a size is accepted, and means nothing.
+    if not has_local_storage(resources["InstanceType"]) and resources.get("VolumeSizeInGB") is None:
+        raise ValidationError(f"VolumeSizeInGB is required for instance type {resources['InstanceType']}.")
+
+
+def _check_spot(request: dict[str, Any]) -> None:
+    stop, is_spot = request.get("StoppingCondition", {}), request.get("EnableManagedSpotTraining", False)
+    wait, run = stop.get("MaxWaitTimeInSeconds"), stop.get("MaxRuntimeInSeconds", RUNTIME_DEFAULT_SECONDS)
+    if is_spot and (wait is None or wait < run):
+        raise ValidationError(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+        )
+    if wait is not None and not is_spot:
+        raise ValidationError("MaxWaitTimeInSeconds cannot be given without EnableManagedSpotTraining")
+
+
 def _moment(given: datetime) -> datetime:
     """A time of a request: moto has read it, and left out its zone, which is UTC."""
     return given.replace(tzinfo=UTC)
@@ -77,6 +96,8 @@ class Jobs:
         """Answer CreateTrainingJob."""
         self._check_new(TRAINING, request["TrainingJobName"])
         _check_volume(request["ResourceConfig"])
+        _check_training_volume(request["ResourceConfig"])
+        _check_spot(request)
         check_role(self.guard, request["RoleArn"])
         self._require_instances(TRAINING, request["ResourceConfig"])
         storage = Storage(self.region, self.guard, request["RoleArn"])

@@ -50,6 +50,7 @@ KEPT = (
     "AdditionalInferenceSpecifications",
     "SkipModelValidation",
     "SourceUri",
+    "ModelCard",
 )
 UPDATED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri")
 

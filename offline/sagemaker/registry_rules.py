@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,22 @@ METADATA_ENTRIES_MAX = 50
 METADATA = re.compile(r"[\w\s.:/=+\-@]*")  # \w is Unicode's letters, digits and the underscore, as in SageMaker's rule
 KEY_LENGTH_MAX, VALUE_LENGTH_MAX = 128, 256
 TEXT_LENGTH_MAX = 1024
+CARD_LENGTH_MAX, CARD_TEXT_MAX = 100_000, 2096
+# The schema of a package's card, which has fewer parts than a model card of its own; an empty set knows no names.
+CARD_PARTS = {
+    "model_overview": {"model_creator", "model_artifact"},
+    "intended_uses": {
+        "purpose_of_model",
+        "intended_uses",
+        "factors_affecting_model_efficiency",
+        "risk_rating",
+        "explanations_for_risk_rating",
+    },
+    "business_details": {"business_problem", "business_stakeholders", "line_of_business"},
+    "training_details": {"objective_function", "training_observations", "training_job_details"},
+    "evaluation_details": set(),
+    "additional_information": {"ethical_considerations", "caveats_and_recommendations", "custom_details"},
+}
 
 
 def check_package(region: Region, request: Mapping[str, Any]) -> None:
@@ -26,6 +43,7 @@ def check_package(region: Region, request: Mapping[str, Any]) -> None:
     if len(request.get("ModelPackageDescription", "")) > TEXT_LENGTH_MAX:
         reason = f"Member must have length less than or equal to {TEXT_LENGTH_MAX}"
         raise invalid(request["ModelPackageDescription"], "modelPackageDescription", reason)
+    check_card(request.get("ModelCard", {}))
     for container in request.get("InferenceSpecification", {}).get("Containers", []):
         artefact = container.get("ModelDataUrl")
         if artefact and not exists(region, artefact):
@@ -33,6 +51,37 @@ def check_package(region: Region, request: Mapping[str, Any]) -> None:
     for name in ("ModelMetrics", "DriftCheckBaselines"):
         for path, source in _sources(request.get(name, {}), name):
             _check_source(path, source)
+
+
+def check_card(card: Mapping[str, str]) -> None:
+    """Refuse a model card that is no JSON, is too long, or has parts that a package's card does not."""
+    if not card:
+        return
+    text = card.get("ModelCardContent", "")
+    if len(text) > CARD_LENGTH_MAX:
+        raise invalid(
+            text[:80],
+            "modelCard.modelCardContent",
+            f"Member must have length less than or equal to {CARD_LENGTH_MAX}",
+        )
+    try:
+        parts = json.loads(text)
+    except ValueError as error:
+        raise ValidationError("Model card content is not valid JSON.") from error
+    strange = set(parts) - set(CARD_PARTS)
+    for part, known in CARD_PARTS.items():
+        strange |= {f"{part}.{name}" for name in parts.get(part, {}) if known and name not in known}
+    if strange:
+        raise ValidationError(f"Model card content does not fit the schema: {', '.join(sorted(strange))}")
+    if long := [value for value in _texts(parts) if len(value) > CARD_TEXT_MAX]:
+        raise ValidationError(f"Model card content does not fit the schema: {long[0][:80]} is too long")
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _texts(child)
 
 
 def check_status(status: str) -> None:

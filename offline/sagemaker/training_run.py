@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from offline.sagemaker.api import ValidationError
 from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
 HOST = "algo-1"
-ML = "/opt/ml"
+ML, CHECKPOINTS = "/opt/ml", "checkpoints"
 REAL_SECONDS_MAX = 900.0  # a script that neither ends nor fails
 ERROR_LENGTH_MAX = 900
 SCRIPT_PARAMETERS = ("sagemaker_program", "sagemaker_submit_directory")
@@ -65,12 +66,13 @@ class TrainingRun:
 
     def start(self) -> None:
         """Lay the directories out, download, and start the script."""
-        for place in ("input/config", "input/data", "model", "output/data", "code"):
+        for place in ("input/config", "input/data", "model", "output/data", "code", CHECKPOINTS):
             (self.root / place).mkdir(parents=True, exist_ok=True)
         try:
             for channel in self.request.get("InputDataConfig", []):
                 self._download(channel)
             self._download_source()
+            self._restore_checkpoints()
         except (DownloadError, tarfile.TarError) as error:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
         self._write_configuration()
@@ -116,6 +118,36 @@ class TrainingRun:
         unpack(packed, self.root / "code")
         if not (self.root / "code" / self.parameters["sagemaker_program"]).exists():
             raise TrainingError(f"AlgorithmError: the source has no {self.parameters['sagemaker_program']}")
+
+    @property
+    def _checkpoints_uri(self) -> str:
+        uri: str = self.request.get("CheckpointConfig", {}).get("S3Uri", "")
+        return uri.rstrip("/")
+
+    def _restore_checkpoints(self) -> None:
+        if not self._checkpoints_uri:
+            return
+        bucket, prefix = split_uri(self._checkpoints_uri)
+        for key in self.storage.keys(f"{self._checkpoints_uri}/"):
+            target = self.root / CHECKPOINTS / key[len(prefix) + 1 :]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.storage.read(f"s3://{bucket}/{key}"))
+
+    def _save_checkpoints(self) -> None:
+        if not self._checkpoints_uri:
+            return
+        for path in sorted((self.root / CHECKPOINTS).rglob("*")):
+            if path.is_file():
+                name = path.relative_to(self.root / CHECKPOINTS).as_posix()
+                self.storage.write(f"{self._checkpoints_uri}/{name}", path.read_bytes(), None)
+
+    def interrupt(self) -> None:
+        """Lose the instance: SageMaker has copied the checkpoints meanwhile, here once the script has had its time."""
+        limit = self.request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", REAL_SECONDS_MAX)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(min(limit, REAL_SECONDS_MAX))  # type: ignore[union-attr]
+        self._save_checkpoints()
+        self.abort()
 
     def _write_configuration(self) -> None:
         channels = {
@@ -172,9 +204,13 @@ class TrainingRun:
             "PYTHONUNBUFFERED": "1",
             **{f"SM_CHANNEL_{name.upper()}": root / "input" / "data" / name for name in channels},
             **{f"SM_HP_{name.upper()}": value for name, value in own.items()},
-            **self.request.get("Environment", {}),
+            **{name: self._place(value) for name, value in self.request.get("Environment", {}).items()},
         }
         return inherited() | {name: str(value) for name, value in variables.items()}
+
+    def _place(self, value: str) -> str:
+        """What a value that names a place below /opt/ml names here."""
+        return str(self.root / value.removeprefix(ML).lstrip("/")) if value.startswith(f"{ML}/") else value
 
     def collect(self) -> dict[str, Any]:
         """Wait for the script; upload the model, or tell why there is none."""
@@ -188,6 +224,7 @@ class TrainingRun:
         output = self.request["OutputDataConfig"]
         uri = f"{output['S3OutputPath'].rstrip('/')}/{self.request['TrainingJobName']}/output"
         try:
+            self._save_checkpoints()
             self.storage.write(f"{uri}/model.tar.gz", pack(self.root / "model"), output.get("KmsKeyId"))
             if any((self.root / "output" / "data").iterdir()):
                 packed = pack(self.root / "output" / "data")

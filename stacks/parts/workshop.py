@@ -17,7 +17,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
-from kedge.config.sections import Training
+from kedge.config.training import SOURCE_DIR, Training
 from kedge.errors import ModelConfigError
 from stacks.parts.access import (
     NO_RESOURCE_TYPE,
@@ -34,7 +34,7 @@ from stacks.storage import Storage
 
 IMAGES = "AWS's images live in AWS's accounts, and a model's YAML may name an image of any other"
 COLON = cdk.ArnFormat.COLON_RESOURCE_NAME
-SOURCE = ROOT / "training"
+SOURCE = ROOT / SOURCE_DIR
 
 
 class Workshop(Construct):
@@ -47,13 +47,17 @@ class Workshop(Construct):
 
     def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Sequence[ModelConfig]) -> None:
         super().__init__(scope, name)
-        self.source = assets.Asset(self, "TrainingSource", path=str(pack_training_source()))
-        self.training_role = _training_role(self, storage=storage, source=self.source)
+        require_scripts(models)
+        self.sources = {name: self._source(name) for name in source_dirs(models)}
+        self.training_role = _training_role(self, storage=storage, models=models, sources=self.sources.values())
         self.scoring_role = _scoring_role(self, storage=storage, models=models)
         self.serving_role = _serving_role(self, storage=storage)
-        require_scripts(models)
-        refuse_downloads(SOURCE)
         self.images = framework_images(models, region=cdk.Stack.of(self).region)
+
+    def _source(self, name: str) -> assets.Asset:
+        refuse_downloads(ROOT / name)
+        suffix = "" if name == SOURCE_DIR else hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+        return assets.Asset(self, f"TrainingSource{suffix}", path=str(pack_training_source(ROOT / name)))
 
 
 def images(stack: cdk.Stack) -> str:
@@ -61,13 +65,21 @@ def images(stack: cdk.Stack) -> str:
     return stack.format_arn(service="ecr", account="*", resource="repository", resource_name="*")
 
 
-def require_scripts(models: Iterable[ModelConfig]) -> None:
-    """Refuse a model whose entry point is not in `training/`: its job would fail hours later."""
-    scripts = sorted(path.name for path in SOURCE.iterdir() if path.suffix in (".py", ".sh"))
+def source_dirs(models: Iterable[ModelConfig]) -> list[str]:
+    """The folders of scripts that some model trains with; Kedge's own is always among them."""
+    return sorted({SOURCE_DIR, *(model.training.source_dir for model in models)})
+
+
+def require_scripts(models: Iterable[ModelConfig], root: Path = ROOT) -> None:
+    """Refuse a model whose entry point is not in its folder: its job would fail hours later."""
     for model in models:
-        name = model.training.entry_point
+        name, folder = model.training.entry_point, root / model.training.source_dir
+        if not folder.is_dir():
+            problem = f"training.source_dir is {model.training.source_dir!r}: there is no such folder in {root}"
+            raise ModelConfigError(source=model.model, problems=[problem])
+        scripts = sorted(path.name for path in folder.iterdir() if path.suffix in (".py", ".sh"))
         if name not in scripts:
-            problem = f"training.entry_point is {name!r}: training/ has {', '.join(scripts)}"
+            problem = f"training.entry_point is {name!r}: {model.training.source_dir}/ has {', '.join(scripts)}"
             raise ModelConfigError(source=model.model, problems=[problem])
 
 
@@ -114,13 +126,14 @@ def _image(framework: str, version: str, region: str) -> str:
     return uri
 
 
-def pack_training_source() -> Path:
-    """Pack training/ as script mode wants it, the same bytes for the same files."""
+def pack_training_source(source: Path = SOURCE) -> Path:
+    """Pack a folder of scripts as script mode wants it, the same bytes for the same files; caches and hidden files stay out."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
-        for path in sorted(SOURCE.iterdir()):
-            if path.is_file():
-                entry = tarfile.TarInfo(path.name)
+        for path in sorted(source.rglob("*")):
+            name = path.relative_to(source)
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in name.parts):
+                entry = tarfile.TarInfo(name.as_posix())
                 entry.size, entry.mode = path.stat().st_size, 0o644
                 archive.addfile(entry, io.BytesIO(path.read_bytes()))
     content = packed.getvalue()
@@ -131,15 +144,20 @@ def pack_training_source() -> Path:
     return target
 
 
-def _training_role(scope: Construct, *, storage: Storage, source: assets.Asset) -> iam.Role:
-    """Training jobs: they read rows and source, and write models."""
+def _training_role(
+    scope: Construct, *, storage: Storage, models: Iterable[ModelConfig], sources: Iterable[assets.Asset]
+) -> iam.Role:
+    """Training jobs: they read rows and source, and write models; those on spot instances go on from their checkpoints."""
     role = _execution_role(scope, "TrainingExecutionRole", storage=storage, does="training jobs")
-    may_read(role, storage.data, "retraining/*/train")
+    checkpoints = ["trained/*/checkpoints"] if any(model.training.spot for model in models) else []
+    may_read(role, storage.data, "retraining/*/train", *checkpoints)
     may_write(role, storage.data, "trained")
-    allow(role, "ReadSource", ["s3:GetObject"], [source.bucket.arn_for_objects(source.s3_object_key)])
+    packed = list(sources)
+    objects = [source.bucket.arn_for_objects(source.s3_object_key) for source in packed]
+    allow(role, "ReadSource", ["s3:GetObject"], objects)
     # The source is a channel of the job, and SageMaker lists a channel before it reads it.
-    only_it = {"StringEquals": {"s3:prefix": source.s3_object_key}}
-    allow(role, "FindSource", ["s3:ListBucket"], [source.bucket.bucket_arn], conditions=only_it)
+    only_it = {"StringEquals": {"s3:prefix": [source.s3_object_key for source in packed]}}
+    allow(role, "FindSource", ["s3:ListBucket"], [packed[0].bucket.bucket_arn], conditions=only_it)
     return role
 
 

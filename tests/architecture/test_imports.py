@@ -33,6 +33,7 @@ def test_stacks_know_of_kedge_only_the_models_configuration_its_error_and_the_ta
             "kedge.config.reading",
             "kedge.config.sections",
             "kedge.config.teams",
+            "kedge.config.training",
             "kedge.errors",
             "kedge.history.predictions",
             "kedge.history.queries",

@@ -14,7 +14,8 @@ from kedge.profile.encoding import decode_baseline
 from kedge.slices.encoding import decode_slices
 from lambdas.adapters.release import approval_requests
 from lambdas.handlers.build_baseline import handler
-from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, aws_world
+from offline.sagemaker.registry_rules import check_card
+from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, aws_world
 from tests.handlers.holdouts import HOLDOUT_ROWS, PREFIX, RUN, SCORED, write_holdout
 
 TRAINED = f"trained/{MODEL}/{RUN}/job/output"
@@ -31,7 +32,18 @@ EVENT = {
 
 @pytest.fixture
 def world(monkeypatch):
-    with aws_world(monkeypatch, TRAINING_IMAGES=IMAGES) as world:
+    with aws_world(monkeypatch, TRAINING_IMAGES=IMAGES, SOURCE_COMMIT="c0ffee") as world:
+        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://code/5ea1.gz"}}
+        world.sagemaker.create_training_job(
+            TrainingJobName="job",
+            AlgorithmSpecification={"TrainingImage": "image:1", "TrainingInputMode": "File"},
+            RoleArn=ROLE,
+            HyperParameters={"max_depth": "4", "flavour": '"mild"', "sagemaker_program": '"train.py"'},
+            InputDataConfig=[{"ChannelName": "code", "DataSource": source}],
+            OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/trained"},
+            ResourceConfig={"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
         yield world
 
 
@@ -99,6 +111,34 @@ def test_the_package_carries_its_reason_and_its_lineage(world):
     assert (properties["kedge:training_job"], properties["kedge:instance_type"]) == ("job", "ml.m5.xlarge")
     assert package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"] == EVENT["artefact"]["uri"]
     assert properties["kedge:artefact_sha256"] == EVENT["artefact"]["sha256"]
+
+
+def test_the_lineage_is_what_sagemaker_says_of_the_job(world):
+    write_holdout(world)
+    properties = run()["package"]["CustomerMetadataProperties"]
+    assert properties["kedge:training_job_arn"].endswith(":training-job/job")
+    assert (properties["kedge:instance_count"], properties["kedge:source_commit"]) == ("2", "c0ffee")
+    assert (properties["kedge:hyperparameters"], properties["kedge:source"]) == (
+        "flavour=mild max_depth=4",
+        "s3://code/5ea1.gz",
+    )
+    kept = json.loads(world.read(f"{PREFIX}/lineage.json"))
+    assert kept["trained_by"]["hyperparameters"] == {"flavour": "mild", "max_depth": "4"}
+    assert kept["trigger"] == EVENT["trigger"]
+    assert (kept["champion"], kept["data_digest"]) == ("1", "d" * 64)
+
+
+def test_the_model_card_fits_the_schema_of_a_package_and_holds_what_the_gate_measured(world):
+    write_holdout(world)
+    package = run()["package"]
+    check_card(package["ModelCard"])
+    card = json.loads(package["ModelCard"]["ModelCardContent"])
+    (evaluation,) = card["evaluation_details"]
+    assert evaluation["evaluation_observation"] == EVENT["gate"]["reasons"][0]
+    measured = {each["name"]: each["value"] for each in evaluation["metric_groups"][0]["metric_data"]}
+    assert f"{measured['auc']:.4f}" == package["CustomerMetadataProperties"]["kedge:auc"]
+    assert card["additional_information"]["custom_details"]["instances"] == "2 x ml.m5.xlarge"
+    assert card["training_details"]["training_job_details"]["training_arn"].endswith(":training-job/job")
 
 
 def test_model_monitors_files_describe_every_feature(world):

@@ -7,6 +7,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from kedge.errors import UnfinishedTrainingError
 from lambdas.adapters.training import artefacts
 from lambdas.handlers.pin_artefact import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
@@ -44,6 +45,13 @@ def test_a_second_attempt_keeps_the_first_copy_whatever_the_job_wrote_since(worl
 def test_a_job_that_wrote_nothing_is_an_error(world):
     with pytest.raises(ClientError):
         handler(EVENT, CONTEXT)
+    assert world.keys("artefacts/") == []
+
+
+def test_a_job_whose_time_was_over_is_refused_whatever_it_left(world):
+    world.put(TRAINED, b"half of the weights")
+    with pytest.raises(UnfinishedTrainingError, match=r"run-1-0 ended as Stopped.*max_wait_seconds"):
+        handler(EVENT | {"status": "Stopped"}, CONTEXT)
     assert world.keys("artefacts/") == []
 
 

@@ -25,7 +25,7 @@ from tests.handlers.test_snapshot_data import parquet
 
 ENVIRONMENT = {
     "TRAINING_IMAGES": IMAGES,
-    "TRAINING_SOURCE_URI": "s3://code/source.tar.gz",
+    "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
     "TRAINING_ROLE_ARN": ROLE,
     "SCORING_ROLE_ARN": ROLE,
     "KMS_KEY_ID": "key",

@@ -28,7 +28,7 @@ TRAINER = ROLE.replace("jobs", "training")
 def world(monkeypatch):
     environment = {
         "TRAINING_IMAGES": IMAGES,
-        "TRAINING_SOURCE_URI": "s3://code/source.tar.gz",
+        "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
         "TRAINING_ROLE_ARN": TRAINER,
         "SCORING_ROLE_ARN": ROLE,
         "KMS_KEY_ID": "key",

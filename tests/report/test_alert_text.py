@@ -307,6 +307,13 @@ def test_the_approver_gets_the_consoles_path_and_the_command():
     assert f"--model-package-arn {ARN} --model-approval-status Rejected" in found.body
 
 
+def test_the_approver_reads_what_the_retraining_cost():
+    assert (
+        "WHAT THE RETRAINING COST\n30 instance minutes" in mail("package_registered", cost="30 instance minutes").body
+    )
+    assert "COST" not in mail("package_registered").body
+
+
 def test_the_approver_reads_why_it_was_trained_and_the_measured_gain_first():
     rows = [
         {"gate": "answers", "verdict": "PASS", "reason": VALID},

@@ -1,7 +1,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from kedge.config.sections import Training
+from kedge.config.training import Training
 from kedge.errors import ModelConfigError
 from stacks.parts.catalogue import load_models
 from stacks.parts.workshop import framework_images, refuse_downloads, require_scripts
@@ -79,6 +79,12 @@ def test_requirements_that_need_no_network_pass(tmp_path, requirements):
     if requirements is not None:
         (tmp_path / "requirements.txt").write_text(requirements)
     refuse_downloads(tmp_path)
+
+
+def test_a_folder_of_scripts_that_is_not_there_is_refused(hotel, tmp_path):
+    training = hotel.training.model_copy(update={"source_dir": "fraud_training"})
+    with pytest.raises(ModelConfigError, match="source_dir is 'fraud_training': there is no such folder"):
+        require_scripts([hotel.model_copy(update={"training": training})], tmp_path)
 
 
 def test_a_model_whose_script_is_not_there_is_refused(hotel):

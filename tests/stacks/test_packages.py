@@ -33,6 +33,14 @@ def test_the_training_source_is_a_tarball_that_script_mode_can_unpack():
     assert pack_training_source() == packed
 
 
+def test_a_folder_of_a_teams_own_travels_with_its_folders_and_without_caches(tmp_path):
+    for name in ("learn.py", "figures/shares.py", "figures/__pycache__/shares.pyc", ".git/config"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    with tarfile.open(pack_training_source(tmp_path)) as archive:
+        assert sorted(archive.getnames()) == ["figures/shares.py", "learn.py"]
+
+
 def test_layers_are_taken_as_they_are_found(tmp_path):
     def directory():
         packages = prepare_packages(models_directory=example_models(), layers="found", build=tmp_path)

@@ -1,5 +1,6 @@
 """What the machines' functions answer: requests as the real adapters write them, so that a field cannot go astray."""
 
+import json
 from typing import Any
 
 from kedge.config.model import ModelConfig
@@ -17,13 +18,13 @@ RUN = "hotel-3f2a"
 Json = dict[str, Any]
 
 
-def hotel() -> ModelConfig:
+def hotel(training: Json | None = None) -> ModelConfig:
     """Return the config of the model that the tests retrain and release."""
-    text = "{model: hotel, endpoint: {name: hotel}, features: [{name: adr, kind: numeric}]}"
-    return parse_model_config(text, source="hotel.yaml")
+    text = "{model: hotel, endpoint: {name: hotel}, features: [{name: adr, kind: numeric}], training: %s}"
+    return parse_model_config(text % json.dumps(training or {}), source="hotel.yaml")
 
 
-def ready(*, champion: bool = True, training: Json | None = None) -> Json:
+def ready(*, champion: bool = True, training: Json | None = None, training_section: Json | None = None) -> Json:
     """Answer as snapshot_data does when the rows will do, perhaps with the training of an earlier run."""
     shop = TrainingWorkshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
     holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
@@ -33,7 +34,9 @@ def ready(*, champion: bool = True, training: Json | None = None) -> Json:
         "training_inputs": "ab" * 32,
         "snapshot": {"prefix": f"retraining/hotel/{RUN}", "train_rows": 900, "holdout_rows": 100},
         "champion": {"present": False},
-        "training_job": training_jobs.training_job_request(hotel(), shop, train_uri="s3://b/t", output_uri="s3://b/o"),
+        "training_job": training_jobs.training_job_request(
+            hotel(training_section), shop, train_uri="s3://b/t", output_uri="s3://b/o"
+        ),
         "challenger_model": training_jobs.challenger_model_request(hotel(), shop),
         "challenger_transform": training_jobs.transform_request(
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
@@ -67,6 +70,7 @@ def earlier_training() -> Json:
     return {
         "job": "hotel-1a2b-0",
         "artefact_uri": uri,
+        "status": "Completed",
         "run": "hotel-1a2b",
         "reason": "the training of run hotel-1a2b is reused",
     }
@@ -94,7 +98,11 @@ def registration() -> Json:
     asked = Registration(
         RUN, "image", "s3://b/model.tar.gz", {"A": "b"}, "better", {"kedge:run": RUN}, file, file, file, file
     )
-    return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline"}
+    return {
+        "package": model_registry.registration_request(hotel(), asked),
+        "staged_prefix": "retraining/baseline",
+        "cost": "",
+    }
 
 
 def plan(*, serving: bool = True, instances: int = 2, mark: str = "") -> Json:

@@ -73,6 +73,15 @@ def test_the_training_job_is_the_one_the_snapshot_asked_for(machine, sagemaker):
     assert job == ready()["training_job"] | {"TrainingJobName": f"{RUN}-0"}
 
 
+def test_a_job_on_spot_instances_is_asked_for_with_its_wait_and_its_checkpoints(machine, functions, sagemaker):
+    functions.set(SnapshotData=ready(training_section={"spot": True}))
+    assert run(machine)["status"] == "SUCCEEDED"
+    (job,) = sagemaker.named("CreateTrainingJob")
+    assert job["CheckpointConfig"]["S3Uri"] == "s3://b/o/checkpoints"
+    assert job == ready(training_section={"spot": True})["training_job"] | {"TrainingJobName": f"{RUN}-0"}
+    assert functions.named("PinArtefact")[0]["status"] == "Completed"
+
+
 def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):
     run(machine)
     challenger, champion = sagemaker.named("CreateTransformJob")
@@ -162,10 +171,11 @@ def test_a_run_that_fails_after_its_training_leaves_it_to_the_next(account, mach
 
     def snapshot(_event):
         found = finished_trainings.find(s3, states, bucket, model=MODEL, inputs=inputs)
-        known = (
-            {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run, "reason": "r"} if found else None
+        if found is None:
+            return ready()
+        return ready(
+            training=earlier_training() | {"job": found.job, "artefact_uri": found.artefact_uri, "run": found.run}
         )
-        return ready(training=known)
 
     def pin(event):
         key = layout.artefact_key(MODEL, event["job"])

@@ -58,6 +58,7 @@ class Registration:
     constraints: StagedFile
     quality: StagedFile
     quality_limits: StagedFile
+    card: str = "{}"
 
 
 def describe_package(sagemaker: Any, arn: str) -> Package:
@@ -122,6 +123,7 @@ def registration_request(config: ModelConfig, registration: Registration) -> dic
         "DriftCheckBaselines": {"ModelQuality": quality, "ModelDataQuality": data},
         "MetadataProperties": {"GeneratedBy": registration.run[:1024]},
         "CustomerMetadataProperties": metadata_properties(registration.properties),
+        "ModelCard": {"ModelCardContent": registration.card, "ModelCardStatus": "PendingReview"},
         "ClientToken": hashlib.sha256(f"{config.model}/{registration.run}".encode()).hexdigest()[:36],
     }
 

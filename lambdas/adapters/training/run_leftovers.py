@@ -79,6 +79,13 @@ def instance_seconds(sagemaker: Any, run: str) -> dict[str, float]:
     return found
 
 
+def scoring_job_arns(sagemaker: Any, run: str) -> tuple[str, ...]:
+    """The transform jobs of a run, in the order of their names."""
+    pages = sagemaker.get_paginator("list_transform_jobs").paginate(NameContains=run)
+    jobs = (item for page in pages for item in page["TransformJobSummaries"])
+    return tuple(sorted(item["TransformJobArn"] for item in jobs if item["TransformJobName"].startswith(f"{run}-")))
+
+
 def _add(found: dict[str, float], resources: Mapping[str, Any], seconds: float) -> None:
     kind = resources["InstanceType"]
     found[kind] = found.get(kind, 0.0) + seconds * resources["InstanceCount"]

@@ -14,8 +14,7 @@ from kedge.config.model import ModelConfig
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
 _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
-_SOURCE_CHANNEL = "code"
-_VOLUME_GIB = 30
+SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
 _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
 
 
@@ -35,7 +34,9 @@ def training_job_request(
     config: ModelConfig, workshop: TrainingWorkshop, *, train_uri: str, output_uri: str
 ) -> dict[str, Any]:
     """Ask for a script-mode training job, all but its name."""
-    return {
+    training = config.training
+    stop = {"MaxRuntimeInSeconds": training.max_runtime_seconds}
+    request = {
         "AlgorithmSpecification": {
             "TrainingImage": workshop.image,
             "TrainingInputMode": "File",
@@ -43,19 +44,24 @@ def training_job_request(
         },
         "RoleArn": workshop.training_role_arn,
         "HyperParameters": _hyperparameters(config, workshop),
-        "Environment": _NO_NETWORK,
+        "Environment": {**training.environment, **_NO_NETWORK},
         "InputDataConfig": [
             _channel("train", train_uri, ContentType="text/csv"),
-            _channel(_SOURCE_CHANNEL, workshop.source_uri),
+            _channel(SOURCE_CHANNEL, workshop.source_uri),
         ],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
-        "ResourceConfig": _instances(config, workshop) | {"VolumeSizeInGB": _VOLUME_GIB},
-        "StoppingCondition": {"MaxRuntimeInSeconds": config.training.max_runtime_seconds},
+        "ResourceConfig": _instances(config, workshop, training.instance_count) | _volume(config),
+        "StoppingCondition": stop | ({"MaxWaitTimeInSeconds": training.waits_seconds} if training.spot else {}),
         # Rows and source come in as channels, which SageMaker downloads: the script needs no network, and gets none.
         "EnableNetworkIsolation": True,
-        "EnableInterContainerTrafficEncryption": False,
+        # What several instances tell each other holds rows and weights.
+        "EnableInterContainerTrafficEncryption": training.instance_count > 1,
         "Tags": tags_of(workshop),
     }
+    if not training.spot:
+        return request
+    # A place of the run: its attempts learn from the same rows and go on from each other's checkpoints, another run never does.
+    return request | {"EnableManagedSpotTraining": True, "CheckpointConfig": {"S3Uri": f"{output_uri}/{_CHECKPOINTS}"}}
 
 
 def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
@@ -73,13 +79,19 @@ def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
 
 
 def image_of(config: ModelConfig, images: Mapping[str, str]) -> str:
-    """The image that a model trains and serves with: its own, or its framework's."""
+    """The image that a model trains with: its own, or its framework's."""
     return config.training.image or images[config.training.framework_image]
+
+
+def serving_image_of(config: ModelConfig, trained_with: str) -> str:
+    """The image that answers: one of its own, or the one that trained."""
+    return config.training.serving_image or trained_with
 
 
 def serving_environment(config: ModelConfig) -> dict[str, str]:
     """Tell the container where its script is, and to answer in the endpoint's content type unless a request says more."""
     return {
+        **config.training.serving_environment,
         # Training put it beside the model.
         "SAGEMAKER_PROGRAM": "inference.py",
         "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
@@ -93,7 +105,10 @@ def challenger_model_request(config: ModelConfig, workshop: TrainingWorkshop) ->
     """Ask for the challenger's model, all but its name and its artefact."""
     return {
         "ExecutionRoleArn": workshop.scoring_role_arn,
-        "PrimaryContainer": {"Image": workshop.image, "Environment": serving_environment(config)},
+        "PrimaryContainer": {
+            "Image": serving_image_of(config, workshop.image),
+            "Environment": serving_environment(config),
+        },
         "EnableNetworkIsolation": True,
         "Tags": tags_of(workshop),
     }
@@ -111,7 +126,7 @@ def transform_request(
         "BatchStrategy": "MultiRecord" if content_type == "text/csv" else "SingleRecord",
         "TransformInput": {"DataSource": source, "ContentType": content_type, "SplitType": "Line"},
         "TransformOutput": _encrypted(output, "KmsKeyId", workshop),
-        "TransformResources": _instances(config, workshop),
+        "TransformResources": _instances(config, workshop, 1),
         "DataProcessing": _join(config),
         "Tags": tags_of(workshop),
     }
@@ -128,7 +143,7 @@ def _join(config: ModelConfig) -> dict[str, str]:
 
 def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, str]:
     chosen = dict(config.training.hyperparameters)
-    source = f"/opt/ml/input/data/{_SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
+    source = f"/opt/ml/input/data/{SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
     script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
     # Script mode reads every value as JSON: a bare string would not parse.
     return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}
@@ -139,11 +154,17 @@ def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
 
-def _instances(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, Any]:
-    instances = {"InstanceType": config.training.instance_type, "InstanceCount": 1}
+def _instances(config: ModelConfig, workshop: TrainingWorkshop, count: int) -> dict[str, Any]:
+    instances = {"InstanceType": config.training.instance_type, "InstanceCount": count}
     if has_local_storage(config.training.instance_type):
         return instances
     return _encrypted(instances, "VolumeKmsKeyId", workshop)
+
+
+def _volume(config: ModelConfig) -> dict[str, int]:
+    """The size of a volume of EBS: disks of the instances' own have a fixed one."""
+    training = config.training
+    return {} if has_local_storage(training.instance_type) else {"VolumeSizeInGB": training.volume_gib}
 
 
 def _encrypted(request: dict[str, Any], field: str, workshop: TrainingWorkshop) -> dict[str, Any]:

@@ -106,6 +106,10 @@ class TransformRun:
             raise TransformError(f"ClientError: Upload failed:{error}") from error
         return {}
 
+    def interrupt(self) -> None:
+        """Transform jobs know no spot instances."""
+        raise NotImplementedError
+
     def abort(self) -> None:
         """Send no more records."""
         self._aborted = True

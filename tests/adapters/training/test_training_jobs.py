@@ -113,4 +113,37 @@ def test_no_key_is_asked_for_where_the_instances_have_disks_of_their_own():
     transform = make_transform(config)
     for instances in (training["ResourceConfig"], transform["TransformResources"]):
         assert (instances["InstanceType"], "VolumeKmsKeyId" in instances) == ("ml.g5.xlarge", False)
+        assert "VolumeSizeInGB" not in instances
     assert training["OutputDataConfig"]["KmsKeyId"] == transform["TransformOutput"]["KmsKeyId"] == "key"
+
+
+def request_with(training):
+    config = parse_model_config(YAML.replace("training: {", f"training: {{{training}, ") % "text/csv", source="m")
+    return config, training_job_request(config, SHOP, train_uri="s3://b/t/", output_uri="s3://b/o/m/run-1")
+
+
+def test_a_job_on_spot_waits_as_long_as_it_may_and_keeps_its_runs_checkpoints():
+    _, request = request_with("spot: true, max_runtime_seconds: 600, max_wait_seconds: 900")
+    assert problems("CreateTrainingJob", request | {"TrainingJobName": "t"}) == ""
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}
+    assert request["CheckpointConfig"] == {"S3Uri": "s3://b/o/m/run-1/checkpoints"}
+    _, on_demand = request_with("max_runtime_seconds: 600")
+    assert {"EnableManagedSpotTraining", "CheckpointConfig"} & set(on_demand) == set()
+
+
+def test_several_instances_talk_in_secret_and_the_scoring_has_one():
+    config, request = request_with("instance_count: 3, entry_point: mine.py, volume_gib: 200")
+    assert (request["ResourceConfig"]["InstanceCount"], request["ResourceConfig"]["VolumeSizeInGB"]) == (3, 200)
+    assert request["EnableInterContainerTrafficEncryption"] is True
+    assert make_transform(config)["TransformResources"]["InstanceCount"] == 1
+
+
+def test_variables_and_a_serving_image_of_the_yaml_stand_beside_kedges_own():
+    config, request = request_with(
+        "environment: {THREADS: '4'}, serving_environment: {WORKERS: '2'}, serving_image: 'serve:1'"
+    )
+    assert request["Environment"] == {"THREADS": "4", "PIP_NO_BUILD_ISOLATION": "0"}
+    container = challenger_model_request(config, SHOP)["PrimaryContainer"]
+    assert (container["Image"], container["Environment"]["WORKERS"]) == ("serve:1", "2")
+    assert request["AlgorithmSpecification"]["TrainingImage"] == SHOP.image

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from cli.refusals import BadInputError
-from cli.rehearsal.command import SOURCE
+from cli.rehearsal.command import ROOT
 from cli.rehearsal.script import rehearse_script
 from kedge.config.reading import parse_model_config
 from kedge.own_columns import LABEL, ROW_ID, TIME
@@ -83,7 +83,7 @@ def test_scripts_that_keep_to_the_contract_pass(tried):
 def test_the_scripts_of_the_repository_pass(extra, framework, content_type):
     yaml = YAML.replace("{name: parcels}", f"{{name: parcels, content_type: {content_type}}}")
     config = parse_model_config(yaml + extra + f"\ntraining: {{framework: {framework}}}\n", source="parcels.yaml")
-    result = rehearse_script(config, split_of(config), source=SOURCE, python=sys.executable)
+    result = rehearse_script(config, split_of(config), source=ROOT / "training", python=sys.executable)
     assert result.faults == ()
     assert "answered 100 rows" in result.facts[1]
 

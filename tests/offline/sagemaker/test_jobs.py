@@ -197,3 +197,62 @@ def test_a_model_whose_role_may_not_read_the_artefact_is_refused(world):
     container = {"Image": "image", "ModelDataUrl": world.put("m.tar.gz", b"")}
     with pytest.raises(ClientError, match=r'Could not access model data .* has "s3:GetObject" permissions'):
         world.sagemaker.create_model(ModelName="m", ExecutionRoleArn=stranger, PrimaryContainer=container)
+
+
+def test_a_volume_of_ebs_needs_a_size(world):
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    assert "VolumeSizeInGB is required" in refusal(world, ResourceConfig=resources)["Message"]
+
+
+COUNTING = """
+import os, pathlib
+kept = pathlib.Path(os.environ["CHECKPOINTS"], "steps")
+kept.write_text((kept.read_text() if kept.exists() else "") + "x")
+pathlib.Path(os.environ["SM_MODEL_DIR"], "steps").write_text(kept.read_text())
+"""
+
+
+def spot(world, *, wait):
+    return training_request(
+        world,
+        script=COUNTING,
+        EnableManagedSpotTraining=True,
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/checkpoints"},
+        Environment={"CHECKPOINTS": "/opt/ml/checkpoints"},
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": wait},
+    )
+
+
+def test_a_job_that_loses_its_spot_instances_goes_on_from_its_checkpoints(world):
+    world.account.capacity.interruptions = 1
+    world.sagemaker.create_training_job(**spot(world, wait=3600))
+    world.pass_minutes(30)
+    job = describe(world)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert "Interrupted" in [step["Status"] for step in job["SecondaryStatusTransitions"]]
+    with tarfile.open(fileobj=io.BytesIO(world.read("output/job-1/output/model.tar.gz"))) as packed:
+        assert packed.extractfile("steps").read() == b"xx"
+    assert world.read("checkpoints/steps") == b"xx"
+
+
+def test_a_spot_job_that_finds_no_other_instances_in_its_time_is_stopped(world):
+    world.account.capacity.interruptions = 1
+    world.sagemaker.create_training_job(**spot(world, wait=700))
+    world.pass_minutes(30)
+    assert (describe(world)["TrainingJobStatus"], describe(world)["SecondaryStatus"]) == (
+        "Stopped",
+        "MaxWaitTimeExceeded",
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 600}},
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 60}},
+        {"EnableManagedSpotTraining": False},
+    ],
+)
+def test_a_wait_goes_with_spot_and_is_not_shorter_than_the_run(world, changes):
+    with pytest.raises(ClientError, match="MaxWaitTimeInSeconds"):
+        world.sagemaker.create_training_job(**(spot(world, wait=3600) | changes))

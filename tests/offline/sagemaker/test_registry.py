@@ -193,3 +193,17 @@ def test_a_read_that_is_behind_answers_what_was_before_the_update(world):
 def test_a_package_takes_its_groups_tags_and_none_of_its_own(world):
     with pytest.raises(ClientError, match="Tags cannot be given"):
         register(world, Tags=[{"Key": "k", "Value": "v"}])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "not valid JSON"),
+        ('{"model_package_details": {}}', "model_package_details"),
+        ('{"model_overview": {"model_owner": "me"}}', "model_overview.model_owner"),
+        ('{"training_details": {"training_observations": "%s"}}' % ("x" * 2097), "too long"),
+    ],
+)
+def test_a_model_card_that_a_package_cannot_have_is_refused(world, content, problem):
+    with pytest.raises(ClientError, match=problem):
+        register(world, ModelCard={"ModelCardContent": content, "ModelCardStatus": "Draft"})

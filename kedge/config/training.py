@@ -1,0 +1,161 @@
+"""The training of a model: the job, its machines and its script, and the rows that it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from kedge.config.instance_types import has_local_storage
+from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy
+
+# Older than any row.
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+# The retrain machine waits an hour longer than this for a job: instances start, and the artefact is written.
+TRAINING_SECONDS_MAX = 39_600
+# Images with Python 3.12, which AWS patches until May and July 2027.
+XGBOOST = {"framework_version": "3.2-0", "entry_point": "train.py"}
+SKLEARN = {"framework_version": "1.9-0", "entry_point": "train_sklearn.py"}
+
+
+# A folder beside the YAML files' own: its name is a part of an object's key.
+SOURCE_DIR = "training"
+# They learn on one instance each.
+OWN_SCRIPTS = (XGBOOST["entry_point"], SKLEARN["entry_point"])
+_VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
+# Of CreateTrainingJob, which is stricter than CreateModel. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
+_VARIABLES_MAX, _CHARACTERS_MAX, _OWN_VARIABLES = 100, 512, 5
+_RESERVED = ("SAGEMAKER_", "SM_", "PIP_NO_BUILD_ISOLATION", "TRAINING_JOB_NAME", "AWS_")
+Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
+
+
+class Training(Section):
+    """The training job and the rows that it sees."""
+
+    source_dir: Annotated[
+        str, Field(pattern=r"^[a-zA-Z0-9][\w.-]*(/[a-zA-Z0-9][\w.-]*)*$", examples=["fraud_training"])
+    ] = SOURCE_DIR
+    entry_point: Annotated[str, Field(pattern=r"^[\w-][\w.-]*\.(py|sh)$", examples=["train.py"])] = XGBOOST[
+        "entry_point"
+    ]
+    framework: Literal["xgboost", "sklearn"] = "xgboost"
+    framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["3.2-0"])] = XGBOOST["framework_version"]
+    image: str | None = None
+    serving_image: str | None = None
+    environment: Environment = Field(default_factory=dict)
+    serving_environment: Environment = Field(default_factory=dict)
+    instance_type: InstanceType = "ml.m5.xlarge"
+    instance_count: int = Field(default=1, ge=1, le=100)
+    volume_gib: int = Field(default=30, ge=1, le=16_384)
+    max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
+    spot: bool = False
+    max_wait_seconds: int | None = Field(default=None, ge=60, le=TRAINING_SECONDS_MAX)
+    window: Literal["sliding", "expanding"] = "sliding"
+    window_days: Days = 365
+    holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    minimum_rows: int = Field(default=1000, ge=1)
+    maximum_rows: int | None = Field(default=None, ge=1)
+    class_ratio_max: float | None = Field(default=None, ge=1)
+    initial_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
+    permuted_rows: int = Field(default=200, ge=0, le=100_000)
+    hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
+    feature_group: (
+        Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$", examples=["customers"])] | None
+    ) = None
+    record_identifier: ColumnName | None = None
+    # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
+    request_features: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
+    trust_event_time: bool = False
+
+    @model_validator(mode="after")
+    def _a_feature_group_is_named(self) -> Training:
+        others = {"record_identifier", "request_features", "trust_event_time"} & self.model_fields_set
+        if others and self.feature_group is None:
+            names = ", ".join(f"training.{name}" for name in sorted(others))
+            raise ValueError(
+                f"{names} without training.feature_group: name the feature group, or remove what is about it"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_and_script_follow_the_framework(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("framework") == "sklearn":
+            return {**SKLEARN, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _the_wait_is_of_spot_and_long_enough(self) -> Training:
+        wait = self.max_wait_seconds
+        if wait is not None and not self.spot:
+            raise ValueError("training.max_wait_seconds is there without training.spot: true; remove it")
+        if wait is not None and wait < self.max_runtime_seconds:
+            raise ValueError(
+                f"training.max_wait_seconds is {wait} and training.max_runtime_seconds {self.max_runtime_seconds}: SageMaker counts "
+                "the run as a part of the wait and refuses a shorter one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _disks_of_the_instances_have_their_size(self) -> Training:
+        if "volume_gib" in self.model_fields_set and has_local_storage(self.instance_type):
+            raise ValueError(
+                f"training.volume_gib is there, and {self.instance_type} works on NVMe disks of its own, whose size is fixed: remove "
+                "it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _several_instances_have_a_script_for_them(self) -> Training:
+        if self.instance_count > 1 and self.source_dir == SOURCE_DIR and self.entry_point in OWN_SCRIPTS:
+            raise ValueError(
+                f"training.instance_count is {self.instance_count}, and {self.entry_point} learns on one instance: name a script of "
+                "your own that shares the work (SM_HOSTS and SM_CURRENT_HOST), or leave one instance"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _environments_are_what_sagemaker_takes(self) -> Training:
+        for name, given in (("environment", self.environment), ("serving_environment", self.serving_environment)):
+            if len(given) > _VARIABLES_MAX - _OWN_VARIABLES:
+                raise ValueError(
+                    f"training.{name} has {len(given)} variables: SageMaker takes {_VARIABLES_MAX}, and {_OWN_VARIABLES} are Kedge's"
+                )
+            for variable, value in given.items():
+                if variable.startswith(_RESERVED):
+                    raise ValueError(
+                        f"training.{name} has {variable}: names that begin with {', '.join(_RESERVED)} are SageMaker's and Kedge's; "
+                        "choose another"
+                    )
+                if max(len(variable), len(value)) > _CHARACTERS_MAX:
+                    raise ValueError(
+                        f"training.{name}.{variable} is longer than {_CHARACTERS_MAX} characters, SageMaker's limit: put the value "
+                        "into a file beside the script"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_can_be_enough(self) -> Training:
+        if self.maximum_rows is not None and self.maximum_rows < self.minimum_rows:
+            raise ValueError(
+                f"training.maximum_rows is {self.maximum_rows} and training.minimum_rows {self.minimum_rows}: no training can have "
+                "both; raise the first or lower the second"
+            )
+        return self
+
+    def reaches_to(self, now: datetime) -> datetime:
+        """The oldest time whose rows a retraining at this time may use: an expanding window has no oldest one."""
+        return FIRST_TIME if self.window == "expanding" else now - timedelta(days=self.window_days)
+
+    @property
+    def waits_seconds(self) -> int:
+        """How long a job on spot instances may take with its waits for instances: without a word twice its run."""
+        return self.max_wait_seconds or min(2 * self.max_runtime_seconds, TRAINING_SECONDS_MAX)
+
+    @property
+    def framework_image(self) -> str:
+        """The name of the framework's image, such as `xgboost 3.2-0`: synth finds its URI."""
+        return f"{self.framework} {self.framework_version}"

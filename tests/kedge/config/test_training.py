@@ -1,0 +1,42 @@
+"""What the YAML says of the training job is checked by SageMaker's own rules, before anything is deployed."""
+
+import pytest
+
+from kedge.config.reading import parse_model_config
+from kedge.errors import ModelConfigError
+
+YAML = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], training: {%s}}"
+
+
+def training(text):
+    return parse_model_config(YAML % text, source="m.yaml").training
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("max_wait_seconds: 7200", "without training.spot: true"),
+        ("spot: true, max_wait_seconds: 600", "refuses a shorter one"),
+        ("instance_type: ml.g5.xlarge, volume_gib: 100", "NVMe disks of its own"),
+        ("instance_count: 2", "train.py learns on one instance"),
+        ("environment: {SAGEMAKER_PROGRAM: x.py}", "has SAGEMAKER_PROGRAM: names that begin with"),
+        ("serving_environment: {PIP_NO_BUILD_ISOLATION: '1'}", "choose another"),
+        ("environment: {A: '" + "x" * 513 + "'}", "longer than 512 characters"),
+        ("environment: {" + ", ".join(f"A{n}: x" for n in range(96)) + "}", "has 96 variables: SageMaker takes 100"),
+        ("source_dir: ../elsewhere", "training.source_dir is '../elsewhere'"),
+        ("source_dir: /etc", "training.source_dir is '/etc'"),
+    ],
+)
+def test_what_sagemaker_would_refuse_is_refused_with_its_remedy(text, problem):
+    with pytest.raises(ModelConfigError, match="training") as refused:
+        training(text)
+    assert problem in str(refused.value)
+
+
+def test_a_spot_job_waits_twice_its_run_where_nothing_else_is_said():
+    assert training("spot: true, max_runtime_seconds: 600").waits_seconds == 1200
+    assert training("spot: true, max_runtime_seconds: 39600").waits_seconds == 39600
+
+
+def test_several_instances_learn_with_a_script_that_knows_them():
+    assert training("instance_count: 2, source_dir: shared_training").instance_count == 2
