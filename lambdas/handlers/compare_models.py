@@ -15,7 +15,7 @@ from kedge.gate.groups import holdout_groupings, holdout_slices
 from kedge.gate.holdout import GateReport, Holdout
 from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
-from kedge.performance.paired import Numbers
+from kedge.performance.measures import Numbers
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, package_schemas, timeline
 from lambdas.adapters.bucket.sensitive_columns import with_sensitive
