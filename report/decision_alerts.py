@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from report.alert_words import Detail, Message, bullets, deciding_reasons, package_link, run, section, version
+from report.alert_words import (
+    Detail,
+    Message,
+    bullets,
+    deciding_reasons,
+    gate_reasons,
+    gate_table,
+    package_link,
+    run,
+    section,
+    version,
+)
 from report.approval_figures import figure_lines
 from report.release_words import rollback_command, to_go_back, who_and_why
 
@@ -25,6 +36,8 @@ def package_registered(model: str, detail: Detail) -> Message:
             section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
             section("THE FIGURES", bullets(figures)),
             section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
+            section("WHAT TO LOOK AT", bullets(gate_reasons(detail, "WARN"))),
+            section("THE GATE'S TABLE", "\n".join(gate_table(detail))),
             *_how_to_decide(model, version(detail), arn),
             section(
                 "WHAT HAPPENS NEXT",

@@ -183,16 +183,35 @@ class Retraining(cdk.Stack):
             does="challenger against champion on the same rows",
             packages=self._packages,
             key=self._storage.key,
-            memory_mib=2048,
-            timeout_seconds=300,
+            layer="statistics",
+            memory_mib=4096,
+            timeout_seconds=600,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled", "baselines")
+        # The champion's answers on its endpoint, and the importances of the training job.
+        may_read(
+            role,
+            self._storage.data,
+            *("retraining", "scored", "profiles", "capture", "labelled", "baselines", "predictions", "trained"),
+        )
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", *TIMELINE)
         may_use_key(role, self._storage.key)
+        rules = sorted({name for model in self._packages.models if (name := model.gate.rule_function)})
+        if rules:
+            # A model's own rule is a function of its team's, known by its name alone.
+            arns = [
+                self.format_arn(
+                    service="lambda",
+                    resource="function",
+                    resource_name=name,
+                    arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                )
+                for name in rules
+            ]
+            allow(role, "AskOwnRules", ["lambda:InvokeFunction"], arns)
         return function
 
     def _build_baseline(self) -> lambda_.Function:

@@ -30,8 +30,6 @@ class Beside:
         What the endpoint answered when the rows came, by the champion; NaN, or a negative code, of other rows.
     staging : tuple of mappings
         Rows that staging measured: `{name, value, low, high, limit, verdict, sentence}`.
-    rule : mapping or None
-        The answer of the model's own rule, in the same form.
     """
 
     triggers: tuple[str, ...] = ()
@@ -42,7 +40,6 @@ class Beside:
     drift: Mapping[str, Any] | None = None
     served: Numbers | None = None
     staging: tuple[Mapping[str, Any], ...] = ()
-    rule: Mapping[str, Any] | None = None
 
 
 def importance_change(before: Mapping[str, float], now: Mapping[str, float]) -> float:

@@ -55,7 +55,7 @@ class Holdout:
 
     @property
     def truth(self) -> Truth:
-        """What came true, with what the YAML says of errors."""
+        """What came true, and what an error costs."""
         config, name = self.config, self.config.performance.cost_column
         costs = None
         if name is not None and name in self.table.column_names:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kedge.comparisons import counted, figures, in_words, percent
+from kedge.comparisons import counted, in_words, percent
 from kedge.gate.facts import importance_change
 from kedge.gate.holdout import GateRow, Holdout, Verdict
 from kedge.intervals import wilson_interval, z_of
@@ -96,14 +96,11 @@ def staging_rows(holdout: Holdout) -> Sequence[GateRow]:
     return [_from_outside(fact, f"staging {fact.get('name', '')}".strip()) for fact in holdout.beside.staging]
 
 
-def own_rule(holdout: Holdout) -> Sequence[GateRow]:
-    """The answer of `gate.rule_function`: where the YAML names one, nothing but its PASS passes."""
-    name, found = holdout.config.gate.rule_function, holdout.beside.rule
-    if name is None:
-        return []
-    if found is None:
-        return [GateRow("own_rule", None, None, "REFUSE", f"the rule {name} was not called")]
-    return [_from_outside(found, "own_rule")]
+def rule_row(name: str, answer: Mapping[str, Any] | None) -> GateRow:
+    """The answer of `gate.rule_function`: nothing but its PASS, or WARN, lets a model through."""
+    if answer is None:
+        return GateRow("own_rule", None, None, "REFUSE", f"the rule {name} was not called")
+    return _from_outside(answer, "own_rule")
 
 
 def _from_outside(fact: Mapping[str, Any], gate: str) -> GateRow:
@@ -120,20 +117,3 @@ def _from_outside(fact: Mapping[str, Any], gate: str) -> GateRow:
 def _number(given: Any) -> float | None:
     is_number = isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
     return float(given) if is_number else None
-
-
-def figures_of(row: Mapping[str, Any]) -> str:
-    """A row's value, interval and limit in a line, as the mail and the registry show them.
-
-    >>> figures_of({"value": 0.0312, "low": 0.011, "high": 0.05, "limit": 0.01})
-    '0.031 (0.011 to 0.05), limit 0.01'
-    >>> figures_of({})
-    'not measured'
-    """
-    if "value" not in row:
-        return "not measured"
-    ends = [row[name] for name in ("low", "high") if name in row]
-    value, *rest = figures(float(row["value"]), *map(float, ends))
-    interval = f" ({rest[0]} to {rest[1]})" if len(rest) == 2 else f" (from {rest[0]})" if rest else ""
-    limit = f", limit {in_words(float(row['limit']))}" if "limit" in row else ""
-    return f"{value}{interval}{limit}"

@@ -41,7 +41,7 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Copy the artefact to where no job can write, note that it is there, and say its digest."""
+    """Copy the artefact to where no job can write, note that it is there, and say its digest and its size."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     key = layout.artefact_key(request.model, request.job)
     sha256 = artefacts.pin(clients.s3(), settings.data_bucket, source_uri=request.artefact_uri, key=key)
@@ -52,4 +52,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         )
         finished_trainings.save(clients.s3(), settings.data_bucket, request.model, training)
     logger.info("pinned", model=request.model, run=request.run, key=key, sha256=sha256)
-    return {"uri": f"s3://{settings.data_bucket}/{key}", "sha256": sha256}
+    size = artefacts.size(clients.s3(), settings.data_bucket, key)
+    return {"uri": f"s3://{settings.data_bucket}/{key}", "sha256": sha256, "bytes": size}
