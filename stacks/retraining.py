@@ -65,6 +65,7 @@ class Retraining(cdk.Stack):
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
+        steps.append(self._approve_package())
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -233,6 +234,37 @@ class Retraining(cdk.Stack):
         may_read(role, self._storage.data, "retraining", "trained", "scored")
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
+        return function
+
+    def _approve_package(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "approve_package",
+            does="an automatic approval, where a model's YAML says so",
+            packages=self._packages,
+            key=self._storage.key,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+            approves=True,
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "retraining")
+        may_use_key(role, self._storage.key)
+        packages = sagemaker_arns(self, "model-package")
+        allow(role, "SeePackage", ["sagemaker:DescribeModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
+        groups = sorted(m.package_group for m in self._packages.models if m.approval.mode == "automatic")
+        if groups:
+            # SageMaker writes names in lower case into its ARNs.
+            names = [f"{group.lower()}/*" for group in groups]
+            arns = [self.format_arn(service="sagemaker", resource="model-package", resource_name=name) for name in names]
+            only = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Approved"}}
+            allow(
+                role,
+                "Approve",
+                ["sagemaker:UpdateModelPackage"],
+                arns,
+                wildcard="a version is numbered when it is registered",
+                conditions=only,
+            )
         return function
 
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:

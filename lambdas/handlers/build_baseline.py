@@ -104,7 +104,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     )
     approval_requests.save(s3, bucket, model, run, approval_request(request))
     logger.info("baseline built", model=model, run=run, files=len(files))
-    return {"package": model_registry.registration_request(config, registration), "staged_prefix": prefix}
+    return {
+        "package": model_registry.registration_request(config, registration),
+        "staged_prefix": prefix,
+        # As the YAML says today, not when the run began.
+        "approval": load_model(model).approval.mode,
+    }
 
 
 def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:

@@ -88,13 +88,13 @@ def gate(verdict: str) -> Json:
     }
 
 
-def registration() -> Json:
+def registration(approval: str = "manual") -> Json:
     """Answer as build_baseline does."""
     file = StagedFile("s3://bucket/statistics.json", "ab" * 32)
     asked = Registration(
         RUN, "image", "s3://b/model.tar.gz", {"A": "b"}, "better", {"kedge:run": RUN}, file, file, file, file
     )
-    return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline"}
+    return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline", "approval": approval}
 
 
 def plan(*, serving: bool = True, instances: int = 2, mark: str = "") -> Json:
