@@ -184,7 +184,6 @@ class Retraining(cdk.Stack):
             does="challenger against champion on the same rows",
             packages=self._packages,
             key=self._storage.key,
-            layer="statistics",
             memory_mib=4096,
             timeout_seconds=600,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import ndtr
 
 from kedge.arrays import Bools, Floats, Ints
 from kedge.columns.casting import cast_numbers
@@ -233,7 +232,7 @@ def _beyond(limit: PerformanceLimit, mean: Estimate) -> float:
     over = limit.at_least - mean.value if limit.at_least is not None else mean.value - float(limit.at_most or 0.0)
     if over <= 0 or not mean.standard_error:
         return float(over <= 0)
-    return float(ndtr(-over / mean.standard_error))
+    return math.erfc(over / mean.standard_error / math.sqrt(2)) / 2
 
 
 def encode_figures(sums: Mapping[str, FigureSums]) -> dict[str, Any]:
