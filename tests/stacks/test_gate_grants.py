@@ -15,7 +15,7 @@ def policies(directory, extra):
     build_app(directory / "assembly", models, nag=True).synth()
     template = json.loads((directory / "assembly" / "KedgeRetraining.template.json").read_text())
     return {
-        (name.partition("Role")[0], each["Sid"]): each
+        (name.partition("Role")[0], each.get("Sid")): each
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::IAM::Policy"
         for each in resource["Properties"]["PolicyDocument"]["Statement"]
