@@ -82,7 +82,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         storage=storage,
         monitoring=monitoring,
         feature_groups=groups,
-            at_once=at_once,
+        at_once=at_once,
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)

@@ -34,7 +34,14 @@ MARGIN, SEED = 0.01, 20160104
 SHUFFLED_MAX, AT_THE_MARGIN_MAX = 0.025, 0.05
 DUE = Beside(triggers=("schedule",), fresher_days=16.0)
 Rng = np.random.Generator
-NUMBERS = ["lead_time", "adr", "previous_cancellations", "total_of_special_requests", "required_car_parking_spaces", "adults"]
+NUMBERS = [
+    "lead_time",
+    "adr",
+    "previous_cancellations",
+    "total_of_special_requests",
+    "required_car_parking_spaces",
+    "adults",
+]
 WORDS = ["deposit_type", "market_segment", "customer_type", "hotel"]
 
 
@@ -51,7 +58,11 @@ def section(work: Path, scale: Scale) -> Section:
     for what, limit, promoted in (
         ("hotels, a challenger that is no better", SHUFFLED_MAX, swapped()),
         ("simulated scores, not better at all", SHUFFLED_MAX, simulated(0.0, "")),
-        ("simulated scores, worse by exactly the margin, with non_inferior", AT_THE_MARGIN_MAX, simulated(-MARGIN, f"non_inferior: {{margin: {MARGIN}}}")),
+        (
+            "simulated scores, worse by exactly the margin, with non_inferior",
+            AT_THE_MARGIN_MAX,
+            simulated(-MARGIN, f"non_inferior: {{margin: {MARGIN}}}"),
+        ),
     ):
         hits = sum(promoted(rng) for _ in range(scale.repeats))
         found = wilson_interval("rate", hits, scale.repeats, z_of(0.95))
@@ -84,7 +95,9 @@ def known_cases() -> Iterator[tuple[str, str, GateReport]]:
     yield "hotels: ten more trees", "REFUSE", judge(truth, scores(old, held, full, trees=70), champion, config)
     poor = scores(old, held, few)
     yield "hotels: seven features that the champion lacks", "PASS", judge(truth, scores(new, held, full), poor, config)
-    months, longer = (frame[(frame["time"] >= "2015-10-01") & (frame["time"] < end)] for end in ("2016-04-15", "2016-05-01"))
+    months, longer = (
+        frame[(frame["time"] >= "2015-10-01") & (frame["time"] < end)] for end in ("2016-04-15", "2016-05-01")
+    )
     before, fresh = scores(months, held, full), scores(longer, held, full)
     refresh = config_of("binary_classification", "non_inferior: {margin: 0.02}")
     yield "hotels: as good and two weeks newer, due by the calendar", "PASS", judge(truth, fresh, before, refresh, DUE)

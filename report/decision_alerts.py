@@ -79,7 +79,8 @@ def second_approval_awaited(model: str, detail: Detail) -> Message:
             section("WHAT IS KNOWN", bullets(detail.get("reasons", []))),
             section(
                 "WHAT TO DO",
-                f"Another person approves it, in their own name:\nkedge approve {model} {version(detail)} --comment TEXT\nor rejects it in the registry.",
+                "Another person approves it, in their own name:\n"
+                f"kedge approve {model} {version(detail)} --comment TEXT\nor rejects it in the registry.",
             ),
             section("WHAT HAPPENS NEXT", "Nothing is released before that."),
         ),

@@ -254,7 +254,9 @@ class Retraining(cdk.Stack):
         if groups:
             # SageMaker writes names in lower case into its ARNs.
             names = [f"{group.lower()}/*" for group in groups]
-            arns = [self.format_arn(service="sagemaker", resource="model-package", resource_name=name) for name in names]
+            arns = [
+                self.format_arn(service="sagemaker", resource="model-package", resource_name=name) for name in names
+            ]
             only = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Approved"}}
             allow(
                 role,

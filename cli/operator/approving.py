@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from botocore.exceptions import ClientError
 
-from cli import definitions, models
 from cli.operator.deployment import Deployment
 from cli.refusals import BadInputError
 from kedge.errors import UnknownPackageError
+from lambdas.adapters import definitions, models
 from lambdas.adapters.release import model_registry
 
 

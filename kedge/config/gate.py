@@ -74,5 +74,7 @@ class ApprovalPolicy(Section):
     @model_validator(mode="after")
     def _people_approve_for_themselves(self) -> ApprovalPolicy:
         if self.mode == "automatic" and self.approvers > 1:
-            raise ValueError("approval: approvers are people: a model with mode automatic has none; remove one of the two")
+            raise ValueError(
+                "approval: approvers are people: a model with mode automatic has none; remove one of the two"
+            )
         return self

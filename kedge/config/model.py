@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import Field, model_validator
 
-from kedge.config.gauges import Metrics
 from kedge.config.gate import ApprovalPolicy, GatePolicy
+from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
@@ -352,7 +352,7 @@ class ModelConfig(Section):
         priced = wanted & {"cost_per_thousand", "cost_adjusted_accuracy"}
         if priced and not (self.performance.cost_matrix or self.performance.cost_column):
             raise ValueError(
-                f"gate: {sorted(priced)[0]} needs to know what an error costs: performance.cost_matrix or performance.cost_column"
+                f"gate: {min(map(str, priced))} needs to know what an error costs: performance.cost_matrix or performance.cost_column"
             )
         return self
 

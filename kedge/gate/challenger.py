@@ -69,9 +69,7 @@ def calibration(holdout: Holdout) -> Sequence[GateRow]:
     beyond = abs(value) - reach > limit
     verdict: Verdict = "WARN" if beyond else "PASS"
     said = figures(value, value - reach, value + reach)
-    reason = (
-        f"the mean score is {said[0]} ({said[1]} to {said[2]}) from the rate of positive rows; gate.calibration_max is {limit:g}"
-    )
+    reason = f"the mean score is {said[0]} ({said[1]} to {said[2]}) from the rate of positive rows; gate.calibration_max is {limit:g}"
     before = None
     if holdout.champion is not None:
         before = float((holdout.champion - labels).mean())
@@ -171,7 +169,9 @@ def _beats_champion(holdout: Holdout, champion: Numbers) -> GateRow:
         mended = _mends_calibration(truth, challenger, champion, policy)
         passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
     if not passes and policy.non_inferior is not None:
-        passes, words = _not_worse(holdout, value, error, _in_its_unit(policy.non_inferior.margin, metric, truth, champion))
+        passes, words = _not_worse(
+            holdout, value, error, _in_its_unit(policy.non_inferior.margin, metric, truth, champion)
+        )
         reason = f"{reason}; {words}"
     verdict: Verdict = "PASS" if passes else "REFUSE"
     return GateRow(f"{metric}_improvement", least, value, verdict, reason, low, high, metric, before, after)
@@ -200,7 +200,10 @@ def _not_worse(holdout: Holdout, value: float, error: float, margin: float) -> t
         f"its training rows are newer{newer}, and with {percent(policy.confidence)} confidence it is at worst "
         f"{in_words(max(-low, 0.0))} worse (gate.non_inferior.margin allows {in_words(margin)})"
     )
-    return low >= -margin, f"it passes as not inferior: {found}" if low >= -margin else f"not proved not inferior: {found}"
+    return (
+        low >= -margin,
+        f"it passes as not inferior: {found}" if low >= -margin else f"not proved not inferior: {found}",
+    )
 
 
 def _mends_calibration(truth: Truth, challenger: Numbers, champion: Numbers, policy: GatePolicy) -> str:
@@ -215,9 +218,7 @@ def _mends_calibration(truth: Truth, challenger: Numbers, champion: Numbers, pol
     if brier - z * brier_error <= 0 or auc - z * auc_error < -policy.minimum_effect:
         return ""
     values = {
-        name: change(
-            name, metric_value(name, truth, champion), metric_value(name, truth, challenger), direction(name)
-        )
+        name: change(name, metric_value(name, truth, champion), metric_value(name, truth, challenger), direction(name))
         for name in ("brier", "auc")
     }
     return (

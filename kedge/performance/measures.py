@@ -145,7 +145,7 @@ def _lost(truth: Truth, answers: Numbers) -> tuple[Any, ...]:
     labels, integers = truth.labels, np.issubdtype(truth.labels.dtype, np.integer)
     if truth.matrix:
         two = len(truth.matrix) == 2
-        decided = (answers >= truth.threshold).astype(np.int64) if two else np.asarray(answers, np.int64)
+        decided: Any = (answers >= truth.threshold).astype(np.int64) if two else np.asarray(answers, np.int64)
         cost = np.array(truth.matrix, np.float64)
         codes = np.asarray(labels, np.int64)
         # An answer that is none of the classes is as dear as the dearest.

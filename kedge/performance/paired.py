@@ -123,4 +123,6 @@ def improvement(metric: str, truth: Truth, challenger: Numbers, champion: Number
 
 
 def _spread(of_positive: Floats, of_negative: Floats) -> float:
-    return math.sqrt(float(np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative)))
+    return math.sqrt(
+        float(np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative))
+    )

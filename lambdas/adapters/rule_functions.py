@@ -22,9 +22,7 @@ REMEDY = "correct the rule, or take gate.rule_function out of the YAML, then req
 def ask(name: str, question: Mapping[str, Any], *, timeout_seconds: int) -> dict[str, Any]:
     """Call the rule once; a call that fails, or takes too long, is an answer that refuses and says so."""
     # A second attempt would be a second bill of somebody else's, and the gate's function has no time for it.
-    config = Config(
-        connect_timeout=CONNECT_SECONDS, read_timeout=timeout_seconds, retries={"total_max_attempts": 1}
-    )
+    config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=timeout_seconds, retries={"total_max_attempts": 1})
     lambda_ = boto3.client("lambda", config=config)
     try:
         answer = lambda_.invoke(FunctionName=name, Payload=json.dumps({"version": VERSION, **question}).encode())

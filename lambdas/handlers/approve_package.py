@@ -51,6 +51,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise ApprovalRefusedError(package_arn=package.arn, reasons=refused)
     reasons = [f"approval is automatic in the model's YAML, and the gate passed it: {gate['reasons'][0]}"]
     if package.approval_status != "Approved":
-        model_registry.approve(sagemaker, package.arn, f"Kedge, automatically: retraining {request.run} passed the gate")
+        model_registry.approve(
+            sagemaker, package.arn, f"Kedge, automatically: retraining {request.run} passed the gate"
+        )
     logger.info("approved", model=request.model, run=request.run, package=package.arn)
     return {"package_version": package.version, "reasons": reasons}

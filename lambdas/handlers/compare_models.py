@@ -28,8 +28,8 @@ from lambdas.adapters.training import training_data, transform_outputs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.gate.importance import known_importance, scored_holdout
 from lambdas.steps.gate.facts import fresher_days, importance_before, served_answers
+from lambdas.steps.gate.importance import known_importance, scored_holdout
 from report.pages.gate_page import render_gate_page
 
 
@@ -129,9 +129,7 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     return judge_challenger(holdout, rule_of(bucket, request, config))
 
 
-def facts(
-    s3: Any, bucket: str, request: Request, schemas: tuple[ModelConfig, ModelConfig], truth: pa.Table
-) -> Beside:
+def facts(s3: Any, bucket: str, request: Request, schemas: tuple[ModelConfig, ModelConfig], truth: pa.Table) -> Beside:
     """What is known of both models that no row of the holdout shows."""
     config, released = schemas
     version = request.champion.package_version if request.champion.present else None

@@ -30,9 +30,7 @@ TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com", "chatbot.amazonaws.com"}
 ALARM_PREFIX = "kedge-"
 
 
-def service_role(
-    scope: Construct, name: str, *, service: str, description: str, approves: bool = False
-) -> iam.Role:
+def service_role(scope: Construct, name: str, *, service: str, description: str, approves: bool = False) -> iam.Role:
     """A role for one service that can neither approve nor reject a model package; the one that approves still cannot reject."""
     principal: iam.IPrincipal = iam.ServicePrincipal(service)
     if service not in TRUST_WITHOUT_ACCOUNT:
@@ -208,8 +206,8 @@ def _flat(node: Any) -> str:
 
 
 def _deny_approval(role: iam.Role, statuses: list[str]) -> None:
-    # Segregation of duties: a person approves; Kedge only with one role, for the models whose YAML says so. A metadata stamp carries no status and must pass;
-    # a package must be born pending, and one without a status would be born approved.
+    # Segregation of duties: a person approves; Kedge only with one role, for the models whose YAML says so.
+    # A metadata stamp carries no status and must pass; a package must be born pending, and one without a status would be born approved.
     key, resources, effect = "sagemaker:ModelApprovalStatus", ["*"], iam.Effect.DENY
     role.add_to_policy(
         iam.PolicyStatement(

@@ -29,7 +29,10 @@ def answer(event, context):
     verdict = "PASS" if auc >= LEAST else "REFUSE"
     return {"verdict": verdict, "value": auc, "limit": LEAST, "sentence": f"the house wants an auc of {LEAST}"}
 """
-TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 
 
 def zipped(least: float) -> bytes:
@@ -51,7 +54,11 @@ def hotel(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hote
         account.deploy(directory / "assembly")
         role = account.client("iam").create_role(RoleName="house", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]
         account.client("lambda").create_function(
-            FunctionName="house-rule", Runtime="python3.13", Role=role["Arn"], Handler="rule.answer", Code={"ZipFile": zipped(0.999)}
+            FunctionName="house-rule",
+            Runtime="python3.13",
+            Role=role["Arn"],
+            Handler="rule.answer",
+            Code={"ZipFile": zipped(0.999)},
         )
         hotel = Hotel(account, parse_model_config(text, source=EXAMPLE), frame)
         body = io.BytesIO()
@@ -95,8 +102,8 @@ def test_the_rule_refuses_and_once_it_agrees_the_model_is_approved_and_promoted_
     assert hotel.mails_saying("was approved automatically")
     assert not hotel.mails_saying("please decide about")
     described = hotel.registry.describe_model_package(ModelPackageName=told["detail"]["package_arn"])
-    table = {name: said for name, said in described["CustomerMetadataProperties"].items() if name.startswith("kedge:gate:")}
+    table = {
+        name: said for name, said in described["CustomerMetadataProperties"].items() if name.startswith("kedge:gate:")
+    }
     assert table["kedge:gate:own_rule"].startswith("PASS: 0.")
     assert {f"kedge:gate:{row['gate']}" for row in hotel.timeline("gate_passed")[0]["detail"]["rows"]} == table.keys()
-
-

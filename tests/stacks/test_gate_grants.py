@@ -25,7 +25,8 @@ def policies(directory, extra):
 @pytest.fixture(scope="module")
 def wanting(tmp_path_factory):
     return policies(
-        tmp_path_factory.mktemp("wanting"), "approval: automatic\ngate: {rule_function: house-rule, minimum_effect: 0.0}\n"
+        tmp_path_factory.mktemp("wanting"),
+        "approval: automatic\ngate: {rule_function: house-rule, minimum_effect: 0.0}\n",
     )
 
 
@@ -38,7 +39,11 @@ def test_the_gate_may_call_the_named_function_and_no_other(wanting):
 
 
 def test_one_role_may_approve_packages_of_that_group_and_only_approve(wanting):
-    approving = {role for (role, _), each in wanting.items() if each["Effect"] == "Allow" and "UpdateModelPackage" in json.dumps(each["Action"])}
+    approving = {
+        role
+        for (role, _), each in wanting.items()
+        if each["Effect"] == "Allow" and "UpdateModelPackage" in json.dumps(each["Action"])
+    }
     assert approving == {"ApprovePackage"}
     statement = wanting["ApprovePackage", "Approve"]
     assert json.dumps(statement["Resource"]).endswith(':model-package/hotel-cancellations/*"]]}')

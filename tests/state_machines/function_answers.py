@@ -94,7 +94,11 @@ def registration(approval: str = "manual") -> Json:
     asked = Registration(
         RUN, "image", "s3://b/model.tar.gz", {"A": "b"}, "better", {"kedge:run": RUN}, file, file, file, file
     )
-    return {"package": model_registry.registration_request(hotel(), asked), "staged_prefix": "retraining/baseline", "approval": approval}
+    return {
+        "package": model_registry.registration_request(hotel(), asked),
+        "staged_prefix": "retraining/baseline",
+        "approval": approval,
+    }
 
 
 def plan(*, serving: bool = True, instances: int = 2, mark: str = "") -> Json:

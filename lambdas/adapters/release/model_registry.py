@@ -97,7 +97,9 @@ def person_of(user: Mapping[str, Any]) -> str:
     ('ann', '')
     """
     identity = user.get("IamIdentity") or {}
-    found = user.get("UserProfileName") or identity.get("SourceIdentity") or str(identity.get("Arn", "")).rpartition("/")[2]
+    found = (
+        user.get("UserProfileName") or identity.get("SourceIdentity") or str(identity.get("Arn", "")).rpartition("/")[2]
+    )
     return str(found).lower()
 
 

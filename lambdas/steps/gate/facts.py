@@ -41,8 +41,10 @@ def served_answers(
     if places.null_count == len(places):
         return None
     answers = answer_column(found.column(name).take(places), config.problem, config.labels.classes)
-    return answers.values if config.problem == "multiclass_classification" else np.where(
-        answers.known, answers.values, np.nan
+    return (
+        answers.values
+        if config.problem == "multiclass_classification"
+        else np.where(answers.known, answers.values, np.nan)
     )
 
 

@@ -92,7 +92,7 @@ def test_a_configuration_cannot_be_changed():
          "performance.cost_column is 'zzz': no feature, and not among context, endpoint.custom_attributes and "
          "labels.fields"),
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
-        ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, average_precision, accuracy, balanced_accuracy, "
+        ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, average_precision, accuracy, balanced_accuracy, "  # noqa: E501
          "precision, recall, recall_at_precision, f1, brier, log_loss, expected_calibration_error, cost_per_thousand, "
          "cost_adjusted_accuracy"),
         ("gate: {limits: [{metric: auc, tolerance: 0.1}]}",

@@ -25,7 +25,8 @@ def row_of(report, gate):
 
 
 @pytest.mark.parametrize(
-    ("gate", "verdict"), [("limits: [{metric: auc, at_least: 0.6}]", "PASS"), ("limits: [{metric: auc, at_least: 0.99}]", "REFUSE")]
+    ("gate", "verdict"),
+    [("limits: [{metric: auc, at_least: 0.6}]", "PASS"), ("limits: [{metric: auc, at_least: 0.99}]", "REFUSE")],
 )
 @pytest.mark.parametrize("champion_too", [True, False])
 def test_an_absolute_limit_holds_whatever_the_champion_is(gate, verdict, champion_too):
@@ -44,11 +45,18 @@ def test_a_limit_of_recall_at_a_precision_is_measured_with_its_interval():
 
 def test_an_equal_but_newer_model_may_replace_the_champion_when_it_was_due_by_the_calendar():
     rule = "non_inferior: {margin: 0.02}"
-    for triggers, verdict in ((("schedule",), "PASS"), (("performance",), "REFUSE"), (("schedule", "performance"), "REFUSE")):
+    for triggers, verdict in (
+        (("schedule",), "PASS"),
+        (("performance",), "REFUSE"),
+        (("schedule", "performance"), "REFUSE"),
+    ):
         report = judge(rule, gain=0.0, seed=5, beside=Beside(triggers=triggers, fresher_days=30.0))
         assert report.verdict == verdict, triggers
     due = Beside(triggers=("schedule",), fresher_days=30.0)
-    assert "it passes as not inferior: its training rows are newer by 30 days" in judge(rule, gain=0.0, seed=5, beside=due).reasons[0]
+    assert (
+        "it passes as not inferior: its training rows are newer by 30 days"
+        in judge(rule, gain=0.0, seed=5, beside=due).reasons[0]
+    )
     assert judge(rule, gain=-0.3, beside=due).verdict == "REFUSE"
     older = Beside(triggers=("schedule",), fresher_days=0.0)
     assert judge(rule, gain=0.0, seed=5, beside=older).verdict == "REFUSE"
@@ -66,9 +74,17 @@ def test_drifted_training_rows_are_a_warning_that_refuses_nothing():
     ("gate", "beside", "row"),
     [
         ("artefact_mib_max: 1", Beside(artefact_bytes=2**21), "artefact_mib"),
-        ("importance_change_max: 0.2", Beside(importance={"a": 1.0}, importance_before={"b": 1.0}), "importance_change"),
+        (
+            "importance_change_max: 0.2",
+            Beside(importance={"a": 1.0}, importance_before={"b": 1.0}),
+            "importance_change",
+        ),
         ("skew_fraction_max: 0.01", Beside(served=np.full(3_000, 0.5)), "serving_skew"),
-        ("", Beside(staging=({"name": "p99", "value": 900, "limit": 500, "verdict": "REFUSE", "sentence": "slow"},)), "staging p99"),
+        (
+            "",
+            Beside(staging=({"name": "p99", "value": 900, "limit": 500, "verdict": "REFUSE", "sentence": "slow"},)),
+            "staging p99",
+        ),
         ("", Beside(staging=({"name": "p99", "value": 900, "verdict": "SURELY"},)), "staging p99"),
     ],
 )
@@ -97,7 +113,10 @@ def test_nothing_but_a_clear_word_of_the_own_rule_passes(answer):
 
 def test_the_own_rule_is_given_the_rows_so_far():
     given = []
-    report = judge("rule_function: ours", rule=lambda rows: given.extend(rows) or {"verdict": "PASS", "value": 3, "sentence": "yes"})
+    report = judge(
+        "rule_function: ours",
+        rule=lambda rows: given.extend(rows) or {"verdict": "PASS", "value": 3, "sentence": "yes"},
+    )
     assert report.verdict == "PASS"
     assert "auc_improvement" in [row.gate for row in given]
     assert row_of(report, "own_rule").value == 3.0
