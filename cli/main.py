@@ -13,7 +13,7 @@ from cli.doctor.command import doctor
 from cli.drafts.command import init
 from cli.models import validate
 from cli.operator.alert_test_command import alert_test
-from cli.operator.commands import history, mute, pause, reconcile, retrain, rollback
+from cli.operator.commands import approve, history, mute, pause, reconcile, retrain, rollback
 from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
 from cli.operator.report_command import report
@@ -47,6 +47,7 @@ app.command("retrain")(retrain)
 app.command("pause")(pause)
 app.command("mute")(mute)
 app.command("test-alert")(alert_test)
+app.command("approve")(approve)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("judge")(judge)

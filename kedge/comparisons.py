@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kedge.config.metrics import Direction
 
@@ -49,6 +51,23 @@ def figures(*values: float) -> tuple[str, ...]:
         if len(set(told)) == len(set(values)):
             return told
     return tuple(in_words(value) for value in values)
+
+
+def figures_of(row: Mapping[str, Any]) -> str:
+    """A row of the gate in a line: value, interval and limit, as the mail and the registry show them.
+
+    >>> figures_of({"value": 0.0312, "low": 0.011, "high": 0.05, "limit": 0.01})
+    '0.031 (0.011 to 0.05), limit 0.01'
+    >>> figures_of({})
+    'not measured'
+    """
+    if "value" not in row:
+        return "not measured"
+    ends = [row[name] for name in ("low", "high") if name in row]
+    value, *rest = figures(float(row["value"]), *map(float, ends))
+    interval = f" ({rest[0]} to {rest[1]})" if len(rest) == 2 else f" (from {rest[0]})" if rest else ""
+    limit = f", limit {in_words(float(row['limit']))}" if "limit" in row else ""
+    return f"{value}{interval}{limit}"
 
 
 def percent(fraction: float) -> str:

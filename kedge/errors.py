@@ -195,6 +195,16 @@ class UnknownPackageError(RefusedError):
         self.package_arn = package_arn
 
 
+class ApprovalRefusedError(RefusedError):
+    """A package must not be approved automatically."""
+
+    def __init__(self, *, package_arn: str, reasons: list[str]) -> None:
+        super().__init__(
+            f"package {package_arn} is not approved automatically: {'; '.join(reasons)}. Decide about it in the registry"
+        )
+        self.package_arn = package_arn
+
+
 class ChangedSinceGateError(RefusedError):
     """The artefact or baseline of a package is not the one that passed the gate."""
 

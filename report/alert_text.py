@@ -95,6 +95,8 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "gate_passed": retraining_alerts.gate_passed,
     "gate_failed": retraining_alerts.gate_failed,
     "package_registered": decision_alerts.package_registered,
+    "approved_automatically": decision_alerts.approved_automatically,
+    "second_approval_awaited": decision_alerts.second_approval_awaited,
     "approved": decision_alerts.approved,
     "rejected": decision_alerts.rejected,
     "paused": decision_alerts.paused,

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kedge.comparisons import figures_of
+
 Detail = Mapping[str, Any]  # of a timeline entry
 
 REASONS_SHOWN = 5
@@ -60,6 +62,17 @@ def gate_reasons(detail: Detail, verdict: str) -> list[str]:
     """The reasons of the gate's rows with one verdict: first measured values with their uncertainty, then the formal ones."""
     rows = sorted(detail.get("rows", []), key=lambda row: "low" not in row)
     return [row["reason"] for row in rows if row["verdict"] == verdict]
+
+
+def gate_table(detail: Detail) -> list[str]:
+    """The gate's rows as lines: what refuses first, then the warnings; verdict, name, value with its interval, limit.
+
+    >>> gate_table({"rows": [{"gate": "auc_improvement", "verdict": "PASS", "value": 0.03, "low": 0.01, "high": 0.05, "limit": 0.01}]})
+    ['PASS auc_improvement: 0.03 (0.01 to 0.05), limit 0.01']
+    """
+    order = ("REFUSE", "WARN", "PASS")
+    rows = sorted(detail.get("rows", []), key=lambda row: order.index(row["verdict"]) if row["verdict"] in order else 0)
+    return [f"{row['verdict']} {row['gate']}: {figures_of(row)}" for row in rows]
 
 
 def deciding_reasons(detail: Detail) -> list[str]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from report.alert_words import Detail, Message, bullets, deciding_reasons, package_link, run, section, version
+from report.alert_words import (
+    Detail,
+    Message,
+    bullets,
+    deciding_reasons,
+    gate_reasons,
+    gate_table,
+    package_link,
+    run,
+    section,
+    version,
+)
 from report.approval_figures import figure_lines
 from report.release_words import rollback_command, to_go_back, who_and_why
 
@@ -19,20 +30,60 @@ def package_registered(model: str, detail: Detail) -> Message:
         snapshot=detail.get("snapshot") or {},
         live=why.get("live"),
     )
+    automatic = detail.get("approval") == "automatic"
+    decide = () if automatic else _how_to_decide(model, version(detail), arn)
+    next_ = (
+        "Kedge approves it by itself, because the model's YAML says approval: automatic. It is released then: as a canary that "
+        "goes back if it misbehaves, or, if no endpoint serves yet, on a new one. To stop it, reject it in the registry."
+        if automatic
+        else "Nothing until you decide. If you approve it, it is released: as a canary that goes back if it misbehaves, or, if "
+        "no endpoint serves yet, on a new one."
+    )
+    named = f"package version {version(detail)}"
     return Message(
-        f"please decide about package version {version(detail)}",
+        f"{named} passed the gate and is approved automatically" if automatic else f"please decide about {named}",
         (
             section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
             section("THE FIGURES", bullets(figures)),
             section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
             section("WHAT THE RETRAINING COST", str(detail.get("cost", ""))),
-            *_how_to_decide(model, version(detail), arn),
+            section("WHAT TO LOOK AT", bullets(gate_reasons(detail, "WARN"))),
+            section("THE GATE'S TABLE", "\n".join(gate_table(detail))),
+            *decide,
+            section("WHAT HAPPENS NEXT", next_),
+            run(detail),
+        ),
+    )
+
+
+def approved_automatically(model: str, detail: Detail) -> Message:
+    """Kedge approved what the gate had passed."""
+    return Message(
+        f"package version {version(detail)} was approved automatically",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing until you decide. If you approve it, it is released: as a canary that goes back if it misbehaves, or, if "
-                "no endpoint serves yet, on a new one.",
+                f"It is released. To stop that, reject the version in the registry, or: kedge rollback {model} --now --reason TEXT",
             ),
             run(detail),
+        ),
+    )
+
+
+def second_approval_awaited(model: str, detail: Detail) -> Message:
+    """One person has approved a package of a model that wants two."""
+    return Message(
+        f"package version {version(detail)} needs a second approval",
+        (
+            section("WHO AND WHY", who_and_why(detail)),
+            section("WHAT IS KNOWN", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT TO DO",
+                "Another person approves it, in their own name:\n"
+                f"kedge approve {model} {version(detail)} --comment TEXT\nor rejects it in the registry.",
+            ),
+            section("WHAT HAPPENS NEXT", "Nothing is released before that."),
         ),
     )
 

@@ -8,6 +8,7 @@ from report.alert_words import (
     bullets,
     deciding_reasons,
     gate_reasons,
+    gate_table,
     requested,
     retrain_command,
     run,
@@ -162,7 +163,9 @@ def gate_failed(model: str, detail: Detail) -> Message:
         headline,
         (
             section("WHAT FAILED", bullets(deciding_reasons(detail))),
+            section("WHAT TO LOOK AT", bullets(gate_reasons(detail, "WARN"))),
             section("WHAT PASSED", bullets(gate_reasons(detail, "PASS"))),
+            section("THE GATE'S TABLE", "\n".join(gate_table(detail))),
             section(
                 "WHAT HAPPENS NEXT",
                 f"Nothing was released. {again}",

@@ -67,6 +67,7 @@ class Retraining(cdk.Stack):
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
+        steps.append(self._approve_package())
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -187,16 +188,34 @@ class Retraining(cdk.Stack):
             does="challenger against champion on the same rows",
             packages=self._packages,
             key=self._storage.key,
-            memory_mib=2048,
-            timeout_seconds=300,
+            memory_mib=4096,
+            timeout_seconds=600,
             environment={"DATA_BUCKET": self._storage.data.bucket_name},
         )
         role = role_of(function)
         # Captures, days and their labels: for the groups of sensitive columns, which are kept nowhere else.
-        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "labelled", "baselines")
+        # The champion's answers on its endpoint, and the importances of the training job.
+        may_read(
+            role,
+            self._storage.data,
+            *("retraining", "scored", "profiles", "capture", "labelled", "baselines", "predictions", "trained"),
+        )
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", *TIMELINE)
         may_use_key(role, self._storage.key)
+        rules = sorted({name for model in self._packages.models if (name := model.gate.rule_function)})
+        if rules:
+            # A model's own rule is a function of its team's, known by its name alone.
+            arns = [
+                self.format_arn(
+                    service="lambda",
+                    resource="function",
+                    resource_name=name,
+                    arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                )
+                for name in rules
+            ]
+            allow(role, "AskOwnRules", ["lambda:InvokeFunction"], arns)
         return function
 
     def _build_baseline(self) -> lambda_.Function:
@@ -224,6 +243,39 @@ class Retraining(cdk.Stack):
         described = sagemaker_arns(self, "training-job", "transform-job")
         looks = [f"sagemaker:Describe{job}Job" for job in JOBS]
         allow(role, "SeeJobs", looks, described, wildcard=NAMED_AT_RUN_TIME)
+        return function
+
+    def _approve_package(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "approve_package",
+            does="an automatic approval, where a model's YAML says so",
+            packages=self._packages,
+            key=self._storage.key,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+            approves=True,
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "retraining")
+        may_use_key(role, self._storage.key)
+        packages = sagemaker_arns(self, "model-package")
+        allow(role, "SeePackage", ["sagemaker:DescribeModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
+        groups = sorted(m.package_group for m in self._packages.models if m.approval.mode == "automatic")
+        if groups:
+            # SageMaker writes names in lower case into its ARNs.
+            names = [f"{group.lower()}/*" for group in groups]
+            arns = [
+                self.format_arn(service="sagemaker", resource="model-package", resource_name=name) for name in names
+            ]
+            only = {"StringEquals": {"sagemaker:ModelApprovalStatus": "Approved"}}
+            allow(
+                role,
+                "Approve",
+                ["sagemaker:UpdateModelPackage"],
+                arns,
+                wildcard="a version is numbered when it is registered",
+                conditions=only,
+            )
         return function
 
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:

@@ -153,6 +153,21 @@ def mute(
     typer.echo(told)
 
 
+def approve(
+    model: Model,
+    version: Annotated[str, typer.Argument(help="The package version.")],
+    comment: Annotated[str, typer.Option(help="What you looked at; the registry and the timeline keep it.")],
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+) -> None:
+    """Approve a package in your own name; where a model wants two people, also as the second."""
+    with in_a_sentence("approve"):
+        from cli.operator import approving
+
+        said = approving.approve(deployment_of(region, endpoint_url), model, version, comment)
+    typer.echo(said)
+
+
 def rollback(
     model: Model,
     reason: Annotated[str, typer.Option(help="Why; the timeline keeps it.")],

@@ -16,7 +16,7 @@ _COLOURS = {
     "adopted": "green",
     "canary_promoted": "green", "gate_passed": "green", "alert_sent": "yellow", "retraining_held": "yellow", "gate_failed": "yellow",
     "rejected": "yellow", "approval_waits": "yellow", "approval_expired": "yellow", "labels_silent": "yellow", "baseline_stale": "yellow",
-    "retrainings_failing": "red", "approval_taken_back": "yellow", "approved_absent": "yellow",
+    "retrainings_failing": "red", "second_approval_awaited": "yellow", "approval_taken_back": "yellow", "approved_absent": "yellow",
     "release_withheld": "yellow", "paused": "yellow", "muted": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
     "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",

@@ -27,7 +27,7 @@ class Metric:
     measured, estimated : bool
         Whether it is computed from labels | estimated from answers alone.
     gate : bool
-        Whether the gate can compare two models by it: then it has a loss in `kedge.performance.paired`, as `auc` need not. The
+        Whether the gate can compare two models by it: then `kedge.performance.measures` has it, as `auc` need not. The
         first such metric of each problem is the default.
     over_all_rows : bool
         Whether every row counts alike, so that few rows of one class do not make it uncertain.
@@ -67,8 +67,8 @@ _CLASSES: Problem = "multiclass_classification"
 _NUMBERS: Problem = "regression"
 TABLE = (
     Metric(_BINARY, "auc", "higher", limit={"tolerance": 0.02}, estimated=True, gate=True, notable=0.05),
-    Metric(_BINARY, "average_precision", "higher", notable=0.2),
-    Metric(_BINARY, "accuracy", "higher", estimated=True, over_all_rows=True, notable=0.05),
+    Metric(_BINARY, "average_precision", "higher", gate=True, notable=0.2),
+    Metric(_BINARY, "accuracy", "higher", estimated=True, over_all_rows=True, gate=True, notable=0.05),
     Metric(
         _BINARY,
         "balanced_accuracy",
@@ -76,15 +76,17 @@ TABLE = (
         classes_alike=True,
         decision_limit={"tolerance": 0.02},
         estimated=True,
+        gate=True,
         notable=0.05,
     ),
-    Metric(_BINARY, "precision", "higher", estimated=True, notable=0.2),
-    Metric(_BINARY, "recall", "higher", estimated=True, notable=0.2),
+    Metric(_BINARY, "precision", "higher", estimated=True, gate=True, notable=0.2),
+    Metric(_BINARY, "recall", "higher", estimated=True, gate=True, notable=0.2),
+    Metric(_BINARY, "recall_at_precision", "higher", measured=False, gate=True),
     Metric(_BINARY, "specificity", "higher", measured=False, estimated=True),
-    Metric(_BINARY, "f1", "higher", estimated=True, notable=0.2),
+    Metric(_BINARY, "f1", "higher", estimated=True, gate=True, notable=0.2),
     Metric(_BINARY, "brier", "lower", estimated=True, gate=True, over_all_rows=True, ranks_features=True, notable=0.2),
     Metric(_BINARY, "log_loss", "lower", "nats", estimated=True, gate=True, over_all_rows=True, notable=0.2),
-    Metric(_BINARY, "expected_calibration_error", "lower", notable=1.0),
+    Metric(_BINARY, "expected_calibration_error", "lower", gate=True, notable=1.0),
     Metric(
         _BINARY,
         "calibration_in_the_large",
@@ -95,8 +97,8 @@ TABLE = (
         notable_of="base_rate",
     ),
     Metric(_BINARY, "base_rate", "same", estimated=True, over_all_rows=True),
-    Metric(_BINARY, "cost_per_thousand", "lower", "cost", over_all_rows=True, notable=0.2),
-    Metric(_BINARY, "cost_adjusted_accuracy", "higher", notable=0.05),
+    Metric(_BINARY, "cost_per_thousand", "lower", "cost", over_all_rows=True, gate=True, notable=0.2),
+    Metric(_BINARY, "cost_adjusted_accuracy", "higher", gate=True, notable=0.05),
     Metric(
         _CLASSES,
         "accuracy",
@@ -107,12 +109,12 @@ TABLE = (
         ranks_features=True,
         notable=0.05,
     ),
-    Metric(_CLASSES, "macro_f1", "higher", classes_alike=True, estimated=True, notable=0.1),
-    Metric(_CLASSES, "weighted_f1", "higher", notable=0.05),
+    Metric(_CLASSES, "macro_f1", "higher", classes_alike=True, estimated=True, gate=True, notable=0.1),
+    Metric(_CLASSES, "weighted_f1", "higher", gate=True, notable=0.05),
     Metric(_CLASSES, "log_loss", "lower", "nats", notable=0.2),
-    Metric(_CLASSES, "cost_per_thousand", "lower", "cost", notable=0.2),
-    Metric(_CLASSES, "cost_adjusted_accuracy", "higher", notable=0.05),
-    Metric(_CLASSES, "recall_", "higher", estimated=True, each_class=True, notable=0.2),
+    Metric(_CLASSES, "cost_per_thousand", "lower", "cost", gate=True, notable=0.2),
+    Metric(_CLASSES, "cost_adjusted_accuracy", "higher", gate=True, notable=0.05),
+    Metric(_CLASSES, "recall_", "higher", estimated=True, each_class=True, gate=True, notable=0.2),
     Metric(
         _NUMBERS,
         "mae",
@@ -124,12 +126,12 @@ TABLE = (
         ranks_features=True,
         notable=0.1,
     ),
-    Metric(_NUMBERS, "rmse", "lower", "label", estimated=True, notable=0.2),
-    Metric(_NUMBERS, "mape", "lower", notable=0.2),
-    Metric(_NUMBERS, "r2", "higher", notable=0.1),
-    Metric(_NUMBERS, "quantile_loss", "lower", "label", notable=0.1),
+    Metric(_NUMBERS, "rmse", "lower", "label", estimated=True, gate=True, notable=0.2),
+    Metric(_NUMBERS, "mape", "lower", gate=True, notable=0.2),
+    Metric(_NUMBERS, "r2", "higher", gate=True, notable=0.1),
+    Metric(_NUMBERS, "quantile_loss", "lower", "label", gate=True, notable=0.1),
     Metric(_NUMBERS, "bias", "zero", "label", estimated=True, notable=0.2, notable_of="rmse"),
-    Metric(_NUMBERS, "cost_per_thousand", "lower", "cost", notable=0.2),
+    Metric(_NUMBERS, "cost_per_thousand", "lower", "cost", gate=True, notable=0.2),
 )
 # Each has one value, however many classes there are.
 ONE_VALUE = frozenset(metric.name for metric in TABLE if not metric.each_class)
@@ -193,10 +195,15 @@ def known_metrics(problem: str, classes: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def gate_metrics(problem: str) -> tuple[str, ...]:
+def gate_metrics(problem: str, classes: tuple[str, ...] = ()) -> tuple[str, ...]:
     """What the gate can compare two models by; the first is the default.
 
-    >>> gate_metrics("binary_classification")
-    ('auc', 'brier', 'log_loss')
+    >>> gate_metrics("multiclass_classification", ("a", "b"))[-2:], gate_metrics("binary_classification")[0]
+    (('recall_a', 'recall_b'), 'auc')
     """
-    return tuple(metric.name for metric in metrics_of(problem) if metric.gate)
+    return tuple(
+        name
+        for metric in metrics_of(problem)
+        if metric.gate
+        for name in ([f"{metric.name}{one}" for one in classes] if metric.each_class else [metric.name])
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, model_validator
 
+from kedge.config.gate import ApprovalPolicy, GatePolicy
 from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
@@ -18,7 +19,6 @@ from kedge.config.policies import (
     CanaryPolicy,
     DriftPolicy,
     FairnessPolicy,
-    GatePolicy,
     HealthPolicy,
     PerformancePolicy,
     QualityPolicy,
@@ -68,6 +68,7 @@ class ModelConfig(Section):
     retraining: RetrainingPolicy = Field(default_factory=RetrainingPolicy)
     training: Training = Field(default_factory=Training)
     gate: GatePolicy = Field(default_factory=GatePolicy)
+    approval: ApprovalPolicy = Field(default_factory=ApprovalPolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     release: ReleasePolicy = Field(default_factory=ReleasePolicy)
     alerts: Alerts = Field(default_factory=Alerts)
@@ -341,9 +342,18 @@ class ModelConfig(Section):
                 near = difflib.get_close_matches(limit.metric, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(known)}"
                 raise ValueError(f"performance.limits has {limit.metric!r}, no metric of {self.problem}; {hint}")
-        allowed = gate_metrics(self.problem)
+        allowed = gate_metrics(self.problem, self.labels.classes)
         if self.gate.metric is not None and self.gate.metric not in allowed:
             raise ValueError(f"gate.metric is {self.gate.metric!r}: a gate of {self.problem} has {', '.join(allowed)}")
+        for limit in self.gate.limits:
+            if limit.metric not in allowed:
+                raise ValueError(f"gate.limits has {limit.metric!r}: a gate of {self.problem} has {', '.join(allowed)}")
+        wanted = {self.gate.metric, *(limit.metric for limit in self.gate.limits)}
+        priced = wanted & {"cost_per_thousand", "cost_adjusted_accuracy"}
+        if priced and not (self.performance.cost_matrix or self.performance.cost_column):
+            raise ValueError(
+                f"gate: {min(map(str, priced))} needs to know what an error costs: performance.cost_matrix or performance.cost_column"
+            )
         return self
 
     @model_validator(mode="after")

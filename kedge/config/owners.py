@@ -30,7 +30,7 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "approvals": (
         "package_registered", "gate_passed", "approved", "rejected", "approval_taken_back", "approved_absent", "approval_waits",
-        "approval_expired",
+        "approval_expired", "approved_automatically", "second_approval_awaited",
     ),
     "releases": (
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",

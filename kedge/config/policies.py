@@ -105,17 +105,6 @@ class PerformancePolicy(Section):
         return self
 
 
-class GatePolicy(Section):
-    """What a challenger must show on the holdout."""
-
-    metric: str | None = None
-    minimum_effect: float = Field(default=0.01, ge=0)
-    calibration_max: Fraction = 0.10
-    confidence: Confidence = 0.95
-    minimum_holdout_rows: int = Field(default=200, ge=1)
-    approval_expires_days: int = Field(default=90, ge=3)
-
-
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
 Strategy = Literal["canary", "linear", "rolling", "all_at_once"]
 # SageMaker ends a deployment after eight hours. New instances may need one of them.

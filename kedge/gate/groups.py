@@ -13,7 +13,7 @@ from kedge.config.metrics import Direction
 from kedge.config.model import ModelConfig
 from kedge.gate.holdout import GateRow, Holdout
 from kedge.own_columns import LABEL
-from kedge.performance.paired import Numbers
+from kedge.performance.measures import Numbers
 from kedge.severity import Severity
 from kedge.slices.fairness import ColumnFairness, Disparity, WindowRows, judge_fairness, sensitive_counts
 from kedge.slices.groupings import MISSING, OTHER, Grouping, freeze_grouping

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from kedge.arrays import Bools
+from kedge.columns.casting import cast_numbers
 from kedge.config.model import ModelConfig
-from kedge.performance.paired import Numbers
+from kedge.gate.facts import Beside
+from kedge.performance.measures import Numbers, Truth
 from kedge.slices.groupings import Grouping
 
-Verdict = Literal["PASS", "REFUSE"]
+# A warning is for people to look at: it refuses nothing.
+Verdict = Literal["PASS", "WARN", "REFUSE"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,8 @@ class Holdout:
         Named groups of rows.
     learnt : ndarray, shape (n_training_rows,), optional
         Labels of the training rows, written as `labels`; where absent, the holdout's own, which no model could know.
+    beside : Beside
+        What is known of both models that no holdout row shows.
     """
 
     labels: Numbers
@@ -45,6 +51,24 @@ class Holdout:
     groupings: Mapping[str, Grouping] = field(default_factory=dict)
     slices: Mapping[str, Bools] = field(default_factory=dict)
     learnt: Numbers | None = None
+    beside: Beside = field(default_factory=Beside)
+
+    @property
+    def truth(self) -> Truth:
+        """What came true, and what an error costs."""
+        config, name = self.config, self.config.performance.cost_column
+        costs = None
+        if name is not None and name in self.table.column_names:
+            costs = np.nan_to_num(cast_numbers(self.table.column(name), "float64").values, posinf=0.0, neginf=0.0)
+        return Truth(
+            self.labels,
+            threshold=config.prediction.threshold,
+            quantile=config.performance.quantile,
+            precision=config.gate.precision_min,
+            places={name: place for place, name in enumerate(config.classes)},
+            costs=costs,
+            matrix=config.performance.cost_matrix,
+        )
 
     @property
     def answers(self) -> dict[str, Numbers]:
@@ -57,12 +81,13 @@ class Holdout:
 class GateRow:
     """One requirement: what was asked, what was found, and the verdict in words.
 
-    Where both models were measured by a metric, `metric` names it, and `champion` and `challenger` are its values.
+    Where both models were measured by a metric, `metric` names it, and `champion` and `challenger` are its values. Without a
+    `limit` the row tells and decides nothing; without a `value` it could not be measured.
     """
 
     gate: str
-    limit: float
-    value: float
+    limit: float | None
+    value: float | None
     verdict: Verdict
     reason: str
     low: float | None = None
@@ -78,17 +103,20 @@ class GateRow:
 
 @dataclass(frozen=True)
 class GateReport:
-    """PASS only if every row passes."""
+    """PASS unless a row refuses."""
 
     rows: tuple[GateRow, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """The worst row's verdict."""
-        return "PASS" if all(row.verdict == "PASS" for row in self.rows) else "REFUSE"
+        """REFUSE if a row does."""
+        return "REFUSE" if any(row.verdict == "REFUSE" for row in self.rows) else "PASS"
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it was refused, or by how much it passed: what was measured before the formalities."""
+        """Why it was refused; or by how much it passed, then the warnings, then the formalities."""
         refused = tuple(row.reason for row in self.rows if row.verdict == "REFUSE")
-        return refused or tuple(row.reason for row in sorted(self.rows, key=lambda row: row.low is None))
+        rank = {"PASS": 0, "WARN": 1}
+        return refused or tuple(
+            row.reason for row in sorted(self.rows, key=lambda row: (row.low is None) + rank.get(row.verdict, 0))
+        )

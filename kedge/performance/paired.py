@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kedge.arrays import Floats, Ints
 from kedge.config.metrics import direction
-
-Numbers = NDArray[np.float64] | NDArray[np.int64]
+from kedge.performance.measures import (
+    ROW_LOSSES,
+    SCORED,
+    Numbers,
+    Truth,
+    bootstrap_error,
+    jackknife_error,
+    leave_one_out,
+    measure_of,
+)
 
 
 def paired_auc_difference(labels: Ints, challenger: Floats, champion: Floats) -> tuple[float, float]:
@@ -35,8 +41,7 @@ def paired_auc_difference(labels: Ints, challenger: Floats, champion: Floats) ->
     of_challenger = placements(challenger[positive], challenger[~positive])
     of_champion = placements(champion[positive], champion[~positive])
     by_positive, by_negative = (a - b for a, b in zip(of_challenger, of_champion, strict=True))
-    variance = np.var(by_positive, ddof=1) / len(by_positive) + np.var(by_negative, ddof=1) / len(by_negative)
-    return float(by_positive.mean()), math.sqrt(float(variance))
+    return float(by_positive.mean()), _spread(by_positive, by_negative)
 
 
 def placements(positives: Floats, negatives: Floats) -> tuple[Floats, Floats]:
@@ -63,49 +68,61 @@ def row_losses(metric: str, labels: Numbers, answers: Numbers) -> Floats:
     return ROW_LOSSES[metric](labels, answers)
 
 
-def _log_loss(labels: Numbers, answers: Numbers) -> Floats:
-    safe = np.clip(answers, 1e-15, 1 - 1e-15)
-    losses: Floats = -np.where(labels == 1, np.log(safe), np.log1p(-safe))
-    return losses
+def metric_value(metric: str, truth: Truth, answers: Numbers) -> float:
+    """The metric itself, in its own unit and direction.
 
-
-def _off(labels: Numbers, answers: Numbers) -> Floats:
-    return np.abs(answers - labels).astype(np.float64)
-
-
-# What the gate compares two models by, and what ranks features (`kedge.config.metrics`), all but `auc`, which is no mean.
-ROW_LOSSES: Mapping[str, Callable[[Numbers, Numbers], Floats]] = {
-    "accuracy": lambda labels, answers: (answers != labels).astype(np.float64),
-    "log_loss": _log_loss,
-    "mae": _off,
-    "brier": lambda labels, answers: _off(labels, answers) ** 2,
-}
-
-
-def metric_value(metric: str, labels: Numbers, answers: Numbers) -> float:
-    """The metric itself, in its own unit and direction: for a report, beside `improvement`.
-
-    >>> metric_value("accuracy", np.array([1, 0]), np.array([1, 1])), metric_value("mae", np.array([1.0]), np.array([3.0]))
+    >>> metric_value("accuracy", Truth(np.array([1, 0])), np.array([1, 1])), metric_value("mae", Truth(np.array([1.0])), np.array([3.0]))
     (0.5, 2.0)
     """
     if metric == "auc":
-        positive, scores = labels == 1, np.asarray(answers, np.float64)
-        return float(placements(scores[positive], scores[~positive])[0].mean())
-    mean = float(row_losses(metric, labels, answers).mean())
-    return 1.0 - mean if direction(metric) == "higher" else mean
+        return metric_estimate(metric, truth, answers)[0]
+    if metric in SCORED:
+        return SCORED[metric](truth, answers)(np.ones(len(truth.labels)))
+    measure = measure_of(metric, truth)
+    return float(measure.value(*(np.mean(part) for part in measure.parts(truth, answers))))
 
 
-def improvement(metric: str, labels: Numbers, challenger: Numbers, champion: Numbers) -> tuple[float, float]:
-    """How much better the challenger is in `metric` (positive is better), and the standard error.
+def metric_estimate(metric: str, truth: Truth, answers: Numbers) -> tuple[float, float]:
+    """The metric of one model, and its standard error.
 
-    AUC by `paired_auc_difference`; every other metric by the mean of the rows' paired differences in loss.
-
-    >>> improvement("brier", np.array([0, 1]), np.array([0.0, 1.0]), np.array([0.5, 0.5]))
-    (0.25, 0.0)
+    >>> metric_estimate("accuracy", Truth(np.array([1, 0, 1, 0])), np.array([1, 1, 1, 1]))[0]
+    0.5
     """
     if metric == "auc":
-        return paired_auc_difference(
-            np.asarray(labels, np.int64), np.asarray(challenger, np.float64), np.asarray(champion, np.float64)
-        )
-    gain = row_losses(metric, labels, champion) - row_losses(metric, labels, challenger)
-    return float(gain.mean()), float(gain.std(ddof=1) / math.sqrt(len(gain)))
+        positive, scores = truth.labels == 1, np.asarray(answers, np.float64)
+        of_positive, of_negative = placements(scores[positive], scores[~positive])
+        return float(of_positive.mean()), _spread(of_positive, of_negative)
+    if metric in SCORED:
+        value = SCORED[metric](truth, answers)
+        return metric_value(metric, truth, answers), bootstrap_error(len(truth.labels), value)
+    found, without = leave_one_out(measure_of(metric, truth), truth, answers)
+    return found, jackknife_error(without)
+
+
+def improvement(metric: str, truth: Truth, challenger: Numbers, champion: Numbers) -> tuple[float, float]:
+    """How much better the challenger is in `metric` (positive is better), and the standard error of that difference.
+
+    AUC by `paired_auc_difference`; every other metric by the jackknife or the bootstrap of `kedge.performance.measures`.
+
+    >>> improvement("brier", Truth(np.array([0, 1])), np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    (0.25, 0.0)
+    """
+    sign = 1.0 if direction(metric) == "higher" else -1.0
+    if metric == "auc":
+        labels = np.asarray(truth.labels, np.int64)
+        return paired_auc_difference(labels, np.asarray(challenger, np.float64), np.asarray(champion, np.float64))
+    if metric in SCORED:
+        one, other = (SCORED[metric](truth, answers) for answers in (challenger, champion))
+        gain = metric_value(metric, truth, challenger) - metric_value(metric, truth, champion)
+        return sign * gain, bootstrap_error(len(truth.labels), lambda counts: one(counts) - other(counts))
+    measure = measure_of(metric, truth)
+    (now, without), (before, without_before) = (
+        leave_one_out(measure, truth, answers) for answers in (challenger, champion)
+    )
+    return sign * (now - before), jackknife_error(without - without_before)
+
+
+def _spread(of_positive: Floats, of_negative: Floats) -> float:
+    return math.sqrt(
+        float(np.var(of_positive, ddof=1) / len(of_positive) + np.var(of_negative, ddof=1) / len(of_negative))
+    )

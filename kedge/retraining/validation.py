@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,20 @@ def faults_of(
     )
 
 
-def drift_warnings(training: pa.Table, before: Baseline | None, config: ModelConfig) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class TrainingDrift:
+    """How far the training rows lie from those that the serving model learnt from: the largest PSI, the limit, what is beyond it."""
+
+    worst: float
+    limit: float
+    sentences: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As the snapshot passes it on to the gate."""
+        return {"worst": self.worst, "limit": self.limit, "sentences": list(self.sentences)}
+
+
+def training_drift(training: pa.Table, before: Baseline | None, config: ModelConfig) -> TrainingDrift | None:
     """Say which features are distributed otherwise than in the rows that the serving model learnt from; it stops nothing.
 
     Parameters
@@ -72,7 +86,7 @@ def drift_warnings(training: pa.Table, before: Baseline | None, config: ModelCon
         Of the package that serves.
     """
     if before is None or not training.num_rows:
-        return ()
+        return None
     limit, found = config.training.validation.drift_psi_warning, list[tuple[float, str]]()
     for column in columns_of(config):
         if column.role != "feature" or column not in before.columns:
@@ -83,17 +97,17 @@ def drift_warnings(training: pa.Table, before: Baseline | None, config: ModelCon
             continue
         # Of a number the neighbouring cells hold equal shares of the rows before; a category's levels are what they are.
         first, then = _about_ten(own.cells, cells) if column.is_number else (own.cells, cells)
-        moved = psi_bias_corrected(first, then)
-        if moved > limit:
-            found.append((moved, column.name))
+        found.append((float(psi_bias_corrected(first, then)), column.name))
     told = [
         f"training rows drifted: {name} has a PSI of {moved:.2f} against the rows that the serving model learnt from; "
         f"training.validation.drift_psi_warning is {limit:g}"
         for moved, name in sorted(found, reverse=True)
+        if moved > limit
     ]
     # An approver reads the first few: the rest would crowd out what the gate says.
     rest = [f"and {len(told) - TOLD_MAX} more features have drifted beyond it"] if len(told) > TOLD_MAX else []
-    return (*told[:TOLD_MAX], *rest)
+    worst = max((moved for moved, _ in found), default=0.0)
+    return TrainingDrift(worst, limit, (*told[:TOLD_MAX], *rest))
 
 
 def _types(split: Split, config: ModelConfig, unparsable: Mapping[str, int]) -> Iterator[str]:

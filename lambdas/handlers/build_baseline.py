@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, Json
 
+from kedge.comparisons import figures_of
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.config.prices import cost_sentence
-from kedge.drift.importance import parse_importance
-from kedge.errors import UnreadableImportanceError
 from kedge.instants import to_text
-from kedge.own_columns import ROW_ID
 from kedge.retraining.lineage import Lineage, model_card
-from kedge.retraining.permutation import permutation_importance
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.bucket.baselines import decode_reference
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import approval_requests, model_registry, staged_baselines
 from lambdas.adapters.release.model_registry import Registration, StagedFile
-from lambdas.adapters.training import (
-    run_leftovers,
-    training_data,
-    training_facts,
-    training_jobs,
-    training_outputs,
-    transform_outputs,
-)
-from lambdas.adapters.training.transform_outputs import Answered
+from lambdas.adapters.training import run_leftovers, training_data, training_facts, training_jobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.baseline_files import baseline_files
+from lambdas.steps.gate.importance import known_importance, scored_holdout
 from report.approval_figures import figure_lines
 
 
@@ -94,7 +83,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     s3, bucket, model, run = clients.s3(), settings.data_bucket, request.model, request.run
     config = training_data.load_run_config(s3, bucket, load_model(model), run)
     training = training_data.load_table(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS))
-    holdout, permuted = scored_holdout(s3, bucket, request, config)
+    holdout, permuted = scored_holdout(s3, bucket, model, run, config)
     importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
     # Its name is the run's until the registry has given the version that it will be named after.
     files = baseline_files(config, run, training, holdout, importance)
@@ -112,7 +101,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artefact_uri=request.artefact.uri,
         environment=training_jobs.serving_environment(config),
         description=said,
-        properties=properties(request, prefix, manifest["digest"], files) | lineage.properties(),
+        # The registry takes 50: the rows of the gate come last.
+        properties=properties(request, prefix, manifest["digest"], files)
+        | lineage.properties()
+        | gate_properties(request.gate.rows),
         card=model_card(
             lineage, description=said, metrics=measured, gate=request.gate.reasons, caveats=request.snapshot.notes
         ),
@@ -123,46 +115,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     )
     approval_requests.save(s3, bucket, model, run, approval_request(request, lineage.cost))
     logger.info("baseline built", model=model, run=run, files=len(files))
-    asked = model_registry.registration_request(config, registration)
-    return {"package": asked, "staged_prefix": prefix, "cost": lineage.cost}
-
-
-def scored_holdout(s3: Any, bucket: str, request: Request, config: ModelConfig) -> tuple[pa.Table, list[Answered]]:
-    """The holdout with the challenger's answers, and its answers to the same rows with a feature shuffled."""
-    truth = training_data.load_table(s3, bucket, layout.retraining_key(request.model, request.run, layout.TRUTH))
-    scored, row_ids = layout.scored_prefix(request.model, request.run, "challenger"), truth.column(ROW_ID).to_pylist()
-    answers, permuted = (
-        transform_outputs.load_answers(s3, bucket, scored, config, rows=len(row_ids), permuted=shuffled)
-        for shuffled in (False, True)
-    )
-    aligned = transform_outputs.align_answers(answers, row_ids, scored_by="challenger")
-    return with_answers(truth, aligned, config), permuted
-
-
-def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConfig) -> pa.Table:
-    """The holdout with what the challenger answered, its classes' probabilities among it."""
-    holdout = truth.append_column(config.prediction.name, pa.array([answer.value for answer in aligned]))
-    for place, name in enumerate(config.prediction.probabilities):
-        holdout = holdout.append_column(name, pa.array([answer.probabilities[place] for answer in aligned]))
-    return holdout
-
-
-def known_importance(
-    s3: Any, trained_uri: str, holdout: pa.Table, permuted: Sequence[Answered], config: ModelConfig
-) -> dict[str, float]:
-    """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs."""
-    # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
-    try:
-        content = training_outputs.load_importance(s3, trained_uri)
-        if content is not None:
-            return parse_importance(content, config.feature_names)
-    except UnreadableImportanceError as error:
-        logger.warning("the job's importance left out", model=config.model, reason=str(error))
-    try:
-        return permutation_importance(holdout, {answer.row_id: answer.value for answer in permuted}, config)
-    except UnreadableImportanceError as error:
-        logger.warning("importance left out", model=config.model, reason=str(error))
-        return {}
+    return {
+        "package": model_registry.registration_request(config, registration),
+        "staged_prefix": prefix,
+        "cost": lineage.cost,
+        # As the YAML says today, not when the run began.
+        "approval": load_model(model).approval.mode,
+    }
 
 
 def stage(s3: Any, bucket: str, key: str, content: bytes) -> StagedFile:
@@ -237,6 +196,7 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         "kedge:champion": str(request.champion.get("package_version") or "none"),
         "kedge:train_rows": str(request.snapshot.train_rows),
         "kedge:holdout_rows": str(request.snapshot.holdout_rows),
+        "kedge:gate_table": layout.retraining_key(request.model, request.run, layout.GATE),
     } | {f"kedge:{name}": f"{value:.4f}" for name, value in holdout_metrics(files).items()}
 
 
@@ -247,3 +207,9 @@ def holdout_metrics(files: Mapping[str, bytes]) -> dict[str, float]:
     """
     found = decode_reference(files[layout.REFERENCE]).counts.metrics()
     return {name: float(metric.value) for name, metric in found.items() if name in ONE_VALUE}
+
+
+def gate_properties(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The gate's table as the registry can keep it: a property a row, warnings first; the whole one is where `kedge:gate_table` says."""
+    ordered = sorted(rows, key=lambda row: row["verdict"] == "PASS")
+    return {f"kedge:gate:{row['gate']}": f"{row['verdict']}: {figures_of(row)}" for row in ordered}

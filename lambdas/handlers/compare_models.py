@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -10,13 +11,15 @@ import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
-from kedge.gate.every_check import judge_challenger
+from kedge.gate.every_check import Rule, judge_challenger
+from kedge.gate.facts import Beside
 from kedge.gate.groups import holdout_groupings, holdout_slices
-from kedge.gate.holdout import GateReport, Holdout
+from kedge.gate.holdout import GateReport, GateRow, Holdout
+from kedge.instants import to_text
 from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
-from kedge.performance.paired import Numbers
-from lambdas.adapters import clients
+from kedge.performance.measures import Numbers
+from lambdas.adapters import clients, rule_functions
 from lambdas.adapters.bucket import layout, package_schemas, timeline
 from lambdas.adapters.bucket.sensitive_columns import with_sensitive
 from lambdas.adapters.bucket.timeline import Entry
@@ -25,6 +28,9 @@ from lambdas.adapters.training import training_data, transform_outputs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.gate.facts import fresher_days, importance_before, served_answers
+from lambdas.steps.gate.importance import known_importance, scored_holdout
+from report.pages.gate_page import render_gate_page
 
 
 class Settings(Environment):
@@ -38,6 +44,21 @@ class ChampionRef(BaseModel, frozen=True):
 
     present: bool = False
     package_version: str | None = None
+    training_end: AwareDatetime | None = None
+
+
+class RowsTaken(BaseModel, frozen=True):
+    """What snapshot_data answered of the rows."""
+
+    training_end: AwareDatetime | None = None
+    drift: dict[str, Any] | None = None
+
+
+class PinnedArtefact(BaseModel, frozen=True):
+    """What pin_artefact answered."""
+
+    uri: str = ""
+    bytes: int | None = None
 
 
 class Request(BaseModel, frozen=True):
@@ -47,6 +68,18 @@ class Request(BaseModel, frozen=True):
     run: str
     time: AwareDatetime
     champion: ChampionRef = ChampionRef()
+    snapshot: RowsTaken = RowsTaken()
+    artefact: PinnedArtefact = PinnedArtefact()
+    trained_uri: str | None = None
+    trigger: Any = None
+    # Rows of staging, where the machine has measured them: {name, value, low, high, limit, verdict, sentence}.
+    staging: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """What wanted this retraining: every trigger that was active."""
+        found = self.trigger if isinstance(self.trigger, dict) else {"kind": self.trigger}
+        return tuple(map(str, found.get("triggers") or ([found["kind"]] if found.get("kind") else [])))
 
 
 @entry
@@ -60,6 +93,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     rows = [row.to_json() for row in report.rows]
     answer = {"verdict": report.verdict, "reasons": list(report.reasons), "rows": rows}
     training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
+    shown = {**answer, "model": request.model, "run": request.run, "champion": request.champion.package_version}
+    page = layout.retraining_key(request.model, request.run, layout.GATE_PAGE)
+    training_data.save_file(s3, settings.data_bucket, page, render_gate_page(shown).encode(), "text/html")
     kind = "gate_passed" if report.verdict == "PASS" else "gate_failed"
     detail = {"run": request.run, "champion": request.champion.package_version, "report_key": key, **answer}
     timeline.record(s3, settings.data_bucket, Entry(request.model, kind, request.time, detail))
@@ -79,18 +115,64 @@ def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateRe
     }
     labels = label_column(truth.column(LABEL), config.problem, config.labels.classes).values
     groupings = holdout_groupings(truth, config)
-    return judge_challenger(
-        Holdout(
-            labels,
-            answers["challenger"],
-            answers.get("champion"),
-            config,
-            with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time),
-            groupings,
-            holdout_slices(truth, groupings),
-            learnt=None if request.champion.present else learnt_labels(s3, bucket, request, config),
-        )
+    holdout = Holdout(
+        labels,
+        answers["challenger"],
+        answers.get("champion"),
+        config,
+        with_sensitive(s3, bucket, config, truth, since=pc.min(truth.column(TIME)).as_py(), until=request.time),
+        groupings,
+        holdout_slices(truth, groupings),
+        learnt=None if request.champion.present else learnt_labels(s3, bucket, request, config),
+        beside=facts(s3, bucket, request, (config, released), truth),
     )
+    return judge_challenger(holdout, rule_of(bucket, request, config))
+
+
+def facts(s3: Any, bucket: str, request: Request, schemas: tuple[ModelConfig, ModelConfig], truth: pa.Table) -> Beside:
+    """What is known of both models that no row of the holdout shows."""
+    config, released = schemas
+    version = request.champion.package_version if request.champion.present else None
+    importance: dict[str, float] = {}
+    if request.trained_uri is not None and version is not None:
+        scored, permuted = scored_holdout(s3, bucket, request.model, request.run, config)
+        importance = known_importance(s3, request.trained_uri, scored, permuted, config)
+    return Beside(
+        triggers=request.triggers,
+        fresher_days=fresher_days(request.snapshot.training_end, request.champion.training_end),
+        artefact_bytes=request.artefact.bytes,
+        importance=importance,
+        importance_before=importance_before(s3, bucket, request.model, version),
+        drift=request.snapshot.drift,
+        served=served_answers(s3, bucket, config, released, version, truth) if version else None,
+        staging=request.staging,
+    )
+
+
+def rule_of(bucket: str, request: Request, config: ModelConfig) -> Rule | None:
+    """The model's own rule, as a call that is given the rows so far; None where the YAML names none."""
+    name = config.gate.rule_function
+    if name is None:
+        return None
+    model, run = request.model, request.run
+    scored = [*(["champion"] if request.champion.present else []), "challenger"]
+    places = {side: f"s3://{bucket}/{layout.scored_prefix(model, run, side)}" for side in scored}
+    question = {
+        "model": model,
+        "run": run,
+        "time": to_text(request.time),
+        "champion": request.champion.package_version,
+        "artefact": request.artefact.uri,
+        "holdout": {"truth": f"s3://{bucket}/{layout.retraining_key(model, run, layout.TRUTH)}", **places},
+    }
+
+    def ask(rows: Sequence[GateRow]) -> dict[str, Any]:
+        told = {**question, "rows": [row.to_json() for row in rows]}
+        answer = rule_functions.ask(name, told, timeout_seconds=config.gate.rule_timeout_seconds)
+        logger.info("own rule", model=model, run=run, function=name, verdict=str(answer.get("verdict")))
+        return answer
+
+    return ask
 
 
 def learnt_labels(s3: Any, bucket: str, request: Request, config: ModelConfig) -> Numbers:

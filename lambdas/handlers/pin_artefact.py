@@ -43,7 +43,7 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Copy the artefact to where no job can write, note that it is there, and say its digest."""
+    """Copy the artefact to where no job can write, note that it is there, and say its digest and its size."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     if request.status != "Completed":
         # A job whose time is over has ended too, perhaps with half a model.
@@ -57,4 +57,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         )
         finished_trainings.save(clients.s3(), settings.data_bucket, request.model, training)
     logger.info("pinned", model=request.model, run=request.run, key=key, sha256=sha256)
-    return {"uri": f"s3://{settings.data_bucket}/{key}", "sha256": sha256}
+    size = artefacts.size(clients.s3(), settings.data_bucket, key)
+    return {"uri": f"s3://{settings.data_bucket}/{key}", "sha256": sha256, "bytes": size}

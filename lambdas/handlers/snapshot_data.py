@@ -13,7 +13,7 @@ from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
 from kedge.retraining.selection import selected
 from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
-from kedge.retraining.validation import drift_warnings, faults_of
+from kedge.retraining.validation import faults_of, training_drift
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
@@ -75,9 +75,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     split, choices, reasons = split_rows(run, history)
     if reasons:
         return rejected([*reasons, *origin.notes], champion)
-    drifted = drift_warnings(split.training, baseline_before(run), config)
-    notes = [*history.of_schemas, *origin.notes, *choices, *drifted]
-    snapshot, learnt = write_snapshot(run, split, origin, notes)
+    drift = training_drift(split.training, baseline_before(run), config)
+    notes = [*history.of_schemas, *origin.notes, *choices]
+    snapshot, learnt = write_snapshot(run, split, origin, [*notes, *(drift.sentences if drift else ())])
+    snapshot |= {"drift": drift.to_json()} if drift else {}
     requests = jobs(run, settings)
     finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -17,6 +18,7 @@ from kedge.errors import (
 )
 from kedge.instants import to_text
 from kedge.release.approval_order import Reading, is_decided_anew, judge_reading
+from kedge.release.two_people import people_after, what_is_missing
 from kedge.release.way_back import WayBack
 from lambdas.adapters import clients, executions
 from lambdas.adapters.models import load_models
@@ -125,7 +127,7 @@ class Request(BaseModel, frozen=True):
 
 
 @entry
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:  # noqa: C901
     """Act on what the registry says now, once for each time a person decided; or begin a way back that Kedge wants."""
     settings = Settings.from_environment()
     if "back" in json.loads(event["Records"][0]["body"]):
@@ -145,12 +147,24 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     bench = Bench(config, desk_of(settings), request.time)
     known = approvals.load(bench.desk.dynamodb, bench.desk.table, config.model, package.version)
+    if config.approval.approvers > 1 and package.approval_status == "Approved" and config.mode != "watch":
+        heard = hear_person(package, known, bench)
+        if isinstance(heard, dict):
+            return heard
+        # The last word that was wanted is the approval: what was heard before releases nothing.
+        known = heard
     decided, waits = known, is_waiting(package, bench)
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
         return hear_again(request, package, known, bench, machine=settings.release_machine_arn)
     if not waits:
         approved = package.approval_status == "Approved"
-        decided = Approval(package.approval_status, known.approvals + approved, package.changed_at or request.time)
+        decided = Approval(
+            package.approval_status,
+            known.approvals + approved,
+            package.changed_at or request.time,
+            known.people if approved else (),
+            known.comment,
+        )
     return act(package, known, decided, bench, machine=settings.release_machine_arn)
 
 
@@ -172,6 +186,27 @@ def go_back(wanted: BackWanted, settings: Settings) -> dict[str, Any]:
     cause = Cause(by=back.by, reason=back.reason, name=back.cause)
     run = start_way_back(way.kept, champion, cause, bench, machine=settings.release_machine_arn)
     return {"verdict": "GOES_BACK", "run": run, "version": way.kept.package_version}
+
+
+def hear_person(package: Package, known: Approval, bench: Bench) -> Approval | dict[str, Any]:
+    """Count the people who approved: the answer while too few have, else what was decided before the last one's word."""
+    wanted = bench.config.approval.approvers
+    if len(known.people) >= wanted:
+        return known
+    first = known.status != "Approved"
+    later = known.decided_at is None or (package.changed_at or bench.time) > known.decided_at
+    is_new_word = first or (later and package.approval_reason != known.comment)
+    people = people_after(known.people, person=package.changed_by, is_new_word=is_new_word)
+    missing = what_is_missing(people, wanted)
+    if not missing:
+        return replace(known, status="PendingManualApproval", people=people)
+    if first or people != known.people:
+        at = package.changed_at or bench.time
+        detail = {**decision(package), "reasons": [missing]}
+        tell_once(f"second approval#{package.version}#{to_text(at)}", "second_approval_awaited", detail, bench)
+        heard = Approval("Approved", known.approvals, at, people, package.approval_reason)
+        approvals.save(bench.desk.dynamodb, bench.desk.table, bench.model, package.version, heard)
+    return {"verdict": "AWAITS_SECOND", "people": list(people)}
 
 
 def is_waiting(package: Package, bench: Bench) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from kedge.config.model import ModelConfig
+from kedge.instants import to_text
 from kedge.package_schema import same_schema
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout, package_schemas
@@ -92,4 +93,5 @@ def describe(champion: Serving | None) -> dict[str, Any]:
     """The champion as the machine passes it on."""
     if champion is None:
         return {"present": False}
-    return {"present": True, "model_name": champion.model_name, "package_version": champion.package_version}
+    known = {"training_end": to_text(champion.training_end)} if champion.training_end is not None else {}
+    return {"present": True, "model_name": champion.model_name, "package_version": champion.package_version, **known}

@@ -30,13 +30,13 @@ TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com", "chatbot.amazonaws.com"}
 ALARM_PREFIX = "kedge-"
 
 
-def service_role(scope: Construct, name: str, *, service: str, description: str) -> iam.Role:
-    """A role for one service that can neither approve nor reject a model package."""
+def service_role(scope: Construct, name: str, *, service: str, description: str, approves: bool = False) -> iam.Role:
+    """A role for one service that can neither approve nor reject a model package; the one that approves still cannot reject."""
     principal: iam.IPrincipal = iam.ServicePrincipal(service)
     if service not in TRUST_WITHOUT_ACCOUNT:
         principal = iam.PrincipalWithConditions(principal, source_account(scope))
     role = iam.Role(scope, name, assumed_by=principal, description=description)
-    _deny_approval(role)
+    _deny_approval(role, ["Rejected", "PendingManualApproval"] if approves else ["Approved", "Rejected"])
     return role
 
 
@@ -205,9 +205,9 @@ def _flat(node: Any) -> str:
     return _flat(argument) if function == "Fn::ImportValue" else f"<{_flat(argument)}>"
 
 
-def _deny_approval(role: iam.Role) -> None:
-    # Segregation of duties: a person approves, Kedge never. A metadata stamp carries no status and must pass;
-    # a package must be born pending, and one without a status would be born approved.
+def _deny_approval(role: iam.Role, statuses: list[str]) -> None:
+    # Segregation of duties: a person approves; Kedge only with one role, for the models whose YAML says so.
+    # A metadata stamp carries no status and must pass; a package must be born pending, and one without a status would be born approved.
     key, resources, effect = "sagemaker:ModelApprovalStatus", ["*"], iam.Effect.DENY
     role.add_to_policy(
         iam.PolicyStatement(
@@ -215,7 +215,7 @@ def _deny_approval(role: iam.Role) -> None:
             effect=effect,
             actions=["sagemaker:UpdateModelPackage"],
             resources=resources,
-            conditions={"StringEquals": {key: ["Approved", "Rejected"]}},
+            conditions={"StringEquals": {key: statuses}},
         )
     )
     role.add_to_policy(

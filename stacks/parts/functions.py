@@ -30,11 +30,17 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
     memory_mib: int = 512,
     timeout_seconds: int = 60,
     environment: Mapping[str, str] | None = None,
+    approves: bool = False,
 ) -> lambda_.Function:
-    """Make the function whose handler is `lambdas/handlers/<name>.py`, with a role that may only log and trace."""
+    """Make the function whose handler is `lambdas/handlers/<name>.py`, with a role that may only log and trace.
+
+    Of all functions one `approves`.
+    """
     title = name.title().replace("_", "")
     log_group = add_log_group(scope, f"{title}Logs", key=key)
-    role = service_role(scope, f"{title}Role", service="lambda.amazonaws.com", description=f"Kedge: {does}")
+    role = service_role(
+        scope, f"{title}Role", service="lambda.amazonaws.com", description=f"Kedge: {does}", approves=approves
+    )
     allow(role, "Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
     # CDK adds the statement for X-Ray itself, on every resource.
     acknowledge(role, "AwsSolutions-IAM5[Resource::*]", f"X-Ray: {NO_RESOURCE_TYPE}")

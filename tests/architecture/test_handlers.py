@@ -13,7 +13,15 @@ from tests.synthesised import functions
 FUNCTIONS = (
     *("fan_out", "profile_logs", "measure_performance", "join_labels", "detect_drift"),
     *("watch_monitor", "watch_captures", "keep_history", "write_pages", "draw_widget"),
-    *("decide_retraining", "snapshot_data", "pin_artefact", "compare_models", "build_baseline", "tell"),
+    *(
+        "decide_retraining",
+        "snapshot_data",
+        "pin_artefact",
+        "compare_models",
+        "build_baseline",
+        "approve_package",
+        "tell",
+    ),
     *("start_release", "plan_release", "watch_canary", "settle"),
     *("deliver", "send_digest"),
 )

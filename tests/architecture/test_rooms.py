@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "estimation": {"comparisons", "config", "outcomes", "performance"},
     # All that is known of a window's answers: what performance, estimation and slices find, put together and judged once.
     "quality": {"config", "estimation", "outcomes", "performance", "slices"},
-    "gate": {"comparisons", "config", "performance", "slices"},
+    "gate": {"columns", "comparisons", "config", "performance", "slices"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
     "retraining": {

@@ -30,7 +30,7 @@ def sha256(content: bytes) -> str:
 
 def test_the_artefact_is_copied_and_its_digest_is_that_of_its_content(world):
     world.put(TRAINED, b"weights")
-    assert handler(EVENT, CONTEXT) == {"uri": f"s3://{BUCKET}/{PINNED}", "sha256": sha256(b"weights")}
+    assert handler(EVENT, CONTEXT) == {"uri": f"s3://{BUCKET}/{PINNED}", "sha256": sha256(b"weights"), "bytes": 7}
     assert world.read(PINNED) == b"weights"
 
 

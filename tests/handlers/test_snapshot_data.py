@@ -170,7 +170,8 @@ def test_without_an_endpoint_the_package_that_was_promoted_last_is_the_champion(
     answer(world, bookings)
     publish_labels(world, bookings, until=NOW)
     answered = run()
-    assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    champion = {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    assert answered["champion"] == champion | {"training_end": "2015-11-05T00:00:00Z"}
     assert answered["champion_model"]["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]
     assert answered["champion_transform"]["TransformOutput"]["S3OutputPath"].endswith("/champion")
 
@@ -185,7 +186,8 @@ def test_the_holdout_is_newer_than_what_either_model_learnt(world):
     assert answered["verdict"] == "READY", answered["reasons"]
     newest_learnt = max(*times_of(world, "training.parquet"), datetime(2015, 11, 5, tzinfo=UTC))
     assert min(times_of(world, "holdout/truth.parquet")) > newest_learnt
-    assert answered["champion"] == {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    champion = {"present": True, "model_name": f"{MODEL}-v1-aaaa", "package_version": "1"}
+    assert answered["champion"] == champion | {"training_end": "2015-11-05T00:00:00Z"}
     copy = answered["champion_model"]
     assert copy["ExecutionRoleArn"] == answered["challenger_model"]["ExecutionRoleArn"]
     assert copy["Containers"] == [{"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz"}]

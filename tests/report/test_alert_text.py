@@ -115,6 +115,13 @@ DETAILS = {
     "gate_passed": {"run": RUN, "reasons": [BETTER]},
     "gate_failed": {"run": RUN, "reasons": [CLOSE]},
     "package_registered": {"run": RUN, "package_arn": ARN, "reasons": [BETTER]},
+    "approved_automatically": {"run": RUN, "package_arn": ARN, "reasons": [BETTER]},
+    "second_approval_awaited": {
+        "package_arn": ARN,
+        "package_version": "2",
+        "by": "ann",
+        "reasons": ["1 of 2 people has approved it: ann"],
+    },
     "approved": {"run": RUN, "package_arn": ARN, "reasons": ["version 2 serves already: nothing was changed"]},
     "rejected": {"package_version": "2", "serving": True},
     "approval_taken_back": {"package_version": "2", "serving": True, "previous_version": "1"},

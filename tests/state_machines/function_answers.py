@@ -92,7 +92,7 @@ def gate(verdict: str) -> Json:
     }
 
 
-def registration() -> Json:
+def registration(approval: str = "manual") -> Json:
     """Answer as build_baseline does."""
     file = StagedFile("s3://bucket/statistics.json", "ab" * 32)
     asked = Registration(
@@ -102,6 +102,7 @@ def registration() -> Json:
         "package": model_registry.registration_request(hotel(), asked),
         "staged_prefix": "retraining/baseline",
         "cost": "",
+        "approval": approval,
     }
 
 

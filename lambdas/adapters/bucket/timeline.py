@@ -34,6 +34,8 @@ _IN_ORDER = (
     "gate_failed",
     "gate_passed",
     "package_registered",
+    "approved_automatically",
+    "second_approval_awaited",
     "rejected",
     "approved",
     "release_superseded",

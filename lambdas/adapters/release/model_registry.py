@@ -34,6 +34,8 @@ class Package:
     changed_at: datetime | None
     properties: Mapping[str, str]
     artefact_uri: str = ""
+    # The person behind the last change, whichever role or profile they used; empty where SageMaker does not say.
+    changed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,31 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
         changed_at=answer.get("LastModifiedTime"),
         properties=answer.get("CustomerMetadataProperties") or {},
         artefact_uri=containers[0].get("ModelDataUrl", ""),
+        changed_by=person_of(by),
+    )
+
+
+def person_of(user: Mapping[str, Any]) -> str:
+    """The person behind a change: a Studio profile, the source identity, or the session of a role.
+
+    Two roles with one session name are one person: single sign-on names a session after its user. Letters' case says nothing.
+
+    >>> person_of({"IamIdentity": {"Arn": "arn:aws:sts::1:assumed-role/Approver/Ann@example.com"}})
+    'ann@example.com'
+    >>> person_of({"UserProfileName": "ann"}), person_of({})
+    ('ann', '')
+    """
+    identity = user.get("IamIdentity") or {}
+    found = (
+        user.get("UserProfileName") or identity.get("SourceIdentity") or str(identity.get("Arn", "")).rpartition("/")[2]
+    )
+    return str(found).lower()
+
+
+def approve(sagemaker: Any, arn: str, comment: str) -> None:
+    """Approve a package in the caller's own name; the comment stands beside the decision in the registry."""
+    sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription=comment[:1024]
     )
 
 

@@ -13,11 +13,14 @@ from lambdas.adapters.state import state_items
 
 @dataclass(frozen=True)
 class Approval:
-    """The last status acted on, how many times the package has been approved, and the registry's time of what was acted on."""
+    """The last status acted on, how many times the package has been approved, the registry's time of it, and who approved."""
 
     status: str
     approvals: int
     decided_at: datetime | None = None
+    # Of a model that wants two: who has approved since the last decision against it, and the comment of the last approval.
+    people: tuple[str, ...] = ()
+    comment: str = ""
 
 
 def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approval:
@@ -28,14 +31,18 @@ def load(dynamodb: Any, table: str, model: str, package_version: str) -> Approva
 
 def _approval(item: Mapping[str, Any]) -> Approval:
     decided_at = from_text(item["decided_at"]["S"]) if "decided_at" in item else None
-    return Approval(item["status"]["S"], int(item["approvals"]["N"]), decided_at)
+    people = tuple(name["S"] for name in item.get("people", {}).get("L", []))
+    comment = item.get("comment", {}).get("S", "")
+    return Approval(item["status"]["S"], int(item["approvals"]["N"]), decided_at, people, comment)
 
 
 def save(dynamodb: Any, table: str, model: str, package_version: str, approval: Approval) -> None:
     """Remember what was acted on: SageMaker tells of metadata changes with the same event."""
-    facts = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
+    facts: dict[str, Any] = {"status": {"S": approval.status}, "approvals": {"N": str(approval.approvals)}}
     if approval.decided_at is not None:
         facts["decided_at"] = {"S": to_text(approval.decided_at)}
+    if approval.people:
+        facts |= {"people": {"L": [{"S": name} for name in approval.people]}, "comment": {"S": approval.comment}}
     state_items.put(dynamodb, table, _key(model, package_version) | facts)
 
 

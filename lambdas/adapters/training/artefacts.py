@@ -48,6 +48,11 @@ def digest(s3: Any, bucket: str, key: str) -> str | None:
     return found
 
 
+def size(s3: Any, bucket: str, key: str) -> int:
+    """Bytes of a pinned artefact."""
+    return int(s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
+
+
 def _split(uri: str) -> tuple[str, str]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key

@@ -92,7 +92,14 @@ def test_a_configuration_cannot_be_changed():
          "performance.cost_column is 'zzz': no feature, and not among context, endpoint.custom_attributes and "
          "labels.fields"),
         ("prediction: {probabilities: [p]}", "prediction.probabilities names 1 columns for 2 classes"),
-        ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, brier, log_loss"),
+        ("gate: {metric: mae}", "gate.metric is 'mae': a gate of binary_classification has auc, average_precision, accuracy, balanced_accuracy, "  # noqa: E501
+         "precision, recall, recall_at_precision, f1, brier, log_loss, expected_calibration_error, cost_per_thousand, "
+         "cost_adjusted_accuracy"),
+        ("gate: {limits: [{metric: auc, tolerance: 0.1}]}",
+         "gate.limits of auc: the gate's limits are numbers of their own, at_least or at_most; against the champion there are "
+         "minimum_effect and non_inferior"),
+        ("approval: {mode: automatic, approvers: 2}",
+         "approval: approvers are people: a model with mode automatic has none; remove one of the two"),
         ("prediction: {name: weight}", "column names must be unique, these are not: weight"),
         ("prediction: {name: Label}", OWN.format("prediction has 'Label'")),
         ("labels: {fields: [label]}", OWN.format("labels.fields has 'label'")),

@@ -12,7 +12,7 @@ from kedge.errors import ModelConfigError
 from kedge.profile.freezing import freeze_baseline
 from kedge.retraining.labelled_history import RowsOfSchema, labelled_history
 from kedge.retraining.snapshot import Split
-from kedge.retraining.validation import drift_warnings, faults_of
+from kedge.retraining.validation import faults_of, training_drift
 
 NOW = datetime(2016, 3, 1, tzinfo=UTC)
 YAML = """
@@ -187,11 +187,13 @@ def test_drift_of_the_training_rows_warns_with_the_largest_first_and_stops_nothi
     baseline = freeze_baseline(
         "hotel", "1", columns_of(config()), before, pa.table({"prediction": np.linspace(0, 1, 4000)})
     )
-    assert drift_warnings(after, baseline, config()) == ()
-    assert drift_warnings(after, None, config()) == drift_warnings(after.slice(0, 0), baseline, config()) == ()
+    assert training_drift(after, baseline, config()).sentences == ()
+    assert training_drift(after, None, config()) is training_drift(after.slice(0, 0), baseline, config()) is None
     moved = after.set_column(2, "adr", pa.array(np.random.default_rng(2).gamma(9, 25, 4000)))
     moved = moved.set_column(4, "meal", pa.array(["SC"] * 4000))
-    first, second = drift_warnings(moved, baseline, config())
+    found = training_drift(moved, baseline, config())
+    first, second = found.sentences
+    assert found.worst > found.limit == 0.25
     assert first.startswith("training rows drifted: meal has a PSI of ")
     assert second.startswith("training rows drifted: adr has a PSI of ")
     assert second.endswith("training.validation.drift_psi_warning is 0.25")

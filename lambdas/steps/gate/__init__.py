@@ -1,0 +1,1 @@
+"""What the gate needs to know beside the answers to the holdout."""
