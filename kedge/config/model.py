@@ -201,7 +201,8 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _an_endpoint_has_the_health(self) -> ModelConfig:
-        if not self.endpoint.name and self.health.model_fields_set - {"enabled"}:
+        # By value, not by what is written: a package's schema is read again with every default in it.
+        if not self.endpoint.name and self.health not in (HealthPolicy(), HealthPolicy(enabled=False)):
             raise ValueError("health: there is no endpoint whose health could be watched; remove the section")
         return self
 

@@ -24,6 +24,7 @@ SKLEARN = {"framework_version": "1.9-0", "entry_point": "train_sklearn.py"}
 SOURCE_DIR = "training"
 # They learn on one instance each.
 OWN_SCRIPTS = (XGBOOST["entry_point"], SKLEARN["entry_point"])
+VOLUME_GIB = 30
 _VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 # Of CreateTrainingJob, which is stricter than CreateModel. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
 _VARIABLES_MAX, _CHARACTERS_MAX, _OWN_VARIABLES = 100, 512, 5
@@ -48,7 +49,7 @@ class Training(Section):
     serving_environment: Environment = Field(default_factory=dict)
     instance_type: InstanceType = "ml.m5.xlarge"
     instance_count: int = Field(default=1, ge=1, le=100)
-    volume_gib: int = Field(default=30, ge=1, le=16_384)
+    volume_gib: int = Field(default=VOLUME_GIB, ge=1, le=16_384)
     max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
     spot: bool = False
     max_wait_seconds: int | None = Field(default=None, ge=60, le=TRAINING_SECONDS_MAX)
@@ -72,9 +73,10 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _a_feature_group_is_named(self) -> Training:
-        others = {"record_identifier", "request_features", "trust_event_time"} & self.model_fields_set
+        # By value, not by what is written: a package's schema is read again with every default in it.
+        others = [name for name in ("record_identifier", "request_features", "trust_event_time") if getattr(self, name)]
         if others and self.feature_group is None:
-            names = ", ".join(f"training.{name}" for name in sorted(others))
+            names = ", ".join(f"training.{name}" for name in others)
             raise ValueError(
                 f"{names} without training.feature_group: name the feature group, or remove what is about it"
             )
@@ -101,7 +103,7 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _disks_of_the_instances_have_their_size(self) -> Training:
-        if "volume_gib" in self.model_fields_set and has_local_storage(self.instance_type):
+        if self.volume_gib != VOLUME_GIB and has_local_storage(self.instance_type):
             raise ValueError(
                 f"training.volume_gib is there, and {self.instance_type} works on NVMe disks of its own, whose size is fixed: remove "
                 "it"

@@ -87,7 +87,7 @@ def run_name(model: str, version: str, *cause: str) -> str:
     """Name the execution by its cause: whoever goes back for the same cause starts the same one.
 
     >>> run_name("hotel", "3", "hotel-v4-0a1b2c3d")
-    'hotel-v3-back-6cd01fb5463f'
+    'hotel-v3-back-0204854ed9d8'
     """
     return f"{model}-v{version}-back-{hashlib.sha256('#'.join(cause).encode()).hexdigest()[:12]}"
 

@@ -168,6 +168,7 @@ def _feature_tables(window: SliceCounts) -> Iterator[Name]:
     return (name for name in window.tables if answer not in name)
 
 
+@np.errstate(invalid="ignore")  # errors near the largest float add up to infinity: of such a slice nothing is known
 def _view(window: SliceCounts, reference: SliceCounts | None, name: Name, policy: SegmentPolicy) -> _View:
     table, total = window.tables[name], window.total
     problem = window.ruler.problem

@@ -105,6 +105,23 @@ def test_a_schema_is_read_as_it_was_written():
     assert decode_schema(encode_schema(config(THEN))) == config(THEN)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "training: {instance_type: ml.g5.xlarge}",
+        "training: {feature_group: customers, record_identifier: place}",
+    ],
+)
+def test_a_schema_with_every_default_written_out_is_read_again(more):
+    released = config(f"{THEN}{more}\n")
+    assert decode_schema(encode_schema(released)) == released
+
+
+def test_the_schema_of_a_model_without_an_endpoint_is_read_again():
+    released = config(THEN.replace("endpoint: {name: m, content_type: application/json}", "source: log\nmode: watch"))
+    assert decode_schema(encode_schema(released)) == released
+
+
 def test_a_policy_of_another_version_does_not_make_a_package_unreadable():
     document = json.loads(encode_schema(config(THEN)))
     document["config"]["drift"]["a_field_of_the_future"] = 1

@@ -6,7 +6,7 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 
-from kedge.config.policies import CanaryPolicy
+from kedge.config.policies import CanaryPolicy, ReleasePolicy
 from kedge.config.reading import parse_model_config
 from kedge.release.plan import ServingFleet, plan_release
 from kedge.release.traffic import STRATEGIES, rollout
@@ -42,7 +42,7 @@ def test_aws_accepts_every_request():
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("instances", [1, 5])
 def test_aws_accepts_the_update_of_each_strategy(strategy, instances):
-    how = rollout(CanaryPolicy(strategy=strategy), instances=instances)
+    how = rollout(CanaryPolicy(), ReleasePolicy(strategy=strategy), instances=instances)
     assert problems("sagemaker", "UpdateEndpoint", update_endpoint_request(PLAN, how)) == ""
 
 
