@@ -53,7 +53,7 @@ def answers_of(payload: Payload, rows: int, config: ModelConfig) -> list[Any]:
 def any_answers(payload: Payload, attribute: str | int | None = None) -> list[Any]:
     """The answers that a payload holds, before a YAML says what they should be.
 
-    `attribute` is a place in a line, or a path into a document, of which somebody said that the answer stands there.
+    `attribute` is a place in a line, or a path into a document, where somebody said that the answer stands.
     """
     if attribute is not None and not str(attribute).isdecimal():
         found = found_at(str(attribute), payload, "inference_attribute or probability_attribute", ANSWER)

@@ -70,7 +70,7 @@ def decide_again(request: Request, managed: Sequence[ModelConfig], settings: Set
     due = [config.model for config in managed if config.model in held or config.retraining.schedule is not None]
     bodies = [{"model": model, "time": to_text(request.time)} for model in due]
     queues.send_all(clients.sqs(), settings.decision_queue_url, bodies)
-    logger.info("decided again", held=len(held), sent=len(bodies))
+    logger.info("fanned out", step="decide", cadence=request.cadence, held=len(held), sent=len(bodies))
     return {"due": len(due), "sent": len(bodies)}
 
 

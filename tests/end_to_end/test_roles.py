@@ -160,6 +160,7 @@ WRITTEN_BY = {
     "pin_artefact": ("artefacts",),
     "compare_models": ("retraining", "audit"),
     "build_baseline": ("retraining",),
+    "approve_package": (),
     "start_release": ("audit",),
     "plan_release": ("baselines",),
     "watch_canary": (),

@@ -30,20 +30,25 @@ EVENT = {
 }  # fmt: skip
 
 
+def create_trained_job(world):
+    """The training job that EVENT names."""
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://code/5ea1.gz"}}
+    world.sagemaker.create_training_job(
+        TrainingJobName="job",
+        AlgorithmSpecification={"TrainingImage": "image:1", "TrainingInputMode": "File"},
+        RoleArn=ROLE,
+        HyperParameters={"max_depth": "4", "flavour": '"mild"', "sagemaker_program": '"train.py"'},
+        InputDataConfig=[{"ChannelName": "code", "DataSource": source}],
+        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/trained"},
+        ResourceConfig={"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+
+
 @pytest.fixture
 def world(monkeypatch):
     with aws_world(monkeypatch, TRAINING_IMAGES=IMAGES, SOURCE_COMMIT="c0ffee") as world:
-        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://code/5ea1.gz"}}
-        world.sagemaker.create_training_job(
-            TrainingJobName="job",
-            AlgorithmSpecification={"TrainingImage": "image:1", "TrainingInputMode": "File"},
-            RoleArn=ROLE,
-            HyperParameters={"max_depth": "4", "flavour": '"mild"', "sagemaker_program": '"train.py"'},
-            InputDataConfig=[{"ChannelName": "code", "DataSource": source}],
-            OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/trained"},
-            ResourceConfig={"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 30},
-            StoppingCondition={"MaxRuntimeInSeconds": 60},
-        )
+        create_trained_job(world)
         yield world
 
 

@@ -13,6 +13,7 @@ from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE
 from tests.handlers.champions import promote
 from tests.handlers.holdouts import PREFIX, write_holdout
 from tests.handlers.test_build_baseline import EVENT as CHALLENGER
+from tests.handlers.test_build_baseline import create_trained_job
 
 TIME = "2016-02-11T12:00:00Z"
 ARTEFACT, BASELINE = "model.tar.gz", f"{PREFIX}/baseline"
@@ -23,6 +24,7 @@ STAGED: dict[str, str] = {}
 def world(monkeypatch):
     with aws_world(monkeypatch, SERVING_ROLE_ARN=ROLE, KMS_KEY_ID="key", TRAINING_IMAGES=IMAGES) as world:
         write_holdout(world)
+        create_trained_job(world)
         staged = build_baseline.handler(CHALLENGER, CONTEXT)["package"]["CustomerMetadataProperties"]
         wrote = world.s3.put_object(Bucket=BUCKET, Key=ARTEFACT, Body=b"judged", ChecksumAlgorithm="SHA256")
         STAGED.update(staged | {"kedge:artefact_sha256": wrote["ChecksumSHA256"]})

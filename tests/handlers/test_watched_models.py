@@ -146,9 +146,10 @@ def test_nothing_wanted_is_no_hold(world):
 def test_a_machine_that_a_person_starts_by_hand_gets_no_further_than_its_first_function(
     world, monkeypatch, handler, request_
 ):
-    for name in ("SERVING_ROLE_ARN", "TRAINING_ROLE_ARN", "SCORING_ROLE_ARN", "TRAINING_SOURCES"):
+    for name in ("SERVING_ROLE_ARN", "TRAINING_ROLE_ARN", "SCORING_ROLE_ARN"):
         monkeypatch.setenv(name, "x")
-    monkeypatch.setenv("TRAINING_IMAGES", "{}")
+    for name in ("TRAINING_IMAGES", "TRAINING_SOURCES"):
+        monkeypatch.setenv(name, "{}")
     with pytest.raises(WatchedModelError, match="mode: manage"):
         handler({"model": MODEL, "run": "r", "time": to_text(NOW), **request_}, CONTEXT)
 
