@@ -110,7 +110,8 @@ def plan_adoption(deployment: Deployment, wish: Wish) -> Adoption:
         # Nothing lies at wish.yaml yet: what there is to correct must be seen.
         raise BadInputError(
             f"{error}. Say where features and answers stand with --features-attribute, --inference-attribute or "
-            "--probability-attribute (a JMESPath such as result.scores, or a place in a line of CSV); or save this draft as "
+            "--probability-attribute (a JMESPath from the top of the payload, such as predictions[*].result.scores, or a place in a "
+            "line of CSV); or save this draft as "
             f"{wish.yaml} and correct it:\n\n{text}"
         ) from error
     require_context(config, captured)
@@ -360,7 +361,9 @@ def next_steps(running: Running, config: ModelConfig, wish: Wish, *, own_bucket:
     steps = []
     if buckets:
         named = ", ".join(f'"{bucket}"' for bucket in buckets)
-        steps.append(f"let Kedge read the captures: add {named} to capture_buckets in the context of cdk.json")
+        steps.append(
+            f"let Kedge read the captures: add {named} to capture_buckets in the context of cdk.json and deploy"
+        )
     if running.capture_key is not None:
         steps.append(
             f"the captures are encrypted with {running.capture_key}: add the key's ARN to capture_keys there, and let the key's "
