@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import shutil
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
@@ -30,6 +31,9 @@ AFTERMATH = timedelta(days=3)
 
 def main() -> int:
     """Run the demo."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--until", type=day, default=REPLAY_UNTIL, help="the replay's end, a day such as 2016-10-01")
+    until = parser.parse_args().until
     # The account keeps a record of every call it was made: collecting among a million of them took an eighth of the time.
     gc.set_threshold(200_000, 50, 1000)
     console = Console()
@@ -42,6 +46,7 @@ def main() -> int:
     assembly = OUT / "cdk.out"
     build_app(assembly, MODEL_FILE.parent).synth()
     frame = load_frame()
+    frame = frame[frame["time"] < until]
     bookings = to_bookings(frame[frame["time"] >= REPLAY_FROM], config.feature_names)
     console.print(f"templates synthesised in {perf_counter() - began:.0f} s; {len(bookings):,} bookings to replay")
     with Account(start=REPLAY_FROM - timedelta(hours=12), directory=OUT / "account") as account:
@@ -52,8 +57,8 @@ def main() -> int:
         account.clock.advance_to(REPLAY_FROM)
         replay = Replay(account, endpoint=config.endpoint.name, model=config.model, bucket=bucket)
         loop = timing.start_loop()
-        run_shown(replay, bookings, console)
-        account.clock.advance_to(REPLAY_UNTIL + AFTERMATH)
+        run_shown(replay, bookings, until, console)
+        account.clock.advance_to(until + AFTERMATH)
         timing.note("invocations by the client", replay.invoke_seconds)
         outcome = results.gather(account, config, frame, replay, bucket, OUT)
         results.write(outcome, OUT)
@@ -63,6 +68,14 @@ def main() -> int:
     results.show(outcome, console, seconds, timing.table())
     console.print(f"\nLook at [bold]{OUT / 'index.html'}[/bold]; the mails are in {OUT / 'account' / 'mail'}")
     return 0
+
+
+def day(text: str) -> datetime:
+    """A day of the replay, as it is typed."""
+    until = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    if not REPLAY_FROM < until <= REPLAY_UNTIL:
+        raise argparse.ArgumentTypeError(f"{text} is not between {REPLAY_FROM:%Y-%m-%d} and {REPLAY_UNTIL:%Y-%m-%d}")
+    return until
 
 
 def deploy(account: Account, assembly: Path, console: Console) -> str:
@@ -75,15 +88,15 @@ def deploy(account: Account, assembly: Path, console: Console) -> str:
     return bucket
 
 
-def run_shown(replay: Replay, bookings: list[Booking], console: Console) -> None:
+def run_shown(replay: Replay, bookings: list[Booking], until: datetime, console: Console) -> None:
     """Replay every booking, with one line on the console that says how far it is."""
     with replay_progress(console) as progress:
-        task = progress.add_task("", total=(REPLAY_UNTIL - REPLAY_FROM).days, day="", news="")
+        task = progress.add_task("", total=(until - REPLAY_FROM).days, day="", news="")
 
         def on_day(day: datetime) -> None:
             progress.update(task, advance=1, day=f"{day:%Y-%m-%d}", news=replay.latest_news())
 
-        replay.run(bookings, REPLAY_UNTIL, on_day)
+        replay.run(bookings, until, on_day)
 
 
 def data_bucket(account: Account) -> str:
