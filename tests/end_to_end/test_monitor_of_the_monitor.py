@@ -55,7 +55,6 @@ def test_a_quiet_hour_costs_few_calls(hotel):
     assert made == {
         "lambda InvokeFunction": 5,  # the ticks, whatever the number of models
         "dynamodb BatchGetItem": 2,  # for fifty models: who is to be retrained by a schedule, and what captures
-        "dynamodb GetItem": 1,  # settle: the champion
         # The definitions in the bucket, once a tick; and the captures until they are there, then twice a day.
         "s3 ListObjectsV2": 6,
         "s3 GetObject": 1,  # the champion's schema
