@@ -20,7 +20,10 @@ def encode_slices(counts: SliceCounts) -> bytes:
     ruler, names = counts.ruler, sorted(counts.tables)
     header = {
         "problem": ruler.problem,
-        "groupings": [{k: v for k, v in asdict(grouping).items() if k != "hidden"} for grouping in ruler.groupings],
+        "groupings": [
+            {k: v for k, v in asdict(grouping).items() if k not in ("hidden", "mark_key")}
+            for grouping in ruler.groupings
+        ],
         "edges": list(ruler.edges),
         "classes": ruler.classes,
         "tables": [list(name) for name in names],

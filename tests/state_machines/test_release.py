@@ -122,6 +122,14 @@ def test_a_first_endpoint_that_cannot_be_created_ends_the_run_told(machine, func
     assert (functions.told(), machine.lease()) == (["failed"], None)
 
 
+def test_a_creation_whose_answer_was_lost_is_awaited_and_nobody_is_told_that_it_failed(machine, functions, sagemaker):
+    functions.set(PlanRelease=plan(serving=False), Settle=[BUSY, settled("PROMOTED")])
+    there = 'Cannot create already existing endpoint "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/m".'
+    sagemaker.fail("CreateEndpoint", "ValidationException", times=6, saying=there)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert (functions.told(), machine.lease()) == ([], None)
+
+
 @pytest.mark.parametrize(("operation", "serving"), [("CreateEndpoint", False), ("UpdateEndpoint", True)])
 def test_a_quota_is_waited_for_told_once_and_the_release_planned_anew(
     machine, functions, sagemaker, operation, serving

@@ -181,15 +181,6 @@ def test_what_is_cut_short_is_refused(name):
         READERS[name](stored(name)[:-20])
 
 
-def within(old, new):
-    """Whether all that an older version wrote is there; a newer one may say more."""
-    if isinstance(old, dict):
-        return all(key in new and within(value, new[key]) for key, value in old.items())
-    if isinstance(old, list):
-        return len(old) == len(new) and all(map(within, old, new))
-    return old == new
-
-
 def test_nothing_is_lost_between_reading_and_writing():
     for name, again in {
         "baseline.npz": lambda content: encode_baseline(decode_baseline(content)),
@@ -197,9 +188,7 @@ def test_nothing_is_lost_between_reading_and_writing():
         "slices.npz": lambda content: encode_slices(decode_slices(content)),
     }.items():
         arrays = [np.load(io.BytesIO(content)) for content in (stored(name), again(stored(name)))]
-        written = [json.loads(bytes(each["header"])) for each in arrays]
-        assert within(*written), f"{name} header"
-        for member in set(arrays[0].files) - {"header"}:
+        for member in arrays[0].files:
             np.testing.assert_array_equal(arrays[0][member], arrays[1][member], err_msg=f"{name} {member}")
     for name in REFERENCES:
         document, found = json.loads(stored(name)), decode_reference(stored(name))
