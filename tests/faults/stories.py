@@ -10,7 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from tests.faults.standing import apart, counted, serving, told_twice
-from tests.faults.world import HOUR, MINUTE, SHIFTED, World, make_rows
+from tests.faults.world import HOUR, MINUTE, SHIFTED, YAML, World, deploy, make_rows
 
 LONGEST = timedelta(hours=44)  # a fault may keep a machine so long
 ROUNDS = 2 * HOUR + 5 * MINUTE  # of the reconciler, which comes every hour
@@ -203,6 +203,21 @@ def trained(world: World, before: Before, findings: Findings) -> None:
         findings.silent.append(f"{len(new)} packages were registered, and people read {findings.news}")
 
 
+def trained_and_approved(world: World, before: Before, findings: Findings) -> None:
+    """The package that passed the gate was approved without a person and serves; or what served before serves, and people know why."""
+    new = sorted(set(world.packages()) - before.packages)
+    if len(new) > 1:
+        findings.doubled.append(f"{len(new)} packages were registered")
+    ends = [news for news in findings.news if "retraining started" not in news]
+    if not ends:
+        findings.silent.append(f"{len(new)} packages were registered, and people read {findings.news}")
+    if serving(world) not in (before.serving, *(arn.rpartition("/")[2] for arn in new)):
+        findings.lost.append(f"the endpoint serves {serving(world)}")
+    said = any(word in news for news in ends for word in ("serves now", "please decide", *FAILED))
+    if new and serving(world) == before.serving and not said:
+        findings.lost.append(f"{new[0]} passed the gate, {serving(world)} serves, and people read {findings.news}")
+
+
 def a_monday(world: World) -> None:
     """A day of rows and labels, in which the week before is judged."""
     world.serve(1, turned=True)
@@ -239,6 +254,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),
+    Story("a training that needs nobody", "approved by Kedge", "kedge-retrain", ask("manual"), trained_and_approved),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
     Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
@@ -276,10 +292,16 @@ def to_the_world_turned(world: World) -> None:
     world.wait(3 * HOUR)
 
 
+def to_approved_by_kedge(world: World) -> None:
+    """The YAML lets Kedge approve what has passed the gate."""
+    deploy(world.account, f"{YAML.read_text()}approval: automatic\n", world.account.directory / "by Kedge")
+
+
 STAGES: dict[str, Callable[[World], None]] = {
     "handed over": to_handed_over,
     "first package": to_first_package,
     "first champion": to_first_champion,
     "nothing new": to_nothing_new,
     "the world turned": to_the_world_turned,
+    "approved by Kedge": to_approved_by_kedge,
 }

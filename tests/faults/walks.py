@@ -26,9 +26,8 @@ Fault = StateFault | call_faults.Fault
 SKEWS = (timedelta(hours=-2), timedelta(minutes=-10), timedelta(minutes=10), timedelta(hours=2))
 # Each service's own word for "too much"; what is not named here says ThrottlingException.
 TOO_MUCH = {"s3": "SlowDown", "dynamodb": "ProvisionedThroughputExceededException", "sns": "InternalError"}
-# Who looks at a dashboard calls the first; it writes nothing, so nothing can be lost. Where the YAML lets Kedge approve, the
-# second is called once for each package; here people approve.
-IN_NO_STORY = {"draw_widget", "approve_package"}
+# Who looks at a dashboard calls it; it writes nothing, so nothing can be lost.
+ONLY_LOOKS = {"draw_widget"}
 KINDS = ("lost", "doubled", "silent", "apart")
 
 
@@ -150,7 +149,7 @@ class Walker:
                 for story in named:
                     if story.stage == stage:
                         self._walk_story(world, story)
-            self.table.uncalled = sorted(handlers_of(world) - self._called - IN_NO_STORY)
+            self.table.uncalled = sorted(handlers_of(world) - self._called - ONLY_LOOKS)
         self.table.unvisited = [
             f"{machine}: {state}"
             for machine, states in self.definitions.items()

@@ -54,6 +54,17 @@ def make_rows(count: int, since: datetime, until: datetime, *, turned: bool = Fa
     )
 
 
+def deploy(account: Account, yaml: str, place: Path) -> None:
+    """Deploy the tiny model as a YAML says; every function has its cold start now, or each case would have it anew."""
+    models = place / "models"
+    models.mkdir(parents=True)
+    (models / "tiny.yaml").write_text(yaml)
+    build_app(place / "assembly", models).synth()
+    account.deploy(place / "assembly")
+    for function in account.client("lambda").list_functions()["Functions"]:
+        account.functions.load(account.functions.find(function["FunctionName"]))
+
+
 class World(Hotel):
     """The tiny model's account; each of its stories may be told in a fork of this process."""
 
@@ -146,20 +157,12 @@ class World(Hotel):
 @contextmanager
 def open_world(directory: Path) -> Iterator[World]:
     """Deploy the tiny model; nobody has trained it yet."""
-    models = directory / "models"
-    models.mkdir(parents=True)
-    (models / "tiny.yaml").write_text(YAML.read_text())
-    build_app(directory / "assembly", models).synth()
     config = parse_model_config(YAML.read_text(), source="model.yaml")
     rows = make_rows(1_000, BEGIN - 60 * DAY, BEGIN)
     with Account(start=BEGIN - DAY / 2, directory=directory / "account") as account:
         remember_scripts(account, directory / "remembered")
-        account.deploy(directory / "assembly")
-        for function in account.client("lambda").list_functions()["Functions"]:
-            account.functions.load(
-                account.functions.find(function["FunctionName"])
-            )  # or every case had its cold starts
+        deploy(account, YAML.read_text(), directory / "by people")
         yield World(account, config, rows)
 
 
-__all__ = ["BEGIN", "DAY", "HOUR", "MINUTE", "SHIFTED", "World", "make_rows", "open_world"]
+__all__ = ["BEGIN", "DAY", "HOUR", "MINUTE", "SHIFTED", "World", "deploy", "make_rows", "open_world"]
