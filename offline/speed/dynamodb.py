@@ -14,13 +14,14 @@ import json
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.dynamodb.comparisons import get_comparison_func
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from offline.region import Region
 
 # Their answers hold nothing that the model would leave out or rename.
-PLAIN = ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
+PLAIN = ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem")
 
 
 # Where moto's own Query is told of an index.
@@ -33,14 +34,20 @@ def query(*asked: Any, **named: Any) -> Any:
     if asked[INDEX_NAME] is not None or not table.range_key_attr:
         return _query(*asked, **named)
     narrow = copy.copy(table)
-    partition = table.items.get(hash_key, {}).items()
-    narrow.items = {
-        hash_key: {key: item for key, item in partition if comparison is None or key.compare(comparison, values)}
-    }
+    partition = table.items.get(hash_key, {})
+    narrow.items = {hash_key: _within(partition, comparison, values) if comparison else partition}
     return _query(narrow, hash_key, comparison, values, *others, **named)
 
 
 _query = Table.query
+
+
+def _within(partition: dict[Any, Any], comparison: str, values: list[Any]) -> dict[Any, Any]:
+    if all(key.type == "S" for key in (*partition, *values)):
+        # moto casts the values anew for each item; text is compared as it is.
+        compare, bounds = get_comparison_func(comparison), [value.value for value in values]
+        return {key: item for key, item in partition.items() if compare(key.value, *bounds)}
+    return {key: item for key, item in partition.items() if key.compare(comparison, values)}
 
 
 def serialized(response: DynamoHandler, answer: ActionResult) -> Any:

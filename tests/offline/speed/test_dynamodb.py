@@ -66,6 +66,8 @@ def answers(dynamodb):
     for item in ("window#1", "raw", "absent"):
         key = {"model": {"S": "b"}, "item": {"S": item}}
         found[item] = dynamodb.get_item(TableName="state", Key=key, ReturnConsumedCapacity="TOTAL")
+    both = [{"model": {"S": "b"}, "item": {"S": item}} for item in ("raw", "window#3", "absent")]
+    found["a batch"] = dynamodb.batch_get_item(RequestItems={"state": {"Keys": both, "ConsistentRead": True}})
     found["an unknown partition"] = dynamodb.query(
         TableName="state", KeyConditionExpression="model = :m", ExpressionAttributeValues={":m": {"S": "nobody"}}
     )
