@@ -16,7 +16,7 @@ from kedge.gate.challenger import (
 )
 from kedge.gate.groups import fairness_rows
 from kedge.gate.holdout import GateReport, GateRow, Holdout
-from kedge.gate.own_rows import artefact_size, explainability, rule_row, serving_skew, staging_rows, training_drift
+from kedge.gate.own_rows import artefact_size, explainability, rule_row, serving_skew, training_drift
 
 Check = Callable[[Holdout], Sequence[GateRow]]
 
@@ -27,7 +27,7 @@ COMPARISONS: tuple[Check, ...] = (better, absolute_limits, no_slice_worse, calib
 # Of any holdout.
 FIGURES: tuple[Check, ...] = (fairness_rows, business_rows)
 # Of what is known beside the holdout.
-BESIDE: tuple[Check, ...] = (training_drift, explainability, artefact_size, serving_skew, staging_rows)
+BESIDE: tuple[Check, ...] = (training_drift, explainability, artefact_size, serving_skew)
 
 
 # A model's own rule: it is given the rows so far, and answers with one of its own.

@@ -1,4 +1,4 @@
-"""What is known of two models beside their answers to the holdout: the artefact, the importances, the rows of training, staging."""
+"""What is known of two models beside their answers to the holdout: the artefact, the importances, the rows of training."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ class Beside:
         `{worst, limit, sentences}` of the training rows against the champion's.
     served : ndarray, shape (n_rows,), optional
         What the endpoint answered when the rows came, by the champion; NaN, or a negative code, of other rows.
-    staging : tuple of mappings
-        Rows that staging measured: `{name, value, low, high, limit, verdict, sentence}`.
     """
 
     triggers: tuple[str, ...] = ()
@@ -39,7 +37,6 @@ class Beside:
     importance_before: Mapping[str, float] = field(default_factory=dict)
     drift: Mapping[str, Any] | None = None
     served: Numbers | None = None
-    staging: tuple[Mapping[str, Any], ...] = ()
 
 
 def importance_change(before: Mapping[str, float], now: Mapping[str, float]) -> float:

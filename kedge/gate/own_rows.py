@@ -1,4 +1,4 @@
-"""Rows of the gate about what no holdout row shows: limits on size, importance, training rows, serving, staging, an own rule."""
+"""Rows of the gate about what no holdout row shows: limits on size, importance, training rows, serving, an own rule."""
 
 from __future__ import annotations
 
@@ -91,27 +91,17 @@ def serving_skew(holdout: Holdout) -> Sequence[GateRow]:
     return [GateRow("serving_skew", limit, share.value, verdict, said, share.low, share.high)]
 
 
-def staging_rows(holdout: Holdout) -> Sequence[GateRow]:
-    """What staging measured: latency, errors, answers against the transform job."""
-    return [_from_outside(fact, f"staging {fact.get('name', '')}".strip()) for fact in holdout.beside.staging]
-
-
 def rule_row(name: str, answer: Mapping[str, Any] | None) -> GateRow:
-    """The answer of `gate.rule_function`: nothing but its PASS, or WARN, lets a model through."""
+    """The answer of `gate.rule_function`, which others wrote: nothing but a clear PASS, or WARN, lets a model through."""
     if answer is None:
         return GateRow("own_rule", None, None, "REFUSE", f"the rule {name} was not called")
-    return _from_outside(answer, "own_rule")
-
-
-def _from_outside(fact: Mapping[str, Any], gate: str) -> GateRow:
-    """A row that other code wrote: whatever is no clear verdict refuses."""
-    verdict = fact.get("verdict")
+    verdict = answer.get("verdict")
     kept: Verdict = verdict if verdict in ("PASS", "WARN") else "REFUSE"
-    numbers = {name: _number(fact.get(name)) for name in ("value", "low", "high", "limit")}
-    said = str(fact.get("sentence") or f"{gate} answered {verdict!r} and no sentence")
+    numbers = {name: _number(answer.get(name)) for name in ("value", "low", "high", "limit")}
+    said = str(answer.get("sentence") or f"own_rule answered {verdict!r} and no sentence")
     if verdict not in ("PASS", "WARN", "REFUSE"):
         said = f"{said}; its verdict {verdict!r} is none of PASS, WARN and REFUSE"
-    return GateRow(gate, numbers["limit"], numbers["value"], kept, said, numbers["low"], numbers["high"])
+    return GateRow("own_rule", numbers["limit"], numbers["value"], kept, said, numbers["low"], numbers["high"])
 
 
 def _number(given: Any) -> float | None:

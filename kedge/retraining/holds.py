@@ -102,7 +102,7 @@ def _nothing_new(state: RetrainingState, policy: RetrainingPolicy) -> Iterator[H
 def _quiet(policy: RetrainingPolicy, now: datetime) -> Iterator[Held]:
     hours = policy.quiet_hours
     if hours is not None and hours.include(now):
-        why = f"quiet hours: from {hours.start}:00 to {hours.end}:00 UTC no retraining starts by itself"
+        why = f"quiet hours ({hours.in_words()}): no retraining starts by itself"
         yield Held("quiet", why, f"the quiet hours end at {_moment(hours.end_after(now))}")
 
 

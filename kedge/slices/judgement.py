@@ -42,7 +42,7 @@ class SliceFindings:
     Attributes
     ----------
     compared : bool
-        Whether a segment had enough rows to be compared with its reference.
+        Whether a segment had enough rows to be compared with its reference; looked at where segments may alarm.
     """
 
     segments: tuple[Segment, ...]
@@ -110,7 +110,7 @@ def judge_slices(slices: CountedSlices, policy: SegmentPolicy) -> SliceFindings:
         return SliceFindings((), ConceptDrift(Severity.INSUFFICIENT_DATA, OTHER_ANSWERS, ()))
     concept = judge_concept(window, reference, policy) if reference is not None else None
     found = worst_segments(slices.opened or window, reference, policy)
-    return SliceFindings(found, concept, can_lose(window, reference, policy))
+    return SliceFindings(found, concept, policy.alert is not None and can_lose(window, reference, policy))
 
 
 def _are_classes_now(window: SliceCounts, reference: SliceCounts) -> bool:

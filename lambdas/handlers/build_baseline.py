@@ -84,7 +84,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     config = training_data.load_run_config(s3, bucket, load_model(model), run)
     training = training_data.load_table(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS))
     holdout, permuted = scored_holdout(s3, bucket, model, run, config)
-    importance = known_importance(s3, request.trained_uri, holdout, permuted, config)
+    importance = known_importance(s3, request.trained_uri, lambda: (holdout, permuted), config)
     # Its name is the run's until the registry has given the version that it will be named after.
     files = baseline_files(config, run, training, holdout, importance)
     prefix = layout.retraining_key(model, run, layout.STAGED)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ValidationError, WrapValidator
 
+from kedge.config.model import ModelConfig
 from kedge.errors import (
     LeaseHeldError,
     RegistryBehindError,
@@ -127,12 +128,16 @@ class Request(BaseModel, frozen=True):
 
 
 @entry
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:  # noqa: C901
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Act on what the registry says now, once for each time a person decided; or begin a way back that Kedge wants."""
-    settings = Settings.from_environment()
-    if "back" in json.loads(event["Records"][0]["body"]):
-        return go_back(BackWanted.model_validate_json(event["Records"][0]["body"]), settings)
-    request = Request.from_event(event)
+    settings, body = Settings.from_environment(), event["Records"][0]["body"]
+    if "back" in json.loads(body):
+        return go_back(BackWanted.model_validate_json(body), settings)
+    return hear(Request.from_event(event), settings)
+
+
+def hear(request: Request, settings: Settings) -> dict[str, Any]:
+    """Hear of a change in the registry, by what the registry says now."""
     try:
         package = model_registry.describe_package(clients.sagemaker(), request.detail.ModelPackageArn)
     except UnknownPackageError:
@@ -147,15 +152,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:  # noqa:
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     bench = Bench(config, desk_of(settings), request.time)
     known = approvals.load(bench.desk.dynamodb, bench.desk.table, config.model, package.version)
-    if config.approval.approvers > 1 and package.approval_status == "Approved" and config.mode != "watch":
-        heard = hear_person(package, known, bench)
-        if isinstance(heard, dict):
-            return heard
-        # The last word that was wanted is the approval: what was heard before releases nothing.
-        known = heard
+    heard = hear_person(package, known, bench) if needs_people(package, config) else known
+    if isinstance(heard, dict):
+        return heard
+    # The last word that was wanted is the approval: what was heard before releases nothing.
+    return decide(request, package, heard, bench, machine=settings.release_machine_arn)
+
+
+def decide(request: Request, package: Package, known: Approval, bench: Bench, *, machine: str) -> dict[str, Any]:
+    """Act on a decision, unless it was acted on already."""
     decided, waits = known, is_waiting(package, bench)
     if known.status == package.approval_status and not waits and not request.tells_of_another(package, known):
-        return hear_again(request, package, known, bench, machine=settings.release_machine_arn)
+        return hear_again(request, package, known, bench, machine=machine)
     if not waits:
         approved = package.approval_status == "Approved"
         decided = Approval(
@@ -165,7 +173,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:  # noqa:
             known.people if approved else (),
             known.comment,
         )
-    return act(package, known, decided, bench, machine=settings.release_machine_arn)
+    return act(package, known, decided, bench, machine=machine)
+
+
+def needs_people(package: Package, config: ModelConfig) -> bool:
+    """Whether this approval counts only once several people have given it."""
+    return config.approval.approvers > 1 and package.approval_status == "Approved" and config.mode != "watch"
 
 
 def go_back(wanted: BackWanted, settings: Settings) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -39,9 +39,15 @@ def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConf
 
 
 def known_importance(
-    s3: Any, trained_uri: str, holdout: pa.Table, permuted: Sequence[Answered], config: ModelConfig
+    s3: Any, trained_uri: str, scored: Callable[[], tuple[pa.Table, list[Answered]]], config: ModelConfig
 ) -> dict[str, float]:
-    """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs."""
+    """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs.
+
+    Parameters
+    ----------
+    scored : callable
+        Gives what `scored_holdout` does; called only where the job says nothing.
+    """
     # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
     try:
         content = training_outputs.load_importance(s3, trained_uri)
@@ -49,6 +55,7 @@ def known_importance(
             return parse_importance(content, config.feature_names)
     except UnreadableImportanceError as error:
         logger.warning("the job's importance left out", model=config.model, reason=str(error))
+    holdout, permuted = scored()
     try:
         return permutation_importance(holdout, {answer.row_id: answer.value for answer in permuted}, config)
     except UnreadableImportanceError as error:

@@ -80,12 +80,6 @@ def test_drifted_training_rows_are_a_warning_that_refuses_nothing():
             "importance_change",
         ),
         ("skew_fraction_max: 0.01", Beside(served=np.full(3_000, 0.5)), "serving_skew"),
-        (
-            "",
-            Beside(staging=({"name": "p99", "value": 900, "limit": 500, "verdict": "REFUSE", "sentence": "slow"},)),
-            "staging p99",
-        ),
-        ("", Beside(staging=({"name": "p99", "value": 900, "verdict": "SURELY"},)), "staging p99"),
     ],
 )
 def test_what_lies_beyond_its_limit_refuses(gate, beside, row):
