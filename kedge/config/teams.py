@@ -16,11 +16,17 @@ from kedge.errors import ModelConfigError
 TEAMS = "teams.yaml"
 
 
+class TeamOwner(Owner):
+    """A team's addresses and, where its channels are not those of other teams, its own routes."""
+
+    routes: tuple[Route, ...] | None = None
+
+
 class Teams(Section):
     """The teams by name; `default` is the team of a model that names none."""
 
     default: Team | None = None
-    teams: Mapping[Team, Owner] = Field(default_factory=dict)
+    teams: Mapping[Team, TeamOwner] = Field(default_factory=dict)
     routes: tuple[Route, ...] = ()
 
     @model_validator(mode="after")
@@ -46,7 +52,7 @@ def parse_teams(text: str, *, source: str) -> Teams:
 
 
 def with_owner(config: ModelConfig, teams: Teams) -> ModelConfig:
-    """The model with its team's addresses where it has none of its own, and the deployment's routes where it has none.
+    """The model with its team's addresses where it has none of its own; its routes are its own, its team's, or all teams'.
 
     Raises
     ------
@@ -58,13 +64,16 @@ def with_owner(config: ModelConfig, teams: Teams) -> ModelConfig:
         known = ", ".join(teams.teams) or "none"
         problem = f"owner.team is {name!r}, which is not in teams.yaml; the teams there are: {known}"
         raise ModelConfigError(source=f"{config.model}.yaml", problems=[problem])
-    theirs = teams.teams[name] if name is not None else Owner()
+    theirs = teams.teams[name] if name is not None else TeamOwner()
     own = {field for field in Owner.model_fields if getattr(config.owner, field)}
     owner = Owner(**{f: getattr(config.owner if f in own else theirs, f) for f in Owner.model_fields} | {"team": name})
-    routes = config.alerts.routes if config.alerts.routes is not None else (teams.routes or None)
+    routes = next((r for r in (config.alerts.routes, theirs.routes) if r is not None), teams.routes or None)
     for route in routes or ():
         # Mail without an address of its own goes to the deployment's.
         if absent := sorted({*route.to} - owner.reachable - {"email"}):
-            problem = f"a route leads to {', '.join(absent)}, and neither owner.{absent[0]} nor the team {name!r} in teams.yaml has an address"
+            place = f"owner.{absent[0]}"
+            where = f"neither {place} nor the team {name!r} in teams.yaml" if name else f"no {place}"
+            remedy = f"; write it there, or give the team routes of its own (teams.{name}.routes)" if name else ""
+            problem = f"a route leads to {', '.join(absent)}, and {where} has an address{remedy}"
             raise ModelConfigError(source=f"{config.model}.yaml", problems=[problem])
     return config.model_copy(update={"owner": owner, "alerts": config.alerts.model_copy(update={"routes": routes})})

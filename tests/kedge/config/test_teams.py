@@ -46,6 +46,22 @@ def test_what_a_model_says_itself_wins_over_its_team():
     assert [route.to for route in config.alerts.routes] == [("pagerduty",)]
 
 
+def test_a_team_whose_channels_are_its_own_has_its_own_routes():
+    own = TEAMS.replace("    pagerduty: {", "    routes: [{severity: [CRITICAL], to: [pagerduty]}]\n    pagerduty: {")
+    config = with_owner(model("\nowner: {team: fraud}\n"), teams(own))
+    assert [route.to for route in config.alerts.routes] == [("pagerduty",)]
+    assert [route.to for route in with_owner(model(), teams(own)).alerts.routes] == [("email",)]
+    mine = with_owner(model("\nowner: {team: fraud}\nalerts: {routes: [{to: [email]}]}\n"), teams(own))
+    assert [route.to for route in mine.alerts.routes] == [("email",)]
+
+
+def test_a_route_without_an_address_names_the_place_and_the_remedy():
+    with pytest.raises(ModelConfigError, match=r"write it there, or give the team routes of its own \(teams\.fraud\.routes\)"):
+        with_owner(model("\nowner: {team: fraud}\n"), teams(TEAMS + "  - {to: [slack]}\n"))
+    with pytest.raises(ModelConfigError, match="a route leads to slack, and no owner.slack has an address"):
+        with_owner(model("\nalerts: {routes: [{to: [slack]}]}\n"), Teams())
+
+
 def test_without_teams_a_model_is_as_it_was():
     config = with_owner(model(), Teams())
     assert config.owner.team is None
