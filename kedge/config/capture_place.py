@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kedge.config.model import ModelConfig
 
 # How the version of what was adopted begins. The registry's versions are numbers.
 _ADOPTED = "adopted-"
+_MINUTE = "%Y%m%d-%H%M"
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,27 @@ def adopted_version(now: datetime) -> str:
     >>> adopted_version(datetime(2026, 3, 1, 12))
     'adopted-20260301-1200'
     """
-    return f"{_ADOPTED}{now:%Y%m%d-%H%M}"
+    return f"{_ADOPTED}{now.strftime(_MINUTE)}"
 
 
 def is_adopted(package_version: str) -> bool:
     """Whether a version was adopted, and not released by Kedge.
 
-    >>> is_adopted("adopted-20260301"), is_adopted("3")
+    >>> is_adopted("adopted-20260301-1200"), is_adopted("3")
     (True, False)
     """
     return package_version.startswith(_ADOPTED)
+
+
+def adopted_at(package_version: str) -> datetime | None:
+    """When a version was adopted, to the minute; None for a released one.
+
+    >>> adopted_at("adopted-20260301-1200"), adopted_at("3")
+    (datetime.datetime(2026, 3, 1, 12, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    if not is_adopted(package_version):
+        return None
+    return datetime.strptime(package_version.removeprefix(_ADOPTED), _MINUTE).replace(tzinfo=UTC)
 
 
 def registry_number(package_version: str) -> int:
@@ -73,7 +85,7 @@ def capture_place(config: ModelConfig, package_version: str, *, data_bucket: str
     >>> there = Capture(uri="s3://theirs/logs/", sampling_percentage=20)
     >>> features = (Feature(name="x", kind="numeric"),)
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="e"), features=features, capture=there)
-    >>> place = capture_place(config, "adopted-20260301", data_bucket="ours")
+    >>> place = capture_place(config, "adopted-20260301-1200", data_bucket="ours")
     >>> place.uri, place.foreign
     ('s3://theirs/logs', True)
     >>> capture_place(config, "3", data_bucket="ours").uri

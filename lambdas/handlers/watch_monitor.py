@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.config.capture_place import capture_place
+from kedge.config.capture_place import adopted_at, capture_place
 from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
@@ -70,11 +70,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def judgement_age(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:
-    """Cadences since the last window that was judged, or since the promotion."""
-    cadence = CADENCES[config.cadence.judge]
+    """Cadences since the last window that was judged, the promotion or the adoption, whose captures may have begun long before."""
     judged = windows.newest_end(clients.dynamodb(), settings.state_table, config.model)
-    last = champion.promoted_at if judged is None else max(champion.promoted_at, judged)
-    return (now - last) / cadence
+    begun = (champion.promoted_at, judged, adopted_at(champion.package_version))
+    return (now - max(at for at in begun if at is not None)) / CADENCES[config.cadence.judge]
 
 
 def uncaptured(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> float:

@@ -1,12 +1,14 @@
 """watch_monitor puts a gauge for what is no longer judged, and one for what is invoked but not captured."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kedge.config.capture_place import adopted_version
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters.state import windows
+from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers.watch_monitor import handler
 from tests.handlers.aws_world import CONTEXT
@@ -52,6 +54,14 @@ def test_a_model_that_nobody_judges_grows_old(world):
 def test_a_new_champion_is_as_old_as_its_promotion(world):
     world.promote(NOW - timedelta(hours=3.5))
     assert run()["JudgementAgeCadences"] == pytest.approx(3.5 / 24 / 7)
+
+
+def test_an_adopted_model_is_as_old_as_its_adoption_though_its_captures_began_months_before(world):
+    champion = champions.load(world.dynamodb, TABLE, MODEL)
+    version = adopted_version(NOW - timedelta(hours=3))
+    champions.save(world.dynamodb, TABLE, MODEL, replace(champion, package_version=version))
+    assert champion.promoted_at < NOW - timedelta(days=90)
+    assert run()["JudgementAgeCadences"] == pytest.approx(3 / 24 / 7)
 
 
 def test_requests_without_any_capture_are_counted(world):

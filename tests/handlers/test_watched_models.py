@@ -32,7 +32,7 @@ from tests.handlers.monitor_world import MODEL, load_event, message, monitor_wor
 from tests.synthesised import ROOT
 
 THEIRS, PREFIX = "their-bucket", "team/captures"
-VERSION = "adopted-20151001"
+VERSION = "adopted-20151001-0000"
 NOW = datetime(2016, 1, 4, 2, tzinfo=UTC)
 CONFIG = "theirs-1"
 

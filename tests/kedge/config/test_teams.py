@@ -56,9 +56,11 @@ def test_a_team_whose_channels_are_its_own_has_its_own_routes():
 
 
 def test_a_route_without_an_address_names_the_place_and_the_remedy():
-    with pytest.raises(ModelConfigError, match=r"write it there, or give the team routes of its own \(teams\.fraud\.routes\)"):
+    with pytest.raises(
+        ModelConfigError, match=r"write it there, or give the team routes of its own \(teams\.fraud\.routes\)"
+    ):
         with_owner(model("\nowner: {team: fraud}\n"), teams(TEAMS + "  - {to: [slack]}\n"))
-    with pytest.raises(ModelConfigError, match="a route leads to slack, and no owner.slack has an address"):
+    with pytest.raises(ModelConfigError, match=r"a route leads to slack, and no owner\.slack has an address"):
         with_owner(model("\nalerts: {routes: [{to: [slack]}]}\n"), Teams())
 
 
