@@ -16,7 +16,7 @@ from moto.servicequotas.responses import ServiceQuotasResponse
 
 from offline.region import Region
 
-USES = ("endpoint usage", "training job usage", "transform job usage")
+USES = ("endpoint usage", "training job usage", "spot training job usage", "transform job usage")
 FAMILIES = {"m5": ("large", "xlarge", "2xlarge", "4xlarge"), "c5": ("large", "xlarge", "2xlarge"), "m5d": ("large",)}
 INSTANCES = 20.0
 CONCURRENCY = 1000.0

@@ -99,7 +99,8 @@ class Jobs:
         _check_training_volume(request["ResourceConfig"])
         _check_spot(request)
         check_role(self.guard, request["RoleArn"])
-        self._require_instances(TRAINING, request["ResourceConfig"])
+        is_spot = bool(request.get("EnableManagedSpotTraining"))
+        self._require_instances(TRAINING, request["ResourceConfig"], is_spot=is_spot)
         storage = Storage(self.region, self.guard, request["RoleArn"])
         run = TrainingRun(self.region, request, storage, self.models.containers.processes)
         run.check()
@@ -133,7 +134,7 @@ class Jobs:
                 f"({arn(self.region, kind.arn, name)})"
             )
 
-    def _require_instances(self, kind: Kind, wanted: dict[str, Any]) -> None:
+    def _require_instances(self, kind: Kind, wanted: dict[str, Any], *, is_spot: bool = False) -> None:
         resources = "ResourceConfig" if kind is TRAINING else "TransformResources"
         instance_type = wanted.get("InstanceType", "")
         present = [job.document for job in self._known(kind).values()]
@@ -142,9 +143,11 @@ class Jobs:
             for document in present
             if document[kind.status_field] in ("InProgress", "Stopping")
             and document[resources].get("InstanceType") == instance_type
+            and bool(document.get("EnableManagedSpotTraining")) == is_spot
         ]
         count = int(wanted.get("InstanceCount", 1))
-        self.capacity.require(f"{kind.word.lower()} job", instance_type, count, running)
+        use = f"{'spot ' if is_spot else ''}{kind.word.lower()} job"
+        self.capacity.require(use, instance_type, count, running)
 
     def _begin(self, job: Job) -> dict[str, Any]:
         self._known(job.kind)[job.document[job.kind.name_field]] = job

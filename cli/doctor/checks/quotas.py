@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -45,19 +45,25 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 
 def needed(models: Iterable[ModelConfig]) -> list[Need]:
-    """What these models need: fleets with a second one during a release, a training job, two batch transforms."""
+    """What these models need: fleets with a second one during a release, a training job, two batch transforms.
+
+    A model that is only watched needs none of it: its owners serve and train it.
+    """
+    managed = [model for model in models if model.mode == "manage"]
     fleets: dict[str, list[int]] = defaultdict(list)
-    training: Counter[str] = Counter()
-    for model in models:
+    training: dict[str, int] = defaultdict(int)
+    for model in managed:
         fleets[model.endpoint.instance_type].append(model.endpoint.instance_count)
-        training[model.training.instance_type] += 1
+        job = f"{model.training.instance_type} for {'spot ' if model.training.spot else ''}training job usage"
+        training[job] = max(training[job], model.training.instance_count)
     needs = [Need("lambda", "Concurrent executions", 1, CONCURRENCY_WANTED, "six queues and the schedules")]
     for kind, counts in sorted(fleets.items()):
         serving = sum(counts)
         why = f"{serving} serve, and a release needs its fleet twice"
         needs.append(Need("sagemaker", f"{kind} for endpoint usage", serving + max(counts), serving + max(counts), why))
-    for kind in sorted(training):
-        needs.append(Need("sagemaker", f"{kind} for training job usage", 1, 1, "a retraining trains on one"))
+    for job, count in sorted(training.items()):
+        needs.append(Need("sagemaker", job, count, count, f"a retraining trains on {count}"))
+    for kind in sorted({model.training.instance_type for model in managed}):
         why = "challenger and champion are scored at the same time"
         needs.append(Need("sagemaker", f"{kind} for transform job usage", 1, 2, why))
     return needs

@@ -235,6 +235,14 @@ def test_a_job_that_loses_its_spot_instances_goes_on_from_its_checkpoints(world)
     assert world.read("checkpoints/steps") == b"xx"
 
 
+def test_spot_instances_have_a_quota_of_their_own(world):
+    world.account.quotas["sagemaker", "ml.m5.large for training job usage"] = 0
+    world.sagemaker.create_training_job(**spot(world, wait=3600))
+    world.account.quotas["sagemaker", "ml.m5.large for spot training job usage"] = 1
+    with pytest.raises(ClientError, match=r"'ml\.m5\.large for spot training job usage' is 1 Instances"):
+        world.sagemaker.create_training_job(**spot(world, wait=3600) | {"TrainingJobName": "another"})
+
+
 def test_a_spot_job_that_finds_no_other_instances_in_its_time_is_stopped(world):
     world.account.capacity.interruptions = 1
     world.sagemaker.create_training_job(**spot(world, wait=700))
