@@ -25,7 +25,10 @@ def digest(_model: str, detail: Detail) -> Message:
             section("WHAT HAPPENED", happened(detail["happened"])),
             section(
                 "WHAT IT COSTS",
-                listed([cost(each) for each in detail["costs"]], counts["costs"] - len(detail["costs"])),
+                listed(
+                    [*training(detail["training"]), *(cost(each) for each in detail["costs"])],
+                    counts["costs"] - len(detail["costs"]),
+                ),
             ),
             section("HOW FAST", how_fast(detail["response"])),
             section("THE OTHERS", others(detail)),
@@ -61,6 +64,16 @@ def happened(counts: Mapping[str, int]) -> str:
     """How often what happened, in one line."""
     said = ", ".join(f"{words}: {count:,}" for words, count in counts.items())
     return f"{said[0].upper()}{said[1:]}." if said else "Nothing."
+
+
+def training(paid: Mapping[str, Any]) -> list[str]:
+    """What the week's retrainings cost, in a line; none where there were none."""
+    if not paid["jobs"]:
+        return []
+    if paid["unknown"] == paid["jobs"]:
+        return [f"{counted(paid['jobs'], 'retraining')}: the cost is not known yet"]
+    unknown = f", without {paid['unknown']} whose cost is not known yet" if paid["unknown"] else ""
+    return [f"{counted(paid['jobs'], 'retraining')}: {paid['usd']:,.2f} USD of instances by list prices{unknown}"]
 
 
 def cost(found: Mapping[str, Any]) -> str:

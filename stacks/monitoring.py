@@ -279,7 +279,7 @@ class Monitoring(cdk.Stack):
         role = role_of(function)
         may_read(role, self._storage.data, "models", "history")
         may_write(role, self._storage.data, *TIMELINE)
-        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
         groups = sagemaker_arns(self, "model-package-group")
         allow(role, "ListPackages", ["sagemaker:ListModelPackages"], groups, wildcard="models come and go")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,8 @@ class WeekOfModel:
         The history's: of the week, and of `RESPONSE_DAYS` for the decisions.
     pending : mapping
         Versions that wait for a person, with when each was registered.
+    retrainings : mapping
+        What each retraining cost in US dollars, by when it started; None while its jobs are not measured.
     """
 
     model: str
@@ -51,6 +53,7 @@ class WeekOfModel:
     metrics: Sequence[Row] = ()
     decisions: Sequence[Row] = ()
     pending: Mapping[str, datetime] | None = None
+    retrainings: Mapping[datetime, float | None] = field(default_factory=dict)
 
     @property
     def newest(self) -> Row | None:
@@ -107,12 +110,14 @@ def digest(models: Sequence[WeekOfModel], *, end: datetime) -> dict[str, Any]:
         "waiting": sorted(waiting, key=lambda each: -int(each["waiting_days"])),
         "costs": [cost for one in models for cost in one.costs],
     }
+    paid = [usd for one in models for started, usd in one.retrainings.items() if start <= started < end]
     needing = {each["model"] for each in [*lists["alarming"], *waiting]}
     return {
         "week": {"start": to_text(start), "end": to_text(end)},
         "models": len(models),
         **{name: found[:LISTED] for name, found in lists.items()},
         "counts": {name: len(found) for name, found in lists.items()} | {"needing": len(needing)},
+        "training": {"usd": sum(usd or 0.0 for usd in paid), "jobs": len(paid), "unknown": paid.count(None)},
         "happened": {words: happened[words] for words in COUNTED.values() if happened[words]},
         "response": {
             "days": RESPONSE_DAYS,

@@ -21,6 +21,7 @@ from lambdas.adapters.bucket import history
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import load_models
 from lambdas.adapters.release import model_registry
+from lambdas.adapters.state import windows
 from lambdas.adapters.telling import desk_of, tell_once
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -52,7 +53,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     groups = of_same_people(load_models(settings.data_bucket).values())
     tables = load_tables(settings.data_bucket, request.time) if groups else {}
     for key, models in groups.items():
-        facts = digest(week_of(models, tables, request.time), end=request.time)
+        facts = digest(week_of(models, tables, request.time, settings.state_table), end=request.time)
         owner = models[0].owner
         people = {"team": owner.team, "owner": {"team": owner.team, "runbook": owner.runbook}}
         # Told in the name of the first: each has the same people and the same routes.
@@ -87,7 +88,9 @@ def load_tables(bucket: str, now: datetime) -> dict[str, pa.Table]:
     return found
 
 
-def week_of(models: Sequence[ModelConfig], tables: Mapping[str, pa.Table], now: datetime) -> list[WeekOfModel]:
+def week_of(
+    models: Sequence[ModelConfig], tables: Mapping[str, pa.Table], now: datetime, state_table: str
+) -> list[WeekOfModel]:
     """What is known of each model of a group."""
     names = pa.array([config.model for config in models])
     rows = {
@@ -97,7 +100,8 @@ def week_of(models: Sequence[ModelConfig], tables: Mapping[str, pa.Table], now: 
 
     def of_model(config: ModelConfig) -> WeekOfModel:
         own = {name: [row for row in found if row["model"] == config.model] for name, found in rows.items()}
-        return WeekOfModel(config.model, **own, pending=waiting(config, now))
+        paid = retrainings(config, state_table)
+        return WeekOfModel(config.model, **own, pending=waiting(config, now), retrainings=paid)
 
     with ThreadPoolExecutor(READERS) as readers:
         return [*readers.map(of_model, models)]
@@ -110,6 +114,14 @@ def waiting(config: ModelConfig, now: datetime) -> dict[str, datetime]:
     group, expires = config.package_group, timedelta(days=config.gate.approval_expires_days)
     pending = model_registry.list_pending(clients.sagemaker(), group).get(group, {})
     return {str(version): since for version, since in pending.items() if now - since < expires}
+
+
+def retrainings(config: ModelConfig, state_table: str) -> dict[datetime, float | None]:
+    """What each retraining cost, by when it started."""
+    if config.mode == "watch":
+        return {}
+    starts = windows.load_starts(clients.dynamodb(), state_table, config.model)
+    return {start.time: start.cost_usd for start in starts.values()}
 
 
 def _in_utc(row: Mapping[str, Any]) -> dict[str, Any]:

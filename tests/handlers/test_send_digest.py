@@ -7,12 +7,14 @@ import boto3
 import pytest
 import time_machine
 
+from kedge.retraining.state import RetrainingStart
 from lambdas.adapters import clients, models
 from lambdas.adapters.bucket import history
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.state import windows
 from lambdas.handlers.send_digest import handler
 from tests.adapters.bucket.test_history import report
-from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, aws_world, moto_backend
+from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, TABLE, aws_world, moto_backend
 from tests.synthesised import example_models
 
 MONDAY = datetime(2016, 1, 11, 6, tzinfo=UTC)
@@ -63,12 +65,22 @@ def did(kind, when, **detail):
     history.save_decision(clients.s3(), BUCKET, body, f"audit/{MODEL}/{when:%Y/%m/%d}/{kind}.json")
 
 
+def started(model, when, run, usd=None):
+    start = RetrainingStart(when, "drift", "e")
+    windows.save_start(clients.dynamodb(), TABLE, model, run, start)
+    if usd is not None:
+        assert windows.save_cost(clients.dynamodb(), TABLE, model, run, usd)
+
+
 def test_each_team_gets_one_mail_about_its_models(world):
     judged(MODEL, "CRITICAL", "2016-01-10T00:00:00Z")
     judged("second", "OK", "2016-01-10T00:00:00Z")
     world.register(status="PendingManualApproval")
     did("failed", MONDAY - timedelta(days=2), error="E")
     did("failed", MONDAY - timedelta(days=9), error="E")
+    started(MODEL, MONDAY - timedelta(days=1), "r3")
+    started(MODEL, MONDAY - timedelta(days=4), "r2", usd=1.25)
+    started("second", MONDAY - timedelta(days=9), "r1", usd=99.0)
     assert tick() == {"digests": 2}
     (fraud_subject, fraud), (risk_subject, risk) = sorted(mails())
     assert fraud_subject == "[Kedge] fraud: weekly digest, nothing needs you (1 model)"
@@ -76,6 +88,8 @@ def test_each_team_gets_one_mail_about_its_models(world):
     assert f"- {MODEL} is CRITICAL" in risk
     assert f"- {MODEL}: version 1 has waited 0 days for a decision" in risk
     assert "Failures: 1." in risk
+    assert "- 2 retrainings: 1.25 USD of instances by list prices, without 1 whose cost is not known yet" in risk
+    assert "WHAT IT COSTS" not in fraud
     assert "Healthy (1): second." in risk
     assert "No loss of quality in 28 days." in risk
     assert "Not judged (1): third." in fraud
