@@ -81,6 +81,16 @@ def deciding_reasons(detail: Detail) -> list[str]:
     return reasons or [str(reason) for reason in detail.get("reasons", [])]
 
 
+def alarm_words(detail: Detail) -> str:
+    """A CloudWatch alarm of a model in words, or that it is over.
+
+    >>> alarm_words({"says": "Kedge: churn was not judged for 2 cadences", "alarm": "A", "state": "OK"})
+    'is over: churn was not judged for 2 cadences'
+    """
+    says = str(detail["says"] or detail["alarm"]).removeprefix("Kedge: ")
+    return f"is over: {says}" if detail["state"] == "OK" else says
+
+
 def shortened(text: str, width: int = WIDTH) -> str:
     """Text of at most a few lines."""
     return text if len(text) <= width else f"{text[:width]}..."

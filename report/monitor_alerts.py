@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kedge.comparisons import counted
-from report.alert_words import Message, bullets, section, shortened
+from report.alert_words import Message, alarm_words, bullets, section, shortened
 
 
 def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
@@ -52,11 +52,10 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
 
 def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
     """A CloudWatch alarm of the model that rings, or has stopped."""
-    says = str(detail["says"] or detail["alarm"]).removeprefix("Kedge: ")
     if detail["state"] == "OK":
-        return Message(f"is over: {says}", (section("WHAT HAPPENED", shortened(str(detail["reason"]))),))
+        return Message(alarm_words(detail), (section("WHAT HAPPENED", shortened(str(detail["reason"]))),))
     return Message(
-        says,
+        alarm_words(detail),
         (
             section("WHAT HAPPENED", shortened(str(detail["reason"]))),
             section("WHAT HAPPENS NEXT", "You hear when it is over. Until then there is no reminder."),

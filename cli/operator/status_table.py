@@ -16,6 +16,7 @@ from cli.operator.timeline import PIPED_WIDTH
 from kedge.alerts.response_times import ResponseTimes, together
 from kedge.alerts.urgency import SILENT, ModelStatus, age_in_words
 from kedge.comparisons import counted
+from kedge.config.capture_place import version_label
 from kedge.instants import to_text
 from kedge.severity import Severity
 
@@ -115,7 +116,7 @@ def judged(one: ModelStatus, now: datetime) -> str:
 
 def serves(one: ModelStatus) -> str:
     """The version that serves."""
-    return f"v{one.serves}" if one.serves else "none"
+    return version_label(one.serves) if one.serves else "none"
 
 
 def holds(one: ModelStatus, now: datetime) -> str:

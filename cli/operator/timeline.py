@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from report.alert_words import deciding_reasons
+from report.alert_words import alarm_words, deciding_reasons
 from report.failures import plain_failure
 
 _COLOURS = {
@@ -52,6 +52,8 @@ def in_words(entry: dict[str, Any]) -> str:
     detail = entry["detail"]
     if entry["kind"] == "baseline_switched":
         return "; ".join([f"version {detail.get('package_version', '')} serves", *_facts(detail, ("run",))])
+    if entry["kind"] == "alarm":
+        return alarm_words(detail)
     if entry["kind"] == "package_registered":
         # The line above, from the gate, says why it passed.
         (package,) = _facts(detail, ("package_version",)) or ("the package",)

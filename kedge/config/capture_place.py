@@ -59,6 +59,16 @@ def adopted_at(package_version: str) -> datetime | None:
     return datetime.strptime(package_version.removeprefix(_ADOPTED), _MINUTE).replace(tzinfo=UTC)
 
 
+def version_label(package_version: str) -> str:
+    """A version as a table or a chart names it.
+
+    >>> version_label("adopted-20260301-1200"), version_label("3")
+    ('adopted 2026-03-01', 'v3')
+    """
+    adopted = adopted_at(package_version)
+    return f"v{package_version}" if adopted is None else f"adopted {adopted:%Y-%m-%d}"
+
+
 def registry_number(package_version: str) -> int:
     """The version's number in the registry; 0 for what was adopted, because every package is newer than that.
 

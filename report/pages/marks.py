@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from report.alert_words import deciding_reasons, shortened
+from kedge.config.capture_place import version_label
+from report.alert_words import alarm_words, deciding_reasons, shortened
 from report.pages.trend_chart import Lane, Mark
 
 Row = Mapping[str, Any]
@@ -72,6 +73,8 @@ def package_of(row: Row) -> str:
 def reason_of(row: Row) -> str:
     """Why it happened, in one line."""
     detail = detail_of(row)
+    if row["kind"] == "alarm":
+        return shortened(alarm_words(detail), REASON_WIDTH)
     subject = str(detail.get("subject") or "").removeprefix(f"[Kedge] {row['model']}: ")
     found = (deciding_reasons(detail) or [subject or str(row.get("reason") or "")])[0]
     version = f"version {package_of(row)}" if package_of(row) else ""
@@ -88,7 +91,7 @@ def marks_of(decisions: Sequence[Row]) -> list[Mark]:
         time, package = instant(row["time"]), package_of(row)
         words = f"{time:%Y-%m-%d %H:%M} {kind_in_words(row['kind'])}: {reason_of(row)}"
         about = f"{package}#{time:%Y-%m-%d}" if lane == "release" else f"{time}#{row['kind']}"
-        found.setdefault((lane, about), Mark(time, lane, words, f"v{package}" if package else ""))
+        found.setdefault((lane, about), Mark(time, lane, words, version_label(package) if package else ""))
     return list(found.values())
 
 

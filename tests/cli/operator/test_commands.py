@@ -110,6 +110,18 @@ def test_the_history_says_where_and_why_an_execution_failed(operator):
     assert "x.py" not in line
 
 
+def test_of_an_alarm_the_history_says_what_rings_and_not_cloudwatchs_arithmetic(operator):
+    rings = {
+        "alarm": "KedgeModels-1-x",
+        "says": "Kedge: x was not judged for 2 cadences",
+        "reason": "Threshold Crossed",
+    }
+    operator.happened("alarm", **rings, state="ALARM")
+    assert operator.types("history", MODEL).output.rstrip().endswith("x was not judged for 2 cadences")
+    operator.happened("alarm", **rings, state="OK")
+    assert operator.types("history", MODEL).output.rstrip().endswith("is over: x was not judged for 2 cadences")
+
+
 def test_of_a_passed_gate_and_its_package_the_history_says_each_its_own(operator):
     rows = [
         {"verdict": "PASS", "reason": reason, "low": 0.1} for reason in ("auc 0.7 -> 0.8 (better)", "no slice lost")
