@@ -182,11 +182,9 @@ def of_day(batch: CaptureBatch, config: ModelConfig, day: date) -> CaptureBatch:
 def _opened(
     place: CountingPlace, keys: list[str], etags: dict[str, str], tally: LineTally
 ) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Open the objects one by one, and note which contents they have; one that vanished meanwhile is left out."""
-    for key in keys:
-        with inference_logs.readable(place.captures):
-            found = inference_logs.open_lines(clients.s3(), place.captures.bucket, key)
-        if found is not None:
+    """Open the objects, and note which contents they have; one that vanished meanwhile is left out."""
+    with inference_logs.readable(place.captures):
+        for key, found in inference_logs.open_lines(clients.s3(), place.captures.bucket, keys):
             etags[key] = found.etag
             yield key, _while_wanted(key, found.content, tally)
 

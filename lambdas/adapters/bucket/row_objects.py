@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +16,8 @@ from lambdas.adapters.bucket.objects import is_absent
 
 # One request a stretch: large enough for S3's latency not to count, small enough for any machine.
 READ_AHEAD_BYTES = 8 * 1024 * 1024
+# As many connections as botocore keeps open for a client.
+READERS = 10
 
 
 def list_sizes(s3: Any, bucket: str, prefix: str, *, start_after: str = "") -> dict[str, int]:
@@ -49,6 +54,33 @@ def open_stretches(s3: Any, bucket: str, key: str, *, start: int = 0) -> Stretch
         raise
     which, size = {"Bucket": bucket, "Key": key, "IfMatch": answer["ETag"]}, start + answer["ContentLength"]
     return Stretches(answer["ETag"], size, start, _stretches(s3, which, answer, start, size))
+
+
+def open_ahead(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, Stretches | None]]:
+    """Open objects side by side, and hand each on in its order; the first stretch of the next ones is on its way already.
+
+    Most of an hour's objects are small, and opened one after the other each would cost S3's latency. At most `READERS` first
+    stretches are held.
+    """
+    waiting = deque[tuple[str, Future[Stretches | None]]]()
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        for key in keys:
+            waiting.append((key, pool.submit(_begun, s3, bucket, key)))
+            if len(waiting) == READERS:
+                first, found = waiting.popleft()
+                yield first, found.result()
+        for key, found in waiting:
+            yield key, found.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begun(s3: Any, bucket: str, key: str) -> Stretches | None:
+    found = open_stretches(s3, bucket, key)
+    if found is None:
+        return None
+    return replace(found, content=chain([next(found.content)], found.content))
 
 
 def _stretches(s3: Any, which: dict[str, str], answer: Any, start: int, size: int) -> Iterator[bytes]:

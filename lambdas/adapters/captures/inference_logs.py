@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -87,18 +88,17 @@ def captured_packages(s3: Any, bucket: str, model: str) -> list[str]:
     return [prefix.split("/")[-2] for prefix in objects.list_folders(s3, bucket, layout.captures_prefix(model))]
 
 
-def open_lines(s3: Any, bucket: str, key: str) -> Stretches | None:
-    """An object's lines, zipped or Parquet too, a stretch at a time; None where there is none."""
-    found = row_objects.open_stretches(s3, bucket, key)
-    if found is None:
-        return None
-    return replace(found, content=as_lines(found.content, lambda: row_objects.open_object(s3, bucket, key)))
+def open_lines(s3: Any, bucket: str, keys: Iterable[str]) -> Iterator[tuple[str, Stretches]]:
+    """The objects' lines, zipped or Parquet too, a stretch at a time; an object that is gone is left out."""
+    for key, found in row_objects.open_ahead(s3, bucket, keys):
+        if found is not None:
+            reopened = partial(row_objects.open_object, s3, bucket, key)
+            yield key, replace(found, content=as_lines(found.content, reopened))
 
 
 def open_blocks(s3: Any, bucket: str, keys: Iterable[str], size: int = BLOCK_BYTES) -> Iterator[Block]:
     """The objects' lines in bounded blocks; an object that vanished meanwhile is left out, and the next run sees that it did."""
-    opened = ((key, open_lines(s3, bucket, key)) for key in keys)
-    return blocks(((key, found.content) for key, found in opened if found is not None), size)
+    return blocks(((key, found.content) for key, found in open_lines(s3, bucket, keys)), size)
 
 
 def sample_after(s3: Any, bucket: str, prefix: str, start: datetime, *, extension: str = ".jsonl") -> list[bytes]:

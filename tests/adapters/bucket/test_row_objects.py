@@ -1,11 +1,14 @@
 """Objects of rows in S3, read in ranges."""
 
+import io
+import threading
+
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from lambdas.adapters.bucket.row_objects import READ_AHEAD_BYTES, list_sizes, open_object
+from lambdas.adapters.bucket.row_objects import READ_AHEAD_BYTES, READERS, list_sizes, open_ahead, open_object
 
 
 @pytest.fixture
@@ -47,3 +50,32 @@ def test_an_object_that_is_not_there_fails_when_it_is_opened(s3):
     with pytest.raises(ClientError) as caught:
         open_object(s3, "rows", "a")
     assert caught.value.response["Error"]["Code"] == "404"
+
+
+class Waiting:
+    """An S3 that answers only once as many ask as may ask at once."""
+
+    def __init__(self, gone=()):
+        self.gone, self.asked, self.met = gone, [], threading.Barrier(READERS, timeout=20)
+
+    def get_object(self, *, Key, **_):
+        self.asked.append(Key)
+        if len(self.asked) <= READERS:
+            self.met.wait()
+        if Key in self.gone:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
+        return {"ETag": f"of {Key}", "ContentLength": 1, "Body": io.BytesIO(Key.encode())}
+
+
+def test_objects_are_opened_side_by_side_and_handed_on_in_their_order():
+    keys = [str(number) for number in range(25)]
+    found = [(key, opened and b"".join(opened.content)) for key, opened in open_ahead(Waiting("3"), "rows", keys)]
+    assert found == [(key, None if key == "3" else key.encode()) for key in keys]
+
+
+def test_who_stops_early_asks_for_no_more():
+    s3 = Waiting()
+    opened = open_ahead(s3, "rows", [str(number) for number in range(1000)])
+    next(opened)
+    opened.close()
+    assert len(s3.asked) <= READERS + 1
