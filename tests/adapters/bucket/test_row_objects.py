@@ -58,13 +58,14 @@ class Waiting:
     def __init__(self, gone=()):
         self.gone, self.asked, self.met = gone, [], threading.Barrier(READERS, timeout=20)
 
-    def get_object(self, *, Key, **_):
-        self.asked.append(Key)
+    def get_object(self, **request):
+        key = request["Key"]
+        self.asked.append(key)
         if len(self.asked) <= READERS:
             self.met.wait()
-        if Key in self.gone:
+        if key in self.gone:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"ETag": f"of {Key}", "ContentLength": 1, "Body": io.BytesIO(Key.encode())}
+        return {"ETag": f"of {key}", "ContentLength": 1, "Body": io.BytesIO(key.encode())}
 
 
 def test_objects_are_opened_side_by_side_and_handed_on_in_their_order():
