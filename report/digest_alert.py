@@ -30,7 +30,7 @@ def digest(_model: str, detail: Detail) -> Message:
                     counts["costs"] - len(detail["costs"]),
                 ),
             ),
-            section("HOW FAST", how_fast(detail["response"])),
+            section("HOW FAST", how_fast(detail["response"], detail["models"])),
             section("THE OTHERS", others(detail)),
         ),
     )
@@ -88,11 +88,14 @@ def cost(found: Mapping[str, Any]) -> str:
     return f"{name} {now}{unit} ({before} on the holdout)"
 
 
-def how_fast(response: Mapping[str, Any]) -> str:
-    """MTTD and MTTR over the last weeks, in words."""
-    where = f"in {response['days']} days"
+def how_fast(response: Mapping[str, Any], models: int) -> str:
+    """MTTD and MTTR over the last weeks, in words; where no labels measure quality, that no loss would be seen."""
+    where, measured = f"in {response['days']} days", response["measured"]
     if not response["losses"]:
-        return f"No loss of quality {where}."
+        if not measured:
+            return "No quality was measured in this week, so a loss would not be seen here."
+        of_all = "" if measured == models else f" (quality was measured for {measured:,} of {counted(models, 'model')})"
+        return f"No loss of quality {where}{of_all}."
     told = span(response["detect_hours"])
     repaired = span(response["repair_hours"])
     losses = response["losses"]

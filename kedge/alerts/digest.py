@@ -78,6 +78,11 @@ class WeekOfModel:
         ]
 
     @property
+    def is_measured(self) -> bool:
+        """Whether labels told the quality of a window of the week: without them no loss is ever seen."""
+        return any(row["kind"] == "measured" and row["value"] is not None for row in self.metrics)
+
+    @property
     def response(self) -> ResponseTimes:
         """How fast losses were told and repaired."""
         kept = ({**row, "time": to_text(row["time"]), "detail": json.loads(row["detail"])} for row in self.decisions)
@@ -121,6 +126,7 @@ def digest(models: Sequence[WeekOfModel], *, end: datetime) -> dict[str, Any]:
         "happened": {words: happened[words] for words in COUNTED.values() if happened[words]},
         "response": {
             "days": RESPONSE_DAYS,
+            "measured": sum(one.is_measured for one in models),
             "losses": len(times.losses),
             "untold": times.untold,
             "lasting": times.lasting,

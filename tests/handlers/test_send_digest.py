@@ -90,6 +90,7 @@ def test_each_team_gets_one_mail_about_its_models(world):
     assert "Failures: 1." in risk
     assert "- 2 retrainings: 1.25 USD of instances by list prices, without 1 whose cost is not known yet" in risk
     assert "WHAT IT COSTS" not in fraud
+    assert "No quality was measured in this week, so a loss would not be seen here." in fraud
     assert "Healthy (1): second." in risk
     assert "No loss of quality in 28 days." in risk
     assert "Not judged (1): third." in fraud

@@ -61,7 +61,15 @@ DETAILS = {
         "counts": {"alarming": 1, "warning": 1, "healthy": 2, "not_judged": 0, "waiting": 1, "costs": 1, "needing": 1},
         "training": {"usd": 1.25, "jobs": 2, "unknown": 1},
         "happened": {"windows judged": 12, "alerts": 1},
-        "response": {"days": 28, "losses": 1, "untold": 0, "lasting": 1, "detect_hours": 5.0, "repair_hours": None},
+        "response": {
+            "days": 28,
+            "measured": 2,
+            "losses": 1,
+            "untold": 0,
+            "lasting": 1,
+            "detect_hours": 5.0,
+            "repair_hours": None,
+        },
     },
     "paused": {"by": "arn:aws:iam::123456789012:user/ann", "reason": "the feed is being mended"},
     "muted": {
