@@ -31,8 +31,13 @@ class Place:
 
     def model_links(self, model: str) -> str:
         """How to open a model's page, from a shell and in the console, and the dashboard of one model."""
+        found = self.addresses(model)
+        return f"kedge report {model} --page --open\n{found['Model page']}\nDashboard: {found['Dashboard']}"
+
+    def addresses(self, model: str) -> dict[str, str]:
+        """The model's page and the dashboard of one model, by what a link says."""
         page = console_link(f"s3://{self.bucket}/reports/{model}/index.html")
-        return f"kedge report {model} --page --open\n{page}\nDashboard: {self._dashboard('one-model')}"
+        return {"Model page": page, "Dashboard": self._dashboard("one-model")}
 
     def all_links(self) -> str:
         """The same for the page of all models, and their dashboard."""

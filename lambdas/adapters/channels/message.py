@@ -15,7 +15,7 @@ from kedge.severity import Severity
 from lambdas.adapters.channels.sending import Post
 from report.alert_text import alert_parts
 from report.alert_words import Message as Words
-from report.alert_words import Place, section
+from report.alert_words import Place, console_link, section
 
 # What a pager does with a message: `change` is something to know, and wakes nobody.
 Action = Literal["trigger", "acknowledge", "resolve", "change"]
@@ -103,6 +103,17 @@ class Notice:
         late = "A newer message was sent before this one." if self.late else ""
         runbook = section("RUNBOOK", self.owner.runbook or "")
         return Words(parts.headline, tuple(part for part in (*parts.paragraphs, late, runbook) if part))
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where to look, by what the link says: the runbook first, then the window's report if the message is about one."""
+        report = self.event.document["detail"].get("report")
+        found = {
+            "Runbook": self.owner.runbook,
+            "Report": console_link(str(report)) if report else None,
+            **self.place.addresses(self.event.model),
+        }
+        return {text: address for text, address in found.items() if address}
 
     @property
     def title(self) -> str:

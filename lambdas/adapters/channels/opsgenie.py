@@ -35,6 +35,6 @@ def render(message: Notice) -> Post:
         "priority": _PRIORITY.get(event.severity, "P3"),
         "source": "Kedge",
         "tags": ["kedge", event.model, event.kind],
-        "details": details | ({"runbook": message.owner.runbook} if message.owner.runbook else {}),
+        "details": details | {text.lower(): address for text, address in message.links.items()},
     }
     return posted(address, document, **headers)

@@ -32,8 +32,7 @@ def render(message: Notice) -> Post:
         "timestamp": event.document["time"],
         "custom_details": details,
     }
-    runbook = message.owner.runbook
-    links = [{"href": runbook, "text": "Runbook"}] if runbook else []
+    links = [{"href": address, "text": text} for text, address in message.links.items()]
     if message.action == "change":
         return posted(service + CHANGES, {"routing_key": message.secret, "payload": payload, "links": links})
     payload |= {

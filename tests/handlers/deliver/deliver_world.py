@@ -142,6 +142,7 @@ def window(news: str, *, weeks: int = 0, **more: Any) -> Entry:
         "alarm_episode": episode,
         "on_drift": "when_labels_lag",
         "mode": "manage",
+        "report": f"s3://data/reports/{MODEL}/1/{end:%Y-%m-%dT%H}/drift-r1.html",
     }
     return Entry(MODEL, "window_judged", end, detail | more)
 

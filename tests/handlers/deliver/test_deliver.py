@@ -39,7 +39,13 @@ def test_a_message_is_shown_once_by_every_channel(world):
     assert shown(world) == dict.fromkeys(CHANNELS, 1)
     (incident,) = world.services.shown["pagerduty"]
     assert (incident["dedup_key"], incident["payload"]["severity"]) == (EPISODE, "critical")
-    assert incident["links"] == [{"href": "https://example.com/runbook", "text": "Runbook"}]
+    links = {link["text"]: link["href"] for link in incident["links"]}
+    assert [*links] == ["Runbook", "Report", "Model page", "Dashboard"]
+    assert links["Runbook"] == "https://example.com/runbook"
+    assert links["Report"].startswith("https://console.aws.amazon.com/s3/object/")
+    assert links["Model page"].endswith(f"prefix=reports/{MODEL}/index.html")
+    (alert,) = world.services.shown["opsgenie"]
+    assert alert["details"]["model page"] == links["Model page"]
     (post,) = world.services.shown["slack"]
     assert post["text"].startswith(f"CRITICAL: {MODEL}: adr drifted")
     assert "&amp; &lt;rising&gt;" in json.dumps(post["blocks"])
