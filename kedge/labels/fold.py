@@ -20,6 +20,7 @@ from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID, SOURCE
 # For a label that has not found its row yet: its day hint, and whether all days have been searched.
 HINT, SEARCHED = "hint", "searched"
 _ISO_DATE = r"^[0-9]{4}-?[0-9]{2}-?[0-9]{2}($|[T ])"
+UNREADABLE_KEPT = 20
 _REASONS_SHOWN = 3
 
 
@@ -208,7 +209,13 @@ class FoldReport:
             "records_broken": self.broken,
             "days_opened": self.days_opened,
             "objects_opened": self.objects_opened,
+            "labels_unreadable": dict(self.most_broken[:UNREADABLE_KEPT]),
         }
+
+    @property
+    def most_broken(self) -> list[tuple[str, int]]:
+        """The reasons of `broken_lately`, the most frequent first."""
+        return sorted(self.broken_lately.items(), key=lambda item: (-item[1], item[0]))
 
     def sentences(self, *, days: int) -> tuple[str, ...]:
         """What a reader should know about the labels of the last `days` days.
@@ -218,8 +225,7 @@ class FoldReport:
         """
         if not self.broken_lately:
             return ()
-        ordered = sorted(self.broken_lately.items(), key=lambda item: (-item[1], item[0]))
-        some = ", ".join(f"{count} {reason}" for reason, count in ordered[:_REASONS_SHOWN])
+        some = ", ".join(f"{count} {reason}" for reason, count in self.most_broken[:_REASONS_SHOWN])
         return (
             f"{counted(sum(self.broken_lately.values()), 'label record')} of the last {days} days cannot be read ({some})",
         )

@@ -69,7 +69,7 @@ class LabelPlace:
 
 @dataclass(frozen=True)
 class Batch:
-    """Whole lines of label files, and what of the files has been read with them; nothing is read of one whose key tells no hour."""
+    """Whole lines of label files, and what of the files has been read with them."""
 
     pieces: tuple[tuple[str, datetime, bytes], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +105,10 @@ def fold_labels(
     ledger, etag = label_days.load_ledger(s3, bucket, **place.which)
     since = ledger.listed_since(now, every_run_days=LISTED_DAYS, look_back_days=LABEL_LOOK_BACK_DAYS)
     is_sweep = since is None or now - since > timedelta(days=LISTED_DAYS)
-    listing = label_files.list_files(s3, bucket, config.model, since=since)
+    listed = label_files.list_files(s3, bucket, config.model, since=since)
+    listing = {key: etag for key, etag in listed.items() if label_files.collected_at(key, config.model) is not None}
+    # Not noted in the ledger: they are told as long as they lie there.
+    astray = {*label_files.list_astray(s3, bucket, config.model), *(listed.keys() - listing.keys())}
     answers, report, left = AnsweredIds(s3, bucket, config.model), FoldReport(), dict[int, int]()
     for step in steps(place, ledger, listing, left):
         folded, found = fold_step(place, answers, step)
@@ -119,7 +122,7 @@ def fold_labels(
         report,
         waiting=sum(left.values()),
         unknown_lately=sum(ledger.unknown.values()),
-        broken_lately=ledger.broken_by_reason,
+        broken_lately={**ledger.broken_by_reason, **{f"{key} is not below yyyy/mm/dd/hh": 1 for key in sorted(astray)}},
     )
 
 
@@ -153,18 +156,16 @@ def steps(
 def batches(place: LabelPlace, ledger: LabelLedger, listing: Mapping[str, str]) -> Iterator[tuple[Batch, bool]]:
     """The lines of the files collected before now, a bounded amount at a time, and which batch is the last; it may be empty."""
     times = {key: label_files.collected_at(key, place.config.model) for key in ledger.new_files(listing)}
-    undated = {key: listing[key] for key, time in times.items() if time is None}
     collected = {key: time for key, time in times.items() if time is not None and time < place.now}
     due = [*collected]
     opened, begun = dict[str, Stretches](), set[str]()
-    rest = Batch(files=undated, broken={key: {f"{key} is not below yyyy/mm/dd/hh": 1} for key in undated})
     for block in blocks(_opened(place, ledger, due, listing, opened), BATCH_BYTES):
         batch = _batch_of(block, opened, begun, collected)
-        if not due and not opened:
-            yield replace(batch, files={**batch.files, **rest.files}, broken={**batch.broken, **rest.broken}), True
+        is_last = not due and not opened
+        yield batch, is_last
+        if is_last:
             return
-        yield batch, False
-    yield replace(rest, files={**rest.files, **{key: found.etag for key, found in opened.items()}}), True
+    yield Batch(files={key: found.etag for key, found in opened.items()}), True
 
 
 def _opened(

@@ -93,8 +93,8 @@ def test_a_run_with_nothing_new_reads_and_writes_nothing_but_what_it_must_know(w
     calls = []
     world.s3.meta.events.register("before-call.s3", lambda model, **_: calls.append(model.name))
     assert fold(world).files == 0
-    # The ledger, the labels that wait, and one listing of label files.
-    assert sorted(calls) == ["GetObject", "GetObject", "ListObjectsV2"]
+    # The ledger, the labels that wait, one listing of label files, and one of what lies beside the years.
+    assert sorted(calls) == ["GetObject", "GetObject", "ListObjectsV2", "ListObjectsV2"]
 
 
 def test_labels_of_the_running_hour_are_left_for_the_next_run(world):
@@ -234,9 +234,25 @@ def test_broken_records_and_keys_are_counted_and_cost_nothing_else(world):
     world.put(f"labels/{MODEL}/2016/02/", b"")
     report = fold(world)
     assert folded(world) == {(str(day(2)), "r"): "1", (str(day(2)), "s"): "0"}
-    assert report.broken == sum(report.broken_lately.values()) == 5
+    assert (report.broken, sum(report.broken_lately.values())) == (3, 5)
     assert f"labels/{MODEL}/notadate.jsonl is not below yyyy/mm/dd/hh" in report.broken_lately
     assert (fold(world).broken, sum(fold(world).broken_lately.values())) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    "key", ["2016-01-31.parquet", "2016-01-31/05/a.jsonl", "a.jsonl", "1/a.jsonl", "2016/1/31/5/a.jsonl"]
+)
+def test_files_outside_of_the_hours_are_told_as_long_as_they_lie_there_whatever_they_are_called(world, key):
+    answer_ids(world, day(2), ["r"])
+    upload(world, days_back(1), record("r", "1"))
+    fold(world)
+    world.put(f"labels/{MODEL}/{key}", b"{}")
+    told = {f"labels/{MODEL}/{key} is not below yyyy/mm/dd/hh": 1}
+    for later in (0, 1, 8):
+        report = fold(world, now=NOW + timedelta(days=later))
+        assert report.broken_lately == report.to_json()["labels_unreadable"] == told
+    world.s3.delete_object(Bucket=BUCKET, Key=f"labels/{MODEL}/{key}")
+    assert fold(world, now=NOW + timedelta(days=9)).broken_lately == {}
 
 
 def test_what_a_later_run_for_an_earlier_time_folds_changes_nothing(world):
@@ -307,7 +323,7 @@ def truth(world):
 
 # S3 calls of a fold of one file: ledger, listing, file, waiting, packages, days; profile and part of two of them; label day, waiting
 # and ledger written.
-STEPS = 14
+STEPS = 15
 
 
 def run_fold(world):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from lambdas.adapters.bucket import layout, objects
+
+# So many files that lie astray are named; their number does not matter.
+ASTRAY_MAX = 20
+_YEAR = re.compile("[0-9]{4}/")
 
 
 def list_files(s3: Any, bucket: str, model: str, *, since: datetime | None) -> dict[str, str]:
@@ -18,6 +23,18 @@ def list_files(s3: Any, bucket: str, model: str, *, since: datetime | None) -> d
     )
     # What a console leaves where a person makes a folder ends with a slash.
     return {key: etag for key, etag in listed.items() if not key.endswith("/")}
+
+
+def list_astray(s3: Any, bucket: str, model: str) -> list[str]:
+    """Some files that lie outside of the years, where no listing by time finds them: `2016-01-31.jsonl` sorts before `2016/`."""
+    root = layout.collected_labels_prefix(model)
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=root, Delimiter="/")
+    folders = [found["Prefix"] for found in listed.get("CommonPrefixes", [])]
+    found = [item["Key"] for item in listed.get("Contents", [])]
+    for folder in [each for each in folders if not _YEAR.fullmatch(each.removeprefix(root))][:ASTRAY_MAX]:
+        below = s3.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=ASTRAY_MAX)
+        found += [item["Key"] for item in below.get("Contents", [])]
+    return [key for key in found if not key.endswith("/")][:ASTRAY_MAX]
 
 
 def collected_at(key: str, model: str) -> datetime | None:
