@@ -72,6 +72,7 @@ class Retraining(cdk.Stack):
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
 
+        self.settlements = monitoring.settlements
         consume(decide, monitoring.decisions)
         bury_failures(decide, monitoring.undelivered)
         topics = [storage.alerts, storage.events]

@@ -19,6 +19,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
 from offline import paging
 from tests.adapters.aws import forget_clients
+from tests.adapters.state_table import make_state_table
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
@@ -144,13 +145,7 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
             raising=False,
         )
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        names = ("model", "item")
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
-        )
+        make_state_table(boto3.client("dynamodb"), TABLE)
         with paging.in_pages(2):
             yield World()
     forget_clients()

@@ -42,7 +42,7 @@ from tests.handlers.aws_world import (
 from tests.handlers.bookings import load_bookings
 
 EVENTS = Path(__file__).parents[1] / "events"
-QUEUES = ("profile", "performance", "join", "drift", "decision", "settle", "approvals", "page")
+QUEUES = ("profile", "performance", "join", "drift", "decision", "settle", "capture", "approvals", "page")
 
 
 def load_event(name: str) -> dict[str, Any]:

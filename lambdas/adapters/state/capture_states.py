@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
 
 ITEM = "captures"
+# What could be read is looked at twice a day.
+LOOK_AGAIN = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class CaptureState:
     package_version: str
     readable: bool
     seen_at: datetime
+
+    def is_due(self, package_version: str, now: datetime) -> bool:
+        """Whether the captures of the package that serves are looked at again."""
+        return self.package_version != package_version or not self.readable or now - self.seen_at >= LOOK_AGAIN
 
 
 def save(dynamodb: Any, table: str, model: str, state: CaptureState) -> None:
