@@ -31,7 +31,7 @@ from lambdas.steps.transform_day import TransformDay
 from report.alert_text import render_alert
 
 # Files are minutes late, so a run may find what came in the two hours before it.
-LOOK_BACK = timedelta(hours=2)
+LOOK_BACK, HOUR = timedelta(hours=2), timedelta(hours=1)
 JOB_LINES = 200
 KIND = "captures_unreadable"
 
@@ -73,8 +73,8 @@ def look(
     schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
     looks = look_at_jobs if source_of(config).by_manifest else look_at_variants
     was_readable = known is not None and known.readable
-    # What came last says most. Of a package that was readable, what came since the last look is enough.
-    starts = (now - LOOK_BACK, *((known.seen_at,) if known is not None and was_readable else ()))
+    # What came last says most. Of a package that was readable, what came in the hours after the last look is enough.
+    starts = (now - LOOK_BACK, *((known.seen_at + HOUR,) if known is not None and was_readable else ()))
     try:
         found = (looks(schema, champion, start, now, settings) for start in starts)
         check = next((check for check in found if check is not None), None)
