@@ -117,7 +117,7 @@ class Monitoring(cdk.Stack):
         add_dashboards(self, Pipeline(alarms, functions, queues, self.pages.draw_widget), packages.models)
 
     def _settle_what_ends(self) -> None:
-        """Have each model settled of which an execution has ended, whoever ended it."""
+        """Have a model settled once one of its executions has ended, whoever ended it."""
         arns = [
             self.format_arn(
                 service="states",
@@ -259,7 +259,7 @@ class Monitoring(cdk.Stack):
         may_send(role, self.decisions, self.pages.queue)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
-        may_read_metrics(role)
+        may_read_metrics(role, "GetMetricData")
         return function
 
     def _watch_monitor(self) -> lambda_.Function:
@@ -276,10 +276,10 @@ class Monitoring(cdk.Stack):
         allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
         may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
-        may_use_state(role, self._storage.state, "GetItem", "Query")
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "Query")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
-        may_read_metrics(role)
+        may_read_metrics(role, "GetMetricData")
         return function
 
     def _watch_captures(self) -> lambda_.Function:

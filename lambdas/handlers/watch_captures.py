@@ -1,4 +1,4 @@
-"""Look whether what a package captures can be read, and tell people at once where it cannot; `fan_out` says hourly of which model."""
+"""Look whether what a package captures can be read, and tell people at once where it cannot; `fan_out` names a model hourly until it can."""
 
 from __future__ import annotations
 
@@ -76,15 +76,15 @@ def look(
     # What came last says most. Of a package that was readable, what came in the hours after the last look is enough.
     starts = (now - LOOK_BACK, *((known.seen_at + HOUR,) if known is not None and was_readable else ()))
     try:
-        found = (looks(schema, champion, start, now, settings) for start in starts)
-        check = next((check for check in found if check is not None), None)
+        found = ((looks(schema, champion, start, now, settings), start) for start in starts)
+        check, captured_at = next(((check, start) for check, start in found if check is not None), (None, None))
     except CapturesDeniedError as error:
-        check = denied(str(error))
+        check, captured_at = denied(str(error)), None
     if check is None and not was_readable:
         return None
 
     def remember() -> None:
-        state = CaptureState(version, check is None or check.readable, now)
+        state = CaptureState(version, check is None or check.readable, now, captured_at)
         capture_states.save(clients.dynamodb(), settings.state_table, config.model, state)
 
     if check is not None and not check.readable and (known is None or known.readable):

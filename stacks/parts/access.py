@@ -154,9 +154,9 @@ def may_put_metrics(role: iam.Role) -> None:
     allow(role, "PutMetrics", ["cloudwatch:PutMetricData"], ["*"], wildcard=NO_RESOURCE_TYPE, conditions=ours)
 
 
-def may_read_metrics(role: iam.Role) -> None:
+def may_read_metrics(role: iam.Role, action: str = "GetMetricStatistics") -> None:
     """Read what CloudWatch counted."""
-    allow(role, "ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"], wildcard=NO_RESOURCE_TYPE)
+    allow(role, "ReadMetrics", [f"cloudwatch:{action}"], ["*"], wildcard=NO_RESOURCE_TYPE)
 
 
 def may_look_at_transform_jobs(role: iam.Role) -> None:
