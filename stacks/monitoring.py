@@ -159,6 +159,9 @@ class Monitoring(cdk.Stack):
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
+        # What it has read of the definitions, for the next process.
+        parsed = f"{self._storage.data.bucket_arn}/models/parsed.json"
+        allow(role, "KeepDefinitions", ["s3:PutObject"], [parsed])
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem")
         may_see_what_waits(role, self._storage.state)
         # A listing shows for all endpoints whether one has changed.

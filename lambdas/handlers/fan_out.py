@@ -51,7 +51,7 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    models = load_models(settings.data_bucket).values()
+    models = load_models(settings.data_bucket, keep=True).values()
     if request.step == "hour":
         return send_work(find_work(models, settings.state_table, request.time), request, settings)
     due = [config for config in models if getattr(config.cadence, request.step) == request.cadence]

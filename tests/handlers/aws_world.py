@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -120,8 +120,8 @@ def set_endpoint(**fields: Any) -> Any:
 
 
 @contextmanager
-def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
-    """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items."""
+def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: str) -> Iterator[World]:
+    """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items, or AWS's number."""
     variables = {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -146,6 +146,6 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
         )
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         make_state_table(boto3.client("dynamodb"), TABLE)
-        with paging.in_pages(2):
+        with paging.in_pages(page_items) if page_items else nullcontext():
             yield World()
     forget_clients()
