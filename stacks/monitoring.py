@@ -18,6 +18,7 @@ from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
     METRIC_NAMESPACE,
+    NO_RESOURCE_TYPE,
     OBJECTS,
     TIMELINE,
     allow,
@@ -26,6 +27,7 @@ from stacks.parts.access import (
     may_put_metrics,
     may_read,
     may_read_metrics,
+    may_see_what_waits,
     may_send,
     may_tell,
     may_use_key,
@@ -35,7 +37,7 @@ from stacks.parts.access import (
 )
 from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import sagemaker_arns, synthesizer
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
@@ -46,6 +48,7 @@ from stacks.streams import FAILED_PREFIX, Streams
 # The dimension under which watch_monitor puts the worst of the models in the bucket.
 IN_BUCKET = "models/"
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS, DIGEST_SECONDS = 600, 600, 60, 600
+SETTLE_SECONDS, LOOK_SECONDS, TICK_SECONDS = 120, 60, 300
 
 
 class Monitoring(cdk.Stack):
@@ -69,10 +72,14 @@ class Monitoring(cdk.Stack):
         self.performances = add_stage_queue(self, "Performances", consumer_timeout_seconds=JUDGE_SECONDS)
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
+        self.captures = add_stage_queue(self, "Captures", consumer_timeout_seconds=LOOK_SECONDS)
+        # `settle`, in the stack of releases, takes from it. It is here because `fan_out` sends: a stack sees only those before it.
+        self.settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         wishes = events.Rule(
             self, "Wishes", event_pattern=WISH, description="Kedge: another program wants a retraining"
         )
         wishes.add_target(targets.SqsQueue(self.decisions, dead_letter_queue=self.undelivered, retry_attempts=10))
+        self._settle_what_ends()
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
         if any(model.firehose for model in packages.models):
             Streams(self, "Streams", storage=storage, stream_arn=stream_arn, watch_hours=self._watch_hours)
@@ -86,7 +93,8 @@ class Monitoring(cdk.Stack):
         measure_performance, detect_drift = self._measure_performance(), self._detect_drift()
         watch_monitor, watch_captures = self._watch_monitor(), self._watch_captures()
 
-        self._schedule(fan_out, watch_monitor, watch_captures)
+        self._schedule(fan_out, watch_monitor)
+        consume(watch_captures, self.captures)
         consume(profile_logs, self.profiles)
         consume(measure_performance, self.performances)
         consume(detect_drift, self.drifts)
@@ -104,29 +112,61 @@ class Monitoring(cdk.Stack):
             self.send_digest,
         )
         functions = (fan_out, profile_logs, measure_performance, detect_drift, watch_monitor, watch_captures)
-        queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions)
+        queues = (self.profiles, self.performances, self.joining.joins, self.drifts, self.decisions, self.captures)
         alarms = [each for each in self.node.find_all() if isinstance(each, cloudwatch.Alarm)]
         add_dashboards(self, Pipeline(alarms, functions, queues, self.pages.draw_widget), packages.models)
+
+    def _settle_what_ends(self) -> None:
+        """Have a model settled once one of its executions has ended, whoever ended it."""
+        arns = [
+            self.format_arn(
+                service="states",
+                resource="stateMachine",
+                resource_name=machine,
+                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+            )
+            for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
+        ]
+        ended = events.Rule(
+            self,
+            "Ended",
+            description="Kedge: an execution has ended",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": arns},
+            ),
+        )
+        ended.add_target(targets.SqsQueue(self.settlements, dead_letter_queue=self.undelivered, retry_attempts=10))
 
     def _fan_out(self) -> lambda_.Function:
         function = add_function(
             self,
             "fan_out",
-            does="one message per deployed model of a cadence",
+            does="one message per deployed model of a cadence, and hourly per model with something to do",
             packages=self._packages,
             key=self._storage.key,
+            timeout_seconds=TICK_SECONDS,
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "PROFILE_QUEUE_URL": self.profiles.queue_url,
                 "PERFORMANCE_QUEUE_URL": self.performances.queue_url,
                 "DECISION_QUEUE_URL": self.decisions.queue_url,
+                "SETTLE_QUEUE_URL": self.settlements.queue_url,
+                "CAPTURE_QUEUE_URL": self.captures.queue_url,
             },
         )
         role = role_of(function)
         may_read(role, self._storage.data, "models")
+        # What it has read of the definitions, for the next process.
+        parsed = f"{self._storage.data.bucket_arn}/models/parsed.json"
+        allow(role, "KeepDefinitions", ["s3:PutObject"], [parsed])
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem")
-        may_send(role, self.profiles, self.performances, self.decisions)
+        may_see_what_waits(role, self._storage.state)
+        # A listing shows for all endpoints whether one has changed.
+        allow(role, "ListEndpoints", ["sagemaker:ListEndpoints"], ["*"], wildcard=NO_RESOURCE_TYPE)
+        may_send(role, self.profiles, self.performances, self.decisions, self.settlements, self.captures)
         may_use_key(role, self._storage.key)
         return function
 
@@ -222,7 +262,7 @@ class Monitoring(cdk.Stack):
         may_send(role, self.decisions, self.pages.queue)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
-        may_read_metrics(role)
+        may_read_metrics(role, "GetMetricData")
         return function
 
     def _watch_monitor(self) -> lambda_.Function:
@@ -239,10 +279,10 @@ class Monitoring(cdk.Stack):
         allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
         may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
         self._storage.captures.may_list(role)
-        may_use_state(role, self._storage.state, "GetItem", "Query")
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "Query")
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
-        may_read_metrics(role)
+        may_read_metrics(role, "GetMetricData")
         return function
 
     def _watch_captures(self) -> lambda_.Function:
@@ -252,7 +292,7 @@ class Monitoring(cdk.Stack):
             does="whether what a package captures can be read",
             packages=self._packages,
             key=self._storage.key,
-            timeout_seconds=300,
+            timeout_seconds=LOOK_SECONDS,
             environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
@@ -286,11 +326,9 @@ class Monitoring(cdk.Stack):
         may_use_key(role, self._storage.key)
         return function
 
-    def _schedule(
-        self, fan_out: lambda_.Function, watch_monitor: lambda_.Function, watch_captures: lambda_.Function
-    ) -> None:
+    def _schedule(self, fan_out: lambda_.Function, watch_monitor: lambda_.Function) -> None:
         keep_history = self.history.keep_history
-        functions = [fan_out, watch_monitor, watch_captures, keep_history, self.pages.write_pages, self.send_digest]
+        functions = [fan_out, watch_monitor, keep_history, self.pages.write_pages, self.send_digest]
         for function in functions:
             bury_failures(function, self.undelivered)
         schedules = Schedules(self, functions=functions, dead_letters=self.undelivered)
@@ -299,8 +337,6 @@ class Monitoring(cdk.Stack):
             name = f"{step}-{cadence}".title().replace("-", "")
             schedules.every(name, cron, function=fan_out, payload={"step": step, "cadence": cadence})
         schedules.every("Watch", f"50 0/{self._watch_hours} * * ? *", function=watch_monitor)
-        # Every hour whatever the cadences are: a container that cannot be read is told before any window is judged.
-        schedules.every("CapturesHourly", "45 * * * ? *", function=watch_captures)
         # After the night's judgements.
         schedules.every("HistoryDaily", "10 4 * * ? *", function=keep_history)
         # When a week begins to be worked on, after the night's history.
@@ -318,6 +354,8 @@ class Monitoring(cdk.Stack):
             self.joining.joins,
             self.drifts,
             self.decisions,
+            self.captures,
+            self.settlements,
             self.pages.queue,
         ):
             alarm_on_dead_letters(self, queue, topics=topics)
@@ -361,6 +399,6 @@ CADENCES = (
     ("judge", "hourly", "40 * * * ? *"),
     ("judge", "daily", "0 2 * * ? *"),
     ("judge", "weekly", "0 2 ? * MON *"),
-    # What held a retraining may be over, and a schedule of the YAML due.
-    ("decide", "hourly", "5 * * * ? *"),
+    # Whatever the cadences are: what held a retraining may be over, an endpoint changed, a message unsent, captures unreadable.
+    ("hour", "hourly", "5 * * * ? *"),
 )

@@ -7,10 +7,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from stacks.monitoring import SETTLE_SECONDS
 from stacks.parts.access import (
     ALARMS,
     ISOLATED,
@@ -37,18 +37,16 @@ from stacks.parts.access import (
     release_alarms,
 )
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
-from stacks.parts.functions import add_function, bury_failures, consume, role_of
+from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
-from stacks.parts.schedules import Schedules
 from stacks.parts.teller import add_teller, tell_alarms
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
 START_SECONDS = 60
-SETTLE_SECONDS = 120
 RUNS = "jobs and scoring models are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
@@ -77,7 +75,7 @@ class Release(cdk.Stack):
             # Hours, not minutes: a person's decision outlives an outage of any service.
             attempts=100,
         )
-        self._settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
+        self._settlements = retraining.settlements
         settle = self._settle()
         steps = [self._plan_release(), self._watch_canary(), settle]
         teller = add_teller(self, packages=packages, storage=storage)
@@ -89,12 +87,12 @@ class Release(cdk.Stack):
         decisions = events.Rule(self, "Decisions", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
         decisions.add_target(targets.SqsQueue(approvals, dead_letter_queue=undelivered, retry_attempts=10))
         consume(start, approvals)
-        self._settle_what_ends(settle, [RETRAIN_MACHINE, RELEASE_MACHINE], undelivered)
+        consume(settle, self._settlements)
         topics = [storage.alerts, storage.events]
         for function in (start, *steps):
             alarm_on_errors(self, function, topics=topics)
         alarm_on_failed_executions(self, machine, topics=topics)
-        for queue in (approvals, self._settlements, undelivered):
+        for queue in (approvals, undelivered):
             alarm_on_dead_letters(self, queue, topics=topics)
 
     def _start_release(self, machine: stepfunctions.StateMachine) -> lambda_.Function:
@@ -191,7 +189,6 @@ class Release(cdk.Stack):
                 "STATE_TABLE": self._storage.state.table_name,
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
-                "SETTLE_QUEUE_URL": self._settlements.queue_url,
                 "APPROVALS_QUEUE_URL": self._approvals.queue_url,
                 "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
             },
@@ -204,7 +201,7 @@ class Release(cdk.Stack):
         may_write(role, self._storage.data, *TIMELINE, "baselines")
         may_use_state(role, self._storage.state, "GetItem", "PutItem", "DeleteItem", "Query")
         may_tell(role, self._storage.alerts, self._storage.events)
-        may_send(role, self._settlements, self._approvals)
+        may_send(role, self._approvals)
         may_use_key(role, self._storage.key)
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         may_read_metrics(role)
@@ -238,25 +235,6 @@ class Release(cdk.Stack):
         return self.format_arn(
             service="states", resource="stateMachine", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
         )
-
-    def _settle_what_ends(self, settle: lambda_.Function, machines: list[str], undelivered: sqs.Queue) -> None:
-        """Every hour, and after every execution that has ended, whoever ended it."""
-        consume(settle, self._settlements)
-        bury_failures(settle, undelivered)
-        arns = [self._machine_arn(machine) for machine in machines]
-        ended = events.Rule(
-            self,
-            "Ended",
-            description="Kedge: an execution has ended",
-            event_pattern=events.EventPattern(
-                source=["aws.states"],
-                detail_type=["Step Functions Execution Status Change"],
-                detail={"status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"], "stateMachineArn": arns},
-            ),
-        )
-        ended.add_target(targets.SqsQueue(self._settlements, dead_letter_queue=undelivered, retry_attempts=10))
-        schedules = Schedules(self, functions=[settle], dead_letters=undelivered)
-        schedules.every("Settlement", "10 * * * ? *", function=settle)
 
     def _see(self, function: lambda_.Function, *kinds: str) -> None:
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]

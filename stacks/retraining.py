@@ -24,6 +24,7 @@ from stacks.parts.access import (
     may_put_metrics,
     may_read,
     may_see_executions,
+    may_see_what_waits,
     may_tag_what_it_makes,
     may_tell,
     may_use_key,
@@ -72,6 +73,7 @@ class Retraining(cdk.Stack):
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
 
+        self.settlements = monitoring.settlements
         consume(decide, monitoring.decisions)
         bury_failures(decide, monitoring.undelivered)
         topics = [storage.alerts, storage.events]
@@ -101,6 +103,8 @@ class Retraining(cdk.Stack):
         may_read(role, self._storage.data, "models")
         may_write(role, self._storage.data, *TIMELINE)
         may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
+        # Who else waits for a place.
+        may_see_what_waits(role, self._storage.state)
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRetraining", ["states:StartExecution"], [machine.state_machine_arn])

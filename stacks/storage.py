@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from kedge.config.owners import CHANNELS
-from stacks.parts.access import acknowledge, source_account
+from stacks.parts.access import WAITING_INDEX, acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
 from stacks.parts.mail import Mail
@@ -126,7 +126,7 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
 
 
 def _state_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
-    return dynamodb.Table(
+    table = dynamodb.Table(
         scope,
         "State",
         partition_key=dynamodb.Attribute(name="model", type=dynamodb.AttributeType.STRING),
@@ -140,3 +140,11 @@ def _state_table(scope: Construct, *, key: kms.IKey) -> dynamodb.Table:
         time_to_live_attribute="expires_at",
         removal_policy=KEEP,
     )
+    # Over what somebody must come back to: items without the field `waits` are not in it, and cost it nothing.
+    table.add_global_secondary_index(
+        index_name=WAITING_INDEX,
+        partition_key=dynamodb.Attribute(name="waits", type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name="model", type=dynamodb.AttributeType.STRING),
+        projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+    )
+    return table

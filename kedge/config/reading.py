@@ -100,6 +100,16 @@ def parse_model_config(text: str, *, source: str) -> ModelConfig:
     return config
 
 
+def to_json(config: ModelConfig) -> str:
+    """Write what a model's YAML gives as JSON, which is read some twenty times as fast."""
+    return config.model_dump_json(exclude_unset=True)
+
+
+def from_json(text: str) -> ModelConfig:
+    """Read what `to_json` wrote of a model whose YAML was read."""
+    return ModelConfig.model_validate_json(text)
+
+
 def parse_document(kind: type[Document], text: str, *, source: str) -> Document:
     """Read a YAML text as one of our documents.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from kedge.config.model import ModelConfig
-from kedge.config.reading import CHARACTERS_MAX, parse_model_config
+from kedge.config.reading import CHARACTERS_MAX, from_json, parse_model_config, to_json
 from kedge.errors import ModelConfigError
 from lambdas.adapters.bucket import objects
 from lambdas.adapters.bucket.layout import DEFINITIONS, definition_key
@@ -18,6 +21,9 @@ from lambdas.adapters.models import owned
 # A character of UTF-8 has at most four bytes.
 BYTES_MAX = 4 * CHARACTERS_MAX
 _SUFFIX = ".yaml"
+# What was read of all definitions, each with its ETag: a process that begins reads one object, and none of ten thousand YAMLs.
+PARSED = f"{DEFINITIONS}parsed.json"
+_READERS = 16
 _UNCHANGED = ("304", "NotModified")
 # What was read in this process, by bucket and key: the ETag, and what the text says.
 _kept: dict[tuple[str, str], tuple[str, ModelConfig]] = {}
@@ -44,7 +50,10 @@ def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelConfigError(source=source, problems=["it is not text in UTF-8"]) from error
-    config = parse_model_config(text, source=source)
+    return _watched(parse_model_config(text, source=source), model=model, source=source)
+
+
+def _watched(config: ModelConfig, *, model: str | None, source: str) -> ModelConfig:
     if model is not None and config.model != model:
         raise ModelConfigError(source=source, problems=[f"it defines the model {config.model!r}, not {model!r}"])
     if config.mode != "watch":
@@ -86,23 +95,68 @@ def load(s3: Any, bucket: str, model: str) -> ModelConfig | None:
     return config
 
 
-def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
-    """Every definition but those of these models; one that is broken harms no other."""
-    listed = objects.list_objects(s3, bucket, DEFINITIONS)
-    models, broken = {}, {}
-    for key, etag in sorted(listed.items()):
-        model = key.removeprefix(DEFINITIONS).removesuffix(_SUFFIX)
-        if not key.endswith(_SUFFIX) or model in but:
-            continue
-        known = _kept.get((bucket, key))
-        try:
-            found = known[1] if known and known[0] == etag else load(s3, bucket, model)
-        except ModelConfigError as error:
-            broken[model] = str(error)
-            continue
-        if found is not None:
-            models[model] = found
+def load_all(s3: Any, bucket: str, *, but: Collection[str] = (), keep: bool = False) -> Definitions:
+    """Every definition but those of these models; one that is broken harms no other.
+
+    What this process has not read is taken from `PARSED` where its ETag stands there, else read, several at once. With `keep` it is
+    written there, so that the next process finds it.
+    """
+    listed = {
+        key: etag
+        for key, etag in sorted(objects.list_objects(s3, bucket, DEFINITIONS).items())
+        if key.endswith(_SUFFIX) and _model_of(key) not in but
+    }
+    if any(_is_new(bucket, key, etag) for key, etag in listed.items()):
+        _take_parsed(s3, bucket, listed)
+    new = [key for key, etag in listed.items() if _is_new(bucket, key, etag)]
+    broken = {}
+    with ThreadPoolExecutor(_READERS) as readers:
+        for key, problem in zip(
+            new, readers.map(lambda key: _problem_of(s3, bucket, _model_of(key)), new), strict=True
+        ):
+            if problem is not None:
+                broken[_model_of(key)] = problem
+    found = {_model_of(key): _kept[bucket, key][1] for key in listed if (bucket, key) in _kept}
+    models = {model: config for model, config in found.items() if model not in broken}
+    if keep and len(new) > len(broken):
+        _keep_parsed(s3, bucket, [key for key in listed if _model_of(key) in models])
     return Definitions(models, broken)
+
+
+def _is_new(bucket: str, key: str, etag: str) -> bool:
+    known = _kept.get((bucket, key))
+    return known is None or known[0] != etag
+
+
+def _problem_of(s3: Any, bucket: str, model: str) -> str | None:
+    """Read one definition; say what is wrong with it."""
+    try:
+        load(s3, bucket, model)
+    except ModelConfigError as error:
+        return str(error)
+    return None
+
+
+def _take_parsed(s3: Any, bucket: str, listed: Mapping[str, str]) -> None:
+    """Take what another process has read of these definitions as they are now, if it passes what their text would have to pass."""
+    found = objects.read(s3, bucket, PARSED)
+    if found is None:
+        return
+    # Whatever is wrong with it, the definitions themselves are there.
+    with suppress(ValueError, TypeError, AttributeError):
+        for key, (etag, text) in json.loads(found[0]).items():
+            if listed.get(key) == etag and _is_new(bucket, key, etag):
+                with suppress(ModelConfigError):
+                    _kept[bucket, key] = etag, _watched(from_json(text), model=_model_of(key), source=PARSED)
+
+
+def _keep_parsed(s3: Any, bucket: str, keys: Sequence[str]) -> None:
+    parsed = {key: (etag, to_json(config)) for key in keys for etag, config in (_kept[bucket, key],)}
+    s3.put_object(Bucket=bucket, Key=PARSED, Body=json.dumps(parsed).encode(), ContentType="application/json")
+
+
+def _model_of(key: str) -> str:
+    return key.removeprefix(DEFINITIONS).removesuffix(_SUFFIX)
 
 
 def put(s3: Any, bucket: str, content: bytes) -> ModelConfig:

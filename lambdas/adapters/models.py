@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from kedge.config.model import ModelConfig
-from kedge.config.reading import parse_model_config
+from kedge.config.reading import from_json, parse_model_config
 from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import UnknownModelError, WatchedModelError
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
+# Every model of a deployed package as JSON: a function that starts anew reads ten thousand in seconds, and their YAML in half a minute.
+PARSED = "parsed.json"
 # A name becomes a path, and in the bucket a key: nothing else may.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}")
 
 
 def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
     """Every deployed model by its name."""
-    found = (_read(path) for path in sorted((directory or DIRECTORY).glob("*.yaml")))
-    return {config.model: config for config in found}
+    place = directory or DIRECTORY
+    parsed = place / PARSED
+    return _read_parsed(parsed) if parsed.is_file() else _by_name(map(_read, sorted(place.glob("*.yaml"))))
+
+
+@cache
+def _read_parsed(path: Path) -> Mapping[str, ModelConfig]:
+    return _by_name(owned(from_json(text)) for text in json.loads(path.read_text("utf-8")))
+
+
+def _by_name(configs: Iterable[ModelConfig]) -> Mapping[str, ModelConfig]:
+    return {config.model: config for config in configs}
 
 
 @cache

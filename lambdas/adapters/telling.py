@@ -107,7 +107,8 @@ def record_and_tell(
         item = {**_key(model, channel, digest), "event": {"S": body}, "audience": {"S": channel}}
         if channel in holds:
             item["held"] = {"S": holds[channel]}
-        before = desk.dynamodb.put_item(TableName=desk.table, Item=item, ReturnValues="ALL_OLD")
+        kept = state_items.waiting(item)
+        before = desk.dynamodb.put_item(TableName=desk.table, Item=kept, ReturnValues="ALL_OLD")
         repeated = repeated or "Attributes" in before
     # Looked at behind the puts: another teller of the same sees them, or has been seen here.
     if windows.is_told(desk.dynamodb, desk.table, model, whole):

@@ -1,4 +1,4 @@
-"""Turn a schedule's tick into one message per deployed model of that cadence."""
+"""Turn a schedule's tick into one message per deployed model of that cadence, or in each hour per model that has something to do."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from lambdas.adapters import clients, queues
 from lambdas.adapters.catalogue import load_models
-from lambdas.adapters.state import champions, windows, wishes
+from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.hourly_work import HourlyWork, find_work
 from lambdas.steps.requests import CADENCES
 
 # How many windows before the one that is due are judged with it, if an outage has left them unjudged.
@@ -34,12 +35,14 @@ class Settings(Environment):
     profile_queue_url: str
     performance_queue_url: str
     decision_queue_url: str
+    settle_queue_url: str
+    capture_queue_url: str
 
 
 class Request(BaseModel, frozen=True):
     """A tick; `time` is the schedule's, not the clock's."""
 
-    step: Literal["profile", "judge", "decide"]
+    step: Literal["profile", "judge", "hour"]
     cadence: Literal["hourly", "daily", "weekly"]
     time: AwareDatetime
 
@@ -48,9 +51,9 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    models = load_models(settings.data_bucket).values()
-    if request.step == "decide":
-        return decide_again(request, [config for config in models if config.mode == "manage"], settings)
+    models = load_models(settings.data_bucket, keep=True).values()
+    if request.step == "hour":
+        return send_work(find_work(models, settings.state_table, request.time), request, settings)
     due = [config for config in models if getattr(config.cadence, request.step) == request.cadence]
     deployed = champions.load_many(clients.dynamodb(), settings.state_table, [config.model for config in due])
     served = [(config, champion) for config in due if (champion := deployed.get(config.model))]
@@ -61,17 +64,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"due": len(due), "sent": len(bodies)}
 
 
-def decide_again(request: Request, managed: Sequence[ModelConfig], settings: Settings) -> dict[str, Any]:
-    """Have each held retraining decided again, for what held it may be over, and each model whose schedule may be due.
-
-    Nothing is asked of a model that wants nothing: its next window decides.
-    """
-    held = wishes.load_held(clients.dynamodb(), settings.state_table, [config.model for config in managed])
-    due = [config.model for config in managed if config.model in held or config.retraining.schedule is not None]
-    bodies = [{"model": model, "time": to_text(request.time)} for model in due]
-    queues.send_all(clients.sqs(), settings.decision_queue_url, bodies)
-    logger.info("fanned out", step="decide", cadence=request.cadence, held=len(held), sent=len(bodies))
-    return {"due": len(due), "sent": len(bodies)}
+def send_work(work: HourlyWork, request: Request, settings: Settings) -> dict[str, Any]:
+    """Send each model's message to the queues that have work for it; `hourly` has `settle` pass over what it compared lately."""
+    time = to_text(request.time)
+    for url, models, more in (
+        (settings.settle_queue_url, work.settle, {"hourly": True}),
+        (settings.decision_queue_url, work.decide, {}),
+        (settings.capture_queue_url, work.look, {}),
+    ):
+        queues.send_all(clients.sqs(), url, [{"model": model, "time": time, **more} for model in models])
+    sent = {"settle": len(work.settle), "decide": len(work.decide), "look": len(work.look)}
+    logger.info("fanned out", step=request.step, cadence=request.cadence, **sent)
+    return sent
 
 
 def to_profile(request: Request, served: Sequence[Served]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """Settle a model: what serves, the champion item, alarms, lease, what people decided and what they must be told agree again.
 
-Called by the release machine at its end, each hour for every model, after each execution that has ended, and by
-`kedge reconcile MODEL`. The endpoint is the truth; whatever was interrupted is brought to an end here.
+Called by the release machine at its end, hourly for a model where something waits or has changed (`fan_out` finds it), once a day
+for every model, after each execution that has ended, and by `kedge reconcile MODEL`. The endpoint is the truth; whatever was
+interrupted is brought to an end here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kedge.instants import to_text
 from kedge.release.serving import AGREED, ServingVerdict
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
-from lambdas.adapters.catalogue import find_model, load_models
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
 from lambdas.adapters.state import champions, leases, standing, under_way, windows
 from lambdas.adapters.state.standing import Standing
@@ -32,13 +33,11 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
+from lambdas.steps.hourly_work import SWEEP_HOUR
 from lambdas.steps.mute_end import end_mute
 from lambdas.steps.release.run_sweep import sweep_model, sweep_run
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
-
-# UTC. The hour's tick in which a whole model is swept, and its packages that wait are looked at.
-SWEEP_HOUR = 3
 
 
 class Settings(Environment):
@@ -48,7 +47,6 @@ class Settings(Environment):
     state_table: str
     alert_topic_arn: str
     event_topic_arn: str
-    settle_queue_url: str
     approvals_queue_url: str
     retrain_machine_arn: str
 
@@ -85,9 +83,9 @@ class Ended(BaseModel, frozen=True):
 
 
 class Request(BaseModel, frozen=True):
-    """A model to settle; `run` where the release machine itself asks, no model for an hour's tick.
+    """A model to settle; `run` where the release machine itself asks.
 
-    `hourly` is in the messages that a tick sends: what was compared a short while ago and has not changed is passed over.
+    `hourly` is in the messages that `fan_out` sends: what was compared a short while ago and has not changed is passed over.
     """
 
     time: AwareDatetime
@@ -98,7 +96,7 @@ class Request(BaseModel, frozen=True):
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """Read a direct call, a tick of the schedule, or the one message of the queue."""
+        """Read a direct call, or the one message of the queue."""
         found = json.loads(event["Records"][0]["body"]) if "Records" in event else event
         request = cls.model_validate(found)
         if request.model is None and request.detail is not None:
@@ -108,19 +106,11 @@ class Request(BaseModel, frozen=True):
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Settle one model, or send each model's message."""
+    """Settle one model."""
     request, settings = Request.from_event(event), Settings.from_environment()
     if request.model is None:
-        if request.detail is not None:
-            # AWS leaves an input above 248 KiB out of its event: the next hour's tick settles the model.
-            return {"verdict": "UNNAMED"}
-        bodies = [
-            {"model": model, "time": to_text(request.time), "hourly": True}
-            for model in load_models(settings.data_bucket)
-        ]
-        queues.send_all(clients.sqs(), settings.settle_queue_url, bodies)
-        logger.info("sent every model's settlement", sent=len(bodies))
-        return {"verdict": "SENT", "sent": len(bodies)}
+        # AWS leaves an input above 248 KiB out of its event: an hour's tick finds the lease that has lost its holder.
+        return {"verdict": "UNNAMED"}
     config = find_model(request.model, settings.data_bucket)
     if config is None:
         return {"verdict": "UNKNOWN_MODEL"}

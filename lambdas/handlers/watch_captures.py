@@ -1,4 +1,4 @@
-"""Look every hour whether what a package captures can be read, and tell people at once where it cannot."""
+"""Look whether what a package captures can be read, and tell people at once where it cannot; `fan_out` names a model hourly until it can."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
-
-from pydantic import AwareDatetime, BaseModel
 
 from kedge.capture.check import CaptureCheck, check_captures, denied, unread_file
 from kedge.capture.records import Quarantined
@@ -19,7 +17,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.bucket import package_schemas, timeline
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.captures import inference_logs
-from lambdas.adapters.catalogue import load_models
+from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.state import capture_states, champions, state_items
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
@@ -28,11 +26,12 @@ from lambdas.adapters.transform_jobs import TransformJobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.requests import StageRequest
 from lambdas.steps.transform_day import TransformDay
 from report.alert_text import render_alert
 
-# Files are minutes late, so a run may find what came in the two hours before it. What could be read is looked at twice a day.
-LOOK_BACK, LOOK_AGAIN = timedelta(hours=2), timedelta(hours=12)
+# Files are minutes late, so a run may find what came in the two hours before it.
+LOOK_BACK, HOUR = timedelta(hours=2), timedelta(hours=1)
 JOB_LINES = 200
 KIND = "captures_unreadable"
 
@@ -46,25 +45,20 @@ class Settings(Environment):
     event_topic_arn: str
 
 
-class Request(BaseModel, frozen=True):
-    """A tick of the schedule."""
-
-    time: AwareDatetime
-
-
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Look at every champion's newest captures, unless they were readable a short while ago."""
-    request, settings = Request.model_validate(event), Settings.from_environment()
-    models, looked = load_models(settings.data_bucket), {}
-    keys = [(model, item) for model in models for item in (champions.ITEM, capture_states.ITEM)]
+    """Look at the newest captures of a model's champion, unless they were readable a short while ago."""
+    request, settings = StageRequest.from_event(event), Settings.from_environment()
+    config = find_model(request.model, settings.data_bucket)
+    keys = [(request.model, item) for item in (champions.ITEM, capture_states.ITEM)]
     items = state_items.load_items(clients.dynamodb(), settings.state_table, keys)
-    for model, config in models.items():
-        champion = champions.read(items.get((model, champions.ITEM)))
-        before = capture_states.read(items.get((model, capture_states.ITEM)))
-        if champion is not None and (found := look(config, champion, before, request.time, settings)) is not None:
-            looked[model] = {"records": found.records, "unread": found.unread}
-    logger.info("looked at captures", models=looked)
+    champion, before = champions.read(items.get(keys[0])), capture_states.read(items.get(keys[1]))
+    # A model that was taken away since, or a message that came twice.
+    if config is None or champion is None:
+        return {}
+    found = look(config, champion, before, request.time, settings)
+    looked = {"records": found.records, "unread": found.unread} if found is not None else {}
+    logger.info("looked at captures", model=request.model, **looked)
     return looked
 
 
@@ -74,43 +68,51 @@ def look(
     """Look at one model's captures, and tell once per package while they cannot be read; None where nothing was looked at."""
     version = champion.package_version
     known = before if before is not None and before.package_version == version else None
-    if known is not None and known.readable and now - known.seen_at < LOOK_AGAIN:
+    if known is not None and not known.is_due(version, now):
         return None
     schema = package_schemas.load(clients.s3(), settings.data_bucket, config, version)
     looks = look_at_jobs if source_of(config).by_manifest else look_at_variants
+    was_readable = known is not None and known.readable
+    # What came last says most. Of a package that was readable, what came in the hours after the last look is enough.
+    starts = (now - LOOK_BACK, *((known.seen_at + HOUR,) if known is not None and was_readable else ()))
     try:
-        check = looks(schema, champion, now, settings)
+        found = ((looks(schema, champion, start, now, settings), start) for start in starts)
+        check, captured_at = next(((check, start) for check, start in found if check is not None), (None, None))
     except CapturesDeniedError as error:
-        check = denied(str(error))
-    if check is None:
+        check, captured_at = denied(str(error)), None
+    if check is None and not was_readable:
         return None
 
     def remember() -> None:
-        state = CaptureState(version, check.readable, now)
+        state = CaptureState(version, check is None or check.readable, now, captured_at)
         capture_states.save(clients.dynamodb(), settings.state_table, config.model, state)
 
-    if not check.readable and (known is None or known.readable):
+    if check is not None and not check.readable and (known is None or known.readable):
         tell(config.model, {"package_version": version} | check.to_json(), now, settings, remember)
     else:
         remember()
     return check
 
 
-def look_at_variants(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+def look_at_variants(
+    config: ModelConfig, champion: Champion, start: datetime, now: datetime, settings: Settings
+) -> CaptureCheck | None:
     """Look at some records, of each production variant; one that cannot be read speaks for all. None where there are none."""
     found = [
         check_captures(lines, config)
         for variant in source_of(config).roots(config)
-        if (lines := sample(config, champion, variant, now, settings))
+        if (lines := sample(config, champion, variant, (start, now), settings))
     ]
     return min(found, key=lambda check: check.readable, default=None)
 
 
-def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, settings: Settings) -> CaptureCheck | None:
+def look_at_jobs(
+    config: ModelConfig, champion: Champion, start: datetime, now: datetime, settings: Settings
+) -> CaptureCheck | None:
     """Look at some records of the job that ended last; None where none has."""
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     known = TransformJobs(clients.sagemaker())
-    for day in sorted({(now - LOOK_BACK).date(), now.date()}, reverse=True):
+    for day in sorted({start.date(), now.date()}, reverse=True):
         jobs, aside = TransformDay(clients.s3(), known, place, config, day), list[Quarantined]()
         for key in reversed(jobs.listing()):
             records = jobs.open(key, aside)
@@ -120,9 +122,11 @@ def look_at_jobs(config: ModelConfig, champion: Champion, now: datetime, setting
     return None
 
 
-def sample(config: ModelConfig, champion: Champion, variant: str, now: datetime, settings: Settings) -> list[bytes]:
-    """Some records of a variant's last hours."""
-    start = max(now - LOOK_BACK, champion.promoted_at)
+def sample(
+    config: ModelConfig, champion: Champion, variant: str, span: tuple[datetime, datetime], settings: Settings
+) -> list[bytes]:
+    """Some records of a variant from a stretch of hours."""
+    start, now = max(span[0], champion.promoted_at), span[1]
     place = capture_place(config, champion.package_version, data_bucket=settings.data_bucket)
     for day in sorted({start.date(), now.date()}, reverse=True):
         prefix = inference_logs.day_prefixes(place, config, day)[variant]

@@ -88,12 +88,9 @@ def with_stretch(facts: WindowFacts, place: JudgePlace, request: JudgeRequest, c
 def invocations_by_variant(place: JudgePlace, start: datetime, end: datetime) -> dict[str, int]:
     """Requests that each production variant answered, as CloudWatch counted them."""
     endpoint = place.config.endpoint
-    return {
-        variant: metrics.endpoint_invocations(
-            clients.cloudwatch(), endpoint=endpoint.name, variant=variant, start=start, end=end
-        )
-        for variant in endpoint.served_variants
-    }
+    named = [(endpoint.name, variant) for variant in endpoint.served_variants]
+    counts = metrics.endpoint_invocations(clients.cloudwatch(), named, start=start, end=end)
+    return {variant: count for (_, variant), count in counts.items()}
 
 
 def rows_of(day: DayProfile) -> dict[int, int]:

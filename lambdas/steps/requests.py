@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -16,6 +16,19 @@ CADENCES = {"hourly": timedelta(hours=1), "daily": timedelta(days=1), "weekly": 
 
 # How long after a window's end its schedule judges it (stacks/monitoring.py): captures come minutes late.
 JUDGED_AFTER = {"hourly": timedelta(minutes=40), "daily": timedelta(hours=2), "weekly": timedelta(hours=2)}
+
+
+def newest_ends(cadence: str, now: datetime) -> tuple[datetime, ...]:
+    """The last three ends of windows that a cadence's schedule may have had judged by now, newest first.
+
+    >>> [f"{end:%d %H}" for end in newest_ends("weekly", datetime(2026, 11, 25, 12))]
+    ['23 00', '16 00', '09 00']
+    """
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    newest = {"hourly": hour, "daily": day, "weekly": day - timedelta(days=day.weekday())}[cadence]
+    return tuple(newest - back * CADENCES[cadence] for back in range(3))
+
 
 # The answer to an empty event, which no part of Kedge's sends but `kedge doctor`: the runtime has imported the package and its
 # layers by then. It comes before anything is read or written, and counts as no error, so that no alarm tells anyone.

@@ -1,8 +1,8 @@
 """DynamoDB reads that cost what they return: the same answers as moto's, which walks and sorts a whole table for each.
 
 moto compares the hash key of every item with the asked one for a Query, sorts what it found twice, and writes each
-answer by walking the service's model attribute by attribute. Here a Query walks only its own partition and range, and
-an answer, which is JSON already, is written as it is.
+answer by walking the service's model attribute by attribute. Here a Query walks only its own partition and range, one of
+an index only what is in it, and an answer, which is JSON already, is written as it is.
 """
 
 from __future__ import annotations
@@ -29,17 +29,30 @@ INDEX_NAME = list(inspect.signature(Table.query).parameters).index("index_name")
 
 
 def query(*asked: Any, **named: Any) -> Any:
-    """Answer a Query of the table itself from the items that its key condition names; one of an index as moto does."""
+    """Answer a Query of the table from the items that its key condition names, and one of an index from those that are in it."""
     table, hash_key, comparison, values, *others = asked
-    if asked[INDEX_NAME] is not None or not table.range_key_attr:
+    if not table.range_key_attr:
         return _query(*asked, **named)
     narrow = copy.copy(table)
+    if (index := asked[INDEX_NAME]) is not None:
+        narrow.items = _in_index(table, index)
+        return _query(narrow, *asked[1:], **named)
     partition = table.items.get(hash_key, {})
     narrow.items = {hash_key: _within(partition, comparison, values) if comparison else partition}
     return _query(narrow, hash_key, comparison, values, *others, **named)
 
 
 _query = Table.query
+
+
+def _in_index(table: Any, name: str) -> dict[Any, Any]:
+    """The items that have every key of an index: it knows no others. All, where there is no such index."""
+    keys = [key["AttributeName"] for index in table.all_indexes() if index.name == name for key in index.schema]
+    return {
+        partition: found
+        for partition, items in table.items.items()
+        if (found := {name: item for name, item in items.items() if all(key in item.attrs for key in keys)})
+    }
 
 
 def _within(partition: dict[Any, Any], comparison: str, values: list[Any]) -> dict[Any, Any]:

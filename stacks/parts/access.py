@@ -21,6 +21,8 @@ ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
 JOBS_OF_OTHERS = "jobs and their models have names that their owners choose with each run"
 METRIC_NAMESPACE = "Kedge"
+# The state table's index over what somebody must come back to.
+WAITING_INDEX = "waiting"
 # Where whoever acts writes it down: for people, and for business intelligence.
 TIMELINE = ("audit", "history/decisions")
 # Services that do not say for which account they take a role. Lambda takes one for the function that was made with it, and
@@ -130,6 +132,12 @@ def may_use_state(role: iam.Role, table: dynamodb.Table, *actions: str) -> None:
     allow(role, "UseState", [f"dynamodb:{action}" for action in actions], [table.table_arn])
 
 
+def may_see_what_waits(role: iam.Role, table: dynamodb.Table) -> None:
+    """Query the state table's index over what somebody must come back to."""
+    arn = f"{cdk.Stack.of(table).export_value(table.table_arn)}/index/{WAITING_INDEX}"
+    allow(role, "SeeWhatWaits", ["dynamodb:Query"], [arn])
+
+
 def may_tell(role: iam.Role, *topics: sns.Topic) -> None:
     """Publish to these topics."""
     allow(role, "Tell", ["sns:Publish"], [topic.topic_arn for topic in topics])
@@ -146,9 +154,9 @@ def may_put_metrics(role: iam.Role) -> None:
     allow(role, "PutMetrics", ["cloudwatch:PutMetricData"], ["*"], wildcard=NO_RESOURCE_TYPE, conditions=ours)
 
 
-def may_read_metrics(role: iam.Role) -> None:
+def may_read_metrics(role: iam.Role, action: str = "GetMetricStatistics") -> None:
     """Read what CloudWatch counted."""
-    allow(role, "ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"], wildcard=NO_RESOURCE_TYPE)
+    allow(role, "ReadMetrics", [f"cloudwatch:{action}"], ["*"], wildcard=NO_RESOURCE_TYPE)
 
 
 def may_look_at_transform_jobs(role: iam.Role) -> None:

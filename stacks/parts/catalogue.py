@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from kedge.config.model import ModelConfig
@@ -11,14 +12,24 @@ from kedge.errors import ModelConfigError
 
 
 def load_models(directory: Path) -> list[ModelConfig]:
+    """Read every model's YAML, in the order of their names, with what its team says."""
+    return with_teams(read_models(directory), directory)
+
+
+def read_models(directory: Path) -> list[ModelConfig]:
     """Read every model's YAML, in the order of their names; a file is named after its model."""
+    models = []
+    for path in sorted(directory.glob("*.yaml")):
+        models.append(parse_model_config(path.read_text(), source=str(path)))
+        if path.stem != models[-1].model:
+            problem = f"the model {models[-1].model!r} belongs in {models[-1].model}.yaml"
+            raise ModelConfigError(source=str(path), problems=[problem])
+    return models
+
+
+def with_teams(models: Iterable[ModelConfig], directory: Path) -> list[ModelConfig]:
+    """The models with the addresses of their teams."""
     teams = load_teams(directory)
-    models = [parse_model_config(path.read_text(), source=str(path)) for path in sorted(directory.glob("*.yaml"))]
-    for path, model in zip(sorted(directory.glob("*.yaml")), models, strict=True):
-        if path.stem != model.model:
-            raise ModelConfigError(
-                source=str(path), problems=[f"the model {model.model!r} belongs in {model.model}.yaml"]
-            )
     return [with_owner(model, teams) for model in models]
 
 

@@ -18,6 +18,10 @@ from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_ro
 from stacks.parts.log_groups import add_log_group
 from stacks.parts.packages import Packages
 
+# The functions of all models together share the account's concurrency, 1,000 by default, with whatever else runs in it: ten queues
+# take no more than half of it, and ten thousand models of five seconds are through in a quarter of an hour.
+AT_ONCE = 50
+
 
 def add_function(  # noqa: PLR0913  # all but three have the same value for most functions
     scope: Construct,
@@ -68,14 +72,18 @@ def role_of(function: lambda_.Function) -> iam.Role:
 
 
 def consume(function: lambda_.Function, queue: sqs.Queue) -> None:
-    """Hand each message of the queue to the function, one at a time."""
-    function.add_event_source(event_sources.SqsEventSource(queue, batch_size=1))
+    """Hand each message of the queue to the function, one at a time, to at most `AT_ONCE` of its environments."""
+    function.add_event_source(event_sources.SqsEventSource(queue, batch_size=1, max_concurrency=AT_ONCE))
 
 
 def consume_together(function: lambda_.Function, queue: sqs.Queue, *, batch: int, wait: cdk.Duration) -> None:
     """Hand over what comes in while the function waits for more; it names the messages that it did not manage."""
     source = event_sources.SqsEventSource(
-        queue, batch_size=batch, max_batching_window=wait, report_batch_item_failures=True
+        queue,
+        batch_size=batch,
+        max_batching_window=wait,
+        report_batch_item_failures=True,
+        max_concurrency=AT_ONCE,
     )
     function.add_event_source(source)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -14,11 +15,14 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
+from kedge.config.reading import to_json
 from kedge.config.teams import TEAMS
-from stacks.parts.catalogue import load_models
+from stacks.parts.catalogue import read_models, with_teams
 from stacks.parts.layers import BUILD, LAYERS, ROOT
 
 ROOMS = ("kedge", "lambdas", "report")
+# All models in one file, as `lambdas.adapters.models` reads them.
+PARSED = "parsed.json"
 PLACEHOLDER = "# Nothing runs from here: this stands in for a layer that is not built, and says what that would hold.\n"
 
 
@@ -64,7 +68,7 @@ class Packages:
 
 def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
     """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
-    models, directory = load_models(models_directory), build / "layers"
+    written, directory = read_models(models_directory), build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
     if layers == "built" and missing:
         raise LayersMissingError(layer=missing[0], directory=directory)
@@ -74,10 +78,11 @@ def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD
             listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
-    return Packages(_stage_code(models_directory, build), directory, models)
+    staged = _stage_code(models_directory, written, build)
+    return Packages(staged, directory, with_teams(written, models_directory))
 
 
-def _stage_code(models_directory: Path, build: Path) -> Path:
+def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Path) -> Path:
     files = {f"{room}/{path}": ROOT / room / path for room in ROOMS for path in _files(ROOT / room)}
     files |= {f"models/{path.name}": path for path in sorted(models_directory.glob("*.yaml"))}
     if (teams := models_directory.parent / TEAMS).exists():
@@ -87,7 +92,7 @@ def _stage_code(models_directory: Path, build: Path) -> Path:
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     staged = build / "functions" / digest.hexdigest()[:16]
     if not staged.is_dir():
-        _copy(files, staged)
+        _copy(files, models, staged)
     return staged
 
 
@@ -96,7 +101,7 @@ def _files(room: Path) -> list[str]:
     return sorted(str(path) for path in found if "__pycache__" not in path.parts and path.suffix != ".pyc")
 
 
-def _copy(files: dict[str, Path], staged: Path) -> None:
+def _copy(files: dict[str, Path], models: Sequence[ModelConfig], staged: Path) -> None:
     staged.parent.mkdir(parents=True, exist_ok=True)
     # Two synths at once must not see each other's half: fill aside, then rename.
     aside = Path(tempfile.mkdtemp(dir=staged.parent))
@@ -104,6 +109,8 @@ def _copy(files: dict[str, Path], staged: Path) -> None:
     for name, path in files.items():
         (aside / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, aside / name)
+    (aside / "models").mkdir(exist_ok=True)
+    (aside / "models" / PARSED).write_text(json.dumps([to_json(model) for model in models]), encoding="utf-8")
     try:
         os.rename(aside, staged)
     except OSError:

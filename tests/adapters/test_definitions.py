@@ -1,8 +1,11 @@
 """Definitions in the data bucket: validated on write and on read, read again only when they changed, beaten by what is deployed."""
 
+import json
+
 import boto3
 import pytest
 
+from kedge.config.reading import parse_model_config as parsed
 from kedge.errors import ModelConfigError, UnknownModelError
 from lambdas.adapters import definitions
 from lambdas.adapters.catalogue import find_model, load_catalogue, load_model, load_models
@@ -112,3 +115,43 @@ def test_models_without_an_endpoint_exclude_each_other_only_where_they_would_cou
         definitions.put(world.s3, BUCKET, (yaml % (model, source, place)).encode())
     with pytest.raises(ModelConfigError, match="its transform jobs below s3://theirs/a is watched by a already"):
         definitions.put(world.s3, BUCKET, (yaml % ("d", "batch_transform", "a")).encode())
+
+
+def test_a_process_that_begins_reads_what_another_has_kept_and_the_yaml_of_what_changed_since(world, monkeypatch):
+    for model in ("payments", "parcels"):
+        definitions.put(world.s3, BUCKET, text(model))
+    before = load_models(BUCKET, keep=True)
+    definitions._kept.clear()
+    read = []
+    monkeypatch.setattr(
+        definitions, "parse_model_config", lambda content, source: read.append(source) or parsed(content, source=source)
+    )
+    assert load_models(BUCKET) == before
+    assert read == []
+    definitions._kept.clear()
+    world.put("models/parcels.yaml", text("parcels", "parcels-2"))
+    assert load_models(BUCKET)["parcels"].endpoint.name == "parcels-2"
+    assert [source.rpartition("/")[2] for source in read] == ["parcels.yaml"]
+
+
+@pytest.mark.parametrize("change", [{"mode": "manage"}, {"firehose": True}, {"model": "another"}])
+def test_what_is_kept_is_checked_as_a_definition_is(world, change):
+    definitions.put(world.s3, BUCKET, text())
+    load_models(BUCKET, keep=True)
+    kept = json.loads(world.read(definitions.PARSED))
+    ((etag, config),) = kept.values()
+    forged = json.dumps(json.loads(config) | change)
+    world.put(definitions.PARSED, json.dumps({key: (etag, forged) for key in kept}).encode())
+    definitions._kept.clear()
+    assert load_models(BUCKET)["payments"].mode == "watch"
+    assert "another" not in load_models(BUCKET)
+    assert not load_models(BUCKET)["payments"].firehose
+
+
+def test_a_broken_definition_is_told_by_each_process_and_keeps_nobody_from_keeping_the_others(world):
+    definitions.put(world.s3, BUCKET, text())
+    world.put("models/broken.yaml", b"model: [")
+    for _ in range(2):
+        catalogue = load_catalogue(BUCKET, keep=True)
+        assert (set(catalogue.adopted.models), set(catalogue.adopted.broken)) == ({"payments"}, {"broken"})
+        definitions._kept.clear()

@@ -1,6 +1,7 @@
 """The benchmarks run at a tiny size, and write what they found beside the command that found it."""
 
 import sys
+from collections import Counter
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import benchmarks.__main__ as command
-from benchmarks import capture, cold_start, data, judging, label_join, measure, peers
+from benchmarks import capture, cold_start, data, fleet, judging, label_join, measure, peers
 from benchmarks.results import Figure, Section, write
 from benchmarks.runtime_api import RuntimeApi
 from benchmarks.scale import Scale
@@ -135,3 +136,10 @@ def test_labels_are_joined_whole_and_folded_on_both_histories(tmp_path):
     assert all(figure.value > 0 for figure in section.figures)
     # Five days with an object and 24 parts each.
     assert "(125 objects opened)" in section.figures[4].what
+
+
+def test_the_ticks_of_many_models_are_counted_and_timed_by_a_model_of_latencies(tmp_path):
+    section = fleet.section(tmp_path, TINY)
+    assert fleet.waited_seconds(Counter({"dynamodb Query": 2, "cloudwatch PutMetricData": 1})) == 0.04
+    assert all(figure.kept is not False for figure in section.figures)
+    assert "- a quiet hour: 1 dynamodb BatchGetItem, 2 dynamodb Query, 1 sagemaker ListEndpoints" in section.notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +19,7 @@ from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
 from offline import paging
 from tests.adapters.aws import forget_clients
+from tests.adapters.state_table import make_state_table
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 BUCKET, TABLE, MODEL = "kedge-data", "kedge-state", "hotel-cancellations"
@@ -119,8 +120,8 @@ def set_endpoint(**fields: Any) -> Any:
 
 
 @contextmanager
-def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
-    """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items."""
+def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: str) -> Iterator[World]:
+    """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items, or AWS's number."""
     variables = {
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -144,13 +145,7 @@ def aws_world(monkeypatch: Any, **environment: str) -> Iterator[World]:
             raising=False,
         )
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        names = ("model", "item")
-        boto3.client("dynamodb").create_table(
-            TableName=TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
-            KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(names, ("HASH", "RANGE"), strict=True)],
-        )
-        with paging.in_pages(2):
+        make_state_table(boto3.client("dynamodb"), TABLE)
+        with paging.in_pages(page_items) if page_items else nullcontext():
             yield World()
     forget_clients()

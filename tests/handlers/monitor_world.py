@@ -42,7 +42,7 @@ from tests.handlers.aws_world import (
 from tests.handlers.bookings import load_bookings
 
 EVENTS = Path(__file__).parents[1] / "events"
-QUEUES = ("profile", "performance", "join", "drift", "decision", "settle", "approvals", "page")
+QUEUES = ("profile", "performance", "join", "drift", "decision", "settle", "capture", "approvals", "page")
 
 
 def load_event(name: str) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def capture_line(row_id: str, time: datetime, values: Any, score: float) -> str:
 
 
 @contextmanager
-def monitor_world(monkeypatch: Any) -> Iterator[Monitor]:
+def monitor_world(monkeypatch: Any, *, page_items: int | None = 2) -> Iterator[Monitor]:
     """An account as the monitoring stack leaves it, and the environment of all its functions."""
     url = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
     arn = f"arn:aws:sns:{REGION}:{ACCOUNT}"
@@ -194,7 +194,7 @@ def monitor_world(monkeypatch: Any) -> Iterator[Monitor]:
         "EVENT_TOPIC_ARN": f"{arn}:programs",
         "RETRAIN_MACHINE_ARN": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-retrain",
     }
-    with aws_world(monkeypatch, **environment):
+    with aws_world(monkeypatch, page_items=page_items, **environment):
         world = Monitor()
         for queue in (*QUEUES, "people", "programs"):
             world.sqs.create_queue(QueueName=queue)

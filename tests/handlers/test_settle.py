@@ -13,7 +13,6 @@ from kedge.errors import MessagesUntoldError
 from kedge.instants import to_text
 from kedge.retraining.state import RetrainingStart
 from lambdas.adapters import clients
-from lambdas.adapters.models import load_models
 from lambdas.adapters.state import champions, windows
 from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
@@ -186,11 +185,6 @@ def test_a_topic_that_refuses_for_good_is_an_error_that_alarms_after_everything_
 def test_an_execution_that_a_person_started_with_something_else_is_left_to_the_next_hour(world, given):
     event = {"time": to_text(NOW), "detail": {"executionArn": EXECUTION, "status": "FAILED", "input": given}}
     assert handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT) == {"verdict": "UNNAMED"}
-
-
-def test_an_hours_tick_sends_a_message_for_each_model(world):
-    assert handler({"time": to_text(NOW)}, CONTEXT)["verdict"] == "SENT"
-    assert {message["model"] for message in world.received("settle")} == set(load_models())
 
 
 def test_an_event_without_its_input_waits_for_the_next_hour(world):

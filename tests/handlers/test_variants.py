@@ -105,8 +105,8 @@ def test_a_variant_whose_captures_cannot_be_read_is_told_though_the_other_can(wo
     good, bad = (capture_line("1", NOW, given, 0.3) for given in (values, ["only one"]))
     for variant, line in zip(VARIANTS, (good, bad), strict=True):
         world.put(f"{PREFIX}/{variant}/{hour}/a.jsonl", line.encode())
-    found = watch_captures.handler({"time": "2016-01-04T02:00:00Z"}, CONTEXT)
-    assert found[MODEL] == {"records": 1, "unread": 1}
+    found = watch_captures.handler({"model": MODEL, "time": "2016-01-04T02:00:00Z"}, CONTEXT)
+    assert found == {"records": 1, "unread": 1}
     assert world.mails()
 
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lambdas.adapters.state import capture_states
+from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.handlers import watch_captures
 from tests.builders import json_lines
 from tests.handlers.aws_world import CONTEXT
-from tests.handlers.monitor_world import MODEL, monitor_world
+from tests.handlers.monitor_world import MODEL, message, monitor_world
 
 NOW = datetime(2016, 1, 4, 2, 45, tzinfo=UTC)
 SECRET = "Lisbon"
@@ -23,7 +25,7 @@ def world(monkeypatch):
 
 
 def look(at: datetime = NOW) -> dict:
-    return watch_captures.handler({"time": at.isoformat()}, CONTEXT)
+    return watch_captures.handler(message({"model": MODEL, "time": at.isoformat()}), CONTEXT)
 
 
 def capture(
@@ -51,11 +53,11 @@ def capture(
 
 def test_what_can_be_read_is_told_to_nobody_and_looked_at_twice_a_day(world):
     capture(world, "[0.5]")
-    assert look() == {MODEL: {"records": 20, "unread": 0}}
+    assert look() == {"records": 20, "unread": 0}
     assert look(NOW + timedelta(hours=1)) == {}
     later = NOW + timedelta(hours=13)
     capture(world, "0.5", time=later)
-    assert look(later) == {MODEL: {"records": 20, "unread": 0}}
+    assert look(later) == {"records": 20, "unread": 0}
     assert world.mails() == []
 
 
@@ -73,7 +75,7 @@ def test_what_can_be_read_is_told_to_nobody_and_looked_at_twice_a_day(world):
 )  # fmt: skip
 def test_what_cannot_be_read_is_a_mail_with_what_came_and_the_remedy_and_without_a_value(world, changes, expected):
     capture(world, **changes)
-    assert look() == {MODEL: {"records": 20, "unread": 20}}
+    assert look() == {"records": 20, "unread": 20}
     ((subject, body),) = world.mails()
     assert "package version 1 cannot be read" in subject
     assert "looked at 20 captured records and cannot read 20 of them" in body
@@ -116,7 +118,7 @@ def test_it_is_told_once_per_package_while_it_lasts_and_again_when_it_comes_back
 def test_a_few_broken_requests_among_good_ones_are_no_mail(world):
     capture(world, "0.5", records=20)
     capture(world, "<html></html>", records=5, time=NOW - timedelta(minutes=1))
-    assert look() == {MODEL: {"records": 25, "unread": 5}}
+    assert look() == {"records": 25, "unread": 5}
     assert world.mails() == []
 
 
@@ -125,11 +127,27 @@ def test_where_nothing_was_captured_yet_there_is_nothing_to_say_and_the_next_hou
     assert world.item("captures") is None
 
 
+def test_where_nothing_comes_any_more_the_next_look_is_half_a_day_later(world):
+    capture(world, "0.5")
+    look()
+    later = NOW + timedelta(hours=12)
+    assert look(later) == {}
+    assert capture_states.read(world.item("captures")) == CaptureState("1", True, later)
+
+
+def test_what_came_between_two_looks_is_seen_though_nothing_came_in_the_last_hours(world):
+    capture(world, "0.5")
+    look()
+    capture(world, "<html></html>", time=NOW + timedelta(hours=5))
+    assert look(NOW + timedelta(hours=12)) == {"records": 20, "unread": 20}
+    assert len(world.mails()) == 1
+
+
 def test_a_long_object_is_read_only_at_its_beginning(world, monkeypatch):
     monkeypatch.setattr(watch_captures.inference_logs, "_SAMPLED_BYTES", 1000)
     monkeypatch.setattr(watch_captures.inference_logs.row_objects, "READ_AHEAD_BYTES", 2000)
     capture(world, "0.5", records=500)
-    found = look()[MODEL]
+    found = look()
     assert 0 < found["records"] < 10
     assert found["unread"] == 0
 

@@ -250,11 +250,11 @@ def denied(world, monkeypatch) -> None:
 
 def test_a_bucket_that_refuses_is_told_within_the_hour_with_the_remedy(world, monkeypatch):
     denied(world, monkeypatch)
-    watch_captures.handler({"time": to_text(NOW)}, CONTEXT)
+    watch_captures.handler({"model": MODEL, "time": to_text(NOW)}, CONTEXT)
     ((subject, body),) = world.mails()
     assert "cannot be read" in subject
     assert f"add {THEIRS} to capture_buckets in the context of cdk.json and deploy" in body
-    watch_captures.handler({"time": to_text(NOW + timedelta(hours=1))}, CONTEXT)
+    watch_captures.handler({"model": MODEL, "time": to_text(NOW + timedelta(hours=1))}, CONTEXT)
     assert world.mails() == []
 
 

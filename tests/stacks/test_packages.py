@@ -2,6 +2,7 @@ import tarfile
 
 import pytest
 
+from lambdas.adapters import models
 from stacks.parts.layers import LAYERS
 from stacks.parts.packages import LayersMissingError, prepare_packages
 from stacks.parts.workshop import pack_training_source
@@ -13,6 +14,22 @@ def test_functions_hold_the_rooms_that_they_run_and_the_models_they_watch():
     assert {path.name for path in packages.code_directory.iterdir()} == {"kedge", "lambdas", "report", "models"}
     assert (packages.code_directory / "models" / "hotel-cancellations.yaml").is_file()
     assert not list(packages.code_directory.rglob("*.pyc"))
+
+
+def test_the_models_of_the_package_are_read_at_once_as_their_yaml_says(tmp_path):
+    directory = tmp_path / "models"
+    directory.mkdir()
+    found = [path for path in (ROOT / "tests" / "end_to_end" / "models").glob("*.yaml")]
+    for path in (*found, ROOT / "models" / "hotel-cancellations.yaml"):
+        (directory / path.name).write_text(path.read_text())
+    assert len(found) > 1
+    staged = (
+        prepare_packages(models_directory=directory, layers="placeholder", build=tmp_path).code_directory / "models"
+    )
+    at_once = models.load_models(staged)
+    assert at_once == models.load_models(directory)
+    (staged / models.PARSED).unlink()
+    assert at_once == models.load_models(staged)
 
 
 def test_the_same_sources_are_staged_into_the_same_directory():

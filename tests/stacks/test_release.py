@@ -19,7 +19,7 @@ def test_only_decisions_on_model_packages_start_a_release_and_undelivered_ones_a
 
 
 def test_every_execution_that_ends_is_settled_whoever_ended_it():
-    (rule,) = (rule for path, rule in resources("AWS::Events::Rule", "KedgeRelease").items() if "Ended" in path)
+    (rule,) = (rule for path, rule in resources("AWS::Events::Rule", "KedgeMonitoring").items() if "Ended" in path)
     pattern, (target,) = rule["Properties"]["EventPattern"], rule["Properties"]["Targets"]
     assert set(pattern["detail"]["status"]) == {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
     assert len(pattern["detail"]["stateMachineArn"]) == 2

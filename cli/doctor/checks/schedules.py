@@ -27,11 +27,9 @@ SLACK = timedelta(hours=2)
 LOGGED = {
     "FanOut": "fanned out",
     "WatchMonitor": "watched the monitor",
-    "WatchCaptures": "looked at captures",
     "KeepHistory": "the history is kept",
     "SendDigest": "digests sent",
     "WritePages": "page of all models written",
-    "Settle": "sent every model's settlement",
 }
 _HOURS = re.compile(r"cron\(\d+ (?:\*|\d+/(\d+)) \* \* \? \*\)")
 _WEEKLY = re.compile(r"cron\(\d+ \d+ \? \* [A-Z]{3} \*\)")

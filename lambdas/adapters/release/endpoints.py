@@ -114,6 +114,21 @@ def description_of(sagemaker: Any, name: str) -> dict[str, Any] | None:
     return found
 
 
+@dataclass(frozen=True)
+class ListedEndpoint:
+    """What a listing tells of an endpoint: enough to see that nothing has happened to it."""
+
+    status: str
+    modified_at: datetime
+
+
+def list_endpoints(sagemaker: Any) -> dict[str, ListedEndpoint]:
+    """Every endpoint of the account by its name, a hundred in a call."""
+    pages = sagemaker.get_paginator("list_endpoints").paginate(PaginationConfig={"PageSize": 100})
+    found = (summary for page in pages for summary in page["Endpoints"])
+    return {each["EndpointName"]: ListedEndpoint(each["EndpointStatus"], each["LastModifiedTime"]) for each in found}
+
+
 def take_tag(sagemaker: Any, name: str, tag: str) -> None:
     """Take a tag from an endpoint; one that it has not is no error."""
     arn = sagemaker.describe_endpoint(EndpointName=name)["EndpointArn"]

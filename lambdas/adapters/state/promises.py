@@ -20,6 +20,8 @@ def save(dynamodb: Any, table: str, model: str, promise: Promise) -> None:
         "windows": {"L": [{"S": end} for end in promise.windows]},
         "broken": {"L": [{"S": reason} for reason in promise.broken]},
     }
+    if promise.broken:
+        item[state_items.WAITS] = {"S": state_items.SETTLE}
     state_items.put(dynamodb, table, item)
 
 

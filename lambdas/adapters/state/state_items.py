@@ -51,6 +51,14 @@ FORMS: Mapping[str, Form] = {
     )
 }
 _TOGETHER = 100  # BatchGetItem takes at most this many keys
+# What somebody must come back to carries for whom in the field `waits`, and the index over it holds no other item: one Query
+# finds it all, however many models there are.
+WAITS, WAITING_INDEX = "waits", "waiting"
+SETTLE, DECIDE = "settle", "decide"
+_WAITS_FOR = {
+    **dict.fromkeys((LEASE, RELEASE, WAITING_RELEASE, UNTOLD.rstrip("#"), "mute"), SETTLE),
+    "held": DECIDE,
+}
 
 
 def key(model: str, item: str) -> Item:
@@ -113,13 +121,30 @@ def _condition(condition: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _marked(item: Item) -> Item:
     """The item with the version of now."""
     # A text: code of before versions reads every field of a champion as one.
-    return item | {"version": {"S": str(_form(item).version)}}
+    return waiting(item) | {"version": {"S": str(_form(item).version)}}
+
+
+def waiting(item: Item) -> Item:
+    """The item with the field by which the index finds it, if it is of a kind that somebody must come back to."""
+    waits = _WAITS_FOR.get(_kind(item))
+    return item | {WAITS: {"S": waits}} if waits else item
+
+
+def load_waiting(dynamodb: Any, table: str, waits: str) -> set[str]:
+    """The models with items that wait to be settled, or to be decided; an item of the last second may be missing."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=WAITING_INDEX,
+        KeyConditionExpression="waits = :waits",
+        ExpressionAttributeValues={":waits": {"S": waits}},
+    )
+    return {item["model"]["S"] for page in pages for item in page["Items"]}
 
 
 def read(item: Mapping[str, Any], build: Callable[[Mapping[str, Any]], T]) -> T:
     """What `build` makes of an item of any version that is read; an `EncodingError` that names the item where none is."""
     version = item.get("version", {"S": "1"}).get("S", "")
-    known = {name: value for name, value in item.items() if name != "version"}
+    known = {name: value for name, value in item.items() if name not in ("version", WAITS)}
     try:
         return _form(item).read(known | {"version": int(version) if version.isdigit() else version}, build)
     except EncodingError as error:
@@ -127,7 +152,11 @@ def read(item: Mapping[str, Any], build: Callable[[Mapping[str, Any]], T]) -> T:
 
 
 def _form(item: Mapping[str, Any]) -> Form:
-    return FORMS[item["item"]["S"].partition("#")[0]]
+    return FORMS[_kind(item)]
+
+
+def _kind(item: Mapping[str, Any]) -> str:
+    return str(item["item"]["S"].partition("#")[0])
 
 
 def load_items(dynamodb: Any, table: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
