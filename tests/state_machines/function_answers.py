@@ -89,6 +89,7 @@ def gate(verdict: str) -> Json:
         "reasons": ["auc is 0.03 higher (0.74 -> 0.77, better)"],
         "rows": [row],
         "report_key": "gate.json",
+        "cost": "",
     }
 
 

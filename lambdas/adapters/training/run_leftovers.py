@@ -1,4 +1,4 @@
-"""What a retraining leaves in SageMaker where its machine could not clean up: the models that it scored with, and jobs that run on."""
+"""What a retraining leaves in SageMaker where its machine could not clean up: scoring models, endpoints on trial, jobs that run on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,30 @@ def scoring_models(sagemaker: Any, name_part: str) -> dict[str, str]:
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=name_part)
     found = ((item["ModelName"], ours.fullmatch(item["ModelName"])) for page in pages for item in page["Models"])
     return {name: match[1] for name, match in found if match and name.startswith(name_part)}
+
+
+def trials(sagemaker: Any, name_part: str) -> dict[str, str]:
+    """The run of each endpoint on which a challenger was tried, by the endpoint's name, which its config has too."""
+    ours = re.compile(rf"({RUN_NAME})-staging-\d+")
+    endpoints = sagemaker.get_paginator("list_endpoints").paginate(NameContains=name_part)
+    configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=name_part)
+    names = [item["EndpointName"] for page in endpoints for item in page["Endpoints"]]
+    names += [item["EndpointConfigName"] for page in configs for item in page["EndpointConfigs"]]
+    found = {name: ours.fullmatch(name) for name in names if name.startswith(name_part)}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def delete_trial(sagemaker: Any, name: str) -> None:
+    """Delete an endpoint on trial and its config; what SageMaker still makes stays for the next sweep, and needs its config."""
+    try:
+        sagemaker.delete_endpoint(EndpointName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
+        if "in-progress" in error.response["Error"]["Message"]:
+            return
+    with _whatever_is_gone():
+        sagemaker.delete_endpoint_config(EndpointConfigName=name)
 
 
 def is_run(name: str) -> bool:
