@@ -4,8 +4,8 @@ AWS runs every function in a sandbox of its own. Imitated: the environment (the 
 runtime sets), the role, cold starts (one import per function and account), JSON in and out, payload limits, errors
 as `FunctionError` tells them, timeouts (judged afterwards, in real time),
 pauses (a few milliseconds, however long they are), log groups (what is printed, and what a handler raises, but no
-START, END and REPORT), the metrics Invocations and Errors, layers (`offline.functions.layers`), and asynchronous invocation (`offline.functions.events`). Memory, concurrency and
-X-Ray are not.
+START, END and REPORT), the metrics Invocations and Errors, layers (`offline.functions.layers`), and asynchronous
+invocation (`offline.functions.events`). Memory, concurrency and X-Ray are not.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_a_challenger_that_is_too_slow_is_refused_with_the_table_and_its_cost_an
     world.wait(2 * HOUR)
     (failed,) = world.timeline("gate_failed")
     assert {name for name, row in rows_of(failed).items() if row["verdict"] == "REFUSE"} == {"staging_p95_ms"}
-    (mail,) = world.mails_saying("was refused")
+    (mail,) = world.mails_saying("the challenger did not stand its trial on staging, and was refused")
     assert "staging.p95_milliseconds is 0.001" in mail.body
     assert "WHAT THE RETRAINING COST" in mail.body
     assert "instance minutes of ml.m5.large" in mail.body
