@@ -16,9 +16,7 @@ def sweep_run(run: str) -> None:
     if not run_leftovers.is_run(run):
         return
     stopped = run_leftovers.stop_jobs(clients.sagemaker(), run)
-    trials = [name for name, owner in run_leftovers.trials(clients.sagemaker(), run).items() if owner == run]
-    for name in trials:
-        run_leftovers.delete_trial(clients.sagemaker(), name)
+    trials = run_leftovers.delete_trials(clients.sagemaker(), run)
     owners = run_leftovers.scoring_models(clients.sagemaker(), run)
     models = [name for name, owner in owners.items() if owner == run]
     for name in models:
@@ -30,12 +28,12 @@ def sweep_run(run: str) -> None:
 def sweep_model(prefix: str, retrain_machine_arn: str) -> None:
     """Sweep up after every run whose models or endpoints begin with this prefix and whose execution does not run any more."""
     models = run_leftovers.scoring_models(clients.sagemaker(), prefix)
-    _sweep({*models.values(), *run_leftovers.trials(clients.sagemaker(), prefix).values()}, retrain_machine_arn)
+    _sweep({*models.values()} | run_leftovers.trials(clients.sagemaker(), prefix).runs, retrain_machine_arn)
 
 
 def sweep_trials(prefix: str, retrain_machine_arn: str) -> None:
     """Sweep up after every such run that has left an endpoint."""
-    _sweep({*run_leftovers.trials(clients.sagemaker(), prefix).values()}, retrain_machine_arn)
+    _sweep(run_leftovers.trials(clients.sagemaker(), prefix).runs, retrain_machine_arn)
 
 
 def _sweep(runs: set[str], retrain_machine_arn: str) -> None:
