@@ -100,9 +100,8 @@ def answered_otherwise(first: Numbers, then: Numbers, *, classes: bool) -> Bools
     >>> answered_otherwise(np.array([0.5, 0.5, np.nan]), np.array([0.5, 0.6, 0.5]), classes=False).tolist()
     [False, True, True]
     """
-    if classes:
-        return first != then
-    return ~(np.abs(first - then) <= SAME * np.maximum(1.0, np.abs(first)))
+    same: Bools = first == then if classes else np.abs(first - then) <= SAME * np.maximum(1.0, np.abs(first))
+    return ~same
 
 
 def rule_row(name: str, answer: Mapping[str, Any] | None) -> GateRow:
