@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kedge.comparisons import counted
 from report.alert_words import (
     Detail,
     Message,
@@ -72,9 +73,11 @@ def approved_automatically(model: str, detail: Detail) -> Message:
 
 
 def second_approval_awaited(model: str, detail: Detail) -> Message:
-    """One person has approved a package of a model that wants two."""
+    """One person has approved a package of a model that wants two, now or days ago."""
+    days = detail.get("waiting_days")
+    waits = f"has waited {counted(days, 'day')} for a second approval" if days else "needs a second approval"
     return Message(
-        f"package version {version(detail)} needs a second approval",
+        f"package version {version(detail)} {waits}",
         (
             section("WHO AND WHY", who_and_why(detail)),
             section("WHAT IS KNOWN", bullets(detail.get("reasons", []))),

@@ -30,8 +30,8 @@ def approval_expired(model: str, detail: Detail) -> Message:
     return Message(
         f"package version {version} has waited {days}, and nobody is reminded any more",
         (
-            "Its gate compared it with rows that are old by now (gate.approval_expires_days). It stays pending in the registry, and "
-            "an approval would still release it.",
+            "Its gate compared it with rows that are old by now (gate.approval_expires_days). It stays as it is in the registry, and "
+            f"{'a second approval' if 'reasons' in detail else 'an approval'} would still release it.",
             section(
                 "WHAT TO DO",
                 f'Reject it in the SageMaker Model Registry. For a newer one: kedge retrain {model} --reason "version {version} '

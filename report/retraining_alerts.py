@@ -153,7 +153,10 @@ def gate_failed(model: str, detail: Detail) -> Message:
     """The challenger was refused."""
     # An entry without a champion compared the model with a constant answer.
     champion = detail.get("champion", "that serves")
+    refusing = [str(row["gate"]) for row in detail.get("rows", []) if row.get("verdict") == "REFUSE"]
     headline = "the challenger is not clearly better, and was refused" if champion else "the first model was refused"
+    if refusing and all(gate.startswith("staging") for gate in refusing):
+        headline = "the challenger did not stand its trial on staging, and was refused"
     again = (
         f"Change the rows or the training, then request it again:\n{retrain_command(model, detail)}"
         if requested(detail)
@@ -163,6 +166,7 @@ def gate_failed(model: str, detail: Detail) -> Message:
         headline,
         (
             section("WHAT FAILED", bullets(deciding_reasons(detail))),
+            section("WHAT THE RETRAINING COST", str(detail.get("cost", ""))),
             section("WHAT TO LOOK AT", bullets(gate_reasons(detail, "WARN"))),
             section("WHAT PASSED", bullets(gate_reasons(detail, "PASS"))),
             section("THE GATE'S TABLE", "\n".join(gate_table(detail))),

@@ -39,15 +39,22 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
+from stacks.parts.naming import (
+    RELEASE_MACHINE,
+    RETRAIN_MACHINE,
+    endpoint_arns,
+    sagemaker_arns,
+    staging_arns,
+    synthesizer,
+)
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.teller import add_teller, tell_alarms
-from stacks.retraining import Retraining
+from stacks.retraining import MADE_BY_A_RUN, Retraining
 from stacks.storage import Storage
 
 START_SECONDS = 60
-RUNS = "jobs and scoring models are named after their run"
+RUNS = "jobs, scoring models and endpoints on trial are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 
@@ -222,7 +229,7 @@ class Release(cdk.Stack):
         return function
 
     def _may_sweep(self, role: iam.Role) -> None:
-        lists = [f"sagemaker:List{kind}" for kind in ("Models", "TrainingJobs", "TransformJobs")]
+        lists = [f"sagemaker:List{kind}" for kind in LISTED]
         allow(role, "ListLeftovers", lists, ["*"], wildcard=NO_RESOURCE_TYPE)
         jobs = sagemaker_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
@@ -230,6 +237,9 @@ class Release(cdk.Stack):
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
         allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
+        trials = [*staging_arns(self, "endpoint-config"), *staging_arns(self, "endpoint")]
+        deletes = ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteEndpoint"]
+        allow(role, "DeleteEndpointsOfTrials", deletes, trials, wildcard=RUNS, conditions=MADE_BY_A_RUN)
 
     def _machine_arn(self, name: str) -> str:
         return self.format_arn(
@@ -274,6 +284,8 @@ class Release(cdk.Stack):
         return machine
 
 
+# What retrainings may leave behind.
+LISTED = ("Models", "TrainingJobs", "TransformJobs", "Endpoints", "EndpointConfigs")
 # No role may tag an endpoint that exists: tags are set when it is made, and `settle` removes this one.
 NEVER_SERVED = {"StringEquals": {"aws:ResourceTag/kedge:not-served": "true"}}
 ARN_KIND = {

@@ -35,7 +35,7 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, staging_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
@@ -43,7 +43,7 @@ from stacks.storage import Storage
 
 JOBS = ("Training", "Transform")
 NAMED_AT_RUN_TIME = "jobs, models and packages are named after their run"
-# A release's models have no such tag: what serves is not the retrain machine's to delete.
+# A release's models and endpoints have no such tag: what serves is not the retrain machine's to delete.
 MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
 
 
@@ -68,7 +68,7 @@ class Retraining(cdk.Stack):
         self._storage, self._packages = storage, packages
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
-        steps.append(self._approve_package())
+        steps += [self._replay_staging(), self._judge_staging(), self._approve_package()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -207,6 +207,8 @@ class Retraining(cdk.Stack):
         self._storage.captures.may_read(role)
         may_write(role, self._storage.data, "retraining", *TIMELINE)
         may_use_key(role, self._storage.key)
+        # The mail of a refusal says what was paid.
+        self._may_count_the_cost(role)
         rules = sorted({name for model in self._packages.models if (name := model.gate.rule_function)})
         if rules:
             # A model's own rule is a function of its team's, known by its name alone.
@@ -243,10 +245,54 @@ class Retraining(cdk.Stack):
         may_write(role, self._storage.data, "retraining")
         may_use_key(role, self._storage.key)
         # The package carries its jobs and their cost.
+        self._may_count_the_cost(role)
+        return function
+
+    def _may_count_the_cost(self, role: iam.Role) -> None:
+        """See what the jobs of a run were paid for."""
         allow(role, "ListJobs", [f"sagemaker:List{job}Jobs" for job in JOBS], ["*"], wildcard=NO_RESOURCE_TYPE)
         described = sagemaker_arns(self, "training-job", "transform-job")
         looks = [f"sagemaker:Describe{job}Job" for job in JOBS]
         allow(role, "SeeJobs", looks, described, wildcard=NAMED_AT_RUN_TIME)
+
+    def _replay_staging(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "replay_staging",
+            does="captured requests sent to a challenger on trial",
+            packages=self._packages,
+            key=self._storage.key,
+            memory_mib=2048,
+            timeout_seconds=900,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+        )
+        role = role_of(function)
+        # The holdout and the transform job's answers to it; the busiest hour, and what was captured in it.
+        may_read(role, self._storage.data, "retraining", "scored", "profiles", "capture", "baselines")
+        self._storage.captures.may_read(role)
+        may_write(role, self._storage.data, "retraining")
+        may_use_key(role, self._storage.key)
+        # Never an endpoint that serves people: Kedge sends requests to what it has made for a trial.
+        asks = ["sagemaker:DescribeEndpoint", "sagemaker:InvokeEndpoint"]
+        allow(role, "AskOnTrial", asks, staging_arns(self, "endpoint"), wildcard=NAMED_AT_RUN_TIME)
+        return function
+
+    def _judge_staging(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "judge_staging",
+            does="a challenger's trial, in the gate's table",
+            packages=self._packages,
+            key=self._storage.key,
+            memory_mib=1024,
+            timeout_seconds=300,
+            environment={"DATA_BUCKET": self._storage.data.bucket_name},
+        )
+        role = role_of(function)
+        may_read(role, self._storage.data, "retraining")
+        may_write(role, self._storage.data, "retraining", *TIMELINE)
+        may_use_key(role, self._storage.key)
+        self._may_count_the_cost(role)
         return function
 
     def _approve_package(self) -> lambda_.Function:
@@ -297,6 +343,7 @@ class Retraining(cdk.Stack):
         may_lend_key(role, self._storage.key)
         may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
         self._may_run_jobs(role)
+        self._may_stage(role)
         self._may_register(role)
         _follow_jobs(self, machine)
         return machine
@@ -315,6 +362,20 @@ class Retraining(cdk.Stack):
         ]
         for sid, actions, resources, conditions in made:
             allow(role, sid, actions, resources, wildcard=NAMED_AT_RUN_TIME, conditions=conditions)
+
+    def _may_stage(self, role: iam.Role) -> None:
+        """Make and delete endpoints for trials: by their names, which no endpoint that serves has, and what is deleted by its tag too."""
+        configs, endpoints = staging_arns(self, "endpoint-config"), staging_arns(self, "endpoint")
+        makes = ["sagemaker:CreateEndpointConfig", "sagemaker:CreateEndpoint"]
+        allow(role, "MakeEndpointsForTrials", makes, [*configs, *endpoints], wildcard=NAMED_AT_RUN_TIME)
+        allow(
+            role,
+            "DeleteEndpointsOfTrials",
+            ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteEndpoint"],
+            [*configs, *endpoints],
+            wildcard=NAMED_AT_RUN_TIME,
+            conditions=MADE_BY_A_RUN,
+        )
 
     def _may_register(self, role: iam.Role) -> None:
         packages = sagemaker_arns(self, "model-package", "model-package-group")
@@ -335,8 +396,9 @@ def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
     tagged = sagemaker_arns(stack, "training-job", "transform-job", "model")
-    makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel"]
-    may_tag_what_it_makes(role, makes, tagged, wildcard=NAMED_AT_RUN_TIME)
+    makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+    trials = [*staging_arns(stack, "endpoint-config"), *staging_arns(stack, "endpoint")]
+    may_tag_what_it_makes(role, makes, [*tagged, *trials], wildcard=NAMED_AT_RUN_TIME)
     allow(role, "ReadTags", ["sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
     rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
     allow(

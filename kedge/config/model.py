@@ -41,6 +41,7 @@ from kedge.config.sections import (
     Section,
     Source,
 )
+from kedge.config.staging import Staging
 from kedge.config.training import Training
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
 
@@ -68,6 +69,7 @@ class ModelConfig(Section):
     retraining: RetrainingPolicy = Field(default_factory=RetrainingPolicy)
     training: Training = Field(default_factory=Training)
     gate: GatePolicy = Field(default_factory=GatePolicy)
+    staging: Staging | None = None
     approval: ApprovalPolicy = Field(default_factory=ApprovalPolicy)
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     release: ReleasePolicy = Field(default_factory=ReleasePolicy)
@@ -288,6 +290,15 @@ class ModelConfig(Section):
                 raise ValueError(
                     f"sensitive names {name!r}, which is not among context, endpoint.custom_attributes and labels.fields{_meant(name, beside)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_staged_is_trained(self) -> ModelConfig:
+        # A managed model has an endpoint, and captures both sides: other rules see to it.
+        if self.staging is not None and self.mode == "watch":
+            raise ValueError(
+                "staging is there, and mode is watch: a watched model is never trained; remove the section"
+            )
         return self
 
     @model_validator(mode="after")

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from kedge.arrays import Bools
 from kedge.comparisons import counted, in_words, percent
 from kedge.gate.facts import importance_change
 from kedge.gate.holdout import GateRow, Holdout, Verdict
 from kedge.intervals import wilson_interval, z_of
+from kedge.performance.measures import Numbers
 
 MIB = 2**20
 # A number that was written as text and read again differs by less.
@@ -76,8 +78,7 @@ def serving_skew(holdout: Holdout) -> Sequence[GateRow]:
     known = served >= 0 if classes else np.isfinite(served) & np.isfinite(answers)
     if not known.any():
         return []
-    first, then = served[known], answers[known]
-    other = first != then if classes else np.abs(first - then) > SAME * np.maximum(1.0, np.abs(first))
+    other = answered_otherwise(served[known], answers[known], classes=classes)
     share = wilson_interval("serving_skew", int(other.sum()), int(known.sum()), z_of(holdout.config.gate.confidence))
     said = (
         f"{percent(share.value)} of {counted(int(known.sum()), 'row')} were answered otherwise by the endpoint than by the "
@@ -89,6 +90,18 @@ def serving_skew(holdout: Holdout) -> Sequence[GateRow]:
     verdict = "REFUSE" if share.low > limit else "PASS"
     said = f"{said}; gate.skew_fraction_max is {limit:g}"
     return [GateRow("serving_skew", limit, share.value, verdict, said, share.low, share.high)]
+
+
+def answered_otherwise(first: Numbers, then: Numbers, *, classes: bool) -> Bools:
+    """Which answers are other ones: other codes of classes, or numbers that differ by more than writing and reading them does.
+
+    What is no number on one side is another answer.
+
+    >>> answered_otherwise(np.array([0.5, 0.5, np.nan]), np.array([0.5, 0.6, 0.5]), classes=False).tolist()
+    [False, True, True]
+    """
+    same: Bools = first == then if classes else np.abs(first - then) <= SAME * np.maximum(1.0, np.abs(first))
+    return ~same
 
 
 def rule_row(name: str, answer: Mapping[str, Any] | None) -> GateRow:

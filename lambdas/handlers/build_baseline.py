@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, BaseModel, Json
 from kedge.comparisons import figures_of
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
-from kedge.config.prices import cost_sentence
 from kedge.instants import to_text
 from kedge.retraining.lineage import Lineage, model_card
 from lambdas.adapters import clients
@@ -25,6 +24,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.baseline_files import baseline_files
+from lambdas.steps.gate.cost import cost_of
 from lambdas.steps.gate.importance import known_importance, scored_holdout
 from report.approval_figures import figure_lines
 
@@ -53,6 +53,8 @@ class Gate(BaseModel, frozen=True):
 
     reasons: tuple[str, ...] = ()
     rows: tuple[dict[str, Any], ...] = ()
+    # Seconds of instances beside the jobs', by type: of a trial.
+    paid: dict[str, float] = {}
 
 
 class Artefact(BaseModel, frozen=True):
@@ -160,7 +162,6 @@ def lineage_of(request: Request, config: ModelConfig, digest: str, settings: Set
     # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
     *_, job, _, _ = request.trained_uri.split("/")
     trained_by = training_facts.load(sagemaker, job)
-    seconds = run_leftovers.instance_seconds(sagemaker, request.run)
     return Lineage(
         run=request.run,
         trained_by=trained_by,
@@ -173,7 +174,7 @@ def lineage_of(request: Request, config: ModelConfig, digest: str, settings: Set
         scoring_job_arns=run_leftovers.scoring_job_arns(sagemaker, request.run),
         trigger=request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")},
         champion=str(request.champion.get("package_version") or "none"),
-        cost=cost_sentence(seconds, usd_an_hour=config.retraining.usd_per_instance_hour),
+        cost=cost_of(request.run, config, request.gate.paid),
     )
 
 

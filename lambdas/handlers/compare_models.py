@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -21,17 +20,18 @@ from kedge.outcomes.columns import answer_column, label_column
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.performance.measures import Numbers
 from lambdas.adapters import clients, rule_functions
-from lambdas.adapters.bucket import layout, package_schemas, timeline
+from lambdas.adapters.bucket import layout, package_schemas
 from lambdas.adapters.bucket.sensitive_columns import with_sensitive
-from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.models import load_model
 from lambdas.adapters.training import training_data, transform_outputs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.gate import kept_table
+from lambdas.steps.gate.cost import cost_of
 from lambdas.steps.gate.facts import fresher_days, importance_before, served_answers
 from lambdas.steps.gate.importance import known_importance, scored_holdout
-from report.pages.gate_page import render_gate_page
+from lambdas.steps.gate.kept_table import GateJudgement
 
 
 class Settings(Environment):
@@ -53,6 +53,8 @@ class RowsTaken(BaseModel, frozen=True):
 
     training_end: AwareDatetime | None = None
     drift: dict[str, Any] | None = None
+    # Whether a trial follows if it passes.
+    staged: bool = False
 
 
 class PinnedArtefact(BaseModel, frozen=True):
@@ -88,18 +90,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     s3 = clients.s3()
     config = training_data.load_run_config(s3, settings.data_bucket, load_model(request.model), request.run)
     report = judge(s3, settings.data_bucket, request, config)
-    key = layout.retraining_key(request.model, request.run, layout.GATE)
-    rows = [row.to_json() for row in report.rows]
-    answer = {"verdict": report.verdict, "reasons": list(report.reasons), "rows": rows}
-    training_data.save_file(s3, settings.data_bucket, key, json.dumps(answer, indent=1).encode(), "application/json")
-    shown = {**answer, "model": request.model, "run": request.run, "champion": request.champion.package_version}
-    page = layout.retraining_key(request.model, request.run, layout.GATE_PAGE)
-    training_data.save_file(s3, settings.data_bucket, page, render_gate_page(shown).encode(), "text/html")
-    kind = "gate_passed" if report.verdict == "PASS" else "gate_failed"
-    detail = {"run": request.run, "champion": request.champion.package_version, "report_key": key, **answer}
-    timeline.record(s3, settings.data_bucket, Entry(request.model, kind, request.time, detail))
+    what = GateJudgement(request.model, request.run, request.champion.package_version, request.time)
+    table = kept_table.keep(s3, settings.data_bucket, what, report, final=not request.snapshot.staged)
     logger.info("compared", model=request.model, run=request.run, verdict=report.verdict)
-    return answer | {"report_key": key}
+    # The approver is told the cost with the package, whose lineage holds it.
+    return table | {"cost": cost_of(request.run, config) if report.verdict == "REFUSE" else ""}
 
 
 def judge(s3: Any, bucket: str, request: Request, config: ModelConfig) -> GateReport:

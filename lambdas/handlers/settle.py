@@ -8,6 +8,7 @@ interrupted is brought to an end here.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -20,6 +21,7 @@ from kedge.instants import to_text
 from kedge.release.serving import AGREED, ServingVerdict
 from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
+from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.catalogue import find_model
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
 from lambdas.adapters.state import champions, leases, standing, under_way, windows
@@ -35,7 +37,7 @@ from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.hourly_work import SWEEP_HOUR
 from lambdas.steps.mute_end import end_mute
-from lambdas.steps.release.run_sweep import sweep_model, sweep_run
+from lambdas.steps.release.run_sweep import sweep_model, sweep_run, sweep_trials
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
 
@@ -156,7 +158,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
 
 
 def sweep(request: Request, bench: Bench, settings: Settings) -> None:
-    """Remove what retrainings have left behind: after one that has ended, and once a day."""
+    """Remove what retrainings have left behind: after one that has ended, and once a day; endpoints on trial each hour."""
     if request.detail is not None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):
@@ -164,6 +166,8 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
             note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
         sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)
+    elif bench.config.staging is not None:
+        sweep_trials(run_prefix(bench.model), settings.retrain_machine_arn)
 
 
 def note_cost(run: str, bench: Bench) -> None:
@@ -171,11 +175,18 @@ def note_cost(run: str, bench: Bench) -> None:
     policy = bench.config.retraining
     if policy.budget_usd_per_month is None or not run_leftovers.is_run(run):
         return
-    seconds = run_leftovers.instance_seconds(clients.sagemaker(), run)
+    seconds = Counter(run_leftovers.instance_seconds(clients.sagemaker(), run)) + Counter(paid_on_trial(run, bench))
     costs = [cost_usd(kind, paid, usd_an_hour=policy.usd_per_instance_hour) for kind, paid in seconds.items()]
     total = round(sum(cost for cost in costs if cost is not None), 4)
     windows.save_cost(clients.dynamodb(), bench.desk.table, bench.model, run, total)
     logger.info("a retraining has cost", model=bench.model, run=run, usd=total, seconds=seconds)
+
+
+def paid_on_trial(run: str, bench: Bench) -> dict[str, float]:
+    """Seconds of the instance on which the run's challenger was tried, by instance type, as its judgement wrote them down."""
+    kept = objects.read(clients.s3(), bench.desk.bucket, layout.retraining_key(bench.model, run, layout.STAGING))
+    found: dict[str, float] = json.loads(kept[0])["paid"] if kept else {}
+    return found
 
 
 def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: Settings) -> dict[str, Any]:

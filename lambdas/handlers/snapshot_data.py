@@ -21,6 +21,7 @@ from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
 from lambdas.adapters.training import finished_trainings, training_data, training_jobs
 from lambdas.adapters.training.served_models import copied_model_request
+from lambdas.adapters.training.staging_endpoints import staging_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.entry import entry
 from lambdas.logs import logger
@@ -80,6 +81,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     snapshot, learnt = write_snapshot(run, split, origin, [*notes, *(drift.sentences if drift else ())])
     snapshot |= {"drift": drift.to_json()} if drift else {}
     requests = jobs(run, settings)
+    snapshot |= {"staged": True} if "staging" in requests else {}
     finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
@@ -212,6 +214,9 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
             run.config, workshop, model_name=run.run, input_uri=run.uri(layout.SCORED), output_uri=scored
         ),
     }
+    instances = run.champion.instances if run.champion else 1
+    if staging := staging_request(run.config, workshop, run=run.run, instances=instances):
+        requests["staging"] = staging
     return requests | (champions_jobs(run, run.champion, workshop) if run.champion else {})
 
 

@@ -26,6 +26,7 @@ class Serving:
     # Where no endpoint names the model, its package says what it is.
     package_arn: str | None = None
     baseline: str | None = None
+    instances: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ def find_champion(config: ModelConfig, bucket: str, table: str) -> Serving | Non
     named = (
         endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config).model_name if endpoint else None
     )
+    instances = endpoint.instances if endpoint else 1
     if known is None:
-        return Serving(named, config) if named else None
+        return Serving(named, config, instances=instances) if named else None
     return Serving(
         named or known.model_name,
         package_schemas.load(clients.s3(), bucket, config, known.baseline),
@@ -86,6 +88,7 @@ def find_champion(config: ModelConfig, bucket: str, table: str) -> Serving | Non
         known.training_end,
         package_arn=None if named else known.package_arn,
         baseline=known.baseline,
+        instances=instances,
     )
 
 

@@ -2,10 +2,10 @@
 
 AWS runs every function in a sandbox of its own. Imitated: the environment (the template's variables and those the
 runtime sets), the role, cold starts (one import per function and account), JSON in and out, payload limits, errors
-as `FunctionError` tells them, timeouts (judged afterwards, in real time), log groups (what is printed, and what a
-handler raises, but no START, END and REPORT), the metrics Invocations and
-Errors, layers (`offline.functions.layers`), and asynchronous invocation (`offline.functions.events`). Memory, concurrency and
-X-Ray are not.
+as `FunctionError` tells them, timeouts (judged afterwards, in real time),
+pauses (a few milliseconds, however long they are), log groups (what is printed, and what a handler raises, but no
+START, END and REPORT), the metrics Invocations and Errors, layers (`offline.functions.layers`), and asynchronous
+invocation (`offline.functions.events`). Memory, concurrency and X-Ray are not.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import threading
 import time
 import traceback
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from unittest.mock import patch
 
 from moto.awslambda.models import LambdaFunction
 from moto.moto_api._internal import mock_random
@@ -38,6 +39,9 @@ from offline.metrics.cloudwatch import Metrics
 from offline.region import Region
 
 SYNCHRONOUS_BYTES_MAX = 6_291_556
+PAUSE_SECONDS_MAX = (
+    0.005  # of real time: a function that sends its requests at a pace goes on sending them one after another
+)
 REAL_TIME_ALLOWANCE = 4  # this machine may be that much slower than Lambda before a timeout is called
 
 
@@ -166,7 +170,12 @@ class Functions:
         manager = logging.Logger.manager
         loggers, manager.loggerDict = manager.loggerDict, sandbox.loggers
         try:
-            with roles.acting_as(function.role), sandbox.package.loaded(), redirect_stdout(sandbox.output):
+            with (
+                roles.acting_as(function.role),
+                sandbox.package.loaded(),
+                redirect_stdout(sandbox.output),
+                patch.object(time, "sleep", _pause),
+            ):
                 yield
         finally:
             os.environ = outside  # noqa: B003
@@ -227,6 +236,10 @@ class Functions:
                 logs.create_log_stream(context.log_group_name, context.log_stream_name)
             events = [{"timestamp": now, "message": message} for message in messages]
             logs.put_log_events(context.log_group_name, context.log_stream_name, events)
+
+
+def _pause(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    sleep(min(seconds, PAUSE_SECONDS_MAX))
 
 
 def _own_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -162,7 +162,14 @@ SAGEMAKER: dict[str, Needs] = {
     },
     **{
         name: anywhere(f"sagemaker:{name}")
-        for name in ("ListEndpoints", "ListModels", "ListModelPackageGroups", "ListTrainingJobs", "ListTransformJobs")
+        for name in (
+            "ListEndpoints",
+            "ListEndpointConfigs",
+            "ListModels",
+            "ListModelPackageGroups",
+            "ListTrainingJobs",
+            "ListTransformJobs",
+        )
     },
 }
 RUNTIME = {"InvokeEndpoint": _sagemaker("InvokeEndpoint", "endpoint", "EndpointName")}

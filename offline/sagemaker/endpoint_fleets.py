@@ -8,6 +8,7 @@ once more with the endpoint config, by which a canary is told from the fleet tha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,14 +57,17 @@ class Variant:
         own = {"EndpointName": endpoint, "VariantName": self.name}
         self._dimensions = (own, {**own, "EndpointConfigName": config})
         self._random = ground.region.seeded("overhead", endpoint, config, self.name)
+        self._one_at_a_time = threading.Lock()
 
     def invoke(self, body: bytes, content_type: str, accept: str, ids: tuple[str | None, str | None]) -> Reply:
         """Answer a request, capture it and publish its metrics."""
-        reply = self.container.invoke(body, content_type, accept)
-        if self.capture is not None and reply.status < 300:
-            self.capture.capture((content_type, body), (reply.content_type, reply.body), *ids)
-        self._publish(reply)
-        return reply
+        # Clients that ask at the same time wait for the one process that answers; captures and metrics are no place for two either.
+        with self._one_at_a_time:
+            reply = self.container.invoke(body, content_type, accept)
+            if self.capture is not None and reply.status < 300:
+                self.capture.capture((content_type, body), (reply.content_type, reply.body), *ids)
+            self._publish(reply)
+            return reply
 
     def _publish(self, reply: Reply) -> None:
         values = (

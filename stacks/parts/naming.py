@@ -34,6 +34,11 @@ def sagemaker_arns(stack: cdk.Stack, *kinds: str) -> list[str]:
     return [stack.format_arn(service="sagemaker", resource=kind, resource_name="*") for kind in kinds]
 
 
+def staging_arns(stack: cdk.Stack, kind: str) -> list[str]:
+    """The ARNs of the endpoints on which challengers are tried, or of their configs: they are named after their run."""
+    return [stack.format_arn(service="sagemaker", resource=kind, resource_name="*-staging-*")]
+
+
 def endpoint_arns(stack: cdk.Stack, models: Sequence[ModelConfig]) -> list[str]:
     """The ARNs of the models' endpoints, as long as their names fit into a policy; of every endpoint where they do not."""
     names = sorted({model.endpoint.name for model in models if model.has_endpoint})

@@ -18,6 +18,8 @@ FUNCTIONS = (
         "snapshot_data",
         "pin_artefact",
         "compare_models",
+        "replay_staging",
+        "judge_staging",
         "build_baseline",
         "approve_package",
         "tell",

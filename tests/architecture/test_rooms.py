@@ -31,6 +31,7 @@ MAY_IMPORT = {
     # All that is known of a window's answers: what performance, estimation and slices find, put together and judged once.
     "quality": {"config", "estimation", "outcomes", "performance", "slices"},
     "gate": {"columns", "comparisons", "config", "performance", "slices"},
+    "staging": {"comparisons", "config", "gate"},
     "model_monitor": {"columns", "config", "drift", "performance", "profile"},
     "release": {"columns", "comparisons", "config", "performance", "statistics"},
     "retraining": {

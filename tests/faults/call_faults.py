@@ -25,7 +25,7 @@ from offline.functions.errors import FunctionError
 from offline.functions.runtime import Functions
 from tests.handlers.memory_watch import run_apart
 
-READS = ("Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet")
+READS = ("Get", "List", "Describe", "Head", "Query", "Scan", "BatchGet", "InvokeEndpoint")
 BEFORE, AFTER, LOST, BETWEEN = "killed before", "killed after", "its answer is lost", "another delivery before"
 
 

@@ -70,7 +70,26 @@ def _left_behind(world: World) -> list[str]:
     for kind in ("training", "transform"):
         jobs = getattr(world.registry, f"list_{kind}_jobs")(StatusEquals="InProgress")
         found += [f"a {kind} job was left" for _ in jobs[f"{kind.title()}JobSummaries"]]
+    found += [f"{what} was left" for what in left_of_trials(world)]
     return found + [f"model {name} was left" for name in scoring_models(world)]
+
+
+def left_of_trials(world: World) -> list[str]:
+    """Endpoints on which challengers were tried, and their configs."""
+    found = []
+    for kind, listed, name in (
+        ("endpoint", "list_endpoints", "EndpointName"),
+        ("config", "list_endpoint_configs", "EndpointConfigName"),
+    ):
+        pages = world.registry.get_paginator(listed).paginate(NameContains="-staging-")
+        found += [
+            f"{kind} {each[name]}"
+            for page in pages
+            for part in page.values()
+            if isinstance(part, list)
+            for each in part
+        ]
+    return found
 
 
 def scoring_models(world: World) -> list[str]:

@@ -43,6 +43,7 @@ class Story:
     tell: Callable[[World], None]
     judge: Callable[[World, Before, Findings], None]
     thorough: bool = False  # every fault of every state; else one of each kind
+    about: str = ""  # the states that are walked, by a part of their names; all where nothing is said
     counts: bool = False  # whether all that is counted must be what it is undisturbed
 
 
@@ -218,6 +219,15 @@ def trained_and_approved(world: World, before: Before, findings: Findings) -> No
         findings.lost.append(f"{new[0]} passed the gate, {serving(world)} serves, and people read {findings.news}")
 
 
+def refused_on_trial(world: World, before: Before, findings: Findings) -> None:
+    """The challenger is refused for its latency, or the trial was not measured; people know which."""
+    trained(world, before, findings)
+    new = sorted(set(world.packages()) - before.packages)
+    rows = [row for entry in world.timeline("gate_passed") for row in entry["detail"]["rows"]]
+    if new and not any(row["gate"] == "staging" for row in rows):
+        findings.lost.append(f"{new[0]} was registered although its trial was too slow")
+
+
 def a_monday(world: World) -> None:
     """A day of rows and labels, in which the week before is judged."""
     world.serve(1, turned=True)
@@ -255,6 +265,15 @@ STORIES: tuple[Story, ...] = (
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),
     Story("a training that needs nobody", "approved by Kedge", "kedge-retrain", ask("manual"), trained_and_approved),
+    Story("a training on trial", "on trial", "kedge-retrain", ask("manual"), trained, thorough=True, about="Staging"),
+    Story(
+        "a training that fails its trial",
+        "on trial in vain",
+        "kedge-retrain",
+        ask("manual"),
+        refused_on_trial,
+        about="Staging",
+    ),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
     Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
@@ -297,6 +316,18 @@ def to_approved_by_kedge(world: World) -> None:
     deploy(world.account, f"{YAML.read_text()}approval: automatic\n", world.account.directory / "by Kedge")
 
 
+def to_on_trial(world: World) -> None:
+    """The YAML wants a challenger to be tried on an endpoint."""
+    text = f"{YAML.read_text()}staging: {{minutes: 1, minimum_requests: 10}}\n"
+    deploy(world.account, text, world.account.directory / "on trial")
+
+
+def to_on_trial_in_vain(world: World) -> None:
+    """And no container is as fast as it says."""
+    text = f"{YAML.read_text()}staging: {{minutes: 1, minimum_requests: 10, p50_milliseconds: 0.001}}\n"
+    deploy(world.account, text, world.account.directory / "in vain")
+
+
 STAGES: dict[str, Callable[[World], None]] = {
     "handed over": to_handed_over,
     "first package": to_first_package,
@@ -304,4 +335,6 @@ STAGES: dict[str, Callable[[World], None]] = {
     "nothing new": to_nothing_new,
     "the world turned": to_the_world_turned,
     "approved by Kedge": to_approved_by_kedge,
+    "on trial": to_on_trial,
+    "on trial in vain": to_on_trial_in_vain,
 }

@@ -237,6 +237,8 @@ class Walker:
     def _state_cases(self, story: Story, undisturbed: Played) -> Iterator[Case]:
         states, visited = self.definitions[story.machine], undisturbed.findings.visited
         for name, state in states.items():
+            if story.about not in name:
+                continue
             if name in visited:
                 lead: tuple[StateFault, ...] = ()
             elif story.thorough and (found := self._lead(story.machine, name, visited)) is not None:

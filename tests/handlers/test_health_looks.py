@@ -5,10 +5,13 @@ from itertools import pairwise
 
 import pytest
 
+from kedge.config.gate import ApprovalPolicy
 from kedge.instants import to_text
 from kedge.retraining.state import RetrainingStart
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state import approvals, champions, windows
+from lambdas.adapters.state.approvals import Approval
 from lambdas.adapters.state.champions import Champion
+from lambdas.handlers import settle
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import NOON, hourly
@@ -50,6 +53,32 @@ def test_a_package_older_than_what_serves_is_no_business_of_anybody(world):
     world.register(status="PendingManualApproval")
     serve(world)
     assert look(world, days=30) == []
+
+
+@pytest.mark.parametrize(
+    ("people", "approvals_given", "told"),
+    [(("ann",), 0, 1), ((), 0, 1), (("ann", "ben"), 1, 0), ((), 1, 0)],
+    ids=["one of two", "SageMaker names nobody", "both", "released before the YAML wanted two"],
+)
+def test_a_second_approval_that_stays_away_is_reminded_of_like_the_first(
+    world, monkeypatch, people, approvals_given, told
+):
+    wanting = world.config.model_copy(update={"approval": ApprovalPolicy(approvers=2)})
+    monkeypatch.setattr(settle, "find_model", lambda *_: wanting)
+    serve(world)
+    arn = world.register(status="Approved")
+    heard = Approval("Approved", approvals_given, MORNING, people, "good")
+    approvals.save(world.dynamodb, TABLE, MODEL, arn.rpartition("/")[2], heard)
+    days = [2, 3, 5] if told else [2]
+    for day in (1, *days):
+        hourly(time=to_text(MORNING + timedelta(days=day)))
+    entries = [entry for entry in world.timeline() if entry["kind"] == "second_approval_awaited"]
+    assert [entry["detail"]["waiting_days"] for entry in entries] == ([2, 5] if told else [])
+    mails = [mail for mail in world.mails() if "has waited 5 days for a second approval" in str(mail)]
+    assert len(mails) == told
+    hourly(time=to_text(MORNING + timedelta(days=90)))
+    expired = [entry for entry in world.timeline() if entry["kind"] == "approval_expired"]
+    assert len(expired) == told
 
 
 def test_labels_that_stay_away_for_twice_their_longest_pause_are_told_once(world):

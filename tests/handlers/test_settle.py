@@ -12,11 +12,12 @@ from botocore.exceptions import ClientError
 from kedge.errors import MessagesUntoldError
 from kedge.instants import to_text
 from kedge.retraining.state import RetrainingStart
+from kedge.staging.record import TrialRecord
 from lambdas.adapters import clients
 from lambdas.adapters.state import champions, windows
 from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
-from tests.handlers.aws_world import CONTEXT, MODEL, TABLE
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     EXECUTION,
@@ -124,7 +125,9 @@ def test_a_quiet_hour_costs_three_calls(world):
     with calls() as made:
         for hours in range(1, 24):
             assert hourly(time=to_text(NOON + timedelta(hours=hours)))["verdict"] == "agreed"
-    once_a_day = ["sagemaker ListModels", "sagemaker ListModelPackages", "dynamodb GetItem"]
+    # What retrainings have left: scoring models, endpoints on trial and their configs.
+    swept = ["sagemaker ListModels", "sagemaker ListEndpoints", "sagemaker ListEndpointConfigs"]
+    once_a_day = [*swept, "sagemaker ListModelPackages", "dynamodb GetItem"]
     # The look at what slowly goes wrong: packages that wait, the champion, labels, retrainings.
     once_a_day += ["sagemaker ListModelPackages", "dynamodb GetItem", "s3 ListObjectsV2", "dynamodb Query"]
     assert sorted(made) == sorted([*QUIET * 23, *once_a_day])
@@ -192,8 +195,10 @@ def test_an_event_without_its_input_waits_for_the_next_hour(world):
     assert handler({"Records": [{"body": json.dumps(event)}]}, CONTEXT) == {"verdict": "UNNAMED"}
 
 
-@pytest.mark.parametrize(("budget", "cost"), [(None, None), (5.0, 0.46)])
-def test_what_an_ended_retraining_cost_is_noted_where_money_is_limited(world, monkeypatch, budget, cost):
+@pytest.mark.parametrize(
+    ("budget", "paid", "cost"), [(None, {}, None), (5.0, {}, 0.46), (5.0, {"ml.m5.xlarge": 3600.0}, 0.69)]
+)
+def test_what_an_ended_retraining_cost_is_noted_where_money_is_limited(world, monkeypatch, budget, paid, cost):
     run = f"{MODEL}-drift-1-0a1b2c3d"
     windows.save_start(world.dynamodb, TABLE, MODEL, run, RetrainingStart(NOW, "drift", "e"))
     policy = world.config.retraining.model_copy(update={"budget_usd_per_month": budget})
@@ -201,6 +206,9 @@ def test_what_an_ended_retraining_cost_is_noted_where_money_is_limited(world, mo
     monkeypatch.setattr(settle, "find_model", lambda *_: config)
     monkeypatch.setattr(settle, "sweep_run", lambda _: None)
     monkeypatch.setattr(settle.run_leftovers, "instance_seconds", lambda *_: {"ml.m5.xlarge": 7200.0})
+    if paid:
+        trial = json.dumps(TrialRecord(paid=paid).to_json()).encode()
+        world.s3.put_object(Bucket=BUCKET, Key=f"retraining/{MODEL}/{run}/staging.json", Body=trial)
     given = json.dumps({"model": MODEL, "run": run})
     arn = EXECUTION.replace("kedge-release", "kedge-retrain").replace(RUN, run)
     event = {"time": to_text(NOW), "detail": {"executionArn": arn, "status": "SUCCEEDED", "input": given}}

@@ -5,10 +5,12 @@ from typing import Any
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.staging import Staging
 from kedge.release.plan import ServingFleet, plan_release
 from lambdas.adapters.release import model_registry, releases
 from lambdas.adapters.release.model_registry import Registration, StagedFile
 from lambdas.adapters.training import training_jobs
+from lambdas.adapters.training.staging_endpoints import staging_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 
 ROLE = "arn:aws:iam::123456789012:role/workshop"
@@ -24,7 +26,13 @@ def hotel(training: Json | None = None) -> ModelConfig:
     return parse_model_config(text % json.dumps(training or {}), source="hotel.yaml")
 
 
-def ready(*, champion: bool = True, training: Json | None = None, training_section: Json | None = None) -> Json:
+def ready(
+    *,
+    champion: bool = True,
+    training: Json | None = None,
+    training_section: Json | None = None,
+    staging: bool = False,
+) -> Json:
     """Answer as snapshot_data does when the rows will do, perhaps with the training of an earlier run."""
     shop = TrainingWorkshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))
     holdout = {"input_uri": "s3://bucket/holdout/input.csv"}
@@ -44,6 +52,9 @@ def ready(*, champion: bool = True, training: Json | None = None, training_secti
     }
     if training:
         answer["training"] = training
+    if staging:
+        staged = hotel().model_copy(update={"staging": Staging()})
+        answer["staging"] = staging_request(staged, shop, run=RUN, instances=2)
     if champion:
         copy = f"{RUN}-champion"
         answer["champion"] = {"present": True, "model_name": "hotel-v2", "package_version": "2"}
@@ -89,6 +100,7 @@ def gate(verdict: str) -> Json:
         "reasons": ["auc is 0.03 higher (0.74 -> 0.77, better)"],
         "rows": [row],
         "report_key": "gate.json",
+        "cost": "",
     }
 
 

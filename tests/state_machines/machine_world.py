@@ -17,6 +17,8 @@ FUNCTIONS = (
     "SnapshotData",
     "PinArtefact",
     "CompareModels",
+    "ReplayStaging",
+    "JudgeStaging",
     "BuildBaseline",
     "PlanRelease",
     "WatchCanary",

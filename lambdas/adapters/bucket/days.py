@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from kedge.profile.day import DayProfile, decode_day, decode_origin, encode_day
@@ -43,6 +43,17 @@ def packages_by_day(s3: Any, bucket: str, model: str, first: date, last: date) -
 def parts_of(s3: Any, bucket: str, keys: Iterable[str]) -> list[str]:
     """Parts of the predictions table with the rows that some days have counted."""
     return [part for day in _origins(s3, bucket, keys) for part in day.parts]
+
+
+def requests_by_hour(s3: Any, bucket: str, keys: Iterable[str]) -> dict[datetime, int]:
+    """Captured requests of each hour of some days, whose keys end in the day."""
+    found: dict[datetime, int] = {}
+    for key in keys:
+        midnight = datetime.strptime(key.rpartition("/")[2], "%Y-%m-%d.npz").replace(tzinfo=UTC)
+        for day in _origins(s3, bucket, [key]):
+            for hour, requests in day.requests.items():
+                found[midnight + timedelta(hours=hour)] = requests
+    return found
 
 
 def captured_keys(s3: Any, bucket: str, model: str, *, first: date, last: date) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ LEARNT, TRAINING_ROWS = "train/", "training.parquet"
 # reads both places.
 SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "holdout/truth.parquet"
 MANIFEST, GATE, STAGED, APPROVAL_REQUEST = "manifest.json", "gate.json", "baseline", "approval_request.json"
-LINEAGE, GATE_PAGE = "lineage.json", "gate.html"
+LINEAGE, GATE_PAGE, STAGING = "lineage.json", "gate.html", "staging.json"
 # In the folder of a window: what was measured; and what was judged on the side, once.
 PERFORMANCE, ASIDE_DRIFT = "performance.json", "drift.json"
 DEFINITIONS = "models/"

@@ -1,10 +1,11 @@
-"""What a retraining leaves in SageMaker where its machine could not clean up: the models that it scored with, and jobs that run on."""
+"""What a retraining leaves in SageMaker where its machine could not clean up: scoring models, endpoints on trial, jobs that run on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,57 @@ def scoring_models(sagemaker: Any, name_part: str) -> dict[str, str]:
     pages = sagemaker.get_paginator("list_models").paginate(NameContains=name_part)
     found = ((item["ModelName"], ours.fullmatch(item["ModelName"])) for page in pages for item in page["Models"])
     return {name: match[1] for name, match in found if match and name.startswith(name_part)}
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Endpoints on which challengers were tried, and their configs: the run of each, by its name."""
+
+    endpoints: Mapping[str, str]
+    configs: Mapping[str, str]
+
+    @property
+    def runs(self) -> set[str]:
+        """The runs that have left something."""
+        return {*self.endpoints.values(), *self.configs.values()}
+
+
+def trials(sagemaker: Any, name_part: str) -> Trials:
+    """What begins with this name; an endpoint and its config have the same one."""
+    endpoints = sagemaker.get_paginator("list_endpoints").paginate(NameContains=name_part)
+    configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=name_part)
+    return Trials(
+        _tried((item["EndpointName"] for page in endpoints for item in page["Endpoints"]), name_part),
+        _tried((item["EndpointConfigName"] for page in configs for item in page["EndpointConfigs"]), name_part),
+    )
+
+
+def _tried(names: Iterable[str], name_part: str) -> dict[str, str]:
+    ours = re.compile(rf"({RUN_NAME})-staging-\d+")
+    found = {name: ours.fullmatch(name) for name in names if name.startswith(name_part)}
+    return {name: match[1] for name, match in found.items() if match}
+
+
+def delete_trials(sagemaker: Any, run: str) -> list[str]:
+    """Delete a run's endpoint on trial and its config, and return their names.
+
+    Only what is listed is deleted: IAM allows it by its tag, and what is not there has none. An endpoint that SageMaker still makes
+    stays for the next sweep, and needs its config.
+    """
+    found, kept, gone = trials(sagemaker, run), set[str](), list[str]()
+    for name in (name for name, owner in found.endpoints.items() if owner == run):
+        try:
+            sagemaker.delete_endpoint(EndpointName=name)
+            gone.append(name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+            kept |= {name} if "in-progress" in error.response["Error"]["Message"] else set()
+    for name in (name for name, owner in found.configs.items() if owner == run and name not in kept):
+        with _whatever_is_gone():
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+            gone.append(name)
+    return gone
 
 
 def is_run(name: str) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from kedge.alerts.gauges import FAILED_IN_A_ROW, LOOK_BACK, failing_in_a_row, is_silent, longest_pause, reminder_of
 from kedge.config.capture_place import registry_number
 from kedge.instants import to_text
+from kedge.release.two_people import what_is_missing
 from lambdas.adapters import clients, executions
 from lambdas.adapters.bucket import label_files
 from lambdas.adapters.release import model_registry
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.state import approvals, champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.steps.release.settled_release import Bench, tell_once
 
@@ -31,14 +33,33 @@ def remind(champion: Champion | None, bench: Bench) -> None:
     """Remind people of each package that waits, at growing distances; after `gate.approval_expires_days` once for good."""
     group, newest = bench.config.package_group, registry_number(champion.package_version) if champion else 0
     for version, since in model_registry.list_pending(clients.sagemaker(), group).get(group, {}).items():
-        waited = bench.time - since
+        if version > newest:
+            remind_of("approval_waits", str(version), since, {}, bench)
+    if (wanted := bench.config.approval.approvers) > 1:
+        remind_second_person(newest, wanted, bench)
+
+
+def remind_second_person(newest: int, wanted: int, bench: Bench) -> None:
+    """Remind people of each package that too few of them have approved, as of one that nobody has."""
+    for version in model_registry.list_versions(clients.sagemaker(), bench.config.package_group, "Approved"):
         if version <= newest:
             continue
-        detail = {"package_version": str(version), "since": to_text(since), "waiting_days": waited.days}
-        if waited >= timedelta(days=bench.config.gate.approval_expires_days):
-            tell_once(f"approval_expired#{version}", "approval_expired", detail, bench)
-        elif (days := reminder_of(waited)) is not None:
-            tell_once(f"approval_waits#{version}#{days}", "approval_waits", detail, bench)
+        heard = approvals.load(clients.dynamodb(), bench.desk.table, bench.model, str(version))
+        missing = what_is_missing(heard.people, wanted)
+        # What was released once was approved enough, though the YAML may want more by now.
+        waits = heard.status == "Approved" and (heard.people or not heard.approvals)
+        if missing and waits and heard.decided_at is not None:
+            remind_of("second_approval_awaited", str(version), heard.decided_at, {"reasons": [missing]}, bench)
+
+
+def remind_of(kind: str, version: str, since: datetime, more: dict[str, Any], bench: Bench) -> None:
+    """Tell of a package that waits, if a reminder is due."""
+    waited = bench.time - since
+    detail = {"package_version": version, "since": to_text(since), "waiting_days": waited.days, **more}
+    if waited >= timedelta(days=bench.config.gate.approval_expires_days):
+        tell_once(f"approval_expired#{version}", "approval_expired", detail, bench)
+    elif (days := reminder_of(waited)) is not None:
+        tell_once(f"{kind}#{version}#{days}", kind, detail, bench)
 
 
 def look_at_labels(bench: Bench) -> None:

@@ -1,6 +1,7 @@
-"""Sweep up what retrainings have left: scoring models and jobs that no running execution owns.
+"""Sweep up what retrainings have left: scoring models, endpoints on trial and jobs that no running execution owns.
 
-It costs calls, so it runs after an execution that has ended, for that run, and once a day for all of a model's runs.
+It costs calls, so it runs after an execution that has ended, for that run, and once a day for all of a model's runs. Endpoints are
+paid by the second: where a model's YAML wants trials, they are looked for each hour.
 """
 
 from __future__ import annotations
@@ -11,22 +12,33 @@ from lambdas.logs import logger
 
 
 def sweep_run(run: str) -> None:
-    """Stop the jobs of a run that has ended, and delete its scoring models."""
+    """Stop the jobs of a run that has ended, and delete its endpoint on trial and its scoring models."""
     if not run_leftovers.is_run(run):
         return
     stopped = run_leftovers.stop_jobs(clients.sagemaker(), run)
+    trials = run_leftovers.delete_trials(clients.sagemaker(), run)
     owners = run_leftovers.scoring_models(clients.sagemaker(), run)
     models = [name for name, owner in owners.items() if owner == run]
     for name in models:
         run_leftovers.delete_model(clients.sagemaker(), name)
-    if stopped or models:
-        logger.info("swept up", run=run, models=models, stopped=stopped)
+    if stopped or models or trials:
+        logger.info("swept up", run=run, models=models, trials=trials, stopped=stopped)
 
 
 def sweep_model(prefix: str, retrain_machine_arn: str) -> None:
-    """Sweep up after every run whose models begin with this prefix and whose execution does not run any more."""
+    """Sweep up after every run whose models or endpoints begin with this prefix and whose execution does not run any more."""
+    models = run_leftovers.scoring_models(clients.sagemaker(), prefix)
+    _sweep({*models.values()} | run_leftovers.trials(clients.sagemaker(), prefix).runs, retrain_machine_arn)
+
+
+def sweep_trials(prefix: str, retrain_machine_arn: str) -> None:
+    """Sweep up after every such run that has left an endpoint."""
+    _sweep(run_leftovers.trials(clients.sagemaker(), prefix).runs, retrain_machine_arn)
+
+
+def _sweep(runs: set[str], retrain_machine_arn: str) -> None:
     # Runs of two models may begin alike: each is looked up under its own name.
-    for run in sorted(set(run_leftovers.scoring_models(clients.sagemaker(), prefix).values())):
+    for run in sorted(runs):
         arn = executions.execution_arn(retrain_machine_arn, run)
         if executions.status(clients.stepfunctions(), arn) != "RUNNING":
             sweep_run(run)

@@ -1,5 +1,6 @@
 """A bad YAML is told by file, field, value and what would be allowed."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -263,3 +264,25 @@ def test_steps_need_two_instances_and_a_canary_does_not():
     alone = "model: parcels\n" + endpoint + "\nfeatures: [{name: weight, kind: numeric}]\n"
     assert "2 are the least" in " ".join(map(str, refusal(alone + "release: {strategy: rolling}\n")))
     assert parse_model_config(alone, source="parcels.yaml").release.strategy == "canary"
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("{p50_milliseconds: 9, p99_milliseconds: 8}", "staging.p50_milliseconds is 9 and staging.p99_milliseconds 8"),
+        ("{p99_milliseconds: 8, minimum_requests: 99}", "of fewer than 100 requests the slowest one"),
+        ("{minutes: 1, requests_per_second_max: 2}", "in 1 minutes at 2 requests a second 120 are sent"),
+        ("{minute: 5}", "staging.minute is not a field; did you mean minutes?"),
+        ("{p95_milliseconds: 0}", "staging.p95_milliseconds is 0"),
+    ],
+)
+def test_a_trial_that_cannot_work_is_refused_with_the_remedy(section, said):
+    with pytest.raises(ModelConfigError, match=re.escape(said)):
+        make_config(f"staging: {section}")
+
+
+def test_a_watched_model_has_no_trial_and_without_the_section_there_is_none():
+    assert make_config().staging is None
+    assert make_config("staging: {}").staging.minutes == 10
+    with pytest.raises(ModelConfigError, match="staging is there, and mode is watch"):
+        make_config("mode: watch\nstaging: {}")

@@ -58,6 +58,11 @@ def threads(event, context):
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda key: denied(key), ["a", "b"]))
 
+def patient(event, context):
+    import time
+    time.sleep(3_000)
+    return "slept"
+
 def denied(key):
     import boto3, botocore.exceptions
     try:
@@ -294,3 +299,7 @@ def _zip(**modules: str) -> bytes:
         for name, source in modules.items():
             archive.writestr(f"{name}.py", source)
     return content.getvalue()
+
+
+def test_a_function_that_pauses_goes_on_after_milliseconds(deployed):
+    assert deployed("patient").functions.invoke("patient", {}) == "slept"

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from kedge.config.staging import Staging
 from kedge.instants import to_text
 from lambdas.adapters import clients
 from lambdas.adapters.state import under_way
+from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
 from lambdas.steps.release import run_sweep
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, moto_backend
@@ -145,3 +147,67 @@ def test_an_execution_of_a_persons_own_name_has_nothing_swept_that_begins_like_i
     before = models_left(world)
     hourly(detail={"executionArn": arn, "status": "ABORTED", "input": json.dumps({"model": MODEL})})
     assert models_left(world) == before
+
+
+def trials_left(world) -> list[str]:
+    endpoints = world.sagemaker.get_paginator("list_endpoints").paginate()
+    configs = world.sagemaker.get_paginator("list_endpoint_configs").paginate()
+    names = [each["EndpointName"] for page in endpoints for each in page["Endpoints"]]
+    names += [each["EndpointConfigName"] for page in configs for each in page["EndpointConfigs"]]
+    return sorted(name for name in names if "staging" in name)
+
+
+def leave_trial(world, *names) -> None:
+    """Leave endpoints as a trial makes them."""
+    container = {"Image": "i", "ModelDataUrl": f"s3://{BUCKET}/m.tar.gz"}
+    world.sagemaker.create_model(ModelName="tried", PrimaryContainer=container, ExecutionRoleArn=ROLE)
+    variant = {"VariantName": "v", "ModelName": "tried", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    for name in names:
+        world.sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+        world.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+
+STRANGERS = [f"{MODEL}-staging", "hotel-prices-manual-1-0a1b2c3d-staging-0"]
+
+
+def test_the_endpoint_of_a_retraining_that_was_stopped_goes_with_its_config_and_nobody_elses(world):
+    promote(world)
+    world.serve(OLD)
+    leave_trial(world, f"{RETRAINING}-staging-0", *STRANGERS)
+    hourly(detail={"executionArn": RETRAIN_ARN, "status": "ABORTED", "input": json.dumps({"model": MODEL})})
+    assert trials_left(world) == sorted([*STRANGERS, *STRANGERS])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "running", "swept"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_where_the_yaml_wants_trials_their_endpoints_are_looked_for_each_hour(
+    world, monkeypatch, wanted, running, swept
+):
+    promote(world)
+    world.serve(OLD)
+    leave_trial(world, f"{RETRAINING}-staging-0")
+    config = world.config.model_copy(update={"staging": Staging() if wanted else None})
+    monkeypatch.setattr(settle, "find_model", lambda *_: config)
+    monkeypatch.setattr(run_sweep.executions, "status", lambda *_: "RUNNING" if running else "ABORTED")
+    hourly(time=to_text(NOW.replace(hour=12)))
+    assert (trials_left(world) == []) is swept
+
+
+def test_an_endpoint_that_sagemaker_still_makes_keeps_its_config_until_the_next_sweep(world, monkeypatch):
+    promote(world)
+    world.serve(OLD)
+    leave_trial(world, name := f"{RETRAINING}-staging-0")
+    said = {"Code": "ValidationException", "Message": f'Cannot update in-progress endpoint "{name}".'}
+    delete = clients.sagemaker().delete_endpoint
+
+    def not_yet(**_):
+        raise ClientError({"Error": said}, "DeleteEndpoint")
+
+    monkeypatch.setattr(clients.sagemaker(), "delete_endpoint", not_yet)
+    ended = {"executionArn": RETRAIN_ARN, "status": "ABORTED", "input": json.dumps({"model": MODEL})}
+    hourly(detail=ended)
+    assert trials_left(world) == [name, name]
+    monkeypatch.setattr(clients.sagemaker(), "delete_endpoint", delete)
+    hourly(detail=ended)
+    assert trials_left(world) == []
