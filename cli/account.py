@@ -143,6 +143,7 @@ def _synthesised(models: Path, assembly: Path) -> Path:
             raise BadInputError(file.problem)
     typer.echo("# synthesising and deploying, half a minute or so ...")
     from app import build_app
+    from lambdas.stage import current
 
-    build_app(assembly, models, layers="found").synth()
+    build_app(assembly, models, layers="found", stage=current().name or None).synth()
     return assembly

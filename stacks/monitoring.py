@@ -17,7 +17,6 @@ from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
-    METRIC_NAMESPACE,
     OBJECTS,
     TIMELINE,
     allow,
@@ -35,7 +34,7 @@ from stacks.parts.access import (
 )
 from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import sagemaker_arns, synthesizer
+from stacks.parts.naming import sagemaker_arns, stage_of, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
@@ -70,7 +69,10 @@ class Monitoring(cdk.Stack):
         self.drifts = add_stage_queue(self, "Drifts", consumer_timeout_seconds=JUDGE_SECONDS)
         self.decisions = add_stage_queue(self, "Decisions", consumer_timeout_seconds=DECIDE_SECONDS)
         wishes = events.Rule(
-            self, "Wishes", event_pattern=WISH, description="Kedge: another program wants a retraining"
+            self,
+            "Wishes",
+            event_pattern=events.EventPattern(detail_type=[stage_of(self).named(WISH)]),
+            description="Kedge: another program wants a retraining",
         )
         wishes.add_target(targets.SqsQueue(self.decisions, dead_letter_queue=self.undelivered, retry_attempts=10))
         self.joining = Joining(self, "Joining", packages=packages, storage=storage, performances=self.performances)
@@ -333,7 +335,7 @@ class Monitoring(cdk.Stack):
             ("BrokenDefinitions", 1, "cannot be followed"),
         ):
             metric = cloudwatch.Metric(
-                namespace=METRIC_NAMESPACE,
+                namespace=stage_of(self).namespace,
                 metric_name=gauge,
                 dimensions_map={"Model": IN_BUCKET},
                 period=cdk.Duration.hours(self._watch_hours),
@@ -352,7 +354,7 @@ class Monitoring(cdk.Stack):
 
 
 # Of any source: whoever may put events on the account's bus may wish for a retraining, and what holds one holds this too.
-WISH = events.EventPattern(detail_type=["kedge.retrain"])
+WISH = "kedge.retrain"
 
 # UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.
 CADENCES = (

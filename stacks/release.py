@@ -39,11 +39,21 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
+from stacks.parts.naming import (
+    RELEASE_MACHINE,
+    RETRAIN_MACHINE,
+    endpoint_arns,
+    machine_arn,
+    own_arns,
+    sagemaker_arns,
+    stage_of,
+    synthesizer,
+)
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
 from stacks.parts.teller import add_teller, tell_alarms
+from stacks.promotion import PackageSource
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 
@@ -65,6 +75,7 @@ class Release(cdk.Stack):
         packages: Packages,
         storage: Storage,
         retraining: Retraining,
+        source: PackageSource | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
@@ -86,7 +97,9 @@ class Release(cdk.Stack):
         machine = self._machine(steps)
         start = self._start_release(machine)
 
-        decisions = events.Rule(self, "Decisions", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
+        decisions = events.Rule(
+            self, "Decisions", event_pattern=_state_change(self), description="Kedge: a person decided"
+        )
         decisions.add_target(targets.SqsQueue(approvals, dead_letter_queue=undelivered, retry_attempts=10))
         consume(start, approvals)
         self._settle_what_ends(settle, [RETRAIN_MACHINE, RELEASE_MACHINE], undelivered)
@@ -193,7 +206,7 @@ class Release(cdk.Stack):
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "SETTLE_QUEUE_URL": self._settlements.queue_url,
                 "APPROVALS_QUEUE_URL": self._approvals.queue_url,
-                "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
+                "RETRAIN_MACHINE_ARN": machine_arn(self, RETRAIN_MACHINE),
             },
         )
         role = role_of(function)
@@ -227,23 +240,18 @@ class Release(cdk.Stack):
     def _may_sweep(self, role: iam.Role) -> None:
         lists = [f"sagemaker:List{kind}" for kind in ("Models", "TrainingJobs", "TransformJobs")]
         allow(role, "ListLeftovers", lists, ["*"], wildcard=NO_RESOURCE_TYPE)
-        jobs = sagemaker_arns(self, "training-job", "transform-job")
+        jobs = own_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
-        allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
-
-    def _machine_arn(self, name: str) -> str:
-        return self.format_arn(
-            service="states", resource="stateMachine", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
+        allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], own_arns(self, "model"), wildcard=RUNS)
 
     def _settle_what_ends(self, settle: lambda_.Function, machines: list[str], undelivered: sqs.Queue) -> None:
         """Every hour, and after every execution that has ended, whoever ended it."""
         consume(settle, self._settlements)
         bury_failures(settle, undelivered)
-        arns = [self._machine_arn(machine) for machine in machines]
+        arns = [machine_arn(self, machine) for machine in machines]
         ended = events.Rule(
             self,
             "Ended",
@@ -268,7 +276,10 @@ class Release(cdk.Stack):
             RELEASE_MACHINE,
             file="release.asl.json",
             functions=steps,
-            substitutions={"StateTableName": self._storage.state.table_name},
+            substitutions={
+                "StateTableName": self._storage.state.table_name,
+                "MetricNamespace": stage_of(self).namespace,
+            },
             key=self._storage.key,
         )
         role = role_of_machine(machine)
@@ -276,7 +287,7 @@ class Release(cdk.Stack):
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
         may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
-        (models,), (configs,) = sagemaker_arns(self, "model"), sagemaker_arns(self, "endpoint-config")
+        models, configs = own_arns(self, "model", "endpoint-config")
         endpoints = endpoint_arns(self, self._models)
         allow(role, "MakeModels", ["sagemaker:CreateModel"], [models], wildcard=FLEETS, conditions=ISOLATED)
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
@@ -304,9 +315,15 @@ ARN_KIND = {
     "Endpoint": "endpoint",
     "EndpointConfig": "endpoint-config",
 }
-STATE_CHANGE = events.EventPattern(
-    source=["aws.sagemaker"],
-    detail_type=["SageMaker Model Package State Change"],
-    # Pending too: an approval may be taken back. Of a package that is new, start_release knows nothing else, and does nothing.
-    detail={"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"]},
-)
+
+
+def _state_change(scope: Construct) -> events.EventPattern:
+    stage = stage_of(scope)
+    # Another stage's packages are none of ours. Without a stage start_release looks whether a package is of one of its groups.
+    ours = {"ModelPackageGroupName": events.Match.prefix(stage.named(""))} if stage.name else {}
+    return events.EventPattern(
+        source=["aws.sagemaker"],
+        detail_type=["SageMaker Model Package State Change"],
+        # Pending too: an approval may be taken back. Of a package that is new, start_release knows nothing else, and does nothing.
+        detail={"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"], **ours},
+    )

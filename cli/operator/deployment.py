@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from cli.refusals import BadInputError
 from kedge.errors import RefusedError
+from lambdas import stage
 
 STORAGE, MONITORING, RETRAINING, RELEASE = "KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease"
 # Longer than any function may take.
@@ -33,8 +34,8 @@ class NotDeployedError(RefusedError):
 
     def __init__(self, *, what: str, region: str) -> None:
         super().__init__(
-            f"{what} is not in this account's {region}; deploy with `make deploy`, or name the right --region or "
-            "--endpoint-url, or another AWS_PROFILE"
+            f"{what} is not in this account's {region}, where {stage.current().words} was looked for; deploy with `make deploy`, or "
+            "name the right --region, --stage or --endpoint-url, or another AWS_PROFILE"
         )
 
 
@@ -151,7 +152,8 @@ class Deployment:
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
 
     def find(self, stack: str, kind: str, name: str) -> str:
-        """The physical name of a stack's resource."""
+        """The physical name of a resource of one of the stage's stacks."""
+        stack = stage.current().named(stack)
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
         for found in self.resources(stack):

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-NAMESPACE = "Kedge"
+from lambdas import stage
 
 
 def put(cloudwatch: Any, *, model: str | None, values: Mapping[str, float], time: datetime) -> None:
@@ -22,7 +22,7 @@ def put(cloudwatch: Any, *, model: str | None, values: Mapping[str, float], time
     ]
     if data:
         try:
-            cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+            cloudwatch.put_metric_data(Namespace=stage.current().namespace, MetricData=data)
         except ClientError as error:
             if not _is_late(error.response["Error"]):
                 raise

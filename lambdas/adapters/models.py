@@ -9,8 +9,10 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.stage import Stage
 from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import UnknownModelError, WatchedModelError
+from lambdas import stage
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
 # A name becomes a path, and in the bucket a key: nothing else may.
@@ -19,18 +21,18 @@ _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}")
 
 def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
     """Every deployed model by its name."""
-    found = (_read(path) for path in sorted((directory or DIRECTORY).glob("*.yaml")))
+    found = (_read(path, stage.current()) for path in sorted((directory or DIRECTORY).glob("*.yaml")))
     return {config.model: config for config in found}
 
 
 @cache
-def _read(path: Path) -> ModelConfig:
+def _read(path: Path, _stage: Stage) -> ModelConfig:
     return owned(parse_model_config(path.read_text("utf-8"), source=path.name))
 
 
 def owned(config: ModelConfig) -> ModelConfig:
-    """The model with its team's addresses and the deployment's routes."""
-    return with_owner(config, _teams(DIRECTORY.parent / TEAMS))
+    """The model with its team's addresses, the deployment's routes, and its stage."""
+    return with_owner(config, _teams(DIRECTORY.parent / TEAMS)).in_stage(stage.current())
 
 
 @cache
@@ -46,7 +48,7 @@ def is_name(name: str) -> bool:
 def find_deployed(name: str) -> ModelConfig | None:
     """One deployed model, by reading its file alone; None where there is none."""
     path = DIRECTORY / f"{name}.yaml"
-    return _read(path) if is_name(name) and path.is_file() else None
+    return _read(path, stage.current()) if is_name(name) and path.is_file() else None
 
 
 def load_model(name: str) -> ModelConfig:

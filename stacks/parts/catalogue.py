@@ -6,11 +6,12 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import ModelConfigError
 
 
-def load_models(directory: Path) -> list[ModelConfig]:
+def load_models(directory: Path, stage: Stage = NO_STAGE) -> list[ModelConfig]:
     """Read every model's YAML, in the order of their names; a file is named after its model."""
     teams = load_teams(directory)
     models = [parse_model_config(path.read_text(), source=str(path)) for path in sorted(directory.glob("*.yaml"))]
@@ -19,7 +20,7 @@ def load_models(directory: Path) -> list[ModelConfig]:
             raise ModelConfigError(
                 source=str(path), problems=[f"the model {model.model!r} belongs in {model.model}.yaml"]
             )
-    return [with_owner(model, teams) for model in models]
+    return [with_owner(model, teams).in_stage(stage) for model in models]
 
 
 def load_teams(directory: Path) -> Teams:

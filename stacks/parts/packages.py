@@ -14,9 +14,11 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
+from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS
 from stacks.parts.catalogue import load_models
 from stacks.parts.layers import BUILD, LAYERS, ROOT
+from stacks.surroundings import Vpc
 
 ROOMS = ("kedge", "lambdas", "report")
 PLACEHOLDER = "# Nothing runs from here: this stands in for a layer that is not built, and says what that would hold.\n"
@@ -36,6 +38,8 @@ class Packages:
     code_directory: Path
     layers_directory: Path
     models: Sequence[ModelConfig]
+    # Where the functions run; None for Lambda's own network.
+    vpc: Vpc | None = None
     _layers: dict[tuple[str, str], lambda_.LayerVersion] = field(default_factory=dict)
 
     @property
@@ -62,9 +66,11 @@ class Packages:
         return self._layers[key]
 
 
-def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
+def prepare_packages(
+    *, models_directory: Path, layers: str, stage: Stage = NO_STAGE, vpc: Vpc | None = None, build: Path = BUILD
+) -> Packages:
     """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
-    models, directory = load_models(models_directory), build / "layers"
+    models, directory = load_models(models_directory, stage), build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
     if layers == "built" and missing:
         raise LayersMissingError(layer=missing[0], directory=directory)
@@ -74,7 +80,7 @@ def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD
             listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
-    return Packages(_stage_code(models_directory, build), directory, models)
+    return Packages(_stage_code(models_directory, build), directory, models, vpc)
 
 
 def _stage_code(models_directory: Path, build: Path) -> Path:
