@@ -14,6 +14,7 @@ from cli.operator.alert_test_command import alert_test
 from cli.operator.commands import approve, history, mute, pause, reconcile, retrain, rollback
 from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
+from cli.operator.promote_command import promote
 from cli.operator.report_command import report
 from cli.operator.status_command import status
 from cli.smoke.command import smoke
@@ -47,6 +48,7 @@ app.command("pause")(pause)
 app.command("mute")(mute)
 app.command("test-alert")(alert_test)
 app.command("approve")(approve)
+app.command("promote")(promote)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("judge")(judge)

@@ -56,7 +56,13 @@ def deployments(app: cdk.App, context: Mapping[str, object], known: frozenset[st
         return
     if chosen and chosen not in stages:
         _refuse(f"stage is {chosen!r}, and stages has {', '.join(stages)}")
+    regions = {name: _region({**context, **said}) for name, said in stages.items()}
     for name, said in stages.items():
+        if (before := said.get("takes_from")) and regions[before] != regions[name]:
+            _refuse(
+                f"stages.{name}.takes_from is {before!r}, in {regions[before]}, and {name} is in {regions[name]}: a registry is known in "
+                "its own region alone, so put both into one"
+            )
         if chosen in ("", name):
             takers = tuple(_taker(other, entry) for other, entry in stages.items() if entry.get("takes_from") == name)
             source = _source(str(said["takes_from"]), stages) if "takes_from" in said else None
@@ -71,10 +77,14 @@ def _deployment(
     takers: tuple[PackageTaker, ...],
 ) -> DeployedStage:
     account = facts.get("account")
-    env = cdk.Environment(account=str(account) if account else None, region=str(facts.get("region") or DEFAULT_REGION))
+    env = cdk.Environment(account=str(account) if account else None, region=_region(facts))
     scope: Construct = cdk.Stage(app, stage.name, env=env) if stage.name else app
     put_stage(scope, stage)
     return DeployedStage(scope, stage, env, facts, source, takers)
+
+
+def _region(facts: Mapping[str, object]) -> str:
+    return str(facts.get("region") or DEFAULT_REGION)
 
 
 def _stages(given: object, known: frozenset[str]) -> Mapping[str, Mapping[str, Any]]:

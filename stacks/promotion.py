@@ -1,4 +1,4 @@
-"""A package that one Kedge has approved, taken by the next: who may read it there, and the function that takes it here.
+"""Packages that one Kedge has approved and the next takes: whose they are, and who may read them there.
 
 AWS's way to another account's package is a policy of its group, and policies of the bucket and the key below it:
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-deploy-xaccount.html

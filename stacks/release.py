@@ -56,6 +56,7 @@ from stacks.parts.teller import add_teller, tell_alarms
 from stacks.promotion import PackageSource
 from stacks.retraining import Retraining
 from stacks.storage import Storage
+from stacks.taking import add_taker
 
 START_SECONDS = 60
 SETTLE_SECONDS = 120
@@ -94,6 +95,8 @@ class Release(cdk.Stack):
         teller = add_teller(self, packages=packages, storage=storage)
         steps.append(teller)
         tell_alarms(self, teller, packages.models, undelivered)
+        if source is not None:
+            add_taker(self, packages=packages, storage=storage, source=source)
         machine = self._machine(steps)
         start = self._start_release(machine)
 

@@ -147,6 +147,11 @@ class Deployment:
         return self.find(RELEASE, "AWS::Lambda::Function", "Tell")
 
     @cached_property
+    def take_function(self) -> str:
+        """The function that takes packages from another Kedge."""
+        return self.find(RELEASE, "AWS::Lambda::Function", "TakePackage")
+
+    @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
