@@ -94,7 +94,13 @@ class Deployment:
     @cached_property
     def bucket(self) -> str:
         """The data bucket."""
-        return self.find(STORAGE, "AWS::S3::Bucket", "Data")
+        try:
+            return self.find(STORAGE, "AWS::S3::Bucket", "Data")
+        except NotDeployedError:
+            # One that was there already is no resource of the stack (stacks/storage.py).
+            if (named := self._output(STORAGE, "DataBucket")) is None:
+                raise
+            return named
 
     @cached_property
     def table(self) -> str:
@@ -165,6 +171,12 @@ class Deployment:
             if found["ResourceType"] == kind and shape.fullmatch(found["LogicalResourceId"]):
                 return str(found["PhysicalResourceId"])
         raise NotDeployedError(what=f"{name} of stack {stack}", region=self.region)
+
+    def _output(self, stack: str, name: str) -> str | None:
+        client = self.client("cloudformation")
+        (described,) = client.describe_stacks(StackName=stage.current().named(stack))["Stacks"]
+        outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in described.get("Outputs", ())}
+        return outputs.get(name)
 
     def resources(self, stack: str) -> Iterator[dict[str, Any]]:
         """A stack's resources, as CloudFormation lists them."""
