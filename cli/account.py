@@ -145,5 +145,9 @@ def _synthesised(models: Path, assembly: Path) -> Path:
     from app import build_app
     from lambdas.stage import current
 
-    build_app(assembly, models, layers="found", stage=current().name or None).synth()
+    # An account of its own: what yours has already, and the accounts of its stages, are not in it.
+    mine = dict.fromkeys(
+        ("stages", "vpc", "permissions_boundary", "bucket", "key", "package_source", "package_takers"), ""
+    )
+    build_app(assembly, models, layers="found", stage=current().name or None, **mine).synth()
     return assembly

@@ -11,7 +11,7 @@ from offline.account import Account
 from offline.cloudformation.deployment import DeployError
 from tests.faults.world import BEGIN
 from tests.stacks.names import leaves, templates
-from tests.synthesised import example_models
+from tests.synthesised import ROOT, example_models
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 SUBNETS, GROUPS = ["subnet-0a1b2c3d", "subnet-1a1b2c3d"], ["sg-0a1b2c3d"]
@@ -31,6 +31,7 @@ def found(tmp_path_factory):
 
 
 def of_kind(found, kind):
+    """Stack, logical id and properties of each resource of a type."""
     return [
         (stack, name, each["Properties"])
         for stack, template in found.items()
@@ -131,8 +132,30 @@ def prepared(account, boundary):
     subnet = ec2.describe_subnets()["Subnets"][0]
     group = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [subnet["VpcId"]]}])["SecurityGroups"][0]
     vpc = {"subnets": [subnet["SubnetId"]], "security_groups": [group["GroupId"]]}
+    return GIVEN | {"vpc": vpc, "key": key_as_documented(account)}
+
+
+def key_as_documented(account):
+    """A key whose policy lets in its account, and the services that docs/stages.md names."""
     key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
-    return GIVEN | {"vpc": vpc, "key": key}
+    text = (
+        (ROOT / "docs" / "stages.md")
+        .read_text()
+        .partition("cannot be made, and alarms reach nobody:")[2]
+        .split("```")[1]
+    )
+    said = json.loads(
+        text.removeprefix("json").replace("REGION", account.region).replace("ACCOUNT", account.account_id)
+    )
+    own = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account.account_id}:root"},
+        "Action": "kms:*",
+        "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [own, *said]})
+    account.client("kms").put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    return key
 
 
 def test_kedge_runs_in_the_surroundings_that_it_was_given_and_the_command_finds_its_bucket(account, tmp_path):
