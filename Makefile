@@ -56,8 +56,8 @@ bench: install ## what Kedge costs, beside its peers; writes benchmarks/RESULTS.
 layers: install ## the Lambda layers for deploying, into build/layers/
 	$(BIN)/python -m stacks.parts.layers
 
-deploy: install layers ## cdk deploy --all, into the account of your AWS credentials
-	$(BIN)/npx --yes aws-cdk@2.1148.1 deploy --all
+deploy: install layers ## cdk deploy of all stacks, of all stages if there are any, into the account of your AWS credentials
+	$(BIN)/npx --yes aws-cdk@2.1148.1 deploy '**'
 
 lock: ## resolve requirements*.txt into requirements.lock
 	$(BIN)/uv pip compile requirements.txt requirements-dev.txt --universal --python-version 3.11 --generate-hashes --quiet -o requirements.lock

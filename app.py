@@ -7,12 +7,14 @@ import stacks  # noqa: F401  # isort: skip  (first: aws_cdk needs the Node that 
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
-from kedge.errors import ModelConfigError
+from kedge.errors import ModelConfigError, RefusedError
+from stacks.deployments import DEFAULT_REGION, DeployedStage, deployments
 from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
@@ -24,9 +26,17 @@ from stacks.release import Release
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 from stacks.streams import stream_of_context
+from stacks.surroundings import Surroundings
 
 ROOT = Path(__file__).resolve().parent
-DEFAULT_REGION = "eu-west-1"
+# Facts in the context that differ between the stages of one app, if they must.
+FACTS = frozenset(
+    (
+        *("region", "alert_email", "model_stacks", "capture_buckets", "capture_keys", "firehose_stream"),
+        *("feature_groups", "feature_group_keys", "retrainings_at_once", "source_commit"),
+        *("vpc", "permissions_boundary", "bucket", "key"),
+    )
+)
 
 
 def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
@@ -45,38 +55,75 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     feature_group_keys: object = None,
     retrainings_at_once: object = None,
     source_commit: str = "",
+    stage: object = None,
+    stages: object = None,
+    package_source: object = None,
+    package_takers: object = None,
+    vpc: object = None,
+    permissions_boundary: object = None,
+    bucket: object = None,
+    key: object = None,
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
 
     How many stacks hold the models, and which buckets of others are read, are facts of what is deployed: unless they are given,
     `cdk.json` says them, whoever asks.
     """
-    written = _written_context()
-    shards = _whole_number("model_stacks", written.get("model_stacks", 1) if model_stacks is None else model_stacks)
-    most = written.get("retrainings_at_once") if retrainings_at_once is None else retrainings_at_once
-    at_once = None if most is None else _whole_number("retrainings_at_once", most)
-    packages = prepare_packages(models_directory=Path(models_directory), layers=layers)
-    models = packages.models
-    captures = CaptureBuckets.of_context(
-        written.get("capture_buckets") if capture_buckets is None else capture_buckets,
-        written.get("capture_keys") if capture_keys is None else capture_keys,
-        models,
-    )
-    groups = FeatureGroups.of_context(
-        written.get("feature_groups") if feature_groups is None else feature_groups,
-        written.get("feature_group_keys") if feature_group_keys is None else feature_group_keys,
-        models,
-    )
-    stream = stream_of_context(written.get("firehose_stream") if firehose_stream is None else firehose_stream)
-    mail = Mail(alert_email, models, load_teams(Path(models_directory)))
-    mail.check()
+    given = {
+        "model_stacks": model_stacks,
+        "capture_buckets": capture_buckets,
+        "capture_keys": capture_keys,
+        "firehose_stream": firehose_stream,
+        "feature_groups": feature_groups,
+        "feature_group_keys": feature_group_keys,
+        "retrainings_at_once": retrainings_at_once,
+        "stage": stage,
+        "stages": stages,
+        "package_source": package_source,
+        "package_takers": package_takers,
+        "vpc": vpc,
+        "permissions_boundary": permissions_boundary,
+        "bucket": bucket,
+        "key": key,
+    }
+    facts = {**_written_context(), **{name: value for name, value in given.items() if value is not None}}
+    facts |= {"region": region, "alert_email": alert_email, "source_commit": source_commit}
     app = cdk.App(outdir=str(outdir), analytics_reporting=False, context=_feature_flags())
-    env = cdk.Environment(region=region)
+    for deployment in deployments(app, facts, FACTS):
+        _add_kedge(deployment, Path(models_directory), layers)
+    if nag:
+        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return app
 
-    storage = Storage(app, "KedgeStorage", env=env, mail=mail, captures=captures)
-    monitoring = Monitoring(app, "KedgeMonitoring", env=env, packages=packages, storage=storage, stream_arn=stream)
+
+def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -> None:
+    scope, env, facts = deployment.scope, deployment.env, deployment.facts
+    shards, most = _whole_number("model_stacks", facts.get("model_stacks", 1)), facts.get("retrainings_at_once")
+    at_once = None if most is None else _whole_number("retrainings_at_once", most)
+    around = Surroundings.of_context(facts)
+    packages = prepare_packages(
+        models_directory=models_directory, layers=layers, stage=deployment.stage, vpc=around.vpc
+    )
+    models = packages.models
+    captures = CaptureBuckets.of_context(facts.get("capture_buckets"), facts.get("capture_keys"), models)
+    groups = FeatureGroups.of_context(facts.get("feature_groups"), facts.get("feature_group_keys"), models)
+    mail = Mail(_text(facts, "alert_email"), models, load_teams(models_directory))
+    mail.check()
+    around.bound(scope)
+
+    storage = Storage(
+        scope, "KedgeStorage", env=env, mail=mail, captures=captures, around=around, takers=deployment.takers
+    )
+    monitoring = Monitoring(
+        scope,
+        "KedgeMonitoring",
+        env=env,
+        packages=packages,
+        storage=storage,
+        stream_arn=stream_of_context(facts.get("firehose_stream")),
+    )
     retraining = Retraining(
-        app,
+        scope,
         "KedgeRetraining",
         env=env,
         packages=packages,
@@ -84,14 +131,22 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         monitoring=monitoring,
         feature_groups=groups,
         at_once=at_once,
-        source_commit=source_commit,
+        source_commit=_text(facts, "source_commit") or "",
     )
-    Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
-    add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
+    Release(
+        scope,
+        "KedgeRelease",
+        env=env,
+        packages=packages,
+        storage=storage,
+        retraining=retraining,
+        source=deployment.source,
+    )
+    add_models(scope, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
 
-    if nag:
-        cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    return app
+
+def _text(facts: Mapping[str, object], name: str) -> str | None:
+    return str(facts[name]) if facts.get(name) else None
 
 
 def main() -> None:
@@ -114,8 +169,10 @@ def main() -> None:
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
             source_commit=context.get("source_commit", ""),
+            **{name: context.get(name) for name in ("stage", "stages", "package_source", "package_takers")},
+            **{name: context.get(name) for name in ("vpc", "permissions_boundary", "bucket", "key")},
         )
-    except ModelConfigError as error:
+    except RefusedError as error:
         raise SystemExit(str(error)) from error
     app.synth()
 

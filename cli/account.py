@@ -143,6 +143,11 @@ def _synthesised(models: Path, assembly: Path) -> Path:
             raise BadInputError(file.problem)
     typer.echo("# synthesising and deploying, half a minute or so ...")
     from app import build_app
+    from lambdas.stage import current
 
-    build_app(assembly, models, layers="found").synth()
+    # An account of its own: what yours has already, and the accounts of its stages, are not in it.
+    mine = dict.fromkeys(
+        ("stages", "vpc", "permissions_boundary", "bucket", "key", "package_source", "package_takers"), ""
+    )
+    build_app(assembly, models, layers="found", stage=current().name or None, **mine).synth()
     return assembly

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from cli.account import deploy, serve
 from cli.adopt.command import adopt
 from cli.backtest.command import backtest
@@ -16,19 +14,21 @@ from cli.operator.alert_test_command import alert_test
 from cli.operator.commands import approve, history, mute, pause, reconcile, retrain, rollback
 from cli.operator.export import export
 from cli.operator.past_commands import backfill, judge
+from cli.operator.promote_command import promote
 from cli.operator.report_command import report
 from cli.operator.status_command import status
 from cli.smoke.command import smoke
+from cli.stages import Commands
 
-app = typer.Typer(
+app = Commands(
     name="kedge",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
     help="Watches models on SageMaker: drift, quality, retraining, release.",
 )
-account = typer.Typer(no_args_is_help=True, help="The offline account: AWS in one process.")
-models = typer.Typer(no_args_is_help=True, help="The watched models' YAML files.")
+account = Commands(no_args_is_help=True, help="The offline account: AWS in one process.")
+models = Commands(no_args_is_help=True, help="The watched models' YAML files.")
 
 app.command("check")(check)
 app.command("backtest")(backtest)
@@ -48,6 +48,7 @@ app.command("pause")(pause)
 app.command("mute")(mute)
 app.command("test-alert")(alert_test)
 app.command("approve")(approve)
+app.command("promote")(promote)
 app.command("rollback")(rollback)
 app.command("reconcile")(reconcile)
 app.command("judge")(judge)

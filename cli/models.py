@@ -61,9 +61,10 @@ def read_model(path: Path) -> ModelConfig:
 
 def _read(path: Path, known: dict[str, Path], teams: Teams) -> ModelFile:
     from kedge.config.teams import with_owner
+    from lambdas.stage import current
 
     try:
-        config = with_owner(read_model(path), teams)
+        config = with_owner(read_model(path), teams).in_stage(current())
     except ModelConfigError as error:
         return ModelFile(path, problem=str(error))
     except UnicodeDecodeError:

@@ -21,6 +21,16 @@ class ModelConfigError(RefusedError):
         self.source, self.problems = source, problems
 
 
+class StageNameError(RefusedError):
+    """A stage has a name that names of AWS cannot begin with."""
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(
+            f"the stage is {name!r}: it must be at most 12 characters, small letters and digits, the first a letter, such as dev, "
+            "staging or production (--stage, KEDGE_STAGE, or stage in the context of cdk.json)"
+        )
+
+
 class UnknownModelError(RefusedError):
     """A request names a model that has no YAML."""
 

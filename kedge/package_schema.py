@@ -80,7 +80,8 @@ def released_with(current: ModelConfig, kept: ModelConfig) -> ModelConfig:
             fits for side in (current, kept) if (fits := {**found, name: getattr(side, name)}) and _is_valid(fits)
         )
         found = next(fitting, found)
-    return ModelConfig.model_validate(found)
+    # Copied from what is deployed, for the stage: no YAML says it.
+    return current.model_copy(update=dict(ModelConfig.model_validate(found)))
 
 
 def same_schema(one: ModelConfig, other: ModelConfig) -> bool:

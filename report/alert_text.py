@@ -51,8 +51,9 @@ def alert_parts(
     )
     several = kind == "digest"
     links = "" if place is None else place.all_links() if several else place.model_links(model)
+    stage = place.stage_note if place else ""
     pages = section("THE PAGE OF ALL MODELS" if several else "THE MODEL'S PAGE", links)
-    body = (f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs, pages)
+    body = (f"{time:%A, %d %B %Y, %H:%M} UTC", repeated, *message.paragraphs, pages, stage)
     return Message(
         message.headline if several else f"{model}: {message.headline}", tuple(part for part in body if part)
     )
@@ -64,7 +65,8 @@ def render_alert(
     """Write the mail for one timeline kind."""
     parts = alert_parts(kind, model, time, detail, place)
     body = "\n\n".join((parts.headline, *parts.paragraphs)) + "\n"
-    return AlertText(subject_line(f"[Kedge] {parts.headline}"), body)
+    sender = f"Kedge {place.stage.name}".rstrip() if place else "Kedge"
+    return AlertText(subject_line(f"[{sender}] {parts.headline}"), body)
 
 
 def subject_line(text: str) -> str:

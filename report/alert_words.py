@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.comparisons import figures_of
+from kedge.config.stage import Stage
 
 Detail = Mapping[str, Any]  # of a timeline entry
 
@@ -24,10 +25,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a deployment keeps its pages, for the links in its messages."""
+    """Where a deployment keeps its pages, for the links in its messages; its stage stands in them too."""
 
     bucket: str
     region: str
+    stage: Stage = Stage()
 
     def model_links(self, model: str) -> str:
         """How to open a model's page, from a shell and in the console, and the dashboard of one model."""
@@ -44,10 +46,20 @@ class Place:
         page = console_link(f"s3://{self.bucket}/reports/index.html")
         return f"kedge report --page --open\n{page}\nDashboard: {self._dashboard('all-models')}"
 
+    @property
+    def stage_note(self) -> str:
+        """Which of several deployments speaks, and how commands reach it; empty where there is no stage."""
+        name = self.stage.name
+        return (
+            f"This is stage {name}. Its commands need --stage {name}, or KEDGE_STAGE={name} in the shell."
+            if name
+            else ""
+        )
+
     def _dashboard(self, which: str) -> str:
         region = self.region
         console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-        return f"{console}#dashboards/dashboard/Kedge-{which}-{region}"
+        return f"{console}#dashboards/dashboard/{self.stage.named(f'Kedge-{which}-{region}')}"
 
 
 def section(title: str, text: str) -> str:

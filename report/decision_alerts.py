@@ -44,6 +44,7 @@ def package_registered(model: str, detail: Detail) -> Message:
     return Message(
         f"{named} passed the gate and is approved automatically" if automatic else f"please decide about {named}",
         (
+            section("WHERE IT IS FROM", str(detail.get("taken", ""))),
             section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
             section("THE FIGURES", bullets(figures)),
             section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),

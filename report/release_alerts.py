@@ -101,8 +101,8 @@ def canary_rolled_back(model: str, detail: Detail) -> Message:
                 "WHERE TO LOOK",
                 "CloudWatch keeps the history of the alarms for weeks. There is one alarm each for behaviour, client-errors, latency, "
                 "server-errors and unwatched:\naws cloudwatch describe-alarm-history --alarm-name "
-                f"kedge-{detail['endpoint_config']}-{rung_first(detail)}"
-                if "endpoint_config" in detail
+                f"{detail['alarms']}-{rung_first(detail)}"
+                if "alarms" in detail
                 else "",
             ),
             run(detail),

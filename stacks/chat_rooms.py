@@ -16,6 +16,7 @@ from kedge.config.owners import SlackPlace, TeamsPlace
 from kedge.config.teams import TEAMS
 from kedge.errors import ModelConfigError
 from stacks.parts.access import service_role
+from stacks.parts.naming import stage_of
 from stacks.parts.topics import add_topic
 from stacks.storage import Storage
 
@@ -52,14 +53,16 @@ class ChatRooms(Construct):
             description="Kedge: Amazon Q Developer shows messages, and may do nothing else",
         )
         for room, place in rooms.items():
-            topic = add_topic(self, room, display_name="Kedge chat", key=storage.key, topic_name=f"{ROOM}{room}")
+            topic = add_topic(
+                self, room, display_name="Kedge chat", key=storage.key, topic_name=stage_of(self).named(f"{ROOM}{room}")
+            )
             self._configure(room, place, topic, role)
 
     def _configure(self, room: str, place: SlackPlace | TeamsPlace, topic: sns.Topic, role: iam.Role) -> None:
         stack = cdk.Stack.of(self)
         # A configuration's name is one for all regions of an account.
         shared: dict[str, Any] = {
-            "configuration_name": f"kedge-{stack.region}-{room}",
+            "configuration_name": stage_of(self).named(f"kedge-{stack.region}-{room}"),
             "iam_role_arn": role.role_arn,
             "guardrail_policies": [
                 stack.format_arn(service="iam", region="", account="aws", resource="policy", resource_name=GUARDRAIL)

@@ -12,8 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
-from stacks.parts.access import METRIC_NAMESPACE
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, machine_arn, stage_of
 
 # What a variable's chosen value takes the place of, wherever it stands in the dashboard.
 MODEL, ENDPOINT = "KEDGE_MODEL", "KEDGE_ENDPOINT"
@@ -36,29 +35,29 @@ class Pipeline:
 def add_dashboards(scope: Construct, pipeline: Pipeline, models: Sequence[ModelConfig]) -> None:
     """Make the dashboard of all models and the one of a chosen model."""
     # A dashboard's name is one for all regions of an account.
-    region = cdk.Stack.of(scope).region
+    region, stage = cdk.Stack.of(scope).region, stage_of(scope)
     cloudwatch.Dashboard(
         scope,
         "AllModels",
-        dashboard_name=f"Kedge-all-models-{region}",
+        dashboard_name=stage.named(f"Kedge-all-models-{region}"),
         default_interval=cdk.Duration.days(14),
         widgets=_all_models(scope, pipeline),
     )
     cloudwatch.Dashboard(
         scope,
         "OneModel",
-        dashboard_name=f"Kedge-one-model-{region}",
+        dashboard_name=stage.named(f"Kedge-one-model-{region}"),
         default_interval=cdk.Duration.days(90),
-        variables=_variables(models),
-        widgets=_one_model(pipeline.widget),
+        variables=_variables(models, stage.namespace),
+        widgets=_one_model(pipeline.widget, stage.namespace),
     )
 
 
-def _variables(models: Sequence[ModelConfig]) -> list[cloudwatch.DashboardVariable]:
+def _variables(models: Sequence[ModelConfig], ours: str) -> list[cloudwatch.DashboardVariable]:
     # CloudWatch's own list, so that a model whose definition lies in the bucket stands in it without a deployment.
     first = min(models, key=lambda model: model.model, default=None)
     choices = (
-        ("model", "Model", MODEL, first.model if first else None, METRIC_NAMESPACE, ["Model"], "RowsCaptured"),
+        ("model", "Model", MODEL, first.model if first else None, ours, ["Model"], "RowsCaptured"),
         (
             *("endpoint", "Its endpoint", ENDPOINT, first.endpoint.name if first else None),
             *("AWS/SageMaker", ["EndpointName", "VariantName"], "Invocations"),
@@ -82,6 +81,7 @@ def _variables(models: Sequence[ModelConfig]) -> list[cloudwatch.DashboardVariab
 
 
 def _all_models(scope: Construct, pipeline: Pipeline) -> list[list[cloudwatch.IWidget]]:
+    ours = stage_of(scope).namespace
     alarms = cloudwatch.AlarmStatusWidget(
         title="Alarms of the monitoring itself", alarms=[*pipeline.alarms][:ALARMS_MAX], width=WIDTH, height=4
     )
@@ -89,8 +89,8 @@ def _all_models(scope: Construct, pipeline: Pipeline) -> list[list[cloudwatch.IW
         [alarms],
         [_drawn(pipeline.widget, "Models by urgency: lost quality times requests a day", {"view": "portfolio"}, 10)],
         [
-            _found("Cadences since the last judgement", "JudgementAgeCadences", "Maximum", DAY),
-            _found("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", "DriftSeverity", "Maximum", DAY),
+            _found(ours, "Cadences since the last judgement", "JudgementAgeCadences", "Maximum", DAY),
+            _found(ours, "Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", "DriftSeverity", "Maximum", DAY),
         ],
         _pipeline_health(scope, pipeline),
         _what_costs(scope, pipeline),
@@ -128,7 +128,7 @@ def _what_costs(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IWidget
     scanned = cloudwatch.Metric(
         namespace="AWS/Athena",
         metric_name="ProcessedBytes",
-        dimensions_map={"WorkGroup": "kedge", "QueryState": "SUCCEEDED", "QueryType": "DML"},
+        dimensions_map={"WorkGroup": stage_of(scope).named("kedge"), "QueryState": "SUCCEEDED", "QueryType": "DML"},
         period=DAY,
         statistic="Sum",
     )
@@ -139,7 +139,7 @@ def _what_costs(scope: Construct, pipeline: Pipeline) -> list[cloudwatch.IWidget
     ]
 
 
-def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
+def _one_model(widget: lambda_.Function, ours: str) -> list[list[cloudwatch.IWidget]]:
     chosen = {"model": MODEL}
     latency = [_of_endpoint("ModelLatency", statistic) for statistic in ("p50", "p95", "p99")]
     errors = [_of_endpoint(metric, "Sum") for metric in ("Invocation4XXErrors", "Invocation5XXErrors")]
@@ -158,9 +158,9 @@ def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
             _drawn(widget, "Business figures", {"view": "business", **chosen}, 8, HALF),
         ],
         [
-            _graph("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", _of_model("DriftSeverity", "Maximum")),
-            _graph("Checks of the data's quality that failed", _of_model("QualityChecksFailed", "Maximum")),
-            _graph("Cadences since the last judgement", _of_model("JudgementAgeCadences", "Maximum")),
+            _graph("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", _of_model(ours, "DriftSeverity", "Maximum")),
+            _graph("Checks of the data's quality that failed", _of_model(ours, "QualityChecksFailed", "Maximum")),
+            _graph("Cadences since the last judgement", _of_model(ours, "JudgementAgeCadences", "Maximum")),
         ],
         [
             cloudwatch.GraphWidget(title="Latency of the model, microseconds", left=latency, width=HALF, height=6),
@@ -168,8 +168,8 @@ def _one_model(widget: lambda_.Function) -> list[list[cloudwatch.IWidget]]:
         ],
         [
             _graph("Requests", _of_endpoint("Invocations", "Sum")),
-            _graph("Rows captured for 100 requests, a day", _captured()),
-            _graph("Captured records that could not be read", _of_model("RecordsQuarantined", "Sum")),
+            _graph("Rows captured for 100 requests, a day", _captured(ours)),
+            _graph("Captured records that could not be read", _of_model(ours, "RecordsQuarantined", "Sum")),
         ],
     ]
 
@@ -193,16 +193,16 @@ def _graph(title: str, metric: cloudwatch.IMetric) -> cloudwatch.IWidget:
     return cloudwatch.GraphWidget(title=title, left=[metric], width=THIRD, height=6)
 
 
-def _found(title: str, metric: str, statistic: str, period: cdk.Duration) -> cloudwatch.IWidget:
+def _found(ours: str, title: str, metric: str, statistic: str, period: cdk.Duration) -> cloudwatch.IWidget:
     """One line for each model that has sent the metric in the last two weeks, as far as CloudWatch draws them."""
-    search = f"SEARCH('{{{METRIC_NAMESPACE},Model}} MetricName=\"{metric}\"', '{statistic}', {period.to_seconds()})"
+    search = f"SEARCH('{{{ours},Model}} MetricName=\"{metric}\"', '{statistic}', {period.to_seconds()})"
     expression = cloudwatch.MathExpression(expression=search, using_metrics={}, label="", period=period)
     return cloudwatch.GraphWidget(title=title, left=[expression], width=HALF, height=6)
 
 
-def _of_model(metric: str, statistic: str) -> cloudwatch.Metric:
+def _of_model(ours: str, metric: str, statistic: str) -> cloudwatch.Metric:
     return cloudwatch.Metric(
-        namespace=METRIC_NAMESPACE, metric_name=metric, dimensions_map={"Model": MODEL}, period=DAY, statistic=statistic
+        namespace=ours, metric_name=metric, dimensions_map={"Model": MODEL}, period=DAY, statistic=statistic
     )
 
 
@@ -217,24 +217,21 @@ def _search_of_endpoint(metric: str, statistic: str, period: cdk.Duration) -> st
     return f"SEARCH('{wanted}', '{statistic}', {period.to_seconds()})"
 
 
-def _captured() -> cloudwatch.MathExpression:
+def _captured(ours: str) -> cloudwatch.MathExpression:
     requests = _search_of_endpoint("Invocations", "Sum", DAY)
     return cloudwatch.MathExpression(
         expression=f"100 * rows / SUM({requests})",
-        using_metrics={"rows": _of_model("RowsCaptured", "Sum")},
+        using_metrics={"rows": _of_model(ours, "RowsCaptured", "Sum")},
         label="rows for 100 requests",
         period=DAY,
     )
 
 
 def _of_machine(scope: Construct, machine: str, metric: str, statistic: str, label: str) -> cloudwatch.Metric:
-    arn = cdk.Stack.of(scope).format_arn(
-        service="states", resource="stateMachine", resource_name=machine, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-    )
     return cloudwatch.Metric(
         namespace="AWS/States",
         metric_name=metric,
-        dimensions_map={"StateMachineArn": arn},
+        dimensions_map={"StateMachineArn": machine_arn(cdk.Stack.of(scope), machine)},
         period=DAY,
         statistic=statistic,
         label=label,

@@ -18,6 +18,7 @@ from stacks.chat_rooms import ROOM, ChatRooms
 from stacks.parts.access import allow, may_read, may_send, may_use_key, may_use_state, may_write
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors
 from stacks.parts.functions import add_function, role_of
+from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
@@ -84,7 +85,7 @@ class Delivering(Construct):
                 "DATA_BUCKET": storage.data.bucket_name,
                 "STATE_TABLE": storage.state.table_name,
                 "CHANNEL_QUEUES": stack.to_json_string(places),
-                "ROOMS_BEGIN": stack.format_arn(service="sns", resource=ROOM),
+                "ROOMS_BEGIN": stack.format_arn(service="sns", resource=stage_of(scope).named(ROOM)),
             },
         )
         role = role_of(function)
@@ -97,12 +98,12 @@ class Delivering(Construct):
         secrets = stack.format_arn(
             service="secretsmanager",
             resource="secret",
-            resource_name="kedge/*",
+            resource_name=stage_of(scope).named("kedge/*"),
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         reason = "the YAML files name the secrets, and Secrets Manager ends each ARN with six letters of its own"
         allow(role, "ReadSecrets", ["secretsmanager:GetSecretValue"], [secrets], wildcard=reason)
-        rooms = stack.format_arn(service="sns", resource=f"{ROOM}*")
+        rooms = stack.format_arn(service="sns", resource=stage_of(scope).named(f"{ROOM}*"))
         reason = "the YAML files name the rooms, and no topic but a room's begins so"
         allow(role, "TellRooms", ["sns:Publish"], [rooms], wildcard=reason)
         may_write(role, storage.data, "history/deliveries")

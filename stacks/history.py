@@ -18,6 +18,7 @@ from kedge.history.tables import MONTH, TABLES, HistoryTable
 from kedge.history.views import DATABASE, HIVE, WRITTEN, columns_of_view, hive_types, newest_sql, presto_view
 from stacks.parts.access import OBJECTS, allow, may_read, may_use_key, may_write, objects_below
 from stacks.parts.functions import add_function, role_of
+from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
 
@@ -47,14 +48,19 @@ class HistoryCatalogue(Construct):
         super().__init__(scope, name)
         self._storage = storage
         described = glue.CfnDatabase.DatabaseInputProperty(
-            name=DATABASE, description="Kedge: the history of all models"
+            name=stage_of(self).database(DATABASE), description="Kedge: the history of all models"
         )
         self._database = glue.CfnDatabase(
             self, "Database", catalog_id=cdk.Stack.of(self).account, database_input=described
         )
         for table in TABLES.values():
             self._written(table)
-            self._view(table.name, newest_sql(table), columns_of_view(table), says=table.says)
+            self._view(
+                table.name,
+                newest_sql(table, database=stage_of(self).database(DATABASE)),
+                columns_of_view(table),
+                says=table.says,
+            )
         if packages.models:
             self._predictions(packages.models)
         for query in QUERIES:
@@ -89,7 +95,8 @@ class HistoryCatalogue(Construct):
             formats=_PARQUET,
             says="The labels of all models by the day on which their row was answered",
         )
-        in_sql = {name: f'"{DATABASE}"."{name}"' for name in (*(table.name for table in tables), "labels")}
+        database = stage_of(self).database(DATABASE)
+        in_sql = {name: f'"{database}"."{name}"' for name in (*(table.name for table in tables), "labels")}
         says = "answered rows that were counted, each with the label that was collected last"
         self._view("predictions", predictions_sql(tables, in_sql), PREDICTIONS, says=says)
 
@@ -151,7 +158,7 @@ class HistoryCatalogue(Construct):
             description=says,
             table_type="VIRTUAL_VIEW",
             parameters={"presto_view": "true", "comment": "Presto View"},
-            view_original_text=presto_view(sql, columns),
+            view_original_text=presto_view(sql, columns, database=stage_of(self).database(DATABASE)),
             view_expanded_text="/* Presto View */",
             storage_descriptor=glue.CfnTable.StorageDescriptorProperty(columns=_columns(hive_types(columns))),
         )
@@ -171,7 +178,7 @@ class HistoryCatalogue(Construct):
             self,
             name.removeprefix("kedge-").title().replace("-", ""),
             database=self._database.ref,
-            name=name,
+            name=stage_of(self).named(name),
             description=says,
             query_string=sql,
             work_group=workgroup,

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from stacks.parts.access import OBJECTS, allow, may_read, may_send, may_use_key, may_use_state, may_write, objects_below
 from stacks.parts.functions import add_function, consume, role_of
+from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
@@ -39,7 +40,9 @@ class Joining(Construct):
         consume(self.join_labels, self.joins)
 
     def _database(self) -> glue.CfnDatabase:
-        described = glue.CfnDatabase.DatabaseInputProperty(name=NAME, description="Kedge: what Athena joins")
+        described = glue.CfnDatabase.DatabaseInputProperty(
+            name=stage_of(self).database(NAME), description="Kedge: what Athena joins"
+        )
         return glue.CfnDatabase(self, "Database", catalog_id=cdk.Stack.of(self).account, database_input=described)
 
     def _workgroup(self) -> athena.CfnWorkGroup:
@@ -52,7 +55,7 @@ class Joining(Construct):
         return athena.CfnWorkGroup(
             self,
             "WorkGroup",
-            name=NAME,
+            name=stage_of(self).named(NAME),
             description="Kedge: labels joined with answers",
             recursive_delete_option=True,
             work_group_configuration=athena.CfnWorkGroup.WorkGroupConfigurationProperty(
@@ -76,8 +79,7 @@ class Joining(Construct):
             environment={
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
-                "ATHENA_DATABASE": NAME,
-                "ATHENA_WORKGROUP": self.workgroup.name,
+                **athena_environment(self),
                 "PERFORMANCE_QUEUE_URL": performances.queue_url,
             },
         )
@@ -92,18 +94,24 @@ class Joining(Construct):
         return function
 
 
+def athena_environment(scope: Construct) -> dict[str, str]:
+    """Where a function has Athena work."""
+    stage = stage_of(scope)
+    return {"ATHENA_DATABASE": stage.database(NAME), "ATHENA_WORKGROUP": stage.named(NAME)}
+
+
 def may_query(role: iam.Role, storage: Storage) -> None:
     """Make tables in Kedge's database and query them; Athena reads and writes in the caller's name."""
-    stack = cdk.Stack.of(role)
+    stack, stage = cdk.Stack.of(role), stage_of(role)
     actions = ["StartQueryExecution", "GetQueryExecution", "StopQueryExecution", "GetWorkGroup"]
-    workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=NAME)
+    workgroup = stack.format_arn(service="athena", resource="workgroup", resource_name=stage.named(NAME))
     allow(role, "Query", [f"athena:{action}" for action in actions], [workgroup])
     catalogue, database, tables, default = (
         stack.format_arn(service="glue", resource=resource, resource_name=name)
         for resource, name in (
             ("catalog", None),
-            ("database", NAME),
-            ("table", f"{NAME}/*"),
+            ("database", stage.database(NAME)),
+            ("table", f"{stage.database(NAME)}/*"),
             ("database", "default"),
         )
     )

@@ -13,11 +13,11 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
-from stacks.parts.access import METRIC_NAMESPACE
 from stacks.parts.alarms import add_alarm
 from stacks.parts.endpoint_alarms import add_endpoint_alarms, alarms_of
 from stacks.parts.naming import synthesizer
 from stacks.parts.watch import watch_hours
+from stacks.promotion import PackageTaker, group_policy
 from stacks.storage import Storage
 
 # CloudFormation holds 500 in a stack; some are for whoever adds to it.
@@ -82,7 +82,7 @@ class Models(cdk.Stack):
             # A stack needs a resource; this one is free, and the stack's earlier models are gone with their alarms.
             cdk.CfnWaitConditionHandle(self, "NoModelYet")
         for model in models:
-            _package_group(self, model)
+            _package_group(self, model, storage.takers)
             # Those who own the model, else the deployment's address; a pager's topic stands last (`add_alarm`).
             people = storage.mail.alarm_topic(self, model) or storage.alerts
             topics = [people, storage.events]
@@ -106,13 +106,14 @@ class Models(cdk.Stack):
             add_endpoint_alarms(self, model, topics=topics)
 
 
-def _package_group(scope: Construct, model: ModelConfig) -> None:
+def _package_group(scope: cdk.Stack, model: ModelConfig, takers: Sequence[PackageTaker]) -> None:
     group = sagemaker.CfnModelPackageGroup(
         scope,
         f"{model.model}-Packages",
         model_package_group_name=model.package_group,
         # Not to be reworded: a new description takes a new group, which CloudFormation refuses under the same name.
         model_package_group_description=f"Versions of {model.model}, watched by Kedge",
+        model_package_group_policy=group_policy(scope, model, takers),
     )
     # The registry is the record of who approved what. A group that a failed deployment left behind would hold its name, and
     # every later deployment would fail: AlreadyExists.
@@ -123,7 +124,7 @@ def _page(
     scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, topics: list[sns.ITopic]
 ) -> None:
     metric = cloudwatch.Metric(
-        namespace=METRIC_NAMESPACE,
+        namespace=model.stage.namespace,
         metric_name=gauge,
         dimensions_map={"Model": model.model},
         period=cdk.Duration.hours(watch_hours([model])),

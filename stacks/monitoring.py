@@ -17,7 +17,6 @@ from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
-    METRIC_NAMESPACE,
     NO_RESOURCE_TYPE,
     OBJECTS,
     TIMELINE,
@@ -37,7 +36,7 @@ from stacks.parts.access import (
 )
 from stacks.parts.alarms import add_alarm, alarm_on_dead_letters, alarm_on_errors, alarm_on_silence
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, machine_arn, sagemaker_arns, stage_of, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
@@ -76,7 +75,10 @@ class Monitoring(cdk.Stack):
         # `settle`, in the stack of releases, takes from it. It is here because `fan_out` sends: a stack sees only those before it.
         self.settlements = add_stage_queue(self, "Settlements", consumer_timeout_seconds=SETTLE_SECONDS)
         wishes = events.Rule(
-            self, "Wishes", event_pattern=WISH, description="Kedge: another program wants a retraining"
+            self,
+            "Wishes",
+            event_pattern=events.EventPattern(detail_type=[stage_of(self).named(WISH)]),
+            description="Kedge: another program wants a retraining",
         )
         wishes.add_target(targets.SqsQueue(self.decisions, dead_letter_queue=self.undelivered, retry_attempts=10))
         self._settle_what_ends()
@@ -118,15 +120,7 @@ class Monitoring(cdk.Stack):
 
     def _settle_what_ends(self) -> None:
         """Have a model settled once one of its executions has ended, whoever ended it."""
-        arns = [
-            self.format_arn(
-                service="states",
-                resource="stateMachine",
-                resource_name=machine,
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            )
-            for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)
-        ]
+        arns = [machine_arn(self, machine) for machine in (RETRAIN_MACHINE, RELEASE_MACHINE)]
         ended = events.Rule(
             self,
             "Ended",
@@ -371,7 +365,7 @@ class Monitoring(cdk.Stack):
             ("BrokenDefinitions", 1, "cannot be followed"),
         ):
             metric = cloudwatch.Metric(
-                namespace=METRIC_NAMESPACE,
+                namespace=stage_of(self).namespace,
                 metric_name=gauge,
                 dimensions_map={"Model": IN_BUCKET},
                 period=cdk.Duration.hours(self._watch_hours),
@@ -390,7 +384,7 @@ class Monitoring(cdk.Stack):
 
 
 # Of any source: whoever may put events on the account's bus may wish for a retraining, and what holds one holds this too.
-WISH = events.EventPattern(detail_type=["kedge.retrain"])
+WISH = "kedge.retrain"
 
 # UTC. Profiling goes first: captures come minutes late, and a judgement sums what has been profiled.
 CADENCES = (

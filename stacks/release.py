@@ -43,15 +43,20 @@ from stacks.parts.naming import (
     RELEASE_MACHINE,
     RETRAIN_MACHINE,
     endpoint_arns,
+    machine_arn,
+    own_arns,
     sagemaker_arns,
+    stage_of,
     staging_arns,
     synthesizer,
 )
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.teller import add_teller, tell_alarms
+from stacks.promotion import PackageSource
 from stacks.retraining import MADE_BY_A_RUN, Retraining
 from stacks.storage import Storage
+from stacks.taking import add_taker
 
 START_SECONDS = 60
 RUNS = "jobs, scoring models and endpoints on trial are named after their run"
@@ -70,6 +75,7 @@ class Release(cdk.Stack):
         packages: Packages,
         storage: Storage,
         retraining: Retraining,
+        source: PackageSource | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: approval to release")
         self._storage, self._packages, self._workshop = storage, packages, retraining.workshop
@@ -88,10 +94,14 @@ class Release(cdk.Stack):
         teller = add_teller(self, packages=packages, storage=storage)
         steps.append(teller)
         tell_alarms(self, teller, packages.models, undelivered)
+        if source is not None:
+            add_taker(self, packages=packages, storage=storage, source=source)
         machine = self._machine(steps)
         start = self._start_release(machine)
 
-        decisions = events.Rule(self, "Decisions", event_pattern=STATE_CHANGE, description="Kedge: a person decided")
+        decisions = events.Rule(
+            self, "Decisions", event_pattern=_state_change(self), description="Kedge: a person decided"
+        )
         decisions.add_target(targets.SqsQueue(approvals, dead_letter_queue=undelivered, retry_attempts=10))
         consume(start, approvals)
         consume(settle, self._settlements)
@@ -197,7 +207,7 @@ class Release(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "APPROVALS_QUEUE_URL": self._approvals.queue_url,
-                "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
+                "RETRAIN_MACHINE_ARN": machine_arn(self, RETRAIN_MACHINE),
             },
         )
         role = role_of(function)
@@ -231,20 +241,15 @@ class Release(cdk.Stack):
     def _may_sweep(self, role: iam.Role) -> None:
         lists = [f"sagemaker:List{kind}" for kind in LISTED]
         allow(role, "ListLeftovers", lists, ["*"], wildcard=NO_RESOURCE_TYPE)
-        jobs = sagemaker_arns(self, "training-job", "transform-job")
+        jobs = own_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
-        allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
+        allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], own_arns(self, "model"), wildcard=RUNS)
         trials = [*staging_arns(self, "endpoint-config"), *staging_arns(self, "endpoint")]
         deletes = ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteEndpoint"]
         allow(role, "DeleteEndpointsOfTrials", deletes, trials, wildcard=RUNS, conditions=MADE_BY_A_RUN)
-
-    def _machine_arn(self, name: str) -> str:
-        return self.format_arn(
-            service="states", resource="stateMachine", resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
-        )
 
     def _see(self, function: lambda_.Function, *kinds: str) -> None:
         actions, seen = [f"sagemaker:Describe{kind}" for kind in kinds], [ARN_KIND[kind] for kind in kinds]
@@ -256,7 +261,10 @@ class Release(cdk.Stack):
             RELEASE_MACHINE,
             file="release.asl.json",
             functions=steps,
-            substitutions={"StateTableName": self._storage.state.table_name},
+            substitutions={
+                "StateTableName": self._storage.state.table_name,
+                "MetricNamespace": stage_of(self).namespace,
+            },
             key=self._storage.key,
         )
         role = role_of_machine(machine)
@@ -264,7 +272,7 @@ class Release(cdk.Stack):
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
         may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
-        (models,), (configs,) = sagemaker_arns(self, "model"), sagemaker_arns(self, "endpoint-config")
+        models, configs = own_arns(self, "model", "endpoint-config")
         endpoints = endpoint_arns(self, self._models)
         allow(role, "MakeModels", ["sagemaker:CreateModel"], [models], wildcard=FLEETS, conditions=ISOLATED)
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
@@ -294,9 +302,15 @@ ARN_KIND = {
     "Endpoint": "endpoint",
     "EndpointConfig": "endpoint-config",
 }
-STATE_CHANGE = events.EventPattern(
-    source=["aws.sagemaker"],
-    detail_type=["SageMaker Model Package State Change"],
-    # Pending too: an approval may be taken back. Of a package that is new, start_release knows nothing else, and does nothing.
-    detail={"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"]},
-)
+
+
+def _state_change(scope: Construct) -> events.EventPattern:
+    stage = stage_of(scope)
+    # Another stage's packages are none of ours. Without a stage start_release looks whether a package is of one of its groups.
+    ours = {"ModelPackageGroupName": events.Match.prefix(stage.named(""))} if stage.name else {}
+    return events.EventPattern(
+        source=["aws.sagemaker"],
+        detail_type=["SageMaker Model Package State Change"],
+        # Pending too: an approval may be taken back. Of a package that is new, start_release knows nothing else, and does nothing.
+        detail={"ModelApprovalStatus": ["Approved", "Rejected", "PendingManualApproval"], **ours},
+    )

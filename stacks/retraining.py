@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from stacks.feature_groups import FeatureGroups
-from stacks.joining import NAME, may_query
+from stacks.joining import athena_environment, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
 from stacks.parts.access import (
     ISOLATED,
@@ -35,7 +35,7 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, staging_arns, synthesizer
+from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, own_arns, sagemaker_arns, staging_arns, synthesizer
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
@@ -132,7 +132,7 @@ class Retraining(cdk.Stack):
                     {name: source.s3_object_url for name, source in self.workshop.sources.items()}
                 ),
                 "KMS_KEY_ID": self._storage.key.key_arn,
-                **({"ATHENA_DATABASE": NAME, "ATHENA_WORKGROUP": NAME} if groups.uris else {}),
+                **(athena_environment(self) if groups.uris else {}),
             },
         )
         role = role_of(function)
@@ -349,9 +349,7 @@ class Retraining(cdk.Stack):
         return machine
 
     def _may_run_jobs(self, role: iam.Role) -> None:
-        (train,), (score,), (model,) = (
-            sagemaker_arns(self, kind) for kind in ("training-job", "transform-job", "model")
-        )
+        train, score, model = own_arns(self, "training-job", "transform-job", "model")
         made: list[tuple[str, list[str], list[str], dict[str, dict[str, str]] | None]] = [
             ("Train", ["sagemaker:CreateTrainingJob"], [train], ISOLATED),
             ("Score", ["sagemaker:CreateTransformJob"], [score], None),
@@ -378,7 +376,7 @@ class Retraining(cdk.Stack):
         )
 
     def _may_register(self, role: iam.Role) -> None:
-        packages = sagemaker_arns(self, "model-package", "model-package-group")
+        packages = own_arns(self, "model-package", "model-package-group")
         allow(role, "Register", ["sagemaker:CreateModelPackage"], packages, wildcard=NAMED_AT_RUN_TIME)
         # CreateModelPackage looks at artefact, evidence and image as its caller, as AmazonSageMakerModelRegistryFullAccess allows.
         allow(
@@ -395,7 +393,7 @@ def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None
     # What `.sync` does on our behalf: tag the jobs, and listen to their ends through rules of its own.
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
-    tagged = sagemaker_arns(stack, "training-job", "transform-job", "model")
+    tagged = own_arns(stack, "training-job", "transform-job", "model")
     makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
     trials = [*staging_arns(stack, "endpoint-config"), *staging_arns(stack, "endpoint")]
     may_tag_what_it_makes(role, makes, [*tagged, *trials], wildcard=NAMED_AT_RUN_TIME)

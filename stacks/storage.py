@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
@@ -14,11 +16,14 @@ from stacks.parts.access import WAITING_INDEX, acknowledge, source_account
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.log_groups import logs_may_use_key
 from stacks.parts.mail import Mail
-from stacks.parts.naming import synthesizer
+from stacks.parts.naming import stage_of, synthesizer
 from stacks.parts.topics import add_topic
+from stacks.promotion import PackageTaker, let_takers_read
+from stacks.surroundings import NOTHING, Surroundings
 
 # Data outlives its stack, but not a deployment that failed to make it: nothing is in it yet, the next deployment makes its
 # own, and the alias of a key that stayed would be taken.
+DATA_BUCKET = "DataBucket"
 KEEP = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 
 
@@ -33,18 +38,22 @@ class Storage(cdk.Stack):
         env: cdk.Environment,
         mail: Mail,
         captures: CaptureBuckets | None = None,
+        around: Surroundings = NOTHING,
+        takers: Sequence[PackageTaker] = (),
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: data, state and topics")
         # Not made here, and only ever read.
         self.captures = captures or CaptureBuckets()
-        self.key = _key(self)
-        self.data = _data_bucket(self, key=self.key, access_logs=_access_log_bucket(self))
+        self.takers = tuple(takers)
+        self.key = self._key(
+            around.key, chat=any(model.owner.room(channel) for model in mail.models for channel in CHANNELS)
+        )
+        self.data = self._data_bucket(around.bucket)
+        let_takers_read(self.data, self.key, self.takers)
         self.state = _state_table(self, key=self.key)
         self.alerts = add_topic(self, "Alerts", display_name="Kedge", key=self.key)
         self.events = add_topic(self, "Events", display_name="Kedge events", key=self.key)
 
-        if any(model.owner.room(channel) for model in mail.models for channel in CHANNELS):
-            _chat_may_read(self.key, self)
         self.mail = mail
         mail.subscribe(self.alerts)
         mail.add_alarm_topics(self, self.key)
@@ -53,9 +62,32 @@ class Storage(cdk.Stack):
                 "kedge:nobody", "nobody gets a mail: write alert_email into the context of cdk.json"
             )
 
+    def _key(self, arn: str | None, *, chat: bool) -> kms.IKey:
+        # The policy of a key that was there already is its owners' (docs/stages.md says what it must let in).
+        if arn is not None:
+            return kms.Key.from_key_arn(self, "Key", arn)
+        key = _key(self)
+        if chat:
+            _chat_may_read(key, self)
+        return key
+
+    def _data_bucket(self, name: str | None) -> s3.IBucket:
+        if name is None:
+            return _data_bucket(self, key=self.key, access_logs=_access_log_bucket(self))
+        # `kedge` finds the bucket here: it is no resource of the stack.
+        cdk.CfnOutput(self, DATA_BUCKET, value=name, description="Kedge: the data bucket, which was there already")
+        return s3.Bucket.from_bucket_attributes(self, "Data", bucket_name=name, encryption_key=self.key)
+
 
 def _key(scope: Construct) -> kms.Key:
-    key = kms.Key(scope, "Key", alias="kedge", enable_key_rotation=True, removal_policy=KEEP, description="Kedge")
+    key = kms.Key(
+        scope,
+        "Key",
+        alias=stage_of(scope).named("kedge"),
+        enable_key_rotation=True,
+        removal_policy=KEEP,
+        description="Kedge",
+    )
     # CloudWatch alarms publish to encrypted topics with a permission of the key, not of a role.
     key.add_to_resource_policy(
         iam.PolicyStatement(

@@ -12,9 +12,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from kedge.errors import ModelConfigError
-from stacks.parts.access import METRIC_NAMESPACE, OBJECTS, acknowledge, allow, may_use_key, objects_below, service_role
+from stacks.parts.access import OBJECTS, acknowledge, allow, may_use_key, objects_below, service_role
 from stacks.parts.alarms import add_alarm
 from stacks.parts.log_groups import add_log_group
+from stacks.parts.naming import stage_of
 from stacks.storage import Storage
 
 NAME = "kedge-logs"
@@ -52,12 +53,12 @@ class Streams(Construct):
         self._storage = storage
         self._log_group = add_log_group(self, "Log", key=storage.key)
         self._role = self._writing_role(stream_arn)
-        self._add(NAME, None)
+        self._add(NAME, stage_of(self).named(NAME), None)
         if stream_arn is not None:
             # A stream that reads Kinesis takes no PutRecord.
-            self._add(f"{NAME}-from-kinesis", stream_arn)
+            self._add(f"{NAME}-from-kinesis", stage_of(self).named(f"{NAME}-from-kinesis"), stream_arn)
         metric = cloudwatch.Metric(
-            namespace=METRIC_NAMESPACE,
+            namespace=stage_of(self).namespace,
             metric_name="LogObjectsFailed",
             period=cdk.Duration.hours(watch_hours),
             statistic="Maximum",
@@ -85,14 +86,14 @@ class Streams(Construct):
             allow(role, "ReadStream", [f"kinesis:{action}" for action in reading], [stream_arn])
         return role
 
-    def _add(self, name: str, stream_arn: str | None) -> None:
+    def _add(self, node: str, name: str, stream_arn: str | None) -> None:
         config, key = firehose.CfnDeliveryStream, self._storage.key
         log_stream = logs.CfnLogStream(
-            self, f"{name}-Errors", log_group_name=self._log_group.log_group_name, log_stream_name=name
+            self, f"{node}-Errors", log_group_name=self._log_group.log_group_name, log_stream_name=name
         )
         stream = firehose.CfnDeliveryStream(
             self,
-            name,
+            node,
             delivery_stream_name=name,
             delivery_stream_type="DirectPut" if stream_arn is None else "KinesisStreamAsSource",
             # A stream that reads Kinesis keeps nothing of its own.
@@ -125,7 +126,7 @@ class Streams(Construct):
         )
         says = f"Kedge: records wait in {name} for an hour; may Firehose still write to the data bucket?"
         topics = [self._storage.alerts, self._storage.events]
-        add_alarm(self, f"{name}-Waiting", waiting, at_least=WAITING_SECONDS_MAX, says=says, topics=topics)
+        add_alarm(self, f"{node}-Waiting", waiting, at_least=WAITING_SECONDS_MAX, says=says, topics=topics)
 
     def _destination(
         self, log_stream: logs.CfnLogStream

@@ -90,11 +90,17 @@ def assembly() -> Path:
 
 @functools.cache
 def assembly_with_channels() -> Path:
-    """The cloud assembly of the example's model with a team that is reached by every channel, and with a feature group."""
+    """The example's model with a team that is reached by every channel, a feature group, and a Kedge before and after it."""
     from app import build_app
 
     directory = Path(tempfile.mkdtemp(prefix="kedge-assembly-"))
-    build_app(directory, reachable_models(), feature_groups={"customers": "s3://their-features/groups"}).synth()
+    build_app(
+        directory,
+        reachable_models(),
+        feature_groups={"customers": "s3://their-features/groups"},
+        package_source="111111111111/staging",
+        package_takers=["333333333333/production"],
+    ).synth()
     return directory
 
 

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from cli.refusals import BadInputError
 from kedge.errors import RefusedError
+from lambdas import stage
 
 STORAGE, MONITORING, RETRAINING, RELEASE = "KedgeStorage", "KedgeMonitoring", "KedgeRetraining", "KedgeRelease"
 # Longer than any function may take.
@@ -33,8 +34,8 @@ class NotDeployedError(RefusedError):
 
     def __init__(self, *, what: str, region: str) -> None:
         super().__init__(
-            f"{what} is not in this account's {region}; deploy with `make deploy`, or name the right --region or "
-            "--endpoint-url, or another AWS_PROFILE"
+            f"{what} is not in this account's {region}, where {stage.current().words} was looked for; deploy with `make deploy`, or "
+            "name the right --region, --stage or --endpoint-url, or another AWS_PROFILE"
         )
 
 
@@ -93,7 +94,13 @@ class Deployment:
     @cached_property
     def bucket(self) -> str:
         """The data bucket."""
-        return self.find(STORAGE, "AWS::S3::Bucket", "Data")
+        try:
+            return self.find(STORAGE, "AWS::S3::Bucket", "Data")
+        except NotDeployedError:
+            # One that was there already is no resource of the stack (stacks/storage.py).
+            if (named := self._output(STORAGE, "DataBucket")) is None:
+                raise
+            return named
 
     @cached_property
     def table(self) -> str:
@@ -146,18 +153,30 @@ class Deployment:
         return self.find(RELEASE, "AWS::Lambda::Function", "Tell")
 
     @cached_property
+    def take_function(self) -> str:
+        """The function that takes packages from another Kedge."""
+        return self.find(RELEASE, "AWS::Lambda::Function", "TakePackage")
+
+    @cached_property
     def release_machine(self) -> str:
         """The ARN of the machine that releases packages."""
         return self.find(RELEASE, "AWS::StepFunctions::StateMachine", "KedgeRelease")
 
     def find(self, stack: str, kind: str, name: str) -> str:
-        """The physical name of a stack's resource."""
+        """The physical name of a resource of one of the stage's stacks."""
+        stack = stage.current().named(stack)
         # CDK appends eight hexadecimal digits to the name that the stack gave.
         shape = re.compile(f"{name}[0-9A-F]{{8}}")
         for found in self.resources(stack):
             if found["ResourceType"] == kind and shape.fullmatch(found["LogicalResourceId"]):
                 return str(found["PhysicalResourceId"])
         raise NotDeployedError(what=f"{name} of stack {stack}", region=self.region)
+
+    def _output(self, stack: str, name: str) -> str | None:
+        client = self.client("cloudformation")
+        (described,) = client.describe_stacks(StackName=stage.current().named(stack))["Stacks"]
+        outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in described.get("Outputs", ())}
+        return outputs.get(name)
 
     def resources(self, stack: str) -> Iterator[dict[str, Any]]:
         """A stack's resources, as CloudFormation lists them."""

@@ -10,6 +10,7 @@ from cli.refusals import BadInputError
 from kedge.errors import WatchedModelError
 from kedge.instants import to_text
 from kedge.release.way_back import Kept, WayBack, choose, run_name
+from lambdas import stage
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
@@ -65,7 +66,7 @@ def _start(deployment: Deployment, model: str, champion: Champion, kept: Kept, r
     stepfunctions, machine, caller = deployment.client("stepfunctions"), deployment.release_machine, deployment.caller
     attempt = 0
     while True:
-        run = run_name(model, kept.package_version, champion.endpoint_config, left, str(attempt))
+        run = run_name(stage.current().named(model), kept.package_version, champion.endpoint_config, left, str(attempt))
         status = executions.status(stepfunctions, executions.execution_arn(machine, run))
         if status == "RUNNING":
             raise BadInputError(f"{run} is already on its way to version {kept.package_version}")

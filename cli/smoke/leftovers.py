@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any
 
 from cli.operator.deployment import RELEASE, RETRAINING
-from cli.smoke.listener import QUEUE
+from cli.smoke.listener import queue_name
 from cli.smoke.model import MODEL
 from cli.smoke.packages import packages
 from cli.smoke.steps.alert_path import topics_of
 from cli.smoke.world import Smoke
 from kedge.history.tables import TABLES
+from kedge.release.plan import alarm_prefix
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.state import state_items
 
@@ -41,7 +42,7 @@ def executions(smoke: Smoke) -> Iterator[Leftover]:
         arn = smoke.deployment.find(stack, "AWS::StepFunctions::StateMachine", machine)
         pages = client.get_paginator("list_executions").paginate(stateMachineArn=arn, statusFilter="RUNNING")
         for found in (execution for page in pages for execution in page["executions"]):
-            if found["name"].startswith(f"{MODEL}-"):
+            if found["name"].startswith(f"{smoke.config.resource_name}-"):
                 yield Leftover(
                     "execution",
                     found["executionArn"],
@@ -53,10 +54,12 @@ def jobs(smoke: Smoke) -> Iterator[Leftover]:
     """Training and transform jobs that still run."""
     client = smoke.client("sagemaker")
     for kind, call in (("Training", "training"), ("Transform", "transform")):
-        pages = client.get_paginator(f"list_{call}_jobs").paginate(NameContains=MODEL, StatusEquals="InProgress")
+        pages = client.get_paginator(f"list_{call}_jobs").paginate(
+            NameContains=smoke.config.resource_name, StatusEquals="InProgress"
+        )
         for found in (job for page in pages for job in page[f"{kind}JobSummaries"]):
             stop, name = getattr(client, f"stop_{call}_job"), found[f"{kind}JobName"]
-            if name.startswith(f"{MODEL}-"):
+            if name.startswith(f"{smoke.config.resource_name}-"):
                 yield Leftover(f"{call} job", name, partial(stop, **{f"{kind}JobName": name}))
 
 
@@ -76,9 +79,9 @@ def serving_parts(smoke: Smoke) -> Iterator[Leftover]:
         ("EndpointConfig", "EndpointConfigs", "list_endpoint_configs", client.delete_endpoint_config),
         ("Model", "Models", "list_models", client.delete_model),
     ):
-        for page in client.get_paginator(call).paginate(NameContains=MODEL):
+        for page in client.get_paginator(call).paginate(NameContains=smoke.config.resource_name):
             for name in (found[f"{kind}Name"] for found in page[many]):
-                if name.startswith(f"{MODEL}-"):
+                if name.startswith(f"{smoke.config.resource_name}-"):
                     yield Leftover(
                         "endpoint config" if many != "Models" else "model",
                         name,
@@ -89,7 +92,9 @@ def serving_parts(smoke: Smoke) -> Iterator[Leftover]:
 def alarms(smoke: Smoke) -> Iterator[Leftover]:
     """Alarms of releases; those of the stack stay."""
     client = smoke.client("cloudwatch")
-    for page in client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"kedge-{MODEL}-v"):
+    for page in client.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=alarm_prefix(smoke.config.stage, f"{smoke.config.resource_name}-v")
+    ):
         for alarm in page["MetricAlarms"]:
             yield Leftover("alarm", alarm["AlarmName"], partial(client.delete_alarms, AlarmNames=[alarm["AlarmName"]]))
 
@@ -159,11 +164,12 @@ def items(smoke: Smoke) -> Iterator[Leftover]:
 
 def tables(smoke: Smoke) -> Iterator[Leftover]:
     """Tables of the catalogue that describe the smoke's columns to Athena."""
+    database = smoke.config.stage.database(DATABASE)
     client, mine = smoke.client("glue"), f"{MODEL.replace('-', '_')}_"
-    for page in client.get_paginator("get_tables").paginate(DatabaseName=DATABASE, Expression=f"{mine}*"):
+    for page in client.get_paginator("get_tables").paginate(DatabaseName=database, Expression=f"{mine}*"):
         for name in (table["Name"] for table in page["TableList"] if table["Name"].startswith(mine)):
             yield Leftover(
-                "table", f"{DATABASE}.{name}", partial(client.delete_table, DatabaseName=DATABASE, Name=name)
+                "table", f"{database}.{name}", partial(client.delete_table, DatabaseName=database, Name=name)
             )
 
 
@@ -176,7 +182,7 @@ def listening(smoke: Smoke) -> Iterator[Leftover]:
                 if smoke.listener.is_own(found["Endpoint"]):
                     arn = found["SubscriptionArn"]
                     yield Leftover("subscription", arn, partial(sns.unsubscribe, SubscriptionArn=arn))
-    for url in sqs.list_queues(QueueNamePrefix=QUEUE).get("QueueUrls", []):
+    for url in sqs.list_queues(QueueNamePrefix=queue_name()).get("QueueUrls", []):
         yield Leftover("queue", url, partial(sqs.delete_queue, QueueUrl=url))
 
 

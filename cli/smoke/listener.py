@@ -8,8 +8,12 @@ from typing import Any
 
 from cli.smoke.model import MODEL
 from cli.smoke.waiting import SmokeWaiting
+from lambdas.stage import current
 
-QUEUE = f"{MODEL}-listener"
+
+def queue_name() -> str:
+    """The name of the queue, in its stage."""
+    return current().named(f"{MODEL}-listener")
 
 
 class Listener:
@@ -24,7 +28,7 @@ class Listener:
         """Make the queue and subscribe it to topics, by name their ARN; a second call changes nothing."""
         if self.url:
             return
-        url = str(self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"])
+        url = str(self._sqs.create_queue(QueueName=queue_name())["QueueUrl"])
         asked = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         arn = asked["Attributes"]["QueueArn"]
         statement = {
@@ -44,7 +48,7 @@ class Listener:
 
     def is_own(self, endpoint: str) -> bool:
         """Whether a subscription's endpoint is this queue, perhaps an earlier run's."""
-        return endpoint.endswith(f":{QUEUE}")
+        return endpoint.endswith(f":{queue_name()}")
 
     def heard(self, topic: str) -> list[str]:
         """The messages of a topic so far."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from lambdas.stage import current
 
 DEFINITION = Path(__file__).with_name("kedge-smoke.yaml")
 MODEL = DEFINITION.stem
@@ -36,8 +37,8 @@ class Row:
 
 
 def load_definition() -> ModelConfig:
-    """The bundled YAML."""
-    return parse_model_config(DEFINITION.read_text(encoding="utf-8"), source=str(DEFINITION))
+    """The bundled YAML, in its stage."""
+    return parse_model_config(DEFINITION.read_text(encoding="utf-8"), source=str(DEFINITION)).in_stage(current())
 
 
 def draw_rows(count: int, random: np.random.Generator) -> list[Row]:

@@ -23,7 +23,11 @@ SCRIPT = "code/inference.py"
 
 def packages(smoke: Smoke) -> list[dict[str, Any]]:
     """Every package of the smoke's group, oldest first."""
-    pages = smoke.client("sagemaker").get_paginator("list_model_packages").paginate(ModelPackageGroupName=MODEL)
+    pages = (
+        smoke.client("sagemaker")
+        .get_paginator("list_model_packages")
+        .paginate(ModelPackageGroupName=smoke.config.package_group)
+    )
     found = [package for page in pages for package in page["ModelPackageSummaryList"]]
     return sorted(found, key=lambda package: int(package["ModelPackageVersion"]))
 
@@ -48,7 +52,7 @@ def register_like(smoke: Smoke, like: str, *, tail: str = "") -> str:
         {"Image": container["Image"], "Environment": container.get("Environment", {}), "ModelDataUrl": artefact}
     ]
     answer = sagemaker.create_model_package(
-        ModelPackageGroupName=MODEL,
+        ModelPackageGroupName=smoke.config.package_group,
         ModelPackageDescription="Made by `kedge smoke` to be tried as a canary",
         ModelApprovalStatus=PENDING,
         InferenceSpecification=specification,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from kedge.config.gate import ApprovalPolicy, GatePolicy
 from kedge.config.gauges import Metrics
@@ -41,8 +41,10 @@ from kedge.config.sections import (
     Section,
     Source,
 )
+from kedge.config.stage import ENDPOINT_CHARACTERS, RESOURCE_CHARACTERS, Stage
 from kedge.config.staging import Staging
 from kedge.config.training import Training
+from kedge.errors import ModelConfigError
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
 
 
@@ -79,6 +81,8 @@ class ModelConfig(Section):
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)
     business: tuple[BusinessFigure, ...] = ()
+    # A fact of the deployment, in no YAML.
+    _stage: Stage = PrivateAttr(default_factory=Stage)
 
     @model_validator(mode="after")
     def _the_source_is_whole(self) -> ModelConfig:
@@ -438,9 +442,43 @@ class ModelConfig(Section):
         return tuple(dict.fromkeys(f.column or f.label_field or "" for f in self.business))
 
     @property
+    def stage(self) -> Stage:
+        """The stage that the model is deployed in."""
+        return self._stage
+
+    def in_stage(self, stage: Stage) -> ModelConfig:
+        """The model as it is deployed in a stage: the endpoint that Kedge itself makes has the stage in its name.
+
+        An endpoint that is only watched, or that was adopted, is its owners': it keeps its name.
+
+        Raises
+        ------
+        ModelConfigError
+            The names that begin with stage and model would be too long.
+        """
+        if stage == self._stage:
+            return self
+        if len(stage.named(self.model)) > RESOURCE_CHARACTERS:
+            problem = f"{stage.named(self.model)} has more than {RESOURCE_CHARACTERS} characters: shorten the model's name, or the stage's"
+            raise ModelConfigError(source=f"{self.model}.yaml", problems=[problem])
+        made_here = self.mode == "manage" and self.has_endpoint and self.capture.uri is None
+        name = stage.named(self.endpoint.name) if made_here else self.endpoint.name
+        if len(name) > ENDPOINT_CHARACTERS:
+            problem = f"endpoint.name is {self.endpoint.name}, and {name} has more than {ENDPOINT_CHARACTERS} characters: shorten it"
+            raise ModelConfigError(source=f"{self.model}.yaml", problems=[problem])
+        found = self.model_copy(update={"endpoint": self.endpoint.model_copy(update={"name": name})})
+        found._stage = stage
+        return found
+
+    @property
+    def resource_name(self) -> str:
+        """How the names of what belongs to the model in AWS begin: its package group, executions, jobs and endpoint configs."""
+        return self._stage.named(self.model)
+
+    @property
     def package_group(self) -> str:
         """The model package group in the registry."""
-        return self.model
+        return self.resource_name
 
     @property
     def has_endpoint(self) -> bool:

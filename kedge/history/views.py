@@ -26,7 +26,7 @@ def quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def newest_sql(table: HistoryTable, source: str | None = None) -> str:
+def newest_sql(table: HistoryTable, source: str | None = None, *, database: str = DATABASE) -> str:
     """The rows of a table that count: of each object what was written of it last, and each row once.
 
     Parameters
@@ -35,7 +35,7 @@ def newest_sql(table: HistoryTable, source: str | None = None) -> str:
         What SQL calls the table; by default its name in the catalogue.
     """
     shown = quoted([*(column.name for column in table.columns), MONTH])
-    source = source or f'"{DATABASE}"."{table.name}{WRITTEN}"'
+    source = source or f'"{database}"."{table.name}{WRITTEN}"'
     return (
         f"SELECT {shown}\n"  # noqa: S608
         "FROM (\n"
@@ -61,7 +61,7 @@ def hive_types(columns: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, _HIVE_OF_TRINO[kind]) for name, kind in columns]
 
 
-def presto_view(sql: str, columns: Sequence[tuple[str, str]]) -> str:
+def presto_view(sql: str, columns: Sequence[tuple[str, str]], *, database: str = DATABASE) -> str:
     """What Athena keeps as a view's original text.
 
     >>> presto_view("SELECT 1 AS n", [("n", "bigint")])[:17]
@@ -70,7 +70,7 @@ def presto_view(sql: str, columns: Sequence[tuple[str, str]]) -> str:
     described = {
         "originalSql": sql,
         "catalog": "awsdatacatalog",
-        "schema": DATABASE,
+        "schema": database,
         "columns": [{"name": name, "type": kind} for name, kind in columns],
         "owner": "kedge",
         "runAsInvoker": False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kedge.config.capture_place import capture_prefix
 from kedge.config.model import ModelConfig
+from kedge.config.stage import Stage
 from kedge.errors import EndpointVariantNameError, NoInstancesError
 from kedge.release.traffic import Rollout, rollout
 
@@ -24,6 +25,15 @@ ALARM_REASONS = {
     "behaviour": "the canary answers differently, or was not tried enough",
     "unwatched": "nobody watches the canary",
 }
+
+
+def alarm_prefix(stage: Stage, endpoint_config: str) -> str:
+    """How the names of the alarms of one canary begin: no role may make, or delete, alarms of other names.
+
+    >>> alarm_prefix(Stage("dev"), "dev-hotel-v3-7140caa2")
+    'dev-kedge-dev-hotel-v3-7140caa2'
+    """
+    return stage.named(f"kedge-{endpoint_config}")
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,13 @@ class ReleasePlan:
         return self.endpoint_config
 
 
-def endpoint_config_name(model: str, package_version: str, run: str) -> str:
+def endpoint_config_name(resource_name: str, package_version: str, run: str) -> str:
     """Name a release's endpoint config after its package and run: the same release gets the same name.
 
     >>> endpoint_config_name("hotel", "3", "release-abc")
     'hotel-v3-7140caa2'
     """
-    return f"{model}-v{package_version}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+    return f"{resource_name}-v{package_version}-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
 
 
 def plan_release(
@@ -105,7 +115,7 @@ def plan_release(
     NoInstancesError
         The endpoint has no instances, so none can be a canary.
     """
-    name, variant = endpoint_config_name(config.model, package_version, run), config.endpoint.variant
+    name, variant = endpoint_config_name(config.resource_name, package_version, run), config.endpoint.variant
     if serving and serving.variant != variant:
         raise EndpointVariantNameError(
             model=config.model, endpoint=config.endpoint.name, serving=serving.variant, configured=variant
@@ -140,13 +150,13 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
     >>> [(alarm.metric, alarm.threshold) for alarm in canary_alarms(config, endpoint_config="m-v2", variant="v")][2]
     ('ModelLatency', 1000000)
     """
-    policy = config.canary
+    policy, guard = config.canary, alarm_prefix(config.stage, endpoint_config)
     fleet = {"EndpointName": config.endpoint.name, "VariantName": variant, "EndpointConfigName": endpoint_config}
     gauge = {"Model": config.model, "EndpointConfigName": endpoint_config}
     above, reached = "GreaterThanThreshold", "GreaterThanOrEqualToThreshold"
     return (
         CanaryAlarm(
-            f"kedge-{endpoint_config}-server-errors",
+            f"{guard}-server-errors",
             ALARM_REASONS["server-errors"],
             "AWS/SageMaker",
             "Invocation5XXErrors",
@@ -156,7 +166,7 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             policy.server_error_fraction_max,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-client-errors",
+            f"{guard}-client-errors",
             ALARM_REASONS["client-errors"],
             "AWS/SageMaker",
             "Invocation4XXErrors",
@@ -168,7 +178,7 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             breaching_periods=2,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-latency",
+            f"{guard}-latency",
             ALARM_REASONS["latency"],
             "AWS/SageMaker",
             "ModelLatency",
@@ -180,9 +190,9 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             breaching_periods=2,
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-behaviour",
+            f"{guard}-behaviour",
             ALARM_REASONS["behaviour"],
-            "Kedge",
+            config.stage.namespace,
             "CanaryMisbehaviour",
             gauge,
             "Maximum",
@@ -192,9 +202,9 @@ def canary_alarms(config: ModelConfig, *, endpoint_config: str, variant: str) ->
             missing_data="ignore",
         ),
         CanaryAlarm(
-            f"kedge-{endpoint_config}-unwatched",
+            f"{guard}-unwatched",
             ALARM_REASONS["unwatched"],
-            "Kedge",
+            config.stage.namespace,
             "CanaryLooks",
             gauge,
             "SampleCount",

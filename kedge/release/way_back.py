@@ -83,13 +83,13 @@ def choose(model: str, earlier: Sequence[Kept], faults: Mapping[str, str]) -> Wa
     return WayBack(None, (f"no earlier package of {model} is kept that could serve at once", *passed, remedy))
 
 
-def run_name(model: str, version: str, *cause: str) -> str:
+def run_name(resource_name: str, version: str, *cause: str) -> str:
     """Name the execution by its cause: whoever goes back for the same cause starts the same one.
 
     >>> run_name("hotel", "3", "hotel-v4-0a1b2c3d")
     'hotel-v3-back-0204854ed9d8'
     """
-    return f"{model}-v{version}-back-{hashlib.sha256('#'.join(cause).encode()).hexdigest()[:12]}"
+    return f"{resource_name}-v{version}-back-{hashlib.sha256('#'.join(cause).encode()).hexdigest()[:12]}"
 
 
 def rollout_back(*, instances: int) -> Rollout:

@@ -79,20 +79,20 @@ def requested_retraining(kind: Literal["manual", "initial"], reason: str, now: d
     return RetrainingDecision("START", (reason,), kind, f"{kind}-{now:%Y%m%dT%H%M%S}-{said}", triggers=(kind,))
 
 
-def run_name(model: str, kind: str, episode: str, attempt: int) -> str:
+def run_name(resource_name: str, kind: str, episode: str, attempt: int) -> str:
     """Name of the execution. The same cause gives the same name, so a second start finds the first.
 
     >>> run_name("hotel", "performance", "performance-2016-02-01T00:00:00Z", 1)
     'hotel-performance-1-f2a44be8'
     """
-    digest = hashlib.sha256(f"{model}|{kind}|{episode}|{attempt}".encode()).hexdigest()[:8]
-    return f"{run_prefix(model)}-{kind}-{attempt}-{digest}"
+    digest = hashlib.sha256(f"{resource_name}|{kind}|{episode}|{attempt}".encode()).hexdigest()[:8]
+    return f"{run_prefix(resource_name)}-{kind}-{attempt}-{digest}"
 
 
 # Names as `run_name` gives them. A person may start an execution under any other name.
 RUN_NAME = r".+-[a-z_]+-\d+-[0-9a-f]{8}"
 
 
-def run_prefix(model: str) -> str:
+def run_prefix(resource_name: str) -> str:
     """How the names of a model's executions begin; a model with a long name may share it with another."""
-    return model[:24].rstrip("-")
+    return resource_name[:24].rstrip("-")

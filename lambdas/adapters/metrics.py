@@ -8,7 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-NAMESPACE = "Kedge"
+from lambdas import stage
+
 # What PutMetricData and GetMetricData take in a call.
 _VALUES, _QUERIES = 1000, 500
 
@@ -34,7 +35,8 @@ def put_of_many(cloudwatch: Any, values: Mapping[str | None, Mapping[str, float]
     ]
     for start in range(0, len(data), _VALUES):
         try:
-            cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data[start : start + _VALUES])
+            values_of_call = data[start : start + _VALUES]
+            cloudwatch.put_metric_data(Namespace=stage.current().namespace, MetricData=values_of_call)
         except ClientError as error:
             if not _is_late(error.response["Error"]):
                 raise

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import from_json, parse_model_config
+from kedge.config.stage import Stage
 from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import UnknownModelError, WatchedModelError
+from lambdas import stage
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "models"
 # Every model of a deployed package as JSON: a function that starts anew reads ten thousand in seconds, and their YAML in half a minute.
@@ -23,12 +25,14 @@ _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,39}")
 def load_models(directory: Path | None = None) -> Mapping[str, ModelConfig]:
     """Every deployed model by its name."""
     place = directory or DIRECTORY
-    parsed = place / PARSED
-    return _read_parsed(parsed) if parsed.is_file() else _by_name(map(_read, sorted(place.glob("*.yaml"))))
+    parsed, here = place / PARSED, stage.current()
+    if parsed.is_file():
+        return _read_parsed(parsed, here)
+    return _by_name(_read(path, here) for path in sorted(place.glob("*.yaml")))
 
 
 @cache
-def _read_parsed(path: Path) -> Mapping[str, ModelConfig]:
+def _read_parsed(path: Path, _stage: Stage) -> Mapping[str, ModelConfig]:
     return _by_name(owned(from_json(text)) for text in json.loads(path.read_text("utf-8")))
 
 
@@ -37,13 +41,13 @@ def _by_name(configs: Iterable[ModelConfig]) -> Mapping[str, ModelConfig]:
 
 
 @cache
-def _read(path: Path) -> ModelConfig:
+def _read(path: Path, _stage: Stage) -> ModelConfig:
     return owned(parse_model_config(path.read_text("utf-8"), source=path.name))
 
 
 def owned(config: ModelConfig) -> ModelConfig:
-    """The model with its team's addresses and the deployment's routes."""
-    return with_owner(config, _teams(DIRECTORY.parent / TEAMS))
+    """The model with its team's addresses, the deployment's routes, and its stage."""
+    return with_owner(config, _teams(DIRECTORY.parent / TEAMS)).in_stage(stage.current())
 
 
 @cache
@@ -59,7 +63,7 @@ def is_name(name: str) -> bool:
 def find_deployed(name: str) -> ModelConfig | None:
     """One deployed model, by reading its file alone; None where there is none."""
     path = DIRECTORY / f"{name}.yaml"
-    return _read(path) if is_name(name) and path.is_file() else None
+    return _read(path, stage.current()) if is_name(name) and path.is_file() else None
 
 
 def load_model(name: str) -> ModelConfig:

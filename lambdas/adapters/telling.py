@@ -23,6 +23,7 @@ from kedge.alerts.routing import is_over, recipients, severity_of
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 from kedge.instants import from_text
+from lambdas import stage
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
@@ -221,7 +222,7 @@ def _alert_of(desk: Desk, entry: Entry) -> Alert:
     severity, config = severity_of(entry.kind, entry.detail), _config_of(desk, entry.model)
     # What is still to be told of a model that has been taken away goes where everything goes without teams.
     arn = desk.topics.people.split(":")
-    place = Place(desk.bucket, arn[3]) if len(arn) > 3 else None
+    place = Place(desk.bucket, arn[3], stage.current()) if len(arn) > 3 else None
     if config is None:
         return Alert(entry, severity, None, frozenset({"email"}), place=place)
     to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail))

@@ -17,6 +17,7 @@ from kedge.instants import to_text
 from kedge.retraining.decision import decide_retraining, held_if_watched, requested_retraining, run_name
 from kedge.retraining.line import loss_a_day
 from kedge.retraining.state import Held, RetrainingDecision, RetrainingStart, RetrainingState
+from lambdas import stage
 from lambdas.adapters import clients, executions, telling
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import load_model
@@ -269,7 +270,7 @@ def facts(decision: RetrainingDecision) -> dict[str, Any]:
 
 def run_of(decision: RetrainingDecision, request: Request) -> str:
     """The execution's name: the same for the same cause and attempt."""
-    return run_name(request.model, str(decision.kind), str(decision.episode), decision.attempt)
+    return run_name(stage.current().named(request.model), str(decision.kind), str(decision.episode), decision.attempt)
 
 
 def status_of(run: str, settings: Settings) -> str | None:

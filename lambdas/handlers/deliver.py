@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 from kedge.config.owners import Channel
+from lambdas import stage
 from lambdas.adapters import clients, queues
 from lambdas.adapters.channels.sending import SendResult
 from lambdas.adapters.times import wall_clock
@@ -56,7 +57,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             settings.data_bucket,
             cast(Channel, channel),
             settings.rooms_begin,
-            Place(settings.data_bucket, record["eventSourceARN"].split(":")[3]),
+            Place(settings.data_bucket, record["eventSourceARN"].split(":")[3], stage.current()),
             wall_clock,
         )
         if context.get_remaining_time_in_millis() > MESSAGE_MILLISECONDS:

@@ -20,6 +20,7 @@ from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
 from kedge.release.serving import AGREED, ServingVerdict
 from kedge.retraining.decision import run_prefix
+from lambdas import stage
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.catalogue import find_model
@@ -165,9 +166,9 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
             sweep_run(run)
             note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
-        sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)
+        sweep_model(run_prefix(bench.config.resource_name), settings.retrain_machine_arn)
     elif bench.config.staging is not None:
-        sweep_trials(run_prefix(bench.model), settings.retrain_machine_arn)
+        sweep_trials(run_prefix(bench.config.resource_name), settings.retrain_machine_arn)
 
 
 def note_cost(run: str, bench: Bench) -> None:
@@ -213,7 +214,7 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         stands = replace(stands, agreement=None)
     verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
     if verdict is None:
-        canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.model))
+        canary_alarms.delete(clients.cloudwatch(), canary_alarms.left_over(clients.cloudwatch(), bench.config))
         verdict = check_serving(endpoint, stands.agreement, bench)
     follow_up(verdict, stands, bench, settings)
     if stands.waiting is not None:
@@ -261,7 +262,7 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         return
     machine, run = executions.machine_and_run(ended.executionArn)
     detail = {
-        "machine": machine,
+        "machine": stage.current().plain(machine),
         "run": run,
         "execution": ended.executionArn,
         "state": "its end",

@@ -16,6 +16,7 @@ from kedge.config.secret_forms import secret_problem
 from kedge.errors import SecretMissingError
 from kedge.instants import to_text
 from kedge.severity import Severity
+from lambdas import stage
 from lambdas.adapters import secrets
 from lambdas.adapters.bucket import history
 from lambdas.adapters.catalogue import find_model
@@ -155,7 +156,7 @@ def _attempt(message: Notice, desk: DeliveryDesk) -> SendResult:
     service, outcome = SERVICES[desk.channel], SendResult("denied", "the secret was refused")
     for anew in (False, True):
         try:
-            secret = secrets.read(desk.secretsmanager, place.secret, anew=anew)
+            secret = secrets.read(desk.secretsmanager, stage.current().named(place.secret), anew=anew)
         except SecretMissingError as error:
             return SendResult("refused", str(error))
         problem = secret_problem(desk.channel, secret)
@@ -163,7 +164,9 @@ def _attempt(message: Notice, desk: DeliveryDesk) -> SendResult:
             break
         tried = secret
         if problem:
-            outcome = SendResult("denied", f"the secret {place.secret} has the wrong form: {problem}")
+            outcome = SendResult(
+                "denied", f"the secret {stage.current().named(place.secret)} has the wrong form: {problem}"
+            )
             continue
         outcome = send(service.render(replace(message, secret=secret)), service.read)
         if outcome.verdict != "denied":

@@ -1,4 +1,4 @@
-"""The policies that resources carry themselves: buckets, queues, topics, functions and keys."""
+"""The policies that resources carry themselves: buckets, queues, topics, functions, keys, and groups of model packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def resource_policy(region: Region, arn: str) -> tuple[Statement, ...] | None:
     """Return the statements of the policy that the resource (or its bucket) carries, or None if it has none."""
     if not arn.startswith("arn:"):
         return None
-    reader = {"s3": _bucket, "sqs": _queue, "sns": _topic, "lambda": _function, "kms": _key}.get(arn.split(":")[2])
+    readers = {"s3": _bucket, "sqs": _queue, "sns": _topic, "lambda": _function, "kms": _key, "sagemaker": _group}
+    reader = readers.get(arn.split(":")[2])
     document = reader(region, arn) if reader else None
     return _read(document) if document else None
 
@@ -47,3 +48,13 @@ def _function(region: Region, arn: str) -> str | None:
 def _key(region: Region, arn: str) -> str | None:
     key = region.backend("kms").keys.get(arn.rsplit("/", 1)[-1])
     return key.policy if key is not None else None
+
+
+def _group(region: Region, arn: str) -> str | None:
+    kind, _, name = arn.split(":", 5)[5].partition("/")
+    if kind not in ("model-package", "model-package-group"):
+        return None
+    groups = region.backend("sagemaker").model_package_groups
+    # SageMaker writes names in lower case into its ARNs.
+    found = next((group for known, group in groups.items() if known.lower() == name.partition("/")[0].lower()), None)
+    return getattr(found, "resource_policy", None)

@@ -14,13 +14,12 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.parts.naming import executions, sagemaker_arns
+from stacks.parts.naming import executions, sagemaker_arns, stage_of
 
 NO_RESOURCE_TYPE = "the service knows no resource for this action"
 ALARMS = "alarms are named after the endpoint config that they guard"
 OBJECTS = "the objects below a prefix have no names at deploy time"
 JOBS_OF_OTHERS = "jobs and their models have names that their owners choose with each run"
-METRIC_NAMESPACE = "Kedge"
 # The state table's index over what somebody must come back to.
 WAITING_INDEX = "waiting"
 # Where whoever acts writes it down: for people, and for business intelligence.
@@ -75,20 +74,20 @@ def acknowledge(construct: Construct, rule: str, reason: str) -> None:
     cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
 
 
-def may_read(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+def may_read(role: iam.Role, bucket: s3.IBucket, *prefixes: str) -> None:
     """Read the objects below these prefixes, and tell a missing one from a forbidden one."""
     allow(role, "ReadObjects", ["s3:GetObject"], objects_below(bucket, *prefixes), wildcard=OBJECTS)
     # Without ListBucket, S3 answers 403 for an object that does not exist: "no baseline yet" would look like a denial.
     may_list(role, bucket, *prefixes)
 
 
-def may_list(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+def may_list(role: iam.Role, bucket: s3.IBucket, *prefixes: str) -> None:
     """List the keys below these prefixes."""
     starts = {"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}}
     allow(role, "ListPrefixes", ["s3:ListBucket"], [bucket.bucket_arn], conditions=starts)
 
 
-def may_write(role: iam.Role, bucket: s3.Bucket, *prefixes: str) -> None:
+def may_write(role: iam.Role, bucket: s3.IBucket, *prefixes: str) -> None:
     """Write objects below these prefixes."""
     allow(role, "WriteObjects", ["s3:PutObject"], objects_below(bucket, *prefixes), wildcard=OBJECTS)
 
@@ -107,7 +106,7 @@ def may_see_alarms(role: iam.Role) -> None:
 
 def release_alarms(scope: Construct) -> str:
     """The ARNs of the alarms that guard releases."""
-    return every_alarm(scope, prefix=ALARM_PREFIX)
+    return every_alarm(scope, prefix=stage_of(scope).named(ALARM_PREFIX))
 
 
 def every_alarm(scope: Construct, *, prefix: str = "") -> str:
@@ -150,7 +149,7 @@ def may_send(role: iam.Role, *queues: sqs.Queue) -> None:
 
 def may_put_metrics(role: iam.Role) -> None:
     """Put metrics into Kedge's namespace and into no other."""
-    ours = {"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}}
+    ours = {"StringEquals": {"cloudwatch:namespace": stage_of(role).namespace}}
     allow(role, "PutMetrics", ["cloudwatch:PutMetricData"], ["*"], wildcard=NO_RESOURCE_TYPE, conditions=ours)
 
 
@@ -190,10 +189,12 @@ def may_tag_what_it_makes(role: iam.Role, operations: Sequence[str], made: Seque
     allow(role, "TagWhatIsMade", ["sagemaker:AddTags"], made, wildcard=wildcard, conditions=only)
 
 
-def objects_below(bucket: s3.Bucket, *prefixes: str) -> list[str]:
+def objects_below(bucket: s3.IBucket, *prefixes: str) -> list[str]:
     """The ARNs of the objects below these prefixes."""
     # The bucket's own stack exports its ARN: said here, because cdk-nag names its findings after the export.
-    arn = cdk.Stack.of(bucket).export_value(bucket.bucket_arn)
+    # A bucket that was there already is no resource of that stack.
+    ours = isinstance(bucket, s3.Bucket)
+    arn = cdk.Stack.of(bucket).export_value(bucket.bucket_arn) if ours else bucket.bucket_arn
     return [f"{arn}/{prefix}/*" for prefix in prefixes]
 
 

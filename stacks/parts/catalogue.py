@@ -7,13 +7,14 @@ from pathlib import Path
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import parse_model_config
+from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS, Teams, parse_teams, with_owner
 from kedge.errors import ModelConfigError
 
 
-def load_models(directory: Path) -> list[ModelConfig]:
-    """Read every model's YAML, in the order of their names, with what its team says."""
-    return with_teams(read_models(directory), directory)
+def load_models(directory: Path, stage: Stage = NO_STAGE) -> list[ModelConfig]:
+    """Read every model's YAML, in the order of their names, with what its team says, as it is deployed in a stage."""
+    return as_deployed(read_models(directory), directory, stage)
 
 
 def read_models(directory: Path) -> list[ModelConfig]:
@@ -27,10 +28,10 @@ def read_models(directory: Path) -> list[ModelConfig]:
     return models
 
 
-def with_teams(models: Iterable[ModelConfig], directory: Path) -> list[ModelConfig]:
-    """The models with the addresses of their teams."""
+def as_deployed(models: Iterable[ModelConfig], directory: Path, stage: Stage) -> list[ModelConfig]:
+    """The models with the addresses of their teams, and the names of their stage."""
     teams = load_teams(directory)
-    return [with_owner(model, teams) for model in models]
+    return [with_owner(model, teams).in_stage(stage) for model in models]
 
 
 def load_teams(directory: Path) -> Teams:

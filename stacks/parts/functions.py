@@ -14,8 +14,10 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from kedge.config.stage import VARIABLE
 from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
 from stacks.parts.log_groups import add_log_group
+from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
 
 # The functions of all models together share the account's concurrency, 1,000 by default, with whatever else runs in it: ten queues
@@ -48,7 +50,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
     allow(role, "Log", ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn])
     # CDK adds the statement for X-Ray itself, on every resource.
     acknowledge(role, "AwsSolutions-IAM5[Resource::*]", f"X-Ray: {NO_RESOURCE_TYPE}")
-    return lambda_.Function(
+    function = lambda_.Function(
         scope,
         title,
         description=f"Kedge: {does}",
@@ -59,11 +61,14 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
         layers=[packages.layer(cdk.Stack.of(scope), each) for each in ("counting", *layers)],
         memory_size=memory_mib,
         timeout=cdk.Duration.seconds(timeout_seconds),
-        environment=dict(environment or {}),
+        environment={**(environment or {}), **({VARIABLE: stage} if (stage := stage_of(scope).name) else {})},
         log_group=log_group,
         role=role,
         tracing=lambda_.Tracing.ACTIVE,
     )
+    if packages.vpc is not None:
+        packages.vpc.place(function, role)
+    return function
 
 
 def role_of(function: lambda_.Function) -> iam.Role:

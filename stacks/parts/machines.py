@@ -14,6 +14,7 @@ from constructs import Construct
 
 from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_role
 from stacks.parts.log_groups import add_log_group
+from stacks.parts.naming import stage_of
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "state_machines"
 
@@ -28,7 +29,7 @@ def add_machine(
     key: kms.IKey,
 ) -> stepfunctions.StateMachine:
     """Make the machine of an ASL file, with a role that may invoke its functions, log and trace."""
-    title = name.title().replace("-", "")
+    title, name = name.title().replace("-", ""), stage_of(scope).named(name)
     role = service_role(scope, f"{title}Role", service="states.amazonaws.com", description=f"Kedge: runs {file}")
     allow(role, "Invoke", ["lambda:InvokeFunction"], [function.function_arn for function in functions])
     acknowledge(

@@ -19,6 +19,7 @@ from constructs import Construct
 from kedge.config.model import ModelConfig
 from kedge.config.teams import TEAMS, Teams
 from kedge.errors import ModelConfigError
+from stacks.parts.naming import stage_of
 from stacks.parts.topics import add_topic
 
 # SNS: filter policies a topic. https://docs.aws.amazon.com/general/latest/gr/sns.html
@@ -68,7 +69,7 @@ class Mail:
         """Make a topic per list, with everyone of it subscribed."""
         for name, addresses in sorted(self.lists.items()):
             topic = add_topic(
-                scope, f"AlarmsOf-{name}", display_name="Kedge alarms", key=key, topic_name=_topic_name(name)
+                scope, f"AlarmsOf-{name}", display_name="Kedge alarms", key=key, topic_name=_topic_name(scope, name)
             )
             for address in dict.fromkeys(each.lower() for each in addresses):
                 topic.add_subscription(subscriptions.EmailSubscription(address))
@@ -77,7 +78,7 @@ class Mail:
         """The topic of a model's list, by its name, because an export in use could not go with its team; None without a list."""
         if not model.owner.email:
             return None
-        name = _topic_name(self.list_of(model))
+        name = _topic_name(scope, self.list_of(model))
         arn = cdk.Stack.of(scope).format_arn(service="sns", resource=name)
         return sns.Topic.from_topic_arn(scope, f"{model.model}-AlarmTopic", arn)
 
@@ -107,5 +108,5 @@ class Mail:
             raise ModelConfigError(source=TEAMS, problems=[problem])
 
 
-def _topic_name(name: str) -> str:
-    return f"kedge-alarms-{name}"
+def _topic_name(scope: Construct, name: str) -> str:
+    return stage_of(scope).named(f"kedge-alarms-{name}")

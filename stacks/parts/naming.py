@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from constructs import Construct
 
 from kedge.config.model import ModelConfig
+from kedge.config.stage import Stage
 
+# Where the tree of constructs keeps the stage of what stands below.
+STAGE = "kedge:stage"
 RETRAIN_MACHINE = "kedge-retrain"
 RELEASE_MACHINE = "kedge-release"
 # This many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
@@ -19,12 +23,23 @@ def synthesizer() -> cdk.DefaultStackSynthesizer:
     return cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False)
 
 
+def put_stage(scope: Construct, stage: Stage) -> None:
+    """Say, before anything stands below, which stage it is; without one nothing is said."""
+    if stage.name:
+        scope.node.set_context(STAGE, stage.name)
+
+
+def stage_of(scope: Construct) -> Stage:
+    """The stage that a construct belongs to."""
+    return Stage(scope.node.try_get_context(STAGE) or "")
+
+
 def executions(stack: cdk.Stack, machine: str) -> str:
-    """The ARNs of all executions of a machine."""
+    """The ARNs of all executions of one of this stage's machines."""
     return stack.format_arn(
         service="states",
         resource="execution",
-        resource_name=f"{machine}:*",
+        resource_name=f"{stage_of(stack).named(machine)}:*",
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
 
@@ -36,7 +51,24 @@ def sagemaker_arns(stack: cdk.Stack, *kinds: str) -> list[str]:
 
 def staging_arns(stack: cdk.Stack, kind: str) -> list[str]:
     """The ARNs of the endpoints on which challengers are tried, or of their configs: they are named after their run."""
-    return [stack.format_arn(service="sagemaker", resource=kind, resource_name="*-staging-*")]
+    begin = stage_of(stack).named("")
+    return [stack.format_arn(service="sagemaker", resource=kind, resource_name=f"{begin}*-staging-*")]
+
+
+def own_arns(stack: cdk.Stack, *kinds: str) -> list[str]:
+    """The ARNs of the SageMaker resources of these kinds whose names this Kedge gives: with a stage, no other's."""
+    begin = stage_of(stack).named("")
+    return [stack.format_arn(service="sagemaker", resource=kind, resource_name=f"{begin}*") for kind in kinds]
+
+
+def machine_arn(stack: cdk.Stack, machine: str) -> str:
+    """The ARN of one of this stage's machines."""
+    return stack.format_arn(
+        service="states",
+        resource="stateMachine",
+        resource_name=stage_of(stack).named(machine),
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )
 
 
 def endpoint_arns(stack: cdk.Stack, models: Sequence[ModelConfig]) -> list[str]:

@@ -16,9 +16,11 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import to_json
+from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS
-from stacks.parts.catalogue import read_models, with_teams
+from stacks.parts.catalogue import as_deployed, read_models
 from stacks.parts.layers import BUILD, LAYERS, ROOT
+from stacks.surroundings import Vpc
 
 ROOMS = ("kedge", "lambdas", "report")
 # All models in one file, as `lambdas.adapters.models` reads them.
@@ -40,6 +42,8 @@ class Packages:
     code_directory: Path
     layers_directory: Path
     models: Sequence[ModelConfig]
+    # Where the functions run; None for Lambda's own network.
+    vpc: Vpc | None = None
     _layers: dict[tuple[str, str], lambda_.LayerVersion] = field(default_factory=dict)
 
     @property
@@ -66,7 +70,9 @@ class Packages:
         return self._layers[key]
 
 
-def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD) -> Packages:
+def prepare_packages(
+    *, models_directory: Path, layers: str, stage: Stage = NO_STAGE, vpc: Vpc | None = None, build: Path = BUILD
+) -> Packages:
     """Stage the code, and take the layers: `built` ones, placeholders, or (`found`) built ones where they are there."""
     written, directory = read_models(models_directory), build / "layers"
     missing = [name for name in LAYERS if not (directory / name / "python").is_dir()]
@@ -78,8 +84,8 @@ def prepare_packages(*, models_directory: Path, layers: str, build: Path = BUILD
             listed = (ROOT / "layers" / f"{name}.txt").read_text(encoding="utf-8")
             (directory / name).mkdir(parents=True, exist_ok=True)
             (directory / name / "requirements.txt").write_text(PLACEHOLDER + listed, encoding="utf-8")
-    staged = _stage_code(models_directory, written, build)
-    return Packages(staged, directory, with_teams(written, models_directory))
+    models = as_deployed(written, models_directory, stage)
+    return Packages(_stage_code(models_directory, written, build), directory, models, vpc)
 
 
 def _stage_code(models_directory: Path, models: Sequence[ModelConfig], build: Path) -> Path:

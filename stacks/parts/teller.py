@@ -13,6 +13,7 @@ from constructs import Construct
 from kedge.config.model import ModelConfig
 from stacks.parts.access import TIMELINE, may_read, may_tell, may_use_key, may_use_state, may_write
 from stacks.parts.functions import add_function, bury_failures, role_of
+from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
 
@@ -58,7 +59,10 @@ def tell_alarms(
             source=["aws.cloudwatch"],
             detail_type=["CloudWatch Alarm State Change"],
             # CloudFormation begins an alarm's name with that of its stack.
-            detail={"alarmName": events.Match.prefix(MODEL_STACKS), "state": {"value": ["ALARM", "OK"]}},
+            detail={
+                "alarmName": events.Match.prefix(stage_of(scope).named(MODEL_STACKS)),
+                "state": {"value": ["ALARM", "OK"]},
+            },
         ),
     )
     rule.add_target(targets.LambdaFunction(teller, dead_letter_queue=undelivered, retry_attempts=10))

@@ -25,7 +25,7 @@ FUNCTIONS = (
         "tell",
     ),
     *("start_release", "plan_release", "watch_canary", "settle"),
-    *("deliver", "send_digest"),
+    *("deliver", "send_digest", "take_package"),
 )
 
 

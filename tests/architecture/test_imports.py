@@ -32,6 +32,7 @@ def test_stacks_know_of_kedge_only_the_models_configuration_its_error_and_the_ta
             "kedge.config.owners",
             "kedge.config.reading",
             "kedge.config.sections",
+            "kedge.config.stage",
             "kedge.config.teams",
             "kedge.config.training",
             "kedge.errors",

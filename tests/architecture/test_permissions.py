@@ -44,6 +44,11 @@ IMPLIED_FOR_QUERIES = {
     "s3:AbortMultipartUpload": "Athena writes large files in parts",
     "s3:ListMultipartUploadParts": "Athena writes large files in parts",
 }
+# Of a function that registers a package.
+IMPLIED_FOR_REGISTERING = {
+    "ecr:BatchGetImage": "CreateModelPackage looks at the image in the caller's name",
+    "ecr:DescribeImages": "CreateModelPackage looks at the image in the caller's name",
+}
 IMPLIED_FOR_MACHINES = {
     "iam:PassRole": "SageMaker takes the execution role from the caller",
     "sagemaker:AddTags": "jobs, models and endpoints are created with tags",
@@ -139,7 +144,9 @@ def implied(path):
     ):
         if any(each["Properties"]["FunctionName"] == {"Ref": logical_id} for each in resources(kind, stack).values()):
             implied |= set(extra)
-    return implied | (set(IMPLIED_FOR_QUERIES) if "athena:StartQueryExecution" in actions_of_handler(name) else set())
+    calls = actions_of_handler(name)
+    implied |= set(IMPLIED_FOR_REGISTERING) if "sagemaker:CreateModelPackage" in calls else set()
+    return implied | (set(IMPLIED_FOR_QUERIES) if "athena:StartQueryExecution" in calls else set())
 
 
 def allowed_prefixes(path):

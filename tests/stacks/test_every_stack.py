@@ -197,8 +197,11 @@ def test_the_execution_role_sees_the_alarms_and_encrypts_what_its_jobs_write():
 
 
 def test_a_package_is_registered_with_the_group_the_artefact_and_the_image_allowed():
-    ((_, register),) = statements_with("sagemaker:CreateModelPackage")
-    for kind in ("model-package/*", "model-package-group/*"):
-        assert f":{kind}" in json.dumps(register["Resource"])
-    for action in ("ecr:BatchGetImage", "ecr:DescribeImages", "s3:GetObject"):
-        assert [path for path, _ in statements_with(action) if "KedgeRetrainRole" in path], action
+    registering = statements_with("sagemaker:CreateModelPackage")
+    assert len(registering) == 2
+    for name, (path, register) in zip(("KedgeRetrainRole", "TakePackageRole"), registering, strict=True):
+        assert name in path
+        for kind in ("model-package/*", "model-package-group/*"):
+            assert f":{kind}" in json.dumps(register["Resource"])
+        for action in ("ecr:BatchGetImage", "ecr:DescribeImages", "s3:GetObject"):
+            assert [each for each, _ in statements_with(action) if name in each], action

@@ -217,6 +217,7 @@ class Machine:
 def definition(account: Any, name: str) -> str:
     """Return a definition as deployed, each function called after its substitution."""
     text = (DEFINITIONS / f"{name}.asl.json").read_text().replace("${StateTableName}", TABLE)
+    text = text.replace("${MetricNamespace}", "Kedge")
     prefix = f"arn:aws:lambda:{account.region}:{account.account_id}:function:"
     for function in FUNCTIONS:
         text = text.replace(f"${{{function}FunctionArn}}", prefix + function)

@@ -15,6 +15,7 @@ from cli.doctor.findings import Finding
 from cli.models import read_model_files
 from cli.operator.deployment import MONITORING, RELEASE, RETRAINING, STORAGE, Deployment
 from kedge.config.model import ModelConfig
+from lambdas import stage
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = re.compile(r"KedgeModels-\d+")
@@ -62,7 +63,7 @@ class Installation:
         """Kedge's stacks as CloudFormation describes them."""
         pages = self.client("cloudformation").get_paginator("describe_stacks").paginate()
         described = {stack["StackName"]: stack for page in pages for stack in page["Stacks"]}
-        return {name: stack for name, stack in described.items() if name in FIXED_STACKS or MODELS.fullmatch(name)}
+        return {name: stack for name, stack in described.items() if _is_ours(name)}
 
     @cached_property
     def _resources(self) -> list[tuple[str, Resource]]:
@@ -106,6 +107,12 @@ class Installation:
         """The models of the readable YAML files."""
         configs = [file.config for file in read_model_files(self.models_directory)]
         return {config.model: config for config in configs if config is not None}
+
+
+def _is_ours(stack: str) -> bool:
+    plain = stage.current().plain(stack)
+    known = plain in FIXED_STACKS or MODELS.fullmatch(plain) is not None
+    return known and stack == stage.current().named(plain)
 
 
 Check = Callable[[Installation], Iterator[Finding]]

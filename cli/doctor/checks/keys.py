@@ -8,6 +8,8 @@ from typing import Any
 
 from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok
+from cli.operator.deployment import STORAGE
+from lambdas.stage import current
 
 KEY = "AWS::KMS::Key"
 ALARMS = "cloudwatch.amazonaws.com"
@@ -36,7 +38,7 @@ def state(key: Mapping[str, Any]) -> Finding:
 
 def lets_in(arn: str, statements: Sequence[Mapping[str, Any]], *, account: str) -> Iterator[Finding]:
     """Whether the policy lets IAM decide, and lets alarms publish."""
-    remedy = "CloudFormation console > KedgeStorage > Stack actions > Detect drift shows what the key's policy was"
+    remedy = f"CloudFormation console > {current().named(STORAGE)} > Stack actions > Detect drift shows what the key's policy was"
     if not any(f":{account}:root" in _principals(each, "AWS") and _allows(each, "kms:*") for each in statements):
         yield failed(arn, "the key's policy does not let the account's roles use it", remedy)
     alarms = [each for each in statements if ALARMS in _principals(each, "Service")]

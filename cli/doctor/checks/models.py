@@ -14,6 +14,7 @@ from kedge.retraining.state import RetrainingStart
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.state import champions, progress, windows
 from lambdas.adapters.state.champions import Champion
+from lambdas.stage import current
 from lambdas.steps.requests import CADENCES
 
 GROUP = "AWS::SageMaker::ModelPackageGroup"
@@ -25,13 +26,13 @@ def check(installation: Installation) -> Iterator[Finding]:
     """Compare the two lists, then look at each model's champion and its last judgement."""
     for problem in installation.model_files_problems:
         yield failed("models", problem, "kedge models validate")
-    deployed = [group.physical_id.rpartition("/")[2] for group in installation.resources(GROUP)]
+    deployed = [current().plain(group.physical_id.rpartition("/")[2]) for group in installation.resources(GROUP)]
     if not installation.stacks:
         return
     yield from same_models(deployed, list(installation.models))
     dynamodb, table = installation.client("dynamodb"), installation.deployment.table
     for name, config in installation.models.items():
-        if config.package_group in deployed:
+        if name in deployed:
             champion = champions.load(dynamodb, table, name)
             judged = windows.newest_end(dynamodb, table, name)
             found = judgement(config, champion, judged, installation.now)

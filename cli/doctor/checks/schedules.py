@@ -18,6 +18,8 @@ from cli.doctor.checks.installation import ROLE, Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from cli.doctor.refused import absent
 from cli.doctor.remedies import read_log, restore
+from cli.operator.deployment import MONITORING
+from lambdas.stage import current
 from lambdas.steps.requests import CADENCES
 
 SCHEDULE = "AWS::Scheduler::Schedule"
@@ -69,7 +71,7 @@ def state(schedule: Mapping[str, Any], *, roles: set[str]) -> Finding | None:
         remedy = f"EventBridge console > Scheduler > Schedules > {name} > Enable"
         return failed(name, "the schedule is switched off, so nothing starts its function", remedy)
     if target["RoleArn"].rpartition("/")[2] not in roles:
-        remedy = f"EventBridge console > Scheduler > Schedules > {name} > Edit: choose the role SchedulerRole of KedgeMonitoring"
+        remedy = f"EventBridge console > Scheduler > Schedules > {name} > Edit: choose the role SchedulerRole of {current().named(MONITORING)}"
         return failed(name, f"the schedule fires as {target['RoleArn']}, which is not a role of Kedge's", remedy)
     return None
 

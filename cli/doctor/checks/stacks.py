@@ -8,6 +8,7 @@ from typing import Any
 
 from cli.doctor.checks.installation import FIXED_STACKS, FUNCTION, MODELS, Installation
 from cli.doctor.findings import Finding, failed, ok, unknown, warning
+from lambdas.stage import current
 
 DEPLOY = "make deploy"
 
@@ -18,7 +19,9 @@ def check(installation: Installation) -> Iterator[Finding]:
     if not stacks:
         place = f"account {installation.deployment.caller.account}, region {installation.region}"
         yield unknown(
-            "Kedge", f"no stack of Kedge is in {place}", f"{DEPLOY}, or name the right --region and AWS_PROFILE"
+            "Kedge",
+            f"no stack of {current().words} is in {place}",
+            f"{DEPLOY}, or name the right --region, --stage and AWS_PROFILE",
         )
         return
     yield from missing(list(stacks))
@@ -29,8 +32,10 @@ def check(installation: Installation) -> Iterator[Finding]:
 
 def missing(found: list[str]) -> Iterator[Finding]:
     """The kinds of stacks that are not there."""
-    wanted = [*FIXED_STACKS, *(() if any(MODELS.fullmatch(name) for name in found) else ("KedgeModels-1",))]
-    for name in wanted:
+    within = current()
+    has_models = any(MODELS.fullmatch(within.plain(name)) for name in found)
+    wanted = [*FIXED_STACKS, *(() if has_models else ("KedgeModels-1",))]
+    for name in map(within.named, wanted):
         if name not in found:
             yield failed(name, "this stack is not deployed", DEPLOY)
 

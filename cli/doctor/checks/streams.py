@@ -13,6 +13,7 @@ from cli.doctor.refused import absent
 from cli.doctor.remedies import restore
 from cli.operator.deployment import MONITORING
 from lambdas.adapters.captures import inference_logs
+from lambdas.stage import current
 
 STREAM = "AWS::KinesisFirehose::DeliveryStream"
 
@@ -22,7 +23,9 @@ def check(installation: Installation) -> Iterator[Finding]:
     streams, asking = installation.resources(STREAM), [m for m, c in installation.models.items() if c.firehose]
     if asking and installation.stacks and not streams:
         yield failed(
-            MONITORING, f"{', '.join(asking)} asks for Firehose, and there is no delivery stream", "make deploy"
+            current().named(MONITORING),
+            f"{', '.join(asking)} asks for Firehose, and there is no delivery stream",
+            "make deploy",
         )
     for stream in streams:
         try:
@@ -45,11 +48,13 @@ def state(stream: Mapping[str, Any], *, bucket: str) -> Finding:
         return warning(arn, f"the delivery stream is {status}", "look again in some minutes")
     if status != "ACTIVE":
         why = stream.get("FailureDescription", {}).get("Details", "no reason was given")
-        return failed(arn, f"the delivery stream is {status}: {why}", restore(MONITORING))
+        return failed(arn, f"the delivery stream is {status}: {why}", restore(current().named(MONITORING)))
     into, prefix = destination["BucketARN"].rpartition(":")[2], destination.get("Prefix", "")
     if into != bucket or not prefix.startswith("logs/!{partitionKeyFromQuery:model}/"):
         return failed(
-            arn, f"it writes to s3://{into}/{prefix}, and Kedge reads below s3://{bucket}/logs/", restore(MONITORING)
+            arn,
+            f"it writes to s3://{into}/{prefix}, and Kedge reads below s3://{bucket}/logs/",
+            restore(current().named(MONITORING)),
         )
     return ok(arn, f"writes below s3://{into}/logs/")
 

@@ -19,12 +19,16 @@ def prove(smoke: Smoke) -> Proof:
         blind = finding.verdict is Verdict.UNKNOWN and finding.check in WITHOUT_WHICH
         if finding.verdict is Verdict.FAILED or blind:
             raise NotProvedError(finding.reason, arn=finding.subject, remedy=finding.remedy)
-    groups = smoke.client("sagemaker").get_paginator("list_model_package_groups").paginate(NameContains=MODEL)
+    groups = (
+        smoke.client("sagemaker")
+        .get_paginator("list_model_package_groups")
+        .paginate(NameContains=smoke.config.package_group)
+    )
     arns = [
         group["ModelPackageGroupArn"]
         for page in groups
         for group in page["ModelPackageGroupSummaryList"]
-        if group["ModelPackageGroupName"] == MODEL
+        if group["ModelPackageGroupName"] == smoke.config.package_group
     ]
     if not arns:
         raise NotProvedError(f"the model {MODEL} is not deployed here", arn=MODEL, remedy=DEPLOY_MODEL)

@@ -10,6 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from kedge.config.model import ModelConfig
+from kedge.release.plan import alarm_prefix
 from kedge.release.rung_alarms import RungAlarm
 
 _LISTED = 100  # DescribeAlarms takes, and DeleteAlarms deletes, at most this many names
@@ -24,11 +26,12 @@ def delete(cloudwatch: Any, names: Iterable[str]) -> None:
             cloudwatch.delete_alarms(AlarmNames=found)
 
 
-def left_over(cloudwatch: Any, model: str) -> list[str]:
+def left_over(cloudwatch: Any, config: ModelConfig) -> list[str]:
     """Names of the canary alarms of a model: while nothing releases it, nobody needs them."""
-    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"kedge-{model}-v")
+    begins = alarm_prefix(config.stage, f"{config.resource_name}-v")
+    pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix=begins)
     # Another model's name may begin like this one's: the config's form tells them apart.
-    ours = re.compile(rf"kedge-{re.escape(model)}-v\d+-[0-9a-f]{{8}}-[a-z-]+")
+    ours = re.compile(rf"{re.escape(begins)}\d+-[0-9a-f]{{8}}-[a-z-]+")
     return [
         alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"] if ours.fullmatch(alarm["AlarmName"])
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from lambdas.adapters.metrics import NAMESPACE
+from lambdas import stage
 
 _PERIOD_SECONDS = 60
 _LONGEST = timedelta(hours=24)
@@ -58,4 +58,4 @@ def _put(cloudwatch: Any, metric: str, model: str, endpoint_config: str, value: 
     # Without a timestamp it counts from now. The look began minutes ago, longer where it was tried again: an alarm that reads
     # the last few minutes alone would miss what is dated back.
     datum = {"MetricName": metric, "Dimensions": dimensions, "Value": float(value)}
-    cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[datum])
+    cloudwatch.put_metric_data(Namespace=stage.current().namespace, MetricData=[datum])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from kedge.errors import RetrainEventError, WatchedModelError
 from kedge.retraining.state import OutsideRequest
+from lambdas import stage
 from lambdas.adapters import clients, models
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.catalogue import find_model
@@ -32,8 +33,16 @@ class OutsideEvent(BaseModel, frozen=True):
 
     id: str
     source: str
-    detail_type: Literal["kedge.retrain"] = Field(alias="detail-type")
+    detail_type: str = Field(alias="detail-type")
     detail: EventDetail
+
+    @field_validator("detail_type")
+    @classmethod
+    def _of_this_stage(cls, found: str) -> str:
+        wanted = stage.current().named(DETAIL_TYPE)
+        if found != wanted:
+            raise ValueError(f"must be {wanted}")
+        return found
 
 
 def is_outside(body: Mapping[str, Any]) -> bool:

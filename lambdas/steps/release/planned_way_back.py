@@ -163,7 +163,7 @@ def _larger_copy(way: Way, kept: Kept, endpoint: EndpointState) -> dict[str, Any
         return None
     return releases.config_copy(
         config,
-        name=endpoint_config_name(way.model, kept.package_version, way.run + way.mark),
+        name=endpoint_config_name(way.config.resource_name, kept.package_version, way.run + way.mark),
         instances=endpoint.instances,
         tags={"kedge:model": way.model, "kedge:package-version": kept.package_version},
     )

@@ -13,10 +13,12 @@ from kedge.config.capture_place import is_adopted
 from kedge.config.model import ModelConfig
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
+from kedge.release.plan import alarm_prefix
 from kedge.release.proof import ReleaseProof, ReleaseVerdict, Trial, judge_capture, judge_release
 from kedge.release.rung_alarms import RungAlarm
 from kedge.release.shortage import is_shortage
 from kedge.release.way_back import Kept, kept_after
+from lambdas import stage
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
@@ -276,6 +278,7 @@ def facts(release: ReleaseUnderWay) -> dict[str, Any]:
         "package_arn": release.package_arn,
         "package_version": release.package_version,
         "endpoint_config": release.endpoint_config,
+        "alarms": alarm_prefix(stage.current(), release.endpoint_config),
     }
     found |= {"rollback": dict(release.rollback)} if release.rollback else {}
     return found | ({"previous_config": release.previous_config} if release.previous_config else {})

@@ -29,7 +29,7 @@ class Cause:
 
 def start_way_back(kept: Kept, champion: Champion, cause: Cause, bench: Bench, *, machine: str) -> str:
     """Start it, once for each cause, and name its run; `plan_release` waits until nothing else changes the endpoint."""
-    run = run_name(bench.model, kept.package_version, champion.endpoint_config, cause.name)
+    run = run_name(bench.config.resource_name, kept.package_version, champion.endpoint_config, cause.name)
     back = {
         "from": champion.package_version,
         "to": kept.package_version,

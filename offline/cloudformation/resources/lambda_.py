@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from offline.cloudformation.resource_type import Made, Making, ResourceType, by_creating, flag, only, refuse, tags
+from offline.iam.actions import Need
 
 FUNCTION = (
     "Architectures",
@@ -22,7 +23,10 @@ FUNCTION = (
     "Runtime",
     "Timeout",
     "TracingConfig",
+    "VpcConfig",
 )
+# Lambda tries them as the role before it takes a function into a VPC.
+INTERFACES = ("CreateNetworkInterface", "DescribeNetworkInterfaces", "DeleteNetworkInterface")
 MAPPING = (
     "BatchSize",
     "EventSourceArn",
@@ -38,6 +42,7 @@ def function(making: Making, properties: dict[str, Any]) -> Made:
     """Make a function from its staged asset."""
     making.guard.require_trust(properties["Role"], "lambda.amazonaws.com")
     _check_size(making, properties)
+    _check_interfaces(making, properties)
     client = making.client("lambda")
     name = properties.get("FunctionName") or making.name(64)
     request = only(properties, *FUNCTION)
@@ -53,11 +58,13 @@ def update_function(making: Making, made: Made, old: dict[str, Any], new: dict[s
     """Give a function its new code and configuration; the next invocation is a cold start."""
     making.guard.require_trust(new["Role"], "lambda.amazonaws.com")
     _check_size(making, new)
+    _check_interfaces(making, new)
     client, name = making.client("lambda"), made.reference
     refuse(making, old, new, "Architectures")
     if new["Code"] != old["Code"]:
         client.update_function_code(FunctionName=name, **only(new["Code"], "S3Bucket", "S3Key"))
     empty = {"Description": "", "Environment": {"Variables": {}}, "Layers": [], "MemorySize": 128, "Timeout": 3}
+    empty |= {"VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []}} if "VpcConfig" in old else {}
     request = empty | only(new, *(key for key in FUNCTION if key not in ("Architectures", "Code")))
     request |= {key: int(request[key]) for key in ("Timeout", "MemorySize")}
     client.update_function_configuration(FunctionName=name, **request)
@@ -91,6 +98,14 @@ def _asset(making: Making, content: dict[str, Any]) -> Path | None:
 def _check_size(making: Making, properties: dict[str, Any]) -> None:
     if (code := _asset(making, properties["Code"])) is not None:
         making.functions.layers.check(code, properties.get("Layers", ()))
+
+
+def _check_interfaces(making: Making, properties: dict[str, Any]) -> None:
+    if not properties.get("VpcConfig", {}).get("SubnetIds"):
+        return
+    for action in INTERFACES:
+        if making.guard.reason_to_deny(properties["Role"], Need(f"ec2:{action}", "*")) is not None:
+            raise ValueError(f"The provided execution role does not have permissions to call {action} on EC2")
 
 
 def layer_version(making: Making, properties: dict[str, Any]) -> Made:
@@ -171,7 +186,8 @@ TYPES = (
         "FunctionName Architectures Code.S3Bucket Code.S3Key Code.S3ObjectVersion DeadLetterConfig.TargetArn"
         " Description Environment.Variables.* EphemeralStorage.Size Handler Layers LoggingConfig.LogGroup"
         " LoggingConfig.LogFormat LoggingConfig.ApplicationLogLevel LoggingConfig.SystemLogLevel MemorySize"
-        " ReservedConcurrentExecutions Role Runtime Tags.* Timeout TracingConfig.Mode",
+        " ReservedConcurrentExecutions Role Runtime Tags.* Timeout TracingConfig.Mode"
+        " VpcConfig.SubnetIds VpcConfig.SecurityGroupIds",
         function,
         delete_function,
         update=update_function,
