@@ -19,6 +19,7 @@ from stacks.monitoring import Monitoring
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_teams
 from stacks.parts.mail import Mail
+from stacks.parts.network import vpc_of_context
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
@@ -44,6 +45,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     feature_groups: object = None,
     feature_group_keys: object = None,
     retrainings_at_once: object = None,
+    vpc: object = None,
     source_commit: str = "",
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
@@ -85,6 +87,7 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         feature_groups=groups,
         at_once=at_once,
         source_commit=source_commit,
+        vpc=vpc_of_context(written.get("vpc") if vpc is None else vpc),
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
@@ -113,6 +116,7 @@ def main() -> None:
             feature_groups=context.get("feature_groups"),
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
+            vpc=context.get("vpc"),
             source_commit=context.get("source_commit", ""),
         )
     except ModelConfigError as error:

@@ -40,6 +40,7 @@ from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
+from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.schedules import Schedules
@@ -126,6 +127,7 @@ class Release(cdk.Stack):
         return function
 
     def _plan_release(self) -> lambda_.Function:
+        own = {model: role.role_arn for model, role in self._workshop.own_serving_roles.items()}
         function = add_function(
             self,
             "plan_release",
@@ -136,6 +138,8 @@ class Release(cdk.Stack):
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "SERVING_ROLE_ARN": self._workshop.serving_role.role_arn,
+                "OWN_ROLES": self.to_json_string(own),
+                "VPC": vpc_variable(self._workshop.vpc),
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
@@ -275,10 +279,12 @@ class Release(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
+        may_pass(role, *self._workshop.serving_roles, service="sagemaker.amazonaws.com")
         (models,), (configs,) = sagemaker_arns(self, "model"), sagemaker_arns(self, "endpoint-config")
         endpoints = endpoint_arns(self, self._models)
         allow(role, "MakeModels", ["sagemaker:CreateModel"], [models], wildcard=FLEETS, conditions=ISOLATED)
+        served = [f"{model.model}-v*" for model in with_network(self._models, serving=True)]
+        may_make(role, "MakeModelsWithNetwork", "sagemaker:CreateModel", served, kind="model")
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)

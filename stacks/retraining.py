@@ -10,6 +10,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from kedge.config.sections import Vpc
+from kedge.config.training import run_prefix
 from stacks.feature_groups import FeatureGroups
 from stacks.joining import NAME, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
@@ -35,6 +37,7 @@ from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
@@ -61,11 +64,12 @@ class Retraining(cdk.Stack):
         feature_groups: FeatureGroups,
         at_once: int | None = None,
         source_commit: str = "",
+        vpc: Vpc | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._at_once, self._feature_groups, self._source_commit = at_once, feature_groups, source_commit
         self._storage, self._packages = storage, packages
-        self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
+        self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models, vpc=vpc)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(self._approve_package())
         steps.append(add_teller(self, packages=packages, storage=storage))
@@ -123,6 +127,8 @@ class Retraining(cdk.Stack):
                 "STATE_TABLE": self._storage.state.table_name,
                 "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
                 "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
+                "OWN_ROLES": self.to_json_string(self.workshop.own_job_roles),
+                "VPC": vpc_variable(self.workshop.vpc),
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCES": json.dumps(
                     {name: source.s3_object_url for name, source in self.workshop.sources.items()}
@@ -291,7 +297,7 @@ class Retraining(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
+        may_pass(role, *self.workshop.job_roles, service="sagemaker.amazonaws.com")
         self._may_run_jobs(role)
         self._may_register(role)
         _follow_jobs(self, machine)
@@ -311,6 +317,13 @@ class Retraining(cdk.Stack):
         ]
         for sid, actions, resources, conditions in made:
             allow(role, sid, actions, resources, wildcard=NAMED_AT_RUN_TIME, conditions=conditions)
+        models = self._packages.models
+        trained, scored = (
+            [f"{run_prefix(model.model)}-*" for model in with_network(models, serving=serving)]
+            for serving in (False, True)
+        )
+        may_make(role, "TrainWithNetwork", "sagemaker:CreateTrainingJob", trained, kind="training-job")
+        may_make(role, "MakeScoringModelsWithNetwork", "sagemaker:CreateModel", scored, kind="model")
 
     def _may_register(self, role: iam.Role) -> None:
         packages = sagemaker_arns(self, "model-package", "model-package-group")

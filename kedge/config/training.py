@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from kedge.config.instance_types import has_local_storage
-from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy
+from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy, Vpc
 
 # Older than any row.
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,6 +30,11 @@ _VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 _VARIABLES_MAX, _CHARACTERS_MAX, _OWN_VARIABLES = 100, 512, 5
 _RESERVED = ("SAGEMAKER_", "SM_", "PIP_NO_BUILD_ISOLATION", "TRAINING_JOB_NAME", "AWS_")
 Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
+
+
+def run_prefix(model: str) -> str:
+    """How the names of a model's retrainings, and of their jobs, begin; a model with a long name may share it with another."""
+    return model[:24].rstrip("-")
 
 
 class Training(Section):
@@ -53,6 +58,8 @@ class Training(Section):
     max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
     spot: bool = False
     max_wait_seconds: int | None = Field(default=None, ge=60, le=TRAINING_SECONDS_MAX)
+    vpc: Vpc | None = None
+    network_isolation: bool = True
     window: Literal["sliding", "expanding"] = "sliding"
     window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2

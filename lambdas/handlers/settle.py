@@ -14,10 +14,10 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.prices import cost_usd
+from kedge.config.training import run_prefix
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
 from kedge.release.serving import AGREED, ServingVerdict
-from kedge.retraining.decision import run_prefix
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.catalogue import find_model, load_models
 from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints

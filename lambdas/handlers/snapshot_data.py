@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Json
+from pydantic import AwareDatetime, BaseModel, Field, Json
 
+from kedge.config.sections import Vpc
 from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError
 from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
@@ -41,6 +42,10 @@ class Settings(Environment):
     training_sources: Json[dict[str, str]]
     training_role_arn: str
     scoring_role_arn: str
+    # Of models whose containers reach a network, by model and kind.
+    own_roles: Json[dict[str, dict[str, str]]] = Field(default_factory=dict)
+    # Of the whole deployment.
+    vpc: Json[Vpc | None] = None
     kms_key_id: str | None = None
     # Where some model has a feature group.
     athena_database: str = ""
@@ -193,13 +198,15 @@ def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[Labell
 
 def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
     """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
+    own = settings.own_roles.get(run.model, {})
     workshop = TrainingWorkshop(
         image=training_jobs.image_of(run.config, settings.training_images),
         source_uri=settings.training_sources[run.config.training.source_dir],
-        training_role_arn=settings.training_role_arn,
-        scoring_role_arn=settings.scoring_role_arn,
+        training_role_arn=own.get("training", settings.training_role_arn),
+        scoring_role_arn=own.get("scoring", settings.scoring_role_arn),
         kms_key_id=settings.kms_key_id,
         tags=(("kedge:model", run.model), ("kedge:run", run.run)),
+        vpc=settings.vpc,
     )
     trained = f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"
     scored = f"s3://{run.bucket}/{layout.scored_prefix(run.model, run.run, 'challenger')}"
@@ -219,7 +226,7 @@ def champions_jobs(run: RetrainingRun, champion: Serving, workshop: TrainingWork
     """Ask for a copy of the champion's model, and for its transform job."""
     return {
         "champion_model": copied_model_request(
-            clients.sagemaker(), workshop, model_name=champion.model_name, package_arn=champion.package_arn
+            clients.sagemaker(), workshop, run.config, model_name=champion.model_name, package_arn=champion.package_arn
         ),
         "champion_transform": training_jobs.transform_request(
             champion.config,

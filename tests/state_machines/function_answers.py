@@ -24,6 +24,13 @@ def hotel(training: Json | None = None) -> ModelConfig:
     return parse_model_config(text % json.dumps(training or {}), source="hotel.yaml")
 
 
+def in_vpc(answer: Json) -> Json:
+    """The same answer, with each job and model in a VPC."""
+    vpc = {"VpcConfig": {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]}}
+    made = ("training_job", "challenger_model", "champion_model", "create_model")
+    return answer | {name: answer[name] | vpc for name in made if name in answer}
+
+
 def ready(*, champion: bool = True, training: Json | None = None, training_section: Json | None = None) -> Json:
     """Answer as snapshot_data does when the rows will do, perhaps with the training of an earlier run."""
     shop = TrainingWorkshop("image", "s3://bucket/source.tar.gz", ROLE, ROLE, KEY, (("kedge:model", "hotel"),))

@@ -12,6 +12,7 @@ from tests.state_machines.function_answers import (
     RUN,
     earlier_training,
     gate,
+    in_vpc,
     pinned,
     ready,
     registration,
@@ -80,6 +81,16 @@ def test_a_job_on_spot_instances_is_asked_for_with_its_wait_and_its_checkpoints(
     assert job["CheckpointConfig"]["S3Uri"] == "s3://b/o/checkpoints"
     assert job == ready(training_section={"spot": True})["training_job"] | {"TrainingJobName": f"{RUN}-0"}
     assert functions.named("PinArtefact")[0]["status"] == "Completed"
+
+
+def test_jobs_and_models_in_a_vpc_are_those_that_the_snapshot_asked_for(machine, functions, sagemaker):
+    answer = in_vpc(ready())
+    functions.set(SnapshotData=answer)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert sagemaker.named("CreateTrainingJob") == [answer["training_job"] | {"TrainingJobName": f"{RUN}-0"}]
+    challenger, champion = sagemaker.named("CreateModel")
+    assert challenger["VpcConfig"] == answer["challenger_model"]["VpcConfig"]
+    assert champion == answer["champion_model"] | {"ModelName": f"{RUN}-champion-0"}
 
 
 def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):

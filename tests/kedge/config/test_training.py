@@ -23,6 +23,13 @@ def training(text):
         ("serving_environment: {PIP_NO_BUILD_ISOLATION: '1'}", "choose another"),
         ("environment: {A: '" + "x" * 513 + "'}", "longer than 512 characters"),
         ("environment: {" + ", ".join(f"A{n}: x" for n in range(96)) + "}", "has 96 variables: SageMaker takes 100"),
+        ("vpc: {subnets: [], security_groups: [sg-0a]}", "training.vpc.subnets"),
+        (
+            "vpc: {subnets: [vpc-0a], security_groups: [sg-0a]}",
+            "training.vpc.subnets.0 is 'vpc-0a': write it like subnet-",
+        ),
+        ("vpc: {subnets: [subnet-0a]}", "training.vpc.security_groups"),
+        (f"vpc: {{subnets: [subnet-0a], security_groups: [{', '.join(f'sg-{n}' for n in range(6))}]}}", "at most 5"),
         ("source_dir: ../elsewhere", "training.source_dir is '../elsewhere'"),
         ("source_dir: /etc", "training.source_dir is '/etc'"),
     ],
