@@ -16,6 +16,7 @@ from kedge.errors import ModelConfigError
 from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
+from stacks.package_buckets import PackageBuckets
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_teams
 from stacks.parts.mail import Mail
@@ -46,6 +47,8 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     feature_group_keys: object = None,
     retrainings_at_once: object = None,
     vpc: object = None,
+    package_buckets: object = None,
+    package_keys: object = None,
     source_commit: str = "",
 ) -> cdk.App:
     """Describe the whole system for these models; `synth()` of the answer writes the templates.
@@ -88,6 +91,10 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         at_once=at_once,
         source_commit=source_commit,
         vpc=vpc_of_context(written.get("vpc") if vpc is None else vpc),
+        package_buckets=PackageBuckets.of_context(
+            written.get("package_buckets") if package_buckets is None else package_buckets,
+            written.get("package_keys") if package_keys is None else package_keys,
+        ),
     )
     Release(app, "KedgeRelease", env=env, packages=packages, storage=storage, retraining=retraining)
     add_models(app, "KedgeModels", env=env, storage=storage, models=models, stacks=shards)
@@ -117,6 +124,8 @@ def main() -> None:
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
             vpc=context.get("vpc"),
+            package_buckets=context.get("package_buckets"),
+            package_keys=context.get("package_keys"),
             source_commit=context.get("source_commit", ""),
         )
     except ModelConfigError as error:

@@ -15,6 +15,7 @@ from kedge.config.training import run_prefix
 from stacks.feature_groups import FeatureGroups
 from stacks.joining import NAME, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
+from stacks.package_buckets import PackageBuckets
 from stacks.parts.access import (
     ISOLATED,
     NO_RESOURCE_TYPE,
@@ -65,10 +66,12 @@ class Retraining(cdk.Stack):
         at_once: int | None = None,
         source_commit: str = "",
         vpc: Vpc | None = None,
+        package_buckets: PackageBuckets | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._at_once, self._feature_groups, self._source_commit = at_once, feature_groups, source_commit
         self._storage, self._packages = storage, packages
+        self._package_buckets = package_buckets or PackageBuckets()
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models, vpc=vpc)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
         steps.append(self._approve_package())
@@ -183,6 +186,7 @@ class Retraining(cdk.Stack):
         may_read(role, self._storage.data, "trained", "artefacts")
         may_write(role, self._storage.data, "artefacts")
         artefacts = objects_below(self._storage.data, "artefacts")
+        self._package_buckets.may_copy_from(role)
         allow(role, "GiveUpCopies", ["s3:AbortMultipartUpload"], artefacts, wildcard=OBJECTS)
         may_use_key(role, self._storage.key)
         return function

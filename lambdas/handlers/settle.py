@@ -154,7 +154,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     is_due = not request.hourly or request.time.hour == SWEEP_HOUR
     # A package of a watched model is not released, and a model in the data bucket has no package group at all.
     if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
-        tell_waiting(bench)
+        tell_waiting(bench, settings.approvals_queue_url)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
     end_mute(stands, bench)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field, Json
 
+from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
-from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError
+from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError, UnscorablePackageError
+from kedge.instants import to_text
 from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
 from kedge.retraining.selection import selected
@@ -20,7 +23,8 @@ from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
-from lambdas.adapters.training import finished_trainings, training_data, training_jobs
+from lambdas.adapters.training import finished_trainings, foreign_packages, training_data, training_jobs
+from lambdas.adapters.training.foreign_packages import ForeignPackage
 from lambdas.adapters.training.served_models import copied_model_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.entry import entry
@@ -67,6 +71,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, bucket = load_managed_model(request.model), settings.data_bucket
     champion = find_champion(config, bucket, settings.state_table)
+    try:
+        package = foreign_package(request, config)
+    except UnscorablePackageError as error:
+        return rejected([str(error)], champion)
     run = RetrainingRun(config, request.run, request.time, bucket, champion)
     if champion and champion.config.problem != config.problem:
         was = champion.config.problem
@@ -77,27 +85,48 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except (InitialRowsError, FeatureGroupError) as error:
         # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
-    split, choices, reasons = split_rows(run, history)
+    split, choices, reasons = split_rows(run, history, learnt_until=package.learnt_until if package else None)
+    said = [package.said] if package else []
     if reasons:
-        return rejected([*reasons, *origin.notes], champion)
+        return rejected([*reasons, *said, *origin.notes], champion)
     drift = training_drift(split.training, baseline_before(run), config)
-    notes = [*history.of_schemas, *origin.notes, *choices]
+    notes = [*said, *history.of_schemas, *origin.notes, *choices]
     snapshot, learnt = write_snapshot(run, split, origin, [*notes, *(drift.sentences if drift else ())])
     snapshot |= {"drift": drift.to_json()} if drift else {}
     requests = jobs(run, settings)
-    finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
+    if package:
+        # The holdouts of later runs are newer too.
+        snapshot["training_end"] = to_text(max(package.learnt_until, split.training_end or package.learnt_until))
+        requests["challenger_model"] = package.challenger(requests["challenger_model"])
+        finished = {"training_inputs": "", "training": package.taken_by(run.run)}
+    else:
+        finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
 
 
-def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, tuple[str, ...], list[str]]:
-    """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will."""
+def foreign_package(request: Request, config: ModelConfig) -> ForeignPackage | None:
+    """The package that is judged in place of a training; None where one trains."""
+    arn = request.trigger.get("package_arn") if isinstance(request.trigger, dict) else None
+    if not arn:
+        return None
+    return foreign_packages.load(clients.sagemaker(), arn, content_type=config.endpoint.content_type)
+
+
+def split_rows(
+    run: RetrainingRun, history: LabelledHistory, *, learnt_until: datetime | None
+) -> tuple[Split, tuple[str, ...], list[str]]:
+    """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will.
+
+    `learnt_until` is the newest row of a challenger that is trained already.
+    """
+    ends = [end for end in (run.champion.training_end if run.champion else None, learnt_until) if end]
     split = split_in_time(
         history.rows,
         holdout_fraction=run.config.training.holdout_fraction,
-        champion_training_end=run.champion.training_end if run.champion else None,
+        learnt_until=max(ends, default=None),
     )
     split = without_unscorable(split, run.config, run.champions_schema)
     faults = faults_of(
