@@ -235,6 +235,18 @@ class UnreadableArtefactError(RefusedError):
         )
 
 
+class UnfinishedPipelineError(RefusedError):
+    """A SageMaker pipeline that should have trained a model did not succeed, or made none."""
+
+    def __init__(self, *, pipeline: str, status: str, reasons: list[str] | None = None) -> None:
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        super().__init__(
+            f"the pipeline execution {pipeline} ended as {status}{why}. Look at its steps in SageMaker Studio, mend the pipeline, and start "
+            "the retraining again"
+        )
+        self.pipeline, self.status = pipeline, status
+
+
 class UnfinishedTrainingError(RefusedError):
     """A training job ended without having finished."""
 

@@ -39,7 +39,15 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, endpoint_arns, sagemaker_arns, synthesizer
+from stacks.parts.naming import (
+    EXECUTIONS,
+    RELEASE_MACHINE,
+    RETRAIN_MACHINE,
+    endpoint_arns,
+    pipeline_arns,
+    sagemaker_arns,
+    synthesizer,
+)
 from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
@@ -239,6 +247,10 @@ class Release(cdk.Stack):
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
+        if pipelines := pipeline_arns(self, self._models):
+            allow(role, "ListExecutionsOfPipelines", ["sagemaker:ListPipelineExecutions"], pipelines)
+            begun = pipeline_arns(self, self._models, executions=True)
+            allow(role, "StopPipelines", ["sagemaker:StopPipelineExecution"], begun, wildcard=EXECUTIONS)
         allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], sagemaker_arns(self, "model"), wildcard=RUNS)
 
     def _machine_arn(self, name: str) -> str:

@@ -37,7 +37,7 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, sagemaker_arns, synthesizer
+from stacks.parts.naming import EXECUTIONS, RELEASE_MACHINE, RETRAIN_MACHINE, pipeline_arns, sagemaker_arns, synthesizer
 from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
@@ -74,7 +74,7 @@ class Retraining(cdk.Stack):
         self._package_buckets = package_buckets or PackageBuckets()
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models, vpc=vpc)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
-        steps.append(self._approve_package())
+        steps += [self._approve_package(), self._take_package()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -288,6 +288,26 @@ class Retraining(cdk.Stack):
             )
         return function
 
+    def _take_package(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "take_package",
+            does="what a model's pipeline has trained, taken on into the gate",
+            packages=self._packages,
+            key=self._storage.key,
+            environment={"STATE_TABLE": self._storage.state.table_name},
+        )
+        role = role_of(function)
+        may_use_state(role, self._storage.state, "PutItem")
+        may_use_key(role, self._storage.key)
+        described = sagemaker_arns(self, "model-package", "training-job")
+        looks = ["sagemaker:DescribeModelPackage", "sagemaker:DescribeTrainingJob"]
+        allow(role, "SeeWhatWasMade", looks, described, wildcard="a pipeline names what it makes")
+        if pipelines := pipeline_arns(self, self._packages.models, executions=True):
+            looks = ["sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"]
+            allow(role, "SeeExecutions", looks, pipelines, wildcard=EXECUTIONS)
+        return function
+
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:
         machine = add_machine(
             self,
@@ -303,6 +323,11 @@ class Retraining(cdk.Stack):
         may_lend_key(role, self._storage.key)
         may_pass(role, *self.workshop.job_roles, service="sagemaker.amazonaws.com")
         self._may_run_jobs(role)
+        if pipelines := pipeline_arns(self, self._packages.models):
+            allow(role, "StartPipelines", ["sagemaker:StartPipelineExecution"], pipelines)
+            follows = ["sagemaker:DescribePipelineExecution", "sagemaker:StopPipelineExecution"]
+            begun = pipeline_arns(self, self._packages.models, executions=True)
+            allow(role, "FollowPipelines", follows, begun, wildcard=EXECUTIONS)
         self._may_register(role)
         _follow_jobs(self, machine)
         return machine

@@ -33,7 +33,7 @@ from lambdas.settings import Settings as Environment
 from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.mute_end import end_mute
-from lambdas.steps.release.run_sweep import sweep_model, sweep_run
+from lambdas.steps.release.run_sweep import sweep_model, sweep_pipeline, sweep_run
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
 
@@ -171,6 +171,7 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):
             sweep_run(run)
+            sweep_pipeline(bench.config.training.pipeline, run)
             note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
         sweep_model(run_prefix(bench.model), settings.retrain_machine_arn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,8 @@ from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
-from lambdas.adapters.training import finished_trainings, foreign_packages, training_data, training_jobs
+from lambdas.adapters.times import wall_clock
+from lambdas.adapters.training import finished_trainings, foreign_packages, pipelines, training_data, training_jobs
 from lambdas.adapters.training.foreign_packages import ForeignPackage
 from lambdas.adapters.training.served_models import copied_model_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
@@ -99,12 +100,23 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         snapshot["training_end"] = to_text(max(package.learnt_until, split.training_end or package.learnt_until))
         requests["challenger_model"] = package.challenger(requests["challenger_model"])
         finished = {"training_inputs": "", "training": package.taken_by(run.run)}
+    elif config.training.pipeline:
+        requests["pipeline"] = pipeline_request(run, snapshot)
+        # Another execution may give another model: what it needs besides the rows is the pipeline's own.
+        finished = {"training_inputs": ""}
     else:
         finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
+
+
+def pipeline_request(run: RetrainingRun, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for an execution of the pipeline that trains this model."""
+    facts = {name: str(snapshot[name]) for name in ("train_uri", "manifest_uri", "training_end")}
+    facts |= {"run": run.run, "output_uri": f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"}
+    return pipelines.start_request(run.config, run=run.run, facts=facts, now=wall_clock())
 
 
 def foreign_package(request: Request, config: ModelConfig) -> ForeignPackage | None:

@@ -352,3 +352,19 @@ def test_a_package_that_cannot_be_judged_is_rejected_with_the_remedy(world, prop
     answered = judge_package(arn)
     assert answered["verdict"] == "REJECTED"
     assert words in answered["reasons"][0]
+
+
+def test_a_pipeline_is_told_where_the_rows_are_and_no_earlier_training_is_used(world, monkeypatch):
+    served_bookings(world)
+    training = world.config.training.model_copy(
+        update={"pipeline": "mine", "pipeline_parameters": {"Rows": "train_uri", "Run": "run"}}
+    )
+    config = world.config.model_copy(update={"training": training})
+    monkeypatch.setattr("lambdas.handlers.snapshot_data.load_managed_model", lambda _: config)
+    answered = run()
+    assert answered["verdict"] == "READY", answered["reasons"]
+    asked = answered["pipeline"]
+    assert (asked["PipelineName"], asked["PipelineExecutionDisplayName"]) == ("mine", "run-1")
+    rows = {"Name": "Rows", "Value": f"s3://{BUCKET}/{PREFIX}/train/"}
+    assert asked["PipelineParameters"] == [rows, {"Name": "Run", "Value": "run-1"}]
+    assert (answered["training_inputs"], "training" in answered) == ("", False)

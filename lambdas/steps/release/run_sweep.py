@@ -6,7 +6,7 @@ It costs calls, so it runs after an execution that has ended, for that run, and 
 from __future__ import annotations
 
 from lambdas.adapters import clients, executions
-from lambdas.adapters.training import run_leftovers
+from lambdas.adapters.training import pipelines, run_leftovers
 from lambdas.logs import logger
 
 
@@ -21,6 +21,14 @@ def sweep_run(run: str) -> None:
         run_leftovers.delete_model(clients.sagemaker(), name)
     if stopped or models:
         logger.info("swept up", run=run, models=models, stopped=stopped)
+
+
+def sweep_pipeline(pipeline: str | None, run: str) -> None:
+    """Stop what a run that has ended still has its pipeline do."""
+    if pipeline is None or not run_leftovers.is_run(run):
+        return
+    if stopped := pipelines.stop(clients.sagemaker(), pipeline, run):
+        logger.info("stopped a pipeline", run=run, executions=stopped)
 
 
 def sweep_model(prefix: str, retrain_machine_arn: str) -> None:
