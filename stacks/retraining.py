@@ -74,7 +74,7 @@ class Retraining(cdk.Stack):
         self._package_buckets = package_buckets or PackageBuckets()
         self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models, vpc=vpc)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
-        steps += [self._approve_package(), self._take_package()]
+        steps += [self._approve_package(), self._take_trained()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -288,10 +288,10 @@ class Retraining(cdk.Stack):
             )
         return function
 
-    def _take_package(self) -> lambda_.Function:
+    def _take_trained(self) -> lambda_.Function:
         function = add_function(
             self,
-            "take_package",
+            "take_trained",
             does="what a model's pipeline has trained, taken on into the gate",
             packages=self._packages,
             key=self._storage.key,

@@ -21,7 +21,7 @@ _PERMISSIONS = ("CreateNetworkInterfacePermission", "DeleteNetworkInterfacePermi
 
 
 def vpc_of_context(given: object) -> Vpc | None:
-    """Read `vpc`: subnets and security groups for all models that name none, an object (JSON after `-c`).
+    """Read `jobs_vpc`: subnets and security groups for all models that name none, an object (JSON after `-c`).
 
     Raises
     ------
@@ -34,7 +34,7 @@ def vpc_of_context(given: object) -> Vpc | None:
         return Vpc.model_validate_json(given if isinstance(given, str) else json.dumps(given))
     except ValidationError as error:
         problem = (
-            f'vpc is {given!r}, in the context or after -c: needed is {{"subnets": ["subnet-..."], "security_groups": ["sg-..."]}}, '
+            f'jobs_vpc is {given!r}, in the context or after -c: needed is {{"subnets": ["subnet-..."], "security_groups": ["sg-..."]}}, '
             "1 to 16 subnets and 1 to 5 security groups"
         )
         raise ModelConfigError(source="cdk.json", problems=[problem]) from error

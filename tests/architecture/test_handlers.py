@@ -20,7 +20,7 @@ FUNCTIONS = (
         "compare_models",
         "build_baseline",
         "approve_package",
-        "take_package",
+        "take_trained",
         "tell",
     ),
     *("start_release", "plan_release", "watch_canary", "settle"),

@@ -77,7 +77,7 @@ IMPLIED_FOR_MACHINES = {
 WHERE_A_MODEL_WANTS_IT = {
     "compare_models": {"lambda:InvokeFunction"},
     "approve_package": {"sagemaker:UpdateModelPackage"},
-    "take_package": {"sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"},
+    "take_trained": {"sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"},
     "settle": {"sagemaker:ListPipelineExecutions", "sagemaker:StopPipelineExecution"},
 }
 # What the machines do only for such a model.

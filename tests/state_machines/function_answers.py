@@ -78,7 +78,7 @@ def by_pipeline(deadline: str = "2016-01-01T11:00:00Z") -> Json:
 
 
 def taken() -> Json:
-    """Answer as take_package does of a package that the pipeline has registered."""
+    """Answer as take_trained does of a package that the pipeline has registered."""
     package = ForeignPackage(
         PACKAGE, "theirs:1", "s3://theirs/model.tar.gz", {"A": "b"}, datetime(2016, 1, 1, tzinfo=UTC), False
     )

@@ -17,7 +17,7 @@ PIPELINE_EXECUTION = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/hotel-tr
 FUNCTIONS = (
     "SnapshotData",
     "PinArtefact",
-    "TakePackage",
+    "TakeTrained",
     "CompareModels",
     "BuildBaseline",
     "PlanRelease",

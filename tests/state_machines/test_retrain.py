@@ -107,7 +107,7 @@ def test_jobs_and_models_in_a_vpc_are_those_that_the_snapshot_asked_for(machine,
 def test_a_pipeline_trains_in_the_place_of_a_job_and_its_package_is_scored_and_registered(
     machine, functions, sagemaker
 ):
-    functions.set(SnapshotData=by_pipeline(), TakePackage=taken())
+    functions.set(SnapshotData=by_pipeline(), TakeTrained=taken())
     assert run(machine)["status"] == "SUCCEEDED"
     (started,) = sagemaker.named("StartPipelineExecution")
     token = started.pop("ClientRequestToken")
@@ -115,7 +115,7 @@ def test_a_pipeline_trains_in_the_place_of_a_job_and_its_package_is_scored_and_r
     assert started == {key: value for key, value in by_pipeline()["pipeline"].items() if key != "deadline"}
     assert len(sagemaker.named("DescribePipelineExecution")) == 5
     assert sagemaker.named("CreateTrainingJob") == []
-    (asked,) = functions.named("TakePackage")
+    (asked,) = functions.named("TakeTrained")
     assert asked["execution_arn"] == PIPELINE_EXECUTION
     assert functions.named("PinArtefact")[0]["artefact_uri"] == "s3://theirs/model.tar.gz"
     assert sagemaker.named("CreateModel")[0]["PrimaryContainer"]["Image"] == "theirs:1"
@@ -126,11 +126,11 @@ def test_a_pipeline_trains_in_the_place_of_a_job_and_its_package_is_scored_and_r
 def test_a_pipeline_that_takes_too_long_is_stopped_and_its_end_told(machine, functions, sagemaker):
     sagemaker.job_minutes = 600
     late = UnfinishedPipelineError(pipeline=PIPELINE_EXECUTION, status="Stopped")
-    functions.set(SnapshotData=by_pipeline(deadline="2016-01-01T01:00:00Z"), TakePackage=late)
+    functions.set(SnapshotData=by_pipeline(deadline="2016-01-01T01:00:00Z"), TakeTrained=late)
     ending = run(machine)
     assert (ending["status"], ending["error"]) == ("FAILED", "UnfinishedPipelineError")
     assert len(sagemaker.named("StopPipelineExecution")) == 1
-    assert functions.named("Tell")[-1]["detail"]["state"] == "TakePackage"
+    assert functions.named("Tell")[-1]["detail"]["state"] == "TakeTrained"
     assert machine.lease() is None
 
 
@@ -139,7 +139,7 @@ def test_a_pipeline_that_takes_too_long_is_stopped_and_its_end_told(machine, fun
     [("StartPipelineExecution", "StartPipeline"), ("DescribePipelineExecution", "LookAtPipeline")],
 )
 def test_a_pipeline_that_cannot_be_started_or_seen_is_told(machine, functions, sagemaker, operation, state):
-    functions.set(SnapshotData=by_pipeline(), TakePackage=taken())
+    functions.set(SnapshotData=by_pipeline(), TakeTrained=taken())
     sagemaker.fail(operation, "ValidationException", times=9)
     assert run(machine)["status"] == "FAILED"
     assert functions.named("Tell")[-1]["detail"]["state"] == state

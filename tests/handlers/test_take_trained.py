@@ -1,9 +1,9 @@
-"""take_package takes on what a pipeline has trained, and notes the package so that it is not judged once more."""
+"""take_trained takes on what a pipeline has trained, and notes the package so that it is not judged once more."""
 
 import pytest
 
-from lambdas.handlers import take_package
-from lambdas.handlers.take_package import handler
+from lambdas.handlers import take_trained
+from lambdas.handlers.take_trained import handler
 from lambdas.steps.release.foreign_packages import taken_note
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
 
@@ -26,7 +26,7 @@ def world(monkeypatch):
 
 def test_a_registered_package_is_scored_in_its_own_container_and_noted(world, monkeypatch):
     arn = world.register(properties={})
-    monkeypatch.setattr(take_package.pipelines, "made_by", lambda *_, group: (arn, None))
+    monkeypatch.setattr(take_trained.pipelines, "made_by", lambda *_, group: (arn, None))
     answered = handler(EVENT, CONTEXT)
     assert answered["training"]["package_arn"] == arn
     assert answered["training"]["artefact_uri"] == f"s3://{BUCKET}/model.tar.gz"
@@ -36,8 +36,8 @@ def test_a_registered_package_is_scored_in_its_own_container_and_noted(world, mo
 
 
 def test_a_training_jobs_model_is_scored_in_the_yamls_container(world, monkeypatch):
-    monkeypatch.setattr(take_package.pipelines, "made_by", lambda *_, group: (None, "fit"))
-    monkeypatch.setattr(take_package.pipelines, "artefact_of", lambda _, job: f"s3://{BUCKET}/{job}/model.tar.gz")
+    monkeypatch.setattr(take_trained.pipelines, "made_by", lambda *_, group: (None, "fit"))
+    monkeypatch.setattr(take_trained.pipelines, "artefact_of", lambda _, job: f"s3://{BUCKET}/{job}/model.tar.gz")
     answered = handler(EVENT, CONTEXT)
     training = answered["training"]
     assert (training["job"], training["artefact_uri"]) == ("fit", f"s3://{BUCKET}/fit/model.tar.gz")
