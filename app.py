@@ -18,9 +18,11 @@ from stacks.deployments import DEFAULT_REGION, DeployedStage, deployments
 from stacks.feature_groups import FeatureGroups
 from stacks.models import add_models
 from stacks.monitoring import Monitoring
+from stacks.package_buckets import PackageBuckets
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_teams
 from stacks.parts.mail import Mail
+from stacks.parts.network import vpc_of_context
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
@@ -54,6 +56,9 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     feature_groups: object = None,
     feature_group_keys: object = None,
     retrainings_at_once: object = None,
+    jobs_vpc: object = None,
+    package_buckets: object = None,
+    package_keys: object = None,
     source_commit: str = "",
     stage: object = None,
     stages: object = None,
@@ -77,6 +82,9 @@ def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
         "feature_groups": feature_groups,
         "feature_group_keys": feature_group_keys,
         "retrainings_at_once": retrainings_at_once,
+        "jobs_vpc": jobs_vpc,
+        "package_buckets": package_buckets,
+        "package_keys": package_keys,
         "stage": stage,
         "stages": stages,
         "package_source": package_source,
@@ -132,6 +140,8 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         feature_groups=groups,
         at_once=at_once,
         source_commit=_text(facts, "source_commit") or "",
+        vpc=vpc_of_context(facts.get("jobs_vpc")),
+        package_buckets=PackageBuckets.of_context(facts.get("package_buckets"), facts.get("package_keys")),
     )
     Release(
         scope,
@@ -168,6 +178,9 @@ def main() -> None:
             feature_groups=context.get("feature_groups"),
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
+            jobs_vpc=context.get("jobs_vpc"),
+            package_buckets=context.get("package_buckets"),
+            package_keys=context.get("package_keys"),
             source_commit=context.get("source_commit", ""),
             **{name: context.get(name) for name in ("stage", "stages", "package_source", "package_takers")},
             **{name: context.get(name) for name in ("vpc", "permissions_boundary", "bucket", "key")},

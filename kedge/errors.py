@@ -226,6 +226,37 @@ class ChangedSinceGateError(RefusedError):
         self.what, self.place = what, place
 
 
+class UnscorablePackageError(RefusedError):
+    """A package that Kedge did not make is none that Kedge can score, judge and serve."""
+
+    def __init__(self, *, package_arn: str, reason: str) -> None:
+        version = package_arn.rpartition("/")[2]
+        super().__init__(f"package version {version} cannot be judged: {reason}")
+        self.package_arn = package_arn
+
+
+class UnreadableArtefactError(RefusedError):
+    """A model that somebody else trained lies where Kedge may not read."""
+
+    def __init__(self, *, uri: str, reason: str) -> None:
+        super().__init__(
+            f"the artefact {uri} cannot be copied ({reason}): add its bucket to package_buckets in the context of cdk.json, and the key "
+            "that encrypts it to package_keys, then deploy"
+        )
+
+
+class UnfinishedPipelineError(RefusedError):
+    """A SageMaker pipeline that should have trained a model did not succeed, or made none."""
+
+    def __init__(self, *, pipeline: str, status: str, reasons: list[str] | None = None) -> None:
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        super().__init__(
+            f"the pipeline execution {pipeline} ended as {status}{why}. Look at its steps in SageMaker Studio, mend the pipeline, and start "
+            "the retraining again"
+        )
+        self.pipeline, self.status = pipeline, status
+
+
 class UnfinishedTrainingError(RefusedError):
     """A training job ended without having finished."""
 

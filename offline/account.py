@@ -39,6 +39,8 @@ from offline.sagemaker import endpoints, feature_store, jobs, models, registry, 
 from offline.sagemaker.capacity import Capacity
 from offline.sagemaker.endpoint_fleets import Ground
 from offline.sagemaker.model_monitor import schedules as monitoring_schedules
+from offline.sagemaker.pipelines import pipelines
+from offline.sagemaker.pipelines.pipelines import Pipelines
 from offline.server import Server
 from offline.speed import dynamodb, s3, transport
 from offline.step_functions import machines
@@ -84,6 +86,7 @@ class Account(Region):
         self.model_registry = registry.Registry(self, self.bus)
         self.models = models.Models(self, self.iam, self.model_registry, self.containers)
         self.jobs = jobs.Jobs(self, self.iam, self.models, self.capacity, self.bus)
+        self.pipelines = Pipelines(self, self.iam, self.jobs, self.model_registry)
         ground = Ground(self, self.models, self.capacity, self.metrics)
         self.endpoints = endpoints.Endpoints(ground, self.iam, self.alarms, self.bus)
         self.stacks = stacks.Stacks(self)
@@ -155,6 +158,7 @@ class Account(Region):
         registry.install(self, self.model_registry)
         models.install(self, self.models)
         jobs.install(self, self.jobs)
+        pipelines.install(self, self.pipelines)
         endpoints.install(self, self.endpoints)
         runtime.install(self, self.endpoints)
         feature_store.install(self, self.iam)

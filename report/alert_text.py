@@ -97,6 +97,7 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "gate_passed": retraining_alerts.gate_passed,
     "gate_failed": retraining_alerts.gate_failed,
     "package_registered": decision_alerts.package_registered,
+    "package_found": decision_alerts.package_found,
     "approved_automatically": decision_alerts.approved_automatically,
     "second_approval_awaited": decision_alerts.second_approval_awaited,
     "approved": decision_alerts.approved,

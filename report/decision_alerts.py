@@ -58,6 +58,28 @@ def package_registered(model: str, detail: Detail) -> Message:
     )
 
 
+def package_found(model: str, detail: Detail) -> Message:
+    """A package that Kedge did not make is judged before anything else happens to it."""
+    approved = detail.get("status") == "Approved"
+    named = f"package version {version(detail)}"
+    next_ = (
+        f"Kedge compares {named} with the champion on the newest labelled rows. If it passes the gate, Kedge registers a copy of it, with the "
+        "gate's table and a baseline, and you are asked to approve that copy: it is what is released. If it fails, you hear why."
+    )
+    changed = "Nothing was released: an approval counts for what has passed the gate. " if approved else ""
+    return Message(
+        f"{named} is approved and not released: it must pass the gate first"
+        if approved
+        else f"{named} is none of Kedge's: it is judged now",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section("WHO AND WHY", who_and_why(detail)),
+            section("WHAT HAPPENS NEXT", changed + next_),
+            run(detail),
+        ),
+    )
+
+
 def approved_automatically(model: str, detail: Detail) -> Message:
     """Kedge approved what the gate had passed."""
     return Message(

@@ -26,6 +26,7 @@ TRIGGERS = {
     "schedule": "it is due by the calendar",
     "manual": "a person asked",
     "initial": "the first training",
+    "package": "somebody else registered a package",
 }
 
 DECIDED_AGAIN = "Kedge decides again every hour and with every window, and starts it once the reason is gone."

@@ -40,16 +40,19 @@ from stacks.parts.alarms import alarm_on_dead_letters, alarm_on_errors, alarm_on
 from stacks.parts.functions import add_function, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
 from stacks.parts.naming import (
+    EXECUTIONS,
     RELEASE_MACHINE,
     RETRAIN_MACHINE,
     endpoint_arns,
     machine_arn,
     own_arns,
+    pipeline_arns,
     sagemaker_arns,
     stage_of,
     staging_arns,
     synthesizer,
 )
+from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.queues import add_dead_letters, add_stage_queue
 from stacks.parts.teller import add_teller, tell_alarms
@@ -126,6 +129,7 @@ class Release(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "RELEASE_MACHINE_ARN": machine.state_machine_arn,
+                "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
             },
         )
         role = role_of(function)
@@ -136,11 +140,14 @@ class Release(cdk.Stack):
         may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         allow(role, "StartRelease", ["states:StartExecution"], [machine.state_machine_arn])
+        # A package that Kedge did not make passes the gate first.
+        allow(role, "StartGate", ["states:StartExecution"], [self._machine_arn(RETRAIN_MACHINE)])
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
         return function
 
     def _plan_release(self) -> lambda_.Function:
+        own = {model: role.role_arn for model, role in self._workshop.own_serving_roles.items()}
         function = add_function(
             self,
             "plan_release",
@@ -151,6 +158,8 @@ class Release(cdk.Stack):
                 "DATA_BUCKET": self._storage.data.bucket_name,
                 "STATE_TABLE": self._storage.state.table_name,
                 "SERVING_ROLE_ARN": self._workshop.serving_role.role_arn,
+                "OWN_ROLES": self.to_json_string(own),
+                "VPC": vpc_variable(self._workshop.vpc),
                 "KMS_KEY_ID": self._storage.key.key_arn,
             },
         )
@@ -246,6 +255,10 @@ class Release(cdk.Stack):
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
+        if pipelines := pipeline_arns(self, self._models):
+            allow(role, "ListExecutionsOfPipelines", ["sagemaker:ListPipelineExecutions"], pipelines)
+            begun = pipeline_arns(self, self._models, executions=True)
+            allow(role, "StopPipelines", ["sagemaker:StopPipelineExecution"], begun, wildcard=EXECUTIONS)
         allow(role, "DeleteLeftovers", ["sagemaker:DeleteModel"], own_arns(self, "model"), wildcard=RUNS)
         trials = [*staging_arns(self, "endpoint-config"), *staging_arns(self, "endpoint")]
         deletes = ["sagemaker:DeleteEndpointConfig", "sagemaker:DeleteEndpoint"]
@@ -271,10 +284,12 @@ class Release(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self._workshop.serving_role, service="sagemaker.amazonaws.com")
+        may_pass(role, *self._workshop.serving_roles, service="sagemaker.amazonaws.com")
         models, configs = own_arns(self, "model", "endpoint-config")
         endpoints = endpoint_arns(self, self._models)
         allow(role, "MakeModels", ["sagemaker:CreateModel"], [models], wildcard=FLEETS, conditions=ISOLATED)
+        served = [f"{model.resource_name}-v*" for model in with_network(self._models, serving=True)]
+        may_make(role, "MakeModelsWithNetwork", "sagemaker:CreateModel", served, kind="model")
         allow(role, "MakeConfigs", ["sagemaker:CreateEndpointConfig"], [configs], wildcard=FLEETS)
         changes = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
         allow(role, "ChangeEndpoints", changes, [configs, *endpoints], wildcard=FLEETS)

@@ -10,9 +10,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
+from kedge.config.sections import Vpc
+from kedge.config.training import run_prefix
 from stacks.feature_groups import FeatureGroups
 from stacks.joining import athena_environment, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
+from stacks.package_buckets import PackageBuckets
 from stacks.parts.access import (
     ISOLATED,
     NO_RESOURCE_TYPE,
@@ -35,7 +38,17 @@ from stacks.parts.access import (
 from stacks.parts.alarms import alarm_on_errors, alarm_on_failed_executions
 from stacks.parts.functions import add_function, bury_failures, consume, role_of
 from stacks.parts.machines import add_machine, role_of_machine
-from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, own_arns, sagemaker_arns, staging_arns, synthesizer
+from stacks.parts.naming import (
+    EXECUTIONS,
+    RELEASE_MACHINE,
+    RETRAIN_MACHINE,
+    own_arns,
+    pipeline_arns,
+    sagemaker_arns,
+    staging_arns,
+    synthesizer,
+)
+from stacks.parts.network import may_make, vpc_variable, with_network
 from stacks.parts.packages import Packages
 from stacks.parts.teller import add_teller
 from stacks.parts.workshop import IMAGES, Workshop, images
@@ -62,13 +75,16 @@ class Retraining(cdk.Stack):
         feature_groups: FeatureGroups,
         at_once: int | None = None,
         source_commit: str = "",
+        vpc: Vpc | None = None,
+        package_buckets: PackageBuckets | None = None,
     ) -> None:
         super().__init__(scope, name, env=env, synthesizer=synthesizer(), description="Kedge: verdict to challenger")
         self._at_once, self._feature_groups, self._source_commit = at_once, feature_groups, source_commit
         self._storage, self._packages = storage, packages
-        self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models)
+        self._package_buckets = package_buckets or PackageBuckets()
+        self.workshop = Workshop(self, "Workshop", storage=storage, models=packages.models, vpc=vpc)
         steps = [self._snapshot_data(), self._pin_artefact(), self._compare_models(), self._build_baseline()]
-        steps += [self._replay_staging(), self._judge_staging(), self._approve_package()]
+        steps += [self._replay_staging(), self._judge_staging(), self._approve_package(), self._take_trained()]
         steps.append(add_teller(self, packages=packages, storage=storage))
         machine = self._machine(steps)
         decide = self._decide_retraining(machine)
@@ -127,6 +143,8 @@ class Retraining(cdk.Stack):
                 "STATE_TABLE": self._storage.state.table_name,
                 "TRAINING_ROLE_ARN": self.workshop.training_role.role_arn,
                 "SCORING_ROLE_ARN": self.workshop.scoring_role.role_arn,
+                "OWN_ROLES": self.to_json_string(self.workshop.own_job_roles),
+                "VPC": vpc_variable(self.workshop.vpc),
                 "TRAINING_IMAGES": json.dumps(self.workshop.images),
                 "TRAINING_SOURCES": json.dumps(
                     {name: source.s3_object_url for name, source in self.workshop.sources.items()}
@@ -181,6 +199,7 @@ class Retraining(cdk.Stack):
         may_read(role, self._storage.data, "trained", "artefacts")
         may_write(role, self._storage.data, "artefacts")
         artefacts = objects_below(self._storage.data, "artefacts")
+        self._package_buckets.may_copy_from(role)
         allow(role, "GiveUpCopies", ["s3:AbortMultipartUpload"], artefacts, wildcard=OBJECTS)
         may_use_key(role, self._storage.key)
         return function
@@ -328,6 +347,26 @@ class Retraining(cdk.Stack):
             )
         return function
 
+    def _take_trained(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "take_trained",
+            does="what a model's pipeline has trained, taken on into the gate",
+            packages=self._packages,
+            key=self._storage.key,
+            environment={"STATE_TABLE": self._storage.state.table_name},
+        )
+        role = role_of(function)
+        may_use_state(role, self._storage.state, "PutItem")
+        may_use_key(role, self._storage.key)
+        described = sagemaker_arns(self, "model-package", "training-job")
+        looks = ["sagemaker:DescribeModelPackage", "sagemaker:DescribeTrainingJob"]
+        allow(role, "SeeWhatWasMade", looks, described, wildcard="a pipeline names what it makes")
+        if pipelines := pipeline_arns(self, self._packages.models, executions=True):
+            looks = ["sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"]
+            allow(role, "SeeExecutions", looks, pipelines, wildcard=EXECUTIONS)
+        return function
+
     def _machine(self, steps: list[lambda_.Function]) -> stepfunctions.StateMachine:
         machine = add_machine(
             self,
@@ -341,9 +380,14 @@ class Retraining(cdk.Stack):
         may_use_state(role, self._storage.state, "DeleteItem")
         may_use_key(role, self._storage.key)
         may_lend_key(role, self._storage.key)
-        may_pass(role, self.workshop.training_role, self.workshop.scoring_role, service="sagemaker.amazonaws.com")
+        may_pass(role, *self.workshop.job_roles, service="sagemaker.amazonaws.com")
         self._may_run_jobs(role)
         self._may_stage(role)
+        if pipelines := pipeline_arns(self, self._packages.models):
+            allow(role, "StartPipelines", ["sagemaker:StartPipelineExecution"], pipelines)
+            follows = ["sagemaker:DescribePipelineExecution", "sagemaker:StopPipelineExecution"]
+            begun = pipeline_arns(self, self._packages.models, executions=True)
+            allow(role, "FollowPipelines", follows, begun, wildcard=EXECUTIONS)
         self._may_register(role)
         _follow_jobs(self, machine)
         return machine
@@ -360,6 +404,13 @@ class Retraining(cdk.Stack):
         ]
         for sid, actions, resources, conditions in made:
             allow(role, sid, actions, resources, wildcard=NAMED_AT_RUN_TIME, conditions=conditions)
+        models = self._packages.models
+        trained, scored = (
+            [f"{run_prefix(model.resource_name)}-*" for model in with_network(models, serving=serving)]
+            for serving in (False, True)
+        )
+        may_make(role, "TrainWithNetwork", "sagemaker:CreateTrainingJob", trained, kind="training-job")
+        may_make(role, "MakeScoringModelsWithNetwork", "sagemaker:CreateModel", scored, kind="model")
 
     def _may_stage(self, role: iam.Role) -> None:
         """Make and delete endpoints for trials: by their names, which no endpoint that serves has, and what is deleted by its tag too."""

@@ -18,7 +18,7 @@ _COLOURS = {
     "rejected": "yellow", "approval_waits": "yellow", "approval_expired": "yellow", "labels_silent": "yellow", "baseline_stale": "yellow",
     "retrainings_failing": "red", "second_approval_awaited": "yellow", "approval_taken_back": "yellow", "approved_absent": "yellow",
     "release_withheld": "yellow", "paused": "yellow", "muted": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
-    "decision_overtaken": "yellow", "release_superseded": "yellow", "endpoint_changed": "red",
+    "decision_overtaken": "yellow", "release_superseded": "yellow", "package_found": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip

@@ -64,7 +64,7 @@ def rehearse_rows(place: str, config: ModelConfig, *, now: datetime) -> Rehearse
     """
     first = _read(place, config)
     history = labelled_history([], first, config, now=now, known_horizon_days=None)
-    split = split_in_time(history.rows, holdout_fraction=config.training.holdout_fraction, champion_training_end=None)
+    split = split_in_time(history.rows, holdout_fraction=config.training.holdout_fraction, learnt_until=None)
     split = without_unscorable(split, config)
     bad = faults_of(split, config, unparsable=history.unparsable, labelled_fraction=history.labelled_fraction)
     split, choices = selected(split, config, history.older_first_rows)

@@ -10,7 +10,7 @@ from kedge.config.policies import PerformanceLimit
 from kedge.config.sections import Confidence, Fraction, Section
 
 # A person wants better quality, or a loss must be mended: there an equal model is of no use.
-Refresh = Literal["schedule", "new_rows", "manual", "event", "drift", "confidence"]
+Refresh = Literal["schedule", "new_rows", "manual", "event", "drift", "confidence", "package"]
 LambdaName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$", examples=["credit-model-rule"])]
 
 

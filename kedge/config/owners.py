@@ -30,7 +30,7 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "approvals": (
         "package_registered", "gate_passed", "approved", "rejected", "approval_taken_back", "approved_absent", "approval_waits",
-        "approval_expired", "approved_automatically", "second_approval_awaited",
+        "approval_expired", "approved_automatically", "second_approval_awaited", "package_found",
     ),
     "releases": (
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",

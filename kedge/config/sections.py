@@ -71,6 +71,25 @@ class Prediction(Section):
         return self
 
 
+class Vpc(Section):
+    """Subnets and security groups of your own, where SageMaker puts the network interfaces of its instances."""
+
+    # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
+    subnets: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$", examples=["subnet-0a1b2c3d"])], ...],
+        Field(min_length=1, max_length=16, strict=False),
+    ]
+    security_groups: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$", examples=["sg-0a1b2c3d"])], ...],
+        Field(min_length=1, max_length=5, strict=False),
+    ]
+
+    @property
+    def request(self) -> dict[str, list[str]]:
+        """The `VpcConfig` of SageMaker's requests."""
+        return {"Subnets": list(self.subnets), "SecurityGroupIds": list(self.security_groups)}
+
+
 class Endpoint(Section):
     """The SageMaker endpoint that serves the model, and how requests and answers are read; without a name there is none."""
 
@@ -86,6 +105,8 @@ class Endpoint(Section):
     inference_attribute: str | int | None = None
     probability_attribute: str | int | None = None
     exclude_features_attribute: str | int | None = None
+    vpc: Vpc | None = None
+    network_isolation: bool = True
 
     @model_validator(mode="after")
     def _variants_are_several(self) -> Endpoint:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from kedge.config.instance_types import has_local_storage
-from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy
+from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy, Vpc
 
 # Older than any row.
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,7 +29,18 @@ _VARIABLE = r"^[a-zA-Z_][a-zA-Z0-9_]*$"
 # Of CreateTrainingJob, which is stricter than CreateModel. https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateTrainingJob.html
 _VARIABLES_MAX, _CHARACTERS_MAX, _OWN_VARIABLES = 100, 512, 5
 _RESERVED = ("SAGEMAKER_", "SM_", "PIP_NO_BUILD_ISOLATION", "TRAINING_JOB_NAME", "AWS_")
+# What a pipeline can be told of a retraining.
+PipelineFact = Literal["train_uri", "manifest_uri", "output_uri", "training_end", "run"]
+# What says how Kedge's own job trains, and would say nothing to a pipeline.
+_OF_THE_JOB = (
+    "source_dir", "entry_point", "environment", "instance_count", "volume_gib", "spot", "max_wait_seconds", "vpc", "network_isolation",
+)  # fmt: skip
 Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
+
+
+def run_prefix(resource_name: str) -> str:
+    """How the names of a model's retrainings, and of their jobs, begin; a model with a long name may share it with another."""
+    return resource_name[:24].rstrip("-")
 
 
 class Training(Section):
@@ -53,6 +64,14 @@ class Training(Section):
     max_runtime_seconds: int = Field(default=3600, ge=60, le=TRAINING_SECONDS_MAX)
     spot: bool = False
     max_wait_seconds: int | None = Field(default=None, ge=60, le=TRAINING_SECONDS_MAX)
+    vpc: Vpc | None = None
+    network_isolation: bool = True
+    pipeline: (
+        Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$", examples=["fraud-training"])] | None
+    ) = None
+    pipeline_parameters: Mapping[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9\-_]{1,256}$", examples=["TrainUri"])], PipelineFact
+    ] = Field(default_factory=lambda: dict[str, PipelineFact](TrainUri="train_uri"))
     window: Literal["sliding", "expanding"] = "sliding"
     window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
@@ -137,6 +156,35 @@ class Training(Section):
                         f"training.{name}.{variable} is longer than {_CHARACTERS_MAX} characters, SageMaker's limit: put the value "
                         "into a file beside the script"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _a_pipeline_trains_by_itself(self) -> Training:
+        fields = type(self).model_fields
+        if self.pipeline is None:
+            if self.pipeline_parameters != {"TrainUri": "train_uri"}:
+                raise ValueError(
+                    "training.pipeline_parameters is there without training.pipeline: name the pipeline, or remove it"
+                )
+            return self
+        # By value, not by what is written: a package's schema is read again with every default in it.
+        given = [
+            name
+            for name in _OF_THE_JOB
+            if getattr(self, name) != fields[name].get_default(call_default_factory=True)
+            and not (name == "entry_point" and getattr(self, name) in OWN_SCRIPTS)
+        ]
+        if given:
+            names = ", ".join(f"training.{name}" for name in given)
+            raise ValueError(
+                f"{names} beside training.pipeline: the pipeline {self.pipeline} says itself how it trains; remove what is about a job"
+            )
+        twice = sorted(set(self.pipeline_parameters) & set(self.hyperparameters))
+        if twice:
+            raise ValueError(
+                f"{', '.join(twice)} stands in training.pipeline_parameters and in training.hyperparameters: a parameter of the pipeline has "
+                "one value; remove one of them"
+            )
         return self
 
     @model_validator(mode="after")

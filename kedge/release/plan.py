@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kedge.config.capture_place import capture_prefix
 from kedge.config.model import ModelConfig
+from kedge.config.sections import Vpc
 from kedge.config.stage import Stage
 from kedge.errors import EndpointVariantNameError, NoInstancesError
 from kedge.release.traffic import Rollout, rollout
@@ -78,6 +79,8 @@ class ReleasePlan:
     capture_prefix: str
     alarms: tuple[CanaryAlarm, ...]
     rollout: Rollout | None
+    network_isolation: bool = True
+    vpc: Vpc | None = None
 
     @property
     def model_name(self) -> str:
@@ -135,6 +138,8 @@ def plan_release(
         capture_prefix=capture_prefix(config.model, package_version),
         alarms=canary_alarms(config, endpoint_config=name, variant=variant) if serving else (),
         rollout=rollout(config.canary, config.release, instances=serving.instances) if serving else None,
+        network_isolation=config.endpoint.network_isolation,
+        vpc=config.endpoint.vpc,
     )
 
 

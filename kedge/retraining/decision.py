@@ -9,6 +9,7 @@ from typing import Literal
 from kedge.config.policies import PerformancePolicy
 from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import Mode
+from kedge.config.training import run_prefix
 from kedge.errors import WatchedModelError
 from kedge.retraining.holds import WATCHED, active_holds
 from kedge.retraining.state import Held, RetrainingDecision, RetrainingState
@@ -91,8 +92,3 @@ def run_name(resource_name: str, kind: str, episode: str, attempt: int) -> str:
 
 # Names as `run_name` gives them. A person may start an execution under any other name.
 RUN_NAME = r".+-[a-z_]+-\d+-[0-9a-f]{8}"
-
-
-def run_prefix(resource_name: str) -> str:
-    """How the names of a model's executions begin; a model with a long name may share it with another."""
-    return resource_name[:24].rstrip("-")

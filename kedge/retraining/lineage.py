@@ -14,16 +14,22 @@ _TEXT, _LONG_TEXT, _NAME, _PARAMETERS = 1024, 2048, 255, 100
 
 @dataclass(frozen=True)
 class TrainedBy:
-    """The training job, as SageMaker describes it."""
+    """The training job, as SageMaker describes it; or a package that Kedge did not make, of whose training it knows nothing."""
 
     job_arn: str
     image: str
-    instance_type: str
-    instance_count: int
-    spot: bool
-    source_uri: str
+    instance_type: str = ""
+    instance_count: int = 0
+    spot: bool = False
+    source_uri: str = ""
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    source_package: str = ""
+
+    @classmethod
+    def package(cls, arn: str, image: str) -> TrainedBy:
+        """What is known of a package that somebody else registered."""
+        return cls(job_arn="", image=image, source_package=arn)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,8 @@ class Lineage:
     def properties(self) -> dict[str, str]:
         """What of it stands in the registry: a property holds 256 characters, the file holds all."""
         job = self.trained_by
+        if job.source_package:
+            return {"kedge:source_package": job.source_package, "kedge:source_commit": self.source_commit}
         return {
             "kedge:training_job": job.job_arn.rpartition("/")[2],
             "kedge:training_job_arn": job.job_arn,
@@ -106,7 +114,10 @@ def model_card(
         "run": lineage.run,
         "trigger": ", ".join(str(reason) for reason in lineage.trigger.get("reasons", [])),
         "champion": lineage.champion,
-        "instances": f"{job.instance_count} x {job.instance_type}" + (" (spot)" if job.spot else ""),
+        "instances": f"{job.instance_count} x {job.instance_type}" + (" (spot)" if job.spot else "")
+        if job.job_arn
+        else "",
+        "source_package": job.source_package,
         "source": job.source_uri,
         "source_commit": lineage.source_commit,
         "data_digest": lineage.data_digest,
@@ -119,7 +130,7 @@ def model_card(
         "training_details": {
             "training_observations": description[:_TEXT],
             "training_job_details": {
-                "training_arn": job.job_arn,
+                **({"training_arn": job.job_arn} if job.job_arn else {}),
                 "training_datasets": [lineage.data_manifest],
                 "training_environment": {"container_image": [job.image]},
                 "training_metrics": learnt,

@@ -105,12 +105,12 @@ def select_ripe(rows: pa.Table, usable: Slice) -> pa.Table:
     return rows.filter(inside)
 
 
-def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_end: datetime | None) -> Split:
+def split_in_time(rows: pa.Table, *, holdout_fraction: float, learnt_until: datetime | None) -> Split:
     """Keep the newest rows as holdout, strictly newer than all rows that champion or challenger learnt from.
 
-    Rows that share the boundary's time stay together, on the training side. If the champion
-    learnt from later rows, the boundary moves to the end of its training, so that neither model has
-    seen a holdout row.
+    Rows that share the boundary's time stay together, on the training side. If the champion,
+    or a challenger that is trained already, learnt from later rows, the boundary moves to the newest of them, so that
+    neither model has seen a holdout row.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
     >>> from datetime import UTC
     >>> hours = pa.array([datetime(2016, 1, 1, hour, tzinfo=UTC) for hour in range(10)], pa.timestamp("us", "UTC"))
     >>> rows = pa.table({"kedge_row_id": [str(i) for i in range(10)], "kedge_time": hours})
-    >>> split = split_in_time(rows, holdout_fraction=0.2, champion_training_end=None)
+    >>> split = split_in_time(rows, holdout_fraction=0.2, learnt_until=None)
     >>> split.training.num_rows, split.holdout.num_rows
     (8, 2)
     """
@@ -130,8 +130,8 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, champion_training_
         return Split(rows, rows)
     last = max(0, round(rows.num_rows * (1 - holdout_fraction)) - 1)
     boundary = rows.column(TIME)[last].as_py()
-    if champion_training_end is not None:
-        boundary = max(boundary, champion_training_end)
+    if learnt_until is not None:
+        boundary = max(boundary, learnt_until)
     newer = pc.greater(rows.column(TIME), pa.scalar(boundary, rows.schema.field(TIME).type))
     return Split(rows.filter(pc.invert(newer)), rows.filter(newer))
 

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Json
+from pydantic import AwareDatetime, BaseModel, Field, Json
 
 from kedge.comparisons import figures_of
 from kedge.config.metrics import ONE_VALUE
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
-from kedge.retraining.lineage import Lineage, model_card
+from kedge.retraining.lineage import Lineage, TrainedBy, model_card
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.bucket.baselines import decode_reference
@@ -64,6 +64,20 @@ class Artefact(BaseModel, frozen=True):
     sha256: str
 
 
+class ScoredContainer(BaseModel, frozen=True):
+    """What the challenger was scored in, as its model was made: that is what is registered."""
+
+    Image: str
+    Environment: dict[str, str] = Field(default_factory=dict)
+
+
+class MadeBy(BaseModel, frozen=True):
+    """What made the challenger: a training job, or a package that somebody else registered."""
+
+    job: str | None = None
+    package_arn: str | None = None
+
+
 class Request(BaseModel, frozen=True):
     """A challenger that has passed the gate."""
 
@@ -76,6 +90,9 @@ class Request(BaseModel, frozen=True):
     trained_uri: str
     trigger: Any = None
     champion: dict[str, Any] = {}
+    # A machine that began before these were told does not say them.
+    training: MadeBy = MadeBy()
+    container: ScoredContainer | None = None
 
 
 @entry
@@ -86,7 +103,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     config = training_data.load_run_config(s3, bucket, load_model(model), run)
     training = training_data.load_table(s3, bucket, layout.retraining_key(model, run, layout.TRAINING_ROWS))
     holdout, permuted = scored_holdout(s3, bucket, model, run, config)
-    importance = known_importance(s3, request.trained_uri, lambda: (holdout, permuted), config)
+    importance = known_importance(s3, bucket, request.trained_uri, lambda: (holdout, permuted), config)
     # Its name is the run's until the registry has given the version that it will be named after.
     files = baseline_files(config, run, training, holdout, importance)
     prefix = layout.retraining_key(model, run, layout.STAGED)
@@ -101,7 +118,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         run=run,
         image=lineage.serving_image,
         artefact_uri=request.artefact.uri,
-        environment=training_jobs.serving_environment(config),
+        environment=request.container.Environment if request.container else training_jobs.serving_environment(config),
         description=said,
         # The registry takes 50: the rows of the gate come last.
         properties=properties(request, prefix, manifest["digest"], files)
@@ -148,7 +165,12 @@ def approval_request(request: Request, cost: str) -> dict[str, Any]:
 
 def description(request: Request) -> str:
     """What an approver reads first."""
-    rows = f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
+    foreign = (request.training.package_arn or "").rpartition("/")[2]
+    rows = (
+        f"is package version {foreign}, which Kedge did not train"
+        if foreign
+        else f"trained on {request.snapshot.train_rows:,} rows until {request.snapshot.training_end:%Y-%m-%d}"
+    )
     trigger = request.trigger if isinstance(request.trigger, dict) else {}
     snapshot = request.snapshot.model_dump(exclude_none=True)
     figures = figure_lines(request.gate.rows, champion=request.champion, snapshot=snapshot, live=trigger.get("live"))
@@ -159,23 +181,31 @@ def description(request: Request) -> str:
 def lineage_of(request: Request, config: ModelConfig, digest: str, settings: Settings) -> Lineage:
     """Where the challenger is from; SageMaker describes the jobs of the run."""
     sagemaker, bucket = clients.sagemaker(), settings.data_bucket
-    # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
-    *_, job, _, _ = request.trained_uri.split("/")
-    trained_by = training_facts.load(sagemaker, job)
+    image = training_jobs.image_of(config, settings.training_images)
+    serving = request.container.Image if request.container else training_jobs.serving_image_of(config, image)
     return Lineage(
         run=request.run,
-        trained_by=trained_by,
+        trained_by=trained_by(request, serving),
         data_manifest=f"s3://{bucket}/{layout.retraining_key(request.model, request.run, layout.MANIFEST)}",
         data_digest=digest,
         artefact_uri=request.artefact.uri,
         artefact_sha256=request.artefact.sha256,
-        serving_image=training_jobs.serving_image_of(config, training_jobs.image_of(config, settings.training_images)),
+        serving_image=serving,
         source_commit=settings.source_commit,
         scoring_job_arns=run_leftovers.scoring_job_arns(sagemaker, request.run),
         trigger=request.trigger if isinstance(request.trigger, dict) else {"kind": str(request.trigger or "")},
         champion=str(request.champion.get("package_version") or "none"),
         cost=cost_of(request.run, config, request.gate.paid),
     )
+
+
+def trained_by(request: Request, image: str) -> TrainedBy:
+    """The training job as SageMaker describes it; of somebody else's package, that package."""
+    if request.training.package_arn:
+        return TrainedBy.package(request.training.package_arn, image)
+    # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
+    job = request.training.job or request.trained_uri.split("/")[-3]
+    return training_facts.load(clients.sagemaker(), job)
 
 
 def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:

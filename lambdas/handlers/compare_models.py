@@ -131,7 +131,7 @@ def facts(s3: Any, bucket: str, request: Request, schemas: tuple[ModelConfig, Mo
     if request.trained_uri is not None and version is not None:
         # What the job says is enough, as a rule: the answers to shuffled rows are read where it says nothing.
         scored = partial(scored_holdout, s3, bucket, request.model, request.run, config)
-        importance = known_importance(s3, request.trained_uri, scored, config)
+        importance = known_importance(s3, bucket, request.trained_uri, scored, config)
     return Beside(
         triggers=request.triggers,
         fresher_days=fresher_days(request.snapshot.training_end, request.champion.training_end),

@@ -50,8 +50,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         raise UnfinishedTrainingError(job=request.job, status=request.status)
     key = layout.artefact_key(request.model, request.job)
     sha256 = artefacts.pin(clients.s3(), settings.data_bucket, source_uri=request.artefact_uri, key=key)
-    # A machine that began before these were told does not say them.
-    if uses := request.uses:
+    # What Kedge did not train is not used again. A machine that began before these were told does not say them.
+    if (uses := request.uses) and uses.inputs:
         training = FinishedTraining(
             uses.inputs, uses.trained_by, request.job, request.artefact_uri, sha256, uses.execution
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field, Json
 
 from kedge.config.model import ModelConfig
+from kedge.config.sections import Vpc
 from kedge.errors import ChangedSinceGateError, EndpointBusyError, UnknownPackageError
 from kedge.instants import to_text
 from kedge.release.plan import ReleasePlan, plan_release
@@ -31,6 +32,10 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     serving_role_arn: str
+    # Of models whose containers reach a network.
+    own_roles: Json[dict[str, str]] = Field(default_factory=dict)
+    # Of the whole deployment.
+    vpc: Json[Vpc | None] = None
     kms_key_id: str | None = None
 
 
@@ -144,7 +149,9 @@ def requests_of(
         "planned_at": to_text(planned_at),
         "endpoint_config_name": plan.endpoint_config,
         "model_name": plan.model_name,
-        "create_model": releases.create_model_request(plan, role_arn=settings.serving_role_arn),
+        "create_model": releases.create_model_request(
+            plan, role_arn=settings.own_roles.get(plan.model, settings.serving_role_arn), vpc=settings.vpc
+        ),
         "endpoint_config": releases.endpoint_config_request(
             plan, bucket=settings.data_bucket, kms_key_id=settings.kms_key_id
         ),

@@ -16,10 +16,10 @@ from typing import Any, Self
 from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.prices import cost_usd
+from kedge.config.training import run_prefix
 from kedge.errors import EndpointVariantsError, MessagesUntoldError
 from kedge.instants import to_text
 from kedge.release.serving import AGREED, ServingVerdict
-from kedge.retraining.decision import run_prefix
 from lambdas import stage
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.bucket import layout, objects
@@ -38,7 +38,7 @@ from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.hourly_work import SWEEP_HOUR
 from lambdas.steps.mute_end import end_mute
-from lambdas.steps.release.run_sweep import sweep_model, sweep_run, sweep_trials
+from lambdas.steps.release.run_sweep import sweep_model, sweep_pipeline, sweep_run, sweep_trials
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
 
@@ -147,7 +147,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     is_due = not request.hourly or request.time.hour == SWEEP_HOUR
     # A package of a watched model is not released, and a model in the data bucket has no package group at all.
     if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
-        tell_waiting(bench)
+        tell_waiting(bench, settings.approvals_queue_url)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
     end_mute(stands, bench)
@@ -164,6 +164,7 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):
             sweep_run(run)
+            sweep_pipeline(bench.config.training.pipeline, run)
             note_cost(run, bench)
     elif request.time.hour == SWEEP_HOUR:
         sweep_model(run_prefix(bench.config.resource_name), settings.retrain_machine_arn)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Json
+from pydantic import AwareDatetime, BaseModel, Field, Json
 
-from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError
+from kedge.config.model import ModelConfig
+from kedge.config.sections import Vpc
+from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError, UnscorablePackageError
+from kedge.instants import to_text
 from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
 from kedge.retraining.selection import selected
@@ -19,7 +23,9 @@ from lambdas.adapters.bucket import baselines, layout
 from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
-from lambdas.adapters.training import finished_trainings, training_data, training_jobs
+from lambdas.adapters.times import wall_clock
+from lambdas.adapters.training import finished_trainings, foreign_packages, pipelines, training_data, training_jobs
+from lambdas.adapters.training.foreign_packages import ForeignPackage
 from lambdas.adapters.training.served_models import copied_model_request
 from lambdas.adapters.training.staging_endpoints import staging_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
@@ -42,6 +48,10 @@ class Settings(Environment):
     training_sources: Json[dict[str, str]]
     training_role_arn: str
     scoring_role_arn: str
+    # Of models whose containers reach a network, by model and kind.
+    own_roles: Json[dict[str, dict[str, str]]] = Field(default_factory=dict)
+    # Of the whole deployment.
+    vpc: Json[Vpc | None] = None
     kms_key_id: str | None = None
     # Where some model has a feature group.
     athena_database: str = ""
@@ -63,6 +73,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, bucket = load_managed_model(request.model), settings.data_bucket
     champion = find_champion(config, bucket, settings.state_table)
+    try:
+        package = foreign_package(request, config)
+    except UnscorablePackageError as error:
+        return rejected([str(error)], champion)
     run = RetrainingRun(config, request.run, request.time, bucket, champion)
     if champion and champion.config.problem != config.problem:
         was = champion.config.problem
@@ -73,28 +87,60 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     except (InitialRowsError, FeatureGroupError) as error:
         # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
-    split, choices, reasons = split_rows(run, history)
+    split, choices, reasons = split_rows(run, history, learnt_until=package.learnt_until if package else None)
+    said = [package.said] if package else []
     if reasons:
-        return rejected([*reasons, *origin.notes], champion)
+        return rejected([*reasons, *said, *origin.notes], champion)
     drift = training_drift(split.training, baseline_before(run), config)
-    notes = [*history.of_schemas, *origin.notes, *choices]
+    notes = [*said, *history.of_schemas, *origin.notes, *choices]
     snapshot, learnt = write_snapshot(run, split, origin, [*notes, *(drift.sentences if drift else ())])
     snapshot |= {"drift": drift.to_json()} if drift else {}
     requests = jobs(run, settings)
     snapshot |= {"staged": True} if "staging" in requests else {}
-    finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
+    if package:
+        # The holdouts of later runs are newer too.
+        snapshot["training_end"] = to_text(max(package.learnt_until, split.training_end or package.learnt_until))
+        requests["challenger_model"] = package.challenger(requests["challenger_model"])
+        finished = {"training_inputs": "", "training": package.taken_by(run.run)}
+    elif config.training.pipeline:
+        requests["pipeline"] = pipeline_request(run, snapshot)
+        # Another execution may give another model: what it needs besides the rows is the pipeline's own.
+        finished = {"training_inputs": ""}
+    else:
+        finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
     )
 
 
-def split_rows(run: RetrainingRun, history: LabelledHistory) -> tuple[Split, tuple[str, ...], list[str]]:
-    """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will."""
+def pipeline_request(run: RetrainingRun, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for an execution of the pipeline that trains this model."""
+    facts = {name: str(snapshot[name]) for name in ("train_uri", "manifest_uri", "training_end")}
+    facts |= {"run": run.run, "output_uri": f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"}
+    return pipelines.start_request(run.config, run=run.run, facts=facts, now=wall_clock())
+
+
+def foreign_package(request: Request, config: ModelConfig) -> ForeignPackage | None:
+    """The package that is judged in place of a training; None where one trains."""
+    arn = request.trigger.get("package_arn") if isinstance(request.trigger, dict) else None
+    if not arn:
+        return None
+    return foreign_packages.load(clients.sagemaker(), arn, content_type=config.endpoint.content_type)
+
+
+def split_rows(
+    run: RetrainingRun, history: LabelledHistory, *, learnt_until: datetime | None
+) -> tuple[Split, tuple[str, ...], list[str]]:
+    """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will.
+
+    `learnt_until` is the newest row of a challenger that is trained already.
+    """
+    ends = [end for end in (run.champion.training_end if run.champion else None, learnt_until) if end]
     split = split_in_time(
         history.rows,
         holdout_fraction=run.config.training.holdout_fraction,
-        champion_training_end=run.champion.training_end if run.champion else None,
+        learnt_until=max(ends, default=None),
     )
     split = without_unscorable(split, run.config, run.champions_schema)
     faults = faults_of(
@@ -195,13 +241,15 @@ def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[Labell
 
 def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
     """Ask for the training job, the challenger's model, a copy of the champion's, and a transform job for each."""
+    own = settings.own_roles.get(run.model, {})
     workshop = TrainingWorkshop(
         image=training_jobs.image_of(run.config, settings.training_images),
         source_uri=settings.training_sources[run.config.training.source_dir],
-        training_role_arn=settings.training_role_arn,
-        scoring_role_arn=settings.scoring_role_arn,
+        training_role_arn=own.get("training", settings.training_role_arn),
+        scoring_role_arn=own.get("scoring", settings.scoring_role_arn),
         kms_key_id=settings.kms_key_id,
         tags=(("kedge:model", run.model), ("kedge:run", run.run)),
+        vpc=settings.vpc,
     )
     trained = f"s3://{run.bucket}/{layout.trained_prefix(run.model, run.run)}"
     scored = f"s3://{run.bucket}/{layout.scored_prefix(run.model, run.run, 'challenger')}"
@@ -224,7 +272,7 @@ def champions_jobs(run: RetrainingRun, champion: Serving, workshop: TrainingWork
     """Ask for a copy of the champion's model, and for its transform job."""
     return {
         "champion_model": copied_model_request(
-            clients.sagemaker(), workshop, model_name=champion.model_name, package_arn=champion.package_arn
+            clients.sagemaker(), workshop, run.config, model_name=champion.model_name, package_arn=champion.package_arn
         ),
         "champion_transform": training_jobs.transform_request(
             champion.config,

@@ -46,6 +46,7 @@ from lambdas.steps.release.decisions import (
     tell_programs,
     withhold,
 )
+from lambdas.steps.release.foreign_packages import gate_first, is_foreign
 from lambdas.steps.release.settled_release import Bench, tell_once
 from lambdas.steps.release.way_back import Cause, find_way_back, start_way_back
 
@@ -56,6 +57,7 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     release_machine_arn: str
+    retrain_machine_arn: str
     alert_topic_arn: str
     event_topic_arn: str
 
@@ -152,11 +154,27 @@ def hear(request: Request, settings: Settings) -> dict[str, Any]:
         raise RegistryBehindError(package_arn=package.arn, told=told, found=package.approval_status)
     bench = Bench(config, desk_of(settings), request.time)
     known = approvals.load(bench.desk.dynamodb, bench.desk.table, config.model, package.version)
+    if is_foreign(package, bench):
+        return hear_of_foreign(request, package, known, bench, machine=settings.retrain_machine_arn)
     heard = hear_person(package, known, bench) if needs_people(package, config) else known
     if isinstance(heard, dict):
         return heard
     # The last word that was wanted is the approval: what was heard before releases nothing.
     return decide(request, package, heard, bench, machine=settings.release_machine_arn)
+
+
+def hear_of_foreign(
+    request: Request, package: Package, known: Approval, bench: Bench, *, machine: str
+) -> dict[str, Any]:
+    """Have a package that Kedge did not make pass the gate, anew with each approval; its approval releases nothing."""
+    approved = package.approval_status == "Approved"
+    anew = approved and (known.status != "Approved" or request.tells_of_another(package, known))
+    decided = Approval(package.approval_status, known.approvals + anew, package.changed_at or request.time)
+    answer = gate_first(package, decided, bench, machine=machine)
+    if answer["verdict"] != "WAITING":
+        # Remembered last: a crash before this line finds the execution by its name.
+        approvals.save(bench.desk.dynamodb, bench.desk.table, bench.model, package.version, decided)
+    return answer
 
 
 def decide(request: Request, package: Package, known: Approval, bench: Bench, *, machine: str) -> dict[str, Any]:

@@ -138,6 +138,15 @@ SAGEMAKER: dict[str, Needs] = {
         _sagemaker("UpdateEndpoint", "endpoint-config", "EndpointConfigName"),
         _watched,
     ),
+    "CreatePipeline": both(
+        _sagemaker("CreatePipeline", "pipeline", "PipelineName"), passing("RoleArn", "sagemaker.amazonaws.com")
+    ),
+    "StartPipelineExecution": _sagemaker("StartPipelineExecution", "pipeline", "PipelineName"),
+    "ListPipelineExecutions": _sagemaker("ListPipelineExecutions", "pipeline", "PipelineName"),
+    **{
+        name: _sagemaker(name, "pipeline", "PipelineExecutionArn")
+        for name in ("DescribePipelineExecution", "ListPipelineExecutionSteps", "StopPipelineExecution")
+    },
     "CreateModelPackage": _new_package,
     "UpdateModelPackage": _sagemaker("UpdateModelPackage", "model-package", "ModelPackageArn"),
     "DescribeModelPackage": _sagemaker("DescribeModelPackage", "model-package", "ModelPackageName"),

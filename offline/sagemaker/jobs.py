@@ -29,6 +29,7 @@ from offline.sagemaker.api import (
 from offline.sagemaker.capacity import Capacity
 from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind, Life, Run
 from offline.sagemaker.models import Models
+from offline.sagemaker.network import check_vpc
 from offline.sagemaker.storage import Storage
 from offline.sagemaker.training_run import TrainingRun
 from offline.sagemaker.transform.run import TransformRun
@@ -98,6 +99,7 @@ class Jobs:
         _check_volume(request["ResourceConfig"])
         _check_training_volume(request["ResourceConfig"])
         _check_spot(request)
+        check_vpc(request)
         check_role(self.guard, request["RoleArn"])
         is_spot = bool(request.get("EnableManagedSpotTraining"))
         self._require_instances(TRAINING, request["ResourceConfig"], is_spot=is_spot)

@@ -14,6 +14,7 @@ from offline.containers.containers import Container, Containers
 from offline.iam.guard import Guard
 from offline.region import Region
 from offline.sagemaker.api import Described, ValidationError, add_operations, arn, check_name, check_role
+from offline.sagemaker.network import check_vpc, join_vpc
 from offline.sagemaker.registry import Registry
 from offline.sagemaker.storage import Storage, exists
 
@@ -58,6 +59,7 @@ class Models:
         if name in self._known:
             raise ValidationError(f'Cannot create already existing model "{arn(self.region, "model", name)}".')
         check_role(self.guard, request["ExecutionRoleArn"])
+        check_vpc(request)
         containers = request.get("Containers") or [request.get("PrimaryContainer")]
         if containers == [None]:
             raise ValidationError("Neither PrimaryContainer nor Containers were provided.")
@@ -123,6 +125,7 @@ class Models:
         """Return the container that serves a model, its artefact read as the model's own role."""
         model = self.find(name)
         storage = Storage(self.region, self.guard, model.document["ExecutionRoleArn"])
+        join_vpc(self.region, self.guard, model.document["ExecutionRoleArn"], model.document)
         environment = {**model.container.get("Environment", {}), **(extra or {})}
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None

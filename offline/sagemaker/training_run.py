@@ -22,6 +22,7 @@ from typing import Any
 from offline.containers.processes import Processes, Program, inherited
 from offline.region import Region
 from offline.sagemaker.api import ValidationError
+from offline.sagemaker.network import join_vpc
 from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
 
 HOST = "algo-1"
@@ -69,6 +70,7 @@ class TrainingRun:
         for place in ("input/config", "input/data", "model", "output/data", "code", CHECKPOINTS):
             (self.root / place).mkdir(parents=True, exist_ok=True)
         try:
+            join_vpc(self.region, self.storage.guard, self.request["RoleArn"], self.request)
             for channel in self.request.get("InputDataConfig", []):
                 self._download(channel)
             self._download_source()

@@ -1,8 +1,8 @@
 """The Amazon States Language where moto reads or writes it otherwise than the service, or slowly.
 
-In the service a payload's `RoleArn.$` is a path like any other, and the context object's times are ISO 8601 in
-milliseconds with a Z. Imitated: both. A definition and a path are parsed once: neither holds an execution's state;
-and a state's data, which is JSON, is copied as such.
+In the service a payload's `RoleArn.$` is a path like any other, the context object's times are ISO 8601 in milliseconds
+with a Z, and a Choice compares times with and without a fraction of a second. Imitated: these. A definition and a path are
+parsed once: neither holds an execution's state; and a state's data, which is JSON, is copied as such.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from moto.stepfunctions.parser.asl.component.common.payload.payloadvalue.payload
 )
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringContextPath, StringJsonPath
 from moto.stepfunctions.parser.asl.component.state import state as state_module
+from moto.stepfunctions.parser.asl.component.state.choice.comparison.operator.implementations.is_operator import (
+    IsTimestamp,
+)
 from moto.stepfunctions.parser.asl.eval import states
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
@@ -29,6 +32,13 @@ from offline.region import Region
 
 _parse_definition = lru_cache(maxsize=64)(AmazonStateLanguageParser.parse)  # seconds each, for all accounts
 _parse_path = lru_cache(maxsize=4096)(json_path.parse)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def install(region: Region) -> None:
@@ -53,6 +63,7 @@ def install(region: Region) -> None:
     region.patch(Preprocessor, "visitPayload_binding_value", binding)
     region.patch(state_module, "StateData", entered)
     region.patch(Execution, "get_start_execution_details", started)
+    region.patch(IsTimestamp, "string_to_timestamp", staticmethod(_moment))
     region.patch(AmazonStateLanguageParser, "parse", staticmethod(_parse_definition))
     region.patch(json_path, "parse", _parse_path)
     for module in (states, result_path):

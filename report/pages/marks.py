@@ -36,6 +36,7 @@ _WORDS = {
     "retraining_started": "retraining started",
     "retraining_held": "retraining held",
     "package_registered": "waits for approval",
+    "package_found": "a package of somebody else's",
     "second_approval_awaited": "waits for a second approval",
     "alert_sent": "alert",
     "release_unproven": "release not proven",

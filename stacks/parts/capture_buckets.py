@@ -33,7 +33,7 @@ class CaptureBuckets:
         ModelConfigError
             An entry is no bucket's name or no key's ARN, or a model's captures lie in a bucket that is not named.
         """
-        found = cls(_entries("capture_buckets", buckets, _BUCKET), _entries("capture_keys", keys, _KEY))
+        found = cls(*buckets_and_keys("capture", buckets, keys))
         for model in models:
             bucket = model.capture.bucket
             if bucket is not None and bucket not in found.names:
@@ -57,6 +57,11 @@ class CaptureBuckets:
 
     def _arns(self, role: iam.Role) -> Sequence[str]:
         return [f"arn:{cdk.Stack.of(role).partition}:s3:::{name}" for name in self.names]
+
+
+def buckets_and_keys(name: str, buckets: object, keys: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Read `<name>_buckets` and `<name>_keys` of the context: lists, or after `-c` texts with commas."""
+    return _entries(f"{name}_buckets", buckets, _BUCKET), _entries(f"{name}_keys", keys, _KEY)
 
 
 def _entries(name: str, given: object, shape: re.Pattern[str]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ RETRAIN_MACHINE = "kedge-retrain"
 RELEASE_MACHINE = "kedge-release"
 # This many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
 NAMED_ENDPOINTS = 40
+EXECUTIONS = "executions are named by SageMaker"
 
 
 def synthesizer() -> cdk.DefaultStackSynthesizer:
@@ -69,6 +70,17 @@ def machine_arn(stack: cdk.Stack, machine: str) -> str:
         resource_name=stage_of(stack).named(machine),
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
+
+
+def pipeline_arns(stack: cdk.Stack, models: Sequence[ModelConfig], *, executions: bool = False) -> list[str]:
+    """The ARNs of the pipelines that models are trained by, or of all their executions."""
+    names = sorted({model.training.pipeline for model in models if model.training.pipeline and model.mode == "manage"})
+    tail = "/execution/*" if executions else ""
+    # SageMaker writes names in lower case into its ARNs.
+    return [
+        stack.format_arn(service="sagemaker", resource="pipeline", resource_name=f"{name.lower()}{tail}")
+        for name in names
+    ]
 
 
 def endpoint_arns(stack: cdk.Stack, models: Sequence[ModelConfig]) -> list[str]:

@@ -17,6 +17,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
+from kedge.config.sections import Vpc
 from kedge.config.training import SOURCE_DIR, Training
 from kedge.errors import ModelConfigError
 from stacks.parts.access import (
@@ -30,6 +31,7 @@ from stacks.parts.access import (
     service_role,
 )
 from stacks.parts.layers import BUILD, ROOT
+from stacks.parts.network import may_join, with_network
 from stacks.storage import Storage
 
 IMAGES = "AWS's images live in AWS's accounts, and a model's YAML may name an image of any other"
@@ -45,19 +47,78 @@ class Workshop(Construct):
     baselines and the artefacts that are released lie where only functions write.
     """
 
-    def __init__(self, scope: Construct, name: str, *, storage: Storage, models: Sequence[ModelConfig]) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        storage: Storage,
+        models: Sequence[ModelConfig],
+        vpc: Vpc | None = None,
+    ) -> None:
         super().__init__(scope, name)
         require_scripts(models)
+        require_no_downloads(models)
+        self.vpc = vpc
         self.sources = {name: self._source(name) for name in source_dirs(models)}
-        self.training_role = _training_role(self, storage=storage, models=models, sources=self.sources.values())
+        self.images = framework_images(models, region=cdk.Stack.of(self).region)
+        self.training_role = _training_role(self, storage=storage, sources=self.sources.values())
         self.scoring_role = _scoring_role(self, storage=storage, models=models)
         self.serving_role = _serving_role(self, storage=storage)
-        self.images = framework_images(models, region=cdk.Stack.of(self).region)
+        trains, serves = with_network(models, serving=False), with_network(models, serving=True)
+        # A container with a network can act as its role: it gets one that reaches its model's own objects alone.
+        self.own_training_roles = {
+            model.model: _training_role(self, storage=storage, sources=self.sources.values(), own=model.model)
+            for model in trains
+        }
+        self.own_scoring_roles = {
+            model.model: _scoring_role(self, storage=storage, models=models, own=model.model) for model in serves
+        }
+        self.own_serving_roles = {
+            model.model: _serving_role(self, storage=storage, own=model.model) for model in serves
+        }
+        self._join_vpcs(models)
+
+    def _join_vpcs(self, models: Sequence[ModelConfig]) -> None:
+        roles: dict[iam.Role, list[Vpc | None]] = {}
+        for model in (model for model in models if model.mode == "manage"):
+            name, serving = model.model, model.endpoint.vpc or self.vpc
+            roles.setdefault(self.own_training_roles.get(name, self.training_role), []).append(
+                model.training.vpc or self.vpc
+            )
+            roles.setdefault(self.own_scoring_roles.get(name, self.scoring_role), []).append(serving)
+            roles.setdefault(self.own_serving_roles.get(name, self.serving_role), []).append(serving)
+        for role, vpcs in roles.items():
+            may_join(role, vpcs)
+
+    @property
+    def own_job_roles(self) -> dict[str, dict[str, str]]:
+        """The ARNs of the roles of models' own for their jobs, by model and kind."""
+        found: dict[str, dict[str, str]] = {}
+        for kind, roles in (("training", self.own_training_roles), ("scoring", self.own_scoring_roles)):
+            for model, role in roles.items():
+                found.setdefault(model, {})[kind] = role.role_arn
+        return found
+
+    @property
+    def job_roles(self) -> list[iam.Role]:
+        """The roles of training jobs and batch transforms."""
+        own = [*self.own_training_roles.values(), *self.own_scoring_roles.values()]
+        return [self.training_role, self.scoring_role, *own]
+
+    @property
+    def serving_roles(self) -> list[iam.Role]:
+        """The roles of endpoints."""
+        return [self.serving_role, *self.own_serving_roles.values()]
 
     def _source(self, name: str) -> assets.Asset:
-        refuse_downloads(ROOT / name)
-        suffix = "" if name == SOURCE_DIR else hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+        suffix = "" if name == SOURCE_DIR else named(name)
         return assets.Asset(self, f"TrainingSource{suffix}", path=str(pack_training_source(ROOT / name)))
+
+
+def named(what: str) -> str:
+    """A short name for a construct of something."""
+    return hashlib.sha256(what.encode()).hexdigest()[:8].upper()
 
 
 def images(stack: cdk.Stack) -> str:
@@ -83,15 +144,23 @@ def require_scripts(models: Iterable[ModelConfig], root: Path = ROOT) -> None:
             raise ModelConfigError(source=model.model, problems=[problem])
 
 
+def require_no_downloads(models: Iterable[ModelConfig], root: Path = ROOT) -> None:
+    """Refuse requirements that would be downloaded where some container that installs them has no network."""
+    for model in models:
+        if model.training.network_isolation or model.endpoint.network_isolation:
+            refuse_downloads(root / model.training.source_dir)
+
+
 def refuse_downloads(source: Path) -> None:
-    """Refuse requirements that would be downloaded: jobs and endpoints have no network, so they would fail hours later."""
+    """Refuse requirements that would be downloaded: without a network jobs and endpoints would fail hours later."""
     file = source / "requirements.txt"
     lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()] if file.exists() else []
     wanted = [line for line in lines if line]
     if wanted and "--no-index" not in wanted:
         problem = (
             f"asks for {', '.join(wanted)}, and the container has no network to fetch it: build an image of your own and "
-            "name it in training.image, or put the wheels beside it and begin the file with --no-index and --find-links ."
+            "name it in training.image, or put the wheels beside it and begin the file with --no-index and --find-links . "
+            "(training.network_isolation: false and endpoint.network_isolation: false together give both containers a network)"
         )
         raise ModelConfigError(source=f"{source.name}/{file.name}", problems=[problem])
 
@@ -145,13 +214,13 @@ def pack_training_source(source: Path = SOURCE) -> Path:
 
 
 def _training_role(
-    scope: Construct, *, storage: Storage, models: Iterable[ModelConfig], sources: Iterable[assets.Asset]
+    scope: Construct, *, storage: Storage, sources: Iterable[assets.Asset], own: str | None = None
 ) -> iam.Role:
-    """Training jobs: they read rows and source, and write models; those on spot instances go on from their checkpoints."""
-    role = _execution_role(scope, "TrainingExecutionRole", storage=storage, does="training jobs")
-    checkpoints = ["trained/*/checkpoints"] if any(model.training.spot for model in models) else []
-    may_read(role, storage.data, "retraining/*/train", *checkpoints)
-    may_write(role, storage.data, "trained")
+    """Training jobs: they read rows and source, write models, and go on from the checkpoints of their run."""
+    role = _execution_role(scope, "TrainingExecutionRole", storage=storage, does="training jobs", own=own)
+    below = f"{own}/*" if own else "*"
+    may_read(role, storage.data, f"retraining/{below}/train", f"trained/{below}/checkpoints")
+    may_write(role, storage.data, f"trained/{own}" if own else "trained")
     packed = list(sources)
     objects = [source.bucket.arn_for_objects(source.s3_object_key) for source in packed]
     allow(role, "ReadSource", ["s3:GetObject"], objects)
@@ -161,31 +230,43 @@ def _training_role(
     return role
 
 
-def _scoring_role(scope: Construct, *, storage: Storage, models: Iterable[ModelConfig]) -> iam.Role:
+def _scoring_role(
+    scope: Construct, *, storage: Storage, models: Iterable[ModelConfig], own: str | None = None
+) -> iam.Role:
     """Batch transforms: they read pinned models and the holdout's features, never its labels, and write answers.
 
     Until Kedge's first package serves, the champion of a model that was adopted and handed over is its owners' own model, whose
     artefact lies in a bucket of theirs.
     """
-    role = _execution_role(scope, "ScoringExecutionRole", storage=storage, does="batch transforms")
-    may_read(role, storage.data, "artefacts", "retraining/*/holdout/input", "retraining/*/holdout/champion")
-    may_write(role, storage.data, "scored")
+    role = _execution_role(scope, "ScoringExecutionRole", storage=storage, does="batch transforms", own=own)
+    below, suffix = (f"{own}/*", f"/{own}") if own else ("*", "")
+    holdout = [f"retraining/{below}/holdout/{name}" for name in ("input", "champion")]
+    may_read(role, storage.data, f"artefacts{suffix}", *holdout)
+    may_write(role, storage.data, f"scored{suffix}")
+    models = [model for model in models if own in (None, model.model)]
     if any(model.mode == "manage" and model.capture.uri for model in models):
         storage.captures.may_read(role)
     return role
 
 
-def _serving_role(scope: Construct, *, storage: Storage) -> iam.Role:
+def _serving_role(scope: Construct, *, storage: Storage, own: str | None = None) -> iam.Role:
     """Endpoints: they read pinned models, and write what they capture."""
-    role = _execution_role(scope, "ServingExecutionRole", storage=storage, does="endpoints")
-    may_read(role, storage.data, "artefacts")
-    may_write(role, storage.data, "capture")
+    role = _execution_role(scope, "ServingExecutionRole", storage=storage, does="endpoints", own=own)
+    suffix = f"/{own}" if own else ""
+    may_read(role, storage.data, f"artefacts{suffix}")
+    may_write(role, storage.data, f"capture{suffix}")
     may_see_alarms(role)
     return role
 
 
-def _execution_role(scope: Construct, name: str, *, storage: Storage, does: str) -> iam.Role:
-    role = service_role(scope, name, service="sagemaker.amazonaws.com", description=f"Kedge: {does}")
+def _execution_role(scope: Construct, name: str, *, storage: Storage, does: str, own: str | None) -> iam.Role:
+    whose = f" of {own}" if own else ""
+    role = service_role(
+        scope,
+        f"{name}{named(own)}" if own else name,
+        service="sagemaker.amazonaws.com",
+        description=f"Kedge: {does}{whose}",
+    )
     stack = cdk.Stack.of(scope)
     may_use_key(role, storage.key)
     # Jobs encrypt what they write with the key that their request names.

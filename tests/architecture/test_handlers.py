@@ -22,6 +22,7 @@ FUNCTIONS = (
         "judge_staging",
         "build_baseline",
         "approve_package",
+        "take_trained",
         "tell",
     ),
     *("start_release", "plan_release", "watch_canary", "settle"),

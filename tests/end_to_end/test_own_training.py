@@ -1,4 +1,4 @@
-"""A team's own script on two spot instances that are taken away once, with images, variables and a folder of its own."""
+"""A team's own script on two spot instances that are taken away once, with images, variables, a folder and a VPC of its own."""
 
 from __future__ import annotations
 
@@ -32,22 +32,44 @@ training:
   spot: true
   max_runtime_seconds: 1200
   permuted_rows: 0
+  network_isolation: false
 """
 
 
 @pytest.fixture(scope="module")
 def hotel(frame: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotel]:
     directory = tmp_path_factory.mktemp("own")
-    text = YAML.read_text() + TRAINING
+    text = YAML.read_text().replace("endpoint:\n", "endpoint:\n  network_isolation: false\n", 1) + TRAINING
     (directory / "models").mkdir()
     (directory / "models" / YAML.name).write_text(text)
-    build_app(directory / "assembly", directory / "models").synth()
     with Account(start=FROM - DAY / 2, directory=directory / "account") as account:
+        subnet, group = default_vpc(account)
+        vpc = {"subnets": [subnet], "security_groups": [group]}
+        build_app(directory / "assembly", directory / "models", jobs_vpc=vpc).synth()
         account.deploy(directory / "assembly")
         account.capacity.interruptions = 1
         hotel = Hotel(account, parse_model_config(text, source=YAML.name), frame)
         hotel.release_first_champion(since=LEARNT_FROM, until=FROM)
         yield hotel
+
+
+def default_vpc(account: Account) -> tuple[str, str]:
+    ec2 = account.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    of_vpc = [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]
+    (group,) = ec2.describe_security_groups(Filters=of_vpc)["SecurityGroups"]
+    return subnet["SubnetId"], group["GroupId"]
+
+
+def test_jobs_and_endpoint_are_in_the_deployments_vpc_with_a_network_and_roles_of_their_own(hotel):
+    (summary,) = hotel.registry.list_training_jobs()["TrainingJobSummaries"]
+    job = hotel.registry.describe_training_job(TrainingJobName=summary["TrainingJobName"])
+    config = hotel.registry.describe_endpoint(EndpointName=hotel.endpoint)["EndpointConfigName"]
+    served = hotel.registry.describe_model(ModelName=config)
+    for made in (job, served):
+        assert made["VpcConfig"]["Subnets"]
+        assert made["EnableNetworkIsolation"] is False
+    assert len({job["RoleArn"], served["ExecutionRoleArn"]}) == 2
 
 
 def test_the_job_lost_its_instances_and_went_on_from_its_checkpoint(hotel):

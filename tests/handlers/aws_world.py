@@ -87,7 +87,9 @@ class World:
         )
         self.sagemaker.create_endpoint(EndpointName=self.config.endpoint.name, EndpointConfigName=config_name)
 
-    def register(self, *, status: str = "Approved", properties: dict[str, str] | None = None) -> str:
+    def register(
+        self, *, status: str = "Approved", properties: dict[str, str] | None = None, content_type: str = "text/csv"
+    ) -> str:
         """Register a package of the model with this approval status."""
         groups = self.sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
         if not groups:
@@ -98,10 +100,11 @@ class World:
             ModelApprovalStatus=status,
             InferenceSpecification={
                 "Containers": [container],
-                "SupportedContentTypes": ["text/csv"],
+                "SupportedContentTypes": [content_type],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },
-            **({"CustomerMetadataProperties": properties} if properties else {}),
+            # What Kedge registered has its baseline staged.
+            CustomerMetadataProperties={"kedge:staged": "retraining/r/baseline"} if properties is None else properties,
         )
         return answer["ModelPackageArn"]
 

@@ -52,8 +52,25 @@ def world(monkeypatch):
         yield world
 
 
-def run() -> dict:
-    return json.loads(json.dumps(handler(EVENT, CONTEXT)))
+def run(**more) -> dict:
+    return json.loads(json.dumps(handler(EVENT | more, CONTEXT)))
+
+
+def test_what_is_registered_is_the_container_that_was_scored(world):
+    write_holdout(world)
+    arn = f"arn:aws:sagemaker:eu-west-1:123456789012:model-package/{MODEL}/5"
+    package = run(
+        trained_uri="s3://theirs/model.tar.gz",
+        training={"job": f"{RUN}-v5", "artefact_uri": "s3://theirs/model.tar.gz", "package_arn": arn},
+        container={"Image": "theirs:1", "Environment": {"A": "1"}},
+    )["package"]
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container == {"Image": "theirs:1", "Environment": {"A": "1"}, "ModelDataUrl": EVENT["artefact"]["uri"]}
+    properties = package["CustomerMetadataProperties"]
+    assert properties["kedge:source_package"] == arn
+    assert "kedge:training_job" not in properties
+    assert "is package version 5, which Kedge did not train" in package["ModelPackageDescription"]
+    check_card(package["ModelCard"])
 
 
 def test_features_come_from_training_and_the_prediction_from_the_holdout(world):

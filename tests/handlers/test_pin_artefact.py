@@ -7,7 +7,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from kedge.errors import UnfinishedTrainingError
+from kedge.errors import UnfinishedTrainingError, UnreadableArtefactError
 from lambdas.adapters.training import artefacts
 from lambdas.handlers.pin_artefact import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, aws_world
@@ -46,6 +46,18 @@ def test_a_job_that_wrote_nothing_is_an_error(world):
     with pytest.raises(ClientError):
         handler(EVENT, CONTEXT)
     assert world.keys("artefacts/") == []
+
+
+def test_somebody_elses_artefact_that_is_out_of_reach_is_refused_with_the_remedy(world):
+    with pytest.raises(UnreadableArtefactError, match=r"s3://theirs/model\.tar\.gz.*package_buckets"):
+        handler(EVENT | {"artefact_uri": "s3://theirs/model.tar.gz"}, CONTEXT)
+
+
+def test_what_kedge_did_not_train_is_not_noted_for_another_run(world):
+    world.put(TRAINED, b"weights")
+    uses = {"inputs": "", "trained_by": "run-1", "execution": "arn"}
+    handler(EVENT | {"uses": uses}, CONTEXT)
+    assert world.keys("artefacts/") == [PINNED]
 
 
 def test_a_job_whose_time_was_over_is_refused_whatever_it_left(world):

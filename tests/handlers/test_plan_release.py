@@ -101,7 +101,7 @@ def test_a_package_that_serves_already_changes_nothing(world):
 
 @pytest.mark.parametrize(
     ("status", "properties", "reason"),
-    [("PendingManualApproval", {"kedge:staged": BASELINE}, "not Approved"), ("Approved", None, "staged no baseline")],
+    [("PendingManualApproval", {"kedge:staged": BASELINE}, "not Approved"), ("Approved", {}, "staged no baseline")],
 )
 def test_a_package_that_may_not_serve_is_refused(world, status, properties, reason):
     arn = world.register(status=status, properties=properties)

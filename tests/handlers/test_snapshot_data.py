@@ -304,3 +304,67 @@ def test_the_jobs_read_below_the_run_and_write_where_nothing_decides(world):
     assert answered["training_job"]["OutputDataConfig"]["S3OutputPath"] == trained
     assert answered["training_job"]["RoleArn"] == TRAINER != answered["challenger_model"]["ExecutionRoleArn"]
     assert answered["challenger_model"]["EnableNetworkIsolation"] is True
+
+
+def judge_package(arn: str) -> dict:
+    trigger = {"kind": "package", "package_arn": arn}
+    event = {"model": MODEL, "run": "run-1", "time": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "trigger": trigger}
+    return json.loads(json.dumps(handler(event, CONTEXT), default=str))
+
+
+def served_bookings(world) -> None:
+    bookings = load_bookings("2015-10-01", "2015-12-01")
+    answer(world, bookings)
+    publish_labels(world, bookings, until=NOW)
+
+
+def test_a_package_that_kedge_did_not_make_takes_the_place_of_a_training(world):
+    served_bookings(world)
+    arn = world.register(properties={"kedge:training_end": "2015-11-10T00:00:00Z"})
+    answered = judge_package(arn)
+    assert answered["verdict"] == "READY", answered["reasons"]
+    taken = answered["training"]
+    assert (taken["job"], taken["artefact_uri"]) == ("run-1-v1", f"s3://{BUCKET}/model.tar.gz")
+    assert (taken["package_arn"], answered["training_inputs"]) == (arn, "")
+    assert answered["challenger_model"]["PrimaryContainer"] == {"Image": "i", "Environment": {}}
+    assert answered["challenger_model"]["ExecutionRoleArn"] == ROLE
+    assert min(times_of(world, "holdout/truth.parquet")) > datetime(2015, 11, 10, tzinfo=UTC)
+    assert answered["snapshot"]["training_end"] >= "2015-11-09"
+    assert any("says that it learnt from rows until 2015-11-10" in note for note in answered["snapshot"]["notes"])
+
+
+def test_a_package_that_does_not_say_what_it_learnt_is_judged_by_rows_after_its_registration_alone(world):
+    served_bookings(world)
+    answered = judge_package(world.register(properties={}))
+    assert answered["verdict"] == "REJECTED"
+    assert any("kedge:training_end, such as" in reason for reason in answered["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("properties", "content_type", "words"),
+    [
+        ({"kedge:training_end": "last week"}, "text/csv", "write it like 2026-03-01T00:00:00Z"),
+        ({}, "application/json", "register it with that type too"),
+    ],
+)
+def test_a_package_that_cannot_be_judged_is_rejected_with_the_remedy(world, properties, content_type, words):
+    arn = world.register(properties=properties, content_type=content_type)
+    answered = judge_package(arn)
+    assert answered["verdict"] == "REJECTED"
+    assert words in answered["reasons"][0]
+
+
+def test_a_pipeline_is_told_where_the_rows_are_and_no_earlier_training_is_used(world, monkeypatch):
+    served_bookings(world)
+    training = world.config.training.model_copy(
+        update={"pipeline": "mine", "pipeline_parameters": {"Rows": "train_uri", "Run": "run"}}
+    )
+    config = world.config.model_copy(update={"training": training})
+    monkeypatch.setattr("lambdas.handlers.snapshot_data.load_managed_model", lambda _: config)
+    answered = run()
+    assert answered["verdict"] == "READY", answered["reasons"]
+    asked = answered["pipeline"]
+    assert (asked["PipelineName"], asked["PipelineExecutionDisplayName"]) == ("mine", "run-1")
+    rows = {"Name": "Rows", "Value": f"s3://{BUCKET}/{PREFIX}/train/"}
+    assert asked["PipelineParameters"] == [rows, {"Name": "Run", "Value": "run-1"}]
+    assert (answered["training_inputs"], "training" in answered) == ("", False)

@@ -17,16 +17,18 @@ from tests.handlers.aws_world import ACCOUNT, CONTEXT, MODEL, REGION, ROLE, TABL
 from tests.handlers.champions import promote
 
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-release"
+RETRAIN = MACHINE.replace("kedge-release", "kedge-retrain")
 DEFINITION = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
 @pytest.fixture
 def world(monkeypatch):
     topics = {f"{name}_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name.lower()}" for name in ("ALERT", "EVENT")}
-    with aws_world(monkeypatch, RELEASE_MACHINE_ARN=MACHINE, **topics) as world:
-        boto3.client("stepfunctions").create_state_machine(
-            name="kedge-release", definition=json.dumps(DEFINITION), roleArn=ROLE
-        )
+    with aws_world(monkeypatch, RELEASE_MACHINE_ARN=MACHINE, RETRAIN_MACHINE_ARN=RETRAIN, **topics) as world:
+        for machine in ("kedge-release", "kedge-retrain"):
+            boto3.client("stepfunctions").create_state_machine(
+                name=machine, definition=json.dumps(DEFINITION), roleArn=ROLE
+            )
         for name in ("alert", "event"):
             boto3.client("sns").create_topic(Name=name)
         yield world
@@ -49,7 +51,11 @@ def executions() -> list[str]:
 
 
 def decide(world, arn: str, status: str) -> None:
-    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
+    # moto erases what an update omits.
+    found = world.sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
+    world.sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus=status, CustomerMetadataProperties=found
+    )
 
 
 def test_an_approval_starts_the_release_with_the_lease_taken(world):

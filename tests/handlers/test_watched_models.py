@@ -45,6 +45,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(models, "DIRECTORY", tmp_path)
     machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:kedge-release"
     monkeypatch.setenv("RELEASE_MACHINE_ARN", machine)
+    monkeypatch.setenv("RETRAIN_MACHINE_ARN", machine.replace("release", "retrain"))
     with monitor_world(monkeypatch) as world:
         place = {"LocationConstraint": REGION}
         boto3.client("s3").create_bucket(Bucket=THEIRS, CreateBucketConfiguration=place)

@@ -134,6 +134,12 @@ DETAILS = {
     "approved": {"run": RUN, "package_arn": ARN, "reasons": ["version 2 serves already: nothing was changed"]},
     "rejected": {"package_version": "2", "serving": True},
     "approval_taken_back": {"package_version": "2", "serving": True, "previous_version": "1"},
+    "package_found": {
+        "run": RUN,
+        "package_arn": ARN,
+        "status": "Approved",
+        "reasons": ["version 3 is none of Kedge's"],
+    },
     "approved_absent": {"package_version": "2", "endpoint": MODEL},
     "decision_overtaken": {"package_version": "2", "reasons": [OVERTAKEN]},
     "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": [ASTRAY]},

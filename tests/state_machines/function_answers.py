@@ -1,6 +1,7 @@
 """What the machines' functions answer: requests as the real adapters write them, so that a field cannot go astray."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from kedge.config.model import ModelConfig
@@ -9,7 +10,8 @@ from kedge.config.staging import Staging
 from kedge.release.plan import ServingFleet, plan_release
 from lambdas.adapters.release import model_registry, releases
 from lambdas.adapters.release.model_registry import Registration, StagedFile
-from lambdas.adapters.training import training_jobs
+from lambdas.adapters.training import pipelines, training_jobs
+from lambdas.adapters.training.foreign_packages import ForeignPackage
 from lambdas.adapters.training.staging_endpoints import staging_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 
@@ -24,6 +26,13 @@ def hotel(training: Json | None = None) -> ModelConfig:
     """Return the config of the model that the tests retrain and release."""
     text = "{model: hotel, endpoint: {name: hotel}, features: [{name: adr, kind: numeric}], training: %s}"
     return parse_model_config(text % json.dumps(training or {}), source="hotel.yaml")
+
+
+def in_vpc(answer: Json) -> Json:
+    """The same answer, with each job and model in a VPC."""
+    vpc = {"VpcConfig": {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]}}
+    made = ("training_job", "challenger_model", "champion_model", "create_model")
+    return answer | {name: answer[name] | vpc for name in made if name in answer}
 
 
 def ready(
@@ -68,6 +77,23 @@ def ready(
             hotel(), shop, model_name=copy, output_uri="s3://bucket/champion", **holdout
         )
     return answer
+
+
+def by_pipeline(deadline: str = "2016-01-01T11:00:00Z") -> Json:
+    """Answer as snapshot_data does where a pipeline trains."""
+    facts = dict.fromkeys(("train_uri", "manifest_uri", "output_uri", "training_end", "run"), "s3://b/t")
+    asked = pipelines.start_request(
+        hotel({"pipeline": "hotel-training"}), run=RUN, facts=facts, now=datetime(2016, 1, 1, tzinfo=UTC)
+    )
+    return ready() | {"training_inputs": "", "pipeline": asked | {"deadline": deadline}}
+
+
+def taken() -> Json:
+    """Answer as take_trained does of a package that the pipeline has registered."""
+    package = ForeignPackage(
+        PACKAGE, "theirs:1", "s3://theirs/model.tar.gz", {"A": "b"}, datetime(2016, 1, 1, tzinfo=UTC), False
+    )
+    return {"training": package.taken_by(RUN), "challenger_model": package.challenger(ready()["challenger_model"])}
 
 
 def rejected() -> Json:

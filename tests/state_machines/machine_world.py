@@ -13,9 +13,11 @@ from moto.awslambda_simple.models import LambdaSimpleBackend
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "state_machines"
 TABLE, MODEL = "state", "hotel"
+PIPELINE_EXECUTION = "arn:aws:sagemaker:eu-west-1:123456789012:pipeline/hotel-training/execution/0123456789ab"
 FUNCTIONS = (
     "SnapshotData",
     "PinArtefact",
+    "TakeTrained",
     "CompareModels",
     "ReplayStaging",
     "JudgeStaging",
@@ -90,6 +92,7 @@ class FakeSageMaker:
         self.job_endings: list[str] = []
         self.failure_reason = "AlgorithmError"
         self.endpoint_status = "Updating"
+        self.pipeline_ending, self.pipeline_ends = "Succeeded", account.clock.now
         self._jobs: dict[str, dict[str, Any]] = {}
         boto3._get_default_session().events.register("before-call.sagemaker", self._answer)
 
@@ -111,6 +114,8 @@ class FakeSageMaker:
             if operation == model.name and about in params["body"].decode():
                 self._refusals.remove(refusal)
                 return _error(code, message)
+        if model.name.endswith("PipelineExecution"):
+            return self._pipeline(model.name)
         if model.name.endswith("Job"):
             return self._job(model.name, request)
         arn = f"arn:aws:sagemaker:{self.account.region}:{self.account.account_id}"
@@ -120,6 +125,17 @@ class FakeSageMaker:
             "CreateModelPackage": {"ModelPackageArn": f"{arn}:model-package/{MODEL}/3"},
         }
         return _ok(answers.get(model.name, {}))
+
+    def _pipeline(self, operation: str) -> tuple[Any, dict[str, Any]]:
+        now = self.account.clock.now
+        if operation.startswith("Start"):
+            self.pipeline_ends = now + timedelta(minutes=self.job_minutes)
+            return _ok({"PipelineExecutionArn": PIPELINE_EXECUTION})
+        if operation.startswith("Stop"):
+            self.pipeline_ends, self.pipeline_ending = now, "Stopped"
+            return _ok({"PipelineExecutionArn": PIPELINE_EXECUTION})
+        status = self.pipeline_ending if now >= self.pipeline_ends else "Executing"
+        return _ok({"PipelineExecutionArn": PIPELINE_EXECUTION, "PipelineExecutionStatus": status})
 
     def _job(self, operation: str, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         verb = next(verb for verb in ("Create", "Describe", "Stop") if operation.startswith(verb))

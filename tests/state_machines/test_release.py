@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from kedge.errors import EndpointBusyError, EndpointFailedError
-from tests.state_machines.function_answers import PACKAGE, RUN, plan, settled
+from tests.state_machines.function_answers import PACKAGE, RUN, in_vpc, plan, settled
 from tests.state_machines.machine_world import FakeFunctions, FakeSageMaker, Machine, throttled
 
 ALARMS = plan()["alarm_names"]
@@ -51,6 +51,13 @@ def test_sagemaker_is_asked_for_exactly_what_was_planned(machine, sagemaker):
         ("CreateEndpointConfig", planned["endpoint_config"]),
         ("UpdateEndpoint", planned["update"]),
     ]
+
+
+def test_a_model_in_a_vpc_is_the_one_that_was_planned(machine, functions, sagemaker):
+    planned = in_vpc(plan())
+    functions.set(PlanRelease=planned)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert sagemaker.named("CreateModel") == [planned["create_model"]]
 
 
 def test_alarms_are_put_as_planned(account, machine, functions):

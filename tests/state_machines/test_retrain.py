@@ -2,22 +2,34 @@ from datetime import timedelta
 
 import pytest
 
+from kedge.errors import UnfinishedPipelineError
 from kedge.instants import from_text
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.training import artefacts, finished_trainings
 from lambdas.adapters.training.finished_trainings import FinishedTraining
 from offline.sagemaker.capacity import SHORT_OF_JOBS
 from tests.state_machines.function_answers import (
+    PACKAGE,
     ROLE,
     RUN,
+    by_pipeline,
     earlier_training,
     gate,
+    in_vpc,
     pinned,
     ready,
     registration,
     rejected,
+    taken,
 )
-from tests.state_machines.machine_world import MODEL, FakeFunctions, FakeSageMaker, Machine, throttled
+from tests.state_machines.machine_world import (
+    MODEL,
+    PIPELINE_EXECUTION,
+    FakeFunctions,
+    FakeSageMaker,
+    Machine,
+    throttled,
+)
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["quality has been lost since the window to 2016-02-15"]}
 
@@ -80,6 +92,58 @@ def test_a_job_on_spot_instances_is_asked_for_with_its_wait_and_its_checkpoints(
     assert job["CheckpointConfig"]["S3Uri"] == "s3://b/o/checkpoints"
     assert job == ready(training_section={"spot": True})["training_job"] | {"TrainingJobName": f"{RUN}-0"}
     assert functions.named("PinArtefact")[0]["status"] == "Completed"
+
+
+def test_jobs_and_models_in_a_vpc_are_those_that_the_snapshot_asked_for(machine, functions, sagemaker):
+    answer = in_vpc(ready())
+    functions.set(SnapshotData=answer)
+    assert run(machine)["status"] == "SUCCEEDED"
+    assert sagemaker.named("CreateTrainingJob") == [answer["training_job"] | {"TrainingJobName": f"{RUN}-0"}]
+    challenger, champion = sagemaker.named("CreateModel")
+    assert challenger["VpcConfig"] == answer["challenger_model"]["VpcConfig"]
+    assert champion == answer["champion_model"] | {"ModelName": f"{RUN}-champion-0"}
+
+
+def test_a_pipeline_trains_in_the_place_of_a_job_and_its_package_is_scored_and_registered(
+    machine, functions, sagemaker
+):
+    functions.set(SnapshotData=by_pipeline(), TakeTrained=taken())
+    assert run(machine)["status"] == "SUCCEEDED"
+    (started,) = sagemaker.named("StartPipelineExecution")
+    token = started.pop("ClientRequestToken")
+    assert 32 <= len(token) <= 128
+    assert started == {key: value for key, value in by_pipeline()["pipeline"].items() if key != "deadline"}
+    assert len(sagemaker.named("DescribePipelineExecution")) == 5
+    assert sagemaker.named("CreateTrainingJob") == []
+    (asked,) = functions.named("TakeTrained")
+    assert asked["execution_arn"] == PIPELINE_EXECUTION
+    assert functions.named("PinArtefact")[0]["artefact_uri"] == "s3://theirs/model.tar.gz"
+    assert sagemaker.named("CreateModel")[0]["PrimaryContainer"]["Image"] == "theirs:1"
+    (built,) = functions.named("BuildBaseline")
+    assert (built["training"]["package_arn"], built["container"]["Image"]) == (PACKAGE, "theirs:1")
+
+
+def test_a_pipeline_that_takes_too_long_is_stopped_and_its_end_told(machine, functions, sagemaker):
+    sagemaker.job_minutes = 600
+    late = UnfinishedPipelineError(pipeline=PIPELINE_EXECUTION, status="Stopped")
+    functions.set(SnapshotData=by_pipeline(deadline="2016-01-01T01:00:00Z"), TakeTrained=late)
+    ending = run(machine)
+    assert (ending["status"], ending["error"]) == ("FAILED", "UnfinishedPipelineError")
+    assert len(sagemaker.named("StopPipelineExecution")) == 1
+    assert functions.named("Tell")[-1]["detail"]["state"] == "TakeTrained"
+    assert machine.lease() is None
+
+
+@pytest.mark.parametrize(
+    ("operation", "state"),
+    [("StartPipelineExecution", "StartPipeline"), ("DescribePipelineExecution", "LookAtPipeline")],
+)
+def test_a_pipeline_that_cannot_be_started_or_seen_is_told(machine, functions, sagemaker, operation, state):
+    functions.set(SnapshotData=by_pipeline(), TakeTrained=taken())
+    sagemaker.fail(operation, "ValidationException", times=9)
+    assert run(machine)["status"] == "FAILED"
+    assert functions.named("Tell")[-1]["detail"]["state"] == state
+    assert machine.lease() is None
 
 
 def test_champion_and_challenger_score_the_same_holdout_at_the_same_time(machine, sagemaker):

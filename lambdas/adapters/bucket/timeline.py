@@ -26,6 +26,7 @@ _IN_ORDER = (
     "window_judged",
     "alert_sent",
     "labels_lost",
+    "package_found",
     "retraining_started",
     "retraining_held",
     "retrain_event_refused",

@@ -36,6 +36,7 @@ class Package:
     artefact_uri: str = ""
     # The person behind the last change, whichever role or profile they used; empty where SageMaker does not say.
     changed_by: str = ""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
         properties=answer.get("CustomerMetadataProperties") or {},
         artefact_uri=containers[0].get("ModelDataUrl", ""),
         changed_by=person_of(by),
+        created_at=answer.get("CreationTime"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kedge.config.sections import Vpc
 from kedge.release.plan import CanaryAlarm, ReleasePlan
 from kedge.release.traffic import Rollout
 
@@ -27,14 +28,16 @@ CAPTURED_TYPES = {
 }
 
 
-def create_model_request(plan: ReleasePlan, *, role_arn: str) -> dict[str, Any]:
-    """Ask for the model of an approved package; its container reaches no network."""
+def create_model_request(plan: ReleasePlan, *, role_arn: str, vpc: Vpc | None = None) -> dict[str, Any]:
+    """Ask for the model of an approved package; its container reaches no network, unless the YAML says otherwise."""
+    vpc = plan.vpc or vpc
     return {
         "ModelName": plan.model_name,
         "ExecutionRoleArn": role_arn,
         "PrimaryContainer": {"ModelPackageName": plan.package_arn},
-        "EnableNetworkIsolation": True,
+        "EnableNetworkIsolation": plan.network_isolation,
         "Tags": _tags(plan),
+        **({"VpcConfig": vpc.request} if vpc else {}),
     }
 
 

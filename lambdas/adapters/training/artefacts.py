@@ -7,12 +7,15 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from kedge.errors import ChangedSinceGateError
+from kedge.errors import ChangedSinceGateError, UnreadableArtefactError
 from lambdas.adapters.bucket import objects
 
 # S3 copies by itself: nothing of the artefact passes through the function. Above this size it copies parts at the same time;
 # the digest is then that of the parts' digests.
 COPY = TransferConfig(multipart_threshold=1 << 30, multipart_chunksize=256 << 20)
+
+# S3 hides a missing object from who may not list; a look at one (HeadObject) answers with the bare number.
+_OUT_OF_REACH = ("AccessDenied", "403", "404", "NoSuchKey", "NoSuchBucket")
 
 
 def pin(s3: Any, bucket: str, *, source_uri: str, key: str, copying: TransferConfig = COPY) -> str:
@@ -20,9 +23,13 @@ def pin(s3: Any, bucket: str, *, source_uri: str, key: str, copying: TransferCon
     kept = digest(s3, bucket, key)
     if kept is None:
         source_bucket, source_key = _split(source_uri)
-        s3.copy(
-            {"Bucket": source_bucket, "Key": source_key}, bucket, key, {"ChecksumAlgorithm": "SHA256"}, Config=copying
-        )
+        source = {"Bucket": source_bucket, "Key": source_key}
+        try:
+            s3.copy(source, bucket, key, {"ChecksumAlgorithm": "SHA256"}, Config=copying)
+        except ClientError as error:
+            if source_bucket == bucket or error.response["Error"]["Code"] not in _OUT_OF_REACH:
+                raise
+            raise UnreadableArtefactError(uri=source_uri, reason=error.response["Error"]["Code"]) from error
         kept = digest(s3, bucket, key)
     if not kept:
         raise ChangedSinceGateError(what="artefact", place=f"s3://{bucket}/{key}", expected="a digest", found=kept)

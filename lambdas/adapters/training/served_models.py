@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kedge.config.model import ModelConfig
 from kedge.errors import UnscorableChampionError
-from lambdas.adapters.training.training_jobs import TrainingWorkshop, tags_of
+from lambdas.adapters.training.training_jobs import TrainingWorkshop, scoring_network
 
 _UNKNOWN = ("ValidationException", "ResourceNotFound")
 # What a copy takes over of a container as it stands; the package and the artefact's place are resolved.
@@ -16,21 +17,19 @@ _KEPT = ("ContainerHostname", "Image", "ImageConfig", "Environment")
 
 
 def copied_model_request(
-    sagemaker: Any, workshop: TrainingWorkshop, *, model_name: str, package_arn: str | None = None
+    sagemaker: Any, workshop: TrainingWorkshop, config: ModelConfig, *, model_name: str, package_arn: str | None = None
 ) -> dict[str, Any]:
     """Ask for a model of the same containers, all but its name, with Kedge's role: it reads the holdout and writes the answers.
 
-    The copy reaches no network, so the VPC of the model is left out. Where a package is named, its model was deleted with the
-    endpoint, or may be: the copy is made of the package.
+    The copy reaches what the YAML lets the endpoint reach, so the network of the model is left out. Where a package is named,
+    its model was deleted with the endpoint, or may be: the copy is made of the package.
     """
     given = [{"ModelPackageName": package_arn}] if package_arn else _containers(sagemaker, model_name)
     containers = [_copied(sagemaker, model_name, definition) for definition in given]
     return {
         "ExecutionRoleArn": workshop.scoring_role_arn,
         "Containers": containers,
-        "EnableNetworkIsolation": True,
-        "Tags": tags_of(workshop),
-    }
+    } | scoring_network(config, workshop)
 
 
 def _containers(sagemaker: Any, model_name: str) -> list[dict[str, Any]]:

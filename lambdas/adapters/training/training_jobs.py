@@ -10,6 +10,7 @@ from typing import Any
 
 from kedge.config.instance_types import has_local_storage
 from kedge.config.model import ModelConfig
+from kedge.config.sections import Vpc
 
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
@@ -20,7 +21,7 @@ _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees
 
 @dataclass(frozen=True)
 class TrainingWorkshop:
-    """What jobs are made with: image, source, roles, and the key that encrypts what they write."""
+    """What jobs are made with: image, source, roles, the key that encrypts what they write, and the deployment's own VPC."""
 
     image: str
     source_uri: str
@@ -28,6 +29,7 @@ class TrainingWorkshop:
     scoring_role_arn: str
     kms_key_id: str | None
     tags: tuple[tuple[str, str], ...]
+    vpc: Vpc | None = None
 
 
 def training_job_request(
@@ -36,7 +38,7 @@ def training_job_request(
     """Ask for a script-mode training job, all but its name."""
     training = config.training
     stop = {"MaxRuntimeInSeconds": training.max_runtime_seconds}
-    request = {
+    return {
         "AlgorithmSpecification": {
             "TrainingImage": workshop.image,
             "TrainingInputMode": "File",
@@ -51,17 +53,16 @@ def training_job_request(
         ],
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
         "ResourceConfig": _instances(config, workshop, training.instance_count) | _volume(config),
+        "EnableManagedSpotTraining": training.spot,
+        # A place of the run: its attempts learn from the same rows and go on from each other's checkpoints, another run never does.
+        "CheckpointConfig": {"S3Uri": f"{output_uri}/{_CHECKPOINTS}"},
         "StoppingCondition": stop | ({"MaxWaitTimeInSeconds": training.waits_seconds} if training.spot else {}),
-        # Rows and source come in as channels, which SageMaker downloads: the script needs no network, and gets none.
-        "EnableNetworkIsolation": True,
+        # Rows and source come in as channels, which SageMaker downloads: Kedge's scripts need no network.
+        "EnableNetworkIsolation": training.network_isolation,
         # What several instances tell each other holds rows and weights.
         "EnableInterContainerTrafficEncryption": training.instance_count > 1,
         "Tags": tags_of(workshop),
-    }
-    if not training.spot:
-        return request
-    # A place of the run: its attempts learn from the same rows and go on from each other's checkpoints, another run never does.
-    return request | {"EnableManagedSpotTraining": True, "CheckpointConfig": {"S3Uri": f"{output_uri}/{_CHECKPOINTS}"}}
+    } | vpc_config(training.vpc or workshop.vpc)
 
 
 def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
@@ -109,9 +110,20 @@ def challenger_model_request(config: ModelConfig, workshop: TrainingWorkshop) ->
             "Image": serving_image_of(config, workshop.image),
             "Environment": serving_environment(config),
         },
-        "EnableNetworkIsolation": True,
+    } | scoring_network(config, workshop)
+
+
+def scoring_network(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, Any]:
+    """What a model that scores the holdout reaches, as it will when it serves, and its tags."""
+    return {
+        "EnableNetworkIsolation": config.endpoint.network_isolation,
         "Tags": tags_of(workshop),
-    }
+    } | vpc_config(config.endpoint.vpc or workshop.vpc)
+
+
+def vpc_config(vpc: Vpc | None) -> dict[str, Any]:
+    """The part of a request that names the VPC, where there is one."""
+    return {"VpcConfig": vpc.request} if vpc else {}
 
 
 def transform_request(

@@ -39,7 +39,7 @@ def with_answers(truth: pa.Table, aligned: Sequence[Answered], config: ModelConf
 
 
 def known_importance(
-    s3: Any, trained_uri: str, scored: Callable[[], tuple[pa.Table, list[Answered]]], config: ModelConfig
+    s3: Any, bucket: str, trained_uri: str, scored: Callable[[], tuple[pa.Table, list[Answered]]], config: ModelConfig
 ) -> dict[str, float]:
     """What the training job says that its features weigh; where it says nothing that can be read, what shuffling them costs.
 
@@ -50,7 +50,9 @@ def known_importance(
     """
     # It ranks alerts and decides nothing: no reason to lose a challenger that has passed its gate.
     try:
-        content = training_outputs.load_importance(s3, trained_uri)
+        # Only a job of Kedge's own leaves one where Kedge reads.
+        own = trained_uri.startswith(f"s3://{bucket}/")
+        content = training_outputs.load_importance(s3, trained_uri) if own else None
         if content is not None:
             return parse_importance(content, config.feature_names)
     except UnreadableImportanceError as error:

@@ -7,7 +7,7 @@ paid by the second: where a model's YAML wants trials, they are looked for each 
 from __future__ import annotations
 
 from lambdas.adapters import clients, executions
-from lambdas.adapters.training import run_leftovers
+from lambdas.adapters.training import pipelines, run_leftovers
 from lambdas.logs import logger
 
 
@@ -23,6 +23,14 @@ def sweep_run(run: str) -> None:
         run_leftovers.delete_model(clients.sagemaker(), name)
     if stopped or models or trials:
         logger.info("swept up", run=run, models=models, trials=trials, stopped=stopped)
+
+
+def sweep_pipeline(pipeline: str | None, run: str) -> None:
+    """Stop what a run that has ended still has its pipeline do."""
+    if pipeline is None or not run_leftovers.is_run(run):
+        return
+    if stopped := pipelines.stop(clients.sagemaker(), pipeline, run):
+        logger.info("stopped a pipeline", run=run, executions=stopped)
 
 
 def sweep_model(prefix: str, retrain_machine_arn: str) -> None:

@@ -8,6 +8,7 @@ from botocore.validate import ParamValidator
 
 from kedge.config.policies import CanaryPolicy, ReleasePolicy
 from kedge.config.reading import parse_model_config
+from kedge.config.sections import Vpc
 from kedge.release.plan import ServingFleet, plan_release
 from kedge.release.traffic import STRATEGIES, rollout
 from lambdas.adapters.release.releases import (
@@ -37,6 +38,25 @@ def test_aws_accepts_every_request():
     }
     assert [problems("sagemaker", action, request) for action, request in requests.items()] == ["", "", "", ""]
     assert {problems("cloudwatch", "PutMetricAlarm", alarm_request(alarm)) for alarm in PLAN.alarms} == {""}
+
+
+def test_the_model_is_put_into_the_endpoints_vpc_or_else_the_deployments():
+    everybodys = Vpc(subnets=("subnet-0c",), security_groups=("sg-0c",))
+    vpc = "{subnets: [subnet-0a], security_groups: [sg-0a]}"
+    text = f"{{model: m, endpoint: {{name: e, network_isolation: false, vpc: {vpc}}}, features: [{{name: x, kind: numeric}}]}}"
+    own = plan_release(
+        parse_model_config(text, source="m"), package_version="2", package_arn=ARN, run="r", serving=None
+    )
+    role = "arn:aws:iam::123456789012:role/jobs"
+    named, given, none = (
+        create_model_request(own, role_arn=role, vpc=everybodys),
+        create_model_request(PLAN, role_arn=role, vpc=everybodys),
+        create_model_request(PLAN, role_arn=role),
+    )
+    assert [problems("sagemaker", "CreateModel", request) for request in (named, given, none)] == ["", "", ""]
+    assert (named["VpcConfig"]["Subnets"], named["EnableNetworkIsolation"]) == (["subnet-0a"], False)
+    assert (given["VpcConfig"]["Subnets"], given["EnableNetworkIsolation"]) == (["subnet-0c"], True)
+    assert "VpcConfig" not in none
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

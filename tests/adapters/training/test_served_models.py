@@ -6,12 +6,14 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from botocore.validate import ParamValidator
 
+from kedge.config.reading import parse_model_config
 from kedge.errors import UnscorableChampionError
 from lambdas.adapters.training.served_models import copied_model_request
 from lambdas.adapters.training.training_jobs import TrainingWorkshop
 
 ROLE, OTHER = (f"arn:aws:iam::123456789012:role/{name}" for name in ("kedge", "somebody"))
 SHOP = TrainingWorkshop("image:1", "s3://b/source.tar.gz", "training", ROLE, "key", (("kedge:model", "m"),))
+CONFIG = parse_model_config("{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}]}", source="m.yaml")
 PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/m/3"
 PLAIN = {
     "Image": "image:7",
@@ -43,7 +45,7 @@ def copy(*containers, package=None, pipeline=False, **more):
             }
             facts["ModelPackageStatusDetails"] = {"ValidationStatuses": []}
             stub.add_response("describe_model_package", {**facts, "InferenceSpecification": {"Containers": [package]}})
-        request = copied_model_request(sagemaker, SHOP, model_name="m-7")
+        request = copied_model_request(sagemaker, SHOP, CONFIG, model_name="m-7")
         stub.assert_no_pending_responses()
     shape = sagemaker.meta.service_model.operation_model("CreateModel").input_shape
     assert ParamValidator().validate({"ModelName": "run-champion-0", **request}, shape).generate_report() == ""
@@ -103,7 +105,7 @@ def refused(code):
     sagemaker = boto3.client("sagemaker", region_name="eu-west-1")
     with Stubber(sagemaker) as stub:
         stub.add_client_error("describe_model", code)
-        copied_model_request(sagemaker, SHOP, model_name="m-7")
+        copied_model_request(sagemaker, SHOP, CONFIG, model_name="m-7")
 
 
 def test_a_model_that_is_gone_is_told_and_any_other_refusal_raised():
@@ -120,7 +122,7 @@ def test_a_model_that_went_with_its_endpoint_is_copied_from_its_package():
     container = {"Image": "image:7", "ModelDataUrl": "s3://ours/model.tar.gz", "Environment": {"A": "1"}}
     with Stubber(sagemaker) as stub:
         stub.add_response("describe_model_package", {**facts, "InferenceSpecification": {"Containers": [container]}})
-        request = copied_model_request(sagemaker, SHOP, model_name="m-7", package_arn=PACKAGE)
+        request = copied_model_request(sagemaker, SHOP, CONFIG, model_name="m-7", package_arn=PACKAGE)
     assert request["Containers"] == [container]
 
 
@@ -129,4 +131,4 @@ def test_a_package_that_is_gone_is_told_with_what_to_do():
     with Stubber(sagemaker) as stub:
         stub.add_client_error("describe_model_package", "ValidationException")
         with pytest.raises(UnscorableChampionError, match="release a version of the group that exists"):
-            copied_model_request(sagemaker, SHOP, model_name="m-7", package_arn=PACKAGE)
+            copied_model_request(sagemaker, SHOP, CONFIG, model_name="m-7", package_arn=PACKAGE)

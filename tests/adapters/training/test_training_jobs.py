@@ -1,12 +1,14 @@
 """Job requests are complete but for their names, and SageMaker's own model accepts them."""
 
 import json
+from dataclasses import replace
 
 import boto3
 import pytest
 from botocore.validate import ParamValidator
 
 from kedge.config.reading import parse_model_config
+from kedge.config.sections import Vpc
 from lambdas.adapters.training.training_jobs import (
     TrainingWorkshop,
     challenger_model_request,
@@ -129,7 +131,45 @@ def test_a_job_on_spot_waits_as_long_as_it_may_and_keeps_its_runs_checkpoints():
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900}
     assert request["CheckpointConfig"] == {"S3Uri": "s3://b/o/m/run-1/checkpoints"}
     _, on_demand = request_with("max_runtime_seconds: 600")
-    assert {"EnableManagedSpotTraining", "CheckpointConfig"} & set(on_demand) == set()
+    assert problems("CreateTrainingJob", on_demand | {"TrainingJobName": "t"}) == ""
+    assert on_demand["EnableManagedSpotTraining"] is False
+    assert on_demand["StoppingCondition"] == {"MaxRuntimeInSeconds": 600}
+
+
+OWN = "vpc: {subnets: [subnet-0a, subnet-0b], security_groups: [sg-0a]}, network_isolation: false"
+VPC = {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+EVERYBODYS = replace(SHOP, vpc=Vpc(subnets=("subnet-0c",), security_groups=("sg-0c",)))
+
+
+def test_a_job_is_put_into_the_vpc_of_its_training_and_reaches_it_where_the_yaml_says_so():
+    config, request = request_with(OWN)
+    assert problems("CreateTrainingJob", request | {"TrainingJobName": "t"}) == ""
+    assert (request["VpcConfig"], request["EnableNetworkIsolation"]) == (VPC, False)
+    scored = challenger_model_request(config, SHOP)
+    assert ("VpcConfig" in scored, scored["EnableNetworkIsolation"]) == (False, True)
+
+
+def test_the_scoring_model_is_put_where_the_endpoint_will_be():
+    text = YAML.replace("content_type: %s", f"content_type: text/csv, {OWN}")
+    config = parse_model_config(text, source="m")
+    scored, trained = (
+        challenger_model_request(config, SHOP),
+        training_job_request(config, SHOP, train_uri="s3://b/t", output_uri="s3://b/o"),
+    )
+    assert problems("CreateModel", scored | {"ModelName": "t"}) == ""
+    assert (scored["VpcConfig"], scored["EnableNetworkIsolation"]) == (VPC, False)
+    assert ("VpcConfig" in trained, trained["EnableNetworkIsolation"]) == (False, True)
+
+
+def test_a_model_that_names_no_vpc_is_put_into_the_deployments():
+    requests = (
+        challenger_model_request(CONFIG, EVERYBODYS),
+        training_job_request(CONFIG, EVERYBODYS, train_uri="s3://b/t", output_uri="s3://b/o"),
+    )
+    assert [each["VpcConfig"]["Subnets"] for each in requests] == [["subnet-0c"]] * 2
+    own = parse_model_config(YAML.replace("training: {", f"training: {{{OWN}, ") % "text/csv", source="m")
+    trained = training_job_request(own, EVERYBODYS, train_uri="s3://b/t", output_uri="s3://b/o")
+    assert trained["VpcConfig"] == VPC
 
 
 def test_several_instances_talk_in_secret_and_the_scoring_has_one():

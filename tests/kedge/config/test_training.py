@@ -23,6 +23,19 @@ def training(text):
         ("serving_environment: {PIP_NO_BUILD_ISOLATION: '1'}", "choose another"),
         ("environment: {A: '" + "x" * 513 + "'}", "longer than 512 characters"),
         ("environment: {" + ", ".join(f"A{n}: x" for n in range(96)) + "}", "has 96 variables: SageMaker takes 100"),
+        ("vpc: {subnets: [], security_groups: [sg-0a]}", "training.vpc.subnets"),
+        (
+            "vpc: {subnets: [vpc-0a], security_groups: [sg-0a]}",
+            "training.vpc.subnets.0 is 'vpc-0a': write it like subnet-",
+        ),
+        ("vpc: {subnets: [subnet-0a]}", "training.vpc.security_groups"),
+        (f"vpc: {{subnets: [subnet-0a], security_groups: [{', '.join(f'sg-{n}' for n in range(6))}]}}", "at most 5"),
+        ("pipeline_parameters: {Rows: train_uri}", "without training.pipeline"),
+        (
+            "pipeline: mine, spot: true, instance_count: 2, entry_point: mine.py",
+            "entry_point, training.instance_count, training.spot",
+        ),
+        ("pipeline: mine, hyperparameters: {TrainUri: s3://b}", "a parameter of the pipeline has one value"),
         ("source_dir: ../elsewhere", "training.source_dir is '../elsewhere'"),
         ("source_dir: /etc", "training.source_dir is '/etc'"),
     ],
@@ -40,3 +53,9 @@ def test_a_spot_job_waits_twice_its_run_where_nothing_else_is_said():
 
 def test_several_instances_learn_with_a_script_that_knows_them():
     assert training("instance_count: 2, source_dir: shared_training").instance_count == 2
+
+
+def test_a_pipeline_may_be_told_of_the_rows_under_its_own_names():
+    chosen = training("pipeline: mine, framework: sklearn, pipeline_parameters: {Rows: train_uri, Until: training_end}")
+    assert dict(chosen.pipeline_parameters) == {"Rows": "train_uri", "Until": "training_end"}
+    assert dict(training("pipeline: mine").pipeline_parameters) == {"TrainUri": "train_uri"}

@@ -53,7 +53,7 @@ def make_rows(count: int, *, start: datetime = START, prefix: str = "r", **colum
 @given(count=st.integers(0, 60), fraction=st.floats(0.05, 0.45), champion_hours=st.none() | st.integers(-5, 70))
 def test_every_holdout_row_is_newer_than_all_that_either_model_learnt(count, fraction, champion_hours):
     champion_end = None if champion_hours is None else START + timedelta(hours=champion_hours)
-    split = split_in_time(make_rows(count), holdout_fraction=fraction, champion_training_end=champion_end)
+    split = split_in_time(make_rows(count), holdout_fraction=fraction, learnt_until=champion_end)
     assert split.training.num_rows + split.holdout.num_rows == count
     for moment in split.holdout.column("kedge_time").to_pylist():
         assert split.training_end is None or moment > split.training_end
@@ -62,7 +62,7 @@ def test_every_holdout_row_is_newer_than_all_that_either_model_learnt(count, fra
 
 def test_rows_that_share_the_boundarys_time_are_all_trained_on():
     same = pa.array([START] * 8 + [START + timedelta(days=1)] * 2, pa.timestamp("us", "UTC"))
-    split = split_in_time(make_rows(10, kedge_time=same), holdout_fraction=0.4, champion_training_end=None)
+    split = split_in_time(make_rows(10, kedge_time=same), holdout_fraction=0.4, learnt_until=None)
     assert (split.training.num_rows, split.holdout.num_rows) == (8, 2)
 
 
@@ -83,9 +83,7 @@ def test_a_row_that_two_parts_hold_counts_once():
 
 
 def test_good_rows_are_not_refused():
-    assert (
-        refusal_reasons(split_in_time(make_rows(12), holdout_fraction=0.25, champion_training_end=None), CONFIG) == ()
-    )
+    assert refusal_reasons(split_in_time(make_rows(12), holdout_fraction=0.25, learnt_until=None), CONFIG) == ()
 
 
 def test_too_few_rows_are_refused_with_both_numbers():

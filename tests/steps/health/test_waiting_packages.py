@@ -1,11 +1,14 @@
 """A package that waits for a decision, and that nobody was told of, is told once."""
 
+from dataclasses import replace
+
 import pytest
 
 from kedge.instants import to_text
 from lambdas.adapters.release import approval_requests
+from lambdas.adapters.state import champions
 from lambdas.handlers import tell
-from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
 from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     NOON,
@@ -31,7 +34,8 @@ def waits(world, *, run: str = RETRAINING, kept: bool = True) -> str:
     if kept:
         detail = {"run": run, "reasons": ["auc is 0.07 higher"], "trigger": {"reasons": ["quality has been lost"]}}
         approval_requests.save(world.s3, BUCKET, MODEL, run, detail)
-    return world.register(status="PendingManualApproval", properties={"kedge:run": run})
+    properties = {"kedge:run": run, **({"kedge:staged": "retraining/r/baseline"} if kept else {})}
+    return world.register(status="PendingManualApproval", properties=properties)
 
 
 @pytest.mark.parametrize("told", ["after a retraining", "once a day", "by a person"])
@@ -76,6 +80,27 @@ def test_a_package_that_nobody_needs_to_decide_about_is_not_told(world, what):
         world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
     hourly(hourly=False)
     assert world.mails() == []
+
+
+@pytest.mark.parametrize("status", ["PendingManualApproval", "Approved"])
+def test_the_newest_package_of_somebody_elses_is_handed_to_who_gates_it(world, status):
+    promote(world, training_end=NOON)
+    world.serve(OLD)
+    for _ in range(2):
+        arn = world.register(status=status, properties={})
+    world.register(status=status)
+    hourly(hourly=False)
+    assert [body["detail"] for body in world.received("approvals")] == [{"ModelPackageArn": arn}]
+    assert world.mails() == []
+
+
+def test_what_was_registered_before_the_model_was_handed_over_is_history(world):
+    world.register(properties={})
+    champion = replace(promote(world, training_end=NOON), package_version="adopted-20260301-1200", promoted_at=NOON)
+    champions.save(world.dynamodb, TABLE, MODEL, champion)
+    world.serve(OLD)
+    hourly(hourly=False)
+    assert world.received("approvals") == []
 
 
 def test_a_package_that_a_running_retraining_has_just_registered_is_left_to_it(world):
