@@ -37,7 +37,7 @@ def _is_late(error: Mapping[str, str]) -> bool:
 def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> int:
     """Requests that an endpoint answered, as CloudWatch counted them: Data Capture keeps nothing of one that failed."""
     sums = {
-        name: _endpoint_sum(cloudwatch, name, endpoint=endpoint, variant=variant, start=start, end=end)
+        name: endpoint_sum(cloudwatch, name, endpoint=endpoint, variant=variant, start=start, end=end)
         for name in ("Invocations", *_FAILED)
     }
     return max(0, round(sums["Invocations"] - sum(sums[name] for name in _FAILED)))
@@ -46,7 +46,8 @@ def endpoint_invocations(cloudwatch: Any, *, endpoint: str, variant: str, start:
 _FAILED = ("Invocation4XXErrors", "Invocation5XXErrors")
 
 
-def _endpoint_sum(cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float:
+def endpoint_sum(cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float:
+    """The sum of one of an endpoint's metrics over a time of at most 60 days, whatever its config was."""
     answer = cloudwatch.get_metric_statistics(
         Namespace="AWS/SageMaker",
         MetricName=name,
@@ -58,3 +59,18 @@ def _endpoint_sum(cloudwatch: Any, name: str, *, endpoint: str, variant: str, st
     )
     total: float = sum(point["Sum"] for point in answer["Datapoints"])
     return total
+
+
+def slowest_day_ms(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float | None:
+    """The 90th percentile of a variant's latency on the day on which it was highest; None without requests."""
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+        StartTime=start,
+        EndTime=end,
+        Period=86_400,
+        ExtendedStatistics=["p90"],
+    )
+    days = [point["ExtendedStatistics"]["p90"] for point in answer["Datapoints"]]
+    return max(days) / 1000 if days else None

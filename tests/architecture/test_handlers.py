@@ -22,7 +22,7 @@ FUNCTIONS = (
         "approve_package",
         "tell",
     ),
-    *("start_release", "plan_release", "watch_canary", "settle"),
+    *("start_release", "plan_release", "watch_canary", "watch_experiment", "settle"),
     *("deliver", "send_digest"),
 )
 

@@ -213,6 +213,7 @@ def served(endpoint: EndpointState | None, package: Package | None) -> Served | 
         package_arn=package.arn if package else None,
         approval_status=package.approval_status if package else None,
         baseline_kept=package is not None and model_registry.STAGED in package.properties,
+        is_tried_on=endpoint.is_tried_on,
     )
 
 
