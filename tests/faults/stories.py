@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
@@ -168,6 +169,27 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
     return judge
 
 
+def tried(version: str) -> Callable[[World, Before, Findings], None]:
+    """As `released`; that it is tried, or held, is no end."""
+
+    def judge(world: World, before: Before, findings: Findings) -> None:
+        now = serving(world)
+        if now not in (version, before.serving):
+            findings.lost.append(f"the endpoint serves {now}")
+        words = ("withdrawn", "serves now", "rolled back", "could not be proved", *FAILED)
+        if not any(word in news for news in findings.news for word in words):
+            findings.silent.append(f"version {version} was approved, {now} serves, and people read {findings.news}")
+        ends = [e for e in world.timeline("experiment_withdrawn", "canary_promoted") if _is_about(e, version)]
+        if len(ends) > 1:
+            findings.doubled.append(f"{[entry['kind'] for entry in ends]} in the timeline")
+
+    return judge
+
+
+def _is_about(entry: dict[str, Any], version: str) -> bool:
+    return str(entry["detail"]["package_version"]) == version
+
+
 # Trainings ------------------------------------------------------------------------------------------------------
 
 
@@ -255,6 +277,7 @@ STORIES: tuple[Story, ...] = (
     Story("a release by hand", "the world turned", "kedge-release", start_by_hand, lambda *_: None),
     Story("a training", "the world turned", "kedge-retrain", ask("manual"), trained, thorough=True),
     Story("a training that needs nobody", "approved by Kedge", "kedge-retrain", ask("manual"), trained_and_approved),
+    Story("a release tried first", "tried first", "kedge-release", approve("2"), tried("2"), thorough=True),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
     Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
@@ -297,6 +320,12 @@ def to_approved_by_kedge(world: World) -> None:
     deploy(world.account, f"{YAML.read_text()}approval: automatic\n", world.account.directory / "by Kedge")
 
 
+def to_tried_first(world: World) -> None:
+    """The YAML lets each version answer beside the champion for a day, and people approve again."""
+    shadow = "release: {strategy: shadow, shadow: {days: 1, minimum_rows: 100}}\n"
+    deploy(world.account, YAML.read_text() + shadow, world.account.directory / "tried first")
+
+
 STAGES: dict[str, Callable[[World], None]] = {
     "handed over": to_handed_over,
     "first package": to_first_package,
@@ -304,4 +333,5 @@ STAGES: dict[str, Callable[[World], None]] = {
     "nothing new": to_nothing_new,
     "the world turned": to_the_world_turned,
     "approved by Kedge": to_approved_by_kedge,
+    "tried first": to_tried_first,
 }

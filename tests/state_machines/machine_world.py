@@ -20,6 +20,7 @@ FUNCTIONS = (
     "BuildBaseline",
     "PlanRelease",
     "WatchCanary",
+    "WatchExperiment",
     "Settle",
     "Tell",
 )

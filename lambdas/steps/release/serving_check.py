@@ -183,7 +183,8 @@ def package_that_serves(endpoint: EndpointState | None, champion: Champion, benc
     """The version of this model's group that the endpoint's model was made from; None where it is gone."""
     if endpoint is None:
         return None
-    if endpoint.endpoint_config == champion.endpoint_config:
+    # Where a version was tried beside it, the champion serves in a config of both.
+    if endpoint.is_tried_on or endpoint.endpoint_config == champion.endpoint_config:
         return registered(champion.package_arn, bench)
     served_model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
     arn = endpoints.package_of(clients.sagemaker(), served_model.model_name)
