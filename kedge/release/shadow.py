@@ -17,13 +17,14 @@ from kedge.performance.measures import truth_of
 from kedge.performance.paired import improvement, in_its_unit, metric_value
 from kedge.release.canary import distance_between
 from kedge.release.look_table import FleetCounts, LookRow
+from kedge.statistics.confidence_sequence import always_valid_z
 
 ShadowState = Literal["GOING_ON", "PROVED", "WITHDRAWN"]
 # Verdicts of a row that are against the shadow.
 AGAINST = ("ABOVE", "BELOW", "DIFFERENT", "WORSE", "TOO FEW", "WRONG")
-# What is against it before its days are over: users would get errors. All else is judged once, at the end, so that looking often
-# makes no chance difference a finding.
-AT_ONCE = ("server errors", "client errors", "answers that are none")
+# What is against it before its days are over: users would get errors, or worse answers. All else is judged once, at the end, so
+# that looking often makes no chance difference a finding; quality has an interval of its own for the looks before.
+AT_ONCE = ("server errors", "client errors", "answers that are none", "quality")
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,22 @@ def judge_shadow(
     >>> judge_shadow(same, fleet, fleet, config, days_are_over=True).verdict
     'PROVED'
     """
-    found = tuple(_rows(answers, challenger, champion, config))
-    decides = [row for row in found if row.verdict in AGAINST and (days_are_over or row.what in AT_ONCE)]
+    found = tuple(_rows(answers, challenger, champion, config, days_are_over=days_are_over))
+    decides = [row for row in found if row.verdict in AGAINST and (days_are_over or _is_at_once(row))]
     if not days_are_over:
         # What is not judged yet has no verdict.
-        found = tuple(row if row.what in AT_ONCE or row.verdict == "OK" else _open(row) for row in found)
+        found = tuple(row if _is_at_once(row) or row.verdict == "OK" else _open(row) for row in found)
     if decides:
         return ShadowVerdict("WITHDRAWN", tuple(_in_words(row) for row in decides), found)
     compared = (
         f"{counted(len(answers.champion), 'row')} compared, {int(np.isfinite(answers.labels).sum()):,} with a label"
     )
     return ShadowVerdict("PROVED" if days_are_over else "GOING_ON", (compared,), found)
+
+
+def _is_at_once(row: LookRow) -> bool:
+    """Whether a row may decide before the days are over; rows and labels come in until then."""
+    return row.what in AT_ONCE and row.verdict != "TOO FEW"
 
 
 def _open(row: LookRow) -> LookRow:
@@ -106,7 +112,7 @@ def _in_words(row: LookRow) -> str:
 
 
 def _rows(
-    answers: PairedAnswers, challenger: ShadowFleet, champion: ShadowFleet, config: ModelConfig
+    answers: PairedAnswers, challenger: ShadowFleet, champion: ShadowFleet, config: ModelConfig, *, days_are_over: bool
 ) -> Iterator[LookRow]:
     policy, trial = config.release.shadowed, config.canary
     yield LookRow("requests", f"{challenger.counts.requests:,}", f"{champion.counts.requests:,}", "", "")
@@ -142,7 +148,7 @@ def _rows(
     if rows:
         yield _agreement(both, config)
         yield _shift(both, config)
-    yield _quality(both.at(np.isfinite(both.labels)), config)
+    yield _quality(both.at(np.isfinite(both.labels)), config, days_are_over=days_are_over)
 
 
 def _agreement(both: PairedAnswers, config: ModelConfig) -> LookRow:
@@ -150,11 +156,11 @@ def _agreement(both: PairedAnswers, config: ModelConfig) -> LookRow:
     if config.problem == "regression":
         apart = float(np.abs(both.champion - both.challenger).mean())
         return LookRow("answers apart", f"{in_words(apart)} on average", "", "", "")
-    first, second = both.champion, both.challenger
+    alike = both.champion == both.challenger
     if config.problem == "binary_classification":
         threshold = config.prediction.threshold
-        first, second = first >= threshold, second >= threshold
-    share, least = float((first == second).mean()), config.release.shadowed.agreement_min
+        alike = (both.champion >= threshold) == (both.challenger >= threshold)
+    share, least = float(alike.mean()), config.release.shadowed.agreement_min
     limit = "" if least is None else f"at least {percent(least)}"
     verdict = "" if least is None else "BELOW" if share < least else "OK"
     return LookRow("the same decision", f"{100 * share:.3g} % of the rows", "", limit, verdict)
@@ -175,10 +181,12 @@ def _shift(both: PairedAnswers, config: ModelConfig) -> LookRow:
     return LookRow("distribution of answers", said, means[1], limit, "DIFFERENT" if differ else "OK")
 
 
-def _quality(labelled: PairedAnswers, config: ModelConfig) -> LookRow:
+def _quality(labelled: PairedAnswers, config: ModelConfig, *, days_are_over: bool) -> LookRow:
     """The gate's metric on the rows whose label is in, with the interval of the paired difference.
 
-    Worse is what chance excludes and what is at least as large as the gate's smallest effect.
+    Worse is what chance excludes and what is at least as large as the gate's smallest effect. Before the days are over the
+    interval is the wider one that looking often does not break: equal models are withdrawn for a loss at any of those looks in
+    at most half of one minus the confidence of all cases, and at the last look in as many again.
     """
     policy, gate, rows = config.release.shadowed, config.gate, len(labelled.labels)
     metric = gate.metric or gate_metrics(config.problem)[0]
@@ -190,7 +198,8 @@ def _quality(labelled: PairedAnswers, config: ModelConfig) -> LookRow:
     labels = labelled.labels if config.problem == "regression" else labelled.labels.astype(np.int64)
     truth = truth_of(config, labels)
     value, error = improvement(metric, truth, labelled.challenger, labelled.champion)
-    reach = z_of(gate.confidence) * error
+    often = always_valid_z(rows, confidence=gate.confidence, planned_rows=max(policy.minimum_rows, least))
+    reach = (z_of(gate.confidence) if days_are_over else often) * error
     here, there = (metric_value(metric, truth, side) for side in (labelled.challenger, labelled.champion))
     smallest = in_its_unit(gate.minimum_effect, metric, truth, labelled.champion)
     worse = value + reach < 0 and value <= -smallest

@@ -68,10 +68,29 @@ def test_equal_models_are_seldom_withdrawn_for_their_quality():
     assert withdrawn / 200 <= 0.05
 
 
-def test_quality_is_judged_once_and_not_at_each_look():
-    worse = rows(noise_of_champion=0.3, noise_of_challenger=1.5)
-    found = judged(worse, over=False)
-    assert (found.verdict, row(found, "quality").verdict) == ("GOING_ON", "")
+def test_what_is_clearly_worse_is_withdrawn_before_its_days_are_over():
+    found = judged(rows(noise_of_champion=0.3, noise_of_challenger=1.5), over=False)
+    assert (found.verdict, row(found, "quality").verdict) == ("WITHDRAWN", "WORSE")
+
+
+def test_a_loss_that_only_one_look_would_show_is_left_to_the_last_one():
+    answers = rows(noise_of_champion=0.6, noise_of_challenger=1.0, count=700, seed=3)
+    assert judged(answers, over=False, shadow="{minimum_rows: 500}").verdict == "GOING_ON"
+    assert judged(answers, over=True, shadow="{minimum_rows: 500}").verdict == "WITHDRAWN"
+
+
+def test_looking_at_equal_models_every_hour_seldom_withdraws_one():
+    policy, withdrawn = {"shadow": "{minimum_rows: 500}", "more": ", gate: {minimum_effect: 0.0}"}, 0
+    for seed in range(60):
+        answers = rows(noise_of_champion=0.8, noise_of_challenger=0.8, count=4_000, seed=seed)
+        looks = (answers.at(np.arange(4_000) < count) for count in range(200, 4_000, 200))
+        withdrawn += any(judged(look, over=False, **policy).verdict != "GOING_ON" for look in looks)
+    assert withdrawn <= 3
+
+
+def test_labels_that_are_still_to_come_withdraw_nothing_before_the_end():
+    answers = rows(noise_of_champion=0.5, noise_of_challenger=0.5, labelled=False)
+    assert judged(answers, over=False, shadow="{minimum_labelled: 500}").verdict == "GOING_ON"
 
 
 @pytest.mark.parametrize("over", [False, True])
