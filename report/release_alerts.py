@@ -1,4 +1,4 @@
-"""Alerts about a release: its canary started, and what became of it."""
+"""Alerts about a release: it is tried beside the champion, its canary started, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,55 @@ import re
 
 from report.alert_words import Detail, Message, bullets, run, section, version
 from report.release_words import at_once, going_back, last_look, release_name, to_go_back
+
+
+def experiment_started(_model: str, detail: Detail) -> Message:
+    """A version answers copies of the requests from now on."""
+    return Message(
+        f"package version {version(detail)} is tried beside the champion",
+        (
+            section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
+            "Its errors, its answers and its latency are compared with the champion's on the same requests, and its quality on the rows "
+            "whose label is in.",
+            section(
+                "WHAT HAPPENS NEXT",
+                "If it holds it is released by a canary by itself, else it is withdrawn; you get a mail either way. To end it before, "
+                "reject the version in the registry: that is heard within the hour. A newer approval ends it too.",
+            ),
+            run(detail),
+        ),
+    )
+
+
+def experiment_proved(_model: str, detail: Detail) -> Message:
+    """It held, and its release begins."""
+    return Message(
+        f"package version {version(detail)} held beside the champion: its canary begins",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
+            section("WHAT HAPPENS NEXT", "It is released like any version: a mail says when its canary starts."),
+            run(detail),
+        ),
+    )
+
+
+def experiment_withdrawn(_model: str, detail: Detail) -> Message:
+    """It did not hold, or something ended it."""
+    return Message(
+        f"package version {version(detail)} was withdrawn: it is not released",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            last_look(detail),
+            section(
+                "WHAT HAPPENS NEXT",
+                "Nothing by itself: nobody got this version's answers, and the champion was never touched. The package stays as it is in "
+                "the registry. If it must not be tried again, reject it there; to try it once more, reject and then approve it. If too few "
+                "rows were compared, let the clients send an InferenceId with each request: by it the two answers are paired.",
+            ),
+            run(detail),
+        ),
+    )
 
 
 def canary_started(_model: str, detail: Detail) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from report.alert_words import Detail, bullets, section, version
+from report.alert_words import Detail, section, shortened, version
 
 
 def release_name(detail: Detail) -> str:
@@ -41,7 +41,8 @@ def last_look(detail: Detail) -> str:
         + (f": {row['verdict']}" if row["verdict"] else "")
         for row in detail.get("table", [])
     ]
-    return section("THE LAST LOOK", bullets(lines)) if lines else ""
+    # Whole: a row that is left out may be the one that was looked for.
+    return section("THE LAST LOOK", "\n".join(f"- {shortened(line)}" for line in lines)) if lines else ""
 
 
 def who_and_why(detail: Detail) -> str:

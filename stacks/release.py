@@ -62,6 +62,7 @@ from stacks.storage import Storage
 from stacks.taking import add_taker
 
 START_SECONDS = 60
+WATCH_SECONDS = 600
 RUNS = "jobs, scoring models and endpoints on trial are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
@@ -93,7 +94,7 @@ class Release(cdk.Stack):
         )
         self._settlements = retraining.settlements
         settle = self._settle()
-        steps = [self._plan_release(), self._watch_canary(), settle]
+        steps = [self._plan_release(), self._watch_canary(), self._watch_experiment(), settle]
         teller = add_teller(self, packages=packages, storage=storage)
         steps.append(teller)
         tell_alarms(self, teller, packages.models, undelivered)
@@ -199,6 +200,31 @@ class Release(cdk.Stack):
         may_put_metrics(role)
         self._see(function, "Endpoint", "EndpointConfig", "ModelPackage")
         may_read_metrics(role_of(function))
+        return function
+
+    def _watch_experiment(self) -> lambda_.Function:
+        function = add_function(
+            self,
+            "watch_experiment",
+            does="what a version that is tried for days answers beside the champion's answers",
+            packages=self._packages,
+            key=self._storage.key,
+            layers=("statistics",),
+            memory_mib=2048,
+            timeout_seconds=WATCH_SECONDS,
+            environment={
+                "DATA_BUCKET": self._storage.data.bucket_name,
+                "STATE_TABLE": self._storage.state.table_name,
+            },
+        )
+        role = role_of(function)
+        # Both models' answers, the schemas that they are read by, the labels that are in, and the pairs of the hours before.
+        may_read(role, self._storage.data, "capture", "baselines", "labelled", "experiments")
+        may_write(role, self._storage.data, "experiments")
+        may_use_state(role, self._storage.state, "GetItem", "PutItem")
+        may_use_key(role, self._storage.key)
+        may_read_metrics(role)
+        self._see(function, "Endpoint", "EndpointConfig", "ModelPackage")
         return function
 
     def _settle(self) -> lambda_.Function:

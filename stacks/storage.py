@@ -150,6 +150,8 @@ def _data_bucket(scope: Construct, *, key: kms.IKey, access_logs: s3.Bucket) -> 
             # What Athena joined is measured at once. A message that asks for it may lie in its queue for 4 days, and then with
             # the dead letters for 14.
             s3.LifecycleRule(prefix="athena/", expiration=cdk.Duration.days(21)),
+            # What a shadow answered is judged after 30 days at the latest; the verdict's table is in the timeline.
+            s3.LifecycleRule(prefix="experiments/", expiration=cdk.Duration.days(90)),
             # A copy of the artefact is kept below artefacts/ before anything is judged by it.
             s3.LifecycleRule(prefix="trained/", expiration=cdk.Duration.days(30)),
         ],

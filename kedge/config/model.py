@@ -12,6 +12,7 @@ from kedge.config.gauges import Metrics
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
+    CHALLENGER,
     LONGEST_DEPLOYMENT_SECONDS,
     PROVISIONING_SECONDS,
     Alerts,
@@ -228,6 +229,24 @@ class ModelConfig(Section):
                 f"{LONGEST_DEPLOYMENT_SECONDS // 3600}, and new instances need one of them; raise release.step_fraction or lower "
                 "canary.bake_minutes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sagemaker_takes_the_shadow(self) -> ModelConfig:
+        """What SageMaker refuses beside a shadow variant: https://docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests-exclusions.html."""
+        if self.release.strategy != "shadow":
+            return self
+        if self.endpoint.instance_type.split(".")[1] == "inf1":
+            raise ValueError(
+                f"release.strategy is shadow, and endpoint.instance_type is {self.endpoint.instance_type}: SageMaker takes no shadow "
+                "variant beside Inf1 instances; take another type, or the strategy canary"
+            )
+        if self.release.shadowed.agreement_min is not None and self.problem == "regression":
+            raise ValueError(
+                "release.shadow.agreement_min is a share of equal decisions, and a regression has none: remove it"
+            )
+        if self.endpoint.variant == CHALLENGER:
+            raise ValueError(f"endpoint.variant is {CHALLENGER}: Kedge gives this name to a shadow; take another one")
         return self
 
     @model_validator(mode="after")

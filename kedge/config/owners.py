@@ -35,6 +35,7 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     "releases": (
         "canary_started", "canary_promoted", "canary_rolled_back", "release_unproven", "release_superseded", "release_withheld",
         "release_refused", "endpoint_changed", "baseline_switched", "decision_overtaken", "promise_broken",
+        "experiment_started", "experiment_proved", "experiment_withdrawn",
     ),
     "retraining": (
         "retraining_started", "retraining_held", "retrain_event_refused", "data_rejected", "gate_failed", "capacity_awaited",

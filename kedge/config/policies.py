@@ -106,13 +106,37 @@ class PerformancePolicy(Section):
 
 
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
-Strategy = Literal["canary", "linear", "rolling", "all_at_once"]
+Strategy = Literal["canary", "linear", "rolling", "all_at_once", "shadow"]
+# The variant of a new version that is tried for days beside the champion's. Nobody else names a variant so.
+CHALLENGER = "kedge-challenger"
 # SageMaker ends a deployment after eight hours. New instances may need one of them.
 LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
 # A batch of a rolling update makes its instances when the one before has baked.
 BATCH_SECONDS = 600
 # SageMaker's least share of a step.
 _LEAST_STEP = {"linear": 0.1, "rolling": 0.05}
+
+
+class ShadowPolicy(Section):
+    """For how long, and on which share of the requests, a new version answers beside the champion before it is released.
+
+    Nobody gets the shadow's answers. Both models' answers to the same requests are compared.
+    """
+
+    days: int = Field(default=7, ge=1, le=30)
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    instance_count: int | None = Field(default=None, ge=1)
+    minimum_rows: int = Field(default=1000, ge=1)
+    minimum_labelled: int = Field(default=0, ge=0)
+    agreement_min: Fraction | None = None
+
+    def instances(self, *, champion: int) -> int:
+        """How many instances answer the copies: the champion's share of its own where the YAML names no number.
+
+        >>> ShadowPolicy(share=0.3).instances(champion=4), ShadowPolicy(instance_count=1).instances(champion=4)
+        (2, 1)
+        """
+        return self.instance_count or max(1, math.ceil(self.share * champion - 1e-9))
 
 
 class ReleasePolicy(Section):
@@ -123,6 +147,7 @@ class ReleasePolicy(Section):
 
     strategy: Strategy = "canary"
     step_fraction: Annotated[float, Field(ge=0.05, le=0.5)] | None = None
+    shadow: ShadowPolicy | None = None
     broken_promise: Literal["alert", "rollback"] = "alert"
     changed_by_hand: Literal["adopt", "put_back"] = "adopt"
 
@@ -139,6 +164,17 @@ class ReleasePolicy(Section):
                 f"release.step_fraction is there, and release.strategy is {self.strategy}, which has no steps; remove it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_the_sections_of_its_strategy(self) -> ReleasePolicy:
+        if self.shadow is not None and self.strategy != "shadow":
+            raise ValueError(f"release.shadow is there, and release.strategy is {self.strategy}; remove one of them")
+        return self
+
+    @property
+    def shadowed(self) -> ShadowPolicy:
+        """How a shadow is tried: the defaults where the YAML has no section."""
+        return self.shadow or ShadowPolicy()
 
     @property
     def step(self) -> float:

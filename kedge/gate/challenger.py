@@ -10,12 +10,12 @@ import numpy as np
 
 from kedge.comparisons import Difference, change, counted, figures, in_words, percent
 from kedge.config.gate import GatePolicy
-from kedge.config.metrics import direction, find, gate_metrics
+from kedge.config.metrics import direction, gate_metrics
 from kedge.config.sections import Problem
 from kedge.gate.holdout import GateRow, Holdout, Verdict
 from kedge.intervals import z_of
 from kedge.performance.measures import Numbers, Truth
-from kedge.performance.paired import improvement, metric_estimate, metric_value
+from kedge.performance.paired import improvement, in_its_unit, metric_estimate, metric_value
 
 # The AUC of answers that know nothing.
 NO_ORDER = 0.5
@@ -158,7 +158,7 @@ def _beats_champion(holdout: Holdout, champion: Numbers) -> GateRow:
     policy, problem, truth, challenger = holdout.config.gate, holdout.config.problem, holdout.truth, holdout.challenger
     metric, z = _metric(policy, problem), z_of(policy.confidence)
     value, error = improvement(metric, truth, challenger, champion)
-    least = _in_its_unit(policy.minimum_effect, metric, truth, champion)
+    least = in_its_unit(policy.minimum_effect, metric, truth, champion)
     low, high = value - z * error, value + z * error
     passes = low > 0 and value >= least
     before, after = (metric_value(metric, truth, answers) for answers in (champion, challenger))
@@ -170,18 +170,11 @@ def _beats_champion(holdout: Holdout, champion: Numbers) -> GateRow:
         passes, reason = bool(mended), f"{reason}; {mended}" if mended else reason
     if not passes and policy.non_inferior is not None:
         passes, words = _not_worse(
-            holdout, value, error, _in_its_unit(policy.non_inferior.margin, metric, truth, champion)
+            holdout, value, error, in_its_unit(policy.non_inferior.margin, metric, truth, champion)
         )
         reason = f"{reason}; {words}"
     verdict: Verdict = "PASS" if passes else "REFUSE"
     return GateRow(f"{metric}_improvement", least, value, verdict, reason, low, high, metric, before, after)
-
-
-def _in_its_unit(effect: float, metric: str, truth: Truth, champion: Numbers) -> float:
-    """An effect in the metric's unit; an error and a cost have the champion's own as their unit."""
-    known = find(metric)
-    relative = known is not None and known.unit in ("label", "cost")
-    return effect * abs(metric_value(metric, truth, champion)) if relative else effect
 
 
 def _not_worse(holdout: Holdout, value: float, error: float, margin: float) -> tuple[bool, str]:
@@ -233,7 +226,7 @@ def _no_slice_worse(holdout: Holdout, champion: Numbers) -> list[GateRow]:
     policy, problem, slices = holdout.config.gate, holdout.config.problem, holdout.slices
     large = {name: rows for name, rows in slices.items() if _is_large(labels[rows], problem)}
     metric = _metric(policy, problem)
-    least = _in_its_unit(policy.minimum_effect, metric, truth, champion)
+    least = in_its_unit(policy.minimum_effect, metric, truth, champion)
     found = []
     for name, rows in large.items():
         z = z_of(1 - (1 - policy.confidence) / len(large))

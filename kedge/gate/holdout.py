@@ -13,7 +13,7 @@ from kedge.arrays import Bools
 from kedge.columns.casting import cast_numbers
 from kedge.config.model import ModelConfig
 from kedge.gate.facts import Beside
-from kedge.performance.measures import Numbers, Truth
+from kedge.performance.measures import Numbers, Truth, truth_of
 from kedge.slices.groupings import Grouping
 
 # A warning is for people to look at: it refuses nothing.
@@ -60,15 +60,7 @@ class Holdout:
         costs = None
         if name is not None and name in self.table.column_names:
             costs = np.nan_to_num(cast_numbers(self.table.column(name), "float64").values, posinf=0.0, neginf=0.0)
-        return Truth(
-            self.labels,
-            threshold=config.prediction.threshold,
-            quantile=config.performance.quantile,
-            precision=config.gate.precision_min,
-            places={name: place for place, name in enumerate(config.classes)},
-            costs=costs,
-            matrix=config.performance.cost_matrix,
-        )
+        return truth_of(config, self.labels, costs)
 
     @property
     def answers(self) -> dict[str, Numbers]:

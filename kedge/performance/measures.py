@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kedge.arrays import Bools, Floats
+from kedge.config.model import ModelConfig
 from kedge.outcomes.binary import CALIBRATION_BINS
 
 Numbers = NDArray[np.float64] | NDArray[np.int64]
@@ -56,6 +57,19 @@ class Truth:
     def at(self, rows: Bools) -> Self:
         """Some of the rows."""
         return replace(self, labels=self.labels[rows], costs=None if self.costs is None else self.costs[rows])
+
+
+def truth_of(config: ModelConfig, labels: Numbers, costs: Floats | None = None) -> Truth:
+    """What came true, with what the YAML says about it."""
+    return Truth(
+        labels,
+        threshold=config.prediction.threshold,
+        quantile=config.performance.quantile,
+        precision=config.gate.precision_min,
+        places={name: place for place, name in enumerate(config.classes)},
+        costs=costs,
+        matrix=config.performance.cost_matrix,
+    )
 
 
 @dataclass(frozen=True)

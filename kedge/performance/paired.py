@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from kedge.arrays import Floats, Ints
-from kedge.config.metrics import direction
+from kedge.config.metrics import direction, find
 from kedge.performance.measures import (
     ROW_LOSSES,
     SCORED,
@@ -120,6 +120,18 @@ def improvement(metric: str, truth: Truth, challenger: Numbers, champion: Number
         leave_one_out(measure, truth, answers) for answers in (challenger, champion)
     )
     return sign * (now - before), jackknife_error(without - without_before)
+
+
+def in_its_unit(effect: float, metric: str, truth: Truth, champion: Numbers) -> float:
+    """An effect in the metric's unit; an error and a cost have the champion's own as their unit.
+
+    >>> truth, answers = Truth(np.array([10.0, 10.0])), np.array([8.0, 12.0])
+    >>> in_its_unit(0.01, "mae", truth, answers), in_its_unit(0.01, "auc", truth, answers)
+    (0.02, 0.01)
+    """
+    known = find(metric)
+    relative = known is not None and known.unit in ("label", "cost")
+    return effect * abs(metric_value(metric, truth, champion)) if relative else effect
 
 
 def _spread(of_positive: Floats, of_negative: Floats) -> float:

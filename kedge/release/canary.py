@@ -137,7 +137,7 @@ def _wrong_answers(canary: Floats, read: AnswersRead, *, classes: bool) -> str:
 
 def _difference(canary: Floats, champion: Floats, policy: CanaryPolicy, *, classes: bool, when: str) -> str:
     """Say how the answers differ; nothing where that may be chance, or is small."""
-    distance, p_value = (_total_variation if classes else _ks)(canary, champion)
+    distance, p_value = distance_between(canary, champion, classes=classes)
     if not (p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max):
         return ""
     reason = (
@@ -146,6 +146,15 @@ def _difference(canary: Floats, champion: Floats, policy: CanaryPolicy, *, class
     )
     means = "; means " + " and ".join(figures(float(canary.mean()), float(champion.mean())))
     return reason if classes else reason + means
+
+
+def distance_between(first: Floats, second: Floats, *, classes: bool) -> tuple[float, float]:
+    """How far two samples of answers are apart, KS or of classes total variation, and the p-value of that.
+
+    >>> distance_between(np.array([0.1, 0.2]), np.array([0.1, 0.2]), classes=False)
+    (0.0, 1.0)
+    """
+    return (_total_variation if classes else _ks)(first, second)
 
 
 def _without_answers(fleet: str, unread: Unread) -> str:

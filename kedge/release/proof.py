@@ -11,7 +11,9 @@ from kedge.release.look_table import LookRow
 from kedge.release.rung_alarms import RungAlarm, rung_reasons
 from kedge.release.shortage import is_shortage
 
-ReleaseVerdict = Literal["PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT"]
+ReleaseVerdict = Literal[
+    "PROMOTED", "ROLLED_BACK", "UNPROVEN", "UNCHANGED", "OVERTAKEN", "BROKEN", "SHORT", "EXPERIMENT_PROVED", "WITHDRAWN"
+]
 CaptureVerdict = Literal["AS_PLANNED", "ASTRAY"]
 # Verdicts of a look that are against the canary. A look that could not decide yet gives no reason to go back.
 _AGAINST = ("MISBEHAVING", "UNPROVEN")
@@ -51,6 +53,7 @@ class ReleaseProof:
     UNCHANGED: the deployment never took effect. OVERTAKEN: somebody else put another config into service. BROKEN: the endpoint
     is in a status that it does not leave by itself.
     SHORT: the new fleet found no instances, or a quota allowed none. Nothing is known about the package, so it may be tried again.
+    EXPERIMENT_PROVED, WITHDRAWN: how a version that was tried beside the champion ended; the champion serves on.
     """
 
     verdict: ReleaseVerdict

@@ -28,6 +28,7 @@ class Served:
     package_arn: str | None = None
     approval_status: str | None = None
     baseline_kept: bool = False
+    is_tried_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ def judge_serving(
                 f"endpoint {endpoint} is {served.status}: {why}",
                 f"look at it in the SageMaker console; if it cannot be repaired, delete it, then: "
                 f"kedge rollback {model} --to {champion_version} --reason why",
+            ),
+        )
+    if served.is_tried_on:
+        return ServingVerdict(
+            "PUT_BACK",
+            f"left behind {served.endpoint_config}",
+            (
+                f"endpoint {endpoint} serves {served.endpoint_config}, in which Kedge tried a version beside the champion, and no release "
+                "works on it any more",
+                f"Kedge puts {champion_config} back: the version that was tried goes, and the champion serves on",
             ),
         )
     if served.endpoint_config != champion_config:

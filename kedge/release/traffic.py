@@ -117,6 +117,8 @@ STRATEGIES: Mapping[Strategy, Callable[[CanaryPolicy, ReleasePolicy, int], Routi
     "linear": linear,
     "rolling": rolling,
     "all_at_once": all_at_once,
+    # Once it is proved.
+    "shadow": canary,
 }
 
 

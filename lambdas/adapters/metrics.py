@@ -82,3 +82,33 @@ def _query(name: str, variant: Variant, metric: str) -> dict[str, Any]:
 
 
 _DIMENSIONS = ("EndpointName", "VariantName")
+
+
+def endpoint_sum(cloudwatch: Any, name: str, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float:
+    """The sum of one of an endpoint's metrics over a time of at most 60 days, whatever its config was."""
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName=name,
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+        StartTime=start,
+        EndTime=end,
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    total: float = sum(point["Sum"] for point in answer["Datapoints"])
+    return total
+
+
+def slowest_day_ms(cloudwatch: Any, *, endpoint: str, variant: str, start: datetime, end: datetime) -> float | None:
+    """The 90th percentile of a variant's latency on the day on which it was highest; None without requests."""
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="ModelLatency",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
+        StartTime=start,
+        EndTime=end,
+        Period=86_400,
+        ExtendedStatistics=["p90"],
+    )
+    days = [point["ExtendedStatistics"]["p90"] for point in answer["Datapoints"]]
+    return max(days) / 1000 if days else None

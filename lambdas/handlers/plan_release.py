@@ -18,11 +18,13 @@ from lambdas.adapters.release import endpoints, model_registry, releases, staged
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import champions, served, under_way
+from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.adapters.training import artefacts
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.release.planned_experiment import Wanted, begin, is_proved, next_step
 from lambdas.steps.release.planned_way_back import Way, plan_way_back
 
 
@@ -73,6 +75,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return {"verdict": "ALREADY_SERVING", "package_version": package.version, "previous_config": serving}
     if endpoint and endpoint.status != "InService":
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
+    wanted = experiment_wanted(request, config, package, endpoint, champion)
+    if wanted is not None and (left := next_step(wanted, settings.state_table)) is not None:
+        return left
+    if endpoint is not None and endpoint.is_tried_on:
+        # Another run has left its version there: `settle` puts the champion's own config back.
+        raise EndpointBusyError(endpoint=endpoint.name, status=f"{endpoint.status}, with another version behind it")
     plan = plan_release(
         config,
         package_version=package.version,
@@ -84,10 +92,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         artefacts.require_unchanged(
             clients.s3(), package.artefact_uri, package.properties.get(model_registry.ARTEFACT_SHA256)
         )
-        introduce(request, settings, package)
+        install_baseline(request, settings, package)
     except ChangedSinceGateError as error:
         # Nothing was touched: what serves goes on serving, and a person must hear of this.
         return {"verdict": "REFUSED", "package_version": package.version, "reasons": [str(error)]}
+    if wanted is not None and not is_proved(wanted, settings.state_table):
+        return begin(
+            wanted, table=settings.state_table, bucket=settings.data_bucket, role_arn=settings.serving_role_arn
+        )
+    # Let the monitor count what the package answers, from its first request on.
+    served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
     note(request, settings, plan, serving, replaces=champion.package_version if champion else None)
     logger.info(
         "planned",
@@ -111,8 +125,21 @@ def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:
     return package
 
 
-def introduce(request: Request, settings: Settings, package: Package) -> None:
-    """Let the monitor count what the package will answer, from its first request on: it needs its baseline for that."""
+def experiment_wanted(
+    request: Request,
+    config: ModelConfig,
+    package: Package,
+    endpoint: EndpointState | None,
+    champion: Champion | None,
+) -> Wanted | None:
+    """The package as one to be tried beside the champion for days; None where the YAML wants no such thing, or a person goes back."""
+    if config.release.strategy != "shadow" or endpoint is None or champion is None or request.request.rollback:
+        return None
+    return Wanted(config, request.run, request.mark, request.time, package, endpoint, champion)
+
+
+def install_baseline(request: Request, settings: Settings, package: Package) -> None:
+    """Put the package's baseline and schema where they are looked for: its answers are counted and read by them."""
     staged_baselines.install(
         clients.s3(),
         settings.data_bucket,
@@ -121,7 +148,6 @@ def introduce(request: Request, settings: Settings, package: Package) -> None:
         model=request.model,
         package_version=package.version,
     )
-    served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
 
 
 def note(request: Request, settings: Settings, plan: ReleasePlan, serving: str | None, *, replaces: str | None) -> None:

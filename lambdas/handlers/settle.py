@@ -24,7 +24,7 @@ from lambdas import stage
 from lambdas.adapters import clients, executions, queues, telling
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.catalogue import find_model
-from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints
+from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, experiments
 from lambdas.adapters.state import champions, leases, standing, under_way, windows
 from lambdas.adapters.state.standing import Standing
 from lambdas.adapters.state.under_way import ReleaseUnderWay
@@ -40,6 +40,7 @@ from lambdas.steps.hourly_work import SWEEP_HOUR
 from lambdas.steps.mute_end import end_mute
 from lambdas.steps.release.run_sweep import sweep_model, sweep_pipeline, sweep_run, sweep_trials
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
+from lambdas.steps.release.settled_experiment import settle_experiment, tell_overtaken
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
 
 
@@ -127,8 +128,9 @@ def end_of_machine(run: str, bench: Bench) -> dict[str, Any]:
     """Settle the machine's own release, whose lease it still holds."""
     release = under_way.load(clients.dynamodb(), bench.desk.table, bench.model)
     if release is None or release.run != run:
-        return {"verdict": "NOTHING", "reasons": ["nothing was changed"]}
-    proof = settle_release(release, bench, tried_again=True)
+        overtaken = tell_overtaken(experiments.load(clients.dynamodb(), bench.desk.table, bench.model, run), bench)
+        return {"verdict": "OVERTAKEN" if overtaken else "NOTHING", "reasons": overtaken or ["nothing was changed"]}
+    proof = (settle_experiment if release.experiment else settle_release)(release, bench, tried_again=True)
     answer: dict[str, Any] = {"verdict": proof.verdict, "reasons": list(proof.reasons)}
     if proof.verdict == "SHORT":
         answer["shortage"] = "; ".join(proof.reasons)
@@ -210,8 +212,7 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
     if endpoint is not None and not endpoint.settled:
         # The next hour settles it.
         return {"verdict": "CHANGING", "reasons": send_back(stands.release, bench)}
-    if stands.release is not None:
-        settle_release(stands.release, bench)
+    if settle_what_is_noted(stands, bench):
         stands = replace(stands, agreement=None)
     verdict = as_it_was(endpoint, stands, bench) if request.hourly else None
     if verdict is None:
@@ -222,6 +223,16 @@ def bring_in_order(request: Request, stands: Standing, bench: Bench, settings: S
         body = {"time": to_text(bench.time), "detail": {"ModelPackageArn": stands.waiting.package_arn}}
         queues.send(clients.sqs(), settings.approvals_queue_url, body)
     return {"verdict": verdict.state, "reasons": list(verdict.reasons)}
+
+
+def settle_what_is_noted(stands: Standing, bench: Bench) -> bool:
+    """Bring to their end a release and an experiment whose machine is gone; say whether there was a release."""
+    release, experiment = stands.release, stands.experiment
+    if experiment is not None and (release is None or release.run != experiment.run):
+        tell_overtaken(experiment, bench)
+    if release is not None:
+        (settle_experiment if release.experiment else settle_release)(release, bench)
+    return release is not None
 
 
 def follow_up(verdict: ServingVerdict, stands: Standing, bench: Bench, settings: Settings) -> None:
@@ -239,8 +250,12 @@ def follow_up(verdict: ServingVerdict, stands: Standing, bench: Bench, settings:
     if verdict.action == "GO_BACK":
         body["detail"] = {"ModelPackageArn": champion.package_arn}
     elif verdict.action == "PUT_BACK":
-        reason = "release.changed_by_hand is put_back: " + verdict.reasons[0]
-        body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": verdict.since, "same": True}
+        # A version that was left behind the champion goes whatever the YAML says. If that fails, it is tried again the next day.
+        left = verdict.state.startswith("left behind")
+        why = "" if left else "release.changed_by_hand is put_back: "
+        cause = f"{verdict.since} {bench.time:%Y-%m-%d}" if left else verdict.since
+        back = {"model": bench.model, "by": "Kedge", "reason": why + verdict.reasons[0], "cause": cause, "same": True}
+        body["back"] = back
     elif promise is not None and promise.endpoint_config == champion.endpoint_config:
         reason = "release.broken_promise is rollback: " + promise.broken[0]
         body["back"] = {"model": bench.model, "by": "Kedge", "reason": reason, "cause": "promise"}
@@ -251,7 +266,7 @@ def follow_up(verdict: ServingVerdict, stands: Standing, bench: Bench, settings:
 
 def send_back(release: ReleaseUnderWay | None, bench: Bench) -> list[str]:
     """Put the gauge of a canary whose machine is gone as if it misbehaved: what nobody watches is not promoted."""
-    if release is None or release.previous_config is None:
+    if release is None or release.previous_config is None or release.experiment:
         return []
     canary_traffic.put_gauge(clients.cloudwatch(), model=bench.model, endpoint_config=release.endpoint_config, value=1)
     return [f"nobody watches the canary of version {release.package_version} any more: it goes back"]

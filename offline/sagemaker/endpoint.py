@@ -110,6 +110,9 @@ class Endpoint(Described):
             return
         self.document["EndpointConfigName"] = fleet.config_name
         self.document["ProductionVariants"] = [variant.described() for variant in fleet.variants]
+        self.document.pop("ShadowProductionVariants", None)
+        if fleet.shadows:
+            self.document["ShadowProductionVariants"] = [variant.described() for variant in fleet.shadows]
         self.document.pop("DataCaptureConfig", None)
         if capture := fleet.capture_config:
             self.document["DataCaptureConfig"] = {

@@ -1,7 +1,9 @@
 """A fleet: the containers behind one endpoint config, and what each of its variants publishes about its requests.
 
 In AWS a fleet is a set of instances per production variant; here each variant is one container, its weight and a number
-of instances, of which canaries are a part.
+of instances, of which canaries are a part. A shadow variant gets a copy of a share of the requests: its weight by the
+production variant's. Nobody gets its answers, and its failures are nobody's; it captures below its own name, and publishes
+its own metrics.
 Each request puts AWS/SageMaker's metrics: errors as 0 or 1, latencies in microseconds, by endpoint and variant, and
 once more with the endpoint config, by which a canary is told from the fleet that it may replace.
 """
@@ -105,19 +107,34 @@ class Fleet:
             Variant(ground, endpoint, self.config_name, settings, self.capture_config)
             for settings in config["ProductionVariants"]
         ]
-        for variant in self.variants:
+        self.shadows = [
+            Variant(ground, endpoint, self.config_name, settings, self.capture_config)
+            for settings in config.get("ShadowProductionVariants") or ()
+        ]
+        for variant in self.all_variants:
             variant.container.fleets += 1
 
     @property
+    def all_variants(self) -> list[Variant]:
+        """The production variants, and the shadow behind them."""
+        return [*self.variants, *self.shadows]
+
+    @property
     def instances(self) -> int:
-        """How many instances run, of all variants."""
+        """How many instances answer requests, of all production variants."""
         return sum(variant.instances for variant in self.variants)
+
+    def mirror(self, draw: float, request: tuple[bytes, str, str, tuple[str | None, str | None]]) -> None:
+        """Let the shadow answer a copy, if a number between 0 and 1 falls into its share."""
+        for shadow in self.shadows:
+            if draw * self.variants[0].weight < shadow.weight:
+                shadow.invoke(*request)
 
     def check_health(self) -> str:
         """Wait until every container answers its ping; return why one does not, or nothing."""
         if short := self.ground.capacity.shortage(f"{self.endpoint}/{self.config_name}", SHORT_OF_ENDPOINTS):
             return str(short)
-        for variant in self.variants:
+        for variant in self.all_variants:
             try:
                 variant.container.ping()
             except (ContainerError, DownloadError):
@@ -129,7 +146,7 @@ class Fleet:
 
     def release(self) -> None:
         """Give the containers up."""
-        for variant in self.variants:
+        for variant in self.all_variants:
             variant.container.fleets -= 1
 
     def pick(self, draw: float, target: str | None = None) -> Variant | None:

@@ -198,10 +198,12 @@ class Update:
         now = self.region.clock.now
         summary = self.endpoint.document.setdefault("PendingDeploymentSummary", {"StartTime": now})
         summary["EndpointConfigName"] = self.config.document["EndpointConfigName"]
-        summary["ProductionVariants"] = [
-            {"VariantName": variant["VariantName"], "VariantStatus": [{"Status": status, "StartTime": now}]}
-            for variant in self.config.document["ProductionVariants"]
-        ]
+        for kind in ("ProductionVariants", "ShadowProductionVariants"):
+            if variants := self.config.document.get(kind):
+                summary[kind] = [
+                    {"VariantName": variant["VariantName"], "VariantStatus": [{"Status": status, "StartTime": now}]}
+                    for variant in variants
+                ]
 
     def _after(self, seconds: tuple[float, float], action: Any) -> None:
         if seconds[0] == seconds[1]:

@@ -2,8 +2,8 @@
 
 The real service provisions instances for minutes and answers a describe call with what it is doing. Imitated: names,
 duplicates and unknown resources refused as SageMaker does; Creating, Updating, InService, Failed, Deleting with their
-times on the account's clock and their events; a config may be deleted while it is in use. Not imitated: serverless and
-asynchronous endpoints (refused), shadow variants (refused), inference components. Autoscaling is what a test asks of
+times on the account's clock and their events; a config may be deleted while it is in use; one shadow variant behind one
+production variant. Not imitated: serverless and asynchronous endpoints (refused), inference components. Autoscaling is what a test asks of
 UpdateEndpointWeightsAndCapacities, as Application Auto Scaling does.
 """
 
@@ -21,7 +21,7 @@ from offline.sagemaker.endpoint_fleets import Fleet, Ground
 from offline.sagemaker.endpoint_policies import ROLLING, check_update, whole_instances
 from offline.sagemaker.endpoint_updates import CaptureRule, Update, retained_variants
 
-REFUSED = ("AsyncInferenceConfig", "ShadowProductionVariants", "ExplainerConfig")
+REFUSED = ("AsyncInferenceConfig", "ExplainerConfig")
 WAITS_FOR_THE_END = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
@@ -67,7 +67,14 @@ class Endpoints:
         for key in REFUSED:
             if request.get(key):
                 raise ValidationError(f"{key} is not imitated")
-        self._check_variants(request["ProductionVariants"])
+        shadows = request.get("ShadowProductionVariants")
+        if shadows is not None and (len(shadows), len(request["ProductionVariants"])) != (1, 1):
+            raise ValidationError("ShadowProductionVariants takes one variant, beside one of ProductionVariants.")
+        self._check_variants([*request["ProductionVariants"], *(shadows or ())])
+        if shadows and any(
+            v["InstanceType"].startswith("ml.inf1.") for v in (*request["ProductionVariants"], *shadows)
+        ):
+            raise ValidationError("Shadow variants are not supported for ml.inf1 instances.")
         document = {key: value for key, value in request.items() if key != "Tags"}
         document |= {"EndpointConfigArn": config_arn, "CreationTime": self.region.clock.now}
         self._configs[name] = Described(config_arn, document, request.get("Tags"))
@@ -107,7 +114,7 @@ class Endpoints:
         if request.get("DeploymentConfig"):
             raise ValidationError("DeploymentConfig of CreateEndpoint is not imitated: give it to UpdateEndpoint")
         config = self.find_config(request["EndpointConfigName"])
-        self._require_instances(config.document["ProductionVariants"])
+        self._require_instances(all_variants(config))
         endpoint = self._known[name] = Endpoint(self.ground, self.bus, name, request.get("Tags"))
         endpoint.create(config)
         return {"EndpointArn": endpoint.arn}
@@ -116,7 +123,7 @@ class Endpoints:
         fleets = [fleet for endpoint in self._known.values() for fleet in (endpoint.fleet, endpoint.green) if fleet]
         for wanted in variants:
             kind = wanted["InstanceType"]
-            present = [v.instances for fleet in fleets for v in fleet.variants if v.instance_type == kind]
+            present = [v.instances for fleet in fleets for v in fleet.all_variants if v.instance_type == kind]
             self.ground.capacity.require("endpoint", kind, int(wanted["InitialInstanceCount"]), present)
 
     def find(self, name: str) -> Endpoint:
@@ -139,11 +146,17 @@ class Endpoints:
         least = min(fleet.instances, asked)
         check_update(self.region, self.alarms, request, instances=least, variants=len(variants))
         rolling = (request.get("DeploymentConfig") or {}).get(ROLLING)
+        shadows = config.document.get("ShadowProductionVariants") or []
+        if request.get("DeploymentConfig") and (shadows or fleet.shadows):
+            # Nothing says whether AWS takes this: whoever does without it is right in both cases.
+            raise ValidationError(
+                "DeploymentConfig beside a shadow variant, before or after the update, is not imitated."
+            )
         # The new fleet's, while the old one still serves; of a rolling update one batch.
         if rolling:
             batch = whole_instances(rolling["MaximumBatchSize"], least)
             variants = [variant | {"InitialInstanceCount": batch} for variant in variants]
-        self._require_instances(variants)
+        self._require_instances([*variants, *shadows])
         Update(endpoint, config, request, self.guard, self.alarms, self.capture_rule).begin()
         return {"EndpointArn": endpoint.arn}
 
@@ -172,3 +185,9 @@ class Endpoints:
         if endpoint.status in WAITS_FOR_THE_END:
             raise ValidationError(f'Cannot delete in-progress endpoint "{endpoint.arn}".')
         endpoint.delete(lambda: self._known.pop(request["EndpointName"], None))
+
+
+def all_variants(config: Described) -> list[dict[str, Any]]:
+    """Return a config's production variants and its shadow."""
+    document = config.document
+    return [*document["ProductionVariants"], *(document.get("ShadowProductionVariants") or ())]

@@ -68,6 +68,8 @@ class Runtime:
         ids = (_text(headers.get(f"{PREFIX}Inference-Id")), _text(headers.get(f"{PREFIX}Custom-Attributes")))
         kind, accept = _text(headers.get("Content-Type")) or "", _text(headers.get("Accept")) or ""
         reply = variant.invoke(body, kind, accept, ids)
+        if fleet.shadows:
+            fleet.mirror(endpoint.draw.random(), (body, kind, accept, ids))
         if reply.status >= 300:
             return self._model_error(name, variant.name, reply)
         answered = {"Content-Type": reply.content_type, "x-Amzn-Invoked-Production-Variant": variant.name}

@@ -18,6 +18,7 @@ _LANE_OF: dict[str, Lane] = {
     **dict.fromkeys(
         (
             *("gate_failed", "data_rejected", "rejected", "retraining_held", "canary_rolled_back", "release_unproven"),
+            "experiment_withdrawn",
             *("release_refused", "release_withheld", "approval_taken_back", "failed"),
         ),
         "refusal",
@@ -30,6 +31,9 @@ _WORDS = {
     "canary_promoted": "released",
     "canary_rolled_back": "rolled back",
     "canary_started": "canary started",
+    "experiment_started": "tried beside the champion",
+    "experiment_proved": "proved beside the champion",
+    "experiment_withdrawn": "withdrawn from beside the champion",
     "baseline_switched": "baseline switched",
     "gate_failed": "refused by the gate",
     "gate_passed": "passed the gate",

@@ -25,7 +25,7 @@ FUNCTIONS = (
         "take_trained",
         "tell",
     ),
-    *("start_release", "plan_release", "watch_canary", "settle"),
+    *("start_release", "plan_release", "watch_canary", "watch_experiment", "settle"),
     *("deliver", "send_digest", "take_package"),
 )
 

@@ -119,9 +119,17 @@ PREFIXES_FROM_ELSEWHERE = {
 NO_LOG = {"logs": "a model with a log has no endpoint, no package and no custom attributes: it does not come so far"}
 PREFIXES_FOR_OTHERS = {
     **dict.fromkeys(
-        ("watch_monitor", "watch_canary", "compare_models", "measure_performance", "replay_staging"), NO_LOG
+        (
+            "watch_monitor",
+            "watch_canary",
+            "watch_experiment",
+            "compare_models",
+            "measure_performance",
+            "replay_staging",
+        ),
+        NO_LOG,
     ),
-    "plan_release": {"capture": "the endpoint writes there, with its execution role"},
+    "plan_release": {"capture": "the endpoint writes there, with its execution role", **NO_LOG},
     "settle": {"capture": "the mail says where a config of a person's own is to capture to", **NO_LOG},
     "snapshot_data": {
         "trained": "the training job writes there, with its execution role",

@@ -164,6 +164,8 @@ WRITTEN_BY = {
     "start_release": ("audit",),
     "plan_release": ("baselines",),
     "watch_canary": (),
+    # Below experiments/, which holds no other's data.
+    "watch_experiment": (),
     "settle": ("audit", "baselines"),
     "tell": ("audit",),
 }

@@ -12,7 +12,7 @@ from kedge.profile.encoding import decode_profiles
 from tests.faults.world import World
 
 # Items that say that something is under way, and must be gone when nothing is.
-PASSING = ("lease", "release", "canary", "waiting_release", "untold#")
+PASSING = ("lease", "release", "canary", "experiment", "waiting_release", "untold#")
 
 
 def apart(world: World) -> list[str]:

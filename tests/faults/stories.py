@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 
@@ -169,6 +170,27 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
     return judge
 
 
+def tried(version: str) -> Callable[[World, Before, Findings], None]:
+    """As `released`; that it is tried, or held, is no end."""
+
+    def judge(world: World, before: Before, findings: Findings) -> None:
+        now = serving(world)
+        if now not in (version, before.serving):
+            findings.lost.append(f"the endpoint serves {now}")
+        words = ("withdrawn", "serves now", "rolled back", "could not be proved", *FAILED)
+        if not any(word in news for news in findings.news for word in words):
+            findings.silent.append(f"version {version} was approved, {now} serves, and people read {findings.news}")
+        ends = [e for e in world.timeline("experiment_withdrawn", "canary_promoted") if _is_about(e, version)]
+        if len(ends) > 1:
+            findings.doubled.append(f"{[entry['kind'] for entry in ends]} in the timeline")
+
+    return judge
+
+
+def _is_about(entry: dict[str, Any], version: str) -> bool:
+    return str(entry["detail"]["package_version"]) == version
+
+
 # Trainings ------------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +296,7 @@ STORIES: tuple[Story, ...] = (
         refused_on_trial,
         about="Staging",
     ),
+    Story("a release tried first", "tried first", "kedge-release", approve("2"), tried("2"), thorough=True),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
     Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
@@ -328,6 +351,12 @@ def to_on_trial_in_vain(world: World) -> None:
     deploy(world.account, text, world.account.directory / "in vain")
 
 
+def to_tried_first(world: World) -> None:
+    """The YAML lets each version answer beside the champion for a day, and people approve again."""
+    shadow = "release: {strategy: shadow, shadow: {days: 1, minimum_rows: 100}}\n"
+    deploy(world.account, YAML.read_text() + shadow, world.account.directory / "tried first")
+
+
 STAGES: dict[str, Callable[[World], None]] = {
     "handed over": to_handed_over,
     "first package": to_first_package,
@@ -337,4 +366,5 @@ STAGES: dict[str, Callable[[World], None]] = {
     "approved by Kedge": to_approved_by_kedge,
     "on trial": to_on_trial,
     "on trial in vain": to_on_trial_in_vain,
+    "tried first": to_tried_first,
 }

@@ -143,6 +143,22 @@ DETAILS = {
     "approved_absent": {"package_version": "2", "endpoint": MODEL},
     "decision_overtaken": {"package_version": "2", "reasons": [OVERTAKEN]},
     "capture_astray": {"run": RUN, "package_version": "2", "endpoint_config": "m-v2", "reasons": [ASTRAY]},
+    "experiment_started": {"run": RUN, "package_version": "2", "traffic": "shadow of 1 instance for 7 days"},
+    "experiment_proved": {"run": RUN, "package_version": "2", "reasons": ["1,200 rows compared, 300 with a label"]},
+    "experiment_withdrawn": {
+        "run": RUN,
+        "package_version": "2",
+        "reasons": ["server errors: 12 % (champion 0 %); at most 1 %"],
+        "table": [
+            {
+                "what": "server errors",
+                "canary": "12 %",
+                "champion": "0 %",
+                "limit": "at most 1 %",
+                "verdict": "ABOVE",
+            }
+        ],
+    },
     "canary_started": {
         "run": RUN,
         "package_version": "2",

@@ -24,6 +24,7 @@ FUNCTIONS = (
     "BuildBaseline",
     "PlanRelease",
     "WatchCanary",
+    "WatchExperiment",
     "Settle",
     "Tell",
 )

@@ -122,6 +122,16 @@ def join_prefix(model: str, run: str) -> str:
     return f"{joins_prefix(model)}{run}/"
 
 
+def experiment_prefix(model: str, run: str) -> str:
+    """What both models answered to the same requests while one was tried beside the other, an object for each hour."""
+    return f"experiments/{model}/{run}/"
+
+
+def experiment_hour_key(model: str, run: str, hour: datetime) -> str:
+    """One hour of it."""
+    return f"{experiment_prefix(model, run)}{hour:%Y-%m-%dT%H}.parquet"
+
+
 def baseline_key(model: str, baseline: str) -> str:
     """A frozen baseline."""
     return f"baselines/{model}/{baseline}.npz"

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from kedge.config.policies import CHALLENGER
 from kedge.errors import EndpointVariantsError
 from kedge.release.plan import ServingFleet
 from kedge.release.proof import CaptureFound
@@ -27,6 +28,8 @@ class EndpointState:
     phases: tuple[tuple[str, datetime], ...]
     capture: CaptureFound | None
     modified_at: datetime
+    # Whether a version is tried beside the champion, in the variant that Kedge alone makes.
+    is_tried_on: bool = False
 
     @property
     def settled(self) -> bool:
@@ -99,6 +102,7 @@ def describe_endpoint(sagemaker: Any, name: str, *, variants: Sequence[str] = ()
         phases=_phases(answer),
         capture=capture_of(answer),
         modified_at=answer["LastModifiedTime"],
+        is_tried_on=any(v["VariantName"] == CHALLENGER for v in answer.get("ShadowProductionVariants", [])),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kedge.config.policies import CHALLENGER, ShadowPolicy
 from kedge.config.sections import Vpc
 from kedge.release.plan import CanaryAlarm, ReleasePlan
 from kedge.release.traffic import Rollout
@@ -141,6 +142,42 @@ def config_copy(
     }
 
 
+def shadowed_config_request(
+    plan: ReleasePlan, serving: Mapping[str, Any], *, instances: int, shadow: ShadowPolicy, captures: str
+) -> dict[str, Any] | None:
+    """Ask for the config that serves with the package as a shadow behind it; None where it is not such as Kedge makes.
+
+    `captures` is the URI to where Kedge lets the champion capture. Both capture there, each below its variant's name. The
+    shadow's weight by the champion's is the share of the requests that is copied to it.
+    """
+    copy = config_copy(serving, name=plan.endpoint_config, instances=instances, tags=_tags_of(plan))
+    if copy is None or len(serving["ProductionVariants"]) != 1 or serving.get("ShadowProductionVariants"):
+        return None
+    if serving["DataCaptureConfig"]["DestinationS3Uri"].rstrip("/") != captures:
+        return None
+    variant = {
+        "VariantName": CHALLENGER,
+        "ModelName": plan.model_name,
+        "InstanceType": plan.instance_type,
+        "InitialInstanceCount": shadow.instances(champion=instances),
+        "InitialVariantWeight": shadow.share,
+    }
+    champion = copy["ProductionVariants"][0] | {"InitialVariantWeight": 1.0}
+    return copy | {"ProductionVariants": [champion], "ShadowProductionVariants": [variant]}
+
+
+def plain_update_request(endpoint: str, endpoint_config: str, *, keep_instances: bool) -> dict[str, Any]:
+    """Ask for another config without guardrails: nothing says whether SageMaker takes them beside a shadow.
+
+    The same variant keeps the instances that run where `keep_instances` says so: autoscaling may have changed them.
+    """
+    return {
+        "EndpointName": endpoint,
+        "EndpointConfigName": endpoint_config,
+        "RetainAllVariantProperties": keep_instances,
+    }
+
+
 def create_endpoint_request(plan: ReleasePlan) -> dict[str, Any]:
     """Ask for the model's first endpoint, marked as one that has not served yet."""
     tags = [*_tags(plan), {"Key": NOT_SERVED, "Value": "true"}]
@@ -166,5 +203,8 @@ def _rolling(how: Rollout) -> dict[str, Any]:
 
 
 def _tags(plan: ReleasePlan) -> list[dict[str, str]]:
-    tags = {"kedge:model": plan.model, "kedge:package-version": plan.package_version}
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"Key": key, "Value": value} for key, value in _tags_of(plan).items()]
+
+
+def _tags_of(plan: ReleasePlan) -> dict[str, str]:
+    return {"kedge:model": plan.model, "kedge:package-version": plan.package_version}

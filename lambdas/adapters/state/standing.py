@@ -8,6 +8,8 @@ from typing import Any
 from kedge.alerts.holding import Mute
 from kedge.release.promise import Promise
 from kedge.release.serving import Agreement
+from lambdas.adapters.release import experiments
+from lambdas.adapters.release.experiments import Experiment
 from lambdas.adapters.state import agreements, approvals, champions, leases, mutes, promises, state_items, under_way
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.adapters.state.champions import Champion
@@ -32,6 +34,7 @@ class Standing:
     untold: tuple[Item, ...]
     mute: Mute | None = None
     promise: Promise | None = None
+    experiment: Experiment | None = None
 
 
 def load(dynamodb: Any, table: str, model: str) -> Standing:
@@ -47,4 +50,5 @@ def load(dynamodb: Any, table: str, model: str) -> Standing:
         untold=tuple(item for name, item in items.items() if name.startswith(state_items.UNTOLD)),
         mute=mutes.read(items.get(mutes.ITEM)),
         promise=promises.read(items.get(promises.ITEM)),
+        experiment=experiments.read(items.get(experiments.ITEM)),
     )

@@ -34,6 +34,7 @@ FORMS: Mapping[str, Form] = {
         Form("compared", f"{_DELETE} endpoint and champion are compared again within the hour"),
         Form("delivery", f"{_DELETE} the message is sent once more"),
         Form("estimates", f"{_DELETE} the estimator's record begins anew"),
+        Form("experiment", _SETTLED),
         Form("held", f"{_DELETE} the retraining is decided again with the next window"),
         Form("incident", f"{_DELETE} the next message begins a thread of its own"),
         Form("label_horizon", f"{_DELETE} the horizon is learnt again from the labels"),

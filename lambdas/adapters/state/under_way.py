@@ -34,6 +34,8 @@ class ReleaseUnderWay:
     replaces: str | None = None
     # Of the fast way back: what serves again, with the config that the release puts into service.
     kept: Kept | None = None
+    # Whether it only tries the package beside the champion, which serves on.
+    experiment: bool = False
 
 
 def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> None:
@@ -53,6 +55,8 @@ def save(dynamodb: Any, table: str, model: str, release: ReleaseUnderWay) -> Non
         item["rollback"] = {"M": {name: {"S": value} for name, value in release.rollback.items()}}
     if release.replaces is not None:
         item["replaces"] = {"S": release.replaces}
+    if release.experiment:
+        item["experiment"] = {"BOOL": True}
     if release.kept is not None:
         item["kept"] = {"M": champions.kept_item(release.kept)}
     state_items.put(dynamodb, table, item)
@@ -80,6 +84,7 @@ def _release(item: Mapping[str, Any]) -> ReleaseUnderWay:
         rollback={name: value["S"] for name, value in item["rollback"]["M"].items()} if "rollback" in item else None,
         replaces=item["replaces"]["S"] if "replaces" in item else None,
         kept=champions.read_kept(item["kept"]["M"]) if "kept" in item else None,
+        experiment="experiment" in item,
     )
 
 

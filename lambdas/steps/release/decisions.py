@@ -118,7 +118,10 @@ def serving_champion(package: Package, bench: Bench) -> Champion | None:
     except EndpointVariantsError:
         # With several variants none is the champion; the requested release reports that.
         return None
-    return champion if endpoint is not None and endpoint.endpoint_config == champion.endpoint_config else None
+    if endpoint is None:
+        return None
+    # Where a version is tried beside it, the champion serves in a config of both.
+    return champion if endpoint.is_tried_on or endpoint.endpoint_config == champion.endpoint_config else None
 
 
 def is_absent_champion(package: Package, bench: Bench) -> bool:

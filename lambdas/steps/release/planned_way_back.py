@@ -1,7 +1,8 @@
 """Plan the fast way back: the kept endpoint config takes all traffic again, once nothing else changes the endpoint.
 
 It waits for no lease. A retraining keeps its own, and goes on. A canary that bakes is sent back first, by its own alarm;
-its machine settles it. A release that only waits for instances, or has not begun, is overtaken.
+its machine settles it. A release that only waits for instances, or has not begun, is overtaken; so is one whose version is
+tried beside the champion: the update takes it away.
 """
 
 from __future__ import annotations
@@ -75,12 +76,13 @@ def give_way(note: ReleaseUnderWay | None, endpoint: EndpointState, way: Way) ->
     """Wait until another's change of the endpoint is over and settled; send its canary back meanwhile."""
     another = note if note is not None and note.run != way.run else None
     if not endpoint.settled:
-        if another is not None and another.previous_config is not None and another.kept is None:
+        bakes = another is not None and another.previous_config is not None and not another.experiment
+        if another is not None and bakes and another.kept is None:
             canary_traffic.put_gauge(
                 clients.cloudwatch(), model=way.model, endpoint_config=another.endpoint_config, value=1
             )
         raise EndpointBusyError(endpoint=endpoint.name, status=endpoint.status)
-    if another is None or is_shortage(endpoint.failure_reason):
+    if another is None or another.experiment or is_shortage(endpoint.failure_reason):
         return
     untouched = endpoint.endpoint_config == another.previous_config and endpoint.modified_at < another.planned_at
     if not untouched:
@@ -129,6 +131,7 @@ def _begin(way: Way, kept: Kept, endpoint: EndpointState, champion: Champion | N
     under_way.save(dynamodb, table, way.model, release)
     served.save(dynamodb, table, way.model, kept.package_version, since=way.time)
     rollout = rollout_back(instances=endpoint.instances)
+    plain = releases.plain_update_request(endpoint.name, now.endpoint_config, keep_instances=False)
     logger.info("planned the way back", model=way.model, endpoint_config=now.endpoint_config, copied=copy is not None)
     answer = {
         "verdict": "GO_BACK_COPIED" if copy else "GO_BACK",
@@ -139,7 +142,8 @@ def _begin(way: Way, kept: Kept, endpoint: EndpointState, champion: Champion | N
         "update": releases.update_request(endpoint.name, now.endpoint_config, releases.deployment(rollout, alarms=())),
         "traffic": rollout.routing.words,
     }
-    return answer
+    # SageMaker may refuse guardrails beside a shadow. Without them all traffic moves at once too.
+    return answer | ({"end": plain} if endpoint.is_tried_on else {})
 
 
 def _take_lease(way: Way, table: str) -> None:

@@ -183,7 +183,8 @@ def package_that_serves(endpoint: EndpointState | None, champion: Champion, benc
     """The version of this model's group that the endpoint's model was made from; None where it is gone."""
     if endpoint is None:
         return None
-    if endpoint.endpoint_config == champion.endpoint_config:
+    # Where a version was tried beside it, the champion serves in a config of both.
+    if endpoint.is_tried_on or endpoint.endpoint_config == champion.endpoint_config:
         return registered(champion.package_arn, bench)
     served_model = endpoints.describe_served_model(clients.sagemaker(), endpoint.endpoint_config)
     arn = endpoints.package_of(clients.sagemaker(), served_model.model_name)
@@ -213,6 +214,7 @@ def served(endpoint: EndpointState | None, package: Package | None) -> Served | 
         package_arn=package.arn if package else None,
         approval_status=package.approval_status if package else None,
         baseline_kept=package is not None and model_registry.STAGED in package.properties,
+        is_tried_on=endpoint.is_tried_on,
     )
 
 

@@ -22,7 +22,7 @@ from lambdas import stage
 from lambdas.adapters import clients, telling
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, model_registry, releases
+from lambdas.adapters.release import canary_alarms, canary_traffic, endpoints, experiments, model_registry, releases
 from lambdas.adapters.release.canary_traffic import FleetName
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.model_registry import Package
@@ -70,6 +70,8 @@ def settle_release(release: ReleaseUnderWay, bench: Bench, *, tried_again: bool 
     # What this release did to the endpoint is not to be taken for a touch of somebody else's.
     agreements.forget(clients.dynamodb(), bench.desk.table, bench.model)
     if not waits:
+        # What it was tried by before, if it was.
+        experiments.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
         under_way.forget(clients.dynamodb(), bench.desk.table, bench.model, release.run)
     logger.info("settled", model=bench.model, run=release.run, verdict=proof.verdict, reasons=proof.reasons)
     return proof

@@ -1,0 +1,202 @@
+"""watch_experiment pairs what both models answered, hour by hour, and says whether the version goes on, is proved or goes."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from kedge.instants import from_text, to_text
+from kedge.labels.fold import in_schema, label_schema
+from kedge.own_columns import COLLECTED, LABEL, ROW_ID
+from lambdas.adapters.bucket import label_days
+from lambdas.adapters.models import load_model
+from lambdas.adapters.release import experiments
+from lambdas.adapters.release.endpoints import EndpointState
+from lambdas.adapters.release.experiments import Experiment
+from lambdas.adapters.state import approvals
+from lambdas.adapters.state.approvals import Waiting
+from lambdas.handlers import watch_experiment
+from lambdas.steps.release import shadow_look
+from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE, aws_world
+
+BEGAN = from_text("2016-02-11T12:00:00Z")
+TRIED, OWN, RUN = f"{MODEL}-v2-bbbb", f"{MODEL}-v1-aaaa", "release-1"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    with aws_world(monkeypatch) as world:
+        shadowed = load_model(MODEL).model_copy(update={"release": policy(days=1, minimum_rows=50)})
+        monkeypatch.setattr(watch_experiment, "load_model", lambda _name: shadowed)
+        yield world
+
+
+def policy(**shadow):
+    config = load_model(MODEL)
+    return config.release.model_validate({"strategy": "shadow", "shadow": shadow})
+
+
+@pytest.fixture(autouse=True)
+def tried(world):
+    """A version that is tried since noon."""
+    arn = world.register()
+    experiment = Experiment(RUN, arn, "2", "1", TRIED, OWN, BEGAN - timedelta(minutes=20))
+    experiments.save(world.dynamodb, TABLE, MODEL, experiment)
+    return experiment
+
+
+@pytest.fixture(autouse=True)
+def serving(monkeypatch):
+    """Have the endpoint stand as a test wants."""
+
+    def stands(config: str | None = TRIED, status: str = "InService"):
+        found = EndpointState(MODEL, status, config or "", "AllTraffic", 2, "", (), None, BEGAN, is_tried_on=True)
+        monkeypatch.setattr(watch_experiment.endpoints, "describe_endpoint", lambda *_: found if config else None)
+
+    stands()
+    return stands
+
+
+def capture(world, variant: str, scores, *, start: datetime = BEGAN, named: str = "r") -> None:
+    """An answer every ten seconds, with the caller's id."""
+    payload = ",".join("1" for _ in world.config.features)
+    by_hour: dict[datetime, list[str]] = {}
+    for number, score in enumerate(scores):
+        time = start + timedelta(seconds=10 * number)
+        sides = {"endpointInput": payload, "endpointOutput": str(score)}
+        data = {
+            side: {"observedContentType": "text/csv", "mode": "X", "data": text, "encoding": "CSV"}
+            for side, text in sides.items()
+        }
+        meta = {"eventId": f"{variant}-{number}", "inferenceId": f"{named}{number}", "inferenceTime": to_text(time)}
+        line = json.dumps({"captureData": data, "eventMetadata": meta, "eventVersion": "0"})
+        by_hour.setdefault(time.replace(minute=0, second=0), []).append(line)
+    for hour, lines in by_hour.items():
+        key = f"capture/{MODEL}/1/{MODEL}/{variant}/{hour:%Y/%m/%d/%H}/{named}.jsonl"
+        world.put(key, "\n".join(lines).encode())
+
+
+def look(after: timedelta, context=CONTEXT) -> str:
+    event = {"model": MODEL, "run": RUN, "time": to_text(BEGAN + after)}
+    return watch_experiment.handler(event, context)["verdict"]
+
+
+def seen(world):
+    return experiments.load(world.dynamodb, TABLE, MODEL, RUN)
+
+
+def rows(world):
+    return {row.what: row for row in seen(world).table}
+
+
+def both(world, count: int = 400, **more):
+    scores = np.random.default_rng(1).uniform(0.1, 0.9, count)
+    for variant in ("AllTraffic", "kedge-challenger"):
+        capture(world, variant, scores, **more)
+
+
+def test_answers_to_the_same_requests_are_paired_once_their_hour_is_captured_whole(world):
+    both(world)
+    assert look(timedelta(minutes=70)) == "GOING_ON"
+    assert (seen(world).began, rows(world)["rows compared"].canary) == (BEGAN, "0")
+    assert look(timedelta(minutes=81)) == "GOING_ON"
+    assert rows(world)["rows compared"].canary == "360"
+    assert look(timedelta(minutes=82)) == "GOING_ON"
+    assert rows(world)["rows compared"].canary == "360"
+    assert look(timedelta(hours=3)) == "GOING_ON"
+    assert rows(world)["rows compared"].canary == "400"
+
+
+def test_what_only_one_of_them_answered_is_no_pair(world):
+    capture(world, "AllTraffic", [0.5] * 30, named="champion")
+    capture(world, "kedge-challenger", [0.5] * 30, named="shadow")
+    look(timedelta(hours=2))
+    assert rows(world)["rows compared"].canary == "0"
+
+
+def test_a_large_hour_is_sampled_by_the_ids_of_both_alike(world, monkeypatch):
+    monkeypatch.setattr(shadow_look, "HOUR_PAIRS", 100)
+    both(world, 360)
+    look(timedelta(hours=2))
+    assert rows(world)["rows compared"].canary == "100"
+    assert rows(world)["the same decision"].canary == "100 % of the rows"
+
+
+def test_after_its_days_it_is_proved_and_stays_so(world):
+    both(world)
+    assert look(DAY) == "GOING_ON"
+    assert look(DAY + timedelta(minutes=30)) == "PROVED"
+    capture(world, "kedge-challenger", ["no number"] * 30, start=BEGAN + 2 * DAY, named="late")
+    assert look(3 * DAY) == "PROVED"
+
+
+def test_answers_that_are_none_withdraw_it_at_once(world):
+    capture(world, "AllTraffic", [0.5] * 30)
+    capture(world, "kedge-challenger", [*[0.5] * 29, "nan"])
+    assert look(timedelta(hours=2)) == "WITHDRAWN"
+    assert rows(world)["answers that are none"].canary == "1"
+
+
+def test_labels_that_are_in_are_joined_and_quality_is_judged_at_the_end(world):
+    draw = np.random.default_rng(1)
+    truth = draw.integers(0, 2, 400)
+    capture(world, "AllTraffic", (0.3 + 0.4 * truth + draw.uniform(-0.2, 0.2, 400)).round(4))
+    capture(world, "kedge-challenger", draw.uniform(0.1, 0.9, 400).round(4))
+    labels = {ROW_ID: [f"r{n}" for n in range(400)], LABEL: [str(label) for label in truth], COLLECTED: [BEGAN] * 400}
+    table = in_schema(pa.table(labels), label_schema(()))
+    label_days.save_day(world.s3, BUCKET, MODEL, BEGAN.date(), table, etag=None)
+    assert look(timedelta(hours=3)) == "GOING_ON"
+    assert rows(world)["quality"].canary.startswith("auc 0.")
+    assert look(DAY + timedelta(hours=1)) == "WITHDRAWN"
+    assert rows(world)["quality"].verdict == "WORSE"
+
+
+def test_what_the_time_does_not_allow_is_read_by_the_next_look(world):
+    both(world)
+    hurried = SimpleNamespace(**vars(CONTEXT) | {"get_remaining_time_in_millis": lambda: 1_000})
+    assert look(timedelta(hours=3), hurried) == "GOING_ON"
+    assert rows(world)["rows compared"].canary == "0"
+    look(timedelta(hours=3))
+    assert rows(world)["rows compared"].canary == "400"
+
+
+@pytest.mark.parametrize(
+    ("config", "status", "verdict"),
+    [
+        (None, "InService", "GONE"),
+        (OWN, "InService", "GONE"),
+        (TRIED, "Failed", "GONE"),
+        (OWN, "Updating", "GOING_ON"),
+    ],
+)
+def test_an_endpoint_that_does_not_serve_both_is_no_place_to_look(serving, config, status, verdict):
+    serving(config, status)
+    assert look(timedelta(hours=2)) == verdict
+
+
+def test_nothing_is_noted_of_a_run_that_another_has_replaced(world, tried):
+    experiments.save(world.dynamodb, TABLE, MODEL, replace(tried, run="release-2"))
+    assert look(timedelta(hours=2)) == "GONE"
+
+
+def test_a_rejected_version_goes(world, tried):
+    world.sagemaker.update_model_package(ModelPackageArn=tried.package_arn, ModelApprovalStatus="Rejected")
+    assert look(timedelta(hours=2)) == "WITHDRAWN"
+    assert "is Rejected in the registry" in seen(world).reasons[0]
+
+
+def test_a_deleted_version_goes(world, tried):
+    gone = tried.package_arn.rpartition("/")[0] + "/9"
+    experiments.save(world.dynamodb, TABLE, MODEL, replace(tried, package_arn=gone))
+    assert look(timedelta(hours=2)) == "WITHDRAWN"
+
+
+def test_it_goes_when_another_version_was_approved_meanwhile(world):
+    approvals.wait(world.dynamodb, TABLE, MODEL, Waiting("arn/3", "3", BEGAN))
+    assert look(timedelta(hours=2)) == "WITHDRAWN"
+    assert "version 3 was approved meanwhile" in seen(world).reasons[0]
