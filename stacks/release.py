@@ -130,7 +130,7 @@ class Release(cdk.Stack):
                 "ALERT_TOPIC_ARN": self._storage.alerts.topic_arn,
                 "EVENT_TOPIC_ARN": self._storage.events.topic_arn,
                 "RELEASE_MACHINE_ARN": machine.state_machine_arn,
-                "RETRAIN_MACHINE_ARN": self._machine_arn(RETRAIN_MACHINE),
+                "RETRAIN_MACHINE_ARN": machine_arn(self, RETRAIN_MACHINE),
             },
         )
         role = role_of(function)
@@ -142,7 +142,7 @@ class Release(cdk.Stack):
         may_use_key(role, self._storage.key)
         allow(role, "StartRelease", ["states:StartExecution"], [machine.state_machine_arn])
         # A package that Kedge did not make passes the gate first.
-        allow(role, "StartGate", ["states:StartExecution"], [self._machine_arn(RETRAIN_MACHINE)])
+        allow(role, "StartGate", ["states:StartExecution"], [machine_arn(self, RETRAIN_MACHINE)])
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
         return function

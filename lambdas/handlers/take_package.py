@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     asked = taken_packages.registration(config, package, described, theirs, settings.data_bucket)
     taken = str(sagemaker.create_model_package(**asked)["ModelPackageArn"])
     logger.info("taken", model=request.model, source=arn, package=taken, files=len(files))
-    tell_of(taken, Bench(config, desk_of(settings), request.time))
+    tell_of(model_registry.describe_package(sagemaker, taken), Bench(config, desk_of(settings), request.time))
     return {"package_arn": taken, "version": taken.rpartition("/")[2], "source": arn, "artefact": artefact}
 
 

@@ -55,7 +55,7 @@ def gate_first(package: Package, decided: Approval, bench: Bench, *, machine: st
         return {"verdict": "TAKEN"}
     about = f"{package.arn}#{decided.approvals}#{package.properties.get(model_registry.TRAINING_END, '')}"
     for attempt in range(1, bench.config.retraining.attempts_maximum + 1):
-        run = run_name(bench.model, KIND, about, attempt)
+        run = run_name(bench.config.resource_name, KIND, about, attempt)
         execution = executions.execution_arn(machine, run)
         status = executions.status(clients.stepfunctions(), execution)
         if status is None:
