@@ -28,18 +28,18 @@ class Catalogue:
         return {**self.adopted.models, **self.deployed}
 
 
-def load_catalogue(bucket: str, *, keep: bool = False) -> Catalogue:
-    """Every model, deployed or defined in this bucket; with `keep`, what was read there is kept for the next process."""
+def load_catalogue(bucket: str) -> Catalogue:
+    """Every model, deployed or defined in this bucket."""
     deployed = models.load_models()
-    adopted = definitions.load_all(clients.s3(), bucket, but=deployed, keep=keep)
+    adopted = definitions.load_all(clients.s3(), bucket, but=deployed)
     for model, problem in adopted.broken.items():
         logger.error("a definition cannot be followed", model=model, problem=problem)
     return Catalogue(deployed, adopted)
 
 
-def load_models(bucket: str, *, keep: bool = False) -> Mapping[str, ModelConfig]:
+def load_models(bucket: str) -> Mapping[str, ModelConfig]:
     """Every model by its name."""
-    return load_catalogue(bucket, keep=keep).models
+    return load_catalogue(bucket).models
 
 
 def find_model(name: str, bucket: str) -> ModelConfig | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,10 +31,11 @@ _kept: dict[tuple[str, str], tuple[str, ModelConfig]] = {}
 
 @dataclass(frozen=True)
 class Definitions:
-    """Every definition in the bucket by its model, and the problem of each that cannot be followed."""
+    """Every definition in the bucket by its model, the problem of each that cannot be followed, and whether any text was read anew."""
 
     models: Mapping[str, ModelConfig] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
 
 
 def validated(content: bytes, *, model: str | None, source: str) -> ModelConfig:
@@ -95,11 +96,10 @@ def load(s3: Any, bucket: str, model: str) -> ModelConfig | None:
     return config
 
 
-def load_all(s3: Any, bucket: str, *, but: Collection[str] = (), keep: bool = False) -> Definitions:
+def load_all(s3: Any, bucket: str, *, but: Collection[str] = ()) -> Definitions:
     """Every definition but those of these models; one that is broken harms no other.
 
-    What this process has not read is taken from `PARSED` where its ETag stands there, else read, several at once. With `keep` it is
-    written there, so that the next process finds it.
+    What this process has not read is taken from `PARSED` where its ETag stands there, else read, several at once.
     """
     listed = {
         key: etag
@@ -118,9 +118,7 @@ def load_all(s3: Any, bucket: str, *, but: Collection[str] = (), keep: bool = Fa
                 broken[_model_of(key)] = problem
     found = {_model_of(key): _kept[bucket, key][1] for key in listed if (bucket, key) in _kept}
     models = {model: config for model, config in found.items() if model not in broken}
-    if keep and len(new) > len(broken):
-        _keep_parsed(s3, bucket, [key for key in listed if _model_of(key) in models])
-    return Definitions(models, broken)
+    return Definitions(models, broken, fresh=len(new) > len(broken))
 
 
 def _is_new(bucket: str, key: str, etag: str) -> bool:
@@ -150,8 +148,10 @@ def _take_parsed(s3: Any, bucket: str, listed: Mapping[str, str]) -> None:
                     _kept[bucket, key] = etag, _watched(from_json(text), model=_model_of(key), source=PARSED)
 
 
-def _keep_parsed(s3: Any, bucket: str, keys: Sequence[str]) -> None:
-    parsed = {key: (etag, to_json(config)) for key in keys for etag, config in (_kept[bucket, key],)}
+def keep_parsed(s3: Any, bucket: str, models: Collection[str]) -> None:
+    """Keep what this process has read of these models' definitions, so that the next one finds it."""
+    kept = {key: _kept[bucket, key] for key in map(definition_key, models)}
+    parsed = {key: (etag, to_json(config)) for key, (etag, config) in kept.items()}
     s3.put_object(Bucket=bucket, Key=PARSED, Body=json.dumps(parsed).encode(), ContentType="application/json")
 
 

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel
 
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
-from lambdas.adapters import clients, queues
-from lambdas.adapters.catalogue import load_models
+from lambdas.adapters import clients, definitions, queues
+from lambdas.adapters.catalogue import load_catalogue
 from lambdas.adapters.state import champions, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.entry import entry
@@ -51,7 +51,10 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Send each deployed model's message to the step's queue."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    models = load_models(settings.data_bucket, keep=True).values()
+    catalogue = load_catalogue(settings.data_bucket)
+    if catalogue.adopted.fresh:
+        definitions.keep_parsed(clients.s3(), settings.data_bucket, catalogue.adopted.models)
+    models = catalogue.models.values()
     if request.step == "hour":
         return send_work(find_work(models, settings.state_table, request.time), request, settings)
     due = [config for config in models if getattr(config.cadence, request.step) == request.cadence]
@@ -73,7 +76,7 @@ def send_work(work: HourlyWork, request: Request, settings: Settings) -> dict[st
         (settings.capture_queue_url, work.look, {}),
     ):
         queues.send_all(clients.sqs(), url, [{"model": model, "time": time, **more} for model in models])
-    sent = {"settle": len(work.settle), "decide": len(work.decide), "look": len(work.look)}
+    sent: dict[str, Any] = {"settle": len(work.settle), "decide": len(work.decide), "look": len(work.look)}
     logger.info("fanned out", step=request.step, cadence=request.cadence, **sent)
     return sent
 

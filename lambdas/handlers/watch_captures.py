@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if config is None or champion is None:
         return {}
     found = look(config, champion, before, request.time, settings)
-    looked = {"records": found.records, "unread": found.unread} if found is not None else {}
+    looked: dict[str, Any] = {"records": found.records, "unread": found.unread} if found is not None else {}
     logger.info("looked at captures", model=request.model, **looked)
     return looked
 

@@ -47,7 +47,7 @@ class Request(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
-class Served:
+class ServingModel:
     """A model that serves, with the items that the watch reads of it."""
 
     config: ModelConfig
@@ -85,7 +85,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return gauges
 
 
-def load_served(models: Iterable[ModelConfig], now: datetime, settings: Settings) -> list[Served]:
+def load_served(models: Iterable[ModelConfig], now: datetime, settings: Settings) -> list[ServingModel]:
     """Every model that serves, by a call for some twenty of them; one that is late with its judgement costs a Query."""
     dynamodb, table = clients.dynamodb(), settings.state_table
     known = {config.model: config for config in models}
@@ -98,18 +98,20 @@ def load_served(models: Iterable[ModelConfig], now: datetime, settings: Settings
         if (champion := champions.read(items.get((model, champions.ITEM)))) is not None:
             newest = next((end for end in ends[model] if (model, end) in judged), None)
             last = newest or windows.newest_end(dynamodb, table, model)
-            served.append(Served(config, champion, capture_states.read(items.get((model, capture_states.ITEM))), last))
+            served.append(
+                ServingModel(config, champion, capture_states.read(items.get((model, capture_states.ITEM))), last)
+            )
     return served
 
 
-def judgement_age(served: Served, now: datetime) -> float:
+def judgement_age(served: ServingModel, now: datetime) -> float:
     """Cadences since the last window that was judged, the promotion or the adoption, whose captures may have begun long before."""
     champion = served.champion
     begun = (champion.promoted_at, served.judged, adopted_at(champion.package_version))
     return (now - max(at for at in begun if at is not None)) / CADENCES[served.config.cadence.judge]
 
 
-def uncaptured(served: Iterable[Served], now: datetime, settings: Settings) -> dict[str, int]:
+def uncaptured(served: Iterable[ServingModel], now: datetime, settings: Settings) -> dict[str, int]:
     """Requests of the last hours to each model's variants without a single captured one; models whose capture works are left out.
 
     CloudWatch is asked where nothing was captured, and S3 where no look at the captures has found something in these hours.
@@ -123,7 +125,7 @@ def uncaptured(served: Iterable[Served], now: datetime, settings: Settings) -> d
         for variant in each.config.endpoint.served_variants
     ]
     with ThreadPoolExecutor(READERS) as readers:
-        captured = readers.map(lambda asked: is_captured(*asked, end, settings), unknown)
+        captured = readers.map(lambda asked: is_captured(asked[0], asked[1], (asked[2], end), settings), unknown)
         without = [asked for asked, is_there in zip(unknown, captured, strict=True) if not is_there]
     # Models that were promoted lately have a stretch of their own; all others share one.
     for start in sorted({start for _, _, start in without}):
@@ -136,7 +138,7 @@ def uncaptured(served: Iterable[Served], now: datetime, settings: Settings) -> d
     return found
 
 
-def is_known_captured(served: Served, start: datetime) -> bool:
+def is_known_captured(served: ServingModel, start: datetime) -> bool:
     """Whether a look of `watch_captures` has found records of this stretch; of several variants it says nothing of each."""
     seen = served.captures
     if seen is None or seen.package_version != served.champion.package_version or seen.captured_at is None:
@@ -144,9 +146,9 @@ def is_known_captured(served: Served, start: datetime) -> bool:
     return seen.captured_at >= start and len(served.config.endpoint.served_variants) == 1
 
 
-def is_captured(served: Served, variant: str, start: datetime, end: datetime, settings: Settings) -> bool:
+def is_captured(served: ServingModel, variant: str, span: tuple[datetime, datetime], settings: Settings) -> bool:
     """Whether any request to a variant in a stretch was captured; a bucket that refuses shows nothing, and `watch_captures` tells why."""
-    config = served.config
+    config, (start, end) = served.config, span
     place = capture_place(config, served.champion.package_version, data_bucket=settings.data_bucket)
     try:
         with inference_logs.readable(place):

@@ -117,10 +117,17 @@ def test_models_without_an_endpoint_exclude_each_other_only_where_they_would_cou
         definitions.put(world.s3, BUCKET, (yaml % ("d", "batch_transform", "a")).encode())
 
 
+def keep(world):
+    catalogue = load_catalogue(BUCKET)
+    definitions.keep_parsed(world.s3, BUCKET, catalogue.adopted.models)
+    assert not load_catalogue(BUCKET).adopted.fresh
+    return catalogue.models
+
+
 def test_a_process_that_begins_reads_what_another_has_kept_and_the_yaml_of_what_changed_since(world, monkeypatch):
     for model in ("payments", "parcels"):
         definitions.put(world.s3, BUCKET, text(model))
-    before = load_models(BUCKET, keep=True)
+    before = keep(world)
     definitions._kept.clear()
     read = []
     monkeypatch.setattr(
@@ -137,7 +144,7 @@ def test_a_process_that_begins_reads_what_another_has_kept_and_the_yaml_of_what_
 @pytest.mark.parametrize("change", [{"mode": "manage"}, {"firehose": True}, {"model": "another"}])
 def test_what_is_kept_is_checked_as_a_definition_is(world, change):
     definitions.put(world.s3, BUCKET, text())
-    load_models(BUCKET, keep=True)
+    keep(world)
     kept = json.loads(world.read(definitions.PARSED))
     ((etag, config),) = kept.values()
     forged = json.dumps(json.loads(config) | change)
@@ -152,6 +159,7 @@ def test_a_broken_definition_is_told_by_each_process_and_keeps_nobody_from_keepi
     definitions.put(world.s3, BUCKET, text())
     world.put("models/broken.yaml", b"model: [")
     for _ in range(2):
-        catalogue = load_catalogue(BUCKET, keep=True)
+        keep(world)
+        catalogue = load_catalogue(BUCKET)
         assert (set(catalogue.adopted.models), set(catalogue.adopted.broken)) == ({"payments"}, {"broken"})
         definitions._kept.clear()

@@ -75,8 +75,8 @@ WATCH = "the monitor's watch"
 def calls_of(tick: str, configs: dict[str, ModelConfig]) -> Counter[str]:
     """The AWS calls of one tick for these models, whose definitions are read already."""
     with pytest.MonkeyPatch.context() as patch, counted() as calls:
-        patch.setattr(fan_out, "load_models", lambda _, keep: configs)
-        patch.setattr(watch_monitor, "load_catalogue", lambda _: Catalogue(configs, Definitions()))
+        for handler in (fan_out, watch_monitor):
+            patch.setattr(handler, "load_catalogue", lambda _: Catalogue(configs, Definitions()))
         if tick == WATCH:
             watch_monitor.handler({"time": NOW.isoformat()}, CONTEXT)
         else:

@@ -11,7 +11,9 @@ from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
 from lambdas.adapters import telling
 from lambdas.adapters.bucket.timeline import Entry
+from lambdas.adapters.catalogue import Catalogue
 from lambdas.adapters.channels.channel import Topics
+from lambdas.adapters.definitions import Definitions
 from lambdas.adapters.models import load_models
 from lambdas.adapters.state import agreements, approvals, capture_states, leases, mutes, promises, windows, wishes
 from lambdas.adapters.state.approvals import Waiting
@@ -134,7 +136,7 @@ def test_more_models_than_a_batch_holds_get_a_message_each(world, monkeypatch):
     puts = [{"PutRequest": {"Item": champion | {"model": {"S": name}}}} for name in configs]
     for start in range(0, len(puts), 25):
         world.dynamodb.batch_write_item(RequestItems={TABLE: puts[start : start + 25]})
-    monkeypatch.setattr(fan_out, "load_models", lambda _, keep: configs)
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue(configs, Definitions()))
     monkeypatch.setattr(fan_out, "MISSED_WINDOWS", 0)
     assert handler(load_event("schedule_judge_weekly"), CONTEXT) == {"due": 105, "sent": 105}
     assert world.waiting("performance") == 105
@@ -153,10 +155,10 @@ def test_each_hour_what_is_held_is_decided_again(world):
 def test_a_model_with_a_schedule_is_decided_each_hour(world, monkeypatch):
     policy = world.config.retraining.model_copy(update={"schedule": "cron(0 4 1 * ? *)"})
     config = world.config.model_copy(update={"retraining": policy})
-    monkeypatch.setattr(fan_out, "load_models", lambda _, keep: {MODEL: config})
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({MODEL: config}, Definitions()))
     assert handler(HOURLY, CONTEXT)["decide"] == 1
     watched = config.model_copy(update={"mode": "watch"})
-    monkeypatch.setattr(fan_out, "load_models", lambda _, keep: {MODEL: watched})
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({MODEL: watched}, Definitions()))
     assert handler(HOURLY, CONTEXT)["decide"] == 0
 
 
@@ -255,5 +257,5 @@ def test_captures_are_looked_at_twice_a_day_and_each_hour_until_they_can_be_read
 
 def test_a_model_that_was_taken_away_gets_no_message(quiet, monkeypatch):
     leased(quiet)
-    monkeypatch.setattr(fan_out, "load_models", lambda _, keep: {})
+    monkeypatch.setattr(fan_out, "load_catalogue", lambda _: Catalogue({}, Definitions()))
     assert hour(quiet) == NOTHING
