@@ -38,6 +38,9 @@ FACTS = frozenset(
     )
 )
 
+# What the context says that is true of one account alone: the offline one has none of it.
+OF_AN_ACCOUNT = ("stages", "package_source", "package_takers", "vpc", "permissions_boundary", "bucket", "key")
+
 
 def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     outdir: str | Path,
@@ -169,8 +172,8 @@ def main() -> None:
             feature_group_keys=context.get("feature_group_keys"),
             retrainings_at_once=context.get("retrainings_at_once"),
             source_commit=context.get("source_commit", ""),
-            **{name: context.get(name) for name in ("stage", "stages", "package_source", "package_takers")},
-            **{name: context.get(name) for name in ("vpc", "permissions_boundary", "bucket", "key")},
+            stage=context.get("stage"),
+            **{name: context.get(name) for name in OF_AN_ACCOUNT},
         )
     except RefusedError as error:
         raise SystemExit(str(error)) from error
