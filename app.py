@@ -40,6 +40,9 @@ FACTS = frozenset(
     )
 )
 
+# What the context says that is true of one account alone: the offline one has none of it.
+OF_AN_ACCOUNT = ("stages", "package_source", "package_takers", "vpc", "permissions_boundary", "bucket", "key")
+
 
 def build_app(  # noqa: PLR0913  # facts of the deployment, each by itself
     outdir: str | Path,
@@ -182,8 +185,8 @@ def main() -> None:
             package_buckets=context.get("package_buckets"),
             package_keys=context.get("package_keys"),
             source_commit=context.get("source_commit", ""),
-            **{name: context.get(name) for name in ("stage", "stages", "package_source", "package_takers")},
-            **{name: context.get(name) for name in ("vpc", "permissions_boundary", "bucket", "key")},
+            stage=context.get("stage"),
+            **{name: context.get(name) for name in OF_AN_ACCOUNT},
         )
     except RefusedError as error:
         raise SystemExit(str(error)) from error

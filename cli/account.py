@@ -142,12 +142,15 @@ def _synthesised(models: Path, assembly: Path) -> Path:
         if file.problem:
             raise BadInputError(file.problem)
     typer.echo("# synthesising and deploying, half a minute or so ...")
-    from app import build_app
+    from app import OF_AN_ACCOUNT, build_app
     from lambdas.stage import current
 
     # An account of its own: what yours has already, and the accounts of its stages, are not in it.
-    mine = dict.fromkeys(
-        ("stages", "vpc", "permissions_boundary", "bucket", "key", "package_source", "package_takers"), ""
-    )
-    build_app(assembly, models, layers="found", stage=current().name or None, **mine).synth()
+    build_app(
+        assembly,
+        models,
+        layers="found",
+        stage=current().name or None,
+        **dict.fromkeys(OF_AN_ACCOUNT, ""),  # type: ignore[arg-type]  # each of these takes an empty text
+    ).synth()
     return assembly

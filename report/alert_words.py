@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedge.comparisons import figures_of
-from kedge.config.stage import Stage
+from kedge.config.stage import NO_STAGE, Stage
 
 Detail = Mapping[str, Any]  # of a timeline entry
 
@@ -29,7 +29,7 @@ class Place:
 
     bucket: str
     region: str
-    stage: Stage = Stage()
+    stage: Stage = NO_STAGE
 
     def model_links(self, model: str) -> str:
         """How to open a model's page, from a shell and in the console, and the dashboard of one model."""

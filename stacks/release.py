@@ -70,7 +70,7 @@ FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are 
 class Release(cdk.Stack):
     """A package's state change -> start_release -> release machine: plan, update, watch, verify, switch."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # facts of the deployment, each by itself
         self,
         scope: Construct,
         name: str,

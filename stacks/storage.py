@@ -30,7 +30,7 @@ KEEP = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 class Storage(cdk.Stack):
     """Nodes that outlive every deployment."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # facts of the deployment, each by itself
         self,
         scope: Construct,
         name: str,

@@ -174,7 +174,12 @@ class Deployment:
 
     def _output(self, stack: str, name: str) -> str | None:
         client = self.client("cloudformation")
-        (described,) = client.describe_stacks(StackName=stage.current().named(stack))["Stacks"]
+        try:
+            (described,) = client.describe_stacks(StackName=stage.current().named(stack))["Stacks"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ValidationError":
+                return None
+            raise
         outputs = {each["OutputKey"]: str(each["OutputValue"]) for each in described.get("Outputs", ())}
         return outputs.get(name)
 

@@ -20,7 +20,7 @@ def check(installation: Installation) -> Iterator[Finding]:
         place = f"account {installation.deployment.caller.account}, region {installation.region}"
         yield unknown(
             "Kedge",
-            f"no stack of {current().words} is in {place}",
+            f"no stack of Kedge is in {place}, where {current().words} was looked for",
             f"{DEPLOY}, or name the right --region, --stage and AWS_PROFILE",
         )
         return

@@ -115,7 +115,8 @@ def registration(
         asked["MetadataProperties"] = {"GeneratedBy": made_by}
     if card := described.get("ModelCard", {}).get("ModelCardContent"):
         asked["ModelCard"] = {"ModelCardContent": card, "ModelCardStatus": "PendingReview"}
-    return _moved(asked, f"s3://{theirs.bucket}/", f"s3://{bucket}/")
+    moved: dict[str, Any] = _moved(asked, f"s3://{theirs.bucket}/", f"s3://{bucket}/")
+    return moved
 
 
 def _read(s3: Any, theirs: Belongings) -> Iterator[tuple[str, bytes]]:

@@ -319,6 +319,12 @@ def test_where_nothing_is_deployed_the_command_says_where_it_looked(operator):
     result = operator.types("history", MODEL, "--region", "us-west-2")
     assert result.exit_code == 2
     assert "stack KedgeStorage is not in this account's us-west-2" in result.stderr
+
+
+def test_where_the_stage_is_not_deployed_the_command_names_it(operator):
+    result = operator.types("history", MODEL, "--stage", "dev")
+    assert result.exit_code == 2
+    assert "stack dev-KedgeStorage is not in this account's eu-west-1, where stage dev was looked for" in result.stderr
     assert "--region" in result.stderr
 
 
