@@ -123,6 +123,9 @@ def test_the_champions_monitoring_counts_its_own_rows_alone(world):
 
 def test_what_ranks_the_same_rows_worse_is_withdrawn_once_labels_are_in(world):
     before = serving(world)
+    # Labels are folded when a window is judged, which is on Monday.
+    sunday = world.now.replace(hour=12, minute=0, second=0) + (6 - world.now.weekday()) * DAY
+    world.account.clock.advance_to(max(sunday, world.now))
     version = try_out(world, BLIND)
     assert ends(world, version) == ["experiment_withdrawn"]
     assert table(world, version)["quality"]["verdict"] == "WORSE"
