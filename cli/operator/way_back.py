@@ -38,8 +38,10 @@ def go_back_now(deployment: Deployment, model: str, reason: str, *, version: str
     note = under_way.load(deployment.client("dynamodb"), deployment.table, model)
     if note is not None and note.kept is not None:
         raise BadInputError(f"{note.run} is already on its way to version {note.package_version}")
-    # While a version is tried, going back means to leave it: the champion still runs.
-    tried = note.package_version if note is not None and note.previous_config is not None else None
+    # While a canary bakes, going back means to leave it: the champion still runs. Of a shadow nobody gets the answers, so whoever
+    # goes back flees from the champion.
+    bakes = note is not None and note.previous_config is not None and not note.experiment
+    tried = note.package_version if note is not None and bakes else None
     way = _way(deployment, model, champion, version, tried=tried)
     if way.kept is None:
         raise BadInputError("; ".join(way.reasons))

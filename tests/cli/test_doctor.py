@@ -70,7 +70,7 @@ class Deployed:
     def settle(self):
         self.account.clock.advance_to(self.account.clock.now + timedelta(minutes=40))
 
-    def config(self, name, *, capture=True):
+    def config(self, name, *, capture=True, **more):
         variant = {
             "VariantName": "AllTraffic",
             "ModelName": "scorer",
@@ -86,6 +86,7 @@ class Deployed:
                 "DestinationS3Uri": f"s3://{self.bucket}/capture/{MODEL}/1",
                 "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
             },
+            **more,
         )
         return name
 
@@ -388,6 +389,17 @@ def test_a_model_that_is_deployed_without_its_yaml_and_the_other_way_round(deplo
     found = {finding.subject: finding.reason for finding in deployed.faults("models", models=tmp_path)}
     assert "is not deployed" in found["parcels"]
     assert f"has no {MODEL}.yaml" in found[MODEL]
+
+
+def test_a_version_that_is_tried_beside_the_champion_is_no_fault(served):
+    shadow = {"VariantName": "kedge-challenger", "ModelName": "scorer", "InstanceType": "ml.m5.large"}
+    name = served.config("tried", ShadowProductionVariants=[shadow | {"InitialInstanceCount": 1}])
+    served.client("sagemaker").update_endpoint(EndpointName=MODEL, EndpointConfigName=name)
+    served.settle()
+    found = served.faults("endpoints")
+    served.client("sagemaker").update_endpoint(EndpointName=MODEL, EndpointConfigName="v1")
+    served.settle()
+    assert found == served.faults("endpoints") == []
 
 
 def test_an_endpoint_whose_capture_was_switched_off(served):

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from tests.faults.standing import apart, serving
 from tests.faults.stories import to_first_champion, to_first_package, to_handed_over
 from tests.faults.world import DAY, HOUR, MINUTE, YAML, World, deploy, make_rows, open_world
@@ -121,6 +123,9 @@ def test_the_champions_monitoring_counts_its_own_rows_alone(world):
 
 def test_what_ranks_the_same_rows_worse_is_withdrawn_once_labels_are_in(world):
     before = serving(world)
+    # Labels are folded when a window is judged, which is on Monday.
+    sunday = world.now.replace(hour=12, minute=0, second=0) + (6 - world.now.weekday()) * DAY
+    world.account.clock.advance_to(max(sunday, world.now))
     version = try_out(world, BLIND)
     assert ends(world, version) == ["experiment_withdrawn"]
     assert table(world, version)["quality"]["verdict"] == "WORSE"
@@ -194,6 +199,19 @@ def test_the_fast_way_back_waits_for_no_shadow(world):
     assert serving(world) == champion["previous_package_arn"].rpartition("/")[2]
     world.wait(2 * HOUR)
     assert "another release changed the endpoint" in reasons(world, arn.rpartition("/")[2])
+    assert in_order(world)
+
+
+def test_the_command_goes_back_from_the_champion_and_not_from_the_shadow(world):
+    arn = begin(world)
+    server = world.account.serve(0)
+    typed = CliRunner().invoke(
+        app, ["rollback", world.model, "--now", "--reason", "pages", "--endpoint-url", server.url]
+    )
+    # The one that served before was rejected: leaving the shadow alone would be no way back.
+    assert (typed.exit_code, "no earlier package" in typed.stderr) == (2, True), typed.output
+    world.registry.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
+    world.wait(2 * HOUR)
     assert in_order(world)
 
 

@@ -142,18 +142,19 @@ def test_answers_that_are_none_withdraw_it_at_once(world):
     assert rows(world)["answers that are none"].canary == "1"
 
 
-def test_labels_that_are_in_are_joined_and_quality_is_judged_at_the_end(world):
+def test_labels_that_come_in_are_joined_and_a_clear_loss_withdraws_it(world):
     draw = np.random.default_rng(1)
     truth = draw.integers(0, 2, 400)
     capture(world, "AllTraffic", (0.3 + 0.4 * truth + draw.uniform(-0.2, 0.2, 400)).round(4))
     capture(world, "kedge-challenger", draw.uniform(0.1, 0.9, 400).round(4))
+    assert look(timedelta(hours=3)) == "GOING_ON"
+    assert rows(world)["quality"].canary.startswith("not measured: 0 rows with a label so far")
     labels = {ROW_ID: [f"r{n}" for n in range(400)], LABEL: [str(label) for label in truth], COLLECTED: [BEGAN] * 400}
     table = in_schema(pa.table(labels), label_schema(()))
     label_days.save_day(world.s3, BUCKET, MODEL, BEGAN.date(), table, etag=None)
-    assert look(timedelta(hours=3)) == "GOING_ON"
-    assert rows(world)["quality"].canary.startswith("auc 0.")
-    assert look(DAY + timedelta(hours=1)) == "WITHDRAWN"
+    assert look(timedelta(hours=4)) == "WITHDRAWN"
     assert rows(world)["quality"].verdict == "WORSE"
+    assert rows(world)["quality"].canary.startswith("auc 0.")
 
 
 def test_what_the_time_does_not_allow_is_read_by_the_next_look(world):

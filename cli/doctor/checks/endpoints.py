@@ -11,6 +11,7 @@ from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from kedge.config.capture_place import capture_place, sampled_percentage
 from kedge.config.model import ModelConfig
+from kedge.config.policies import CHALLENGER
 from kedge.release.proof import CaptureFound, judge_watched_capture
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions
@@ -73,6 +74,8 @@ def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]
     if {*variants} != {*named}:
         reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {', '.join(named)}"
         yield failed(arn, reason, f"set endpoint.{field} in {config.model}.yaml, then make deploy")
+    elif any(variant["VariantName"] == CHALLENGER for variant in endpoint.get("ShadowProductionVariants", [])):
+        yield ok(arn, f"in service with {serving}, in which Kedge tries a version beside the champion")
     elif serving != champion.endpoint_config and config.mode == "watch":
         reason = f"it serves the config {serving} now, and served {champion.endpoint_config} when Kedge last looked"
         yield ok(arn, f"{reason}: the next hour follows it")
