@@ -86,7 +86,7 @@ def test_a_muted_model_is_recorded_and_says_nothing_until_the_mute_ends(world):
         hourly(time=to_text(UNTIL + timedelta(hours=hours)))
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: the mute has ended; column adr (CRITICAL) still alarms"
-    assert "It was muted by ann until 2016-02-19T12:00: a campaign" in body
+    assert "It was muted by ann until 2016-02-19 12:00 UTC: a campaign" in body
     assert "- 2016-02-12 12:00: labels arrive that cannot be used" in body
     assert "- 2016-02-12 12:00: the release failed at S" in body
     assert (list(kept(world)), mutes.load(world.dynamodb, TABLE, MODEL)) == ([], None)
