@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kedge.comparisons import counted, figures
+from kedge.config.capture_place import package_words
 
 
 def figure_lines(
@@ -30,7 +31,8 @@ def figure_lines(
 
 
 def _compared(row: Mapping[str, Any], champion: Mapping[str, Any]) -> str:
-    version = f" (version {champion['package_version']})" if champion.get("package_version") else ""
+    known = champion.get("package_version")
+    version = f" ({package_words(str(known)).removeprefix('package ')})" if known else ""
     *before, after = figures(*([row["champion"]] if "champion" in row else []), row["challenger"])
     serves = f"champion{version} {before[0]}" if before else "no champion serves"
     return f"{row['metric']}: {serves}, challenger {after}"
@@ -48,7 +50,7 @@ def _live(live: Mapping[str, Any]) -> list[str]:
     window = f"window {_day(live['start'])} to {_day(live['end'])}"
     return [
         f"live: {metric['name']} {', limit '.join(figures(metric['value'], metric['limit']))} "
-        f"({metric['severity']}), version {live['package_version']} in the {window}"
+        f"({metric['severity']}), {package_words(str(live['package_version'])).removeprefix('package ')} in the {window}"
         for metric in live["metrics"]
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedge.comparisons import counted
+from kedge.config.capture_place import package_words
 from report.alert_words import Detail, Message, bullets, run, section, version
 
 _FAULTS = {
@@ -22,11 +23,11 @@ def captures_unreadable(_model: str, detail: Detail) -> Message:
         f"{side}: content type {facts['content_type']}, encoding {facts['encoding']}, looks like {facts['shape']}"
         for side, facts in (detail.get("came") or {}).items()
     ]
-    looked = (
-        f"Kedge looked at {counted(detail['records'], 'captured record')} and cannot read {detail['unread']:,} of them."
-    )
+    records, unread = detail["records"], detail["unread"]
+    which = f"{unread:,} of them" if unread < records else "it" if records == 1 else "any of them"
+    looked = f"Kedge looked at {counted(records, 'captured record')} and cannot read {which}."
     return Message(
-        f"the captures of package version {detail['package_version']} cannot be read",
+        f"the captures of {package_words(str(detail['package_version']))} cannot be read",
         (
             f"{looked} The model answers, but none of those requests is watched for drift or quality.",
             section("WHAT IS WRONG", " ".join((_FAULTS[str(detail["fault"])], str(detail.get("reason", "")))).strip()),

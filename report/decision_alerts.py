@@ -88,7 +88,8 @@ def approved_automatically(model: str, detail: Detail) -> Message:
             section("WHY", bullets(detail.get("reasons", []))),
             section(
                 "WHAT HAPPENS NEXT",
-                f"It is released. To stop that, reject the version in the registry, or: kedge rollback {model} --now --reason TEXT",
+                "It is released. To stop that, reject the version in the registry, or go back at once:\n"
+                f'kedge rollback {model} --now --reason "why"',
             ),
             run(detail),
         ),
@@ -107,7 +108,7 @@ def second_approval_awaited(model: str, detail: Detail) -> Message:
             section(
                 "WHAT TO DO",
                 "Another person approves it, in their own name:\n"
-                f"kedge approve {model} {version(detail)} --comment TEXT\nor rejects it in the registry.",
+                f'kedge approve {model} {version(detail)} --comment "why"\nor rejects it in the registry.',
             ),
             section("WHAT HAPPENS NEXT", "Nothing is released before that."),
         ),
@@ -120,7 +121,7 @@ def _how_to_decide(model: str, package_version: str, arn: str) -> tuple[str, str
     command = f"aws sagemaker update-model-package --model-package-arn {arn} --model-approval-status"
     return (
         section("WHAT TO DO", "\n".join(part for part in (console, package_link(arn)) if part)),
-        f"or from a shell, to approve:\n{command} Approved\nand to reject:\n{command} Rejected",
+        section("OR FROM A SHELL", f"To approve:\n{command} Approved\nTo reject:\n{command} Rejected"),
     )
 
 
@@ -137,7 +138,8 @@ def approved(_model: str, detail: Detail) -> Message:
 def paused(model: str, detail: Detail) -> Message:
     """A person holds the retraining."""
     next_ = (
-        f"No retraining starts by itself until: kedge pause {model} --resume. Windows are judged and told as before."
+        "No retraining starts by itself. Windows are judged and told as before. To end the pause:\n"
+        f"kedge pause {model} --resume"
     )
     return Message(
         "retraining is paused",
@@ -148,7 +150,10 @@ def paused(model: str, detail: Detail) -> Message:
 def muted(model: str, detail: Detail) -> Message:
     """A person holds the messages."""
     until = str(detail["until"]).replace("T", " ")[:16]
-    next_ = f"Nothing more is told of it until {until} UTC, or: kedge mute {model} --off. Then one message says what still stands."
+    next_ = (
+        f"Nothing more is told of it until {until} UTC. Then one message says what still stands. To end the mute earlier:\n"
+        f"kedge mute {model} --off"
+    )
     return Message(
         "messages are muted",
         (section("WHO AND WHY", who_and_why(detail)), section("WHAT HAPPENS NEXT", next_)),

@@ -100,21 +100,26 @@ def how_fast(response: Mapping[str, Any], models: int) -> str:
     repaired = span(response["repair_hours"])
     losses = response["losses"]
     said = f"{losses} loss{'es' * (losses != 1)} of quality {where}"
-    told = f"told after {told} on average" if told else "none was told"
-    repaired = f"a better model served after {repaired}" if repaired else "none was repaired by a better model"
-    lasting = f"; {response['lasting']} not over yet" if response["lasting"] else ""
+    one, lasts = losses == 1, response["lasting"]
+    none = "it was not" if one else "none was"
+    told = f"told after {told}{'' if one else ' on average'}" if told else f"{none} told"
+    repaired = f"a better model served after {repaired}" if repaired else f"{none} repaired by a better model"
+    over = "it is not over yet" if one else f"{lasts} {'is' if lasts == 1 else 'are'} not over yet"
+    lasting = f"; {over}" if lasts else ""
     return f"{said}: {told} (MTTD), {repaired} (MTTR){lasting}."
 
 
 def span(hours: float | None) -> str:
     """A time in the unit that a person would use.
 
-    >>> span(5.0), span(120.0)
-    ('5 hours', '5.0 days')
+    >>> span(5.0), span(1.0), span(120.0)
+    ('5 hours', '1 hour', '5.0 days')
     """
     if hours is None:
         return ""
-    return f"{hours:.0f} hours" if hours < DAYS_FROM_HOURS else f"{hours / 24:.1f} days"
+    if hours >= DAYS_FROM_HOURS:
+        return f"{hours / 24:.1f} days"
+    return counted(round(hours), "hour") if hours >= 1 else "less than an hour"
 
 
 def others(detail: Detail) -> str:

@@ -12,8 +12,8 @@ MACHINES = {"kedge-retrain": "the retraining", "kedge-release": "the release"}
 ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "took too long and was ended"}
 
 RELEASE_NEXT = (
-    "Nothing by itself. The endpoint is as the release left it: kedge history shows what serves. To start the release again, "
-    "reject and then approve the package."
+    "Nothing by itself. The endpoint is as the release left it. To start the release again, reject and then approve the package. "
+    "This shows what serves:\nkedge status {model}"
 )
 
 
@@ -49,7 +49,7 @@ def failed(model: str, detail: Detail) -> Message:
         (
             section("WHY", plain_failure(error, cause)),
             going_back(detail),
-            section("WHAT HAPPENS NEXT", RELEASE_NEXT if "release" in machine else retraining_next(model, detail)),
+            section("WHAT HAPPENS NEXT", RELEASE_NEXT.format(model=model) if "release" in machine else retraining_next(model, detail)),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", "\n".join(link for link in links if link)),
             run(detail),

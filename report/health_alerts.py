@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kedge.comparisons import counted
+from kedge.config.capture_place import package_words
 from report.alert_words import Detail, Message, bullets, section
 
 
@@ -16,8 +17,9 @@ def approval_waits(model: str, detail: Detail) -> Message:
             f"`kedge history {model}` shows them again.",
             section(
                 "WHAT TO DO",
-                "Approve or reject it in the SageMaker Model Registry. An approval releases it as a canary. The longer it waits, "
-                "the older are the rows that it has learnt from.",
+                "Approve or reject it in the SageMaker Model Registry, or approve it from a shell:\n"
+                f'kedge approve {model} {version} --comment "why"\n'
+                "An approval releases it as a canary. The longer it waits, the older are the rows that it has learnt from.",
             ),
             section("WHAT HAPPENS NEXT", "Nothing until then. The next mail about it comes after twice as long."),
         ),
@@ -34,8 +36,8 @@ def approval_expired(model: str, detail: Detail) -> Message:
             f"{'a second approval' if 'reasons' in detail else 'an approval'} would still release it.",
             section(
                 "WHAT TO DO",
-                f'Reject it in the SageMaker Model Registry. For a newer one: kedge retrain {model} --reason "version {version} '
-                'is too old".',
+                "Reject it in the SageMaker Model Registry. To train a newer one:\n"
+                f'kedge retrain {model} --reason "version {version} is too old"',
             ),
         ),
     )
@@ -66,12 +68,12 @@ def baseline_stale(model: str, detail: Detail) -> Message:
     """A baseline of old rows."""
     watched = detail.get("mode") == "watch"
     renew = (
-        f"Take newer rows up: kedge adopt --model {model} --baseline FILE."
+        f"Take a new baseline from newer rows:\nkedge adopt ENDPOINT --model {model} --baseline FILE --apply"
         if watched
-        else f'Retrain it: kedge retrain {model} --reason "the baseline is old".'
+        else f'Retrain it:\nkedge retrain {model} --reason "the baseline is old"'
     )
     return Message(
-        f"the baseline of package version {detail['package_version']} is {counted(detail['age_days'], 'day')} old",
+        f"the baseline of {package_words(str(detail['package_version']))} is {counted(detail['age_days'], 'day')} old",
         (
             f"Its rows end on {str(detail['rows_until'])[:10]}; drift.baseline_days_max is {detail['limit_days']}.",
             section(
@@ -79,7 +81,7 @@ def baseline_stale(model: str, detail: Detail) -> Message:
                 "Windows are compared with a time that may be long over: what drifts from it need not matter to the model.",
             ),
             section(
-                "WHAT TO DO", f"{renew} If the old rows are still a fair comparison, raise drift.baseline_days_max."
+                "WHAT TO DO", f"{renew}\nIf the old rows are still a fair comparison, raise drift.baseline_days_max."
             ),
             section("WHAT HAPPENS NEXT", "You get this mail once, until another package version serves."),
         ),
@@ -99,9 +101,9 @@ def retrainings_failing(model: str, detail: Detail) -> Message:
             ),
             section(
                 "WHAT TO DO",
-                f"Read why: kedge history {model} --last 20 names the state and the error of each. Correct it, then try: "
-                f'kedge retrain {model} --reason "corrected". Until then you may hold further tries: kedge pause {model} '
-                "--reason WHY.",
+                f"Read why; this names the state and the error of each:\nkedge history {model} --last 20\n"
+                f'Correct it, then try again:\nkedge retrain {model} --reason "corrected"\n'
+                f'Until then you may hold further tries:\nkedge pause {model} --reason "why"',
             ),
         ),
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from kedge.comparisons import counted
 from report.alert_words import Message, alarm_words, bullets, section, shortened
 
 
-def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
+def rows_uncounted(model: str, detail: Mapping[str, Any]) -> Message:
     """Captured rows that no later run looks at."""
     days = detail["days"]
+    behind = date.fromisoformat(max(days)) + timedelta(days=1)
     return Message(
         f"captured rows of {counted(len(days), 'day')} are not counted",
         (
@@ -24,7 +26,8 @@ def rows_uncounted(_model: str, detail: Mapping[str, Any]) -> Message:
             section(
                 "WHAT TO DO",
                 "Look in the log of the function profile_logs (KedgeMonitoring) for why it fails, and correct that. Then have "
-                f"the days since {detail['since']} counted: docs/operations.md, Count old days, says how.",
+                f"the days counted:\nkedge backfill {model} --from {detail['since']} --to {behind}\n"
+                "docs/operations.md, Count old days, says more.",
             ),
         ),
     )
@@ -67,8 +70,9 @@ def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
 def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
     """What was held back while the model was muted, and what still stands."""
     standing, messages = detail["standing"], detail["messages"]
-    said = f"{len(standing)} still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
-    why = f"It was muted by {detail['by']} until {detail['until'][:16]}: {detail['reason']}" if "by" in detail else ""
+    said = f"{len(standing)} parts still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
+    until = str(detail.get("until", "")).replace("T", " ")[:16]
+    why = f"It was muted by {detail['by']} until {until} UTC: {detail['reason']}" if "by" in detail else ""
     return Message(
         f"the mute has ended; {said or 'nothing alarms'}",
         (
@@ -82,6 +86,6 @@ def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
 def alert_tested(_model: str, detail: Mapping[str, Any]) -> Message:
     """A test that a person sent."""
     return Message(
-        f"test of a message that is {detail['severity']}",
+        f"a test message, sent as {detail['severity']}",
         (f"{detail['by']} sent it with kedge test-alert. Nothing happened to the model, and there is nothing to do.",),
     )

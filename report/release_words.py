@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from report.alert_words import Detail, section, shortened, version
+from kedge.config.capture_place import is_adopted
+from report.alert_words import Detail, bullets, section, shortened, version
 
 
 def release_name(detail: Detail) -> str:
@@ -47,13 +48,17 @@ def last_look(detail: Detail) -> str:
 
 def who_and_why(detail: Detail) -> str:
     """The person and the reason, as far as the registry knows them."""
-    found = [f"By {detail['by']}." if detail.get("by") else "", str(detail.get("reason") or "")]
-    return " ".join(part for part in found if part)
+    by, why = detail.get("by"), str(detail.get("reason") or "")
+    if not by:
+        return why
+    return f"By {by}: {why}" if why else f"By {by}."
 
 
 def rollback_command(model: str, detail: Detail) -> str:
     """The command that brings the version before this one back."""
-    to = f" --to {detail['previous_version']}" if detail.get("previous_version") else ""
+    before = str(detail.get("previous_version") or "")
+    # What was adopted is no package in the registry, and cannot be named there.
+    to = f" --to {before}" if before and not is_adopted(before) else ""
     return f'kedge rollback {model}{to} --reason "why"'
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from kedge.comparisons import counted, figures
+from kedge.config.capture_place import package_words
 from kedge.instants import from_text
 from report.alert_words import Message, bullets, console_link, section
 from report.ranking import alarming_figures, alarming_segments, chosen_reasons, lost_metrics, moved_on
@@ -29,8 +30,8 @@ def window_message(model: str, detail: Mapping[str, Any]) -> Message:
     window, performance = detail["window"], detail.get("performance") or {}
     sampled = f" (a sample of about {window['rows_estimated']:,})" if "rows_estimated" in window else ""
     where = (
-        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')}{sampled} to package version "
-        f"{detail['package_version']}."
+        f"Window {window['start'][:10]} to {window['end'][:10]}: {counted(window['rows'], 'request')}{sampled} to "
+        f"{package_words(str(detail['package_version']))}."
     )
     return Message(
         headline(detail, performance),

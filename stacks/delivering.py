@@ -24,8 +24,8 @@ from stacks.parts.queues import add_stage_queue
 from stacks.storage import Storage
 
 DELIVER_SECONDS, BATCH, AT_ONCE = 60, 2, 2
-# With the waits in between about four hours; a service that asks for longer ones gets them.
-ATTEMPTS = 20
+# With the waits in between about four hours; a service that asks for longer ones gets them: 20 times 11 hours are 9 days.
+ATTEMPTS, KEEP_DAYS = 20, 14
 
 
 def channels_used(models: Sequence[ModelConfig]) -> list[Channel]:
@@ -58,7 +58,11 @@ class Delivering(Construct):
 
     def _queue(self, scope: Construct, channel: Channel) -> sqs.Queue:
         queue = add_stage_queue(
-            scope, f"To{channel.title()}", consumer_timeout_seconds=DELIVER_SECONDS, attempts=ATTEMPTS
+            scope,
+            f"To{channel.title()}",
+            consumer_timeout_seconds=DELIVER_SECONDS,
+            attempts=ATTEMPTS,
+            keep=cdk.Duration.days(KEEP_DAYS),
         )
         wanted = {"channels": sns.SubscriptionFilter.string_filter(allowlist=[channel])}
         self._storage.events.add_subscription(

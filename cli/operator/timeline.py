@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kedge.config.capture_place import package_words
 from report.alert_words import alarm_words, deciding_reasons
 from report.failures import plain_failure
 
@@ -73,6 +74,7 @@ def in_words(entry: dict[str, Any]) -> str:
 
 
 def _facts(detail: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    words = {"package_version": "version {}", "by": "by {}", "until": "until {}", "report_key": "report {}"}
-    detail = {"package_version": str(detail.get("package_arn", "")).rpartition("/")[2], **detail}
+    words = {"by": "by {}", "until": "until {}", "report_key": "report {}"}
+    version = str(detail.get("package_version") or str(detail.get("package_arn", "")).rpartition("/")[2])
+    detail = {**detail, "package_version": version and package_words(version).removeprefix("package ")}
     return [words.get(name, "{}").format(detail[name]) for name in names if detail.get(name)]

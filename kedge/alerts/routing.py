@@ -57,19 +57,21 @@ def is_over(kind: str, detail: Mapping[str, Any]) -> bool:
     return bool(detail.get("alarm_episode", {}).get("news") == "ends")
 
 
-def recipients(config: ModelConfig, kind: str, severity: Severity, *, over: bool = False) -> frozenset[Channel]:
+def recipients(
+    config: ModelConfig, kind: str, severity: Severity, *, over: bool = False, resolved: bool = False
+) -> frozenset[Channel]:
     """The channels that a message goes out by: those of all routes that take it; without any route, mail alone.
 
-    The end of an alarm goes wherever the alarm may have gone, or a pager's incident would stay open. Mails about
-    CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run or not. What a person did goes to each
-    pager that a window's alarm may have called, for it acknowledges the open incident there.
+    The end of an alarm (`over`) goes wherever the alarm may have gone. What resolves an incident, and what a person did and so
+    acknowledges one, goes to every pager with an address: the routes may have changed since the incident began, and what is
+    not open there is no news. Mails about CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run
+    or not.
     """
     found = routed(config, kind, severity)
     if over:
         found |= routed(config, kind, Severity.WARNING) | routed(config, kind, Severity.CRITICAL)
-    if acknowledges(kind):
-        alarmed = routed(config, "window_judged", Severity.WARNING) | routed(config, "window_judged", Severity.CRITICAL)
-        found |= alarmed & PAGERS
+    if resolved or acknowledges(kind):
+        found |= config.owner.reachable & PAGERS
     if not config.alerts.routes:
         found = frozenset({"email"})
     return found - {"email"} if kind == "alarm" else found

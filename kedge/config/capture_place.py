@@ -69,6 +69,18 @@ def version_label(package_version: str) -> str:
     return f"v{package_version}" if adopted is None else f"adopted {adopted:%Y-%m-%d}"
 
 
+def package_words(package_version: str) -> str:
+    """A version as a sentence names it.
+
+    >>> package_words("adopted-20260301-1200"), package_words("3")
+    ('the version adopted on 2026-03-01', 'package version 3')
+    """
+    adopted = adopted_at(package_version)
+    if adopted is None:
+        return f"package version {package_version}"
+    return f"the version adopted on {adopted:%Y-%m-%d}"
+
+
 def registry_number(package_version: str) -> int:
     """The version's number in the registry; 0 for what was adopted, because every package is newer than that.
 

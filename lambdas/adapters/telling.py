@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kedge.alerts.holding import Hold, Mute, hold_of
-from kedge.alerts.incident import acknowledges
+from kedge.alerts.incident import acknowledges, incident_of
 from kedge.alerts.routing import is_over, recipients, severity_of
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
@@ -225,7 +225,8 @@ def _alert_of(desk: Desk, entry: Entry) -> Alert:
     place = Place(desk.bucket, arn[3], stage.current()) if len(arn) > 3 else None
     if config is None:
         return Alert(entry, severity, None, frozenset({"email"}), place=place)
-    to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail))
+    resolved = incident_of(entry.model, entry.kind, entry.time, entry.detail).resolved
+    to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail), resolved=resolved)
     return Alert(entry, severity, config.owner.team, to, config.owner.email, config.alerts.quiet_hours, place)
 
 

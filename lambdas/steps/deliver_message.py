@@ -122,7 +122,9 @@ def _in_turn(event: Event, config: ModelConfig, delivery: Delivery, desk: Delive
     if not deliveries.save_incident(desk.dynamodb, desk.table, key, held, revision=revision, now=now):
         return waits
     outcome = _once(event, config, delivery, held, desk)
-    free = replace(held, held_until=None, thread=held.thread or outcome.thread)
+    # A person may have deleted the first message: the next try begins a thread anew.
+    thread = "" if outcome.thread_is_gone else held.thread or outcome.thread
+    free = replace(held, held_until=None, thread=thread)
     deliveries.save_incident(desk.dynamodb, desk.table, key, free, revision=revision + 1, now=now)
     return outcome
 

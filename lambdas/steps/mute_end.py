@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from kedge.alerts.episode import AlertEpisode
 from kedge.alerts.holding import is_muted
 from kedge.instants import to_text
 from kedge.severity import Severity, worst
@@ -24,13 +25,19 @@ def end_mute(stands: Standing, bench: Bench) -> None:
     subjects = [
         f"{entry.time:%Y-%m-%d %H:%M}: {_headline(entry)}" for item, entry in held if item["audience"]["S"] == "people"
     ]
-    alarms = _alarms(bench)
+    episode, _ = alert_episodes.load(bench.desk.dynamodb, bench.desk.table, bench.model)
+    lasts = episode is not None and episode.ended is None
+    alarms = _alarms(episode) if episode and lasts else {}
     severity = worst([Severity.OK, *alarms.values()])
     detail: dict[str, Any] = {
         "severity": severity.value,
         "messages": subjects,
         "standing": [f"{part} ({found.value})" for part, found in alarms.items()],
     }
+    if episode and lasts:
+        # A pager may hear of the episode only now: its end must find the same incident.
+        told = {"news": "lasts", "since": to_text(episode.since), "opened": to_text(episode.name)}
+        detail["alarm_episode"] = told
     if mute is not None:
         detail |= {"until": to_text(mute.until), "reason": mute.reason, "by": mute.by}
     names = [item["item"]["S"] for item, _ in held]
@@ -41,11 +48,8 @@ def end_mute(stands: Standing, bench: Bench) -> None:
         mutes.remove(bench.desk.dynamodb, bench.desk.table, bench.model)
 
 
-def _alarms(bench: Bench) -> dict[str, Severity]:
+def _alarms(episode: AlertEpisode) -> dict[str, Severity]:
     """The parts that alarm still."""
-    episode, _ = alert_episodes.load(bench.desk.dynamodb, bench.desk.table, bench.model)
-    if episode is None or episode.ended is not None:
-        return {}
     return {part: alarm.severity for part, alarm in episode.alarms.items() if alarm.severity > Severity.OK}
 
 

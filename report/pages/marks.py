@@ -23,7 +23,13 @@ _LANE_OF: dict[str, Lane] = {
         ),
         "refusal",
     ),
-    **dict.fromkeys(("alert_sent",), "alert"),
+    **dict.fromkeys(
+        (
+            *("alert_sent", "promise_broken", "endpoint_changed", "retrainings_failing", "rows_uncounted", "labels_lost"),
+            *("labels_silent", "captures_unreadable", "capture_astray"),
+        ),
+        "alert",
+    ),
 }
 # What a judged window writes every time, which the charts show; and what only sums up the week.
 _QUIET = frozenset({"window_judged", "performance_measured", "training_completed", "job_judged", "digest"})

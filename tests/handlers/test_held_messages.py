@@ -1,5 +1,6 @@
 """What a mute or quiet hours hold is kept, and told when they are over."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -85,10 +86,20 @@ def test_a_muted_model_is_recorded_and_says_nothing_until_the_mute_ends(world):
         hourly(time=to_text(UNTIL + timedelta(hours=hours)))
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: the mute has ended; column adr (CRITICAL) still alarms"
-    assert "It was muted by ann until 2016-02-19T12:00: a campaign" in body
+    assert "It was muted by ann until 2016-02-19 12:00 UTC: a campaign" in body
     assert "- 2016-02-12 12:00: labels arrive that cannot be used" in body
     assert "- 2016-02-12 12:00: the release failed at S" in body
     assert (list(kept(world)), mutes.load(world.dynamodb, TABLE, MODEL)) == ([], None)
+
+
+def test_the_end_of_a_mute_belongs_to_the_episode_that_lasts_so_that_its_end_resolves_both(world):
+    mute(world)
+    episode = AlertEpisode(NOON, NOON, "1", {"column adr": Alarm(Severity.CRITICAL, NOON)}, NOON, NOON, opened=NOON)
+    alert_episodes.save(world.dynamodb, TABLE, MODEL, episode, revision=0)
+    hourly(time=to_text(UNTIL))
+    events = [json.loads(each["Message"]) for each in world.received("programs")]
+    (event,) = [each for each in events if each["kind"] == "mute_ended"]
+    assert (event["episode"], event["resolved"]) == (f"{MODEL}/episode/{to_text(NOON)}", False)
 
 
 def test_a_mute_in_which_nothing_happened_says_so_at_its_end(world):

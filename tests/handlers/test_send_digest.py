@@ -126,7 +126,7 @@ def test_the_mean_times_are_of_the_losses_of_four_weeks(world):
     tick()
     (risk,) = [body for subject, body in mails() if "risk" in subject]
     assert (
-        "1 loss of quality in 28 days: told after 26 hours on average (MTTD), none was repaired by a better model (MTTR)."
+        "1 loss of quality in 28 days: told after 26 hours (MTTD), it was not repaired by a better model (MTTR)."
         in risk
     )
     event = json.loads(moto_backend("sns").topics[f"arn:aws:sns:{REGION}:{ACCOUNT}:programs"].sent_notifications[-1][1])

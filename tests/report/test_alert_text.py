@@ -1,6 +1,7 @@
 """Mails say what happened, by how much, whether it matters, what follows, and where to look."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -615,7 +616,7 @@ def test_a_way_back_that_had_nothing_to_do_names_the_version_that_serves_and_who
     back = {"from": "3", "to": "2", "by": "ann", "reason": "guests complain"}
     found = mail("approved", rollback=back)
     assert found.subject == f"[Kedge] {MODEL}: package version 2 serves already"
-    assert "By ann. guests complain" in found.body
+    assert "By ann: guests complain" in found.body
 
 
 def test_a_request_that_is_held_says_that_it_is_not_kept_and_gives_the_whole_command():
@@ -754,3 +755,50 @@ def test_a_business_figure_that_alarms_is_named_with_its_limit():
     assert "revenue is beyond its limit, so is 1 more figure; no column drifted" in mail.subject
     assert "BUSINESS FIGURES" in mail.body
     assert FIGURE["reason"] in mail.body
+
+
+ADOPTED = {"package_version": "adopted-20261020-0030", "mode": "watch"}
+
+
+@pytest.mark.parametrize("kind", ["window_judged", "captures_unreadable", "baseline_stale"])
+def test_an_adopted_version_is_named_by_when_it_was_adopted(kind):
+    found = mail(kind, **ADOPTED)
+    assert "the version adopted on 2026-10-20" in found.body
+    assert "adopted-" not in found.subject + found.body
+
+
+def test_the_way_back_names_no_version_that_the_registry_does_not_know():
+    body = mail("rejected", serving=False, releasing=True, previous_version=ADOPTED["package_version"]).body
+    assert f'kedge rollback {MODEL} --reason "why"' in body
+
+
+@pytest.mark.parametrize("kind", DETAILS)
+def test_a_command_can_be_copied_as_it_stands(kind):
+    body = mail(kind).body
+    assert not [word for word in ("--reason TEXT", "--reason WHY", "--comment TEXT") if word in body]
+    commands = [line for line in body.splitlines() if line.startswith("kedge ")]
+    assert not [line for line in commands if line.endswith(".")]
+    # Inside a sentence a command would end with the sentence's own mark.
+    assert not re.search(r": kedge [^\n]*\.(\n|$)", body)
+
+
+@pytest.mark.parametrize(
+    ("records", "unread", "words"),
+    [(1, 1, "1 captured record and cannot read it."), (9, 9, "read any of them."), (9, 8, "read 8 of them.")],
+)
+def test_how_many_captures_cannot_be_read_is_said_as_a_person_would(records, unread, words):
+    assert words in mail("captures_unreadable", records=records, unread=unread).body
+
+
+@pytest.mark.parametrize(
+    ("losses", "lasting", "hours", "words"),
+    [
+        (1, 1, None, "1 loss of quality in 28 days: it was not told (MTTD), it was not repaired by a better model (MTTR); it is not"),
+        (2, 1, None, "2 losses of quality in 28 days: none was told (MTTD), none was repaired by a better model (MTTR); 1 is not"),
+        (3, 2, 1.0, "3 losses of quality in 28 days: told after 1 hour on average (MTTD), none was repaired by a better model (MTTR); 2 are"),
+        (1, 0, 0.2, "1 loss of quality in 28 days: told after less than an hour (MTTD), it was not repaired by a better model (MTTR)."),
+    ],
+)  # fmt: skip
+def test_a_digest_counts_losses_in_singular_and_plural(losses, lasting, hours, words):
+    response = DETAILS["digest"]["response"] | {"losses": losses, "lasting": lasting, "detect_hours": hours}
+    assert words in mail("digest", response=response).body

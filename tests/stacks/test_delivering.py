@@ -2,6 +2,7 @@
 
 import json
 
+from lambdas.adapters.channels.sending import RETRY_AFTER_MAX
 from tests.synthesised import assembly, resources, statements_of
 
 CHANNELS = {"slack", "teams", "pagerduty", "opsgenie", "webhook"}
@@ -19,6 +20,15 @@ def test_each_channels_queue_gets_the_messages_of_its_channel_alone_and_as_they_
     assert all(each["RawMessageDelivery"] is True for each in found)
     assert sorted(each["FilterPolicy"]["channels"][0] for each in found) == sorted(CHANNELS)
     assert len({json.dumps(each["Endpoint"]) for each in found}) == len(CHANNELS)
+
+
+def test_a_queue_keeps_a_message_for_longer_than_all_its_tries_may_take():
+    queues = {path: each["Properties"] for path, each in resources("AWS::SQS::Queue", "KedgeMonitoring").items()}
+    found = [each for path, each in queues.items() if "/To" in path and "DeadLetters" not in path]
+    assert len(found) == len(CHANNELS)
+    for queue in found:
+        longest = int(queue["RedrivePolicy"]["maxReceiveCount"]) * RETRY_AFTER_MAX
+        assert longest < queue["MessageRetentionPeriod"]
 
 
 def test_a_failing_message_holds_up_neither_its_batch_nor_another_channel():

@@ -87,10 +87,21 @@ def _parted(paragraphs: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]
         found = _HEADING.fullmatch(paragraph)
         title, text = (found["title"], found["text"]) if found else ("", paragraph)
         if title in _STEPS:
-            steps += text.splitlines()
+            steps += _with_commands(text.splitlines())
         else:
             said.append((title, text))
     return said, steps
+
+
+def _with_commands(lines: Sequence[str]) -> list[str]:
+    """Each step whole: a line that ends with a colon is one with the command behind it, where both fit."""
+    found: list[str] = []
+    for line in lines:
+        if found and found[-1].endswith(":") and len(found[-1]) + 1 + len(line) <= STEP_MAX:
+            found[-1] += f" {line}"
+        else:
+            found.append(line)
+    return found
 
 
 def _fitting(paragraphs: Sequence[str]) -> str:

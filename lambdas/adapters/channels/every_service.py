@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kedge.config.owners import Channel, Owner
 from lambdas.adapters.channels import opsgenie, pagerduty, slack, teams, webhook
 from lambdas.adapters.channels.message import Notice
-from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_status
+from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_json, by_status
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,6 @@ SERVICES: Mapping[Channel, Service] = {
     "slack": Service(slack.render, slack.read, place=slack.place),
     "teams": Service(teams.render, teams.read),
     "pagerduty": Service(pagerduty.render, pagerduty.read, pager=True),
-    "opsgenie": Service(opsgenie.render, pager=True),
+    "opsgenie": Service(opsgenie.render, by_json, pager=True),
     "webhook": Service(webhook.render),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kedge.severity import Severity
 from lambdas.adapters.channels.message import Notice, posted
-from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_status
+from lambdas.adapters.channels.sending import Post, Reply, SendResult, by_json
 from report.alert_words import cut_at_word
 
 ALERTS, CHANGES = "/v2/enqueue", "/v2/change/enqueue"
@@ -49,4 +49,4 @@ def read(answer: Reply) -> SendResult:
     """What PagerDuty says: a key that it does not know is status 400, and a person may have rotated it."""
     if answer.status == 400 and b"routing key" in answer.body.lower():
         return SendResult("denied", "status 400: the routing key is not known")
-    return by_status(answer)
+    return by_json(answer)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException, HTTPResponse, HTTPSConnection, InvalidURL
 from threading import Timer
 from typing import Literal
 from urllib.parse import urlsplit
@@ -55,6 +56,8 @@ class SendResult:
         Whether the service may have taken the message although it did not say so.
     thread : str
         Where the answers to this message go.
+    thread_is_gone : bool
+        Whether the thread that it was to answer in is not there any more.
     """
 
     verdict: Literal["accepted", "again", "denied", "refused"]
@@ -62,25 +65,30 @@ class SendResult:
     seconds: int | None = None
     uncertain: bool = False
     thread: str = ""
+    thread_is_gone: bool = False
 
 
 def send(request: Post, read: Callable[[Reply], SendResult]) -> SendResult:
     """Post it once, and have the channel read the answer."""
-    address = urlsplit(request.url)
-    if address.scheme != "https" or not address.hostname:
-        return SendResult("refused", "the address is not one of https")
     # Certificates by OpenSSL's own paths: SSL_CERT_FILE names others where a company signs its own.
     context = ssl.create_default_context()
-    connection = HTTPSConnection(address.hostname, address.port or 443, timeout=SECONDS_MAX, context=context)
     try:
+        address = urlsplit(request.url)
+        if address.scheme != "https" or not address.hostname:
+            return SendResult("refused", "the address is not one of https")
+        path = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
+        path.encode("ascii")
+        connection = HTTPSConnection(address.hostname, address.port or 443, timeout=SECONDS_MAX, context=context)
         connection.connect()
     except OSError as error:
         # The words of such an error name the host, which may be a secret.
         return SendResult("again", f"no connection ({type(error).__name__})")
+    except (ValueError, InvalidURL):
+        # A port that is no number, a name that no host has, letters that no address has. Another secret may be right.
+        return SendResult("denied", "the address is malformed")
     # A limit for the whole: the connection's own begins anew with each byte of a slow answer.
     limit = Timer(SECONDS_MAX, _shut, [connection.sock])
     limit.start()
-    path = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
     try:
         connection.request("POST", path, request.body, {"User-Agent": "Kedge", **request.headers})
         response = connection.getresponse()
@@ -107,6 +115,17 @@ def by_status(answer: Reply) -> SendResult:
     return SendResult("refused", f"{why}: redirects are not followed" if answer.status < 400 else why)
 
 
+def by_json(answer: Reply) -> SendResult:
+    """What the status means where a service answers with JSON or nothing: the page of a proxy in between is no acceptance."""
+    found = by_status(answer)
+    if found.verdict == "accepted" and answer.body.strip():
+        try:
+            json.loads(answer.body)
+        except ValueError:
+            return SendResult("again", f"{found.why}, and an answer that is not the service's", uncertain=True)
+    return found
+
+
 def seconds(retry_after: str | None) -> int | None:
     """How long a service wants to be left alone: a number, or the time of its own clock.
 
@@ -115,9 +134,9 @@ def seconds(retry_after: str | None) -> int | None:
     """
     if retry_after is None:
         return None
-    if retry_after.strip().isdecimal():
-        return min(int(retry_after), RETRY_AFTER_MAX)
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
+        if retry_after.strip().isdecimal():
+            return min(int(retry_after), RETRY_AFTER_MAX)
         wait = (parsedate_to_datetime(retry_after) - wall_clock()).total_seconds()
         return min(max(int(wait), 1), RETRY_AFTER_MAX)
     return None

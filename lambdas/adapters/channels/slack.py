@@ -79,6 +79,8 @@ def read(answer: Reply) -> SendResult:
     why = word if re.fullmatch(r"[a-z_]{1,60}", word) else "an error without a name"
     if word in _PASSING or word in _UNCERTAIN:
         return SendResult("again", why, seconds(answer.retry_after), uncertain=word in _UNCERTAIN)
+    if word == "thread_not_found":
+        return SendResult("again", why, 1, thread_is_gone=True)
     return SendResult("denied" if word in _DENIED else "refused", why)
 
 

@@ -16,7 +16,7 @@ from kedge.instants import from_text, to_text
 from lambdas.adapters.state import state_items
 from lambdas.adapters.state.state_items import Item
 
-# A message may lie in its queue for 4 days, and with the dead letters for 14.
+# A message may lie in its queue for 14 days, and with the dead letters for 14.
 KEEP_DELIVERY, KEEP_INCIDENT = timedelta(days=30), timedelta(days=400)
 
 

@@ -178,6 +178,7 @@ def serving(folder: Path, monkeypatch: Any) -> Iterator[Services]:
     connect: Callable[..., socket.socket] = socket.create_connection
 
     def to_server(address: tuple[str, int], *args: Any, **kwargs: Any) -> socket.socket:
+        address[0].encode("idna")  # as getaddrinfo does
         assert address[0] in HOSTS, f"a connection to {address[0]}"
         return connect(server.server_address[:2], *args, **kwargs)
 

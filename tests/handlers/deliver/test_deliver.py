@@ -274,6 +274,47 @@ def test_an_answer_that_is_not_slacks_is_no_acceptance(world, answer):
     assert (world.waits, shown(world)["slack"]) == ([30], 1)
 
 
+@pytest.mark.parametrize("channel", ["pagerduty", "opsgenie"])
+def test_the_page_of_a_proxy_is_no_acceptance_by_a_pager(world, channel):
+    world.services.fail(channel, (200, {"Content-Type": "text/html"}, b"<html>Please log in</html>"))
+    world.publish(window("begins"), channel)
+    world.drain(channel)
+    assert (world.waits, shown(world)[channel], world.buried(channel)) == ([30], 1, [])
+
+
+def test_a_message_whose_thread_a_person_deleted_begins_another(world):
+    for news, weeks in (("begins", 0), ("worse", 1), ("ends", 2)):
+        if news == "worse":
+            world.services.shown["slack"].clear()
+        world.publish(window(news, weeks=weeks), "slack")
+        world.drain("slack")
+    worse, ends = world.services.shown["slack"]
+    assert "thread_ts" not in worse
+    assert ends["thread_ts"] == worse["ts"]
+    assert "received this message before" not in json.dumps(worse)
+    assert world.buried("slack") == []
+
+
+@pytest.mark.parametrize("wait", ["9" * 5000, "Mon, 01 Jan 2035 00:00:00 +999999999999", "-5", "soon", ""])
+def test_a_strange_wish_to_wait_is_no_reason_to_fail(world, wait):
+    world.services.fail("slack", (429, {"Retry-After": wait}, b""))
+    world.publish(window("begins"), "slack")
+    world.drain("slack")
+    assert (world.waits, shown(world)["slack"]) == ([30], 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["flows.example.com:port/x", "[flows/x", "a..b/x", f"{'a' * 70}.com/x", "flows.example.com/x?sig=secr\u00e9t"],
+)
+def test_a_malformed_address_is_buried_without_a_word_of_it(world, caplog, address):
+    world.put_secret("teams", f"https://{address}")
+    world.publish(window("begins"), "teams")
+    world.drain("teams")
+    assert [why for why, _ in world.buried("teams")] == ["the address is malformed"]
+    assert address not in json.dumps([vars(record) for record in caplog.records], default=str, ensure_ascii=False)
+
+
 @pytest.mark.parametrize("fault", ["drips", "huge"])
 def test_an_answer_is_bounded_in_time_and_in_size(world, fault):
     world.services.fail("slack", fault)

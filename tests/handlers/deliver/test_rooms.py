@@ -7,9 +7,10 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.adapters import clients
+from lambdas.adapters.bucket.timeline import Entry
 from stacks.chat_rooms import ROOM
 from tests.handlers.aws_world import MODEL, REGION
-from tests.handlers.deliver.deliver_world import deliver_world, failed, window
+from tests.handlers.deliver.deliver_world import MONDAY, deliver_world, failed, window
 from tests.synthesised import models_in_rooms
 
 EPISODE = f"{MODEL}/episode/2016-01-04T03:00:00Z"
@@ -74,6 +75,15 @@ def test_a_message_links_to_the_models_page_and_dashboard(world):
     assert f"kedge report {MODEL} --page --open" in description
     assert f"prefix=reports/{MODEL}/index.html" in description
     assert f"dashboards/dashboard/Kedge-one-model-{REGION}" in description
+
+
+def test_a_step_and_its_command_are_one_and_no_command_is_left_out(world):
+    runs = {"runs": ["r1", "r2", "r3"], "statuses": ["FAILED"] * 3}
+    world.publish(Entry(MODEL, "retrainings_failing", MONDAY, runs), "slack")
+    world.drain("slack")
+    steps = world.rooms("slack")[0]["content"]["nextSteps"]
+    commands = ("history", "retrain", "pause")
+    assert [step.partition(": kedge ")[2].split()[0] for step in steps] == list(commands)
 
 
 def test_all_messages_of_an_episode_are_in_one_thread(world):

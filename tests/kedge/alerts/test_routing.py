@@ -18,6 +18,12 @@ alerts:
 """
 
 
+ROUTES_CHANGED = """
+owner: {email: [a@example.com], pagerduty: {secret: kedge/pd}, slack: {channel: C024BE91L, secret: kedge/slack}}
+alerts: {routes: [{severity: [CRITICAL], to: [slack]}]}
+"""
+
+
 @pytest.mark.parametrize(
     ("kind", "severity", "channels"),
     [
@@ -34,6 +40,12 @@ alerts:
 )
 def test_a_message_goes_by_all_routes_that_take_it(kind, severity, channels):
     assert recipients(make_config(ROUTES), kind, severity) == channels
+
+
+@pytest.mark.parametrize("kind", ["window_judged", "canary_promoted", "baseline_switched"])
+def test_what_resolves_an_incident_goes_to_each_pager_whatever_the_routes_say_by_now(kind):
+    assert recipients(make_config(ROUTES_CHANGED), kind, Severity.OK, resolved=True) == {"pagerduty"}
+    assert recipients(make_config(ROUTES_CHANGED), kind, Severity.OK) == set()
 
 
 def test_without_routes_everything_goes_by_mail():

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from report.alert_text import MESSAGES
 from report.pages.marks import marks_of, waiting_for_people
 from report.pages.model_facts import WINDOWS_SHOWN
 from report.pages.model_page import render_model_page
@@ -48,6 +49,25 @@ def test_releases_retrainings_refusals_and_alerts_are_marked_and_a_release_once(
     text = page()
     assert "released: version 2" in text
     assert "refused by the gate: not better" in text
+
+
+# These say what is to come, or come beside a mark: the trend has no place for them.
+WITHOUT_A_MARK = {
+    # The charts show what was judged; `alert_sent` is the mark of what people heard.
+    "window_judged", "mute_ended", "test_alert", "digest", "muted", "paused",
+    # A step on the way to a release or a refusal, which has the mark.
+    *("package_registered", "gate_passed", "approved", "approved_automatically", "approved_absent", "approval_waits"),
+    *("approval_expired", "second_approval_awaited", "canary_started", "decision_overtaken", "release_superseded"),
+    *("capacity_awaited", "retrain_event_refused"),
+    # An old baseline is no event, and CloudWatch's alarms have a widget of their own.
+    *("baseline_stale", "alarm"),
+}  # fmt: skip
+
+
+def test_every_kind_that_is_told_has_a_mark_or_a_reason_for_none():
+    marked = {kind for kind in MESSAGES if marks_of([decision(kind, 1)])}
+    assert marked | WITHOUT_A_MARK == {*MESSAGES}
+    assert not marked & WITHOUT_A_MARK
 
 
 def test_each_picture_has_a_name_and_a_table_of_its_numbers():
