@@ -22,13 +22,12 @@ from stacks.package_buckets import PackageBuckets
 from stacks.parts.capture_buckets import CaptureBuckets
 from stacks.parts.catalogue import load_teams
 from stacks.parts.mail import Mail
-from stacks.parts.network import vpc_of_context
 from stacks.parts.packages import prepare_packages
 from stacks.release import Release
 from stacks.retraining import Retraining
 from stacks.storage import Storage
 from stacks.streams import stream_of_context
-from stacks.surroundings import Surroundings
+from stacks.surroundings import Surroundings, read_vpc
 
 ROOT = Path(__file__).resolve().parent
 # Facts in the context that differ between the stages of one app, if they must.
@@ -143,7 +142,7 @@ def _add_kedge(deployment: DeployedStage, models_directory: Path, layers: str) -
         feature_groups=groups,
         at_once=at_once,
         source_commit=_text(facts, "source_commit") or "",
-        vpc=vpc_of_context(facts.get("jobs_vpc")),
+        vpc=read_vpc("jobs_vpc", facts.get("jobs_vpc")),
         package_buckets=PackageBuckets.of_context(facts.get("package_buckets"), facts.get("package_keys")),
     )
     Release(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kedge.config.capture_place import is_adopted
-from report.alert_words import Detail, bullets, section, shortened, version
+from report.alert_words import Detail, section, shortened, version
 
 
 def release_name(detail: Detail) -> str:

@@ -12,6 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from kedge.config.sections import Vpc
 from kedge.errors import ModelConfigError
 from stacks.parts.access import NO_RESOURCE_TYPE, allow
 
@@ -26,35 +27,28 @@ _KEY = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-zA-Z0-9-]+")
 _BOUNDARY_CONTEXT = "@aws-cdk/core:permissionsBoundary"
 
 
-@dataclass(frozen=True)
-class Vpc:
-    """The subnets that the functions run in, and what may reach them, and they, there."""
-
-    subnets: tuple[str, ...]
-    security_groups: tuple[str, ...]
-
-    def place(self, function: lambda_.Function, role: iam.Role) -> None:
-        """Have a function run there; Lambda makes its network interfaces as the function's role."""
-        resource = function.node.default_child
-        if not isinstance(resource, lambda_.CfnFunction):
-            raise TypeError(f"{function.node.path} has no function of CloudFormation's")
-        resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
-            subnet_ids=list(self.subnets), security_group_ids=list(self.security_groups)
-        )
-        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
-        allow(
-            role,
-            "JoinVpc",
-            [
-                f"ec2:{action}"
-                for action in (
-                    *("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets"),
-                    *("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"),
-                )
-            ],
-            ["*"],
-            wildcard=f"Lambda tries these without a resource before it makes the interfaces; {NO_RESOURCE_TYPE} of listing",
-        )
+def place_in(vpc: Vpc, function: lambda_.Function, role: iam.Role) -> None:
+    """Have a function run in a VPC; Lambda makes its network interfaces as the function's role."""
+    resource = function.node.default_child
+    if not isinstance(resource, lambda_.CfnFunction):
+        raise TypeError(f"{function.node.path} has no function of CloudFormation's")
+    resource.vpc_config = lambda_.CfnFunction.VpcConfigProperty(
+        subnet_ids=list(vpc.subnets), security_group_ids=list(vpc.security_groups)
+    )
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+    allow(
+        role,
+        "JoinVpc",
+        [
+            f"ec2:{action}"
+            for action in (
+                *("CreateNetworkInterface", "DescribeNetworkInterfaces", "DescribeSubnets"),
+                *("DeleteNetworkInterface", "AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"),
+            )
+        ],
+        ["*"],
+        wildcard=f"Lambda tries these without a resource before it makes the interfaces; {NO_RESOURCE_TYPE} of listing",
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ class Surroundings:
             _refuse(
                 "bucket is there without key: name the KMS key that encrypts the bucket, because the roles must be allowed to use it"
             )
-        return cls(_vpc(facts.get("vpc")), boundary, bucket, key)
+        return cls(read_vpc("vpc", facts.get("vpc")), boundary, bucket, key)
 
     def bound(self, scope: Construct) -> None:
         """Give each role that will stand below this construct the boundary."""
@@ -96,16 +90,17 @@ class Surroundings:
 NOTHING = Surroundings()
 
 
-def _vpc(given: object) -> Vpc | None:
+def read_vpc(name: str, given: object) -> Vpc | None:
+    """Read a VPC of the context of `cdk.json`, an object (JSON after `-c`); a `ModelConfigError` says what is wrong with it."""
     example = '{"subnets": ["subnet-0a1b2c3d"], "security_groups": ["sg-0a1b2c3d"]}'
     if given in (None, ""):
         return None
     found = _parsed(given)
     if not isinstance(found, dict) or set(found) != {"subnets", "security_groups"}:
-        _refuse(f"vpc is {given!r}: an object with subnets and security_groups is needed, like {example}")
+        _refuse(f"{name} is {given!r}: an object with subnets and security_groups is needed, like {example}")
     return Vpc(
-        _ids("vpc.subnets", found["subnets"], _SUBNET, SUBNETS_MAX),
-        _ids("vpc.security_groups", found["security_groups"], _SECURITY_GROUP, SECURITY_GROUPS_MAX),
+        subnets=_ids(f"{name}.subnets", found["subnets"], _SUBNET, SUBNETS_MAX),
+        security_groups=_ids(f"{name}.security_groups", found["security_groups"], _SECURITY_GROUP, SECURITY_GROUPS_MAX),
     )
 
 

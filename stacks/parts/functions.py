@@ -19,6 +19,7 @@ from stacks.parts.access import NO_RESOURCE_TYPE, acknowledge, allow, service_ro
 from stacks.parts.log_groups import add_log_group
 from stacks.parts.naming import stage_of
 from stacks.parts.packages import Packages
+from stacks.surroundings import place_in
 
 # The functions of all models together share the account's concurrency, 1,000 by default, with whatever else runs in it: ten queues
 # take no more than half of it, and ten thousand models of five seconds are through in a quarter of an hour.
@@ -67,7 +68,7 @@ def add_function(  # noqa: PLR0913  # all but three have the same value for most
         tracing=lambda_.Tracing.ACTIVE,
     )
     if packages.vpc is not None:
-        packages.vpc.place(function, role)
+        place_in(packages.vpc, function, role)
     return function
 
 

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
-from pydantic import ValidationError
 
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
-from kedge.errors import ModelConfigError
 from stacks.parts.access import allow
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html, "If you specify a private VPC"
 _LOOKS = ("NetworkInterfaces", "Vpcs", "DhcpOptions", "Subnets", "SecurityGroups")
 _CHANGES = ("CreateNetworkInterface", "DeleteNetworkInterface")
 _PERMISSIONS = ("CreateNetworkInterfacePermission", "DeleteNetworkInterfacePermission")
-
-
-def vpc_of_context(given: object) -> Vpc | None:
-    """Read `jobs_vpc`: subnets and security groups for all models that name none, an object (JSON after `-c`).
-
-    Raises
-    ------
-    ModelConfigError
-        It is none.
-    """
-    if not given:
-        return None
-    try:
-        return Vpc.model_validate_json(given if isinstance(given, str) else json.dumps(given))
-    except ValidationError as error:
-        problem = (
-            f'jobs_vpc is {given!r}, in the context or after -c: needed is {{"subnets": ["subnet-..."], "security_groups": ["sg-..."]}}, '
-            "1 to 16 subnets and 1 to 5 security groups"
-        )
-        raise ModelConfigError(source="cdk.json", problems=[problem]) from error
 
 
 def vpc_variable(vpc: Vpc | None) -> str:

@@ -16,11 +16,11 @@ from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.config.reading import to_json
+from kedge.config.sections import Vpc
 from kedge.config.stage import NO_STAGE, Stage
 from kedge.config.teams import TEAMS
 from stacks.parts.catalogue import as_deployed, read_models
 from stacks.parts.layers import BUILD, LAYERS, ROOT
-from stacks.surroundings import Vpc
 
 ROOMS = ("kedge", "lambdas", "report")
 # All models in one file, as `lambdas.adapters.models` reads them.

@@ -7,8 +7,8 @@ import pytest
 from app import build_app
 from kedge.errors import ModelConfigError
 from stacks.parts.catalogue import load_models
-from stacks.parts.network import vpc_of_context
 from stacks.parts.workshop import require_no_downloads
+from stacks.surroundings import read_vpc
 from tests.synthesised import ROOT, example_models, resources
 
 OWN = """
@@ -108,7 +108,7 @@ def test_without_a_vpc_no_role_may_touch_ec2():
 @pytest.mark.parametrize("given", ["subnet-0a", {"subnets": ["subnet-0a"]}, '{"subnets": []}', ["subnet-0a"]])
 def test_a_context_that_is_no_vpc_is_a_sentence(given):
     with pytest.raises(ModelConfigError, match="security_groups"):
-        vpc_of_context(given)
+        read_vpc("jobs_vpc", given)
 
 
 def test_requirements_are_downloaded_only_where_both_containers_have_a_network(tmp_path):
