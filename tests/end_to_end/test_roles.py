@@ -161,6 +161,7 @@ WRITTEN_BY = {
     "compare_models": ("retraining", "audit"),
     "build_baseline": ("retraining",),
     "approve_package": (),
+    "take_package": (),
     "start_release": ("audit",),
     "plan_release": ("baselines",),
     "watch_canary": (),
