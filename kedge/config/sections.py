@@ -76,11 +76,11 @@ class Vpc(Section):
 
     # Not strict: behind a validator that runs before, pydantic sees a list, not JSON's array.
     subnets: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$", examples=["subnet-0a1b2c3d"])], ...],
+        tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$", examples=["subnet-0a1b2c3d"])], ...],
         Field(min_length=1, max_length=16, strict=False),
     ]
     security_groups: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]+$", examples=["sg-0a1b2c3d"])], ...],
+        tuple[Annotated[str, Field(pattern=r"^sg-[0-9a-f]{8,17}$", examples=["sg-0a1b2c3d"])], ...],
         Field(min_length=1, max_length=5, strict=False),
     ]
 

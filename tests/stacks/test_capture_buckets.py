@@ -10,7 +10,15 @@ from stacks.parts.capture_buckets import CaptureBuckets
 from tests.synthesised import ROOT, example_models
 
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-READERS = {"ProfileLogs", "MeasurePerformance", "WatchCaptures", "CompareModels", "WatchCanary"}
+READERS = {
+    "ProfileLogs",
+    "MeasurePerformance",
+    "WatchCaptures",
+    "CompareModels",
+    "WatchCanary",
+    "WatchExperiment",
+    "ReplayStaging",
+}
 
 
 def statements_of(directory):

@@ -14,9 +14,9 @@ from tests.synthesised import ROOT, example_models, resources
 OWN = """
 training:
   network_isolation: false
-  vpc: {subnets: [subnet-0a], security_groups: [sg-0a]}
+  vpc: {subnets: [subnet-0a0a0a0a], security_groups: [sg-0a0a0a0a]}
 """
-EVERYBODYS = {"subnets": ["subnet-0c"], "security_groups": ["sg-0c"]}
+EVERYBODYS = {"subnets": ["subnet-0c0c0c0c"], "security_groups": ["sg-0c0c0c0c"]}
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +51,12 @@ def test_the_jobs_role_joins_the_vpc_of_its_model_and_the_endpoints_the_deployme
         name.partition("ExecutionRole")[0]: json.dumps(each["Resource"])
         for name, each in statements(templates, "JoinVpc").items()
     }
-    assert {name: "subnet/subnet-0a" in text for name, text in joined.items()} == {
+    assert {name: "subnet/subnet-0a0a0a0a" in text for name, text in joined.items()} == {
         "WorkshopTraining": True,
         "WorkshopScoring": False,
         "WorkshopServing": False,
     }
-    assert {name: "subnet/subnet-0c" in text for name, text in joined.items()} == {
+    assert {name: "subnet/subnet-0c0c0c0c" in text for name, text in joined.items()} == {
         "WorkshopTraining": False,
         "WorkshopScoring": True,
         "WorkshopServing": True,
@@ -105,7 +105,9 @@ def test_without_a_vpc_no_role_may_touch_ec2():
         assert "ec2:" not in json.dumps(resources("AWS::IAM::Policy", stack))
 
 
-@pytest.mark.parametrize("given", ["subnet-0a", {"subnets": ["subnet-0a"]}, '{"subnets": []}', ["subnet-0a"]])
+@pytest.mark.parametrize(
+    "given", ["subnet-0a0a0a0a", {"subnets": ["subnet-0a0a0a0a"]}, '{"subnets": []}', ["subnet-0a0a0a0a"]]
+)
 def test_a_context_that_is_no_vpc_is_a_sentence(given):
     with pytest.raises(ModelConfigError, match="security_groups"):
         read_vpc("jobs_vpc", given)

@@ -85,7 +85,7 @@ def resource(kind, name, stage="dev"):
 def test_a_stage_hears_of_its_own_packages_executions_alarms_and_wishes():
     decisions = resource("AWS::Events::Rule", "KedgeRelease/Decisions")["EventPattern"]["detail"]
     assert decisions["ModelPackageGroupName"] == [{"prefix": "dev-"}]
-    ended = json.dumps(resource("AWS::Events::Rule", "KedgeRelease/Ended")["EventPattern"])
+    ended = json.dumps(resource("AWS::Events::Rule", "KedgeMonitoring/Ended")["EventPattern"])
     assert ":stateMachine:dev-kedge-retrain" in ended
     assert ":stateMachine:dev-kedge-release" in ended
     alarms = resource("AWS::Events::Rule", "KedgeRelease/Alarms")["EventPattern"]["detail"]

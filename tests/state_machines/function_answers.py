@@ -30,7 +30,7 @@ def hotel(training: Json | None = None) -> ModelConfig:
 
 def in_vpc(answer: Json) -> Json:
     """The same answer, with each job and model in a VPC."""
-    vpc = {"VpcConfig": {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]}}
+    vpc = {"VpcConfig": {"Subnets": ["subnet-0a0a0a0a"], "SecurityGroupIds": ["sg-0a0a0a0a"]}}
     made = ("training_job", "challenger_model", "champion_model", "create_model")
     return answer | {name: answer[name] | vpc for name in made if name in answer}
 

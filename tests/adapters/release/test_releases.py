@@ -41,8 +41,8 @@ def test_aws_accepts_every_request():
 
 
 def test_the_model_is_put_into_the_endpoints_vpc_or_else_the_deployments():
-    everybodys = Vpc(subnets=("subnet-0c",), security_groups=("sg-0c",))
-    vpc = "{subnets: [subnet-0a], security_groups: [sg-0a]}"
+    everybodys = Vpc(subnets=("subnet-0c0c0c0c",), security_groups=("sg-0c0c0c0c",))
+    vpc = "{subnets: [subnet-0a0a0a0a], security_groups: [sg-0a0a0a0a]}"
     text = f"{{model: m, endpoint: {{name: e, network_isolation: false, vpc: {vpc}}}, features: [{{name: x, kind: numeric}}]}}"
     own = plan_release(
         parse_model_config(text, source="m"), package_version="2", package_arn=ARN, run="r", serving=None
@@ -54,8 +54,8 @@ def test_the_model_is_put_into_the_endpoints_vpc_or_else_the_deployments():
         create_model_request(PLAN, role_arn=role),
     )
     assert [problems("sagemaker", "CreateModel", request) for request in (named, given, none)] == ["", "", ""]
-    assert (named["VpcConfig"]["Subnets"], named["EnableNetworkIsolation"]) == (["subnet-0a"], False)
-    assert (given["VpcConfig"]["Subnets"], given["EnableNetworkIsolation"]) == (["subnet-0c"], True)
+    assert (named["VpcConfig"]["Subnets"], named["EnableNetworkIsolation"]) == (["subnet-0a0a0a0a"], False)
+    assert (given["VpcConfig"]["Subnets"], given["EnableNetworkIsolation"]) == (["subnet-0c0c0c0c"], True)
     assert "VpcConfig" not in none
 
 

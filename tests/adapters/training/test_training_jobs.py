@@ -136,9 +136,9 @@ def test_a_job_on_spot_waits_as_long_as_it_may_and_keeps_its_runs_checkpoints():
     assert on_demand["StoppingCondition"] == {"MaxRuntimeInSeconds": 600}
 
 
-OWN = "vpc: {subnets: [subnet-0a, subnet-0b], security_groups: [sg-0a]}, network_isolation: false"
-VPC = {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
-EVERYBODYS = replace(SHOP, vpc=Vpc(subnets=("subnet-0c",), security_groups=("sg-0c",)))
+OWN = "vpc: {subnets: [subnet-0a0a0a0a, subnet-0b0b0b0b], security_groups: [sg-0a0a0a0a]}, network_isolation: false"
+VPC = {"Subnets": ["subnet-0a0a0a0a", "subnet-0b0b0b0b"], "SecurityGroupIds": ["sg-0a0a0a0a"]}
+EVERYBODYS = replace(SHOP, vpc=Vpc(subnets=("subnet-0c0c0c0c",), security_groups=("sg-0c0c0c0c",)))
 
 
 def test_a_job_is_put_into_the_vpc_of_its_training_and_reaches_it_where_the_yaml_says_so():
@@ -166,7 +166,7 @@ def test_a_model_that_names_no_vpc_is_put_into_the_deployments():
         challenger_model_request(CONFIG, EVERYBODYS),
         training_job_request(CONFIG, EVERYBODYS, train_uri="s3://b/t", output_uri="s3://b/o"),
     )
-    assert [each["VpcConfig"]["Subnets"] for each in requests] == [["subnet-0c"]] * 2
+    assert [each["VpcConfig"]["Subnets"] for each in requests] == [["subnet-0c0c0c0c"]] * 2
     own = parse_model_config(YAML.replace("training: {", f"training: {{{OWN}, ") % "text/csv", source="m")
     trained = training_job_request(own, EVERYBODYS, train_uri="s3://b/t", output_uri="s3://b/o")
     assert trained["VpcConfig"] == VPC

@@ -23,13 +23,16 @@ def training(text):
         ("serving_environment: {PIP_NO_BUILD_ISOLATION: '1'}", "choose another"),
         ("environment: {A: '" + "x" * 513 + "'}", "longer than 512 characters"),
         ("environment: {" + ", ".join(f"A{n}: x" for n in range(96)) + "}", "has 96 variables: SageMaker takes 100"),
-        ("vpc: {subnets: [], security_groups: [sg-0a]}", "training.vpc.subnets"),
+        ("vpc: {subnets: [], security_groups: [sg-0a0a0a0a]}", "training.vpc.subnets"),
         (
-            "vpc: {subnets: [vpc-0a], security_groups: [sg-0a]}",
-            "training.vpc.subnets.0 is 'vpc-0a': write it like subnet-",
+            "vpc: {subnets: [vpc-0a0a0a0a], security_groups: [sg-0a0a0a0a]}",
+            "training.vpc.subnets.0 is 'vpc-0a0a0a0a': write it like subnet-",
         ),
-        ("vpc: {subnets: [subnet-0a]}", "training.vpc.security_groups"),
-        (f"vpc: {{subnets: [subnet-0a], security_groups: [{', '.join(f'sg-{n}' for n in range(6))}]}}", "at most 5"),
+        ("vpc: {subnets: [subnet-0a0a0a0a]}", "training.vpc.security_groups"),
+        (
+            f"vpc: {{subnets: [subnet-0a0a0a0a], security_groups: [{', '.join(f'sg-0000000{n}' for n in range(6))}]}}",
+            "at most 5",
+        ),
         ("pipeline_parameters: {Rows: train_uri}", "without training.pipeline"),
         (
             "pipeline: mine, spot: true, instance_count: 2, entry_point: mine.py",
