@@ -49,7 +49,10 @@ def failed(model: str, detail: Detail) -> Message:
         (
             section("WHY", plain_failure(error, cause)),
             going_back(detail),
-            section("WHAT HAPPENS NEXT", RELEASE_NEXT.format(model=model) if "release" in machine else retraining_next(model, detail)),
+            section(
+                "WHAT HAPPENS NEXT",
+                RELEASE_NEXT.format(model=model) if "release" in machine else retraining_next(model, detail),
+            ),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
             section("WHERE TO LOOK", "\n".join(link for link in links if link)),
             run(detail),

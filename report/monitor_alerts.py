@@ -70,7 +70,9 @@ def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
 def mute_ended(_model: str, detail: Mapping[str, Any]) -> Message:
     """What was held back while the model was muted, and what still stands."""
     standing, messages = detail["standing"], detail["messages"]
-    said = f"{len(standing)} parts still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
+    said = (
+        f"{len(standing)} parts still alarm" if len(standing) > 1 else f"{standing[0]} still alarms" if standing else ""
+    )
     until = str(detail.get("until", "")).replace("T", " ")[:16]
     why = f"It was muted by {detail['by']} until {until} UTC: {detail['reason']}" if "by" in detail else ""
     return Message(

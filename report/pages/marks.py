@@ -24,7 +24,14 @@ _LANE_OF: dict[str, Lane] = {
     ),
     **dict.fromkeys(
         (
-            *("alert_sent", "promise_broken", "endpoint_changed", "retrainings_failing", "rows_uncounted", "labels_lost"),
+            *(
+                "alert_sent",
+                "promise_broken",
+                "endpoint_changed",
+                "retrainings_failing",
+                "rows_uncounted",
+                "labels_lost",
+            ),
             *("labels_silent", "captures_unreadable", "capture_astray"),
         ),
         "alert",
