@@ -58,12 +58,12 @@ class Delivering(Construct):
 
     def _queue(self, scope: Construct, channel: Channel) -> sqs.Queue:
         queue = add_stage_queue(
-            scope,
-            f"To{channel.title()}",
-            consumer_timeout_seconds=DELIVER_SECONDS,
-            attempts=ATTEMPTS,
-            keep=cdk.Duration.days(KEEP_DAYS),
+            scope, f"To{channel.title()}", consumer_timeout_seconds=DELIVER_SECONDS, attempts=ATTEMPTS
         )
+        found = queue.node.default_child
+        if isinstance(found, sqs.CfnQueue):
+            # SQS drops a message that is older, and no dead-letter queue gets it: all tries must fit in.
+            found.message_retention_period = cdk.Duration.days(KEEP_DAYS).to_seconds()
         wanted = {"channels": sns.SubscriptionFilter.string_filter(allowlist=[channel])}
         self._storage.events.add_subscription(
             subscriptions.SqsSubscription(queue, raw_message_delivery=True, filter_policy=wanted)

@@ -82,6 +82,8 @@ class HistoryCatalogue(Construct):
         )
 
     def _predictions(self, models: Sequence[ModelConfig]) -> None:
+        if not models:  # a view over no table, and an enumeration of nothing: both are errors in Athena
+            return
         tables = answers_tables(models)
         for table in tables:
             self._answers(table)

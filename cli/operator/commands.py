@@ -129,7 +129,9 @@ def told_of_all(names: list[str], *, resumed: bool) -> str:
 
 def mute(
     model: Model,
-    until: Annotated[datetime | None, typer.Option(help="When it ends (UTC), at most 90 days from now.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="When it ends (UTC), such as 2026-01-31T18:00; at most 90 days from now.")
+    ] = None,
     reason: Annotated[str | None, typer.Option(help="Why; the timeline and the message at its end repeat it.")] = None,
     off: Annotated[bool, typer.Option("--off", help="End the mute now.")] = False,
     endpoint_url: EndpointUrl = None,

@@ -40,7 +40,7 @@ def export(  # noqa: PLR0913  # an option each
         from lambdas.adapters.bucket.history import load_history
 
         if (model is None) == (not every):
-            raise BadInputError("name a model, or say --all: kedge export MODEL --to DIR")
+            raise BadInputError("name either a model or --all: kedge export MODEL --to DIR")
         first = _day(since)
         deployment = deployment_of(region, endpoint_url)
         s3, place = deployment.client("s3"), bucket or deployment.bucket

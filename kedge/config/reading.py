@@ -18,6 +18,9 @@ from kedge.own_columns import PREFIX, is_own
 # value that is longer than the longest is none that Kedge knows: Python would take minutes to read it as a number.
 CHARACTERS_MAX, VALUE_CHARACTERS_MAX = 1 << 20, 4096
 
+# A channel's secret is named here and kept in Secrets Manager; its address may be a secret too.
+_MAY_BE_SECRET = frozenset({"secret", "url", "slack", "teams", "pagerduty", "opsgenie", "webhook"})
+
 Document = TypeVar("Document", bound=BaseModel)
 
 
@@ -162,11 +165,19 @@ def _sentence(error: Any, document: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{place} is required"
     if error["type"] == "string_pattern_mismatch" and (examples := _examples_at(document, error["loc"])):
-        return f"{place} is {error['input']!r}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
+        return f"{place} {_said(error)}: write it like {examples[0]}, to match {error['ctx']['pattern']}"
     if error["type"] == "value_error":
         # Our own sentence says it all; the input would be the whole file.
         return str(error["msg"]).removeprefix("Value error, ")
-    return f"{place} is {error['input']!r}: {error['msg']}"
+    return f"{place} {_said(error)}: {error['msg']}"
+
+
+def _said(error: Any) -> str:
+    """What stands there; where a person may have pasted a secret in place of its name, not a word of it."""
+    fields = [part for part in error["loc"] if isinstance(part, str)]
+    if fields and fields[-1] in _MAY_BE_SECRET and isinstance(error["input"], str):
+        return "is not as it should be (it is not shown here, for it may be a secret)"
+    return f"is {error['input']!r}"
 
 
 def _fields_at(section: type[BaseModel], path: tuple[str | int, ...]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from kedge.config.capture_place import is_adopted
+from kedge.config.capture_place import is_adopted, package_words
 from kedge.config.sections import Mode
 
 # The endpoint does not show its package's state in the registry, nor alarms without a note: Kedge looks at these this often.
@@ -140,7 +140,7 @@ def judge_watched(
         The endpoint as SageMaker describes it; None where there is none.
 
     >>> now = Served("InService", True, "theirs-2")
-    >>> judge_watched(model="m", endpoint="e", known_config="theirs-1", known_version="adopted-20260301", served=now).action
+    >>> judge_watched(model="m", endpoint="e", known_config="theirs-1", known_version="adopted-20260301-0000", served=now).action
     'FOLLOW'
     """
     if served is None:
@@ -160,7 +160,7 @@ def judge_watched(
         return ServingVerdict("NONE", AGREED)
     reasons = (
         f"endpoint {endpoint} serves {served.endpoint_config} now; before it was {known_config}",
-        f"Kedge changes nothing there, and goes on judging by the baseline of {known_version}",
+        f"Kedge changes nothing there, and goes on judging by the baseline of {package_words(known_version)}",
         f"where another model serves now, take a new baseline: kedge adopt {endpoint} --model {model} --apply",
     )
     return ServingVerdict("FOLLOW", f"changed {served.endpoint_config}", reasons)

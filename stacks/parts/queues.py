@@ -20,17 +20,10 @@ def add_stage_queue(  # noqa: PLR0913  # facts of one queue
     *,
     consumer_timeout_seconds: int,
     attempts: int = ATTEMPTS,
-    keep: cdk.Duration | None = None,
     retry_after: cdk.Duration | None = None,
     delay: cdk.Duration | None = None,
 ) -> sqs.Queue:
-    """Make a stage's queue; a message that failed `attempts` times goes to its dead-letter queue.
-
-    Parameters
-    ----------
-    keep : Duration, optional
-        Longer than all attempts may take: SQS drops an older message, and no dead-letter queue gets it.
-    """
+    """Make a stage's queue; a message that failed `attempts` times goes to its dead-letter queue."""
     dead = add_dead_letters(scope, f"{name}DeadLetters")
     return sqs.Queue(
         scope,
@@ -38,7 +31,7 @@ def add_stage_queue(  # noqa: PLR0913  # facts of one queue
         encryption=sqs.QueueEncryption.SQS_MANAGED,
         enforce_ssl=True,
         visibility_timeout=retry_after or cdk.Duration.seconds(VISIBILITY_PER_TIMEOUT * consumer_timeout_seconds),
-        retention_period=keep or cdk.Duration.days(4),
+        retention_period=cdk.Duration.days(4),
         delivery_delay=delay,
         dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=attempts, queue=dead),
     )

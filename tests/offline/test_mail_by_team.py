@@ -159,7 +159,7 @@ def test_a_test_alert_says_where_it_went_and_which_address_gets_nothing(account)
 
     done = types("of-risk")
     assert (done.exit_code, done.stdout) == (0, "email: accepted by SNS for risk@example.com, shared@example.com\n")
-    got = sorted(to for subject, to in mails(account) if "of-risk: test of a message that is CRITICAL" in subject)
+    got = sorted(to for subject, to in mails(account) if "of-risk: a test message, sent as CRITICAL" in subject)
     assert got == ["risk@example.com", "shared@example.com"]
     # The test before has unsubscribed it.
     assert "own@example.com (not subscribed: it gets nothing)" in types("own").stdout

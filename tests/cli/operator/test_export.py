@@ -82,8 +82,8 @@ def test_since_leaves_out_what_is_older(world, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["export", "--to", "x"], "name a model, or say --all"),
-        (["export", "m", "--all", "--to", "x"], "name a model, or say --all"),
+        (["export", "--to", "x"], "name either a model or --all"),
+        (["export", "m", "--all", "--to", "x"], "name either a model or --all"),
         (["export", "m", "--to", "x", "--since", "May"], "a day looks like 2026-01-31"),
         (["history"], "name a model: kedge history MODEL"),
     ],

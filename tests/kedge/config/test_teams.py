@@ -55,6 +55,22 @@ def test_a_team_whose_channels_are_its_own_has_its_own_routes():
     assert [route.to for route in mine.alerts.routes] == [("email",)]
 
 
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "pagerduty: {secret: 0123456789abcdef0123456789ABCDEF}",
+        "pagerduty: 0123456789abcdef0123456789ABCDEF",
+        "slack: {channel: C024BE91L, secret: xoxb-0123456789abcdef}",
+        "webhook: {url: 'https://ann:0123456789abcdef@example.com/', secret: kedge/w}",
+    ],
+)
+def test_a_secret_in_place_of_its_name_is_refused_without_a_word_of_it(owner):
+    for read in (lambda: teams(f"teams: {{risk: {{{owner}}}}}"), lambda: model(f"\nowner: {{{owner}}}\n")):
+        with pytest.raises(ModelConfigError, match="may be a secret") as refused:
+            read()
+        assert "0123456789abcdef" not in str(refused.value)
+
+
 def test_a_route_without_an_address_names_the_place_and_the_remedy():
     with pytest.raises(
         ModelConfigError, match=r"write it there, or give the team routes of its own \(teams\.fraud\.routes\)"
@@ -78,7 +94,7 @@ def test_without_teams_a_model_is_as_it_was():
         ("\nalerts: {routes: [{to: []}]}", "alerts.routes.0.to"),
         ("\nalerts: {routes: [{kinds: [fires], to: [email]}]}", "routes.kinds has fires; groups of kinds are windows, approvals"),
         ("\nowner: {slack: {channel: '#general', secret: kedge/slack}}", "owner.slack.channel is '#general': write it like C024BE91L"),
-        ("\nowner: {pagerduty: {secret: R0UT1NGKEY}}", "owner.pagerduty.secret is 'R0UT1NGKEY': write it like kedge/pagerduty-risk"),
+        ("\nowner: {pagerduty: {secret: R0UT1NGKEY}}", "write it like kedge/pagerduty-risk"),
         ("\nowner: {email: [nobody]}", "owner.email.0 is 'nobody': write it like risk@example.com"),
         ("\nowner: {runbok: 'https://x.y'}", "owner.runbok is not a field; did you mean runbook?"),
         ("\nowner: {runbook: 'javascript:alert(1)'}", "owner.runbook is 'javascript:alert(1)': write it like https://"),

@@ -77,7 +77,9 @@ def test_a_champion_whose_package_was_deleted_is_told_with_what_works_and_what_d
 
 
 def watched(served, *, known="theirs-1"):
-    return judge_watched(model="m", endpoint="e", known_config=known, known_version="adopted-20260301", served=served)
+    return judge_watched(
+        model="m", endpoint="e", known_config=known, known_version="adopted-20260301-0000", served=served
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,11 @@ def watched(served, *, known="theirs-1"):
         (None, "TELL", "does not exist any more"),
         (Served("Updating", False, "theirs-2"), "WAIT", ""),
         (Served("Failed", True, "theirs-1", "no capacity"), "TELL", "Failed: no capacity"),
-        (Served("InService", True, "theirs-2"), "FOLLOW", "goes on judging by the baseline of adopted-20260301"),
+        (
+            Served("InService", True, "theirs-2"),
+            "FOLLOW",
+            "goes on judging by the baseline of the version adopted on 2026-03-01",
+        ),
         (Served("InService", True, "theirs-1"), "NONE", ""),
     ],
 )
