@@ -98,8 +98,7 @@ class Release(cdk.Stack):
         teller = add_teller(self, packages=packages, storage=storage)
         steps.append(teller)
         tell_alarms(self, teller, packages.models, undelivered)
-        if source is not None:
-            add_taker(self, packages=packages, storage=storage, source=source)
+        takers = [add_taker(self, packages=packages, storage=storage, source=source)] if source is not None else []
         machine = self._machine(steps)
         start = self._start_release(machine)
 
@@ -110,7 +109,7 @@ class Release(cdk.Stack):
         consume(start, approvals)
         consume(settle, self._settlements)
         topics = [storage.alerts, storage.events]
-        for function in (start, *steps):
+        for function in (start, *steps, *takers):
             alarm_on_errors(self, function, topics=topics)
         alarm_on_failed_executions(self, machine, topics=topics)
         for queue in (approvals, undelivered):

@@ -28,7 +28,7 @@ from stacks.storage import Storage
 
 
 def add_taker(scope: cdk.Stack, *, packages: Packages, storage: Storage, source: PackageSource) -> lambda_.Function:
-    """Make the function that takes packages from the source; who calls it sees what goes wrong, so it has no alarm."""
+    """Make the function that takes packages from the source."""
     begins = scope.format_arn(
         service="sagemaker",
         account=source.account,

@@ -16,7 +16,6 @@ READERS = {
     "WatchCaptures",
     "CompareModels",
     "WatchCanary",
-    "WatchExperiment",
     "ReplayStaging",
 }
 
