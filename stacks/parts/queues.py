@@ -14,7 +14,7 @@ ATTEMPTS = 3
 VISIBILITY_PER_TIMEOUT = 6
 
 
-def add_stage_queue(  # noqa: PLR0913  # facts of one queue
+def add_stage_queue(  # facts of one queue
     scope: Construct,
     name: str,
     *,

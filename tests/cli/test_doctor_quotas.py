@@ -30,3 +30,8 @@ def test_several_instances_and_spot_have_their_own_quotas():
     found = wanted(model("a", several))
     assert found["ml.m5.xlarge for spot training job usage"] == (3, 3)
     assert "ml.m5.xlarge for training job usage" not in found
+
+
+def test_a_shadow_needs_instances_beside_both_fleets():
+    shadowed = model("a", "release: {strategy: shadow, shadow: {instance_count: 3}}\n")
+    assert wanted(shadowed, model("b"))["ml.m5.large for endpoint usage"] == (9, 9)

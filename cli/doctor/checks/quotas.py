@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -50,17 +50,22 @@ def needed(models: Iterable[ModelConfig]) -> list[Need]:
     A model that is only watched needs none of it: its owners serve and train it.
     """
     managed = [model for model in models if model.mode == "manage"]
-    fleets: dict[str, list[int]] = defaultdict(list)
-    training: dict[str, int] = defaultdict(int)
+    serving, released, training = Counter[str](), dict[str, int](), dict[str, int]()
     for model in managed:
-        fleets[model.endpoint.instance_type].append(model.endpoint.instance_count)
+        kind, count = model.endpoint.instance_type, model.endpoint.instance_count
+        shadow = model.release.shadowed.instances(champion=count) if model.release.strategy == "shadow" else 0
+        serving[kind] += count
+        # A trial of `staging` is over before the release begins, and a shadow answers beside the champion's second fleet.
+        released[kind] = max(released.get(kind, 0), count + shadow)
+        if model.training.pipeline is not None:
+            continue
         job = f"{model.training.instance_type} for {'spot ' if model.training.spot else ''}training job usage"
-        training[job] = max(training[job], model.training.instance_count)
+        training[job] = max(training.get(job, 0), model.training.instance_count)
     needs = [Need("lambda", "Concurrent executions", 1, CONCURRENCY_WANTED, "six queues and the schedules")]
-    for kind, counts in sorted(fleets.items()):
-        serving = sum(counts)
-        why = f"{serving} serve, and a release needs its fleet twice"
-        needs.append(Need("sagemaker", f"{kind} for endpoint usage", serving + max(counts), serving + max(counts), why))
+    for kind, count in sorted(serving.items()):
+        wanted = count + released[kind]
+        why = f"{count} serve, and a release needs its fleet twice"
+        needs.append(Need("sagemaker", f"{kind} for endpoint usage", wanted, wanted, why))
     for job, count in sorted(training.items()):
         needs.append(Need("sagemaker", job, count, count, f"a retraining trains on {count}"))
     for kind in sorted({model.training.instance_type for model in managed}):
