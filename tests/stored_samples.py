@@ -33,6 +33,7 @@ from kedge.profile.day import DayProfile, encode_day
 from kedge.profile.encoding import encode_baseline, encode_profile
 from kedge.profile.freezing import Fineness
 from kedge.release.canary_reading import AnswersRead, Reading
+from kedge.release.look_table import LookRow
 from kedge.release.promise import Promise
 from kedge.release.proof import LastWatch
 from kedge.release.serving import Agreement
@@ -41,6 +42,7 @@ from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from lambdas.adapters.bucket.label_days import encode_labels
+from lambdas.adapters.release import experiments
 from lambdas.adapters.state import (
     agreements,
     alert_episodes,
@@ -196,6 +198,7 @@ _NEWS = News("begins", ("measured quality",))
 _ALARMS = {"measured quality": Alarm(Severity.CRITICAL, NOW)}
 _READING = Reading(AnswersRead(12, 1), frozenset([b"12345678"]), b"mark", 7)
 _LAST = LastWatch("OK", ("all is well",), 10)
+_LOOK = LookRow("failed requests", "0 of 10", "0 of 10", "5 %", "OK")
 _ROLLBACK = {"reason": "slow", "from": "4"}
 _TRACK = TrackRecord((Comparison(_WEEK_AGO, NOW, "auc", 0.8, 0.01, 0.75),))
 
@@ -285,6 +288,13 @@ ITEMS: Mapping[str, StoredItem] = {
         under_way.ReleaseUnderWay("r", "arn:3", "3", "m-v3", "m-v2", ("alarm",), NOW, _ROLLBACK, "2"),
         lambda db, one: under_way.save(db, "t", "m", one),
         lambda db: under_way.load(db, "t", "m"),
+    ),
+    "experiment": StoredItem(
+        experiments.Experiment(
+            *("r", "arn:3", "3", "2", "m-v3-s", "m-v2", NOW, NOW, NOW, "PROVED"), ("equal answers",), (_LOOK,)
+        ),
+        lambda db, one: experiments.save(db, "t", "m", one),
+        lambda db: experiments.load(db, "t", "m", "r"),
     ),
     "compared": StoredItem(
         Agreement("m-v2", NOW, NOW),

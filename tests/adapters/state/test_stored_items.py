@@ -10,6 +10,7 @@ from tests.stored_samples import ITEMS, stored_item
 OPTIONAL = {
     "approval": {"decided_at"},
     "canary": {"done", "table"},
+    "experiment": {"began", "read_until"},
     "champion": {"training_end", "previous_package_arn", "earlier"},
     "release": {"previous_config", "rollback", "replaces", "kept"},
     "window": {"performance", "estimate", "confidence", "rows_by_hour", "live"},
