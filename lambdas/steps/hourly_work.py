@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kedge.config.model import ModelConfig
+from kedge.config.training import run_prefix
 from kedge.release.serving import Served
 from lambdas.adapters import clients
 from lambdas.adapters.release import endpoints
@@ -20,6 +21,8 @@ from lambdas.adapters.state.state_items import Item
 
 # UTC. In this hour's tick every model is settled, whatever is known of it: it is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
+# What the name of an endpoint on trial has between its run and its number.
+TRIAL = "-staging-"
 _ITEMS = (champions.ITEM, agreements.ITEM, capture_states.ITEM)
 
 
@@ -56,11 +59,15 @@ def _to_settle(
     """The models where something waits, and those whose endpoint is not as it was when all agreed."""
     serving = {model: items[model, champions.ITEM] for model in known if (model, champions.ITEM) in items}
     has_endpoint = any(known[model].has_endpoint for model in serving)
-    listed = endpoints.list_endpoints(clients.sagemaker()) if has_endpoint else {}
+    tries = any(config.staging is not None for config in known.values())
+    listed = endpoints.list_endpoints(clients.sagemaker()) if has_endpoint or tries else {}
+    trials = [name for name in listed if TRIAL in name]
     return tuple(
         model
         for model, config in known.items()
         if model in unsettled
+        # An endpoint on trial costs money until somebody has looked whether its run still works.
+        or (config.staging is not None and any(name.startswith(run_prefix(config.resource_name)) for name in trials))
         or (
             model in serving
             and config.has_endpoint
