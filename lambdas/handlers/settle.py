@@ -161,7 +161,12 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
 
 
 def sweep(request: Request, bench: Bench, settings: Settings) -> None:
-    """Remove what retrainings have left behind: after one that has ended, and once a day; endpoints on trial each hour."""
+    """Remove what retrainings have left behind: after one that has ended, and once a day; endpoints on trial each hour.
+
+    A model that answers elsewhere than at an endpoint is never trained.
+    """
+    if not bench.config.has_endpoint:
+        return
     if request.detail is not None:
         machine, run = executions.machine_and_run(request.detail.executionArn)
         if machine == executions.machine_name(settings.retrain_machine_arn):

@@ -34,7 +34,8 @@ def test_of_a_sample_of_faults_nothing_is(kind, table):
 
 
 def test_the_sample_came_to_its_faults(table):
-    assert sum(row.tried for row in table.rows.values()) > len(STORIES)
+    # Of a few faults the story is over before they come.
+    assert 2 * sum(row.tried for row in table.rows.values()) > CASES_PER_STORY * len(STORIES)
 
 
 def test_every_function_is_called_undisturbed(table):
