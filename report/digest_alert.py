@@ -68,12 +68,14 @@ def happened(counts: Mapping[str, int]) -> str:
 
 def training(paid: Mapping[str, Any]) -> list[str]:
     """What the week's retrainings cost, in a line; none where there were none."""
-    if not paid["jobs"]:
+    if not paid["retrainings"]:
         return []
-    if paid["unknown"] == paid["jobs"]:
-        return [f"{counted(paid['jobs'], 'retraining')}: the cost is not known yet"]
-    unknown = f", without {paid['unknown']} whose cost is not known yet" if paid["unknown"] else ""
-    return [f"{counted(paid['jobs'], 'retraining')}: {paid['usd']:,.2f} USD of instances by list prices{unknown}"]
+    if paid["unknown"] == paid["retrainings"]:
+        return [f"{counted(paid['retrainings'], 'retraining')}: the cost is not known"]
+    unknown = f", without {paid['unknown']} whose cost is not known" if paid["unknown"] else ""
+    return [
+        f"{counted(paid['retrainings'], 'retraining')}: {paid['usd']:,.2f} USD of instances by list prices{unknown}"
+    ]
 
 
 def cost(found: Mapping[str, Any]) -> str:

@@ -122,7 +122,7 @@ def digest(models: Sequence[WeekOfModel], *, end: datetime) -> dict[str, Any]:
         "models": len(models),
         **{name: found[:LISTED] for name, found in lists.items()},
         "counts": {name: len(found) for name, found in lists.items()} | {"needing": len(needing)},
-        "training": {"usd": sum(usd or 0.0 for usd in paid), "jobs": len(paid), "unknown": paid.count(None)},
+        "training": {"usd": sum(usd or 0.0 for usd in paid), "retrainings": len(paid), "unknown": paid.count(None)},
         "happened": {words: happened[words] for words in COUNTED.values() if happened[words]},
         "response": {
             "days": RESPONSE_DAYS,

@@ -180,12 +180,15 @@ def sweep(request: Request, bench: Bench, settings: Settings) -> None:
 
 
 def note_cost(run: str, bench: Bench) -> None:
-    """Note what a retraining that has ended has cost, where the YAML limits money: it costs calls."""
+    """Note what a retraining that has ended has cost, for the budget and the weekly digest; a price that is not known, nothing."""
     policy = bench.config.retraining
-    if policy.budget_usd_per_month is None or not run_leftovers.is_run(run):
+    if not run_leftovers.is_run(run):
         return
     seconds = Counter(run_leftovers.instance_seconds(clients.sagemaker(), run)) + Counter(paid_on_trial(run, bench))
     costs = [cost_usd(kind, paid, usd_an_hour=policy.usd_per_instance_hour) for kind, paid in seconds.items()]
+    if None in costs and policy.budget_usd_per_month is None:
+        return
+    # A budget counts what is known of the price rather than nothing.
     total = round(sum(cost for cost in costs if cost is not None), 4)
     windows.save_cost(clients.dynamodb(), bench.desk.table, bench.model, run, total)
     logger.info("a retraining has cost", model=bench.model, run=run, usd=total, seconds=seconds)

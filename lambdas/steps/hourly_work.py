@@ -18,11 +18,10 @@ from lambdas.adapters.release import endpoints
 from lambdas.adapters.release.endpoints import ListedEndpoint
 from lambdas.adapters.state import agreements, capture_states, champions, state_items
 from lambdas.adapters.state.state_items import Item
+from lambdas.adapters.training.run_leftovers import TRIAL
 
 # UTC. In this hour's tick every model is settled, whatever is known of it: it is swept, and its packages that wait are looked at.
 SWEEP_HOUR = 3
-# What the name of an endpoint on trial has between its run and its number.
-TRIAL = "-staging-"
 _ITEMS = (champions.ITEM, agreements.ITEM, capture_states.ITEM)
 
 

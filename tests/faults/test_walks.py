@@ -11,7 +11,7 @@ from tests.faults.walks import Table, Walker
 
 pytestmark = pytest.mark.slow
 
-SEED, CASES_PER_STORY = 12, 1
+SEED, CASES_PER_STORY = 12, 2
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,7 @@ def test_of_a_sample_of_faults_nothing_is(kind, table):
 
 
 def test_the_sample_came_to_its_faults(table):
-    # Of a few faults the story is over before they come.
-    assert 2 * sum(row.tried for row in table.rows.values()) > CASES_PER_STORY * len(STORIES)
+    assert sum(row.tried for row in table.rows.values()) > len(STORIES)
 
 
 def test_every_function_is_called_undisturbed(table):

@@ -88,7 +88,7 @@ def test_each_team_gets_one_mail_about_its_models(world):
     assert f"- {MODEL} is CRITICAL" in risk
     assert f"- {MODEL}: version 1 has waited 0 days for a decision" in risk
     assert "Failures: 1." in risk
-    assert "- 2 retrainings: 1.25 USD of instances by list prices, without 1 whose cost is not known yet" in risk
+    assert "- 2 retrainings: 1.25 USD of instances by list prices, without 1 whose cost is not known" in risk
     assert "WHAT IT COSTS" not in fraud
     assert "No quality was measured in this week, so a loss would not be seen here." in fraud
     assert "Healthy (1): second." in risk

@@ -196,9 +196,16 @@ def test_an_event_without_its_input_waits_for_the_next_hour(world):
 
 
 @pytest.mark.parametrize(
-    ("budget", "paid", "cost"), [(None, {}, None), (5.0, {}, 0.46), (5.0, {"ml.m5.xlarge": 3600.0}, 0.69)]
+    ("budget", "paid", "cost"),
+    [
+        (None, {}, 0.46),
+        (5.0, {}, 0.46),
+        (5.0, {"ml.m5.xlarge": 3600.0}, 0.69),
+        (None, {"ml.x9.large": 3600.0}, None),
+        (5.0, {"ml.x9.large": 3600.0}, 0.46),
+    ],
 )
-def test_what_an_ended_retraining_cost_is_noted_where_money_is_limited(world, monkeypatch, budget, paid, cost):
+def test_what_an_ended_retraining_cost_is_noted_as_far_as_its_price_is_known(world, monkeypatch, budget, paid, cost):
     run = f"{MODEL}-drift-1-0a1b2c3d"
     windows.save_start(world.dynamodb, TABLE, MODEL, run, RetrainingStart(NOW, "drift", "e"))
     policy = world.config.retraining.model_copy(update={"budget_usd_per_month": budget})

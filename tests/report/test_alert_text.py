@@ -60,7 +60,7 @@ DETAILS = {
             {"model": MODEL, "metric": "lost_nights", "value": 1.0, "reference": None, "unit": "EUR", "total": 1200.0}
         ],
         "counts": {"alarming": 1, "warning": 1, "healthy": 2, "not_judged": 0, "waiting": 1, "costs": 1, "needing": 1},
-        "training": {"usd": 1.25, "jobs": 2, "unknown": 1},
+        "training": {"usd": 1.25, "retrainings": 2, "unknown": 1},
         "happened": {"windows judged": 12, "alerts": 1},
         "response": {
             "days": 28,

@@ -8,7 +8,7 @@ from typing import Any
 
 from lambdas.adapters.bucket import layout, objects
 
-# At most this many files that lie astray are named
+# At most this many files that lie astray are named.
 ASTRAY_MAX = 20
 _YEAR = re.compile("[0-9]{4}/")
 

@@ -12,6 +12,9 @@ from botocore.exceptions import ClientError
 
 from kedge.retraining.decision import RUN_NAME
 
+# What the name of an endpoint on trial, and of its config, has between its run and its number.
+TRIAL = "-staging-"
+
 # SageMaker answers "could not find" with the first code, and "has ended already" with it too.
 _GONE = ("ValidationException", "ResourceNotFound")
 
@@ -51,7 +54,7 @@ def trials(sagemaker: Any, name_part: str) -> Trials:
 
 
 def _tried(names: Iterable[str], name_part: str) -> dict[str, str]:
-    ours = re.compile(rf"({RUN_NAME})-staging-\d+")
+    ours = re.compile(rf"({RUN_NAME}){TRIAL}\d+")
     found = {name: ours.fullmatch(name) for name in names if name.startswith(name_part)}
     return {name: match[1] for name, match in found.items() if match}
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from kedge.config.model import ModelConfig
 from kedge.staging.requests import ReplayRequest
 from lambdas.adapters.release.endpoints import description_of
+from lambdas.adapters.training.run_leftovers import TRIAL
 from lambdas.adapters.training.training_jobs import TrainingWorkshop, tags_of
 
 # SageMaker waits 60 seconds for a container.
@@ -33,7 +34,7 @@ def staging_name(run: str) -> str:
     >>> staging_name("hotel-drift-1-f2a44be8")
     'hotel-drift-1-f2a44be8-staging-0'
     """
-    return f"{run}-staging-0"
+    return f"{run}{TRIAL}0"
 
 
 def staging_request(config: ModelConfig, workshop: TrainingWorkshop, *, run: str, instances: int) -> dict[str, Any]:
