@@ -30,6 +30,7 @@ from tests.state_machines.machine_world import (
     Machine,
     throttled,
 )
+from tests.synthesised import ROOT
 
 TRIGGER = {"kind": "performance", "episode": "e1", "reasons": ["quality has been lost since the window to 2016-02-15"]}
 
@@ -67,6 +68,12 @@ def deleted(sagemaker):
 
 def run(machine, **more):
     return machine.run(trigger=TRIGGER, **more)
+
+
+def test_the_readme_counts_the_transitions_of_a_retraining(machine, functions, sagemaker):
+    run(machine)
+    said = f"| each retraining: Step Functions | about {len(machine.visited())} transitions |"
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_better_challenger_is_registered_and_the_approver_told(machine, functions, sagemaker):
