@@ -1,9 +1,13 @@
 """A model with a champion, a release that is under way, and `settle` called at its times."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import boto3
+import pytest
+import time_machine
 
 from kedge.instants import to_text
 from kedge.release.proof import LastWatch
@@ -14,15 +18,23 @@ from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers.settle import handler
 from tests.handlers import champions as champion_items
 from tests.handlers.aws_world import ACCOUNT, BUCKET, CONTEXT, MODEL, REGION, ROLE, TABLE
+from tests.handlers.monitor_world import Monitor, monitor_world
 
 OLD, NEW, RUN = f"{MODEL}-v1-aaaa", f"{MODEL}-v2-bbbbbbbb", "release-1"
-# moto stamps what it makes with the machine's clock.
-NOW = datetime.now(UTC).replace(microsecond=0)
+# What moto makes is stamped with this time, not with the machine's: the hour of the daily sweep must not come by chance.
+NOW = datetime(2026, 11, 27, 9, tzinfo=UTC)
 # Far from the hour of the daily sweep.
 NOON = (NOW + timedelta(days=1)).replace(hour=12)
 ALARM = f"kedge-{NEW}-behaviour"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:kedge-release:{RUN}"
 PROPERTIES = {"kedge:training_end": "2016-02-01T00:00:00Z", "kedge:staged": "retraining/r/baseline"}
+
+
+@contextmanager
+def settle_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Monitor]:
+    """Yield the world of a monitor whose clock begins at `NOW`."""
+    with time_machine.travel(NOW), monitor_world(monkeypatch) as world:
+        yield world
 
 
 def promote(world, **more):

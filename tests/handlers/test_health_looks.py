@@ -13,8 +13,7 @@ from lambdas.adapters.state.approvals import Approval
 from lambdas.adapters.state.champions import Champion
 from lambdas.handlers import settle
 from tests.handlers.aws_world import BUCKET, MODEL, TABLE
-from tests.handlers.monitor_world import monitor_world
-from tests.handlers.settle_world import NOON, hourly
+from tests.handlers.settle_world import NOON, hourly, settle_world
 
 MORNING = NOON.replace(hour=3, minute=0, second=0)
 KINDS = ("approval_waits", "approval_expired", "labels_silent", "baseline_stale", "retrainings_failing")
@@ -22,7 +21,7 @@ KINDS = ("approval_waits", "approval_expired", "labels_silent", "baseline_stale"
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

@@ -16,8 +16,7 @@ from lambdas.adapters.state import alert_episodes, mutes, standing
 from lambdas.adapters.telling import record_and_tell, tell_again
 from tests.adapters.test_telling import desk, kept
 from tests.handlers.aws_world import MODEL, TABLE
-from tests.handlers.monitor_world import monitor_world
-from tests.handlers.settle_world import hourly
+from tests.handlers.settle_world import hourly, settle_world
 
 NIGHT = datetime(2016, 2, 11, 23, 30, tzinfo=UTC)
 NOON = datetime(2016, 2, 12, 12, tzinfo=UTC)
@@ -27,7 +26,7 @@ OVER = {"alarm": "a", "says": "s", "state": "OK", "reason": "r"}
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

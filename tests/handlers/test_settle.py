@@ -18,7 +18,6 @@ from lambdas.adapters.state import champions, windows
 from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
-from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     EXECUTION,
     NEW,
@@ -35,6 +34,7 @@ from tests.handlers.settle_world import (
     left,
     promote,
     released,
+    settle_world,
     start_execution,
     watched,
 )
@@ -42,7 +42,7 @@ from tests.handlers.settle_world import (
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

@@ -15,8 +15,7 @@ from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers import settle
 from lambdas.steps.release import settled_experiment
 from tests.handlers.aws_world import MODEL, TABLE
-from tests.handlers.monitor_world import monitor_world
-from tests.handlers.settle_world import NEW, NOW, OLD, PROPERTIES, RUN, at_the_end, hourly, left, promote
+from tests.handlers.settle_world import NEW, NOW, OLD, PROPERTIES, RUN, at_the_end, hourly, left, promote, settle_world
 
 BEGAN = NOW - timedelta(days=1)
 TABLE_ROW = LookRow("requests", "400", "400", "", "")
@@ -25,7 +24,7 @@ SHORT = "Unable to provision requested ML compute capacity due to InsufficientIn
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         world.serve(OLD)
         promote(world, endpoint_config=OLD)
         yield world

@@ -9,7 +9,6 @@ from lambdas.adapters.release import approval_requests
 from lambdas.adapters.state import champions
 from lambdas.handlers import tell
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE
-from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     NOON,
     NOW,
@@ -19,13 +18,14 @@ from tests.handlers.settle_world import (
     held_by,
     hourly,
     promote,
+    settle_world,
     start_execution,
 )
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

@@ -14,7 +14,6 @@ from lambdas.handlers import settle
 from lambdas.handlers.settle import handler
 from lambdas.steps.release import run_sweep
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, ROLE, TABLE, moto_backend
-from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     ALARM,
     EXECUTION,
@@ -28,12 +27,13 @@ from tests.handlers.settle_world import (
     leave_alarm,
     promote,
     released,
+    settle_world,
 )
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

@@ -13,7 +13,6 @@ from lambdas.adapters import clients
 from lambdas.adapters.release import staged_baselines
 from lambdas.adapters.state import champions
 from tests.handlers.aws_world import ACCOUNT, BUCKET, MODEL, REGION, TABLE, set_endpoint
-from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     NEW,
     NOON,
@@ -28,12 +27,13 @@ from tests.handlers.settle_world import (
     leave_alarm,
     promote,
     released,
+    settle_world,
 )
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 

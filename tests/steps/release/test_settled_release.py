@@ -14,7 +14,6 @@ from kedge.release.rung_alarms import NONE_KNOWN, UNKNOWN
 from lambdas.adapters import clients
 from lambdas.adapters.state import under_way
 from tests.handlers.aws_world import ACCOUNT, BUCKET, MODEL, REGION, TABLE, moto_backend, set_endpoint
-from tests.handlers.monitor_world import monitor_world
 from tests.handlers.settle_world import (
     ALARM,
     NEW,
@@ -30,13 +29,14 @@ from tests.handlers.settle_world import (
     left,
     promote,
     released,
+    settle_world,
     watched,
 )
 
 
 @pytest.fixture
 def world(monkeypatch):
-    with monitor_world(monkeypatch) as world:
+    with settle_world(monkeypatch) as world:
         yield world
 
 
