@@ -6,12 +6,17 @@ would do both anew.
 
 import functools
 import gc
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
 from botocore.client import ClientCreator
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.sns.models import Subscription
 
 from lambdas.adapters import models
+from offline.speed import transport
 from tests.synthesised import example_models
 
 # An account keeps a record of every call: collecting among so many objects took a tenth of the time.
@@ -32,3 +37,16 @@ def _class_of(creator: ClientCreator, service_name: str, service_model: Any) -> 
 
 
 ClientCreator._create_client_class = _class_of
+
+
+class _MachinesClock:
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+# The short way of a request, also where a test mocks AWS without an account.
+transport.install(SimpleNamespace(patch=setattr, clock=_MachinesClock()))
+# moto makes a key of 2,048 bits for each subscription.
+_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+Subscription.private_key = lambda _subscription: _KEY
