@@ -75,15 +75,24 @@ def load_sample(s3: Any, captures: FleetCaptures, config: ModelConfig, *, since:
     """
     sizes = {key: found.size for key, found in captures.objects.items()}
     chosen = even_stretches(sizes, budget=SAMPLE_BYTES, stretch=STRETCH_BYTES)
-    tables, reasons, read, left = [], Counter[str](), 0, sum(sizes.values())
-    for stretch in _spread(chosen):
-        if read > _LONG_SAMPLE_BYTES:
-            break
-        content = _whole_lines(s3, captures.bucket, stretch, sizes[stretch.key])
-        read, left = read + len(content), left - (stretch.end - stretch.start)
-        for batch in capture_batches([(stretch.key, content)], config):
-            tables.append(_inside(batch.table, since, captures.until))
-            reasons.update(record.reason for record in batch.quarantined)
+    taken: list[Stretch] = []
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        read = 0
+        for stretch in _spread(chosen):
+            if read > _LONG_SAMPLE_BYTES:
+                return
+            content = _whole_lines(s3, captures.bucket, stretch, sizes[stretch.key])
+            read += len(content)
+            taken.append(stretch)
+            yield stretch.key, content
+
+    tables, reasons = [], Counter[str]()
+    # Many small objects are read in one go: each go costs as much as some hundred rows.
+    for batch in capture_batches(contents(), config):
+        tables.append(_inside(batch.table, since, captures.until))
+        reasons.update(record.reason for record in batch.quarantined)
+    left = sum(sizes.values()) - sum(stretch.end - stretch.start for stretch in taken)
     rows = pa.concat_tables(tables or [parse_capture_files([], config).table])
     unread = Unread(reasons.total(), reasons.most_common(1)[0][0] if reasons else "")
     return Sample(rows, unread, left > 0)
