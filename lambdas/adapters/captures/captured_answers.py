@@ -88,7 +88,7 @@ def load_sample(s3: Any, captures: FleetCaptures, config: ModelConfig, *, since:
             yield stretch.key, content
 
     tables, reasons = [], Counter[str]()
-    # Many small objects are read in one go: each go costs as much as some hundred rows.
+    # Many small objects are read in one go: a go of its own costs each of them as much as ten rows.
     for batch in capture_batches(contents(), config):
         tables.append(_inside(batch.table, since, captures.until))
         reasons.update(record.reason for record in batch.quarantined)
