@@ -7,7 +7,6 @@ would do both anew.
 import functools
 import gc
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import botocore.session
@@ -46,7 +45,7 @@ class _MachinesClock:
 
 
 # The short way of a request, also where a test mocks AWS without an account.
-transport.install(SimpleNamespace(patch=setattr, clock=_MachinesClock()))
+transport.shorten(setattr, _MachinesClock())
 # moto makes a key of 2,048 bits for each subscription.
 _KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 Subscription.private_key = lambda _subscription: _KEY

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import botocore.auth
 import botocore.parsers
@@ -35,27 +36,38 @@ from moto.moto_api._internal.moto_random import MotoRandom
 from offline.region import Region
 from offline.speed.s3 import quick_get, quick_list
 
-if TYPE_CHECKING:
-    from offline.clock import Clock
-
 Route = tuple[re.Pattern[str], Callable[[Any, str, Any], Any]]
 HOST = re.compile(r"https?://[^/]+\.amazonaws\.com(?=/|$)")
 
 
+class SupportsNow(Protocol):
+    """A clock, the account's or the machine's."""
+
+    @property
+    def now(self) -> datetime:
+        """The time that a request is signed with."""
+
+
 def install(region: Region) -> None:
     """Shorten the way for as long as the account is open."""
-    region.patch(BaseBackend, "urls", property(_urls))
-    region.patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
-    region.patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(region.clock))
-    region.patch(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
-    region.patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
-    region.patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
-    region.patch(MotoRandom, "get_random_hex", _random_hex)
-    region.patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
+    shorten(region.patch, region.clock)
+    # While it is open, no service gets another operation.
     region.patch(moto.core.responses, "method_names_from_class", cache(method_names_from_class))
 
 
-def _add_auth(clock: Clock) -> Callable[[Any, Any], None]:
+def shorten(patch: Callable[[Any, str, Any], None], clock: SupportsNow) -> None:
+    """Shorten what does not depend on which operations there are, by a way to replace an attribute."""
+    patch(BaseBackend, "urls", property(_urls))
+    patch(BotocoreStubber, "process_request", _process_request(BotocoreStubber.process_request))
+    patch(botocore.auth.SigV4Auth, "add_auth", _add_auth(clock))
+    patch(EndpointRulesetResolver, "construct_endpoint", _construct_endpoint)
+    patch(botocore.parsers, "DEFAULT_TIMESTAMP_PARSER", lru_cache(maxsize=65_536)(parse_timestamp))
+    patch(botocore.useragent.UserAgentString, "to_string", lambda _agent: "Boto3/offline")
+    patch(MotoRandom, "get_random_hex", _random_hex)
+    patch(BaseResponse, "_transform_response", staticmethod(_transform_response))
+
+
+def _add_auth(clock: SupportsNow) -> Callable[[Any, Any], None]:
     def add_auth(auth: Any, request: Any) -> None:
         request.context["timestamp"] = f"{clock.now:{SIGV4_TIMESTAMP}}"
         if isinstance(auth, S3SigV4Auth):
