@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cli.backtest.cores import by_all_cores
 from cli.backtest.counts import Before, count_baseline, count_windows, empty_window
 from cli.backtest.question import BacktestQuestion
 from cli.backtest.seasons import count_seasons
+from cli.backtest.settings import Setting
 from kedge.backtest.proposal import Sounding, sound_window
 from kedge.backtest.replay import Replay, replay
-from kedge.backtest.window import HistoryWindow, JudgedWindow, judge_window
+from kedge.backtest.window import Earlier, HistoryWindow, JudgedWindow, judge_window
 from kedge.columns.times import at
 from kedge.config.model import ModelConfig
 from kedge.config.policies import PerformancePolicy
@@ -47,26 +50,58 @@ def _judged(
     question: BacktestQuestion, before: Before
 ) -> tuple[dict[str, dict[int, JudgedWindow]], dict[int, Sounding]]:
     """Each setting's windows by their number, and what the thresholds are proposed from."""
-    baseline, reference = before.baseline, before.reference
-    seasons = count_seasons(question, baseline)
+    seasons = count_seasons(question, before.baseline)
     judged: dict[str, dict[int, JudgedWindow]] = {setting.name: {} for setting in question.settings}
     soundings: dict[int, Sounding] = {}
     estimates: dict[int, WindowEstimates | None] = {}
-    main = question.settings[0].name
-    for code, window in _windows(question, before):
-        estimates[code] = window.evidence.estimates
-        qualities = _qualities(question, window, QualityReference(reference))
+    codes: deque[int] = deque()
+
+    def windows() -> Iterator[tuple[HistoryWindow, dict[str, Earlier]]]:
+        for code, window in _windows(question, before):
+            codes.append(code)
+            estimates[code] = window.evidence.estimates
+            own = {setting.name: seasons.get((setting.name, code)) for setting in question.settings}
+            yield window, {name: earlier for name, earlier in own.items() if earlier is not None}
+
+    judge = _Judge(before.baseline, QualityReference(before.reference), question.config, tuple(question.settings))
+    pieces = question.history.windows * len(question.settings)
+    for found, sounding in by_all_cores(judge, windows(), pieces=pieces):
+        code = codes.popleft()
+        soundings[code] = sounding
+        for setting, window in found.items():
+            judged[setting][code] = window
+    if before.estimator is not None and before.reference is not None:
         for setting in question.settings:
-            quality, earlier = qualities[_judged_by(setting.config)], seasons.get((setting.name, code))
-            judged[setting.name][code] = judge_window(
-                baseline, window, setting.config, quality=quality, earlier=earlier
-            )
-        loss, earlier = judged[main][code].quality.verdicts.measured, seasons.get((main, code))
-        soundings[code] = sound_window(baseline, window, question.config, performance=loss, earlier=earlier)
-    if before.estimator is not None and reference is not None:
-        for setting in question.settings:
-            _add_estimates(judged[setting.name], estimates, reference, setting.config.performance)
+            _add_estimates(judged[setting.name], estimates, before.reference, setting.config.performance)
     return judged, soundings
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """One window under every setting, and its sounding by the first."""
+
+    baseline: Baseline
+    reference: QualityReference
+    config: ModelConfig
+    settings: tuple[Setting, ...]
+
+    def __call__(self, found: tuple[HistoryWindow, Mapping[str, Earlier]]) -> tuple[dict[str, JudgedWindow], Sounding]:
+        window, seasons = found
+        qualities = _qualities(self.settings, window, self.reference)
+        judged = {
+            setting.name: judge_window(
+                self.baseline,
+                window,
+                setting.config,
+                quality=qualities[_judged_by(setting.config)],
+                earlier=seasons.get(setting.name),
+            )
+            for setting in self.settings
+        }
+        main = self.settings[0].name
+        loss = judged[main].quality.verdicts.measured
+        sounding = sound_window(self.baseline, window, self.config, performance=loss, earlier=seasons.get(main))
+        return judged, sounding
 
 
 def _windows(question: BacktestQuestion, before: Before) -> Iterator[tuple[int, HistoryWindow]]:
@@ -97,12 +132,12 @@ def _add_estimates(
 
 
 def _qualities(
-    question: BacktestQuestion, window: HistoryWindow, reference: QualityReference
+    settings: Sequence[Setting], window: HistoryWindow, reference: QualityReference
 ) -> dict[str, WindowQuality]:
     """A window's quality by the policies that it is judged by: settings mostly share them, and measuring is dear."""
     # An estimate rests on the record of the windows before, which may not have been read yet.
     evidence = replace(window.evidence, estimates=None)
-    policies = {_judged_by(setting.config): setting.config for setting in question.settings}
+    policies = {_judged_by(setting.config): setting.config for setting in settings}
     return {policy: judge_quality(evidence, reference, config) for policy, config in policies.items()}
 
 

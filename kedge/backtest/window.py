@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from kedge.alerts.verdicts import data_verdicts, is_blind
 from kedge.config.model import ModelConfig
 from kedge.config.sections import BaselineSource
-from kedge.drift.report import DriftReport, judge_drift
+from kedge.drift.evidence import ColumnEvidence
+from kedge.drift.report import DriftReport, drift_evidence, judge_drift
 from kedge.drift.seasonal_baseline import seasonal_baseline
 from kedge.performance.window import PerformanceReport
 from kedge.profile.baseline import Baseline, Profile
@@ -39,6 +41,14 @@ class HistoryWindow:
     profile: Profile
     evidence: QualityEvidence = field(default_factory=QualityEvidence)
     design_effects: Mapping[str, float] = field(default_factory=dict)
+    _columns: dict[tuple[Any, ...], list[ColumnEvidence]] = field(default_factory=dict, init=False, repr=False)
+
+    def columns(self, baseline: Baseline, config: ModelConfig) -> Sequence[ColumnEvidence]:
+        """Each column beside the same column of the training data; policies that show it alike get the same, measured once."""
+        shown = (config.prediction.name, *sorted(config.hidden.items()))
+        if shown not in self._columns:
+            self._columns[shown] = drift_evidence(baseline, self.profile, config, design_effects=self.design_effects)
+        return self._columns[shown]
 
     @property
     def labelled_rows(self) -> int | None:
@@ -157,6 +167,7 @@ def judge_history(
         end=window.end,
         design_effects=window.design_effects,
         before=season.profile if season else None,
+        evidence=None if season else window.columns(baseline, config),
     )
     return report.judged_against(season.sources, season.notes) if season else report
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -38,31 +39,27 @@ class Measured:
         KS statistic or total variation, 0 to 1.
     effect_without_drift : float
         The average effect at these sizes when nothing has moved, under the design effect.
-    certain_effect : float
-        From this effect on the p-value is certainly below the required level.
     design_effect : float
         How many rows count as one independent row, at least 1.
+    certain_effect : float
+        From this effect on the p-value is certainly below the level that is asked for; 1 while none is.
     """
 
     statistics: Mapping[str, float]
     p_value: float
     effect: float
     effect_without_drift: float
-    certain_effect: float
     design_effect: float
+    certain_effect: float = 1.0
 
 
-def measure_numeric(
-    bins: Bins, before: ColumnCounts, now: ColumnCounts, *, level: float, design_effect: float = 1.0
-) -> Measured:
+def measure_numeric(bins: Bins, before: ColumnCounts, now: ColumnCounts, *, design_effect: float = 1.0) -> Measured:
     """Measure a numeric column: KS and Wasserstein on the fine cells, the others on ten neighbourhoods.
 
     Parameters
     ----------
     before, now : ColumnCounts
         Rows per cell of `bins`, neither of them empty.
-    level : float
-        The p-value that `certain_effect` is for.
     design_effect : float
         How many rows count as one independent row, at least 1.
     """
@@ -83,7 +80,6 @@ def measure_numeric(
         p_value,
         effect,
         min(ks_without_drift(*worth), by_cells),
-        ks_critical(level, *worth),
         design_effect,
     )
 
@@ -107,25 +103,21 @@ def _with_ends(starts: Ints, before: Ints, now: Ints) -> Ints:
     return np.unique(np.concatenate([inner, low, high])).astype(np.int64)
 
 
-def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect: float = 1.0) -> Measured:
+def measure_categorical(before: Ints, now: Ints, *, design_effect: float = 1.0) -> Measured:
     """Measure a categorical column.
 
     Parameters
     ----------
     before, now : ndarray of int, shape (n_levels,)
         Rows per level, the unseen among them, neither of them empty.
-    level : float
-        The p-value that `certain_effect` is for.
     design_effect : float
         How many rows count as one independent row, at least 1.
 
-    >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80]), level=0.05).effect, 6)
+    >>> round(measure_categorical(np.array([50, 50]), np.array([20, 80])).effect, 6)
     0.3
     """
     statistics = {name: function(before, now) for name, function in DISTANCES.items()}
     statistics |= tested(TESTS_OF_LEVELS, before, now)
-    used = int(np.count_nonzero(before + now))
-    worth = float(before.sum()) / design_effect, float(now.sum()) / design_effect
     # The test that decides: those of the table are told beside it.
     _, p_value = chi_square(before, now, design_effect=design_effect)
     return Measured(
@@ -133,7 +125,6 @@ def measure_categorical(before: Ints, now: Ints, *, level: float, design_effect:
         p_value,
         statistics["total_variation_distance"],
         total_variation_without_drift(before, now, design_effect=design_effect),
-        total_variation_certain(used, level, *worth),
         design_effect,
     )
 
@@ -158,13 +149,33 @@ class ColumnEvidence:
     hidden: bool = False
 
     def measure(self, *, minimum_rows: int, level: float) -> Measured | None:
-        """Its statistics; None if the window has fewer than `minimum_rows` values, or the other side none."""
-        sides = self.before.with_unseen, self.now.with_unseen
-        if int(sides[1].sum()) < minimum_rows or not sides[0].sum():
+        """Its statistics; None if the window has fewer than `minimum_rows` values, or the other side none.
+
+        Parameters
+        ----------
+        level : float
+            The p-value that `certain_effect` is for.
+        """
+        before, now = self.before.with_unseen, self.now.with_unseen
+        if int(now.sum()) < minimum_rows or not before.sum():
             return None
+        return replace(self._measured, certain_effect=self._certain_effect(level))
+
+    @cached_property
+    def _measured(self) -> Measured:
+        # Once, however many policies judge it.
         if self.column.is_number:
-            return measure_numeric(self.bins, self.before, self.now, level=level, design_effect=self.design_effect)
-        return measure_categorical(*sides, level=level, design_effect=self.design_effect)
+            return measure_numeric(self.bins, self.before, self.now, design_effect=self.design_effect)
+        return measure_categorical(self.before.with_unseen, self.now.with_unseen, design_effect=self.design_effect)
+
+    def _certain_effect(self, level: float) -> float:
+        if self.column.is_number:
+            sides = self.before.cells, self.now.cells
+            return ks_critical(level, *(int(side.sum()) / self.design_effect for side in sides))
+        before, now = self.before.with_unseen, self.now.with_unseen
+        used = int(np.count_nonzero(before + now))
+        worth = (float(side.sum()) / self.design_effect for side in (before, now))
+        return total_variation_certain(used, level, *worth)
 
     @property
     def moved(self) -> str:

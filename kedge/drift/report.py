@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from kedge.columns.shown_values import hides_values
@@ -39,7 +40,7 @@ class DriftReport:
     manifests_digest: str
     columns: tuple[ColumnReport, ...]
     quality: tuple[QualityCheck, ...]
-    histograms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    histograms: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
     minimum_rows: int = 1
     notes: tuple[str, ...] = ()
     decision: Mapping[str, Any] = field(default_factory=dict)
@@ -150,7 +151,7 @@ class DriftReport:
 
     def to_page(self) -> dict[str, Any]:
         """The report with the histograms that its page shows."""
-        return self.to_json() | {"histograms": {name: dict(bars) for name, bars in self.histograms.items()}}
+        return self.to_json() | {"histograms": {name: dict(bars) for name, bars in self.histograms().items()}}
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
     before: Profile | None = None,
     design_effects: Mapping[str, float] | None = None,
     judgements: int = 1,
+    evidence: Sequence[ColumnEvidence] | None = None,
 ) -> DriftReport:
     """Judge a window: data drift on the features, prediction drift on the answers, and data quality.
 
@@ -230,23 +232,12 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         baseline's own divides both sides' sizes.
     judgements : int
         How many judgements of one window share its part of the alert budget: of the whole, and of each production variant.
+    evidence : sequence of ColumnEvidence, optional
+        As `drift_evidence` gives it of the same window, where several policies judge it: each column is measured once for all.
     """
     policy, judged = config.drift, baseline if before is None else replace(baseline, profile=before)
-    effects = combined(baseline.design_effects, design_effects)
-    levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
-    # The YAML names the classes of a prediction, so they may be shown.
-    levels |= {config.prediction.name: 0}
-    evidence = [
-        ColumnEvidence(
-            column,
-            baseline.bins[column.name],
-            judged.own[column.name],
-            baseline.column(window, column.name),
-            effects.get(column.name, 1.0),
-            hides_values(column.name, levels[column.name], config.hidden),
-        )
-        for column in baseline.columns
-    ]
+    if evidence is None:
+        evidence = drift_evidence(baseline, window, config, before=before, design_effects=design_effects)
     level = window_level(policy.alert_budget_per_year, end - start) / judgements
     confidence = answer_confidence(evidence, config)
     watched = [one for one in evidence if one.column.name != config.margin_column]
@@ -261,9 +252,36 @@ def judge_drift(  # noqa: PLR0913  # each is a separate fact about the window, a
         manifests_digest,
         found.columns,
         (*found.quality, *window_checks),
-        histograms(judged, window, {name for name, hides in config.hidden.items() if hides}),
+        partial(histograms, judged, window, {name for name, hides in config.hidden.items() if hides}),
         policy.minimum_rows,
         decision={"rule": policy.rule, "level": level, "tests": found.tests},
         confidence=confidence.judged(found.derived[0]) if confidence else None,
         unjudged=unjudged_side(config),
     )
+
+
+def drift_evidence(
+    baseline: Baseline,
+    window: Profile,
+    config: ModelConfig,
+    *,
+    before: Profile | None = None,
+    design_effects: Mapping[str, float] | None = None,
+) -> list[ColumnEvidence]:
+    """Each column of the window beside the same column of what it is compared with; the parameters are those of `judge_drift`."""
+    own = (baseline if before is None else replace(baseline, profile=before)).own
+    effects = combined(baseline.design_effects, design_effects)
+    levels = {name: len(bins.levels) + len(bins.rare) for name, bins in baseline.bins.items()}
+    # The YAML names the classes of a prediction, so they may be shown.
+    levels |= {config.prediction.name: 0}
+    return [
+        ColumnEvidence(
+            column,
+            baseline.bins[column.name],
+            own[column.name],
+            baseline.column(window, column.name),
+            effects.get(column.name, 1.0),
+            hides_values(column.name, levels[column.name], config.hidden),
+        )
+        for column in baseline.columns
+    ]

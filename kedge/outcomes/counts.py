@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,8 @@ def decode_counts(data: Mapping[str, Any]) -> OutcomeCounts:
     return kind.from_json(data)
 
 
+# The reference of a whole history is measured once, and a window once for several settings; more would only be kept in memory.
+@lru_cache(maxsize=2)
 def measure(counts: OutcomeCounts, policy: PerformancePolicy) -> dict[str, Estimate]:
     """Every metric of the counts, with the business cost if the policy names one.
 
@@ -95,5 +98,7 @@ def measure(counts: OutcomeCounts, policy: PerformancePolicy) -> dict[str, Estim
     z = z_of(policy.confidence)
     if policy.cost_matrix and not isinstance(counts, ErrorCounts):
         gains = min(map(min, policy.cost_matrix)) < 0
-        return found | matrix_sums(counts.confusion, policy.cost_matrix).metrics(z, bounded=not gains)
-    return found | counts.costs.metrics(z, bounded=not isinstance(counts, ErrorCounts))
+        found |= matrix_sums(counts.confusion, policy.cost_matrix).metrics(z, bounded=not gains)
+    else:
+        found |= counts.costs.metrics(z, bounded=not isinstance(counts, ErrorCounts))
+    return found

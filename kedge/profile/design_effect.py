@@ -66,7 +66,7 @@ def design_effects(baseline: Baseline, blocks: Sequence[Profile], *, trending: b
     groups, sizes = _groups(baseline)
     total = int(sum(sizes.values())) + 1
     rows = np.array([block.rows for block in blocks if block.rows], np.float64)
-    tables = [np.bincount(groups, block.counts[: len(groups)], total) for block in blocks if block.rows]
+    tables = [_grouped(groups, block.counts, total) for block in blocks if block.rows]
     if len(tables) < _BLOCKS_NEEDED or not sizes:
         return dict.fromkeys(sizes, 1.0)
     counts, found, start = np.stack(tables).astype(np.float64), {}, 0
@@ -149,6 +149,12 @@ def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
         start += sizes[column.name]
     group[group < 0] = start
     return group, sizes
+
+
+def _grouped(groups: Ints, counts: Ints, total: int) -> Floats:
+    # A stretch of few rows has most cells empty.
+    used = np.flatnonzero(counts[: len(groups)])
+    return np.bincount(groups[used], counts[used], total)
 
 
 def _pooled(found: Mapping[str, float]) -> dict[str, float]:

@@ -150,7 +150,7 @@ class Judged:
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values, with the bars of the answers: the model's page shows them then and now."""
         answers = {c.column.name for c in self.report.columns if c.column.role == "prediction"}
-        bars = {name: dict(bars) for name, bars in self.report.histograms.items() if name in answers}
+        bars = {name: dict(bars) for name, bars in self.report.histograms().items() if name in answers}
         return self.report.to_json() | ({"histograms": bars} if bars else {}) | self._performance()
 
     def to_page(self) -> dict[str, Any]:
