@@ -56,8 +56,9 @@ def train(options):
     parameters = booster_parameters(options, description, len(rows))
     data = xgboost.DMatrix(matrix, labels, feature_types=encoder.feature_types, enable_categorical=True)
     history = {}
+    # The lines that it prints after each tree are what SageMaker reads this image's metrics from.
     booster = xgboost.train(
-        parameters, data, options.trees, evals=[(data, "train")], evals_result=history, verbose_eval=False
+        parameters, data, options.trees, evals=[(data, "train")], evals_result=history, verbose_eval=True
     )
     save_serving(encoder, options.model_dir, "inference.py")
     # JSON only: nothing in the artefact runs code when it is loaded, but the inference script itself.

@@ -3,7 +3,7 @@
 The real service checks a request, starts instances, downloads, runs the container, uploads, and ends Completed, Failed
 or Stopped. Imitated: unique names, roles, missing inputs and models; the states with their times (a job takes 4 to 9
 minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events; spot instances that are taken away
-(`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training_run`,
+(`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training.run`,
 `offline.sagemaker.transform.run`), starts when the
 instances would be ready and is waited for, in real time, when it should be done. Not imitated: tuning, processing, warm
 pools, and instances beside the first: the script runs on `algo-1` alone.
@@ -31,7 +31,8 @@ from offline.sagemaker.job import TRAINING, TRANSFORM, Job, Kind, Life, Run
 from offline.sagemaker.models import Models
 from offline.sagemaker.network import check_vpc
 from offline.sagemaker.storage import Storage
-from offline.sagemaker.training_run import TrainingRun
+from offline.sagemaker.training.algorithms import with_metrics
+from offline.sagemaker.training.run import TrainingRun
 from offline.sagemaker.transform.run import TransformRun
 
 RUNTIME_DEFAULT_SECONDS = 86_400
@@ -96,6 +97,7 @@ class Jobs:
     def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer CreateTrainingJob."""
         self._check_new(TRAINING, request["TrainingJobName"])
+        request = request | {"AlgorithmSpecification": with_metrics(request["AlgorithmSpecification"])}
         _check_volume(request["ResourceConfig"])
         _check_training_volume(request["ResourceConfig"])
         _check_spot(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from kedge.config.sections import Vpc
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
 _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
 SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
+# SageMaker reads this image's log by definitions of its own and refuses others, also where the image runs a script.
+_READ_BY_SAGEMAKER = "sagemaker-xgboost"
 _METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
 
 
@@ -42,8 +45,8 @@ def training_job_request(
         "AlgorithmSpecification": {
             "TrainingImage": workshop.image,
             "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS],
-        },
+        }
+        | _metric_definitions(workshop.image),
         "RoleArn": workshop.training_role_arn,
         "HyperParameters": _hyperparameters(config, workshop),
         "Environment": {**training.environment, **_NO_NETWORK},
@@ -159,6 +162,14 @@ def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[st
     script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
     # Script mode reads every value as JSON: a bare string would not parse.
     return {name: json.dumps(value) for name, value in {**chosen, **script}.items()}
+
+
+def _metric_definitions(image: str) -> dict[str, Any]:
+    """What SageMaker reads from the log, where it may be told."""
+    repository = re.split("[:@]", image.partition("/")[2])[0]
+    if repository == _READ_BY_SAGEMAKER:
+        return {}
+    return {"MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS]}
 
 
 def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:

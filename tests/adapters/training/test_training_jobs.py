@@ -72,6 +72,21 @@ def test_a_job_without_a_network_finds_its_source_among_its_channels():
         assert environment["PIP_NO_BUILD_ISOLATION"] == "0"
 
 
+@pytest.mark.parametrize(
+    ("image", "is_defined"),
+    [
+        ("141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", False),
+        ("141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost@sha256:" + 64 * "a", False),
+        ("141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3", True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/sagemaker-xgboost:3.2-0", True),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/mine", True),
+    ],
+)
+def test_metrics_are_defined_where_sagemaker_does_not_define_them_itself(image, is_defined):
+    request = training_job_request(CONFIG, replace(SHOP, image=image), train_uri="s3://b/t/", output_uri="s3://b/o")
+    assert ("MetricDefinitions" in request["AlgorithmSpecification"]) is is_defined
+
+
 def test_the_container_answers_in_the_endpoints_content_type_unless_a_request_says_more():
     assert serving_environment(CONFIG)["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"] == "text/csv"
 

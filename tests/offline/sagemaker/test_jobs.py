@@ -72,6 +72,18 @@ def test_a_job_trains_the_script_and_leaves_its_artefact_and_metrics(world):
     assert "AWS_ACCESS_KEY_ID" not in seen
 
 
+def test_metrics_of_sagemakers_own_algorithms_cannot_be_defined_anew(world):
+    image = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"
+    specification = training_request(world)["AlgorithmSpecification"] | {"TrainingImage": image}
+    refused = refusal(world, AlgorithmSpecification=specification)
+    assert refused["Code"] == "ValidationException"
+    assert "You can't override the metric definitions for Amazon SageMaker algorithms" in refused["Message"]
+    del specification["MetricDefinitions"]
+    world.sagemaker.create_training_job(**training_request(world, AlgorithmSpecification=specification))
+    defined = describe(world)["AlgorithmSpecification"]["MetricDefinitions"]
+    assert {"train:auc", "validation:rmse"} <= {each["Name"] for each in defined}
+
+
 def test_a_job_is_in_progress_until_the_clock_gets_to_its_end(world):
     world.sagemaker.create_training_job(**training_request(world))
     world.pass_minutes(3)

@@ -18,6 +18,14 @@ features: [{{name: adr, kind: numeric}}, {{name: meal, kind: categorical}}]
 training: {{framework: {framework}}}
 """
 
+REGISTRY = "141502667606.dkr.ecr.eu-west-1.amazonaws.com"
+IMAGES = {
+    "xgboost": f"{REGISTRY}/sagemaker-xgboost:3.2-0",
+    "sklearn": f"{REGISTRY}/sagemaker-scikit-learn:1.9-0-cpu-py3",
+}
+# By what each image's log is read for: SageMaker's own definitions, or those that Kedge's request brings.
+AUC = {"xgboost": "train:auc", "sklearn": "train-auc"}
+
 
 @pytest.fixture
 def world(tmp_path):
@@ -30,7 +38,7 @@ def world(tmp_path):
 
 
 def train(world, config, **changes):
-    shop = TrainingWorkshop("image", world.source, world.role, world.role, None, ())
+    shop = TrainingWorkshop(IMAGES[config.training.framework], world.source, world.role, world.role, None, ())
     uris = {"train_uri": f"s3://{BUCKET}/train/", "output_uri": f"s3://{BUCKET}/output"}
     request = training_job_request(config, shop, **uris) | changes
     world.sagemaker.create_training_job(TrainingJobName="job-1", **request)
@@ -45,8 +53,8 @@ def test_a_model_is_trained_without_a_network_and_answers(world, framework, cont
     shop, job = train(world, config)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
     metrics = {each["MetricName"]: each["Value"] for each in job["FinalMetricDataList"]}
-    assert metrics["train-auc"] > 0.8
-    assert metrics["rows"] == 600
+    assert metrics[AUC[framework]] > 0.8
+    assert metrics.get("rows") == (600 if framework == "sklearn" else None)
     request = challenger_model_request(config, shop)
     request["PrimaryContainer"]["ModelDataUrl"] = job["ModelArtifacts"]["S3ModelArtifacts"]
     world.sagemaker.create_model(ModelName="hotel-1", **request)

@@ -244,7 +244,8 @@ class TrainingRun:
         return f'ExecuteUserScriptError: ExitCode {code} ErrorMessage "{tail}"'
 
     def _metrics(self) -> list[dict[str, Any]]:
-        log = self.log.read_text(encoding="utf-8", errors="replace")
+        # As the log reaches CloudWatch: control characters are escaped.
+        log = self.log.read_text(encoding="utf-8", errors="replace").replace("\t", "#011")
         found = []
         for definition in self.request["AlgorithmSpecification"].get("MetricDefinitions", []):
             values = re.findall(definition["Regex"], log)

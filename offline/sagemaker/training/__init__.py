@@ -1,0 +1,1 @@
+"""Training jobs: their work, and the algorithms that SageMaker has itself."""
