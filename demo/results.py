@@ -103,7 +103,7 @@ def score_with_first_package(account: Account, config: ModelConfig, frame: pd.Da
 
     rows = frame[frame["time"] >= REPLAY_FROM]
     table = pa.Table.from_pandas(rows.rename(columns={"id": ROW_ID, "time": TIME}), preserve_index=False)
-    payload = scoring_payload(typed_rows(table, config), config)
+    payload = b"".join(scoring_payload(typed_rows(table, config), config))
     s3 = account.client("s3")
     # Where the role of transform jobs may read and write, beside every retraining.
     rows_key = f"{layout.retraining_prefix(config.model, SCORE_JOB)}/holdout/input/input.csv"

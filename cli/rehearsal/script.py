@@ -78,7 +78,7 @@ def _train(config: ModelConfig, rows: pa.Table, root: Path, *, source: Path, pyt
     for place in (channel, root / "model", root / "output" / "data"):
         place.mkdir(parents=True)
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
-    (channel / "train.csv").write_bytes(training_csv(rows))
+    (channel / "train.csv").write_bytes(b"".join(training_csv(rows)))
     (channel / "columns.json").write_text(json.dumps(column_description(config)))
     script = config.training.entry_point
     program = [python, script] if script.endswith(".py") else ["bash", script]
@@ -153,7 +153,7 @@ def _serve(config: ModelConfig, rows: pa.Table, root: Path, facts: Sequence[str]
 
 def _requests(rows: pa.Table, config: ModelConfig, *, one_by_one: bool = False) -> Iterator[bytes]:
     """What a batch transform sends: many lines of CSV at once, and of JSON one row; without the id, which only the job keeps."""
-    payload = scoring_payload(rows, config)
+    payload = b"".join(scoring_payload(rows, config))
     if config.endpoint.content_type != "text/csv":
         yield from (json.dumps(json.loads(line)["payload"]).encode() for line in payload.splitlines())
         return

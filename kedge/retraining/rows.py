@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,9 @@ from kedge.package_schema import called_before
 
 # Every character at which some reader ends a line: line feed, carriage return, Unicode's own marks; and NUL, which older CSV readers refuse.
 _LINE_BREAK = r"[\n\r\x00\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"
+
+# Values of Python take ten times a column's bytes: of more rows there are never any at once.
+BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -114,18 +119,18 @@ def typed_rows(
     return pa.table(columns)
 
 
-def training_csv(rows: pa.Table) -> bytes:
-    """Write rows as CSV with a header; a missing value is an empty field. Columns that only the champion reads are left out.
+def training_csv(rows: pa.Table) -> Iterator[bytes]:
+    """Write rows as CSV with a header, some at a time; a missing value is an empty field. Columns that only the champion reads are left out.
 
-    >>> training_csv(pa.table({"meal": ["BB", None], "adr": [1.5, 2.0]})).splitlines()
+    >>> b"".join(training_csv(pa.table({"meal": ["BB", None], "adr": [1.5, 2.0]}))).splitlines()
     [b'meal,adr', b'BB,1.5', b',2.0']
     """
     rows = rows.select([name for name in rows.column_names if not name.startswith(OF_CHAMPION)])
-    return _csv([rows.column_names, *_plain_rows(rows)])
+    return map(_csv, chain([[rows.column_names]], _plain_rows(rows)))
 
 
-def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
-    """Write the id and the features of rows, without labels, in the endpoint's own content type.
+def scoring_payload(rows: pa.Table, config: ModelConfig) -> Iterator[bytes]:
+    """Write the id and the features of rows, some at a time, without labels, in the endpoint's own content type.
 
     CSV: the id stands first, there is no header. JSON: an object a line with `id` and `payload`,
     where the payload is what the endpoint takes.
@@ -136,10 +141,7 @@ def scoring_payload(rows: pa.Table, config: ModelConfig) -> bytes:
         With `kedge_row_id` and the features of `config`.
     """
     table = rows.select([ROW_ID, *config.feature_names])
-    if config.endpoint.content_type == "text/csv":
-        return _csv(_plain_rows(table))
-    lines = [{"id": identity, "payload": {"features": values}} for identity, *values in _plain_rows(table)]
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+    return map(_csv if config.endpoint.content_type == "text/csv" else _json_lines, _plain_rows(table))
 
 
 def on_one_line(rows: pa.Table, config: ModelConfig, champion: ModelConfig | None = None) -> pa.Table:
@@ -223,11 +225,13 @@ def moments(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.timestamp("us", "UTC"), safe=False)
 
 
-def _plain_rows(table: pa.Table) -> list[list[Any]]:
-    columns = [
-        _instants(column) if pa.types.is_timestamp(column.type) else column.to_pylist() for column in table.columns
-    ]
-    return [list(row) for row in zip(*columns, strict=True)]
+def _plain_rows(table: pa.Table) -> Iterator[list[list[Any]]]:
+    for start in range(0, table.num_rows, BATCH_ROWS):
+        columns = [
+            _instants(column) if pa.types.is_timestamp(column.type) else column.to_pylist()
+            for column in table.slice(start, BATCH_ROWS).columns
+        ]
+        yield [list(row) for row in zip(*columns, strict=True)]
 
 
 def _instants(column: pa.ChunkedArray) -> list[str]:
@@ -241,3 +245,8 @@ def _csv(rows: list[list[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
+
+
+def _json_lines(rows: list[list[Any]]) -> bytes:
+    lines = [{"id": identity, "payload": {"features": values}} for identity, *values in rows]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()

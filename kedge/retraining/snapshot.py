@@ -179,9 +179,9 @@ def unscorable_sentence(rows: int) -> str:
     )
 
 
-def file_entry(rows: pa.Table | None, content: bytes) -> dict[str, Any]:
-    """Describe one file of the snapshot: its SHA-256 and, if it holds rows, how many and from when."""
-    entry: dict[str, Any] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+def file_entry(rows: pa.Table | None, *, sha256: str, size: int) -> dict[str, Any]:
+    """Describe one file of the snapshot: its SHA-256, its size in bytes and, if it holds rows, how many and from when."""
+    entry: dict[str, Any] = {"sha256": sha256, "bytes": size}
     if rows is None or not rows.num_rows:
         return entry
     span = pc.min_max(rows.column(TIME)).as_py()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from kedge.retraining.rows import champion_rows, column_description, scoring_pay
 from kedge.retraining.snapshot import Origin, Split, file_entry, snapshot_manifest, unscorable_sentence
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
+from lambdas.adapters.bucket.uploads import Upload
 from lambdas.adapters.training import training_data
 from lambdas.adapters.training.transform_outputs import PERMUTED
 from lambdas.steps.retraining_run import RetrainingRun, scored_file
@@ -24,9 +26,9 @@ PARQUET, JSON = "application/vnd.apache.parquet", "application/json"
 
 @dataclass(frozen=True)
 class SnapshotFile:
-    """A file's content and its type; `rows` where the manifest tells of them."""
+    """What writes a file's content, and its type; `rows` where the manifest tells of them."""
 
-    content: bytes
+    write: Callable[[IO[bytes]], Any]
     content_type: str
     rows: pa.Table | None = None
 
@@ -36,16 +38,15 @@ def write_snapshot(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Write the files, then the manifest; return the snapshot as the machine passes it on, and the digests of what the job learns from."""
     files = snapshot_files(run, split)
-    for name, file in files.items():
-        save(run, name, file)
+    entries = {name: save(run, name, file) for name, file in files.items()}
     manifest = snapshot_manifest(
         model=run.model,
         run=run.run,
         origin=origin,
         notes=[*notes, *unscorable_notes(split)],
-        files={name: file_entry(file.rows, file.content) for name, file in files.items()},
+        files=entries,
     )
-    save(run, layout.MANIFEST, SnapshotFile(json.dumps(manifest, indent=1).encode(), JSON))
+    save(run, layout.MANIFEST, SnapshotFile(chunks([json.dumps(manifest, indent=1).encode()]), JSON))
     held_out = manifest["files"][layout.TRUTH]
     learnt = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(layout.LEARNT)}
     snapshot = {
@@ -70,27 +71,40 @@ def snapshot_files(run: RetrainingRun, split: Split) -> dict[str, SnapshotFile]:
     kind = config.endpoint.content_type
     columns = json.dumps(column_description(config)).encode()
     files = {
-        f"{layout.LEARNT}train.csv": SnapshotFile(training_csv(training), "text/csv", training),
-        f"{layout.LEARNT}columns.json": SnapshotFile(columns, JSON),
-        layout.TRAINING_ROWS: SnapshotFile(training_data.table_bytes(training), PARQUET, training),
-        scored_file(config, "rows"): SnapshotFile(scoring_payload(holdout, config), kind, holdout),
-        layout.TRUTH: SnapshotFile(training_data.table_bytes(holdout), PARQUET, holdout),
+        f"{layout.LEARNT}train.csv": SnapshotFile(chunks(training_csv(training)), "text/csv", training),
+        f"{layout.LEARNT}columns.json": SnapshotFile(chunks([columns]), JSON),
+        layout.TRAINING_ROWS: parquet(training),
+        scored_file(config, "rows"): SnapshotFile(chunks(scoring_payload(holdout, config)), kind, holdout),
+        layout.TRUTH: parquet(holdout),
         # A YAML that changes while this runs belongs to the next run.
-        layout.SCHEMA: SnapshotFile(encode_schema(config), JSON),
+        layout.SCHEMA: SnapshotFile(chunks([encode_schema(config)]), JSON),
     }
     if schema := run.champions_schema:
         rows = scoring_payload(champion_rows(holdout, schema), schema)
-        files[run.champions_rows()] = SnapshotFile(rows, schema.endpoint.content_type, holdout)
+        files[run.champions_rows()] = SnapshotFile(chunks(rows), schema.endpoint.content_type, holdout)
     permuted = permuted_rows(holdout, config)
     if permuted.num_rows:
-        files[scored_file(config, PERMUTED)] = SnapshotFile(scoring_payload(permuted, config), kind)
+        files[scored_file(config, PERMUTED)] = SnapshotFile(chunks(scoring_payload(permuted, config)), kind)
     return files
 
 
-def save(run: RetrainingRun, name: str, file: SnapshotFile) -> None:
-    """Put one file in its place."""
+def chunks(content: Iterable[bytes]) -> Callable[[IO[bytes]], Any]:
+    """Write what is made a stretch after the other."""
+    return lambda file: file.writelines(content)
+
+
+def parquet(rows: pa.Table) -> SnapshotFile:
+    """A file of rows that Kedge reads again."""
+    return SnapshotFile(partial(training_data.write_table, rows), PARQUET, rows)
+
+
+def save(run: RetrainingRun, name: str, file: SnapshotFile) -> dict[str, Any]:
+    """Put one file in its place, and describe it; a rerun writes the same bytes to the same key."""
     key = layout.retraining_key(run.model, run.run, name)
-    training_data.save_file(clients.s3(), run.bucket, key, file.content, file.content_type)
+    upload = Upload(clients.s3(), run.bucket, key, content_type=file.content_type)
+    file.write(upload)  # type: ignore[arg-type]  # typeshed's IO has more than a raw file
+    upload.finish()
+    return file_entry(file.rows, sha256=upload.sha256, size=upload.tell())
 
 
 def unscorable_notes(split: Split) -> list[str]:

@@ -40,8 +40,8 @@ def world(monkeypatch):
     with aws_world(monkeypatch) as world:
         world.scored = write_holdout(world)
         rows = make_rows(world, np.random.default_rng(1), np.zeros(HOLDOUT_ROWS, int))
-        world.put(f"{PREFIX}/holdout/input/rows.csv", scoring_payload(rows, world.config))
-        world.lines = [line.partition(b",")[2] for line in scoring_payload(rows, world.config).splitlines()]
+        world.put(f"{PREFIX}/holdout/input/rows.csv", b"".join(scoring_payload(rows, world.config)))
+        world.lines = [line.partition(b",")[2] for line in b"".join(scoring_payload(rows, world.config)).splitlines()]
         yield world
 
 

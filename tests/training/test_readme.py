@@ -129,7 +129,7 @@ def test_a_transform_sends_what_the_readme_shows_and_the_answers_are_read(world,
     request = challenger_model_request(config, world.shop)
     request["PrimaryContainer"]["ModelDataUrl"] = world.job["ModelArtifacts"]["S3ModelArtifacts"]
     world.sagemaker.create_model(ModelName=name, **request)
-    source = world.put(f"{name}/holdout/rows", scoring_payload(HOLDOUT, config)).removesuffix("rows")
+    source = world.put(f"{name}/holdout/rows", b"".join(scoring_payload(HOLDOUT, config))).removesuffix("rows")
     asked = transform_request(
         config, world.shop, model_name=name, input_uri=source, output_uri=f"s3://{BUCKET}/{name}/scored"
     )

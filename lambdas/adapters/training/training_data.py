@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +17,11 @@ from kedge.config.model import ModelConfig
 from kedge.errors import InitialRowsError, TrainingColumnMissingError
 from kedge.own_columns import LABEL, ROW_ID, TIME, first_rows_names, name_in_first_rows, rows_named_now
 from kedge.retraining.labelled_history import RowsOfSchema
-from kedge.retraining.rows import label_texts, typed_rows
+from kedge.retraining.rows import BATCH_ROWS, label_texts, typed_rows
 from lambdas.adapters.bucket import layout, objects, package_schemas, row_objects
 
 # Of a user's first rows, unpacked: what fits into the function that splits them, with its copies.
 INITIAL_VALUES_MAX, INITIAL_BYTES_MAX = 20_000_000, 256 * 2**20
-_INITIAL_BATCH_ROWS = 65_536
 
 
 def load_run_config(s3: Any, bucket: str, current: ModelConfig, run: str) -> ModelConfig:
@@ -55,8 +54,13 @@ def load_table(s3: Any, bucket: str, key: str) -> pa.Table:
 def table_bytes(table: pa.Table) -> bytes:
     """Write a table as Parquet."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    write_table(table, sink)
     return sink.getvalue()
+
+
+def write_table(table: pa.Table, file: IO[bytes]) -> None:
+    """Write a table as Parquet into an open file, some rows at a time."""
+    pq.write_table(table, file, compression="zstd", row_group_size=BATCH_ROWS)
 
 
 def load_initial_rows(s3: Any, bucket: str, config: ModelConfig, *, may_lack: bool) -> RowsOfSchema | None:
@@ -125,7 +129,7 @@ def _read_bounded(opened: Any, key: str) -> pa.Table:
         columns, size = dict[str, pa.ChunkedArray](), 0
         for name in schema.names:
             chunks = list[pa.Array]()
-            for batch in file.iter_batches(_INITIAL_BATCH_ROWS, columns=[name], use_threads=False):
+            for batch in file.iter_batches(BATCH_ROWS, columns=[name], use_threads=False):
                 size += _unpacked_bytes(batch.column(0))
                 _refuse_size(key, INITIAL_BYTES_MAX, size, "bytes unpacked")
                 chunks.append(batch.column(0).cast(schema.field(name).type))

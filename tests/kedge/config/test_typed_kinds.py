@@ -24,7 +24,7 @@ ROWS = pa.table(
 def test_training_rows_hold_words_and_instants():
     rows = typed_rows(ROWS, CONFIG)
     assert rows.column("paid").to_pylist() == ["true", "false"]
-    assert training_csv(rows).splitlines()[1] == b"a,1970-01-02T00:00:00Z,true,1970-01-01T00:00:00Z,1"
+    assert b"".join(training_csv(rows)).splitlines()[1] == b"a,1970-01-02T00:00:00Z,true,1970-01-01T00:00:00Z,1"
     assert [f["kind"] for f in column_description(CONFIG)["features"]] == ["boolean", "timestamp"]
 
 

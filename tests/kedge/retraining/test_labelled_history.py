@@ -62,7 +62,7 @@ def test_the_champion_keeps_its_features_beside_those_that_are_learnt():
 
 def test_what_only_the_champion_reads_is_not_trained_on():
     now = config("[{name: temp, kind: numeric}]")
-    assert training_csv(history(now, old()).rows).splitlines()[0] == b"kedge_row_id,kedge_time,temp,label"
+    assert b"".join(training_csv(history(now, old()).rows)).splitlines()[0] == b"kedge_row_id,kedge_time,temp,label"
 
 
 def test_a_feature_of_another_kind_is_read_as_the_new_one():

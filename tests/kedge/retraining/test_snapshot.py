@@ -1,5 +1,6 @@
 """A snapshot splits in time, never lets a model be judged on what it learnt, and says why rows are refused."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -122,7 +123,7 @@ def test_types_are_the_declared_ones_and_what_cannot_be_read_is_missing():
 
 
 def test_the_training_file_names_its_columns_and_leaves_the_missing_empty():
-    text = training_csv(make_rows(1, meal=pa.nulls(1))).decode()
+    text = b"".join(training_csv(make_rows(1, meal=pa.nulls(1)))).decode()
     assert text == "kedge_row_id,kedge_time,adr,adults,meal,label\nr0,2016-01-01T00:00:00Z,0.0,2,,0\n"
     assert [feature["kind"] for feature in column_description(CONFIG)["features"]] == [
         "numeric",
@@ -132,21 +133,24 @@ def test_the_training_file_names_its_columns_and_leaves_the_missing_empty():
 
 
 def test_the_holdout_has_the_id_first_and_neither_header_nor_label():
-    assert scoring_payload(make_rows(2), CONFIG) == b"r0,0.0,2,BB\nr1,1.0,2,BB\n"
-    assert scoring_payload(make_rows(1), JSON_CONFIG) == b'{"id": "r0", "payload": {"features": [0.0, 2, "BB"]}}\n'
+    assert b"".join(scoring_payload(make_rows(2), CONFIG)) == b"r0,0.0,2,BB\nr1,1.0,2,BB\n"
+    assert (
+        b"".join(scoring_payload(make_rows(1), JSON_CONFIG))
+        == b'{"id": "r0", "payload": {"features": [0.0, 2, "BB"]}}\n'
+    )
 
 
 def test_the_manifests_digest_follows_the_content_alone():
     rows, usable = make_rows(2), snapshot_slice(START, start=START - timedelta(days=2), label_horizon_days=1.0)
 
     def digest(content: bytes, sources: list[str]) -> str:
-        entry = file_entry(rows, content)
+        entry = file_entry(rows, sha256=hashlib.sha256(content).hexdigest(), size=len(content))
         origin = Origin(usable, 1.0, tuple(sources))
         made = snapshot_manifest(model="hotel", run="r", origin=origin, files={"train.csv": entry})
         return made["digest"]
 
     assert digest(b"a", ["p", "q"]) == digest(b"a", ["q", "p"]) != digest(b"b", ["p", "q"])
-    assert file_entry(rows, b"a")["first"] == "2016-01-01T00:00:00Z"
+    assert file_entry(rows, sha256="", size=1)["first"] == "2016-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r", "\r\n", "\x0b", "\x1e", "\x85", "\u2028", "\x00"])
@@ -158,7 +162,7 @@ def test_a_value_with_a_line_break_keeps_its_row_out_of_a_holdout_in_csv_and_is_
         config = parse_model_config(yaml.format(kind=kind), source="m.yaml")
         split = without_unscorable(Split(rows, rows), config)
         found[kind] = split.training.num_rows, split.holdout.num_rows, split.unscorable
-        payload = scoring_payload(split.holdout, config).decode()
+        payload = b"".join(scoring_payload(split.holdout, config)).decode()
         assert len(payload.splitlines()) == split.holdout.num_rows
     assert found == {"text/csv": (3, 1, 2), "application/json": (3, 3, 0)}
 
@@ -171,5 +175,5 @@ def test_a_line_break_that_only_the_champion_reads_keeps_its_row_out_too(content
     rows = pa.table({"kedge_row_id": ["a", "b"], "new": ["x", "y"], "kedge_champion_old": ["x\ny", "z"]})
     split = without_unscorable(Split(rows, rows), config, champion)
     assert (split.holdout.num_rows, split.unscorable) == (left, 2 - left)
-    payload = scoring_payload(champion_rows(split.holdout, champion), champion).decode()
+    payload = b"".join(scoring_payload(champion_rows(split.holdout, champion), champion)).decode()
     assert len(payload.splitlines()) == left

@@ -56,7 +56,7 @@ def test_the_rows_that_a_transform_job_scored_are_sent_without_their_ids(kind):
     config = make_config()
     config = config.model_copy(update={"endpoint": config.endpoint.model_copy(update={"content_type": kind})})
     rows = make_window(rows=3).append_column("kedge_row_id", pa.array(["a", "b,c", '"d']))
-    found = holdout_requests(scoring_payload(rows, config), config)
+    found = holdout_requests(b"".join(scoring_payload(rows, config)), config)
     assert [*found] == rows.column("kedge_row_id").to_pylist()
     assert {request.content_type for request in found.values()} == {kind}
     first = next(iter(found.values())).body.decode()
