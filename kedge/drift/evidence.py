@@ -42,7 +42,7 @@ class Measured:
     design_effect : float
         How many rows count as one independent row, at least 1.
     certain_effect : float
-        From this effect on the p-value is certainly below the level that is asked for; 1 while none is.
+        From this effect on the p-value is certainly below the required level; 1 where no level was given.
     """
 
     statistics: Mapping[str, float]
