@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
+# Where byte-code is not to be written, each of the tests' processes compiles every library anew.
+export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 # What `kedge` imports: without byte-code, and an installer writes none, a short check takes twice as long.
 IMPORTED := numpy pyarrow scipy/special scipy/_lib scipy/__init__.py scipy/version.py pydantic pydantic_core annotated_types typing_extensions.py typing_inspection typer yaml jinja2 markupsafe rich annotated_doc shellingham boto3 botocore s3transfer urllib3
