@@ -7,9 +7,10 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from offline.sagemaker.training_run import TrainingRun
+
 from offline.account import Account
 from offline.functions.runtime import Functions
-from offline.sagemaker.training_run import TrainingRun
 from offline.sagemaker.transform.run import TransformRun
 
 

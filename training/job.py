@@ -14,6 +14,7 @@ HERE = Path(__file__).resolve().parent
 def add_places(parser):
     """Where rows are and results go: SageMaker says so in SM_* variables."""
     parser.add_argument("--train", type=Path, default=os.environ.get("SM_CHANNEL_TRAIN"))
+    parser.add_argument("--validation", type=Path, default=os.environ.get("SM_CHANNEL_VALIDATION"))
     parser.add_argument("--model_dir", type=Path, default=os.environ.get("SM_MODEL_DIR"))
     parser.add_argument("--output_data_dir", type=Path, default=os.environ.get("SM_OUTPUT_DATA_DIR"))
 
@@ -21,10 +22,15 @@ def add_places(parser):
 def read_channel(channel):
     """The columns' description, and the rows, oldest first, as their features' values and their labels."""
     description = json.loads((channel / "columns.json").read_text(encoding="utf-8"))
-    with open(channel / "train.csv", newline="", encoding="utf-8") as file:
+    return (description, *read_rows(channel / "train.csv", description))
+
+
+def read_rows(path, description):
+    """The rows of a file, oldest first, as their features' values and their labels."""
+    with open(str(path), newline="", encoding="utf-8") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row[description["time"]])
     names = [feature["name"] for feature in description["features"]]
-    return description, [[row[name] for name in names] for row in rows], [row[description["label"]] for row in rows]
+    return [[row[name] for name in names] for row in rows], [row[description["label"]] for row in rows]
 
 
 def encode_labels(labels, description):

@@ -9,7 +9,7 @@ import argparse
 import os
 
 import xgboost
-from job import add_places, encode_labels, read_channel, report, save_importance, save_serving
+from job import add_places, encode_labels, read_channel, read_rows, report, save_importance, save_serving
 from rows import Encoder
 
 OBJECTIVES = {
@@ -54,18 +54,27 @@ def train(options):
     encoder = Encoder.learn(rows, description["features"], description.get("classes"))
     matrix, labels = encoder.encode(rows), encode_labels(texts, description)
     parameters = booster_parameters(options, description, len(rows))
-    data = xgboost.DMatrix(matrix, labels, feature_types=encoder.feature_types, enable_categorical=True)
+    data = as_data(matrix, labels, encoder)
+    watched = [(data, "train")]
+    if options.validation:
+        rows, texts = read_rows(options.validation / "validation.csv", description)
+        watched.append((as_data(encoder.encode(rows), encode_labels(texts, description), encoder), "validation"))
     history = {}
     # The lines that it prints after each tree are what SageMaker reads this image's metrics from.
-    booster = xgboost.train(
-        parameters, data, options.trees, evals=[(data, "train")], evals_result=history, verbose_eval=True
-    )
+    booster = xgboost.train(parameters, data, options.trees, evals=watched, evals_result=history, verbose_eval=True)
     save_serving(encoder, options.model_dir, "inference.py")
     # JSON only: nothing in the artefact runs code when it is loaded, but the inference script itself.
     booster.save_model(str(options.model_dir / "model.json"))
     save_importance(importance(booster, encoder), options.output_data_dir)
-    last = {f"train-{name}": round(values[-1], 6) for name, values in history["train"].items()}
+    last = {
+        f"{channel}-{name}": round(values[-1], 6) for channel in history for name, values in history[channel].items()
+    }
     report({"trees": options.trees, "rows": len(labels), **last})
+
+
+def as_data(matrix, labels, encoder):
+    """Encoded rows as XGBoost takes them."""
+    return xgboost.DMatrix(matrix, labels, feature_types=encoder.feature_types, enable_categorical=True)
 
 
 def importance(booster, encoder):

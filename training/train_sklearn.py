@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 from inference_sklearn import Columns, fitted, probabilities
-from job import add_places, encode_labels, read_channel, report, save_importance, save_serving
+from job import add_places, encode_labels, read_channel, read_rows, report, save_importance, save_serving
 from rows import Encoder
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
@@ -41,19 +41,25 @@ def train(options):
     document = {"problem": description["problem"], "columns": columns.columns, **fitted(estimator)}
     (options.model_dir / "model.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
     save_importance(importance(columns.blocks(matrix), estimator, encoder), options.output_data_dir)
-    report({"rows": len(labels), **metrics(estimator, design, labels, description)})
+    figures = {f"train-{name}": value for name, value in metrics(estimator, design, labels, description).items()}
+    if options.validation:
+        rows, texts = read_rows(options.validation / "validation.csv", description)
+        kept = columns.design(encoder.encode(rows))
+        found = metrics(estimator, kept, encode_labels(texts, description), description)
+        figures.update({f"validation-{name}": value for name, value in found.items()})
+    report({"rows": len(labels), **figures})
 
 
 def metrics(estimator, design, labels, description):
-    """How well the model answers its own training rows."""
+    """How well the model answers rows whose labels are known."""
     problem, classes = description["problem"], description.get("classes") or []
     if problem == "regression":
-        return {"train-rmse": round(float(mean_squared_error(labels, estimator.predict(design)) ** 0.5), 6)}
+        return {"rmse": round(float(mean_squared_error(labels, estimator.predict(design)) ** 0.5), 6)}
     found = probabilities(estimator, design, classes)
     loss = round(float(log_loss(labels, found, labels=list(range(len(classes))))), 6)
     if problem == "multiclass_classification":
-        return {"train-mlogloss": loss}
-    return {"train-logloss": loss, "train-auc": round(float(roc_auc_score(labels, found[:, 1])), 6)}
+        return {"mlogloss": loss}
+    return {"logloss": loss, "auc": round(float(roc_auc_score(labels, found[:, 1])), 6)}
 
 
 def importance(blocks, estimator, encoder):

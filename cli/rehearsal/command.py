@@ -27,6 +27,9 @@ def rehearse(
     _tell_all(tell, rows.faults, rows.facts, rows.notes)
     if rows.faults or not script:
         return not rows.faults
+    if config.training.algorithm:
+        tell("note SageMaker's own XGBoost trains and answers (training.algorithm): there is no script to try")
+        return True
     tried = rehearse_script(
         config, rows.split, source=ROOT / config.training.source_dir, python=python or sys.executable
     )

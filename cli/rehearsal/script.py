@@ -22,7 +22,8 @@ from cli.rehearsal.serving import LACKING
 from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.own_columns import LABEL
-from kedge.retraining.rows import column_description, scoring_payload, training_csv
+from kedge.retraining.learning import learning_files
+from kedge.retraining.rows import scoring_payload
 from kedge.retraining.snapshot import Split
 
 LEARNT_ROWS, SCORED_ROWS, ALONE_ROWS = 400, 100, 3
@@ -74,12 +75,14 @@ def _few(rows: pa.Table, most: int) -> pa.Table:
 
 
 def _train(config: ModelConfig, rows: pa.Table, root: Path, *, source: Path, python: str) -> RehearsedScript:
-    channel, code = root / "input" / "data" / "train", root / "code"
-    for place in (channel, root / "model", root / "output" / "data"):
+    code = root / "code"
+    for place in (root / "model", root / "output" / "data"):
         place.mkdir(parents=True)
     shutil.copytree(source, code, ignore=shutil.ignore_patterns("__pycache__"))
-    (channel / "train.csv").write_bytes(b"".join(training_csv(rows)))
-    (channel / "columns.json").write_text(json.dumps(column_description(config)))
+    for name, (content, _) in learning_files(rows, config).items():
+        path = root / "input" / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(content))
     script = config.training.entry_point
     program = [python, script] if script.endswith(".py") else ["bash", script]
     said = [
@@ -105,14 +108,15 @@ def _variables(config: ModelConfig, root: Path) -> dict[str, str]:
     https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md
     """
     chosen = {name: value for name, value in config.training.hyperparameters.items()}
+    channels = ["train", *(["validation"] if config.training.validation_fraction else [])]
     return {
         **config.training.environment,
         "SM_MODEL_DIR": str(root / "model"),
         "SM_INPUT_DIR": str(root / "input"),
         "SM_OUTPUT_DIR": str(root / "output"),
         "SM_OUTPUT_DATA_DIR": str(root / "output" / "data"),
-        "SM_CHANNELS": '["train"]',
-        "SM_CHANNEL_TRAIN": str(root / "input" / "data" / "train"),
+        "SM_CHANNELS": json.dumps([*channels]),
+        **{f"SM_CHANNEL_{name.upper()}": str(root / "input" / "data" / name) for name in channels},
         "SM_HPS": json.dumps(chosen),
         "SM_CURRENT_HOST": "algo-1",
         "SM_HOSTS": '["algo-1"]',

@@ -44,6 +44,7 @@ from kedge.config.sections import (
 )
 from kedge.config.stage import ENDPOINT_CHARACTERS, RESOURCE_CHARACTERS, Stage
 from kedge.config.staging import Staging
+from kedge.config.trainers.algorithm import parameter_fault
 from kedge.config.training import Training
 from kedge.errors import ModelConfigError
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
@@ -322,6 +323,30 @@ class ModelConfig(Section):
             raise ValueError(
                 "staging is there, and mode is watch: a watched model is never trained; remove the section"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _an_algorithm_can_read_the_rows(self) -> ModelConfig:
+        if self.training.algorithm is None:
+            return self
+        others = [feature.name for feature in self.features if feature.kind != "numeric"]
+        if others:
+            raise ValueError(
+                f"training.algorithm: SageMaker's XGBoost reads numbers alone, and {', '.join(others)} are none: encode them before "
+                "the request and declare them numeric, or train with a script"
+            )
+        if self.endpoint.content_type != "text/csv":
+            raise ValueError(
+                f"training.algorithm: SageMaker's XGBoost reads CSV, and endpoint.content_type is {self.endpoint.content_type}: "
+                "write text/csv, or train with a script"
+            )
+        if self.prediction.probabilities or self.prediction.field not in (None, 0):
+            raise ValueError(
+                "training.algorithm: SageMaker's XGBoost answers one number a row: remove prediction.probabilities and "
+                "prediction.field, or train with a script"
+            )
+        if fault := parameter_fault(self.problem, self.labels.classes, self.training.hyperparameters):
+            raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

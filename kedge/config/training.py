@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,10 @@ PipelineFact = Literal["train_uri", "manifest_uri", "output_uri", "training_end"
 # What says how Kedge's own job trains, and would say nothing to a pipeline.
 _OF_THE_JOB = (
     "source_dir", "entry_point", "environment", "instance_count", "volume_gib", "spot", "max_wait_seconds", "vpc", "network_isolation",
+    "algorithm", "validation_fraction",
 )  # fmt: skip
+# What says which script trains, and in what.
+_OF_THE_SCRIPT = ("source_dir", "entry_point", "framework", "image", "serving_image", "instance_count")
 Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
 
 
@@ -56,6 +59,7 @@ class Training(Section):
     framework_version: Annotated[str, Field(pattern=r"^\d[\w.-]*$", examples=["3.2-0"])] = XGBOOST["framework_version"]
     image: str | None = None
     serving_image: str | None = None
+    algorithm: Literal["xgboost"] | None = None
     environment: Environment = Field(default_factory=dict)
     serving_environment: Environment = Field(default_factory=dict)
     instance_type: InstanceType = "ml.m5.xlarge"
@@ -75,6 +79,8 @@ class Training(Section):
     window: Literal["sliding", "expanding"] = "sliding"
     window_days: Days = 365
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
+    validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    validation_rows: Literal["newest", "random"] = "newest"
     minimum_rows: int = Field(default=1000, ge=1)
     maximum_rows: int | None = Field(default=None, ge=1)
     class_ratio_max: float | None = Field(default=None, ge=1)
@@ -160,20 +166,13 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _a_pipeline_trains_by_itself(self) -> Training:
-        fields = type(self).model_fields
         if self.pipeline is None:
             if self.pipeline_parameters != {"TrainUri": "train_uri"}:
                 raise ValueError(
                     "training.pipeline_parameters is there without training.pipeline: name the pipeline, or remove it"
                 )
             return self
-        # By value, not by what is written: a package's schema is read again with every default in it.
-        given = [
-            name
-            for name in _OF_THE_JOB
-            if getattr(self, name) != fields[name].get_default(call_default_factory=True)
-            and not (name == "entry_point" and getattr(self, name) in OWN_SCRIPTS)
-        ]
+        given = [name for name in self._said(_OF_THE_JOB) if not self._is_own_script(name)]
         if given:
             names = ", ".join(f"training.{name}" for name in given)
             raise ValueError(
@@ -188,6 +187,16 @@ class Training(Section):
         return self
 
     @model_validator(mode="after")
+    def _an_algorithm_has_no_script(self) -> Training:
+        given = [f"training.{name}" for name in self._said(_OF_THE_SCRIPT)] if self.algorithm else []
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} beside training.algorithm: SageMaker's own {self.algorithm} trains on one instance and answers "
+                "without a script; remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rows_can_be_enough(self) -> Training:
         if self.maximum_rows is not None and self.maximum_rows < self.minimum_rows:
             raise ValueError(
@@ -195,6 +204,15 @@ class Training(Section):
                 "both; raise the first or lower the second"
             )
         return self
+
+    def _said(self, names: Sequence[str]) -> list[str]:
+        """Which of these fields are not as they are without a word."""
+        # By value, not by what is written: a package's schema is read again with every default in it.
+        fields = type(self).model_fields
+        return [name for name in names if getattr(self, name) != fields[name].get_default(call_default_factory=True)]
+
+    def _is_own_script(self, name: str) -> bool:
+        return name == "entry_point" and self.entry_point in OWN_SCRIPTS
 
     def reaches_to(self, now: datetime) -> datetime:
         """The oldest time whose rows a retraining at this time may use: an expanding window has no oldest one."""

@@ -19,6 +19,7 @@ from kedge.columns.casting import Column, cast_numbers, cast_text
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature
 from kedge.errors import TrainingColumnMissingError
+from kedge.outcomes.columns import label_column
 from kedge.own_columns import LABEL, OF_CHAMPION, ROW_ID, TIME
 from kedge.package_schema import called_before
 
@@ -127,6 +128,20 @@ def training_csv(rows: pa.Table) -> Iterator[bytes]:
     """
     rows = rows.select([name for name in rows.column_names if not name.startswith(OF_CHAMPION)])
     return map(_csv, chain([[rows.column_names]], _plain_rows(rows)))
+
+
+def algorithm_csv(rows: pa.Table, config: ModelConfig) -> Iterator[bytes]:
+    r"""Write rows, some at a time, as SageMaker's own algorithms read them: the label first, as a number, no header; a missing value is empty.
+
+    >>> from kedge.config.reading import parse_model_config
+    >>> yaml = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], labels: {classes: [came, left]}}"
+    >>> rows = pa.table({"x": [1.5, None], "label": ["left", "came"]})
+    >>> b"".join(algorithm_csv(rows, parse_model_config(yaml, source="m.yaml")))
+    b'1,1.5\n0,\n'
+    """
+    labels = label_column(rows.column(LABEL), config.problem, config.labels.classes).values
+    features = rows.select([*config.feature_names])
+    return map(_csv, _plain_rows(features.add_column(0, LABEL, pa.array(labels))))
 
 
 def scoring_payload(rows: pa.Table, config: ModelConfig) -> Iterator[bytes]:

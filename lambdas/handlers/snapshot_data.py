@@ -255,7 +255,11 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
     scored = f"s3://{run.bucket}/{layout.scored_prefix(run.model, run.run, 'challenger')}"
     requests = {
         "training_job": training_jobs.training_job_request(
-            run.config, workshop, train_uri=run.uri(layout.LEARNT), output_uri=trained
+            run.config,
+            workshop,
+            train_uri=run.uri(layout.LEARNT),
+            output_uri=trained,
+            validation_uri=run.uri(layout.VALIDATED),
         ),
         "challenger_model": training_jobs.challenger_model_request(run.config, workshop),
         "challenger_transform": training_jobs.transform_request(

@@ -11,8 +11,9 @@ from typing import IO, Any
 import pyarrow as pa
 
 from kedge.package_schema import encode_schema
+from kedge.retraining.learning import learning_files
 from kedge.retraining.permutation import permuted_rows
-from kedge.retraining.rows import champion_rows, column_description, scoring_payload, training_csv
+from kedge.retraining.rows import champion_rows, scoring_payload
 from kedge.retraining.snapshot import Origin, Split, file_entry, snapshot_manifest, unscorable_sentence
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import layout
@@ -48,7 +49,11 @@ def write_snapshot(
     )
     save(run, layout.MANIFEST, SnapshotFile(chunks([json.dumps(manifest, indent=1).encode()]), JSON))
     held_out = manifest["files"][layout.TRUTH]
-    learnt = {name: entry["sha256"] for name, entry in manifest["files"].items() if name.startswith(layout.LEARNT)}
+    learnt = {
+        name: entry["sha256"]
+        for name, entry in manifest["files"].items()
+        if name.startswith((layout.LEARNT, layout.VALIDATED))
+    }
     snapshot = {
         "prefix": layout.retraining_prefix(run.model, run.run),
         "train_uri": run.uri(layout.LEARNT),
@@ -69,10 +74,11 @@ def snapshot_files(run: RetrainingRun, split: Split) -> dict[str, SnapshotFile]:
     """Everything that is kept of a retraining's rows, by name."""
     config, training, holdout = run.config, split.training, split.holdout
     kind = config.endpoint.content_type
-    columns = json.dumps(column_description(config)).encode()
     files = {
-        f"{layout.LEARNT}train.csv": SnapshotFile(chunks(training_csv(training)), "text/csv", training),
-        f"{layout.LEARNT}columns.json": SnapshotFile(chunks([columns]), JSON),
+        **{
+            name: SnapshotFile(chunks(content), "text/csv" if name.endswith(".csv") else JSON, rows)
+            for name, (content, rows) in learning_files(training, config).items()
+        },
         layout.TRAINING_ROWS: parquet(training),
         scored_file(config, "rows"): SnapshotFile(chunks(scoring_payload(holdout, config)), kind, holdout),
         layout.TRUTH: parquet(holdout),

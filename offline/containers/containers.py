@@ -61,9 +61,15 @@ class Containers:
         *,
         isolated: bool = False,
         interpreter: Path = OWN,
+        algorithm: Path | None = None,
     ) -> Container:
-        """Return the container of an artefact, its environment and a script kept apart; it begins to load."""
-        seed = repr((sorted(environment.items()), isolated, str(interpreter))).encode() + (source or b"")
+        """Return the container of an artefact, its environment and a script kept apart; it begins to load.
+
+        `algorithm` is what the image answers with by itself.
+        """
+        seed = repr((sorted(environment.items()), isolated, str(interpreter), str(algorithm))).encode() + (
+            source or b""
+        )
         digest = hashlib.sha256(hashlib.sha256(artefact).digest() + seed).hexdigest()[:16]
         with self._lock:
             if digest not in self._known:
@@ -72,7 +78,7 @@ class Containers:
                 if source is not None:
                     unpack(source, home / "source")
                 self._known[digest] = Container(
-                    home, environment, self.processes, isolated=isolated, interpreter=interpreter
+                    home, environment, self.processes, isolated=isolated, interpreter=interpreter, algorithm=algorithm
                 )
             container = self._known[digest]
             self._known.move_to_end(digest)
@@ -103,8 +109,9 @@ class Container:
         *,
         isolated: bool = False,
         interpreter: Path = OWN,
+        algorithm: Path | None = None,
     ) -> None:
-        self.isolated, self.interpreter = isolated, interpreter
+        self.isolated, self.interpreter, self.algorithm = isolated, interpreter, algorithm
         self.home, self.environment, self._processes = home.resolve(), dict(environment), processes
         self.fleets = 0  # endpoints that keep it running
         self._lock = threading.RLock()
@@ -138,6 +145,8 @@ class Container:
             self._poll.register(self._process.stdout.fileno(), select.POLLIN | select.POLLHUP)  # type: ignore[union-attr]
 
     def _command(self) -> list[str]:
+        if self.algorithm is not None:
+            return [str(WORKER), str(self.home / "model"), str(self.algorithm.parent), self.algorithm.name]
         program = self.environment.get("SAGEMAKER_PROGRAM", "inference.py")
         places = [self.home / "source", self.home / "model" / "code", self.home / "model"]
         code = next((place for place in places if (place / program).exists()), places[1])

@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from offline.containers.containers import Container, Containers
+from offline.containers.xgboost_image import SERVING
 from offline.iam.guard import Guard
 from offline.region import Region
 from offline.sagemaker.api import Described, ValidationError, add_operations, arn, check_name, check_role
 from offline.sagemaker.network import check_vpc, join_vpc
 from offline.sagemaker.registry import Registry
 from offline.sagemaker.storage import Storage, exists
+from offline.sagemaker.training.algorithms import is_algorithm
 
 UNSUPPORTED = ("ModelDataSource", "MultiModelConfig", "AdditionalModelDataSources")
 
@@ -121,8 +123,8 @@ class Models:
         self.find(request["ModelName"])
         del self._known[request["ModelName"]]
 
-    def container(self, name: str, extra: dict[str, str] | None = None) -> Container:
-        """Return the container that serves a model, its artefact read as the model's own role."""
+    def container(self, name: str, extra: dict[str, str] | None = None, *, is_batch: bool = False) -> Container:
+        """Return the container that serves a model, or scores a batch with it; its artefact is read as the model's own role."""
         model = self.find(name)
         storage = Storage(self.region, self.guard, model.document["ExecutionRoleArn"])
         join_vpc(self.region, self.guard, model.document["ExecutionRoleArn"], model.document)
@@ -130,5 +132,13 @@ class Models:
         source = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         script = storage.read(source) if source.startswith("s3://") else None
         artefact, isolated = storage.read(model.container["ModelDataUrl"]), model.document["EnableNetworkIsolation"]
-        interpreter = self.containers.processes.interpreter_of(model.container.get("Image", ""))
-        return self.containers.get(artefact, environment, script, isolated=isolated, interpreter=interpreter)
+        image = model.container.get("Image", "")
+        interpreter = self.containers.processes.interpreter_of(image)
+        algorithm = SERVING if is_algorithm(image) and "SAGEMAKER_PROGRAM" not in environment else None
+        if algorithm:
+            # A transform job tells every container so; scripts do not ask, and share one with their endpoint here.
+            told = {"SAGEMAKER_BATCH": "true"} if is_batch else {}
+            environment = {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv", **environment, **told}
+        return self.containers.get(
+            artefact, environment, script, isolated=isolated, interpreter=interpreter, algorithm=algorithm
+        )

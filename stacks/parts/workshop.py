@@ -219,7 +219,8 @@ def _training_role(
     """Training jobs: they read rows and source, write models, and go on from the checkpoints of their run."""
     role = _execution_role(scope, "TrainingExecutionRole", storage=storage, does="training jobs", own=own)
     below = f"{own}/*" if own else "*"
-    may_read(role, storage.data, f"retraining/{below}/train", f"trained/{below}/checkpoints")
+    channels = [f"retraining/{below}/{channel}" for channel in ("train", "validation")]
+    may_read(role, storage.data, *channels, f"trained/{below}/checkpoints")
     may_write(role, storage.data, f"trained/{own}" if own else "trained")
     packed = list(sources)
     objects = [source.bucket.arn_for_objects(source.s3_object_key) for source in packed]

@@ -11,8 +11,9 @@ SLICES = "slices.npz"
 SCHEMA = "schema.json"
 STATISTICS, CONSTRAINTS = "statistics.json", "constraints.json"
 QUALITY, QUALITY_CONSTRAINTS = "model_quality.json", "model_quality_constraints.json"
-# Below the prefix of a retraining; it keeps its `SCHEMA` there too. The training job gets all of `LEARNT`.
-LEARNT, TRAINING_ROWS = "train/", "training.parquet"
+# Below the prefix of a retraining; it keeps its `SCHEMA` there too. The training job gets all of `LEARNT`, and of `VALIDATED` where
+# the YAML keeps rows apart for it.
+LEARNT, VALIDATED, TRAINING_ROWS = "train/", "validation/", "training.parquet"
 # The challenger scores all of `SCORED`; the champion the same rows in its own schema, where it has another. The scoring role
 # reads both places.
 SCORED, SCORED_BY_CHAMPION, TRUTH = "holdout/input/", "holdout/champion/", "holdout/truth.parquet"

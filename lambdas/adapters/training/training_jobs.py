@@ -12,6 +12,7 @@ from typing import Any
 from kedge.config.instance_types import has_local_storage
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
+from kedge.config.trainers.algorithm import algorithm_parameters
 
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
@@ -19,7 +20,8 @@ _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
 SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
 # SageMaker reads this image's log by definitions of its own and refuses others, also where the image runs a script.
 _READ_BY_SAGEMAKER = "sagemaker-xgboost"
-_METRICS = ("train-auc", "train-logloss", "train-rmse", "train-mlogloss", "trees", "rows")
+_FIGURES = ("auc", "logloss", "rmse", "mlogloss")
+_METRICS = (*(f"{channel}-{figure}" for channel in ("train", "validation") for figure in _FIGURES), "trees", "rows")
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,15 @@ class TrainingWorkshop:
 
 
 def training_job_request(
-    config: ModelConfig, workshop: TrainingWorkshop, *, train_uri: str, output_uri: str
+    config: ModelConfig, workshop: TrainingWorkshop, *, train_uri: str, output_uri: str, validation_uri: str = ""
 ) -> dict[str, Any]:
-    """Ask for a script-mode training job, all but its name."""
+    """Ask for a training job, all but its name.
+
+    Parameters
+    ----------
+    validation_uri
+        The folder of the rows that `training.validation_fraction` keeps apart.
+    """
     training = config.training
     stop = {"MaxRuntimeInSeconds": training.max_runtime_seconds}
     return {
@@ -50,10 +58,7 @@ def training_job_request(
         "RoleArn": workshop.training_role_arn,
         "HyperParameters": _hyperparameters(config, workshop),
         "Environment": {**training.environment, **_NO_NETWORK},
-        "InputDataConfig": [
-            _channel("train", train_uri, ContentType="text/csv"),
-            _channel(SOURCE_CHANNEL, workshop.source_uri),
-        ],
+        "InputDataConfig": _channels(config, workshop, train_uri, validation_uri),
         "OutputDataConfig": _encrypted({"S3OutputPath": output_uri}, "KmsKeyId", workshop),
         "ResourceConfig": _instances(config, workshop, training.instance_count) | _volume(config),
         "EnableManagedSpotTraining": training.spot,
@@ -94,6 +99,9 @@ def serving_image_of(config: ModelConfig, trained_with: str) -> str:
 
 def serving_environment(config: ModelConfig) -> dict[str, str]:
     """Tell the container where its script is, and to answer in the endpoint's content type unless a request says more."""
+    if config.training.algorithm:
+        # It answers by itself, in CSV.
+        return dict(config.training.serving_environment)
     return {
         **config.training.serving_environment,
         # Training put it beside the model.
@@ -158,6 +166,8 @@ def _join(config: ModelConfig) -> dict[str, str]:
 
 def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[str, str]:
     chosen = dict(config.training.hyperparameters)
+    if config.training.algorithm:
+        return algorithm_parameters(config.problem, config.labels.classes, chosen)
     source = f"/opt/ml/input/data/{SOURCE_CHANNEL}/{workshop.source_uri.rpartition('/')[2]}"
     script = {"sagemaker_program": config.training.entry_point, "sagemaker_submit_directory": source}
     # Script mode reads every value as JSON: a bare string would not parse.
@@ -170,6 +180,12 @@ def _metric_definitions(image: str) -> dict[str, Any]:
     if repository == _READ_BY_SAGEMAKER:
         return {}
     return {"MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS]}
+
+
+def _channels(config: ModelConfig, workshop: TrainingWorkshop, train: str, validation: str) -> list[dict[str, Any]]:
+    rows = {"train": train} | ({"validation": validation} if config.training.validation_fraction else {})
+    channels = [_channel(name, uri, ContentType="text/csv") for name, uri in rows.items()]
+    return channels if config.training.algorithm else [*channels, _channel(SOURCE_CHANNEL, workshop.source_uri)]
 
 
 def _channel(name: str, uri: str, **more: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""One training job's work: the script in a subprocess, with the layout and the variables of script mode.
+"""One training job's work: the script in a subprocess, with the layout and the variables of script mode, or the algorithm.
 
 SageMaker's framework images lay /opt/ml out, download the channels and the source, and run the script with the
 hyperparameters as arguments. Imitated under a directory of the job's own (the SM_* variables say where): channels of
 S3Prefix type in File mode, sourcedir.tar.gz, the input configuration files, /opt/ml/output/failure, model.tar.gz,
 metrics read from the log by the job's regular expressions. The image itself is not run, at most its Python
-(`offline.containers.processes`), and the script gets no credentials and no account.
+(`offline.containers.processes`), and the script gets no credentials and no account. Of SageMaker's own algorithms XGBoost is
+imitated (`offline.containers.xgboost_image`).
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from offline.containers.processes import Processes, Program, inherited
+from offline.containers.xgboost_image import TRAINING
 from offline.region import Region
 from offline.sagemaker.api import ValidationError
 from offline.sagemaker.network import join_vpc
 from offline.sagemaker.storage import DownloadError, Storage, exists, pack, split_uri, unpack
+from offline.sagemaker.training.algorithms import is_algorithm
 
 HOST = "algo-1"
 ML, CHECKPOINTS = "/opt/ml", "checkpoints"
@@ -47,12 +50,14 @@ class TrainingRun:
         self.log = region.directory / "training" / f"{request['TrainingJobName']}.log"
         self.parameters = {name: _decoded(value) for name, value in request.get("HyperParameters", {}).items()}
         self._process: subprocess.Popen[bytes] | None = None
+        image = request["AlgorithmSpecification"].get("TrainingImage", "")
+        self.runs_algorithm = is_algorithm(image) and SCRIPT_PARAMETERS[0] not in self.parameters
 
     def check(self) -> None:
         """Refuse what CreateTrainingJob refuses at once."""
-        for name in SCRIPT_PARAMETERS:
+        for name in SCRIPT_PARAMETERS if not self.runs_algorithm else ():
             if name not in self.parameters:
-                raise ValidationError(f"built-in algorithms are not imitated: the hyperparameter {name} is missing")
+                raise ValidationError(f"an image's own training is not imitated: the hyperparameter {name} is missing")
         for channel in self.request.get("InputDataConfig", []):
             source = channel["DataSource"].get("S3DataSource", {})
             if source.get("S3DataType") != "S3Prefix" or channel.get("InputMode", "File") != "File":
@@ -73,7 +78,8 @@ class TrainingRun:
             join_vpc(self.region, self.storage.guard, self.request["RoleArn"], self.request)
             for channel in self.request.get("InputDataConfig", []):
                 self._download(channel)
-            self._download_source()
+            if not self.runs_algorithm:
+                self._download_source()
             self._restore_checkpoints()
         except (DownloadError, tarfile.TarError) as error:
             raise TrainingError(f"ClientError: Data download failed:{error}") from error
@@ -175,6 +181,8 @@ class TrainingRun:
         return {name: value for name, value in sorted(self.parameters.items()) if not name.startswith("sagemaker_")}
 
     def _command(self) -> list[str]:
+        if self.runs_algorithm:
+            return [str(TRAINING)]
         arguments = []
         for name, value in self._own_parameters().items():
             arguments += [f"-{name}" if len(name) == 1 else f"--{name}", str(value)]
@@ -189,9 +197,7 @@ class TrainingRun:
             "SM_INPUT_CONFIG_DIR": root / "input" / "config",
             "SM_OUTPUT_DIR": root / "output",
             "SM_OUTPUT_DATA_DIR": root / "output" / "data",
-            "SM_MODULE_DIR": self.parameters["sagemaker_submit_directory"],
-            "SM_MODULE_NAME": Path(self.parameters["sagemaker_program"]).stem,
-            "SM_USER_ENTRY_POINT": self.parameters["sagemaker_program"],
+            **self._script_variables(),
             "SM_CHANNELS": json.dumps(sorted(channels)),
             "SM_HPS": json.dumps(own),
             "SM_USER_ARGS": json.dumps(self._command()[1:]),
@@ -209,6 +215,16 @@ class TrainingRun:
             **{name: self._place(value) for name, value in self.request.get("Environment", {}).items()},
         }
         return inherited() | {name: str(value) for name, value in variables.items()}
+
+    def _script_variables(self) -> dict[str, Any]:
+        if self.runs_algorithm:
+            return {}
+        program = self.parameters["sagemaker_program"]
+        return {
+            "SM_MODULE_DIR": self.parameters["sagemaker_submit_directory"],
+            "SM_MODULE_NAME": Path(program).stem,
+            "SM_USER_ENTRY_POINT": program,
+        }
 
     def _place(self, value: str) -> str:
         """What a value that names a place below /opt/ml names here."""

@@ -73,7 +73,7 @@ class TransformRun:
             for key in self.storage.keys(uri):
                 self._inputs[key] = self.storage.read(f"s3://{bucket}/{key}")
             extra = self.request.get("Environment")
-            container = self.models.container(self.request["ModelName"], extra)
+            container = self.models.container(self.request["ModelName"], extra, is_batch=True)
         except (DownloadError, tarfile.TarError, ValidationError) as error:
             raise TransformError(f"ClientError: Data download failed:{error}") from error
         if not self._inputs:

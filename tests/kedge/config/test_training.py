@@ -3,6 +3,7 @@
 import pytest
 
 from kedge.config.reading import parse_model_config
+from kedge.config.trainers.algorithm import algorithm_parameters
 from kedge.errors import ModelConfigError
 
 YAML = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], training: {%s}}"
@@ -39,6 +40,18 @@ def training(text):
             "entry_point, training.instance_count, training.spot",
         ),
         ("pipeline: mine, hyperparameters: {TrainUri: s3://b}", "a parameter of the pipeline has one value"),
+        ("pipeline: mine, validation_fraction: 0.1", "training.validation_fraction beside training.pipeline"),
+        (
+            "algorithm: xgboost, source_dir: mine, image: i",
+            "training.source_dir, training.image beside training.algorithm",
+        ),
+        ("algorithm: xgboost, framework: sklearn", "training.framework beside training.algorithm"),
+        ("algorithm: xgboost, instance_count: 2", "training.instance_count"),
+        ("algorithm: xgboost, hyperparameters: {max_dept: 3}", "did you mean max_depth?"),
+        (
+            "algorithm: xgboost, hyperparameters: {objective: 'binary:hinge'}",
+            "binary_classification has binary:logistic",
+        ),
         ("source_dir: ../elsewhere", "training.source_dir is '../elsewhere'"),
         ("source_dir: /etc", "training.source_dir is '/etc'"),
     ],
@@ -62,3 +75,37 @@ def test_a_pipeline_may_be_told_of_the_rows_under_its_own_names():
     chosen = training("pipeline: mine, framework: sklearn, pipeline_parameters: {Rows: train_uri, Until: training_end}")
     assert dict(chosen.pipeline_parameters) == {"Rows": "train_uri", "Until": "training_end"}
     assert dict(training("pipeline: mine").pipeline_parameters) == {"TrainUri": "train_uri"}
+
+
+ALGORITHM = "{model: m, endpoint: {name: e%s}, features: [{name: x, kind: %s}], training: {algorithm: xgboost}%s}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "kind", "rest", "problem"),
+    [
+        ("", "categorical", "", "reads numbers alone, and x are none"),
+        (", content_type: application/json", "numeric", "", "reads CSV, and endpoint.content_type is application/json"),
+        (
+            "",
+            "numeric",
+            ", prediction: {field: 1}",
+            "one number a row: remove prediction.probabilities and prediction.field",
+        ),
+        (
+            "",
+            "numeric",
+            ", problem: multiclass_classification, labels: {classes: [a, b, c]}",
+            "write the labels as 0, 1, 2, or train with a script",
+        ),
+    ],
+)
+def test_what_sagemakers_algorithm_cannot_read_or_answer_is_refused(endpoint, kind, rest, problem):
+    with pytest.raises(ModelConfigError, match=r"training\.algorithm") as refused:
+        parse_model_config(ALGORITHM % (endpoint, kind, rest), source="m.yaml")
+    assert problem in str(refused.value)
+
+
+def test_an_algorithm_is_told_the_problem_unless_the_yaml_says_more():
+    assert algorithm_parameters("multiclass_classification", ("0", "1", "2"), {"eval_metric": "merror"}) == {
+        "num_round": "100", "objective": "multi:softmax", "eval_metric": "merror", "num_class": "3",
+    }  # fmt: skip

@@ -1,0 +1,72 @@
+"""SageMaker's own XGBoost as the trainer: the hyperparameters that it takes, and those that follow from the problem."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from kedge.config.sections import Problem
+
+# With these its answer is a probability of the last class, the class's number, or a number.
+_OBJECTIVES: Mapping[Problem, tuple[str, ...]] = {
+    "binary_classification": ("binary:logistic",),
+    "multiclass_classification": ("multi:softmax",),
+    "regression": (
+        "reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror", "reg:pseudohubererror", "reg:logistic", "reg:gamma",
+        "reg:tweedie", "count:poisson",
+    ),
+}  # fmt: skip
+_METRICS: Mapping[Problem, str] = {
+    "binary_classification": "auc",
+    "multiclass_classification": "mlogloss",
+    "regression": "rmse",
+}
+# The image fails a job that has another. https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost_hyperparameters.html
+_PARAMETERS = (
+    "alpha", "base_score", "booster", "colsample_bylevel", "colsample_bynode", "colsample_bytree", "csv_weights", "deterministic_histogram",
+    "dsplit", "early_stopping_rounds", "eta", "eval_metric", "gamma", "grow_policy", "interaction_constraints", "lambda", "lambda_bias",
+    "max_bin", "max_delta_step", "max_depth", "max_leaves", "min_child_weight", "monotone_constraints", "normalize_type", "nthread",
+    "num_class", "num_parallel_tree", "num_round", "objective", "one_drop", "predictor", "process_type", "rate_drop", "refresh_leaf",
+    "sample_type", "sampling_method", "save_model_on_termination", "scale_pos_weight", "seed", "seed_per_iteration",
+    "single_precision_histogram", "sketch_eps", "skip_drop", "subsample", "tree_method", "tweedie_variance_power", "updater", "verbosity",
+)  # fmt: skip
+NUM_ROUND = "100"
+
+
+def algorithm_parameters(
+    problem: Problem, classes: Sequence[str], chosen: Mapping[str, str | int | float]
+) -> dict[str, str]:
+    """The hyperparameters of a job, as text: the YAML's, and what it leaves out.
+
+    >>> algorithm_parameters("regression", (), {"eta": 0.3})
+    {'num_round': '100', 'objective': 'reg:squarederror', 'eval_metric': 'rmse', 'eta': '0.3'}
+    """
+    found = {"num_round": NUM_ROUND, "objective": _OBJECTIVES[problem][0], "eval_metric": _METRICS[problem]}
+    if problem == "multiclass_classification":
+        found["num_class"] = str(len(classes))
+    return found | {name: str(value) for name, value in chosen.items()}
+
+
+def parameter_fault(problem: Problem, classes: Sequence[str], chosen: Mapping[str, str | int | float]) -> str | None:
+    """Why the algorithm would not take these, or would answer what Kedge cannot read; None if it will do.
+
+    >>> parameter_fault("regression", (), {"trees": 100})
+    "training.hyperparameters has trees, which SageMaker's XGBoost does not know; it has num_round, eta, max_depth and the like"
+    """
+    for name in chosen:
+        if name not in _PARAMETERS:
+            near = difflib.get_close_matches(name, _PARAMETERS, n=1)
+            hint = f"did you mean {near[0]}?" if near else "it has num_round, eta, max_depth and the like"
+            return f"training.hyperparameters has {name}, which SageMaker's XGBoost does not know; {hint}"
+    told = str(chosen.get("objective", _OBJECTIVES[problem][0]))
+    if told not in _OBJECTIVES[problem]:
+        return f"training.hyperparameters.objective is {told}: a {problem} has {', '.join(_OBJECTIVES[problem])}"
+    numbers = [str(number) for number in range(len(classes))]
+    if problem == "multiclass_classification" and list(classes) != numbers:
+        return (
+            f"training.algorithm: SageMaker's XGBoost answers a class by its number, and labels.classes is {list(classes)}: write the "
+            f"labels as {', '.join(numbers)}, or train with a script"
+        )
+    if problem == "multiclass_classification" and str(chosen.get("num_class", len(classes))) != str(len(classes)):
+        return f"training.hyperparameters.num_class is {chosen['num_class']}, and labels.classes has {len(classes)}: remove it"
+    return None
