@@ -7,10 +7,9 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
-from offline.sagemaker.training_run import TrainingRun
-
 from offline.account import Account
 from offline.functions.runtime import Functions
+from offline.sagemaker.training.run import TrainingRun
 from offline.sagemaker.transform.run import TransformRun
 
 
