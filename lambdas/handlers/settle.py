@@ -42,6 +42,7 @@ from lambdas.steps.release.run_sweep import sweep_model, sweep_pipeline, sweep_r
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_experiment import settle_experiment, tell_overtaken
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
+from lambdas.steps.release.shown_stages import show_stages
 
 
 class Settings(Environment):
@@ -53,6 +54,7 @@ class Settings(Environment):
     event_topic_arn: str
     approvals_queue_url: str
     retrain_machine_arn: str
+    role_name: str
 
 
 class Ended(BaseModel, frozen=True):
@@ -150,6 +152,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     # A package of a watched model is not released, and a model in the data bucket has no package group at all.
     if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
         tell_waiting(bench, settings.approvals_queue_url)
+        show_stages(bench.config, table=settings.state_table, role=settings.role_name)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
     end_mute(stands, bench)
