@@ -43,6 +43,7 @@ from stacks.parts.naming import (
     EXECUTIONS,
     RELEASE_MACHINE,
     RETRAIN_MACHINE,
+    RUNS,
     endpoint_arns,
     machine_arn,
     own_arns,
@@ -63,7 +64,6 @@ from stacks.taking import add_taker
 
 START_SECONDS = 60
 WATCH_SECONDS = 600
-RUNS = "jobs, scoring models and endpoints on trial are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 

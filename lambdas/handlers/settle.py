@@ -34,6 +34,7 @@ from lambdas.adapters.training import run_leftovers
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.gate.cost import cost_of_failed
 from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.hourly_work import SWEEP_HOUR
@@ -296,4 +297,5 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         "error": ended.error or ended.status,
         "cause": ended.cause or "",
     } | ended.rollback
+    detail |= cost_of_failed(machine, run, bench.config)
     tell_once(f"failed#{run}", "failed", detail, bench)

@@ -1,18 +1,14 @@
-"""What the registry shows of the life of a group's packages, listed and written: for people to see, so that no failure counts."""
+"""What the registry shows of the life of a group's packages, listed and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from kedge.release.last_decision import LastDecision, notes_of
 from kedge.release.life_cycle import LifeCycle, request_of
 from lambdas.adapters.release.model_registry import Package, fitting
-from lambdas.logs import logger
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,3 @@ def show_stage(sagemaker: Any, package: Package, life_cycle: LifeCycle, *, role:
         ModelLifeCycle=request_of(life_cycle),
         CustomerMetadataProperties={name: fitting(value) for name, value in notes.items()},
     )
-
-
-@contextmanager
-def for_show(model: str) -> Iterator[None]:
-    """Go on where SageMaker refuses: an organisation may let only some people set stages, or SageMaker is busy."""
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        logger.warning("a stage is not shown", model=model, reason=str(error))

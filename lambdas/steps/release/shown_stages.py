@@ -8,6 +8,7 @@ from __future__ import annotations
 from kedge.config.model import ModelConfig
 from kedge.release.life_cycle import CANARY, RELEASING, TRIAL, LifeCycle, life_cycle_of
 from lambdas.adapters import clients
+from lambdas.adapters.optional import optional
 from lambdas.adapters.release import model_registry, stages
 from lambdas.adapters.state import champions, under_way
 
@@ -20,7 +21,7 @@ def show_stages(config: ModelConfig, *, table: str, role: str) -> None:
     sagemaker, champion = clients.sagemaker(), champions.load(clients.dynamodb(), table, config.model)
     served = {kept.package_arn for kept in champion.earlier} if champion else set()
     on_trial = _on_trial(config.model, table)
-    with stages.for_show(config.model):
+    with optional("the stage of a package", config.model):
         for listed in stages.list_stages(sagemaker, config.package_group):
             wanted = life_cycle_of(
                 listed.arn,
@@ -32,7 +33,7 @@ def show_stages(config: ModelConfig, *, table: str, role: str) -> None:
             )
             if wanted is None or wanted == listed.shown:
                 continue
-            with stages.for_show(config.model):
+            with optional("the stage of a package", config.model):
                 package = model_registry.describe_package(sagemaker, listed.arn)
                 if model_registry.STAGED in package.properties:
                     stages.show_stage(sagemaker, package, wanted, role=role)
