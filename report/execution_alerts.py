@@ -54,6 +54,7 @@ def failed(model: str, detail: Detail) -> Message:
                 RELEASE_NEXT.format(model=model) if "release" in machine else retraining_next(model, detail),
             ),
             section("WHAT YOU CAN DO", shortage_remedy(cause)),
+            section("WHAT THE RETRAINING COST", str(detail.get("cost", ""))),
             section("WHERE TO LOOK", "\n".join(link for link in links if link)),
             run(detail),
         ),

@@ -132,7 +132,10 @@ def data_rejected(model: str, detail: Detail) -> Message:
         "the rows for a retraining were rejected",
         (
             section("WHY", bullets(detail.get("reasons", []))),
-            section("WHAT HAPPENS NEXT", f"Nothing was trained or released. {again}"),
+            section(
+                "WHAT HAPPENS NEXT",
+                f"Nothing was trained, so no instance was paid for, and nothing is released. {again}",
+            ),
             run(detail),
         ),
     )

@@ -43,6 +43,7 @@ from stacks.parts.naming import (
     EXECUTIONS,
     RELEASE_MACHINE,
     RETRAIN_MACHINE,
+    RUNS,
     endpoint_arns,
     machine_arn,
     own_arns,
@@ -63,7 +64,6 @@ from stacks.taking import add_taker
 
 START_SECONDS = 60
 WATCH_SECONDS = 600
-RUNS = "jobs, scoring models and endpoints on trial are named after their run"
 FLEETS = "a thousand endpoints' names do not fit into a policy, and configs are named after their release"
 
 
@@ -173,6 +173,9 @@ class Release(cdk.Stack):
         may_see_executions(role, RETRAIN_MACHINE, RELEASE_MACHINE)
         may_put_metrics(role)
         self._see(function, "ModelPackage", "Endpoint", "EndpointConfig")
+        groups = sagemaker_arns(self, "model-package-group")
+        allow(role, "ListPackages", ["sagemaker:ListModelPackages"], groups, wildcard=FLEETS)
+        self._may_show_stages(function)
         return function
 
     def _watch_canary(self) -> lambda_.Function:
@@ -268,9 +271,19 @@ class Release(cdk.Stack):
         # A first endpoint that serves loses the tag by which the machine may delete it.
         allow(role, "MarkServed", ["sagemaker:DeleteTags"], endpoint_arns(self, self._models), wildcard=FLEETS)
         self._may_sweep(role)
+        self._may_show_stages(function)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         allow(role, "SeeWhichRang", ["cloudwatch:DescribeAlarmHistory"], [release_alarms(self)], wildcard=ALARMS)
         return function
+
+    def _may_show_stages(self, function: lambda_.Function) -> None:
+        role = role_of(function)
+        # By this name its own changes of a package are known again: they are nobody's decision.
+        function.add_environment("ROLE_NAME", role.role_name)
+        shown: dict[str, object] = {"sagemaker:ModelLifeCycle:stage": SHOWN_STAGES}
+        only = {"StringEquals": shown, "Null": UNDECIDED}
+        packages = own_arns(self, "model-package")
+        allow(role, "ShowStages", ["sagemaker:UpdateModelPackage"], packages, wildcard=FLEETS, conditions=only)
 
     def _may_sweep(self, role: iam.Role) -> None:
         lists = [f"sagemaker:List{kind}" for kind in LISTED]
@@ -336,6 +349,9 @@ class Release(cdk.Stack):
 LISTED = ("Models", "TrainingJobs", "TransformJobs", "Endpoints", "EndpointConfigs")
 # No role may tag an endpoint that exists: tags are set when it is made, and `settle` removes this one.
 NEVER_SERVED = {"StringEquals": {"aws:ResourceTag/kedge:not-served": "true"}}
+SHOWN_STAGES = ["Staging", "Production", "Retired"]
+# A call that says nothing of the approval.
+UNDECIDED: dict[str, object] = {"sagemaker:ModelApprovalStatus": "true"}
 ARN_KIND = {
     "Model": "model",
     "ModelPackage": "model-package",

@@ -26,6 +26,7 @@ from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.release.planned_experiment import Wanted, begin, is_proved, next_step
 from lambdas.steps.release.planned_way_back import Way, plan_way_back
+from lambdas.steps.release.shown_stages import show_stages
 
 
 class Settings(Environment):
@@ -34,6 +35,7 @@ class Settings(Environment):
     data_bucket: str
     state_table: str
     serving_role_arn: str
+    role_name: str
     # Of models whose containers reach a network.
     own_roles: Json[dict[str, str]] = Field(default_factory=dict)
     # Of the whole deployment.
@@ -63,7 +65,16 @@ class Request(BaseModel, frozen=True):
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Turn an approved package into the requests of its release."""
     request, settings = Request.model_validate(event), Settings.from_environment()
-    config, sagemaker = load_managed_model(request.model), clients.sagemaker()
+    config = load_managed_model(request.model)
+    answer = plan(request, config, settings)
+    # By what was noted last: the registry shows that it is on trial.
+    show_stages(config, table=settings.state_table, role=settings.role_name)
+    return answer
+
+
+def plan(request: Request, config: ModelConfig, settings: Settings) -> dict[str, Any]:
+    """Plan the release, and note it, unless there is nothing to do or it is refused."""
+    sagemaker = clients.sagemaker()
     if (request.request.rollback or {}).get("now"):
         way = Way(config, request.run, request.mark, request.execution, request.time, request.request.rollback or {})
         return plan_way_back(way, request.package_arn, table=settings.state_table)
@@ -81,7 +92,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if endpoint is not None and endpoint.is_tried_on:
         # Another run has left its version there: `settle` puts the champion's own config back.
         raise EndpointBusyError(endpoint=endpoint.name, status=f"{endpoint.status}, with another version behind it")
-    plan = plan_release(
+    planned = plan_release(
         config,
         package_version=package.version,
         package_arn=package.arn,
@@ -102,15 +113,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         )
     # Let the monitor count what the package answers, from its first request on.
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
-    note(request, settings, plan, serving, replaces=champion.package_version if champion else None)
+    note(request, settings, planned, serving, replaces=champion.package_version if champion else None)
     logger.info(
         "planned",
         model=request.model,
-        endpoint_config=plan.endpoint_config,
+        endpoint_config=planned.endpoint_config,
         previous_config=serving,
-        instances=plan.instance_count,
+        instances=planned.instance_count,
     )
-    return requests_of(plan, settings, endpoint, request.time)
+    return requests_of(planned, settings, endpoint, request.time)
 
 
 def load_package(sagemaker: Any, config: ModelConfig, arn: str) -> Package:

@@ -34,6 +34,7 @@ from lambdas.adapters.training import run_leftovers
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.gate.cost import cost_of_failed
 from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.hourly_work import SWEEP_HOUR
@@ -42,6 +43,7 @@ from lambdas.steps.release.run_sweep import sweep_model, sweep_pipeline, sweep_r
 from lambdas.steps.release.serving_check import as_it_was, check_serving, check_variants
 from lambdas.steps.release.settled_experiment import settle_experiment, tell_overtaken
 from lambdas.steps.release.settled_release import Bench, settle_release, tell_once
+from lambdas.steps.release.shown_stages import show_stages
 
 
 class Settings(Environment):
@@ -53,6 +55,7 @@ class Settings(Environment):
     event_topic_arn: str
     approvals_queue_url: str
     retrain_machine_arn: str
+    role_name: str
 
 
 class Ended(BaseModel, frozen=True):
@@ -150,6 +153,7 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     # A package of a watched model is not released, and a model in the data bucket has no package group at all.
     if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
         tell_waiting(bench, settings.approvals_queue_url)
+        show_stages(bench.config, table=settings.state_table, role=settings.role_name)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
     end_mute(stands, bench)
@@ -293,4 +297,5 @@ def tell_end(ended: Ended | None, bench: Bench) -> None:
         "error": ended.error or ended.status,
         "cause": ended.cause or "",
     } | ended.rollback
+    detail |= cost_of_failed(machine, run, bench.config)
     tell_once(f"failed#{run}", "failed", detail, bench)

@@ -77,6 +77,14 @@ class Detail(BaseModel, frozen=True):
     ModelPackageArn: str
     ModelApprovalStatus: str | None = None
     LastModifiedTime: Annotated[AwareDatetime | None, WrapValidator(readable)] = None
+    # SageMaker does not always say which; without them any change may be a decision.
+    UpdatedModelPackageFields: tuple[str, ...] | None = None
+
+    @property
+    def shows_stage(self) -> bool:
+        """Whether this tells of nothing but a stage of the package's life, as Kedge shows it itself."""
+        fields = set(self.UpdatedModelPackageFields or ())
+        return "ModelLifeCycle" in fields and not fields & {"ModelApprovalStatus", "ApprovalDescription"}
 
 
 class Back(BaseModel, frozen=True):
@@ -135,7 +143,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     settings, body = Settings.from_environment(), event["Records"][0]["body"]
     if "back" in json.loads(body):
         return go_back(BackWanted.model_validate_json(body), settings)
-    return hear(Request.from_event(event), settings)
+    request = Request.from_event(event)
+    return {"verdict": "STAGE_SHOWN"} if request.detail.shows_stage else hear(request, settings)
 
 
 def hear(request: Request, settings: Settings) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lambdas.adapters.telling import desk_of, record_and_tell, send_test
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.gate.cost import cost_of_failed
 
 # Steps of a machine that goes well: in the timeline, but no reason to write a mail.
 QUIET = frozenset({"training_completed"})
@@ -63,7 +64,11 @@ class Request(BaseModel, frozen=True):
     @property
     def told(self) -> dict[str, Any]:
         """What the timeline and people get."""
-        return self.detail | ({"rollback": self.request.rollback} if self.request.rollback else {})
+        found = self.detail | ({"rollback": self.request.rollback} if self.request.rollback else {})
+        if self.kind == "failed":
+            machine, run = (str(self.detail.get(name, "")) for name in ("machine", "run"))
+            found |= cost_of_failed(machine, run, load_models().get(self.model))
+        return found
 
     @property
     def told_as(self) -> str | None:
@@ -81,13 +86,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     request, settings = Request.from_event(event), Settings.from_environment()
     if request is None:
         return {"kind": None}
+    entry = Entry(request.model, request.kind, request.time, request.told)
     if request.kind == "test_alert":
-        entry = Entry(request.model, request.kind, request.time, request.told)
         return {"kind": request.kind, **send_test(desk_of(settings), entry, request.detail.get("channel"))}
     if request.kind in QUIET:
-        timeline.record(
-            clients.s3(), settings.data_bucket, Entry(request.model, request.kind, request.time, request.told)
-        )
+        timeline.record(clients.s3(), settings.data_bucket, entry)
     else:
         what = request.told_as
 
@@ -97,7 +100,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
         record_and_tell(
             desk_of(settings),
-            Entry(request.model, request.kind, request.time, request.told),
+            entry,
             entered=request.acted or request.kind in ENTERED,
             name=what,
             when_kept=remember,

@@ -23,6 +23,8 @@ def _sagemaker(operation: str, kind: str, parameter: str | None = None) -> Needs
 IMAGE = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com/(?P<name>[^:@]+)")
 _FACTS = {
     "sagemaker__ModelApprovalStatus": "ModelApprovalStatus",
+    "sagemaker__ModelLifeCycle__stage": "ModelLifeCycle.Stage",
+    "sagemaker__ModelLifeCycle__stageStatus": "ModelLifeCycle.StageStatus",
     "sagemaker__NetworkIsolation": "EnableNetworkIsolation",
 }
 

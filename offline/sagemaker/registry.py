@@ -4,7 +4,7 @@ The real service numbers a group's packages, keeps what an update omits, answers
 package, and puts "SageMaker Model Package State Change" on the bus for every update, sometimes twice. moto erases what
 an update omits and ignores the token; both are put right here, and events are added. Reads may be behind, as in any
 eventually consistent service: for `Registry.read_lag` after an update DescribeModelPackage answers what was before. Not imitated: unversioned
-packages (refused), validation profiles, cross-account policies, model life cycles.
+packages (refused), validation profiles, cross-account policies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from offline.sagemaker.api import (
     milliseconds,
 )
 from offline.sagemaker.registry_listing import list_packages
-from offline.sagemaker.registry_rules import check_metadata, check_package, check_status
+from offline.sagemaker.registry_rules import check_life_cycle, check_metadata, check_package, check_status
 
 EVENT = "SageMaker Model Package State Change"
 SECOND_EVENT_FRACTION = 0.3
@@ -51,8 +51,9 @@ KEPT = (
     "SkipModelValidation",
     "SourceUri",
     "ModelCard",
+    "ModelLifeCycle",
 )
-UPDATED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri")
+UPDATED = ("ModelApprovalStatus", "ApprovalDescription", "InferenceSpecification", "SourceUri", "ModelLifeCycle")
 
 
 def install(region: Region, registry: Registry) -> None:
@@ -167,6 +168,7 @@ class Registry:
         document, changes = package.document, {key: request[key] for key in UPDATED if key in request}
         if "ModelApprovalStatus" in changes:
             check_status(changes["ModelApprovalStatus"])
+        check_life_cycle(changes.get("ModelLifeCycle", {}))
         properties = dict(document.get("CustomerMetadataProperties", {}))
         properties |= request.get("CustomerMetadataProperties", {})
         for key in request.get("CustomerMetadataPropertiesToRemove", []):
@@ -206,5 +208,7 @@ class Registry:
 
 
 def _caller() -> dict[str, Any]:
-    """Who changes a package, as the service says it of callers that are no Studio user."""
-    return {"IamIdentity": {"Arn": roles.current_role()}}
+    """Who changes a package, as the service says it of callers that are no Studio user: a session, named here like its role."""
+    _, _, _, _, account, role = roles.current_role().split(":", 5)
+    name = role.rpartition("/")[2]
+    return {"IamIdentity": {"Arn": f"arn:aws:sts::{account}:assumed-role/{name}/{name}"}}

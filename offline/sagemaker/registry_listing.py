@@ -17,6 +17,7 @@ SUMMARY = (
     "CreationTime",
     "ModelPackageStatus",
     "ModelApprovalStatus",
+    "ModelLifeCycle",
 )
 
 

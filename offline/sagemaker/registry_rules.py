@@ -16,6 +16,7 @@ METADATA_ENTRIES_MAX = 50
 METADATA = re.compile(r"[\w\s.:/=+\-@]*")  # \w is Unicode's letters, digits and the underscore, as in SageMaker's rule
 KEY_LENGTH_MAX, VALUE_LENGTH_MAX = 128, 256
 TEXT_LENGTH_MAX = 1024
+LIFE_CYCLE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 CARD_LENGTH_MAX, CARD_TEXT_MAX = 100_000, 2096
 # The schema of a package's card, which has fewer parts than a model card of its own; an empty set knows no names.
 CARD_PARTS = {
@@ -44,6 +45,7 @@ def check_package(region: Region, request: Mapping[str, Any]) -> None:
         reason = f"Member must have length less than or equal to {TEXT_LENGTH_MAX}"
         raise invalid(request["ModelPackageDescription"], "modelPackageDescription", reason)
     check_card(request.get("ModelCard", {}))
+    check_life_cycle(request.get("ModelLifeCycle", {}))
     for container in request.get("InferenceSpecification", {}).get("Containers", []):
         artefact = container.get("ModelDataUrl")
         if artefact and not exists(region, artefact):
@@ -89,6 +91,19 @@ def check_status(status: str) -> None:
     if status not in STATUSES:
         allowed = ", ".join(STATUSES)
         raise invalid(status, "modelApprovalStatus", f"Member must satisfy enum value set: [{allowed}]")
+
+
+def check_life_cycle(life_cycle: Mapping[str, str]) -> None:
+    """Refuse a stage or a status that is no name: botocore checks that both are there, and the lengths at least."""
+    for field in ("Stage", "StageStatus") if life_cycle else ():
+        if not LIFE_CYCLE.fullmatch(life_cycle[field]):
+            name = f"modelLifeCycle.{field[0].lower()}{field[1:]}"
+            raise invalid(
+                life_cycle[field], name, f"Member must satisfy regular expression pattern: {LIFE_CYCLE.pattern}"
+            )
+    if len(description := life_cycle.get("StageDescription", "")) > TEXT_LENGTH_MAX:
+        reason = f"Member must have length less than or equal to {TEXT_LENGTH_MAX}"
+        raise invalid(description, "modelLifeCycle.stageDescription", reason)
 
 
 def check_metadata(properties: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ RELEASE_MACHINE = "kedge-release"
 # This many names of up to 63 characters fit into a role's 10,240 characters of policies beside its other statements.
 NAMED_ENDPOINTS = 40
 EXECUTIONS = "executions are named by SageMaker"
+RUNS = "jobs, scoring models and endpoints on trial are named after their run"
 
 
 def synthesizer() -> cdk.DefaultStackSynthesizer:

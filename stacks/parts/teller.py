@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
@@ -11,9 +12,18 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
-from stacks.parts.access import TIMELINE, may_read, may_tell, may_use_key, may_use_state, may_write
+from stacks.parts.access import (
+    NO_RESOURCE_TYPE,
+    TIMELINE,
+    allow,
+    may_read,
+    may_tell,
+    may_use_key,
+    may_use_state,
+    may_write,
+)
 from stacks.parts.functions import add_function, bury_failures, role_of
-from stacks.parts.naming import stage_of
+from stacks.parts.naming import RUNS, own_arns, stage_of
 from stacks.parts.packages import Packages
 from stacks.storage import Storage
 
@@ -42,6 +52,11 @@ def add_teller(scope: Construct, *, packages: Packages, storage: Storage) -> lam
     may_use_state(role, storage.state, "GetItem", "PutItem", "DeleteItem")
     may_tell(role, storage.alerts, storage.events)
     may_use_key(role, storage.key)
+    # A retraining that failed is told with what its jobs cost.
+    lists = ["sagemaker:ListTrainingJobs", "sagemaker:ListTransformJobs"]
+    allow(role, "ListJobs", lists, ["*"], wildcard=NO_RESOURCE_TYPE)
+    looks, jobs = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"], ("training-job", "transform-job")
+    allow(role, "SeeWhatJobsCost", looks, own_arns(cdk.Stack.of(scope), *jobs), wildcard=RUNS)
     return function
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from kedge.config.stage import Stage
+from kedge.release.last_decision import NOTES
 from lambdas.adapters.release import staged_baselines
 from tests.end_to_end.hotel import HOUR
 from tests.end_to_end.two_stages import DEV, PRODUCTION, StagedWorld, open_stages
@@ -62,10 +63,13 @@ def test_an_approved_one_waits_in_the_next_stage_with_all_that_belongs_to_it(sta
 
     before, after = package_of(dev), package_of(production)
     assert after["ModelApprovalStatus"] == "PendingManualApproval"
-    assert after["CustomerMetadataProperties"] == {
-        **before["CustomerMetadataProperties"],
-        "kedge:taken_from": before["ModelPackageArn"],
-    }
+    # What was noted there of who approved it is there alone; the approver here reads of that person, not of who showed a stage since.
+    lineage = {name: said for name, said in before["CustomerMetadataProperties"].items() if name not in NOTES}
+    assert after["CustomerMetadataProperties"] == {**lineage, "kedge:taken_from": before["ModelPackageArn"]}
+    stage_of = [one["ModelLifeCycle"]["StageStatus"] for one in (before, after)]
+    assert (stage_of, "Settle" in str(before["LastModifiedBy"])) == (["Serving", "Waiting"], True)
+    (mail,) = production.mails_saying("Taken from", before["ModelPackageArn"])
+    assert "assumed-role/Administrator/Administrator approved there" in mail.body
     there, here = (one["InferenceSpecification"]["Containers"][0] for one in (before, after))
     assert here["ModelDataUrl"] == there["ModelDataUrl"].replace(dev.bucket, production.bucket)
     assert here["Environment"] == there["Environment"]

@@ -14,6 +14,7 @@ from moto.backends import get_backend
 from moto.cloudtrail.responses import CloudTrailResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
+from moto.sagemaker.models import SageMakerModelBackend
 
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_model
@@ -122,6 +123,24 @@ def set_endpoint(**fields: Any) -> Any:
     return endpoint
 
 
+def keep_what_is_not_mentioned(monkeypatch: Any) -> None:
+    """Let the registry keep what an update does not mention, as SageMaker does: moto erases it."""
+    erase = SageMakerModelBackend.update_model_package
+
+    def update(backend: Any, model_package_arn: str, **changes: Any) -> str:
+        names = backend.model_package_name_mapping
+        known = backend.model_packages[names.get(model_package_arn, model_package_arn)]
+        properties = {**(known.customer_metadata_properties or {}), **(changes["customer_metadata_properties"] or {})}
+        changes |= {
+            "model_approval_status": changes["model_approval_status"] or known.model_approval_status,
+            "approval_description": changes["approval_description"] or known.approval_description,
+            "customer_metadata_properties": properties,
+        }
+        return str(erase(backend, model_package_arn, **changes))
+
+    monkeypatch.setattr(SageMakerModelBackend, "update_model_package", update)
+
+
 @contextmanager
 def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: str) -> Iterator[World]:
     """An account with Kedge's bucket, table and topics, and a function's environment; its pages hold two items, or AWS's number."""
@@ -132,6 +151,7 @@ def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: st
         "POWERTOOLS_TRACE_DISABLED": "true",
         "DATA_BUCKET": BUCKET,
         "STATE_TABLE": TABLE,
+        "ROLE_NAME": "jobs",
         **environment,
     }
     for name, value in variables.items():
@@ -147,6 +167,7 @@ def aws_world(monkeypatch: Any, *, page_items: int | None = 2, **environment: st
             lambda _: ActionResult({"AlarmHistoryItems": []}),
             raising=False,
         )
+        keep_what_is_not_mentioned(monkeypatch)
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         make_state_table(boto3.client("dynamodb"), TABLE)
         with paging.in_pages(page_items) if page_items else nullcontext():

@@ -51,11 +51,7 @@ def executions() -> list[str]:
 
 
 def decide(world, arn: str, status: str) -> None:
-    # moto erases what an update omits.
-    found = world.sagemaker.describe_model_package(ModelPackageName=arn).get("CustomerMetadataProperties", {})
-    world.sagemaker.update_model_package(
-        ModelPackageArn=arn, ModelApprovalStatus=status, CustomerMetadataProperties=found
-    )
+    world.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus=status)
 
 
 def test_an_approval_starts_the_release_with_the_lease_taken(world):
@@ -110,6 +106,23 @@ def test_the_same_approval_told_twice_or_stamped_starts_one_release(world):
         == "ALREADY_HEARD"
     )
     assert len(executions()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        (["CustomerMetadataProperties", "ModelLifeCycle"], "STAGE_SHOWN"),
+        (["ModelLifeCycle"], "STAGE_SHOWN"),
+        (["ModelApprovalStatus", "ModelLifeCycle"], "STARTED"),
+        (["ApprovalDescription", "ModelLifeCycle"], "STARTED"),
+        ([], "STARTED"),
+        (None, "STARTED"),
+    ],
+)
+def test_a_change_of_the_stage_alone_is_not_heard(world, fields, verdict):
+    arn = world.register()
+    assert hear(arn, ModelApprovalStatus="Approved", UpdatedModelPackageFields=fields)["verdict"] == verdict
+    assert len(executions()) == (verdict == "STARTED")
 
 
 def test_an_approval_after_a_rejection_is_a_new_release(world):

@@ -4,12 +4,13 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from botocore.stub import Stubber
 
 from kedge.alerts.holding import Mute
 from lambdas.adapters import clients
 from lambdas.adapters.state import mutes
 from lambdas.handlers.tell import handler
-from tests.handlers.aws_world import CONTEXT, TABLE
+from tests.handlers.aws_world import CONTEXT, ROLE, TABLE, moto_backend
 from tests.handlers.monitor_world import MODEL, load_event, monitor_world
 
 
@@ -19,11 +20,45 @@ def world(monkeypatch):
         yield world
 
 
+def train(run: str) -> None:
+    """A training job of the run that was paid for."""
+    clients.sagemaker().create_training_job(
+        TrainingJobName=f"{run}-0",
+        AlgorithmSpecification={"TrainingImage": "i", "TrainingInputMode": "File"},
+        RoleArn=ROLE,
+        OutputDataConfig={"S3OutputPath": "s3://b/o"},
+        ResourceConfig={"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 3600},
+    )
+    # moto bills a random number of seconds.
+    moto_backend("sagemaker").training_jobs[f"{run}-0"].billable_time_in_seconds = 1800
+
+
+def test_a_retraining_that_failed_says_what_it_has_cost_and_a_release_does_not(world):
+    event = load_event("tell_failed")
+    train(event["detail"]["run"])
+    handler(event, CONTEXT)
+    handler(event | {"detail": event["detail"] | {"machine": "kedge-release", "error": "x"}}, CONTEXT)
+    retraining, release = (body for _, body in world.mails())
+    assert "WHAT THE RETRAINING COST" in retraining
+    assert "60 instance minutes of ml.m5.xlarge" in retraining
+    assert "USD" in retraining
+    assert "COST" not in release
+
+
+def test_a_failure_is_told_where_jobs_may_not_be_looked_at(world):
+    with Stubber(clients.sagemaker()) as stub:
+        stub.add_client_error("list_training_jobs", "AccessDeniedException")
+        handler(load_event("tell_failed"), CONTEXT)
+    assert "the container exited with 1" in world.mails()[0][1]
+
+
 def test_a_failure_is_in_the_timeline_the_mail_and_the_event(world):
     event = load_event("tell_failed")
     assert handler(event, CONTEXT) == {"kind": "failed", "time": "2016-01-04T03:10:00Z"}
     (entry,) = world.timeline()
-    assert entry == {"time": "2016-01-04T03:10:00Z", "model": MODEL, "kind": "failed", "detail": event["detail"]}
+    detail = event["detail"] | {"cost": ""}
+    assert entry == {"time": "2016-01-04T03:10:00Z", "model": MODEL, "kind": "failed", "detail": detail}
     ((subject, body),) = world.mails()
     assert subject == f"[Kedge] {MODEL}: the retraining failed at TrainChallenger"
     assert "the container exited with 1" in body

@@ -1,13 +1,23 @@
 """A model that wants two people is released once two of them have approved it."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from kedge.config.gate import ApprovalPolicy
+from kedge.release.last_decision import LastDecision, notes_of
 from lambdas.adapters.release import model_registry
 from lambdas.handlers import start_release
 from tests.handlers.test_start_release import decide, executions, hear, world  # noqa: F401
 
 ANN, BEN = "arn:aws:sts::1:assumed-role/Approver/ann", "arn:aws:sts::1:assumed-role/Approver/ben"
+
+
+KEDGE = "arn:aws:sts::1:assumed-role/Settle/kedge-settle"
+
+
+def at(minute):
+    return datetime(2016, 2, 11, 12, minute, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -19,14 +29,14 @@ def registry(world, monkeypatch):  # noqa: F811
 
     def describe(**request):
         by = {"LastModifiedBy": {"IamIdentity": {"Arn": found["who"]}}} if found.get("who") else {}
-        return {**real(**request), **by, "ApprovalDescription": found["comment"], "LastModifiedTime": found["at"]}
+        known = {**real(**request), **by, "ApprovalDescription": found["comment"], "LastModifiedTime": found["at"]}
+        properties = {**known["CustomerMetadataProperties"], **found["notes"]}
+        return {**known, "CustomerMetadataProperties": properties}
 
     monkeypatch.setattr(world.sagemaker, "describe_model_package", describe)
 
-    def says(who, comment, minute):
-        from datetime import UTC, datetime
-
-        found.update(who=who, comment=comment, at=datetime(2016, 2, 11, 12, minute, tzinfo=UTC))
+    def says(who, comment, minute, notes=()):
+        found.update(who=who, comment=comment, at=at(minute), notes=dict(notes))
 
     return says
 
@@ -91,3 +101,31 @@ def test_a_rejection_in_between_begins_the_count_again(world, registry):  # noqa
 )
 def test_the_person_behind_a_change(user, person):
     assert model_registry.person_of(user) == person
+
+
+def noted(who, comment, minute):
+    """What Kedge has noted of the decision when it showed a stage after it."""
+    decided = LastDecision(at(minute), who, who.rpartition("/")[2])
+    return notes_of(decided, status="Approved", comment=comment, role="Settle")
+
+
+def test_a_stage_that_is_shown_before_an_approval_is_heard_makes_kedge_nobodys_second_person(world, registry):  # noqa: F811
+    arn = world.register()
+    registry(KEDGE, "ann: good", 1, noted(ANN, "ann: good", 0))
+    assert hear(arn) == {"verdict": "AWAITS_SECOND", "people": ["ann"]}
+    registry(KEDGE, "ann: good", 4, noted(ANN, "ann: good", 0))
+    assert hear(arn) == {"verdict": "AWAITS_SECOND", "people": ["ann"]}
+    registry(KEDGE, "ben: good too", 6, noted(BEN, "ben: good too", 5))
+    assert hear(arn)["verdict"] == "STARTED"
+    (approved,) = [entry for entry in world.timeline() if entry["kind"] == "approved"]
+    assert approved["detail"]["by"] == BEN
+
+
+def test_a_word_that_a_stage_was_written_over_counts_for_nobody(world, registry):  # noqa: F811
+    arn = world.register()
+    registry(ANN, "ann: good", 0)
+    hear(arn)
+    registry(KEDGE, "ben: good too", 6, noted(ANN, "ann: good", 0))
+    assert hear(arn) == {"verdict": "AWAITS_SECOND", "people": ["ann"]}
+    registry(BEN, "ben: once more", 9)
+    assert hear(arn)["verdict"] == "STARTED"

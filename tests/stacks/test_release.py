@@ -37,6 +37,21 @@ def test_only_the_release_machine_may_change_an_endpoint():
     assert [path.split("/")[1].startswith("KedgeReleaseRole") for path in changing] == [True]
 
 
+def test_only_what_plans_and_what_settles_may_show_stages_and_neither_may_touch_an_approval():
+    showing = {
+        path.split("/")[1]: statement
+        for path, policy in resources("AWS::IAM::Policy").items()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow" and "sagemaker:UpdateModelPackage" in statement["Action"]
+    }
+    assert sorted(name.partition("Role")[0] for name in showing) == ["PlanRelease", "Settle"]
+    for statement in showing.values():
+        assert statement["Condition"] == {
+            "StringEquals": {"sagemaker:ModelLifeCycle:stage": ["Staging", "Production", "Retired"]},
+            "Null": {"sagemaker:ModelApprovalStatus": "true"},
+        }
+
+
 @pytest.mark.parametrize(("models", "named"), [(1, True), (NAMED_ENDPOINTS, True), (NAMED_ENDPOINTS + 1, False)])
 def test_endpoints_are_named_in_the_machines_policy_as_long_as_their_names_fit(models, named):
     text = "{{model: m{0}, endpoint: {{name: Endpoint-{0}}}, features: [{{name: x, kind: numeric}}]}}"

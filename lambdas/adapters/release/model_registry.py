@@ -13,9 +13,13 @@ from botocore.exceptions import ClientError
 
 from kedge.config.model import ModelConfig
 from kedge.errors import UnknownPackageError
+from kedge.release.last_decision import NOTES, LastDecision, last_decision
+from kedge.release.life_cycle import request_of
 
 _NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]", re.ASCII)
-_KEY_LENGTH, _VALUE_LENGTH, _ENTRIES = 128, 256, 50
+_KEY_LENGTH, _VALUE_LENGTH = 128, 256
+# Of the registry's 50 some are left for what is noted when a stage is shown.
+_ENTRIES = 50 - len(NOTES)
 RUN, STAGED, TRAINING_END, SNAPSHOT = "kedge:run", "kedge:staged", "kedge:training_end", "kedge:snapshot"
 # The digests of what passed the gate: a release compares them.
 ARTEFACT_SHA256, BASELINE_SHA256 = "kedge:artefact_sha256", "kedge:baseline_sha256"
@@ -34,7 +38,8 @@ class Package:
     changed_at: datetime | None
     properties: Mapping[str, str]
     artefact_uri: str = ""
-    # The person behind the last change, whichever role or profile they used; empty where SageMaker does not say.
+    # The person behind the last change, whichever role or profile they used; empty where SageMaker does not say. Like `approved_by` and
+    # `changed_at` it passes over the stages that Kedge has shown since.
     changed_by: str = ""
     created_at: datetime | None = None
 
@@ -72,27 +77,36 @@ def describe_package(sagemaker: Any, arn: str) -> Package:
         if error.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound"):
             raise UnknownPackageError(package_arn=arn, reason="the registry does not know it") from error
         raise
-    by = answer.get("LastModifiedBy") or {}
+    status, comment = answer.get("ModelApprovalStatus", ""), answer.get("ApprovalDescription", "")
+    properties = answer.get("CustomerMetadataProperties") or {}
+    decided = last_decision(_last_change(answer), properties, status=status, comment=comment)
     containers = answer.get("InferenceSpecification", {}).get("Containers") or [{}]
     return Package(
         arn=answer["ModelPackageArn"],
         group=answer.get("ModelPackageGroupName", ""),
         version=str(answer.get("ModelPackageVersion", "")),
-        approval_status=answer.get("ModelApprovalStatus", ""),
-        approved_by=by.get("UserProfileName") or (by.get("IamIdentity") or {}).get("Arn", ""),
-        approval_reason=answer.get("ApprovalDescription", ""),
-        changed_at=answer.get("LastModifiedTime"),
-        properties=answer.get("CustomerMetadataProperties") or {},
+        approval_status=status,
+        approved_by=decided.by,
+        approval_reason=comment,
+        changed_at=decided.at,
+        properties=properties,
         artefact_uri=containers[0].get("ModelDataUrl", ""),
-        changed_by=person_of(by),
+        changed_by=decided.person,
         created_at=answer.get("CreationTime"),
     )
+
+
+def _last_change(answer: Mapping[str, Any]) -> LastDecision:
+    by = answer.get("LastModifiedBy") or {}
+    name = by.get("UserProfileName") or (by.get("IamIdentity") or {}).get("Arn", "")
+    return LastDecision(answer.get("LastModifiedTime"), name, person_of(by))
 
 
 def person_of(user: Mapping[str, Any]) -> str:
     """The person behind a change: a Studio profile, the source identity, or the session of a role.
 
-    Two roles with one session name are one person: single sign-on names a session after its user. Letters' case says nothing.
+    Two roles with one session name are one person: single sign-on names a session after its user. Letters' case says nothing, nor
+    does what the registry's metadata could not hold.
 
     >>> person_of({"IamIdentity": {"Arn": "arn:aws:sts::1:assumed-role/Approver/Ann@example.com"}})
     'ann@example.com'
@@ -103,7 +117,7 @@ def person_of(user: Mapping[str, Any]) -> str:
     found = (
         user.get("UserProfileName") or identity.get("SourceIdentity") or str(identity.get("Arn", "")).rpartition("/")[2]
     )
-    return str(found).lower()
+    return fitting(str(found).lower())
 
 
 def approve(sagemaker: Any, arn: str, comment: str) -> None:
@@ -147,6 +161,7 @@ def registration_request(config: ModelConfig, registration: Registration) -> dic
         "ModelPackageGroupName": config.package_group,
         "ModelPackageDescription": registration.description[:1024],
         "ModelApprovalStatus": "PendingManualApproval",
+        "ModelLifeCycle": request_of(),
         "InferenceSpecification": _inference(config, registration),
         "ModelMetrics": {"ModelQuality": quality, "ModelDataQuality": data},
         "DriftCheckBaselines": {"ModelQuality": quality, "ModelDataQuality": data},
@@ -159,12 +174,13 @@ def registration_request(config: ModelConfig, registration: Registration) -> dic
 
 def metadata_properties(properties: Mapping[str, str]) -> dict[str, str]:
     """Fit properties into the registry's limits: 50 entries, 128 and 256 characters, few of them punctuation."""
-    fitting = {
-        _NOT_ALLOWED.sub(" ", key)[:_KEY_LENGTH]: _NOT_ALLOWED.sub(" ", value)[:_VALUE_LENGTH]
-        for key, value in properties.items()
-        if value
-    }
-    return dict(list(fitting.items())[:_ENTRIES])
+    fit = {_NOT_ALLOWED.sub(" ", key)[:_KEY_LENGTH]: fitting(value) for key, value in properties.items() if value}
+    return dict(list(fit.items())[:_ENTRIES])
+
+
+def fitting(value: str) -> str:
+    """Fit a value into the registry's metadata: what it does not take becomes a space."""
+    return _NOT_ALLOWED.sub(" ", value)[:_VALUE_LENGTH]
 
 
 def _inference(config: ModelConfig, registration: Registration) -> dict[str, Any]:

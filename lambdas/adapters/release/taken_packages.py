@@ -9,6 +9,8 @@ from typing import Any
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ChangedSinceGateError, UnknownPackageError
+from kedge.release.last_decision import NOTES
+from kedge.release.life_cycle import request_of
 from lambdas.adapters.bucket import layout, objects
 from lambdas.adapters.release import model_registry, staged_baselines
 from lambdas.adapters.release.model_registry import Package
@@ -98,11 +100,14 @@ def registration(
     # SageMaker describes more of a container than it lets one ask for.
     containers = [{name: each[name] for name in _DESCRIBED if name in each} for each in specification["Containers"]]
     types = ("SupportedContentTypes", "SupportedResponseMIMETypes")
-    taken = {TAKEN_FROM: package.arn, **package.properties}
+    # Who decided there says nothing of who decides here.
+    said = {name: value for name, value in package.properties.items() if name not in NOTES}
+    taken = {TAKEN_FROM: package.arn, **said}
     asked = {
         "ModelPackageGroupName": config.package_group,
         "ModelPackageDescription": described.get("ModelPackageDescription", ""),
         "ModelApprovalStatus": "PendingManualApproval",
+        "ModelLifeCycle": request_of(),
         "InferenceSpecification": {
             "Containers": containers,
             **{name: specification[name] for name in types if name in specification},

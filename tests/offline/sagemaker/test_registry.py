@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from offline.account import Account
+from offline.roles import acting_as
 from tests.offline.sagemaker_world import START, World
 
 EVENT = "SageMaker Model Package State Change"
@@ -85,6 +86,41 @@ def test_any_update_is_told_once_or_twice_with_the_package_as_it_is(world):
     world.sagemaker.update_model_package(ModelPackageArn=package, CustomerMetadataProperties={"kedge:seen": "yes"})
     world.pass_minutes(1)
     assert next(event[1]["ModelApprovalStatus"] for event in world.events if event[0] == EVENT) == "Approved"
+
+
+def test_a_stage_is_listed_told_and_hides_who_changed_the_package_before(world):
+    package = register(world, ModelLifeCycle={"Stage": "Staging", "StageStatus": "Waiting"})
+    with acting_as("arn:aws:iam::123456789012:role/Approver"):
+        world.sagemaker.update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+    world.pass_minutes(5)
+    world.events.clear()
+    before, shown = describe(world, package), {"Stage": "Production", "StageStatus": "Serving"}
+    world.sagemaker.update_model_package(ModelPackageArn=package, ModelLifeCycle=shown)
+    after = describe(world, package)
+    assert (before["ModelLifeCycle"]["Stage"], after["ModelLifeCycle"]) == ("Staging", shown)
+    assert [found["LastModifiedBy"]["IamIdentity"]["Arn"].split("/")[1] for found in (before, after)] == [
+        "Approver",
+        "Administrator",
+    ]
+    assert after["LastModifiedTime"] > before["LastModifiedTime"]
+    (listed,) = world.sagemaker.list_model_packages(ModelPackageGroupName="hotels")["ModelPackageSummaryList"]
+    assert listed["ModelLifeCycle"] == shown
+    world.pass_minutes(1)
+    detail = next(event[1] for event in world.events if event[0] == EVENT)
+    assert (detail["UpdatedModelPackageFields"], detail["ModelLifeCycle"]) == (["ModelLifeCycle"], shown)
+    assert detail["ModelApprovalStatus"] == "Approved"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Stage": "in production"}, {"StageStatus": "-"}, {"Stage": "x" * 64}, {"StageDescription": "x" * 1025}]
+)
+def test_a_stage_whose_name_sagemaker_does_not_take_is_refused(world, wrong):
+    package = register(world)
+    with pytest.raises(ClientError, match="ValidationException"):
+        world.sagemaker.update_model_package(
+            ModelPackageArn=package, ModelLifeCycle={"Stage": "Staging", "StageStatus": "Waiting", **wrong}
+        )
+    assert "ModelLifeCycle" not in describe(world, package)
 
 
 def test_some_updates_are_told_twice(world):
