@@ -15,8 +15,9 @@ from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsErro
 from kedge.instants import to_text
 from kedge.profile.baseline import Baseline
 from kedge.retraining.labelled_history import LabelledHistory, labelled_history
-from kedge.retraining.selection import selected
-from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
+from kedge.retraining.population import Population, population_of
+from kedge.retraining.selection import selected, with_holdout_that_fits
+from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_at, split_in_time, without_unscorable
 from kedge.retraining.validation import faults_of, training_drift
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.bucket import baselines, layout
@@ -137,11 +138,8 @@ def split_rows(
     `learnt_until` is the newest row of a challenger that is trained already.
     """
     ends = [end for end in (run.champion.training_end if run.champion else None, learnt_until) if end]
-    split = split_in_time(
-        history.rows,
-        holdout_fraction=run.config.training.holdout_fraction,
-        learnt_until=max(ends, default=None),
-    )
+    split, population = split_counted(history, run.config, max(ends, default=None))
+    split, judged = with_holdout_that_fits(split, run.config, population)
     split = without_unscorable(split, run.config, run.champions_schema)
     faults = faults_of(
         split,
@@ -149,9 +147,10 @@ def split_rows(
         unparsable=history.unparsable,
         labelled_fraction=history.labelled_fraction,
         lacking=history.lacking,
+        population=population,
     )
     # What the YAML wants selected may leave too few rows.
-    split, choices = selected(split, run.config, history.older_first_rows)
+    split, choices = selected(split, run.config, population, history.older_first_rows)
     reasons = [*history.problems, *refusal_reasons(split, run.config, lacking=history.lacking), *faults]
     reasons += history.left_out if reasons else ()
     logger.info(
@@ -163,7 +162,19 @@ def split_rows(
         unscorable_rows=split.unscorable,
         reasons=len(reasons),
     )
-    return split, choices, reasons
+    return split, (*choices, *judged), reasons
+
+
+def split_counted(
+    history: LabelledHistory, config: ModelConfig, learnt_until: datetime | None
+) -> tuple[Split, Population]:
+    """Split the rows that are there, and say how many there are wherever they lie."""
+    if history.population is not None:
+        boundary = history.population.boundary
+        rows = history.rows
+        return (split_at(rows, boundary) if boundary else Split(rows, rows)), history.population
+    split = split_in_time(history.rows, holdout_fraction=config.training.holdout_fraction, learnt_until=learnt_until)
+    return split, population_of(split, config)
 
 
 def baseline_before(run: RetrainingRun) -> Baseline | None:
