@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Tally:
+class RowCounts:
     """Labelled rows counted by time and class.
 
     Attributes
@@ -41,9 +41,9 @@ class Tally:
         """Beginning of each group's hour, in microseconds since 1970."""
         return self.times // HOUR_MICROSECONDS * HOUR_MICROSECONDS
 
-    def only(self, groups: np.ndarray) -> Tally:
+    def only(self, groups: np.ndarray) -> RowCounts:
         """Some of the groups."""
-        return Tally(self.times[groups], self.codes[groups], self.rows[groups])
+        return RowCounts(self.times[groups], self.codes[groups], self.rows[groups])
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Population:
 
     Attributes
     ----------
-    training : Tally
+    training : RowCounts
         By hour and class.
     holdout : int
         Rows.
@@ -60,7 +60,7 @@ class Population:
         The newest time of the training side; None without rows.
     """
 
-    training: Tally
+    training: RowCounts
     holdout: int
     boundary: datetime | None
 
@@ -77,30 +77,30 @@ def class_codes(labels: pa.ChunkedArray, config: ModelConfig) -> Ints:
     return np.asarray(pc.fill_null(places, len(config.classes)).to_numpy(), np.int64)
 
 
-def tally_of(rows: pa.Table, config: ModelConfig) -> Tally:
+def counts_of(rows: pa.Table, config: ModelConfig) -> RowCounts:
     """Count labelled rows, each a group of its own."""
     times = np.asarray(rows.column(TIME).cast(pa.int64()).to_numpy(), np.int64)
-    return Tally(times, class_codes(rows.column(LABEL), config), np.ones(len(times), np.int64))
+    return RowCounts(times, class_codes(rows.column(LABEL), config), np.ones(len(times), np.int64))
 
 
-def together(tallies: Sequence[Tally]) -> Tally:
+def together(tallies: Sequence[RowCounts]) -> RowCounts:
     """The groups of all tallies."""
     times, codes, rows = (
         np.concatenate([getattr(each, name) for each in tallies]) for name in ("times", "codes", "rows")
     )
-    return Tally(times, codes, rows)
+    return RowCounts(times, codes, rows)
 
 
 def population_of(split: Split, config: ModelConfig) -> Population:
     """Count the rows of a split that is all there."""
-    return Population(tally_of(split.training, config), split.holdout.num_rows, split.training_end)
+    return Population(counts_of(split.training, config), split.holdout.num_rows, split.training_end)
 
 
-def boundary_hour(by_hour: Tally, *, holdout_fraction: float, learnt_until: datetime | None) -> datetime | None:
+def boundary_hour(by_hour: RowCounts, *, holdout_fraction: float, learnt_until: datetime | None) -> datetime | None:
     """Beginning of the hour in which `split_in_time` would split these rows; None without rows.
 
     >>> hours = np.array([0, 1, 2]) * HOUR_MICROSECONDS
-    >>> tally = Tally(hours, np.zeros(3, np.int64), np.array([6, 2, 2]))
+    >>> tally = RowCounts(hours, np.zeros(3, np.int64), np.array([6, 2, 2]))
     >>> boundary_hour(tally, holdout_fraction=0.3, learnt_until=None).hour
     1
     """
@@ -114,15 +114,20 @@ def boundary_hour(by_hour: Tally, *, holdout_fraction: float, learnt_until: date
 
 
 def split_population(
-    by_hour: Tally, within: Tally, hour: datetime | None, *, holdout_fraction: float, learnt_until: datetime | None
+    by_hour: RowCounts,
+    within: RowCounts,
+    hour: datetime | None,
+    *,
+    holdout_fraction: float,
+    learnt_until: datetime | None,
 ) -> Population:
     """Split counted rows as `split_in_time` splits rows.
 
     Parameters
     ----------
-    by_hour : Tally
+    by_hour : RowCounts
         Of all rows, by their hours.
-    within : Tally
+    within : RowCounts
         Of the rows of the boundary's hour, by their times.
     hour : datetime or None
         As `boundary_hour` gives it.

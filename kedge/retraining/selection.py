@@ -14,7 +14,7 @@ from kedge.arrays import Ints
 from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.own_columns import ROW_ID
-from kedge.retraining.population import Population, tally_of
+from kedge.retraining.population import Population, counts_of
 from kedge.retraining.snapshot import Split, together
 
 # Rows times columns of what one function can split, check and write: 1.7 million rows of 20 features take 2.4 GiB of 4.
@@ -148,7 +148,7 @@ def selected(
 
 
 def _taken(rows: pa.Table, config: ModelConfig, chosen: Iterable[Pool]) -> Ints:
-    tally, places = tally_of(rows, config), [np.zeros(0, np.int64)]
+    tally, places = counts_of(rows, config), [np.zeros(0, np.int64)]
     for pool in chosen:
         there = np.flatnonzero((tally.codes == pool.code) & (tally.times >= pool.since))
         if pool.evenly:

@@ -12,12 +12,12 @@ from kedge.config.reading import parse_model_config
 from kedge.retraining.population import (
     HOUR_MICROSECONDS,
     Population,
-    Tally,
+    RowCounts,
     boundary_hour,
+    counts_of,
     microseconds,
     population_of,
     split_population,
-    tally_of,
 )
 from kedge.retraining.selection import (
     HASH_BITS,
@@ -59,12 +59,12 @@ histories = st.lists(st.tuples(st.sampled_from("0001"), st.integers(0, 5 * 3600)
 
 def by_hour(tally):
     keys, places = np.unique(np.stack([tally.hours, tally.codes]), axis=1, return_inverse=True)
-    return Tally(keys[0], keys[1], np.bincount(places.ravel(), tally.rows).astype(np.int64))
+    return RowCounts(keys[0], keys[1], np.bincount(places.ravel(), tally.rows).astype(np.int64))
 
 
 def counted(table, wanted, learnt_until=None, holdout_fraction=0.2):
     """The population as it is known from counts by hour, and those of one hour by time."""
-    tally = tally_of(table, wanted)
+    tally = counts_of(table, wanted)
     how = {"holdout_fraction": holdout_fraction, "learnt_until": learnt_until}
     hour = boundary_hour(by_hour(tally), **how)
     start = microseconds(hour)
@@ -84,7 +84,7 @@ def test_counts_are_split_where_the_rows_would_be(table, fraction, learnt):
 
 def some_of(split, wanted, population):
     """The rows that a query for the pools brings: whole hours, and hashes below a limit."""
-    tally, hashes = tally_of(split.training, wanted), row_hashes(split.training.column("kedge_row_id"))
+    tally, hashes = counts_of(split.training, wanted), row_hashes(split.training.column("kedge_row_id"))
     mask = np.zeros(split.training.num_rows, bool)
     for pool in pools(population, wanted):
         limit = 2**HASH_BITS if pool.hash_limit is None else pool.hash_limit
@@ -132,7 +132,7 @@ def test_a_holdout_is_no_larger_than_the_yaml_wants():
     assert sorted(row_hashes(found.holdout.column("kedge_row_id"))) == sorted(hashes)[:7]
     assert found.holdout.column("kedge_time").to_pylist() == sorted(found.holdout.column("kedge_time").to_pylist())
     assert note.startswith("7 of 20 holdout rows are judged on")
-    assert holdout_rows(Population(tally_of(split.training, wanted), 5, None), wanted) == 5
+    assert holdout_rows(Population(counts_of(split.training, wanted), 5, None), wanted) == 5
 
 
 def test_balanced_classes_of_the_newest_rows_reach_back_equally_far():
