@@ -418,6 +418,18 @@ class JoinFailedError(RetryableError):
         self.query, self.state, self.reason = query, state, reason
 
 
+class JoinCancelledError(RefusedError):
+    """Athena stopped a query at the workgroup's limit of bytes, or somebody did; another attempt would read as many."""
+
+    def __init__(self, *, query: str) -> None:
+        super().__init__(
+            f"the query {query} of Athena was cancelled: it would have read more bytes than the workgroup lets a query read, or "
+            "somebody stopped it; shorten the window (training.window_days of a retraining), or raise SCANNED_BYTES_MAX in "
+            "stacks/joining.py and deploy"
+        )
+        self.query = query
+
+
 class JoinUnfinishedError(RetryableError):
     """Athena had not joined labels with answers when the function's time was nearly over."""
 

@@ -135,7 +135,7 @@ class Retraining(cdk.Stack):
             does="labelled rows split by time into training and holdout",
             packages=self._packages,
             key=self._storage.key,
-            layers=("tables",) if groups.uris else (),
+            layers=("tables",),
             memory_mib=4096,
             timeout_seconds=900,
             environment={
@@ -150,11 +150,10 @@ class Retraining(cdk.Stack):
                     {name: source.s3_object_url for name, source in self.workshop.sources.items()}
                 ),
                 "KMS_KEY_ID": self._storage.key.key_arn,
-                **(athena_environment(self) if groups.uris else {}),
+                **athena_environment(self),
             },
         )
         role = role_of(function)
-        joins = ["athena"] if groups.uris else []
         may_read(
             role,
             self._storage.data,
@@ -165,11 +164,11 @@ class Retraining(cdk.Stack):
             "profiles",
             "baselines",
             "artefacts",
-            *joins,
+            "athena",
         )
-        may_write(role, self._storage.data, "labelled", "retraining", *joins)
+        may_write(role, self._storage.data, "labelled", "retraining", "athena")
+        may_query(role, self._storage)
         if groups.uris:
-            may_query(role, self._storage)
             groups.may_read(role)
         may_use_state(role, self._storage.state, "GetItem")
         may_use_key(role, self._storage.key)

@@ -21,7 +21,8 @@ from kedge.config.model import ModelConfig
 from kedge.config.sections import Feature
 from kedge.own_columns import LABEL, LABEL_TIME, ROW_ID, TIME
 from kedge.retraining.labelled_history import LabelledHistory, RowsOfSchema, labelled_history
-from kedge.retraining.selection import selected
+from kedge.retraining.population import population_of
+from kedge.retraining.selection import selected, with_holdout_that_fits
 from kedge.retraining.snapshot import Split, refusal_reasons, split_in_time, without_unscorable
 from kedge.retraining.validation import faults_of
 from lambdas.adapters.bucket import row_objects
@@ -65,14 +66,16 @@ def rehearse_rows(place: str, config: ModelConfig, *, now: datetime) -> Rehearse
     first = _read(place, config)
     history = labelled_history([], first, config, now=now, known_horizon_days=None)
     split = split_in_time(history.rows, holdout_fraction=config.training.holdout_fraction, learnt_until=None)
+    population = population_of(split, config)
+    split, judged = with_holdout_that_fits(split, config, population)
     split = without_unscorable(split, config)
     bad = faults_of(split, config, unparsable=history.unparsable, labelled_fraction=history.labelled_fraction)
-    split, choices = selected(split, config, history.older_first_rows)
+    split, choices = selected(split, config, population, history.older_first_rows)
     faults = (*history.problems, *refusal_reasons(split, config), *bad)
     return RehearsedRows(
         split,
         facts=tuple(_facts(first.rows, history, split)),
-        notes=(*_notes(first.rows, config), *choices),
+        notes=(*_notes(first.rows, config), *choices, *judged),
         faults=(*faults, *history.left_out) if faults else (),
     )
 

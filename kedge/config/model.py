@@ -193,6 +193,16 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_holdout_can_be_large_enough(self) -> ModelConfig:
+        most, least = self.training.maximum_holdout_rows, self.gate.minimum_holdout_rows
+        if most < least:
+            raise ValueError(
+                f"training.maximum_holdout_rows is {most} and gate.minimum_holdout_rows {least}: no holdout can have both; raise the "
+                "first or lower the second"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rules_are_of_features(self) -> ModelConfig:
         kinds = {feature.name: feature for feature in self.features}
         for name, rule in self.training.validation.columns.items():

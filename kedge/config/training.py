@@ -83,6 +83,7 @@ class Training(Section):
     validation_rows: Literal["newest", "random"] = "newest"
     minimum_rows: int = Field(default=1000, ge=1)
     maximum_rows: int | None = Field(default=None, ge=1)
+    maximum_holdout_rows: int = Field(default=500_000, ge=1)
     class_ratio_max: float | None = Field(default=None, ge=1)
     initial_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation: ValidationPolicy = Field(default_factory=ValidationPolicy)

@@ -160,7 +160,7 @@ def join_sql(
         f"  FROM {quoted(database)}.{quoted(labels.name)} WHERE {this_run}\n"
         f") AS l ON l.{quoted(ROW_ID)} = {answers.value(ROW_ID, 'a.')} AND l.place = 1\n"
         f"WHERE a.{this_run}\n"
-        f"  AND {time} >= {_moment(start)} AND {time} < {_moment(end)}"
+        f"  AND {time} >= {sql_moment(start)} AND {time} < {sql_moment(end)}"
     )
 
 
@@ -191,6 +191,15 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def sql_moment(time: datetime) -> str:
+    """A time as SQL writes it, in UTC.
+
+    >>> sql_moment(datetime(2016, 1, 4, tzinfo=UTC))
+    "TIMESTAMP '2016-01-04 00:00:00.000000'"
+    """
+    return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"
+
+
 def _labels_read(config: ModelConfig) -> pa.Schema:
     return pa.schema([column for column in label_schema(config.labels.fields) if column.name != SOURCE])
 
@@ -218,7 +227,3 @@ def _check_told_apart(model: str, read: Iterable[str], in_files: Sequence[str]) 
 
 def _glue_type(kind: pa.DataType) -> str:
     return "timestamp" if pa.types.is_timestamp(kind) else _GLUE_TYPES[kind]
-
-
-def _moment(time: datetime) -> str:
-    return f"TIMESTAMP '{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}'"

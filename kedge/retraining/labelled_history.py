@@ -17,6 +17,7 @@ from kedge.labels.horizon import LabelHorizon, label_horizon
 from kedge.labels.join import seconds_of
 from kedge.labels.labelled_rows import known_by
 from kedge.own_columns import COLLECTED, LABEL, LABEL_TIME, ROW_ID, TIME
+from kedge.retraining.population import Population, class_codes
 from kedge.retraining.rows import Schemas, typed_rows
 from kedge.retraining.snapshot import Slice, join_history, select_labelled, select_ripe, snapshot_slice, together
 
@@ -46,6 +47,8 @@ class LabelledHistory:
         Share of the rows of the slice that have a label; None without rows.
     older_first_rows : Table or None
         Labelled first rows of the user from before the slice.
+    population : Population or None
+        Of all rows, where `rows` are only those that a selection by it can use.
     """
 
     rows: pa.Table
@@ -57,6 +60,7 @@ class LabelledHistory:
     unparsable: Mapping[str, int] = field(default_factory=dict)
     labelled_fraction: float | None = None
     older_first_rows: pa.Table | None = None
+    population: Population | None = None
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -235,19 +239,11 @@ def _learnt(observed: list[tuple[pa.Table, np.ndarray]], config: ModelConfig, no
         seen = np.isfinite(labelled_at) & (labelled_at <= now.timestamp()) & pc.is_valid(rows.column(LABEL)).to_numpy()
         delays.append((labelled_at - answered_at)[seen] / _SECONDS_A_DAY)
         ages.append((now.timestamp() - answered_at)[seen] / _SECONDS_A_DAY)
-        outcomes.append(_classes(rows.column(LABEL).filter(pa.array(seen)), config))
+        outcomes.append(class_codes(rows.column(LABEL).filter(pa.array(seen)), config))
     delayed, quantile = np.maximum(np.concatenate(delays), 0.0), config.labels.horizon_quantile
     return label_horizon(
         delayed, np.concatenate(ages), np.concatenate(outcomes), quantile=quantile, names=config.labels.classes
     )
-
-
-def _classes(labels: pa.ChunkedArray, config: ModelConfig) -> np.ndarray:
-    """Code of each label's class; 0 for a regression; one more than the last for a label that is not a class."""
-    if config.problem == "regression":
-        return np.zeros(len(labels), np.int64)
-    places = pc.index_in(labels, value_set=pa.array(config.labels.classes, pa.string()))
-    return np.asarray(pc.fill_null(places, len(config.labels.classes)).to_numpy(), np.int64)
 
 
 def _none_of(config: ModelConfig, champion: ModelConfig | None) -> pa.Table:

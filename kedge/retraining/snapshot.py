@@ -128,10 +128,17 @@ def split_in_time(rows: pa.Table, *, holdout_fraction: float, learnt_until: date
     """
     if not rows.num_rows:
         return Split(rows, rows)
-    last = max(0, round(rows.num_rows * (1 - holdout_fraction)) - 1)
-    boundary = rows.column(TIME)[last].as_py()
-    if learnt_until is not None:
-        boundary = max(boundary, learnt_until)
+    boundary = rows.column(TIME)[boundary_place(rows.num_rows, holdout_fraction)].as_py()
+    return split_at(rows, boundary if learnt_until is None else max(boundary, learnt_until))
+
+
+def boundary_place(rows: int, holdout_fraction: float) -> int:
+    """The place, oldest first, of the newest training row where none share its time."""
+    return max(0, round(rows * (1 - holdout_fraction)) - 1)
+
+
+def split_at(rows: pa.Table, boundary: datetime) -> Split:
+    """Split rows into those until a time, and the newer ones."""
     newer = pc.greater(rows.column(TIME), pa.scalar(boundary, rows.schema.field(TIME).type))
     return Split(rows.filter(pc.invert(newer)), rows.filter(newer))
 

@@ -18,6 +18,7 @@ from kedge.config.sections import Feature
 from kedge.own_columns import LABEL, ROW_ID, TIME
 from kedge.profile.baseline import Baseline
 from kedge.profile.column_counting import count_cells
+from kedge.retraining.population import Population, population_of
 from kedge.retraining.snapshot import Split
 from kedge.statistics.psi import psi_bias_corrected
 
@@ -36,6 +37,7 @@ def faults_of(
     unparsable: Mapping[str, int],
     labelled_fraction: float | None = None,
     lacking: Collection[str] = (),
+    population: Population | None = None,
 ) -> tuple[str, ...]:
     """Say in sentences why these rows must not train a model; empty if nothing is wrong.
 
@@ -49,6 +51,8 @@ def faults_of(
         Share of the answered rows, old enough for their label, that have one.
     lacking : collection of str
         Features that rows of older schemas do not have: that they are missing is no fault of the data.
+    population : Population, optional
+        Of all rows, if the split has only some of them, of each class another part.
     """
     rows = split.training
     if not rows.num_rows:
@@ -58,7 +62,7 @@ def faults_of(
         *_missing(rows, config, lacking),
         *_ranges(rows, config),
         *_duplicates(rows, config),
-        *_labels(rows, config, labelled_fraction),
+        *_labels(population or population_of(split, config), config, labelled_fraction),
         *_across_the_split(split),
         *_predicts_alone(rows, config),
     )
@@ -175,18 +179,19 @@ def _duplicates(rows: pa.Table, config: ModelConfig) -> Iterator[str]:
         )
 
 
-def _labels(rows: pa.Table, config: ModelConfig, labelled_fraction: float | None) -> Iterator[str]:
+def _labels(population: Population, config: ModelConfig, labelled_fraction: float | None) -> Iterator[str]:
     policy = config.training.validation
     if labelled_fraction is not None and labelled_fraction < policy.labelled_fraction_min:
         yield (
             f"{percent(labelled_fraction)} of the answered rows that are old enough have a label; "
             f"training.validation.labelled_fraction_min is {percent(policy.labelled_fraction_min)}"
         )
-    for name in config.classes:
-        count = pc.sum(pc.equal(rows.column(LABEL), name)).as_py() or 0
-        if count < policy.class_fraction_min * rows.num_rows:
+    counts = population.by_class(config)
+    total = int(counts.sum())
+    for name, count in zip(config.classes, counts.tolist(), strict=False):
+        if count < policy.class_fraction_min * total:
             yield (
-                f"class {name} is the label of {_share(count, rows.num_rows)}; "
+                f"class {name} is the label of {_share(count, total)}; "
                 f"training.validation.class_fraction_min is {percent(policy.class_fraction_min)}"
             )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lambdas.adapters.bucket import layout, row_objects
+from lambdas.adapters.bucket import layout, objects, row_objects
 
 # Below a join's own prefix.
 _ANSWERS, _LABELS, _JOINED, _SCHEMA = "answers/", "labels/", "joined/", "schema.parquet"
@@ -26,13 +26,32 @@ def locations(bucket: str, model: str, run: str) -> tuple[str, str, str]:
     return below + _ANSWERS, below + _LABELS, below + _JOINED
 
 
-def window_bytes(s3: Any, bucket: str, *, model: str, package_version: str, start: datetime, end: datetime) -> int:
-    """Bytes of Parquet that a join of a package's answers of `[start, end)` reads, before columns are left out."""
+def prefix_of(model: str, run: str) -> str:
+    """Where a query of this name reads its lists from, and writes to."""
+    return layout.join_prefix(model, run)
+
+
+def window_bytes(
+    s3: Any, bucket: str, *, model: str, package_version: str | None = None, start: datetime, end: datetime
+) -> int:
+    """Bytes of Parquet that a join of a package's answers of `[start, end)`, or of all packages', reads, before columns are left out."""
     wanted = {f"date={day:%Y-%m-%d}" for day in days_of(start, end)}
-    prefixes = (layout.predictions_prefix(model, package_version), layout.labelled_prefix(model))
+    answers = (
+        [layout.predictions_prefix(model, package_version)]
+        if package_version
+        else objects.list_folders(s3, bucket, layout.answers_prefix(model))
+    )
     first = f"date={start:%Y-%m-%d}"
-    sizes = [row_objects.list_sizes(s3, bucket, prefix, start_after=prefix + first) for prefix in prefixes]
-    return sum(size for listed in sizes for key, size in listed.items() if key.split("/")[-2] in wanted)
+    sizes = [
+        row_objects.list_sizes(s3, bucket, prefix, start_after=prefix + first)
+        for prefix in (*answers, layout.labelled_prefix(model))
+    ]
+    return sum(
+        size
+        for listed in sizes
+        for key, size in listed.items()
+        if key.split("/")[-2] in wanted and key.endswith(".parquet")
+    )
 
 
 def days_of(start: datetime, end: datetime) -> list[date]:
@@ -47,14 +66,23 @@ def save_inputs(
     """Write what Athena shall read, and what the columns of its answer are really called."""
     import pyarrow.parquet as pq
 
+    save_list(s3, bucket, prefix, answers=answers, labels=labels)
+    sink = io.BytesIO()
+    pq.write_table(schema.empty_table(), sink)
+    s3.put_object(Bucket=bucket, Key=prefix + _SCHEMA, Body=sink.getvalue())
+
+
+def save_list(
+    s3: Any, bucket: str, prefix: str, *, answers: Iterable[str] | None = None, labels: Iterable[str] | None = None
+) -> None:
+    """Write which objects Athena shall read."""
     for below, keys in ((_ANSWERS, answers), (_LABELS, labels)):
+        if keys is None:
+            continue
         # A list of objects as Hive's SymlinkTextInputFormat reads it. It names what the day objects vouch for: Athena would
         # read whatever lies below a prefix, the parts that a lost race left behind among it.
         lines = "".join(f"s3://{bucket}/{key}\n" for key in keys)
         s3.put_object(Bucket=bucket, Key=f"{prefix}{below}objects.txt", Body=lines.encode())
-    sink = io.BytesIO()
-    pq.write_table(schema.empty_table(), sink)
-    s3.put_object(Bucket=bucket, Key=prefix + _SCHEMA, Body=sink.getvalue())
 
 
 def load_joined(s3: Any, bucket: str, prefix: str) -> pa.Table:
@@ -62,7 +90,13 @@ def load_joined(s3: Any, bucket: str, prefix: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     described = s3.get_object(Bucket=bucket, Key=prefix + _SCHEMA)["Body"].read()
-    schema = pq.read_schema(pa.BufferReader(described)).remove_metadata()
+    return load_unloaded(s3, bucket, prefix, pq.read_schema(pa.BufferReader(described)).remove_metadata())
+
+
+def load_unloaded(s3: Any, bucket: str, prefix: str, schema: pa.Schema) -> pa.Table:
+    """The rows that a query has written, in these columns and types; none where it found none."""
+    import pyarrow.parquet as pq
+
     parts = [schema.empty_table()]
     for key in sorted(row_objects.list_sizes(s3, bucket, prefix + _JOINED)):
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

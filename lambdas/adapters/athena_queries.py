@@ -9,7 +9,7 @@ from typing import Any
 
 import awswrangler as wr
 
-from kedge.errors import JoinFailedError, JoinUnfinishedError
+from kedge.errors import JoinCancelledError, JoinFailedError, JoinUnfinishedError
 from kedge.labels.join_sql import RUN, CatalogueTable
 
 _HIVE = "org.apache.hadoop.hive.ql.io"
@@ -62,6 +62,9 @@ def run(sql: str, *, database: str, workgroup: str, remaining_seconds: Callable[
             raise JoinUnfinishedError(query=query)
         time.sleep(wait)
         wait = min(wait * 1.5, _POLL_SECONDS_MAX)
+    if status["State"] == "CANCELLED":
+        # Not by Kedge, which stops a query only to raise another error.
+        raise JoinCancelledError(query=query)
     if status["State"] != "SUCCEEDED":
         # What follows the code may quote a value; the query's own page in Athena has all of it.
         said = status.get("StateChangeReason")

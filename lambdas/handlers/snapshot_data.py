@@ -11,20 +11,25 @@ from pydantic import AwareDatetime, BaseModel, Field, Json
 
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
-from kedge.errors import BaselineAbsentError, FeatureGroupError, InitialRowsError, UnscorablePackageError
+from kedge.errors import (
+    BaselineAbsentError,
+    FeatureGroupError,
+    InitialRowsError,
+    JoinCancelledError,
+    UnscorablePackageError,
+)
 from kedge.instants import to_text
 from kedge.profile.baseline import Baseline
-from kedge.retraining.labelled_history import LabelledHistory, labelled_history
-from kedge.retraining.selection import selected
-from kedge.retraining.snapshot import Origin, Split, refusal_reasons, split_in_time, without_unscorable
+from kedge.retraining.labelled_history import LabelledHistory
+from kedge.retraining.population import Population, population_of
+from kedge.retraining.selection import selected, with_holdout_that_fits
+from kedge.retraining.snapshot import Split, refusal_reasons, split_at, split_in_time, without_unscorable
 from kedge.retraining.validation import faults_of, training_drift
-from lambdas.adapters import clients, metrics
+from lambdas.adapters import clients
 from lambdas.adapters.bucket import baselines, layout
-from lambdas.adapters.bucket.answered_rows import load_answered_rows
 from lambdas.adapters.models import load_managed_model
-from lambdas.adapters.state import windows
 from lambdas.adapters.times import wall_clock
-from lambdas.adapters.training import finished_trainings, foreign_packages, pipelines, training_data, training_jobs
+from lambdas.adapters.training import finished_trainings, foreign_packages, pipelines, training_jobs
 from lambdas.adapters.training.foreign_packages import ForeignPackage
 from lambdas.adapters.training.served_models import copied_model_request
 from lambdas.adapters.training.staging_endpoints import staging_request
@@ -32,10 +37,10 @@ from lambdas.adapters.training.training_jobs import TrainingWorkshop
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.fold_labels import fold_labels
-from lambdas.steps.point_in_time import Athena, point_in_time
+from lambdas.steps.point_in_time import Athena
 from lambdas.steps.retraining_run import RetrainingRun, Serving, describe, find_champion
 from lambdas.steps.snapshot_files import unscorable_notes, write_snapshot
+from lambdas.steps.training_rows.training_history import Workplace, gather
 
 
 class Settings(Environment):
@@ -53,9 +58,8 @@ class Settings(Environment):
     # Of the whole deployment.
     vpc: Json[Vpc | None] = None
     kms_key_id: str | None = None
-    # Where some model has a feature group.
-    athena_database: str = ""
-    athena_workgroup: str = ""
+    athena_database: str
+    athena_workgroup: str
 
 
 class Request(BaseModel, frozen=True):
@@ -82,12 +86,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         was = champion.config.problem
         reason = f"the YAML says {config.problem}, and the champion is a {was}: give the new model a name of its own"
         return rejected([reason], champion)
+    ends = [end for end in (champion and champion.training_end, package and package.learnt_until) if end]
+    learnt_until = max(ends, default=None)
     try:
-        history, origin = gather(run, settings, context)
-    except (InitialRowsError, FeatureGroupError) as error:
-        # The same file, or group, fails again: a person must mend it, and no attempt is to be repeated.
+        history, origin = gather(run, workplace(run, settings, context), learnt_until)
+    except (InitialRowsError, FeatureGroupError, JoinCancelledError) as error:
+        # The same file, group or query fails again: a person must mend it, and no attempt is to be repeated.
         return rejected([str(error)], champion)
-    split, choices, reasons = split_rows(run, history, learnt_until=package.learnt_until if package else None)
+    split, choices, reasons = split_rows(run, history, learnt_until=learnt_until)
     said = [package.said] if package else []
     if reasons:
         return rejected([*reasons, *said, *origin.notes], champion)
@@ -114,6 +120,16 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     )
 
 
+def workplace(run: RetrainingRun, settings: Settings, context: Any) -> Workplace:
+    """Where the rows are gathered."""
+    athena = Athena(
+        settings.athena_database,
+        settings.athena_workgroup,
+        remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+    )
+    return Workplace(settings.state_table, athena, f"{run.run}-{context.aws_request_id}")
+
+
 def pipeline_request(run: RetrainingRun, snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """Ask for an execution of the pipeline that trains this model."""
     facts = {name: str(snapshot[name]) for name in ("train_uri", "manifest_uri", "training_end")}
@@ -134,14 +150,10 @@ def split_rows(
 ) -> tuple[Split, tuple[str, ...], list[str]]:
     """The rows split in time and selected, what was selected, and why they will not do; without reasons where they will.
 
-    `learnt_until` is the newest row of a challenger that is trained already.
+    `learnt_until` is the newest row that the champion, or a challenger that is trained already, has learnt from.
     """
-    ends = [end for end in (run.champion.training_end if run.champion else None, learnt_until) if end]
-    split = split_in_time(
-        history.rows,
-        holdout_fraction=run.config.training.holdout_fraction,
-        learnt_until=max(ends, default=None),
-    )
+    split, population = split_counted(history, run.config, learnt_until)
+    split, judged = with_holdout_that_fits(split, run.config, population)
     split = without_unscorable(split, run.config, run.champions_schema)
     faults = faults_of(
         split,
@@ -149,9 +161,10 @@ def split_rows(
         unparsable=history.unparsable,
         labelled_fraction=history.labelled_fraction,
         lacking=history.lacking,
+        population=population,
     )
     # What the YAML wants selected may leave too few rows.
-    split, choices = selected(split, run.config, history.older_first_rows)
+    split, choices = selected(split, run.config, population, history.older_first_rows)
     reasons = [*history.problems, *refusal_reasons(split, run.config, lacking=history.lacking), *faults]
     reasons += history.left_out if reasons else ()
     logger.info(
@@ -163,7 +176,19 @@ def split_rows(
         unscorable_rows=split.unscorable,
         reasons=len(reasons),
     )
-    return split, choices, reasons
+    return split, (*choices, *judged), reasons
+
+
+def split_counted(
+    history: LabelledHistory, config: ModelConfig, learnt_until: datetime | None
+) -> tuple[Split, Population]:
+    """Split the rows that are there, and say how many there are wherever they lie."""
+    if history.population is not None:
+        boundary = history.population.boundary
+        rows = history.rows
+        return (split_at(rows, boundary) if boundary else Split(rows, rows)), history.population
+    split = split_in_time(history.rows, holdout_fraction=config.training.holdout_fraction, learnt_until=learnt_until)
+    return split, population_of(split, config)
 
 
 def baseline_before(run: RetrainingRun) -> Baseline | None:
@@ -198,45 +223,6 @@ def finished_training(run: RetrainingRun, inputs: str) -> dict[str, Any]:
 def reuse_notes(finished: dict[str, Any]) -> list[str]:
     """What the approver is told of a training that is not the run's own."""
     return [finished["training"]["reason"]] if "training" in finished else []
-
-
-def gather(run: RetrainingRun, settings: Settings, context: Any) -> tuple[LabelledHistory, Origin]:
-    """Everything that was answered and labelled lately, the user's first rows, and where all of it came from."""
-    s3, config = clients.s3(), run.config
-    learnt = windows.load_horizon(clients.dynamodb(), settings.state_table, run.model)
-    chosen = config.labels.label_horizon_days
-    fold = fold_labels(run.bucket, config, now=run.time, horizon_days=learnt if chosen is None else chosen)
-    if fold.files or fold.unknown:
-        metrics.put(clients.cloudwatch(), model=run.model, values=fold.gauges(), time=run.time)
-    since = config.training.reaches_to(run.time)
-    answered = load_answered_rows(s3, run.bucket, config, since=since, until=run.time)
-    initial = training_data.load_initial_rows(s3, run.bucket, config, may_lack=run.champion is not None)
-    rows, notes = list(answered.rows), list[str]()
-    if config.training.feature_group is not None:
-        rows, notes = point_in_time(
-            [*rows, *([initial] if initial else [])],
-            config,
-            bucket=run.bucket,
-            run=f"{run.run}-{context.aws_request_id}",
-            athena=Athena(
-                settings.athena_database,
-                settings.athena_workgroup,
-                remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
-            ),
-        )
-        initial = rows.pop() if initial else None
-    history = labelled_history(
-        rows,
-        initial,
-        config,
-        now=run.time,
-        known_horizon_days=learnt,
-        champion=run.champions_schema,
-    )
-    sources = (*answered.parts, *([layout.initial_key(run.model)] if initial is not None else []))
-    if config.training.feature_group is not None:
-        sources = (*sources, f"feature group {config.training.feature_group}")
-    return history, Origin(history.usable, history.horizon.days, sources, tuple(notes))
 
 
 def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 The real service plans a query with Trino, reads and writes S3 as the caller, and ends it as SUCCEEDED, FAILED or CANCELLED.
 Imitated: UNLOAD of a SELECT, parsed in Athena's dialect (sqlglot) and executed by DuckDB; its tables (`offline.athena.tables`);
 a target that must be empty, files named as Athena names them, times without a zone; the manifest in the workgroup's own place;
-the permissions; failures with Athena's reasons. A query takes no time on the account's clock: it is a function that waits for
-it, within one instant. Not imitated, and an error: every other statement.
+the permissions; failures with Athena's reasons; the workgroup's limit of bytes (of the columns of a table, unpacked), which ends a
+query as CANCELLED. A query takes no time on the account's clock: it is a function that waits for it, within one instant.
+Not imitated, and an error: every other statement.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ SQL_BYTES_MAX = 262_144
 FILES = 2  # as many workers would write theirs
 
 
+class ScanLimitError(QueryError):
+    """A query would read more than its workgroup allows."""
+
+
 def install(region: Region, guard: Guard) -> None:
     """Have moto's Athena run what it is asked."""
     start, describe = AthenaBackend.start_query_execution, AthenaResponse.get_query_execution
@@ -50,6 +55,8 @@ def install(region: Region, guard: Guard) -> None:
         try:
             _run(region, guard, execution, select, target)
             execution.status = "SUCCEEDED"
+        except ScanLimitError as error:
+            execution.status, reasons[identifier] = "CANCELLED", str(error)
         except QueryError as error:
             execution.status, reasons[identifier] = "FAILED", str(error)
         return identifier
@@ -92,7 +99,8 @@ def _run(region: Region, guard: Guard, execution: Execution, select: exp.Express
     try:
         bucket, prefix = split_uri(target)
         s3.get_bucket_location(Bucket=bucket)
-        result = _executed(region, guard, select, database)
+        limit = execution.workgroup.configuration.get("BytesScannedCutoffPerQuery")
+        result = _executed(region, guard, select, database, limit)
         _check_columns(result.schema)
         if s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"):
             raise QueryError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {target}")
@@ -104,15 +112,23 @@ def _run(region: Region, guard: Guard, execution: Execution, select: exp.Express
         raise QueryError(f"PERMISSION_DENIED: {error.response['Error']['Message']}") from error
 
 
-def _executed(region: Region, guard: Guard, select: exp.Expression, database: str) -> pa.Table:
+def _executed(region: Region, guard: Guard, select: exp.Expression, database: str, limit: int | None) -> pa.Table:
     import duckdb
     from sqlglot import exp
 
+    scanned = 0
     with duckdb.connect(config={"threads": 1}) as connection:
         for place, table in enumerate(list(select.find_all(exp.Table))):
-            connection.register(f"table_{place}", read_table(region, guard, table, database))
+            found = read_table(region, guard, table, database)
+            scanned += found.nbytes
+            if limit is not None and scanned > limit:
+                raise ScanLimitError("Bytes scanned limit was exceeded")
+            connection.register(f"table_{place}", found)
             table.set("this", exp.to_identifier(f"table_{place}"))
             table.set("db", None)
+        for digest in list(select.find_all(exp.SHA2)):
+            # Trino's is of bytes; DuckDB's is their text already.
+            digest.replace(exp.Unhex(this=digest.copy()))
         try:
             return connection.execute(select.sql("duckdb")).fetch_arrow_table()
         except duckdb.Error as error:

@@ -4,7 +4,7 @@ import boto3
 import pytest
 from moto.moto_api import state_manager
 
-from kedge.errors import JoinFailedError, JoinUnfinishedError
+from kedge.errors import JoinCancelledError, JoinUnfinishedError
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import athena_queries, clients
 from lambdas.handlers import join_labels
@@ -94,7 +94,7 @@ def test_a_query_that_somebody_cancels_fails_the_message(world, polls):
         boto3.client("athena").stop_query_execution(QueryExecutionId=query["QueryExecutionId"])
         return 600.0
 
-    with pytest.raises(JoinFailedError, match="ended as CANCELLED: no reason was given"):
+    with pytest.raises(JoinCancelledError, match="raise SCANNED_BYTES_MAX"):
         athena_queries.run("SELECT 1", database="kedge", workgroup="kedge", remaining_seconds=cancelled_meanwhile)
 
 

@@ -25,6 +25,8 @@ from tests.handlers.test_snapshot_data import parquet
 
 ENVIRONMENT = {
     "TRAINING_IMAGES": IMAGES,
+    "ATHENA_DATABASE": "kedge",
+    "ATHENA_WORKGROUP": "kedge",
     "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
     "TRAINING_ROLE_ARN": ROLE,
     "SCORING_ROLE_ARN": ROLE,

@@ -28,6 +28,8 @@ TRAINER = ROLE.replace("jobs", "training")
 def world(monkeypatch):
     environment = {
         "TRAINING_IMAGES": IMAGES,
+        "ATHENA_DATABASE": "kedge",
+        "ATHENA_WORKGROUP": "kedge",
         "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
         "TRAINING_ROLE_ARN": TRAINER,
         "SCORING_ROLE_ARN": ROLE,

@@ -18,6 +18,8 @@ DAYS = 30
 def world(monkeypatch):
     environment = {
         "TRAINING_IMAGES": IMAGES,
+        "ATHENA_DATABASE": "kedge",
+        "ATHENA_WORKGROUP": "kedge",
         "TRAINING_SOURCES": '{"training": "s3://code/source.tar.gz"}',
         "TRAINING_ROLE_ARN": ROLE,
         "SCORING_ROLE_ARN": ROLE,

@@ -147,7 +147,7 @@ def test_nothing_wanted_is_no_hold(world):
 def test_a_machine_that_a_person_starts_by_hand_gets_no_further_than_its_first_function(
     world, monkeypatch, handler, request_
 ):
-    for name in ("SERVING_ROLE_ARN", "TRAINING_ROLE_ARN", "SCORING_ROLE_ARN"):
+    for name in ("SERVING_ROLE_ARN", "TRAINING_ROLE_ARN", "SCORING_ROLE_ARN", "ATHENA_DATABASE", "ATHENA_WORKGROUP"):
         monkeypatch.setenv(name, "x")
     for name in ("TRAINING_IMAGES", "TRAINING_SOURCES"):
         monkeypatch.setenv(name, "{}")

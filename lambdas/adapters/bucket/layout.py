@@ -62,6 +62,11 @@ def id_hashes_key(model: str, package_version: str, day: str, part: str) -> str:
     return f"profiles/{model}/{package_version}/ids/{day}/{part}.ids"
 
 
+def answers_prefix(model: str) -> str:
+    """Below it, a folder for each package's answered rows."""
+    return f"predictions/{model}/"
+
+
 def predictions_prefix(model: str, package_version: str) -> str:
     """Below it, the answered rows of a package by day."""
     return f"predictions/{model}/package={package_version}/"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +9,7 @@ import pytest
 
 from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
+from kedge.retraining.population import population_of
 from kedge.retraining.selection import selected
 from kedge.retraining.snapshot import Split
 
@@ -41,7 +41,8 @@ def rows(labels, *, start=0):
 
 def select(labels, training, *, problem="binary_classification", older=None):
     holdout = rows("01", start=5000)
-    split, notes = selected(Split(rows(labels), holdout), config(training, problem), older)
+    split, wanted = Split(rows(labels), holdout), config(training, problem)
+    split, notes = selected(split, wanted, population_of(split, wanted), older)
     assert split.holdout.equals(holdout)
     assert split.training.column("kedge_time").to_pylist() == sorted(split.training.column("kedge_time").to_pylist())
     return split.training, notes
@@ -79,7 +80,8 @@ def test_larger_classes_are_thinned_evenly_over_time():
     training, (note,) = select("0000000001" * 100, "class_ratio_max: 2")
     assert classes(training) == {"0": 200, "1": 100}
     names = training.filter(pc.equal(training.column("label"), "0")).column("kedge_row_id").to_pylist()
-    assert max(int(after[1:]) - int(before[1:]) for before, after in pairwise(names)) <= 10
+    thirds = Counter(int(name[1:]) * 3 // 1000 for name in names)
+    assert min(thirds.values()) > 45
     assert note.startswith("700 training rows of larger classes are left out")
 
 
@@ -111,5 +113,7 @@ def test_wishes_that_contradict_each_other_are_refused():
         parse_model_config(
             YAML.replace("minimum_rows: 1", "minimum_rows: 10") % ("regression", "maximum_rows: 5"), source="m.yaml"
         )
+    with pytest.raises(ModelConfigError, match="no holdout can have both; raise the first or lower the second"):
+        config("maximum_holdout_rows: 199")
     with pytest.raises(ModelConfigError, match="a regression has none"):
         config("class_ratio_max: 2", "regression")

@@ -1,8 +1,10 @@
 """Athena runs what it is asked over the catalogue's tables, as the caller, and fails as Athena fails."""
 
+import hashlib
 import io
 
 import boto3
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -40,14 +42,14 @@ def make_table(account, name, *, location="s3://data/rows/", reader="parquet.Map
     account.client("glue").create_table(DatabaseName="d", TableInput=table)
 
 
-def ask(account, select, *, client=None, target="s3://data/out/"):
+def ask(account, select, *, client=None, target="s3://data/out/", workgroup="w"):
     """Unload a SELECT; return the query's status."""
     client = client or account.client("athena")
     query = client.start_query_execution(
         QueryString=f"UNLOAD ({select}) TO '{target}' WITH (format = 'PARQUET')",
         QueryExecutionContext={"Database": "d"},
         ResultConfiguration={"OutputLocation": "s3://data/athena/queries/"},
-        WorkGroup="w",
+        WorkGroup=workgroup,
     )["QueryExecutionId"]
     return client.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]
 
@@ -63,6 +65,12 @@ def test_a_select_is_executed_and_its_rows_are_written_by_several_workers(athena
     assert ask(athena, "SELECT name AS n, size FROM t WHERE size > 1")["State"] == "SUCCEEDED"
     assert sorted(written(athena), key=str) == [{"n": "a", "size": 1.5}, {"n": None, "size": 3.0}]
     assert len(athena.client("s3").list_objects_v2(Bucket="data", Prefix="out/")["Contents"]) == 2
+
+
+def test_a_digest_is_of_bytes_and_written_in_capitals(athena):
+    ask(athena, "SELECT substr(to_hex(sha256(to_utf8(name))), 1, 12) AS h FROM t WHERE name IS NOT NULL")
+    expected = [hashlib.sha256(name).hexdigest()[:12].upper() for name in (b"a", b"b")]
+    assert sorted(row["h"] for row in written(athena)) == sorted(expected)
 
 
 def test_columns_are_found_in_any_case_and_are_null_where_a_file_lacks_them(athena):
@@ -109,6 +117,20 @@ def test_a_query_that_cannot_be_answered_fails_with_athenas_reason_and_writes_no
     status = ask(athena, select)
     assert status["State"] == "FAILED"
     assert reason in status["StateChangeReason"]
+    assert written(athena) == []
+
+
+def test_a_query_that_would_read_more_than_the_workgroup_allows_is_cancelled(athena):
+    limited = {
+        "ResultConfiguration": {"OutputLocation": "s3://data/athena/queries/"},
+        "BytesScannedCutoffPerQuery": 10**7,
+    }
+    athena.client("athena").create_work_group(Name="limited", Configuration=limited)
+    few = ask(athena, "SELECT name FROM t", target="s3://data/few/", workgroup="limited")
+    assert few["State"] == "SUCCEEDED"
+    put(athena, "rows/large", pa.table({"size": np.zeros(1_300_000)}))
+    status = ask(athena, "SELECT name FROM t", workgroup="limited")
+    assert (status["State"], status["StateChangeReason"]) == ("CANCELLED", "Bytes scanned limit was exceeded")
     assert written(athena) == []
 
 

@@ -1,0 +1,1 @@
+"""The rows that a retraining may use, wherever they are selected."""
