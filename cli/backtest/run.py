@@ -68,8 +68,8 @@ def _judged(
     for found, sounding in by_all_cores(judge, windows(), pieces=pieces):
         code = codes.popleft()
         soundings[code] = sounding
-        for setting, window in found.items():
-            judged[setting][code] = window
+        for name, window in found.items():
+            judged[name][code] = window
     if before.estimator is not None and before.reference is not None:
         for setting in question.settings:
             _add_estimates(judged[setting.name], estimates, before.reference, setting.config.performance)

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from cli.check.stretches import FileStretches, coarse_ruler
-from cli.rows.files import RowFiles, UnreadableFileError
+from cli.rows.files import COLUMNS_AT_ONCE, RowFiles, UnreadableFileError
 from cli.rows.sources import NO_ROWS
 from kedge.columns.ages import newest_times
 from kedge.columns.casting import Column, cast_numbers
 from kedge.errors import EmptySampleError
-from kedge.profile.baseline import Baseline, Profile
+from kedge.profile.baseline import Baseline, Profile, side_by_side
 from kedge.profile.counting import count_batches
 from kedge.profile.freezing import Fineness, freeze_baseline_streaming
 
@@ -38,23 +38,51 @@ class CountedSides:
 
 
 def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: RowFiles) -> CountedSides:
-    """Freeze the baseline of one side's rows and count the other's in it."""
-    names = [column.name for column in columns]
-    frozen = _freeze(model, tuple(columns), before)
+    """Freeze the baseline of one side's rows and count the other's in it, some columns at a time."""
+    times = _newest(columns, before), _newest(columns, now)
+    parts = [
+        _count_group(model, tuple(columns[first : first + COLUMNS_AT_ONCE]), before, now, times)
+        for first in range(0, len(columns), COLUMNS_AT_ONCE)
+    ]
+    frozen = side_by_side([part.baseline for part in parts])
     ruler = coarse_ruler(frozen)
-    stretched = FileStretches(ruler, total_rows=before.total_rows, times=_newest(columns, before))
-    for batch in before.batches(names):
-        stretched.add(batch)
-    known = stretched.profiles
-    repeated = stretched.repetition(known)
+    of_baseline = FileStretches.side_by_side(ruler, [part.of_baseline for part in parts])
+    of_window = FileStretches.side_by_side(ruler, [part.of_window for part in parts])
+    known = of_baseline.profiles
+    repeated, found = of_baseline.repetition(known), of_window.repetition(known)
+    window = Profile(
+        frozen.baseline,
+        parts[0].window.rows,
+        np.concatenate([np.empty(0, np.int64), *(p.window.counts for p in parts)]),
+    )
     frozen = replace(frozen, design_effects=repeated.design_effects)
-    times = _newest(columns, now)
-    stretches = FileStretches(ruler, total_rows=now.total_rows, times=times)
-    window = count_batches(frozen, _watched(now.batches(names), stretches), times=times)
+    return CountedSides(frozen, window, found.design_effects, repeated.sorted_by, found.sorted_by)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Some columns of both sides, counted."""
+
+    baseline: Baseline
+    window: Profile
+    of_baseline: FileStretches
+    of_window: FileStretches
+
+
+def _count_group(
+    model: str, columns: tuple[Column, ...], before: RowFiles, now: RowFiles, times: tuple[Any, Any]
+) -> _Group:
+    names = [column.name for column in columns]
+    frozen = _freeze(model, columns, before)
+    ruler = coarse_ruler(frozen)
+    of_baseline = FileStretches(ruler, total_rows=before.total_rows, times=times[0])
+    for batch in before.batches(names):
+        of_baseline.add(batch)
+    of_window = FileStretches(ruler, total_rows=now.total_rows, times=times[1])
+    window = count_batches(frozen, _watched(now.batches(names), of_window), times=times[1])
     if not window.rows:
         raise UnreadableFileError(path=now.path, reason=NO_ROWS)
-    found = stretches.repetition(known)
-    return CountedSides(frozen, window, found.design_effects, repeated.sorted_by, found.sorted_by)
+    return _Group(frozen, window, of_baseline, of_window)
 
 
 def _freeze(model: str, columns: tuple[Column, ...], rows: RowFiles) -> Baseline:

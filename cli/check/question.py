@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cli.models import read_model
-from cli.rows.files import RowFiles, UnreadableFileError, open_rows
+from cli.rows.files import COLUMNS_AT_ONCE, RowFiles, UnreadableFileError, open_rows
 from cli.rows.inferred_schema import (
     NO_VALUE,
     InferredSchema,
@@ -32,7 +32,8 @@ from kedge.errors import UnreadableImportanceError
 
 _OR_A_YAML = "or name the columns to watch in a YAML (--config)"
 # This many rows show a column's kind; for a column without a value among them more rows are read.
-HEAD_ROWS = 100_000
+# Of many columns fewer rows, for the values of all of them are held at once.
+HEAD_ROWS, HEAD_VALUES = 100_000, 6_000_000
 
 
 @dataclass(frozen=True)
@@ -173,11 +174,15 @@ def read_importance(path: Path, features: Collection[str]) -> dict[str, float]:
 
 def _head(rows: RowFiles) -> dict[str, Any]:
     """The first values of every column; of one that begins without any, the first that there are."""
-    table = rows.head(rows.schema.names, HEAD_ROWS)
-    if not table.num_rows:
-        raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
-    found = dict(zip(table.column_names, table.columns, strict=True))
-    void = [name for name, values in found.items() if is_void(values)] if table.num_rows >= HEAD_ROWS else []
+    names = rows.schema.names
+    looked_at = min(HEAD_ROWS, HEAD_VALUES // max(len(names), 1))
+    found: dict[str, Any] = {}
+    for first in range(0, len(names), COLUMNS_AT_ONCE):
+        table = rows.head(names[first : first + COLUMNS_AT_ONCE], looked_at)
+        if not table.num_rows:
+            raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
+        found |= dict(zip(table.column_names, table.columns, strict=True))
+    void = [name for name, values in found.items() if is_void(values)] if table.num_rows >= looked_at else []
     for batch in rows.batches(void) if void else ():
         for name in [name for name in void if not is_void(batch.column(name))]:
             found[name] = batch.column(name)
@@ -198,11 +203,16 @@ def _refuse_void_baseline(before: RowFiles, now: RowFiles, schema: InferredSchem
 def _void_columns(names: list[str], *sides: RowFiles) -> list[str]:
     """Columns that have no value in any row of any side; of one that has values on one side only something is wrong."""
     for side in sides:
-        head = side.head(names, HEAD_ROWS) if names else None
-        names = [name for name in names if head is not None and is_void(head.column(name))]
-        if head is not None and head.num_rows >= HEAD_ROWS:
-            for batch in side.batches(names) if names else ():
-                names = [name for name in names if is_void(batch.column(name))]
+        groups = [names[first : first + COLUMNS_AT_ONCE] for first in range(0, len(names), COLUMNS_AT_ONCE)]
+        names = [name for group in groups for name in _void_in(side, group)]
+    return names
+
+
+def _void_in(rows: RowFiles, names: list[str]) -> list[str]:
+    for batch in rows.batches(names):
+        names = [name for name in names if is_void(batch.column(name))]
+        if not names:
+            break
     return names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
@@ -52,6 +53,17 @@ class FileStretches:
         self._seen, self._length = 0, 1
         self._counted: dict[int, Profile] = {}
         self._order = RowOrder(ruler.columns)
+
+    @classmethod
+    def side_by_side(cls, ruler: Baseline, parts: Sequence[FileStretches]) -> FileStretches:
+        """The stretches of several that have seen different columns of the same rows, by a ruler of all columns."""
+        found = cls(ruler, total_rows=None)
+        found._step, found._seen, found._length = parts[0]._step, parts[0]._seen, parts[0]._length
+        for stretch, first in parts[0]._counted.items():
+            vectors = [part._counted[stretch].counts for part in parts]
+            found._counted[stretch] = Profile(ruler.baseline, first.rows, np.concatenate(vectors))
+        found._order = RowOrder.side_by_side([part._order for part in parts])
+        return found
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the next rows."""

@@ -19,6 +19,8 @@ BATCH_ROWS = 131_072
 # A line of CSV that is longer is not read, and neither is a value of Parquet; of long values fewer rows are handed on at a time.
 LINE_BYTES = VALUE_BYTES_MAX = 1024 * 1024
 BATCH_BYTES = 256 * 1024 * 1024
+# Of each column that is read, at a time.
+_BUFFER = 256 * 1024
 
 
 _DELIMITERS = ",;\t|"
@@ -209,14 +211,17 @@ def _with_columns(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
 def _parquet(source: RowSource, dictionaries: list[str]) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    # Buffering ahead would hold a whole file in memory, because every row group is requested.
-    with source.open() as opened, pq.ParquetFile(opened, pre_buffer=False) as file:
+    # Buffering ahead would hold a whole file in memory, because every row group is requested; without a buffer each column's
+    # whole chunk of a row group would be.
+    with source.open() as opened, pq.ParquetFile(opened, pre_buffer=False, buffer_size=_BUFFER) as file:
         # A list or a struct has no dictionary, and asking for one fails.
         flat = {field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)} & {*dictionaries}
         if not flat:
             yield file
             return
-        with pq.ParquetFile(opened, metadata=file.metadata, read_dictionary=[*flat], pre_buffer=False) as coded:
+        with pq.ParquetFile(
+            opened, metadata=file.metadata, read_dictionary=[*flat], pre_buffer=False, buffer_size=_BUFFER
+        ) as coded:
             yield coded
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -132,3 +132,14 @@ class Baseline:
         means = bins.grid.means(rows, sums, bins.edges) if numeric else np.empty(0)
         missing, unparsable, infinite, unseen = (int(counters[i]) for i in (MISSING, UNPARSABLE, INFINITE, UNSEEN))
         return ColumnCounts(rows, missing, unparsable, infinite, unseen, outside, means)
+
+
+def side_by_side(parts: Sequence[Baseline]) -> Baseline:
+    """One baseline of several that hold different columns of the same rows, the columns in the order of the parts."""
+    counts = np.concatenate([part.profile.counts for part in parts])
+    return replace(
+        parts[0],
+        columns=tuple(column for part in parts for column in part.columns),
+        bins={name: bins for part in parts for name, bins in part.bins.items()},
+        profile=Profile(parts[0].baseline, parts[0].profile.rows, counts),
+    )

@@ -154,7 +154,7 @@ def _groups(baseline: Baseline) -> tuple[Ints, dict[str, int]]:
 def _grouped(groups: Ints, counts: Ints, total: int) -> Floats:
     # A stretch of few rows has most cells empty.
     used = np.flatnonzero(counts[: len(groups)])
-    return np.bincount(groups[used], counts[used], total)
+    return np.bincount(groups[used], counts[used], total).astype(np.float64)
 
 
 def _pooled(found: Mapping[str, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,12 @@ class RowOrder:
             elif not column.is_number:
                 coded = cast_text(batch.column(column.name)).drop_null().dictionary_encode()
                 self._steps.setdefault(column.name, _Runs()).add(coded)
+
+    @classmethod
+    def side_by_side(cls, parts: Sequence[RowOrder]) -> RowOrder:
+        """The order of several that have looked at different columns of the same rows."""
+        columns = tuple(column for part in parts for column in part.columns)
+        return cls(columns, {name: steps for part in parts for name, steps in part._steps.items()})
 
     @property
     def sorted_columns(self) -> tuple[str, ...]:

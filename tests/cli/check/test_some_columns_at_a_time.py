@@ -1,0 +1,43 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.check import profiles, question
+from cli.check.question import CheckOptions, ask
+from cli.rows.files import open_rows
+
+ROWS = 3_000
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, seed in (("before", 1), ("now", 2)):
+        rng = np.random.default_rng(seed)
+        table = {
+            f"x{i}": rng.normal(i, 1, ROWS).cumsum() if i % 3 else np.sort(rng.normal(i, 1, ROWS)) for i in range(7)
+        }
+        table |= {"level": [f"v{n % 5}" for n in range(ROWS)], "void": pa.nulls(ROWS, pa.float64())}
+        pq.write_table(pa.table(table), tmp_path / f"{name}.parquet")
+    return tmp_path
+
+
+def counted(files):
+    before, now = (files / f"{name}.parquet" for name in ("before", "now"))
+    asked = ask(CheckOptions(str(before), str(now)), open_rows(before), open_rows(now))
+    return profiles.count_sides(asked.config.model, asked.columns, asked.baseline, asked.window)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_however_many_columns_are_read_at_once_the_counts_are_the_same(files, monkeypatch, at_once):
+    whole = counted(files)
+    for module in (profiles, question):
+        monkeypatch.setattr(module, "COLUMNS_AT_ONCE", at_once)
+    found = counted(files)
+    assert found.baseline.columns == whole.baseline.columns
+    assert found.baseline.profile == whole.baseline.profile
+    assert found.window == whole.window
+    assert found.baseline.design_effects == whole.baseline.design_effects
+    assert found.design_effects == whole.design_effects
+    assert (found.baseline_sorted_by, found.window_sorted_by) == (whole.baseline_sorted_by, whole.window_sorted_by)
+    assert whole.baseline_sorted_by
