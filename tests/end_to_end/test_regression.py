@@ -89,6 +89,12 @@ def test_the_gate_compared_both_models_errors_on_the_same_rows(watched):
     assert row["limit"] == pytest.approx(0.01 * error["champion"].mean())
 
 
+def test_athena_selected_what_the_challenger_learnt_from(watched):
+    (passed,) = [e["detail"] for e in watched.hotel.timeline("gate_passed") if e["detail"]["champion"] == "1"]
+    unloaded = watched.hotel.objects(f"athena/{watched.hotel.model}/{passed['run']}-")
+    assert {key.split("/")[2].rpartition("-")[2] for key in unloaded if "/joined/" in key} == {"hours", "hour", "rows"}
+
+
 def test_shuffled_rows_were_scored_too_and_weigh_the_features_much_as_training_does(watched):
     (passed,) = [e["detail"] for e in watched.hotel.timeline("gate_passed") if e["detail"]["champion"] == "1"]
     shuffled, weights = watched.shuffled(passed["run"]), watched.importance("2")
