@@ -257,6 +257,18 @@ class UnfinishedPipelineError(RefusedError):
         self.pipeline, self.status = pipeline, status
 
 
+class UnfinishedTuningError(RefusedError):
+    """A tuning job ended without a best training job."""
+
+    def __init__(self, *, job: str, status: str, reason: str = "") -> None:
+        why = f": {reason}" if reason else ""
+        super().__init__(
+            f"the tuning job {job} ended as {status} without a best training job{why}. Look at its training jobs in SageMaker: they must "
+            "complete and write training.tuning.metric into their logs"
+        )
+        self.job, self.status = job, status
+
+
 class UnfinishedTrainingError(RefusedError):
     """A training job ended without having finished."""
 

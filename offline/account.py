@@ -41,6 +41,7 @@ from offline.sagemaker.endpoint_fleets import Ground
 from offline.sagemaker.model_monitor import schedules as monitoring_schedules
 from offline.sagemaker.pipelines import pipelines
 from offline.sagemaker.pipelines.pipelines import Pipelines
+from offline.sagemaker.training import tuning
 from offline.server import Server
 from offline.speed import dynamodb, s3, transport
 from offline.step_functions import machines
@@ -86,6 +87,7 @@ class Account(Region):
         self.model_registry = registry.Registry(self, self.bus)
         self.models = models.Models(self, self.iam, self.model_registry, self.containers)
         self.jobs = jobs.Jobs(self, self.iam, self.models, self.capacity, self.bus)
+        self.tunings = tuning.Tunings(self, self.jobs)
         self.pipelines = Pipelines(self, self.iam, self.jobs, self.model_registry)
         ground = Ground(self, self.models, self.capacity, self.metrics)
         self.endpoints = endpoints.Endpoints(ground, self.iam, self.alarms, self.bus)
@@ -158,6 +160,7 @@ class Account(Region):
         registry.install(self, self.model_registry)
         models.install(self, self.models)
         jobs.install(self, self.jobs)
+        tuning.install(self, self.tunings)
         pipelines.install(self, self.pipelines)
         endpoints.install(self, self.endpoints)
         runtime.install(self, self.endpoints)

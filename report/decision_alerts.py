@@ -48,6 +48,7 @@ def package_registered(model: str, detail: Detail) -> Message:
             section("WHY IT WAS TRAINED", bullets(why["reasons"]) if why else ""),
             section("THE FIGURES", bullets(figures)),
             section("WHAT THE GATE FOUND, ALL PASSED", bullets(deciding_reasons(detail))),
+            section("HOW IT WAS TUNED", str(detail.get("tuned", ""))),
             section("WHAT THE RETRAINING COST", str(detail.get("cost", ""))),
             section("WHAT TO LOOK AT", bullets(gate_reasons(detail, "WARN"))),
             section("THE GATE'S TABLE", "\n".join(gate_table(detail))),

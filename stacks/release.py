@@ -291,6 +291,8 @@ class Release(cdk.Stack):
         jobs = own_arns(self, "training-job", "transform-job")
         stops = ["sagemaker:StopTrainingJob", "sagemaker:StopTransformJob"]
         allow(role, "StopLeftovers", stops, jobs, wildcard=RUNS)
+        tunings = own_arns(self, "hyper-parameter-tuning-job")
+        allow(role, "StopTunings", ["sagemaker:StopHyperParameterTuningJob"], tunings, wildcard=RUNS)
         looks = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTransformJob"]
         allow(role, "SeeWhatJobsCost", looks, jobs, wildcard=RUNS)
         if pipelines := pipeline_arns(self, self._models):
@@ -346,7 +348,7 @@ class Release(cdk.Stack):
 
 
 # What retrainings may leave behind.
-LISTED = ("Models", "TrainingJobs", "TransformJobs", "Endpoints", "EndpointConfigs")
+LISTED = ("Models", "HyperParameterTuningJobs", "TrainingJobs", "TransformJobs", "Endpoints", "EndpointConfigs")
 # No role may tag an endpoint that exists: tags are set when it is made, and `settle` removes this one.
 NEVER_SERVED = {"StringEquals": {"aws:ResourceTag/kedge:not-served": "true"}}
 SHOWN_STAGES = ["Staging", "Production", "Retired"]

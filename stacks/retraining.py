@@ -55,6 +55,7 @@ from stacks.parts.workshop import IMAGES, Workshop, images
 from stacks.storage import Storage
 
 JOBS = ("Training", "Transform")
+AWAITED, TUNING = (*JOBS, "HyperParameterTuning"), "hyper-parameter-tuning-job"
 NAMED_AT_RUN_TIME = "jobs, models and packages are named after their run"
 # A release's models and endpoints have no such tag: what serves is not the retrain machine's to delete.
 MADE_BY_A_RUN = {"StringLike": {"aws:ResourceTag/kedge:run": "*"}}
@@ -361,6 +362,8 @@ class Retraining(cdk.Stack):
         described = sagemaker_arns(self, "model-package", "training-job")
         looks = ["sagemaker:DescribeModelPackage", "sagemaker:DescribeTrainingJob"]
         allow(role, "SeeWhatWasMade", looks, described, wildcard="a pipeline names what it makes")
+        sees = ["sagemaker:DescribeHyperParameterTuningJob"]
+        allow(role, "SeeTheBest", sees, own_arns(self, TUNING), wildcard=NAMED_AT_RUN_TIME)
         if pipelines := pipeline_arns(self, self._packages.models, executions=True):
             looks = ["sagemaker:DescribePipelineExecution", "sagemaker:ListPipelineExecutionSteps"]
             allow(role, "SeeExecutions", looks, pipelines, wildcard=EXECUTIONS)
@@ -393,11 +396,13 @@ class Retraining(cdk.Stack):
 
     def _may_run_jobs(self, role: iam.Role) -> None:
         train, score, model = own_arns(self, "training-job", "transform-job", "model")
+        (tune,) = own_arns(self, TUNING)
         made: list[tuple[str, list[str], list[str], dict[str, dict[str, str]] | None]] = [
             ("Train", ["sagemaker:CreateTrainingJob"], [train], ISOLATED),
+            ("Tune", ["sagemaker:CreateHyperParameterTuningJob"], [tune], ISOLATED),
             ("Score", ["sagemaker:CreateTransformJob"], [score], None),
-            ("Follow", [f"sagemaker:Describe{job}Job" for job in JOBS], [train, score], None),
-            ("StopItsJobs", [f"sagemaker:Stop{job}Job" for job in JOBS], [train, score], MADE_BY_A_RUN),
+            ("Follow", [f"sagemaker:Describe{job}Job" for job in AWAITED], [train, tune, score], None),
+            ("StopItsJobs", [f"sagemaker:Stop{job}Job" for job in AWAITED], [train, tune, score], MADE_BY_A_RUN),
             ("MakeScoringModels", ["sagemaker:CreateModel"], [model], ISOLATED),
             ("DeleteScoringModels", ["sagemaker:DeleteModel"], [model], MADE_BY_A_RUN),
         ]
@@ -409,6 +414,12 @@ class Retraining(cdk.Stack):
             for serving in (False, True)
         )
         may_make(role, "TrainWithNetwork", "sagemaker:CreateTrainingJob", trained, kind="training-job")
+        tuned = [
+            f"{run_prefix(model.resource_name)[:14].rstrip('-')}-tune-*"
+            for model in with_network(models, serving=False)
+            if model.training.tuning
+        ]
+        may_make(role, "TuneWithNetwork", "sagemaker:CreateHyperParameterTuningJob", tuned, kind=TUNING)
         may_make(role, "MakeScoringModelsWithNetwork", "sagemaker:CreateModel", scored, kind="model")
 
     def _may_stage(self, role: iam.Role) -> None:
@@ -443,12 +454,12 @@ def _follow_jobs(stack: Retraining, machine: stepfunctions.StateMachine) -> None
     # What `.sync` does on our behalf: tag the jobs, and listen to their ends through rules of its own.
     # https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html
     role = role_of_machine(machine)
-    tagged = own_arns(stack, "training-job", "transform-job", "model")
-    makes = [*(f"Create{job}Job" for job in JOBS), "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
+    tagged = own_arns(stack, "training-job", TUNING, "transform-job", "model")
+    makes = [*(f"Create{job}Job" for job in AWAITED), "CreateModel", "CreateEndpointConfig", "CreateEndpoint"]
     trials = [*staging_arns(stack, "endpoint-config"), *staging_arns(stack, "endpoint")]
     may_tag_what_it_makes(role, makes, [*tagged, *trials], wildcard=NAMED_AT_RUN_TIME)
     allow(role, "ReadTags", ["sagemaker:ListTags"], tagged, wildcard=NAMED_AT_RUN_TIME)
-    rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in JOBS]
+    rules = [f"StepFunctionsGetEventsForSageMaker{job}JobsRule" for job in (*JOBS, "Tuning")]
     allow(
         role,
         "HearOfJobs",

@@ -203,6 +203,27 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_tuning_is_paid_for(self) -> ModelConfig:
+        tuning, training = self.training.tuning, self.training
+        if tuning is None or tuning.budget_usd is None:
+            return self
+        price = self.retraining.usd_per_instance_hour or USD_AN_HOUR.get(training.instance_type)
+        if price is None:
+            raise ValueError(
+                f"training.tuning.budget_usd: no price of {training.instance_type} is known; say what an hour of it costs in "
+                "retraining.usd_per_instance_hour"
+            )
+        seconds = min(tuning.jobs * training.max_runtime_seconds, tuning.parallel_jobs * tuning.max_runtime_seconds)
+        most = seconds * training.instance_count * price / 3600
+        if most > tuning.budget_usd:
+            raise ValueError(
+                f"training.tuning.budget_usd is {tuning.budget_usd:g}, and {tuning.jobs} jobs of up to "
+                f"{training.max_runtime_seconds} seconds can cost {most:.2f}: lower training.tuning.jobs or "
+                "training.max_runtime_seconds, or raise the budget"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rules_are_of_features(self) -> ModelConfig:
         kinds = {feature.name: feature for feature in self.features}
         for name, rule in self.training.validation.columns.items():

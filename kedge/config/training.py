@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from kedge.config.instance_types import has_local_storage
 from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy, Vpc
+from kedge.config.trainers.tuning import FIGURES, TUNABLE, Tuning
 
 # Older than any row.
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ PipelineFact = Literal["train_uri", "manifest_uri", "output_uri", "training_end"
 # What says how Kedge's own job trains, and would say nothing to a pipeline.
 _OF_THE_JOB = (
     "source_dir", "entry_point", "environment", "instance_count", "volume_gib", "spot", "max_wait_seconds", "vpc", "network_isolation",
-    "algorithm", "validation_fraction",
+    "algorithm", "validation_fraction", "tuning",
 )  # fmt: skip
 # What says which script trains, and in what.
 _OF_THE_SCRIPT = ("source_dir", "entry_point", "framework", "image", "serving_image", "instance_count")
@@ -81,6 +82,7 @@ class Training(Section):
     holdout_fraction: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     validation_fraction: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     validation_rows: Literal["newest", "random"] = "newest"
+    tuning: Tuning | None = None
     minimum_rows: int = Field(default=1000, ge=1)
     maximum_rows: int | None = Field(default=None, ge=1)
     maximum_holdout_rows: int = Field(default=500_000, ge=1)
@@ -196,6 +198,44 @@ class Training(Section):
                 "without a script; remove it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _what_is_tuned_can_be(self) -> Training:
+        if self.tuning is None:
+            return self
+        fixed = sorted({*self.tuning.ranges} & {*self.hyperparameters})
+        untunable = sorted({*self.tuning.ranges} - {*TUNABLE}) if self.is_aws_xgboost else []
+        for refused, why in (
+            (fixed, f"{', '.join(fixed)} in training.tuning.ranges and in training.hyperparameters: keep one of them"),
+            (
+                untunable,
+                f"training.tuning.ranges has {', '.join(untunable)}: of SageMaker's XGBoost image, also with a script, only "
+                f"{', '.join(TUNABLE)} can be tuned; remove it, or train in an image of your own",
+            ),
+            (
+                self.is_aws_xgboost and self.tuning.metric not in FIGURES,
+                f"training.tuning.metric is {self.tuning.metric}: SageMaker reads {', '.join(FIGURES)} from its XGBoost image's log "
+                "and nothing else",
+            ),
+            (
+                not self.validation_fraction and (self.algorithm is not None or self.entry_point in OWN_SCRIPTS),
+                "training.tuning without training.validation_fraction: by rows that a job has learnt from, the best one is the one "
+                "that knows them by heart; keep some apart, such as 0.1",
+            ),
+            (
+                self.spot,
+                "training.spot beside training.tuning: the jobs of a tuning would share one place for their checkpoints, and go on from "
+                "each other's; remove it",
+            ),
+        ):
+            if refused:
+                raise ValueError(why)
+        return self
+
+    @property
+    def is_aws_xgboost(self) -> bool:
+        """Whether SageMaker's own XGBoost image trains."""
+        return self.image is None and self.framework == "xgboost"
 
     @model_validator(mode="after")
     def _rows_can_be_enough(self) -> Training:

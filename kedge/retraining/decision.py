@@ -90,5 +90,14 @@ def run_name(resource_name: str, kind: str, episode: str, attempt: int) -> str:
     return f"{run_prefix(resource_name)}-{kind}-{attempt}-{digest}"
 
 
+def tuning_name(run: str) -> str:
+    """How the names of a run's tuning jobs begin: SageMaker takes 32 characters, and an attempt's number follows.
+
+    >>> tuning_name("hotel-cancellations-performance-1-f2a44be8")
+    'hotel-cancella-tune-6893c74a'
+    """
+    return f"{run[:14].rstrip('-')}-tune-{hashlib.sha256(run.encode()).hexdigest()[:8]}"
+
+
 # Names as `run_name` gives them. A person may start an execution under any other name.
 RUN_NAME = r".+-[a-z_]+-\d+-[0-9a-f]{8}"

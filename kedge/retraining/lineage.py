@@ -25,6 +25,9 @@ class TrainedBy:
     hyperparameters: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     source_package: str = ""
+    # Of the tuning whose best job it was, and what it found.
+    tuning_job_arn: str = ""
+    tuned: str = ""
 
     @classmethod
     def package(cls, arn: str, image: str) -> TrainedBy:
@@ -118,6 +121,8 @@ def model_card(
         if job.job_arn
         else "",
         "source_package": job.source_package,
+        "tuning_job": job.tuning_job_arn,
+        "tuned": job.tuned,
         "source": job.source_uri,
         "source_commit": lineage.source_commit,
         "data_digest": lineage.data_digest,

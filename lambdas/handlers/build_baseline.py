@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field, Json
@@ -76,6 +77,8 @@ class MadeBy(BaseModel, frozen=True):
 
     job: str | None = None
     package_arn: str | None = None
+    # What a tuning found, in words.
+    tuned: str = ""
 
 
 class Request(BaseModel, frozen=True):
@@ -138,6 +141,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         "package": model_registry.registration_request(config, registration),
         "staged_prefix": prefix,
         "cost": lineage.cost,
+        "tuned": request.training.tuned,
         # As the YAML says today, not when the run began.
         "approval": load_model(model).approval.mode,
     }
@@ -160,6 +164,7 @@ def approval_request(request: Request, cost: str) -> dict[str, Any]:
         "champion": request.champion,
         "trigger": request.trigger,
         "cost": cost,
+        "tuned": request.training.tuned,
     }
 
 
@@ -174,8 +179,8 @@ def description(request: Request) -> str:
     trigger = request.trigger if isinstance(request.trigger, dict) else {}
     snapshot = request.snapshot.model_dump(exclude_none=True)
     figures = figure_lines(request.gate.rows, champion=request.champion, snapshot=snapshot, live=trigger.get("live"))
-    said = [f"{request.model} {rows}", *figures, *request.snapshot.notes, *request.gate.reasons]
-    return " ".join(f"{sentence}." for sentence in said)
+    said = [f"{request.model} {rows}", *figures, request.training.tuned, *request.snapshot.notes, *request.gate.reasons]
+    return " ".join(f"{sentence}." for sentence in said if sentence)
 
 
 def lineage_of(request: Request, config: ModelConfig, digest: str, settings: Settings) -> Lineage:
@@ -205,7 +210,7 @@ def trained_by(request: Request, image: str) -> TrainedBy:
         return TrainedBy.package(request.training.package_arn, image)
     # <bucket>/trained/<model>/<run>/<job>/output/model.tar.gz
     job = request.training.job or request.trained_uri.split("/")[-3]
-    return training_facts.load(clients.sagemaker(), job)
+    return replace(training_facts.load(clients.sagemaker(), job), tuned=request.training.tuned)
 
 
 def properties(request: Request, prefix: str, digest: str, files: Mapping[str, bytes]) -> dict[str, str]:

@@ -113,7 +113,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         # Another execution may give another model: what it needs besides the rows is the pipeline's own.
         finished = {"training_inputs": ""}
     else:
-        finished = finished_training(run, training_jobs.inputs_digest(requests["training_job"], learnt))
+        decides = {**requests["training_job"], **requests.get("tuning_job", {})}
+        finished = finished_training(run, training_jobs.inputs_digest(decides, learnt))
     snapshot["notes"] = [*notes, *unscorable_notes(split), *reuse_notes(finished)]
     return (
         {"verdict": "READY", "snapshot": snapshot, "reasons": [], "champion": describe(champion)} | requests | finished
@@ -252,6 +253,8 @@ def jobs(run: RetrainingRun, settings: Settings) -> dict[str, Any]:
             run.config, workshop, model_name=run.run, input_uri=run.uri(layout.SCORED), output_uri=scored
         ),
     }
+    if tuning := training_jobs.tuning_job_request(run.config, requests["training_job"], run=run.run):
+        requests["tuning_job"] = tuning
     instances = run.champion.instances if run.champion else 1
     if staging := staging_request(run.config, workshop, run=run.run, instances=instances):
         requests["staging"] = staging

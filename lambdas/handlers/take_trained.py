@@ -1,4 +1,4 @@
-"""Take on what a SageMaker pipeline has trained, in the place of a training job of Kedge's own."""
+"""Take on what a SageMaker pipeline, or a tuning job, has trained, in the place of a training job's result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel
 from lambdas.adapters import clients
 from lambdas.adapters.models import load_managed_model
 from lambdas.adapters.state import windows
-from lambdas.adapters.training import foreign_packages, pipelines
+from lambdas.adapters.training import foreign_packages, pipelines, tuning_jobs
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
@@ -23,12 +23,13 @@ class Settings(Environment):
 
 
 class Request(BaseModel, frozen=True):
-    """An execution of the pipeline that has ended, and the challenger's model as the YAML would make it."""
+    """An execution of the pipeline, or a tuning job, that has ended, and the challenger's model as the YAML would make it."""
 
     model: str
     run: str
     time: AwareDatetime
-    execution_arn: str
+    execution_arn: str = ""
+    tuning_job: str = ""
     challenger_model: dict[str, Any]
 
 
@@ -37,6 +38,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Find the package or the artefact, and say what is pinned, scored and judged."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     config, sagemaker = load_managed_model(request.model), clients.sagemaker()
+    if request.tuning_job:
+        return best_of_tuning(request)
     package_arn, job = pipelines.made_by(sagemaker, request.execution_arn, group=config.package_group)
     said = f"trained by the pipeline {config.training.pipeline}"
     if package_arn is None:
@@ -55,4 +58,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {
         "training": package.taken_by(request.run) | {"reason": reason},
         "challenger_model": package.challenger(request.challenger_model),
+    }
+
+
+def best_of_tuning(request: Request) -> dict[str, Any]:
+    """The tuning's best training job, and what it found in words."""
+    best = tuning_jobs.best_of(clients.sagemaker(), request.tuning_job)
+    logger.info("taken on", model=request.model, run=request.run, job=best.job, tuned=best.said)
+    artefact = pipelines.artefact_of(clients.sagemaker(), best.job)
+    training = {"job": best.job, "artefact_uri": artefact, "status": "Completed", "run": request.run}
+    return {
+        "training": training | {"reason": best.said, "tuned": best.said},
+        "challenger_model": request.challenger_model,
     }

@@ -45,6 +45,7 @@ def tags_of(region: Region, arn: str) -> dict[str, str]:
     backend = region.backend("sagemaker")
     kinds = (
         backend.training_jobs,
+        backend.hyper_parameter_tuning_jobs,
         backend.transform_jobs,
         backend._models,
         backend.endpoints,
@@ -101,6 +102,20 @@ def _list_packages(params: Params, region: Region) -> list[Need]:
     return _sagemaker("ListModelPackages", "model-package-group", group).of(params, region)
 
 
+@needing("sagemaker:CreateHyperParameterTuningJob")
+def _new_tuning(params: Params, region: Region) -> list[Need]:
+    """What a tuning's training jobs would be is judged with the tuning."""
+    name = str(params["HyperParameterTuningJobName"]).lower()
+    found = facts(_FACTS, params.get("TrainingJobDefinition", {}))
+    return [
+        Need(
+            "sagemaker:CreateHyperParameterTuningJob",
+            region.arn("sagemaker", f"hyper-parameter-tuning-job/{name}"),
+            found,
+        )
+    ]
+
+
 def _make(kind: str, parameter: str, operation: str, *more: Needs) -> Needs:
     return both(_sagemaker(operation, kind, parameter), _tags(kind, parameter, operation), *more)
 
@@ -116,11 +131,11 @@ SAGEMAKER: dict[str, Needs] = {
     "CreateProcessingJob": _make(
         "processing-job", "ProcessingJobName", "CreateProcessingJob", passing("RoleArn", "sagemaker.amazonaws.com")
     ),
-    "CreateHyperParameterTuningJob": _make(
-        "hyper-parameter-tuning-job",
-        "HyperParameterTuningJobName",
-        "CreateHyperParameterTuningJob",
+    "CreateHyperParameterTuningJob": both(
+        _new_tuning,
+        _tags("hyper-parameter-tuning-job", "HyperParameterTuningJobName", "CreateHyperParameterTuningJob"),
         passing("TrainingJobDefinition.RoleArn", "sagemaker.amazonaws.com"),
+        _lending("TrainingJobDefinition.ResourceConfig.VolumeKmsKeyId"),
     ),
     "CreateTransformJob": _make(
         "transform-job", "TransformJobName", "CreateTransformJob", _lending("TransformResources.VolumeKmsKeyId")
@@ -178,6 +193,7 @@ SAGEMAKER: dict[str, Needs] = {
             "ListEndpointConfigs",
             "ListModels",
             "ListModelPackageGroups",
+            "ListHyperParameterTuningJobs",
             "ListTrainingJobs",
             "ListTransformJobs",
         )

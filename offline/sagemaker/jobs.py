@@ -5,7 +5,8 @@ or Stopped. Imitated: unique names, roles, missing inputs and models; the states
 minutes, drawn from its name); MaxRuntimeInSeconds; Stop*; the events; spot instances that are taken away
 (`Capacity.interruptions`), with checkpoints that are restored. The work is real (`offline.sagemaker.training.run`,
 `offline.sagemaker.transform.run`), starts when the
-instances would be ready and is waited for, in real time, when it should be done. Not imitated: tuning, processing, warm
+instances would be ready and is waited for, in real time, when it should be done. Tuning jobs make theirs here
+(`offline.sagemaker.training.tuning`). Not imitated: processing, warm
 pools, and instances beside the first: the script runs on `algo-1` alone.
 """
 
@@ -94,10 +95,8 @@ class Jobs:
         known: dict[str, Job] = backend.training_jobs if kind is TRAINING else backend.transform_jobs
         return known
 
-    def create_training(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer CreateTrainingJob."""
-        self._check_new(TRAINING, request["TrainingJobName"])
-        request = request | {"AlgorithmSpecification": with_metrics(request["AlgorithmSpecification"])}
+    def check_training(self, request: dict[str, Any]) -> TrainingRun:
+        """Refuse a training job that SageMaker would; return its work."""
         _check_volume(request["ResourceConfig"])
         _check_training_volume(request["ResourceConfig"])
         _check_spot(request)
@@ -108,11 +107,18 @@ class Jobs:
         storage = Storage(self.region, self.guard, request["RoleArn"])
         run = TrainingRun(self.region, request, storage, self.models.containers.processes)
         run.check()
+        return run
+
+    def create_training(self, request: dict[str, Any], *, tuning_job_arn: str | None = None) -> dict[str, Any]:
+        """Answer CreateTrainingJob; a tuning makes its jobs so too."""
+        self._check_new(TRAINING, request["TrainingJobName"])
+        request = request | {"AlgorithmSpecification": with_metrics(request["AlgorithmSpecification"])}
+        run = self.check_training(request)
         limit = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", RUNTIME_DEFAULT_SECONDS)
         output = request["OutputDataConfig"]["S3OutputPath"].rstrip("/")
         artefacts = {"S3ModelArtifacts": f"{output}/{request['TrainingJobName']}/output/model.tar.gz"}
         job = self._job(TRAINING, request, run, limit)
-        job.document["ModelArtifacts"] = artefacts
+        job.document |= {"ModelArtifacts": artefacts, "TuningJobArn": tuning_job_arn}
         return self._begin(job)
 
     def create_transform(self, request: dict[str, Any]) -> dict[str, Any]:

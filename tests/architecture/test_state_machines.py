@@ -11,7 +11,7 @@ from tests.synthesised import resources
 # It stands in a loop, which tries it again.
 TRIED_ONCE = {"SettleUnwatched"}
 # A run has one of these.
-TRAININGS = ("TrainChallenger", "TrainInVpc")
+TRAININGS = ("TrainChallenger", "TrainInVpc", "TuneChallenger")
 # What Step Functions, Lambda, SageMaker and DynamoDB call their own failures.
 OF_AWS = re.compile(r"^(States|Lambda|SageMaker|DynamoDB|DynamoDb|CloudWatch|SdkClient|Sagemaker|Sandbox)\.")
 

@@ -59,6 +59,8 @@ def ready(
             hotel(), shop, model_name=RUN, output_uri="s3://bucket/challenger", **holdout
         ),
     }
+    if tuning := training_jobs.tuning_job_request(hotel(training_section), answer["training_job"], run=RUN):
+        answer["tuning_job"] = tuning
     if training:
         answer["training"] = training
     if staging:
@@ -140,6 +142,7 @@ def registration(approval: str = "manual") -> Json:
         "package": model_registry.registration_request(hotel(), asked),
         "staged_prefix": "retraining/baseline",
         "cost": "",
+        "tuned": "",
         "approval": approval,
     }
 

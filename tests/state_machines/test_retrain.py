@@ -4,6 +4,7 @@ import pytest
 
 from kedge.errors import UnfinishedPipelineError
 from kedge.instants import from_text
+from kedge.retraining.decision import tuning_name
 from lambdas.adapters.bucket import layout
 from lambdas.adapters.training import artefacts, finished_trainings
 from lambdas.adapters.training.finished_trainings import FinishedTraining
@@ -109,6 +110,55 @@ def test_jobs_and_models_in_a_vpc_are_those_that_the_snapshot_asked_for(machine,
     challenger, champion = sagemaker.named("CreateModel")
     assert challenger["VpcConfig"] == answer["challenger_model"]["VpcConfig"]
     assert champion == answer["champion_model"] | {"ModelName": f"{RUN}-champion-0"}
+
+
+TUNED = {
+    "validation_fraction": 0.1,
+    "tuning": {"metric": "auc", "jobs": 4, "ranges": {"eta": {"continuous": [0.05, 0.5]}}},
+}
+
+
+def taken_from_tuning(event):
+    training = {
+        "job": "best",
+        "artefact_uri": "s3://bucket/best/model.tar.gz",
+        "status": "Completed",
+        "run": event["run"],
+    }
+    return {"training": training | {"reason": "tuned", "tuned": "tuned"}, "challenger_model": event["challenger_model"]}
+
+
+def test_a_tuning_searches_in_the_place_of_a_job_and_its_best_job_is_scored(machine, functions, sagemaker):
+    answer = ready(training_section=TUNED)
+    functions.set(SnapshotData=answer, TakeTrained=taken_from_tuning)
+    assert run(machine)["status"] == "SUCCEEDED"
+    (asked,) = sagemaker.named("CreateHyperParameterTuningJob")
+    name = asked.pop("HyperParameterTuningJobName")
+    assert (name, len(name) <= 32) == (f"{tuning_name(RUN)}-0", True)
+    assert asked == {key: value for key, value in answer["tuning_job"].items() if key != "name"}
+    assert sagemaker.named("CreateTrainingJob") == []
+    assert functions.named("TakeTrained")[0]["tuning_job"] == name
+    assert functions.named("PinArtefact")[0]["artefact_uri"] == "s3://bucket/best/model.tar.gz"
+    assert functions.named("BuildBaseline")[0]["training"]["tuned"] == "tuned"
+
+
+def test_a_tuning_that_finds_no_instances_waits_and_is_asked_for_anew(machine, functions, sagemaker):
+    functions.set(SnapshotData=ready(training_section=TUNED), TakeTrained=taken_from_tuning)
+    sagemaker.fail("CreateHyperParameterTuningJob", "ResourceLimitExceeded")
+    assert run(machine)["status"] == "SUCCEEDED"
+    names = [each["HyperParameterTuningJobName"] for each in sagemaker.named("CreateHyperParameterTuningJob")]
+    assert names == [f"{tuning_name(RUN)}-0", f"{tuning_name(RUN)}-10"]
+    assert functions.told()[0] == "capacity_awaited"
+
+
+def test_a_tuning_that_fails_twice_ends_the_run_with_its_reason(machine, functions, sagemaker):
+    functions.set(SnapshotData=ready(training_section=TUNED))
+    sagemaker.job_endings = ["Failed", "Failed"]
+    sagemaker.failure_reason = "No objective metrics found"
+    ending = run(machine)
+    assert (ending["status"], "No objective metrics found" in ending["cause"]) == ("FAILED", True)
+    assert functions.named("Tell")[-1]["detail"]["state"] == "TuneChallenger"
+    assert machine.lease() is None
 
 
 def test_a_pipeline_trains_in_the_place_of_a_job_and_its_package_is_scored_and_registered(

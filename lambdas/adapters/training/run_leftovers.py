@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from kedge.retraining.decision import RUN_NAME
+from kedge.retraining.decision import RUN_NAME, tuning_name
 
 # What the name of an endpoint on trial, and of its config, has between its run and its number.
 TRIAL = "-staging-"
@@ -75,7 +75,7 @@ def delete_trials(sagemaker: Any, run: str) -> list[str]:
                 raise
             kept |= {name} if "in-progress" in error.response["Error"]["Message"] else set()
     for name in (name for name, owner in found.configs.items() if owner == run and name not in kept):
-        with _whatever_is_gone():
+        with whatever_is_gone():
             sagemaker.delete_endpoint_config(EndpointConfigName=name)
             gone.append(name)
     return gone
@@ -88,7 +88,7 @@ def is_run(name: str) -> bool:
 
 def delete_model(sagemaker: Any, name: str) -> None:
     """Delete a model; one that is gone is no error."""
-    with _whatever_is_gone():
+    with whatever_is_gone():
         sagemaker.delete_model(ModelName=name)
 
 
@@ -99,13 +99,13 @@ def stop_jobs(sagemaker: Any, run: str) -> list[str]:
     for page in sagemaker.get_paginator("list_training_jobs").paginate(**asked):
         for name in (item["TrainingJobName"] for item in page["TrainingJobSummaries"]):
             if name.startswith(f"{run}-"):
-                with _whatever_is_gone():
+                with whatever_is_gone():
                     sagemaker.stop_training_job(TrainingJobName=name)
                     stopped.append(name)
     for page in sagemaker.get_paginator("list_transform_jobs").paginate(**asked):
         for name in (item["TransformJobName"] for item in page["TransformJobSummaries"]):
             if name.startswith(f"{run}-"):
-                with _whatever_is_gone():
+                with whatever_is_gone():
                     sagemaker.stop_transform_job(TransformJobName=name)
                     stopped.append(name)
     return stopped
@@ -118,9 +118,10 @@ def instance_seconds(sagemaker: Any, run: str) -> dict[str, float]:
     its end; one that never started costs nothing.
     """
     found: dict[str, float] = {}
-    for page in sagemaker.get_paginator("list_training_jobs").paginate(NameContains=run):
-        for name in (item["TrainingJobName"] for item in page["TrainingJobSummaries"]):
-            if name.startswith(f"{run}-"):
+    # A tuning names its training jobs after itself.
+    for begin in (run, tuning_name(run)):
+        for name in _training_jobs(sagemaker, begin):
+            if name.startswith(f"{begin}-"):
                 job = sagemaker.describe_training_job(TrainingJobName=name)
                 _add(
                     found, job["ResourceConfig"], job.get("BillableTimeInSeconds", job.get("TrainingTimeInSeconds", 0))
@@ -132,6 +133,11 @@ def instance_seconds(sagemaker: Any, run: str) -> dict[str, float]:
                 begun, ended = job.get("TransformStartTime"), job.get("TransformEndTime")
                 _add(found, job["TransformResources"], (ended - begun).total_seconds() if begun and ended else 0.0)
     return found
+
+
+def _training_jobs(sagemaker: Any, name_part: str) -> Iterator[str]:
+    for page in sagemaker.get_paginator("list_training_jobs").paginate(NameContains=name_part):
+        yield from (item["TrainingJobName"] for item in page["TrainingJobSummaries"])
 
 
 def scoring_job_arns(sagemaker: Any, run: str) -> tuple[str, ...]:
@@ -147,7 +153,7 @@ def _add(found: dict[str, float], resources: Mapping[str, Any], seconds: float) 
 
 
 @contextmanager
-def _whatever_is_gone() -> Iterator[None]:
+def whatever_is_gone() -> Iterator[None]:
     """Pass over what was deleted, or has ended, since it was listed."""
     try:
         yield

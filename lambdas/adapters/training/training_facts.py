@@ -27,8 +27,9 @@ def load(sagemaker: Any, job: str) -> TrainedBy:
         hyperparameters={
             name: _plain(value)
             for name, value in sorted((found.get("HyperParameters") or {}).items())
-            if not name.startswith("sagemaker_")
+            if not name.startswith(("sagemaker_", "_tuning"))
         },
+        tuning_job_arn=found.get("TuningJobArn", ""),
         metrics={each["MetricName"]: each["Value"] for each in found.get("FinalMetricDataList") or []},
     )
 

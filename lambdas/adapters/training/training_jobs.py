@@ -13,6 +13,7 @@ from kedge.config.instance_types import has_local_storage
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
 from kedge.config.trainers.algorithm import algorithm_parameters
+from kedge.retraining.decision import tuning_name
 
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
@@ -73,17 +74,72 @@ def training_job_request(
     } | vpc_config(training.vpc or workshop.vpc)
 
 
+def tuning_job_request(config: ModelConfig, training_job: Mapping[str, Any], *, run: str) -> dict[str, Any]:
+    """Ask for a tuning job that makes such training jobs, all but the number of its attempt; nothing where the YAML wants none."""
+    tuning = config.training.tuning
+    if tuning is None:
+        return {}
+    specification, definition = dict(training_job["AlgorithmSpecification"]), dict(training_job)
+    metric = _validated(tuning.metric, specification)
+    if "MetricDefinitions" in specification:
+        named = {"Name": metric, "Regex": f"{metric}=([0-9.]+);"}
+        others = [each for each in specification["MetricDefinitions"] if each["Name"] != metric]
+        specification["MetricDefinitions"] = [*others, named]
+    fixed = definition.pop("HyperParameters")
+    # Its jobs would share one place, and each go on from another's.
+    del definition["CheckpointConfig"], definition["AlgorithmSpecification"]
+    limits = {
+        "MaxNumberOfTrainingJobs": tuning.jobs,
+        "MaxParallelTrainingJobs": tuning.parallel_jobs,
+        "MaxRuntimeInSeconds": tuning.max_runtime_seconds,
+    }
+    return {
+        "name": tuning_name(run),
+        "HyperParameterTuningJobConfig": {
+            "Strategy": tuning.strategy.capitalize(),
+            "HyperParameterTuningJobObjective": {"Type": tuning.aim.capitalize(), "MetricName": metric},
+            "ResourceLimits": limits,
+            "ParameterRanges": _ranges(config),
+            "TrainingJobEarlyStoppingType": "Auto" if tuning.stops_early else "Off",
+        }
+        | ({} if tuning.seed is None else {"RandomSeed": tuning.seed}),
+        "Tags": definition.pop("Tags"),
+        "TrainingJobDefinition": definition | {"AlgorithmSpecification": specification, "StaticHyperParameters": fixed},
+    }
+
+
+def _validated(metric: str, specification: Mapping[str, Any]) -> str:
+    """A figure of the channel `validation`, as SageMaker calls it where it reads the log itself, or as scripts print it."""
+    return f"validation-{metric}" if "MetricDefinitions" in specification else f"validation:{metric}"
+
+
+def _ranges(config: ModelConfig) -> dict[str, list[dict[str, Any]]]:
+    kinds: dict[str, list[dict[str, Any]]] = {"Continuous": [], "Integer": [], "Categorical": []}
+    # Script mode reads every value as JSON; SageMaker writes numbers bare, which is JSON too.
+    write = str if config.training.algorithm else json.dumps
+    for name, tried in config.training.tuning.ranges.items() if config.training.tuning else ():
+        if tried.categorical is not None:
+            kinds["Categorical"].append({"Name": name, "Values": [write(value) for value in tried.categorical]})
+            continue
+        low, high = tried.continuous or tried.integer or (0, 0)
+        scale = "".join(word.capitalize() for word in tried.scale.split("_"))
+        bounds = {"Name": name, "MinValue": str(low), "MaxValue": str(high), "ScalingType": scale}
+        kinds["Continuous" if tried.continuous is not None else "Integer"].append(bounds)
+    return {f"{kind}ParameterRanges": found for kind, found in kinds.items() if found}
+
+
 def inputs_digest(request: Mapping[str, Any], rows: Mapping[str, str]) -> str:
     """One SHA-256 of what decides the model that a job makes: not where it reads and writes, for how long and on what machine.
 
     Parameters
     ----------
     request
-        As `training_job_request` returns it; the source's name is the digest of what it holds.
+        As `training_job_request` returns it, with what `tuning_job_request` adds; the source's name is the digest of what it holds.
     rows
         SHA-256 of each file that the job learns from, by name.
     """
-    deciding = {name: request[name] for name in ("AlgorithmSpecification", "HyperParameters", "Environment")}
+    names = ("AlgorithmSpecification", "HyperParameters", "Environment", "HyperParameterTuningJobConfig")
+    deciding = {name: request[name] for name in names if name in request}
     return hashlib.sha256(json.dumps([deciding, dict(rows)], sort_keys=True).encode()).hexdigest()
 
 

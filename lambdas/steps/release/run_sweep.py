@@ -7,7 +7,7 @@ paid by the second: where a model's YAML wants trials, they are looked for each 
 from __future__ import annotations
 
 from lambdas.adapters import clients, executions
-from lambdas.adapters.training import pipelines, run_leftovers
+from lambdas.adapters.training import pipelines, run_leftovers, tuning_jobs
 from lambdas.logs import logger
 
 
@@ -15,7 +15,8 @@ def sweep_run(run: str) -> None:
     """Stop the jobs of a run that has ended, and delete its endpoint on trial and its scoring models."""
     if not run_leftovers.is_run(run):
         return
-    stopped = run_leftovers.stop_jobs(clients.sagemaker(), run)
+    # A tuning first: it would begin another job in the place of each that is stopped.
+    stopped = [*tuning_jobs.stop(clients.sagemaker(), run), *run_leftovers.stop_jobs(clients.sagemaker(), run)]
     trials = run_leftovers.delete_trials(clients.sagemaker(), run)
     owners = run_leftovers.scoring_models(clients.sagemaker(), run)
     models = [name for name, owner in owners.items() if owner == run]

@@ -20,6 +20,13 @@ _METRICS = (
 )  # fmt: skip
 
 
+# The hyperparameters that may be tuned, of a script as well. sagemaker-python-sdk#2226
+TUNABLE = (
+    "alpha", "colsample_bylevel", "colsample_bynode", "colsample_bytree", "eta", "gamma", "lambda", "max_delta_step", "max_depth",
+    "min_child_weight", "num_round", "subsample",
+)  # fmt: skip
+
+
 def is_algorithm(image: str) -> bool:
     """Whether SageMaker takes an image for one of its own algorithms."""
     return image.partition("/")[2].partition("@")[0].partition(":")[0] == XGBOOST

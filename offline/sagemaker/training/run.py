@@ -178,7 +178,11 @@ class TrainingRun:
             (self.root / "input" / "config" / name).write_text(json.dumps(document), encoding="utf-8")
 
     def _own_parameters(self) -> dict[str, Any]:
-        return {name: value for name, value in sorted(self.parameters.items()) if not name.startswith("sagemaker_")}
+        return {
+            name: value
+            for name, value in sorted(self.parameters.items())
+            if not name.startswith(("sagemaker_", "_tuning"))
+        }
 
     def _command(self) -> list[str]:
         if self.runs_algorithm:

@@ -13,9 +13,11 @@ from lambdas.adapters.training.training_jobs import (
     TrainingWorkshop,
     challenger_model_request,
     image_of,
+    inputs_digest,
     serving_environment,
     training_job_request,
     transform_request,
+    tuning_job_request,
 )
 
 YAML = """
@@ -202,3 +204,59 @@ def test_variables_and_a_serving_image_of_the_yaml_stand_beside_kedges_own():
     container = challenger_model_request(config, SHOP)["PrimaryContainer"]
     assert (container["Image"], container["Environment"]["WORKERS"]) == ("serve:1", "2")
     assert request["AlgorithmSpecification"]["TrainingImage"] == SHOP.image
+
+
+TUNING = """
+model: m
+endpoint: {name: e}
+features: [{name: x, kind: numeric}]
+training:
+  %s
+  validation_fraction: 0.1
+  tuning:
+    metric: %s
+    strategy: hyperband
+    seed: 7
+    ranges:
+      eta: {continuous: [0.05, 0.5], scale: logarithmic}
+      max_depth: {integer: [2, 8]}
+      booster: {categorical: [gbtree, dart]}
+"""
+
+
+def tuning(training, metric, image):
+    config = parse_model_config(TUNING % (training, metric), source="m.yaml")
+    shop = replace(SHOP, image=image)
+    uris = {"train_uri": "s3://b/t/", "validation_uri": "s3://b/v/", "output_uri": "s3://b/o"}
+    job = training_job_request(config, shop, **uris)
+    return tuning_job_request(config, job, run="m-manual-1-01234567"), job
+
+
+def test_sagemaker_accepts_a_tuning_of_an_image_of_ones_own_by_the_metric_that_its_script_prints():
+    found, job = tuning("image: mine:1", "auc", "mine:1")
+    name = found.pop("name")
+    assert problems("CreateHyperParameterTuningJob", found | {"HyperParameterTuningJobName": f"{name}-280"}) == ""
+    config, definition = found["HyperParameterTuningJobConfig"], found["TrainingJobDefinition"]
+    assert config["HyperParameterTuningJobObjective"] == {"Type": "Maximize", "MetricName": "validation-auc"}
+    assert "validation-auc" in [each["Name"] for each in definition["AlgorithmSpecification"]["MetricDefinitions"]]
+    assert config["TrainingJobEarlyStoppingType"] == "Off", "Hyperband stops by itself"
+    assert config["RandomSeed"] == 7
+    # Script mode reads every value as JSON.
+    (words,) = config["ParameterRanges"]["CategoricalParameterRanges"]
+    assert words["Values"] == ['"gbtree"', '"dart"']
+    assert definition["StaticHyperParameters"] == job["HyperParameters"]
+    assert "CheckpointConfig" not in definition
+    assert definition["EnableNetworkIsolation"] is True
+
+
+def test_a_figure_of_ones_own_is_defined_for_the_tuning():
+    found, _ = tuning("image: mine:1", "mine\n    direction: minimize", "mine:1")
+    definitions = found["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
+    assert {"Name": "validation-mine", "Regex": "validation-mine=([0-9.]+);"} in definitions
+    assert found["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
+
+
+def test_other_ranges_are_other_inputs():
+    found, job = tuning("image: mine:1", "auc", "mine:1")
+    other = json.loads(json.dumps(found).replace("0.05", "0.06"))
+    assert inputs_digest({**job, **found}, {}) != inputs_digest({**job, **other}, {}) != inputs_digest(job, {})

@@ -7,6 +7,8 @@ from kedge.config.trainers.algorithm import algorithm_parameters
 from kedge.errors import ModelConfigError
 
 YAML = "{model: m, endpoint: {name: e}, features: [{name: x, kind: numeric}], training: {%s}}"
+ETA = "eta: {continuous: [0.1, 0.5]}"
+TUNE = "validation_fraction: 0.1, tuning: {metric: auc, ranges: {%s}%s}"
 
 
 def training(text):
@@ -52,6 +54,34 @@ def training(text):
             "algorithm: xgboost, hyperparameters: {objective: 'binary:hinge'}",
             "binary_classification has binary:logistic",
         ),
+        (TUNE % ("eta: {continuous: [0.1]}", ""), "training.tuning.ranges.eta.continuous"),
+        (TUNE % ("eta: {continuous: [0.5, 0.1]}", ""), "the first is the smaller one"),
+        (TUNE % ("eta: {continuous: [0, 1], scale: logarithmic}", ""), "0.0 is not above 0"),
+        (TUNE % ("max_depth: {integer: [0, 1], scale: reverse_logarithmic}", ""), "from 0 to below 1"),
+        (
+            TUNE % ("eta: {continuous: [0.1, 1], integer: [1, 2]}", ""),
+            "each has one of continuous, integer and categorical",
+        ),
+        (TUNE % ("booster: {categorical: [a], scale: linear}", ""), "scale is for numbers"),
+        (
+            TUNE % ("trees: {integer: [10, 20]}", ""),
+            "ranges has trees: of SageMaker's XGBoost image, also with a script",
+        ),
+        (TUNE % (ETA, ", parallel_jobs: 20"), "parallel_jobs is 20, and jobs 10"),
+        (TUNE % (ETA, ", direction: minimize"), "auc is better the other way round"),
+        (TUNE % (ETA, "") + ", spot: true", "training.spot beside training.tuning"),
+        (
+            TUNE % (ETA, "") + ", hyperparameters: {eta: 0.3}",
+            "eta in training.tuning.ranges and in training.hyperparameters",
+        ),
+        ((TUNE % (ETA, "")).replace("validation_fraction: 0.1, ", ""), "tuning without training.validation_fraction"),
+        ((TUNE % (ETA, "")).replace("auc", "mine"), "metric is mine, a figure of your own"),
+        (
+            (TUNE % (ETA, ", direction: maximize")).replace("auc", "mine"),
+            "from its XGBoost image's log and nothing else",
+        ),
+        (TUNE % (ETA, ", budget_usd: 1"), "10 jobs of up to 3600 seconds can cost"),
+        (TUNE % (ETA, ", budget_usd: 1") + ", instance_type: ml.x9.large", "no price of ml.x9.large is known"),
         ("source_dir: ../elsewhere", "training.source_dir is '../elsewhere'"),
         ("source_dir: /etc", "training.source_dir is '/etc'"),
     ],
