@@ -103,7 +103,7 @@ def change(name: str, before: float, after: float, side: Direction) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """How a metric differs between two models on the same rows, with the interval of that difference.
+    """How a metric differs between two models, with the interval of that difference.
 
     Parameters
     ----------
@@ -114,7 +114,9 @@ class Difference:
     gain, low, high : float
         How much better the second one is, and the interval; above zero is better, whichever way the metric goes.
     rows : int
-        Rows that both models answered.
+        Rows that both models answered, or either.
+    one_row : str
+        What one of them is called.
 
     >>> Difference("mae", "lower", 43.8, 67.5, -23.7, -27.0, -20.4, 1616).words
     'mae is 23.7 higher (43.8 -> 67.5, worse; interval +20.4 to +27 on 1,616 paired rows)'
@@ -130,13 +132,14 @@ class Difference:
     low: float
     high: float
     rows: int
+    one_row: str = "paired row"
 
     @property
     def words(self) -> str:
         """The difference in a sentence, in the metric's own direction."""
         was, now = figures(self.before, self.after)
         better = _word(self.before, self.after, self.side)
-        rows = counted(self.rows, "paired row")
+        rows = counted(self.rows, self.one_row)
         if better == "unchanged":
             found = f"unchanged ({was} -> {now}"
         else:

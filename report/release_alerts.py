@@ -9,16 +9,22 @@ from report.release_words import at_once, going_back, last_look, release_name, t
 
 
 def experiment_started(_model: str, detail: Detail) -> Message:
-    """A version answers copies of the requests from now on."""
+    """A version answers copies of the requests from now on, or a share of them."""
     return Message(
         f"package version {version(detail)} is tried beside the champion",
         (
             section("HOW IT IS TRIED", str(detail.get("traffic", ""))),
-            "Its errors, its answers and its latency are compared with the champion's on the same requests, and its quality on the rows "
+            "Errors, latency, its answers and how the requests are divided are watched. Once labels are in, its quality and the business "
+            "figures are compared with the champion's."
+            if is_ab(detail)
+            else "Its errors, its answers and its latency are compared with the champion's on the same requests, and its quality on the rows "
             "whose label is in.",
             section(
                 "WHAT HAPPENS NEXT",
-                "If it holds it is released by a canary by itself, else it is withdrawn; you get a mail either way. To end it before, "
+                "What is proved better is released by a canary by itself, what is worse or stays undecided is withdrawn; you get a mail "
+                "either way. To end it before, reject the version in the registry: that is heard within the hour. A newer approval ends it too."
+                if is_ab(detail)
+                else "If it holds it is released by a canary by itself, else it is withdrawn; you get a mail either way. To end it before, "
                 "reject the version in the registry: that is heard within the hour. A newer approval ends it too.",
             ),
             run(detail),
@@ -41,6 +47,10 @@ def experiment_proved(_model: str, detail: Detail) -> Message:
 
 def experiment_withdrawn(_model: str, detail: Detail) -> Message:
     """It did not hold, or something ended it."""
+    kept = (
+        "The package stays as it is in the registry. If it must not be tried again, reject it there; to try it once more, reject and then "
+        "approve it."
+    )
     return Message(
         f"package version {version(detail)} was withdrawn: it is not released",
         (
@@ -48,13 +58,19 @@ def experiment_withdrawn(_model: str, detail: Detail) -> Message:
             last_look(detail),
             section(
                 "WHAT HAPPENS NEXT",
-                "Nothing by itself: nobody got this version's answers, and the champion was never touched. The package stays as it is in "
-                "the registry. If it must not be tried again, reject it there; to try it once more, reject and then approve it. If too few "
+                f"Nothing by itself: clients get the champion's answers alone again. {kept}"
+                if is_ab(detail)
+                else f"Nothing by itself: nobody got this version's answers, and the champion was never touched. {kept} If too few "
                 "rows were compared, let the clients send an InferenceId with each request: by it the two answers are paired.",
             ),
             run(detail),
         ),
     )
+
+
+def is_ab(detail: Detail) -> bool:
+    """Whether clients got the answers of a version that was tried."""
+    return detail.get("strategy") == "ab"
 
 
 def canary_started(_model: str, detail: Detail) -> Message:

@@ -42,7 +42,8 @@ from kedge.severity import Severity
 from kedge.slices.counts import slice_reference
 from kedge.slices.encoding import encode_slices
 from lambdas.adapters.bucket.label_days import encode_labels
-from lambdas.adapters.release import experiments
+from lambdas.adapters.release import experiments, trials
+from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import (
     agreements,
     alert_episodes,
@@ -295,6 +296,11 @@ ITEMS: Mapping[str, StoredItem] = {
         ),
         lambda db, one: experiments.save(db, "t", "m", one),
         lambda db: experiments.load(db, "t", "m", "r"),
+    ),
+    "trials": StoredItem(
+        (AbTrial("3", "2", NOW, NOW),),
+        lambda db, found: [trials.begin(db, "t", "m", one) for one in found],
+        lambda db: trials.load(db, "t", "m"),
     ),
     "compared": StoredItem(
         Agreement("m-v2", NOW, NOW),

@@ -24,7 +24,7 @@ from kedge.retraining.state import RetrainingState
 from kedge.severity import Severity, worst
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
-from lambdas.adapters.release import model_registry
+from lambdas.adapters.release import experiments, model_registry
 from lambdas.adapters.state import (
     alert_episodes,
     approvals,
@@ -44,7 +44,10 @@ from lambdas.steps.requests import CADENCES
 # As many as a client of botocore keeps connections.
 READERS = 10
 # What is read of each model by name; the rest are its windows and starts.
-ITEMS = (champions.ITEM, pauses.ITEM, mutes.ITEM, wishes.REQUESTED, "alert_episode", "lease", "waiting_release")
+ITEMS = (
+    *(champions.ITEM, pauses.ITEM, mutes.ITEM, wishes.REQUESTED, experiments.ITEM),
+    *("alert_episode", "lease", "waiting_release"),
+)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def status_of(config: ModelConfig, gathered: Gathered) -> ModelStatus:
         judged_cadences=(now - seen) / CADENCES[config.cadence.judge],
         pending=newer,
         holds=dict(holds_of(config, champion, own, gathered)),
-        at_work=work_of(gathered.item(model, "lease")),
+        at_work=work_of(gathered.item(model, "lease"), gathered.item(model, experiments.ITEM)),
         severity=alarming[0],
         alarming_since=alarming[1],
         alarming=alarming[2],
@@ -214,7 +217,12 @@ def holds_of(
         yield decision.hold, f"{'; '.join(decision.why_held)}. What lifts it: {'; '.join(decision.lifts)}"
 
 
-def work_of(item: Item | None) -> str | None:
+def work_of(lease_item: Item | None, experiment_item: Item | None) -> str | None:
     """What works on the model; the hourly settlement gives back a lease whose execution has ended."""
-    lease = leases.read(item)
-    return lease.purpose if lease is not None else None
+    lease, experiment = leases.read(lease_item), experiments.read(experiment_item)
+    if lease is None:
+        return None
+    if experiment is None or experiment.is_decided:
+        return lease.purpose
+    how = f"answers {100 * experiment.share:g} %" if experiment.strategy == "ab" else "is a shadow"
+    return f"{lease.purpose}: v{experiment.package_version} {how}"

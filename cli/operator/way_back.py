@@ -14,9 +14,10 @@ from lambdas import stage
 from lambdas.adapters import executions
 from lambdas.adapters.bucket import timeline
 from lambdas.adapters.bucket.timeline import Entry
-from lambdas.adapters.release import kept_fleets
+from lambdas.adapters.release import experiments, kept_fleets
 from lambdas.adapters.state import under_way
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.state.under_way import ReleaseUnderWay
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ def go_back_now(deployment: Deployment, model: str, reason: str, *, version: str
     note = under_way.load(deployment.client("dynamodb"), deployment.table, model)
     if note is not None and note.kept is not None:
         raise BadInputError(f"{note.run} is already on its way to version {note.package_version}")
-    # While a canary bakes, going back means to leave it: the champion still runs. Of a shadow nobody gets the answers, so whoever
-    # goes back flees from the champion.
-    bakes = note is not None and note.previous_config is not None and not note.experiment
+    # While a canary bakes, or a version answers its share in an A/B test, going back means to leave it: the champion still runs. Of a
+    # shadow nobody gets the answers, so whoever goes back flees from the champion.
+    bakes = note is not None and note.previous_config is not None and not _is_shadow(deployment, model, note)
     tried = note.package_version if note is not None and bakes else None
     way = _way(deployment, model, champion, version, tried=tried)
     if way.kept is None:
@@ -48,6 +49,13 @@ def go_back_now(deployment: Deployment, model: str, reason: str, *, version: str
     left = tried or champion.package_version
     run = _start(deployment, model, champion, way.kept, reason, left=left)
     return GoingBack(run, way.kept.package_version, left, way.reasons)
+
+
+def _is_shadow(deployment: Deployment, model: str, note: ReleaseUnderWay) -> bool:
+    found = (
+        experiments.load(deployment.client("dynamodb"), deployment.table, model, note.run) if note.experiment else None
+    )
+    return found is not None and found.strategy == "shadow"
 
 
 def _way(deployment: Deployment, model: str, champion: Champion, version: str | None, *, tried: str | None) -> WayBack:

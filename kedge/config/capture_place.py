@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from kedge.config.model import ModelConfig
+from kedge.config.policies import challenger_variant
 
 # How the version of what was adopted begins. The registry's versions are numbers.
 _ADOPTED = "adopted-"
@@ -93,6 +94,18 @@ def registry_number(package_version: str) -> int:
 def capture_prefix(model: str, package_version: str) -> str:
     """Say where a package's captured requests are written, so that two fleets' captures never mix."""
     return f"capture/{model}/{package_version}"
+
+
+def tried_prefix(config: ModelConfig, package_version: str, *, champion_version: str) -> str:
+    """Say where a version's requests are captured that answers beside a champion: an endpoint config has one place for all variants.
+
+    >>> from kedge.config.sections import Endpoint, Feature
+    >>> config = ModelConfig(model="m", endpoint=Endpoint(name="e"), features=(Feature(name="x", kind="numeric"),))
+    >>> tried_prefix(config, "3", champion_version="2")
+    'capture/m/2/e/kedge-challenger-v3'
+    """
+    place = capture_prefix(config.model, champion_version)
+    return f"{place}/{config.endpoint.name}/{challenger_variant(package_version)}"
 
 
 def log_prefix(model: str) -> str:

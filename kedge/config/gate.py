@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -19,6 +20,16 @@ class NonInferior(Section):
 
     margin: float = Field(ge=0)
     triggers: tuple[Refresh, ...] = Field(default=("schedule",), min_length=1)
+
+    def holds_for(self, triggers: Iterable[str]) -> bool:
+        """Whether it is enough for a model that these triggers asked for; of an unknown cause it is not.
+
+        >>> rule = NonInferior(margin=0.01)
+        >>> rule.holds_for(["schedule"]), rule.holds_for(["schedule", "drift"]), rule.holds_for([])
+        (True, False, False)
+        """
+        asked = {*triggers}
+        return bool(asked) and asked <= {*self.triggers}
 
 
 class GatePolicy(Section):

@@ -9,10 +9,9 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from kedge.config.gate import ApprovalPolicy, GatePolicy
 from kedge.config.gauges import Metrics
-from kedge.config.metrics import gate_metrics, known_metrics
+from kedge.config.metrics import find, gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
-    CHALLENGER,
     LONGEST_DEPLOYMENT_SECONDS,
     PROVISIONING_SECONDS,
     Alerts,
@@ -25,6 +24,7 @@ from kedge.config.policies import (
     QualityPolicy,
     ReleasePolicy,
     SegmentPolicy,
+    is_challenger,
 )
 from kedge.config.prices import USD_AN_HOUR
 from kedge.config.retraining import RetrainingPolicy
@@ -277,8 +277,41 @@ class ModelConfig(Section):
             raise ValueError(
                 "release.shadow.agreement_min is a share of equal decisions, and a regression has none: remove it"
             )
-        if self.endpoint.variant == CHALLENGER:
-            raise ValueError(f"endpoint.variant is {CHALLENGER}: Kedge gives this name to a shadow; take another one")
+        return self
+
+    @model_validator(mode="after")
+    def _an_ab_test_can_decide(self) -> ModelConfig:
+        if self.release.strategy != "ab":
+            return self
+        name, metric = self.release.divided.decides, self.gate.metric or gate_metrics(self.problem)[0]
+        figures = {figure.name: figure for figure in self.business}
+        if name is not None and name not in figures:
+            known = ", ".join(figures) or "none: business is empty"
+            raise ValueError(
+                f"release.ab.decides is {name!r}, which is no business figure ({known}){_meant(name, tuple(figures))}; without the field "
+                f"the gate's metric decides, {metric}"
+            )
+        if name is not None and not figures[name].depends_on_answers:
+            raise ValueError(
+                f"release.ab.decides is {name}: it counts {figures[name].column} of every request, which says nothing of what came of the "
+                "answers; take a figure with label_field, or with over"
+            )
+        known_metric = find(metric)
+        reads_column = known_metric is not None and known_metric.unit == "cost" and self.performance.cost_column
+        if name is None and reads_column:
+            raise ValueError(
+                f"release.strategy is ab, and gate.metric is {metric}, which reads performance.cost_column: an A/B test cannot; give "
+                "performance.cost_matrix, or name a business figure in release.ab.decides"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_variant_of_its_own_name(self) -> ModelConfig:
+        for name in (self.endpoint.variant, *self.endpoint.variants):
+            if is_challenger(name):
+                raise ValueError(
+                    f"endpoint has the variant {name}: Kedge gives this name to a version that it tries; take another one"
+                )
         return self
 
     @model_validator(mode="after")

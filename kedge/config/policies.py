@@ -106,8 +106,9 @@ class PerformancePolicy(Section):
 
 
 # How traffic moves to a new version: `kedge.release.traffic` has a function for each.
-Strategy = Literal["canary", "linear", "rolling", "all_at_once", "shadow"]
-# The variant of a new version that is tried for days beside the champion's. Nobody else names a variant so.
+Strategy = Literal["canary", "linear", "rolling", "all_at_once", "shadow", "ab"]
+# The variant of a new version that is tried for days beside the champion's. Nobody else names a variant so. One that answers requests
+# has its version behind it: its captures are the version's own, whichever versions were tried beside the same champion.
 CHALLENGER = "kedge-challenger"
 # SageMaker ends a deployment after eight hours. New instances may need one of them.
 LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
@@ -115,6 +116,24 @@ LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS = 28_800, 3600
 BATCH_SECONDS = 600
 # SageMaker's least share of a step.
 _LEAST_STEP = {"linear": 0.1, "rolling": 0.05}
+
+
+def challenger_variant(package_version: str) -> str:
+    """Name the variant in which a version answers its share of the requests.
+
+    >>> challenger_variant("3")
+    'kedge-challenger-v3'
+    """
+    return f"{CHALLENGER}-v{package_version}"
+
+
+def is_challenger(variant: str) -> bool:
+    """Whether Kedge has made a variant, to try a version in it.
+
+    >>> [is_challenger(name) for name in ("kedge-challenger", "kedge-challenger-v3", "AllTraffic")]
+    [True, True, False]
+    """
+    return variant == CHALLENGER or variant.startswith(f"{CHALLENGER}-v")
 
 
 class ShadowPolicy(Section):
@@ -139,6 +158,42 @@ class ShadowPolicy(Section):
         return self.instance_count or max(1, math.ceil(self.share * champion - 1e-9))
 
 
+class AbDays(Section):
+    """How many days a new version answers requests: what is better is proved after the fewest, what is undecided goes after the most."""
+
+    minimum: int = Field(default=7, ge=1, le=30)
+    maximum: int = Field(default=28, ge=1, le=30)
+
+    @model_validator(mode="after")
+    def _are_in_order(self) -> AbDays:
+        if self.minimum > self.maximum:
+            raise ValueError(
+                f"release.ab.days has a minimum of {self.minimum} and a maximum of {self.maximum}: lower the minimum, or raise the maximum"
+            )
+        return self
+
+
+class AbPolicy(Section):
+    """For how long a new version answers a share of the requests before it is released, and what decides.
+
+    Each request is answered by one of both models. `decides` is a business figure's name; by default the gate's metric decides.
+    """
+
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    days: AbDays = AbDays()
+    instance_count: int | None = Field(default=None, ge=1)
+    minimum_rows: int = Field(default=1000, ge=1)
+    decides: str | None = None
+
+    def instances(self, *, champion: int) -> int:
+        """How many instances answer its share: the champion's share of its own where the YAML names no number.
+
+        >>> AbPolicy(share=0.3).instances(champion=4), AbPolicy(instance_count=1).instances(champion=4)
+        (2, 1)
+        """
+        return self.instance_count or max(1, math.ceil(self.share * champion - 1e-9))
+
+
 class ReleasePolicy(Section):
     """How traffic moves to a new version, and what happens where what serves is not what was released.
 
@@ -148,6 +203,7 @@ class ReleasePolicy(Section):
     strategy: Strategy = "canary"
     step_fraction: Annotated[float, Field(ge=0.05, le=0.5)] | None = None
     shadow: ShadowPolicy | None = None
+    ab: AbPolicy | None = None
     broken_promise: Literal["alert", "rollback"] = "alert"
     changed_by_hand: Literal["adopt", "put_back"] = "adopt"
 
@@ -167,14 +223,28 @@ class ReleasePolicy(Section):
 
     @model_validator(mode="after")
     def _has_the_sections_of_its_strategy(self) -> ReleasePolicy:
-        if self.shadow is not None and self.strategy != "shadow":
-            raise ValueError(f"release.shadow is there, and release.strategy is {self.strategy}; remove one of them")
+        for name, section in (("shadow", self.shadow), ("ab", self.ab)):
+            if section is not None and self.strategy != name:
+                raise ValueError(
+                    f"release.{name} is there, and release.strategy is {self.strategy}; remove one of them"
+                )
         return self
 
     @property
     def shadowed(self) -> ShadowPolicy:
         """How a shadow is tried: the defaults where the YAML has no section."""
         return self.shadow or ShadowPolicy()
+
+    @property
+    def divided(self) -> AbPolicy:
+        """How requests are divided between two versions: the defaults where the YAML has no section."""
+        return self.ab or AbPolicy()
+
+    def tried_instances(self, *, champion: int) -> int:
+        """How many instances the version has that is tried for days; none with a strategy that tries none."""
+        if self.strategy == "shadow":
+            return self.shadowed.instances(champion=champion)
+        return self.divided.instances(champion=champion) if self.strategy == "ab" else 0
 
     @property
     def step(self) -> float:
@@ -336,6 +406,11 @@ class BusinessFigure(Section):
     def needs_label(self) -> bool:
         """Whether a row's contribution is known only with its label."""
         return self.label_field is not None or self.over.startswith(("true", "false"))
+
+    @property
+    def depends_on_answers(self) -> bool:
+        """Whether it says what came of the answers, and not only which requests there were."""
+        return self.label_field is not None or self.over != "all"
 
     @property
     def sign(self) -> float:

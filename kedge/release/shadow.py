@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from kedge.arrays import Bools, Floats
 from kedge.comparisons import Difference, counted, figures, in_words, percent
-from kedge.config.metrics import direction, find, gate_metrics
+from kedge.config.metrics import direction, gate_metrics
 from kedge.config.model import ModelConfig
 from kedge.intervals import z_of
 from kedge.performance.measures import truth_of
 from kedge.performance.paired import improvement, in_its_unit, metric_value
-from kedge.release.canary import distance_between
-from kedge.release.look_table import FleetCounts, LookRow
+from kedge.release.look_table import LookRow
+from kedge.release.tried import (
+    AGAINST,
+    TrialVerdict,
+    TriedFleet,
+    fleet_rows,
+    not_measured,
+    row_in_words,
+    shift_row,
+    still_open,
+    wrong_answers_row,
+)
 from kedge.statistics.confidence_sequence import always_valid_z
 
-ShadowState = Literal["GOING_ON", "PROVED", "WITHDRAWN"]
-# Verdicts of a row that are against the shadow.
-AGAINST = ("ABOVE", "BELOW", "DIFFERENT", "WORSE", "TOO FEW", "WRONG")
 # What is against it before its days are over: users would get errors, or worse answers. All else is judged once, at the end, so
 # that looking often makes no chance difference a finding; quality has an interval of its own for the looks before.
 AT_ONCE = ("server errors", "client errors", "answers that are none", "quality")
@@ -48,26 +54,9 @@ class PairedAnswers:
         return PairedAnswers(self.champion[rows], self.challenger[rows], self.labels[rows])
 
 
-@dataclass(frozen=True)
-class ShadowFleet:
-    """One of the two fleets: its requests, and the 90th percentile of its latency on its slowest day; None without requests."""
-
-    counts: FleetCounts
-    latency_ms: float | None = None
-
-
-@dataclass(frozen=True)
-class ShadowVerdict:
-    """GOING_ON until the days are over or errors end them; then PROVED or WITHDRAWN. With reasons, and the table of the look."""
-
-    verdict: ShadowState
-    reasons: tuple[str, ...]
-    table: tuple[LookRow, ...]
-
-
 def judge_shadow(
-    answers: PairedAnswers, challenger: ShadowFleet, champion: ShadowFleet, config: ModelConfig, *, days_are_over: bool
-) -> ShadowVerdict:
+    answers: PairedAnswers, challenger: TriedFleet, champion: TriedFleet, config: ModelConfig, *, days_are_over: bool
+) -> TrialVerdict:
     """Judge one look at a shadow.
 
     Parameters
@@ -78,9 +67,10 @@ def judge_shadow(
         Whether this is the last look, which decides.
 
     >>> from kedge.config.sections import Endpoint, Feature
+    >>> from kedge.release.look_table import FleetCounts
     >>> config = ModelConfig(model="m", endpoint=Endpoint(name="m"), features=(Feature(name="x", kind="numeric"),))
     >>> scores = np.linspace(0.1, 0.9, 2000)
-    >>> same, fleet = PairedAnswers(scores, scores, np.full(2000, np.nan)), ShadowFleet(FleetCounts(2000, 0, 0), 12.0)
+    >>> same, fleet = PairedAnswers(scores, scores, np.full(2000, np.nan)), TriedFleet(FleetCounts(2000, 0, 0), 12.0)
     >>> judge_shadow(same, fleet, fleet, config, days_are_over=True).verdict
     'PROVED'
     """
@@ -88,13 +78,13 @@ def judge_shadow(
     decides = [row for row in found if row.verdict in AGAINST and (days_are_over or _is_at_once(row))]
     if not days_are_over:
         # What is not judged yet has no verdict.
-        found = tuple(row if _is_at_once(row) or row.verdict == "OK" else _open(row) for row in found)
+        found = tuple(row if _is_at_once(row) or row.verdict == "OK" else still_open(row) for row in found)
     if decides:
-        return ShadowVerdict("WITHDRAWN", tuple(_in_words(row) for row in decides), found)
+        return TrialVerdict("WITHDRAWN", tuple(row_in_words(row) for row in decides), found)
     compared = (
         f"{counted(len(answers.champion), 'row')} compared, {int(np.isfinite(answers.labels).sum()):,} with a label"
     )
-    return ShadowVerdict("PROVED" if days_are_over else "GOING_ON", (compared,), found)
+    return TrialVerdict("PROVED" if days_are_over else "GOING_ON", (compared,), found)
 
 
 def _is_at_once(row: LookRow) -> bool:
@@ -102,52 +92,19 @@ def _is_at_once(row: LookRow) -> bool:
     return row.what in AT_ONCE and row.verdict != "TOO FEW"
 
 
-def _open(row: LookRow) -> LookRow:
-    return LookRow(row.what, row.canary, row.champion, row.limit, "")
-
-
-def _in_words(row: LookRow) -> str:
-    against = f" (champion {row.champion})" if row.champion else ""
-    return f"{row.what}: {row.canary}{against}; {row.limit}"
-
-
 def _rows(
-    answers: PairedAnswers, challenger: ShadowFleet, champion: ShadowFleet, config: ModelConfig, *, days_are_over: bool
+    answers: PairedAnswers, challenger: TriedFleet, champion: TriedFleet, config: ModelConfig, *, days_are_over: bool
 ) -> Iterator[LookRow]:
-    policy, trial = config.release.shadowed, config.canary
-    yield LookRow("requests", f"{challenger.counts.requests:,}", f"{champion.counts.requests:,}", "", "")
-    for what, here, there, limit in (
-        (
-            "server errors",
-            challenger.counts.server_errors,
-            champion.counts.server_errors,
-            trial.server_error_fraction_max,
-        ),
-        (
-            "client errors",
-            challenger.counts.client_errors,
-            champion.counts.client_errors,
-            trial.client_error_fraction_max,
-        ),
-    ):
-        # A few requests say nothing yet, of either fleet.
-        known = challenger.counts.requests >= trial.minimum_requests
-        verdict = "ABOVE" if known and here > limit * challenger.counts.requests else "OK"
-        shares = _share(here, challenger.counts.requests), _share(there, champion.counts.requests)
-        yield LookRow(what, *shares, f"at most {100 * limit:g} %", verdict)
-    slow = challenger.latency_ms is not None and challenger.latency_ms > trial.latency_max_ms
-    latencies = _milliseconds(challenger.latency_ms), _milliseconds(champion.latency_ms)
-    yield LookRow("latency (p90)", *latencies, f"at most {trial.latency_max_ms:g} ms", "ABOVE" if slow else "OK")
-    wrong = int((~np.isfinite(answers.challenger)).sum())
-    of_champion = int((~np.isfinite(answers.champion)).sum())
-    yield LookRow("answers that are none", f"{wrong:,}", f"{of_champion:,}", "none", "WRONG" if wrong else "OK")
+    policy = config.release.shadowed
+    yield from fleet_rows(challenger, champion, config)
+    yield wrong_answers_row(answers.challenger, answers.champion)
     both = answers.at(np.isfinite(answers.champion) & np.isfinite(answers.challenger))
     rows = len(both.champion)
     few = rows < policy.minimum_rows
     yield LookRow("rows compared", f"{rows:,}", "", f"at least {policy.minimum_rows:,}", "TOO FEW" if few else "OK")
     if rows:
         yield _agreement(both, config)
-        yield _shift(both, config)
+        yield shift_row(both.challenger, both.champion, config)
     yield _quality(both.at(np.isfinite(both.labels)), config, days_are_over=days_are_over)
 
 
@@ -166,21 +123,6 @@ def _agreement(both: PairedAnswers, config: ModelConfig) -> LookRow:
     return LookRow("the same decision", f"{100 * share:.3g} % of the rows", "", limit, verdict)
 
 
-def _shift(both: PairedAnswers, config: ModelConfig) -> LookRow:
-    """How the answers differ as a whole: by the canary's limits, for the canary that follows has them."""
-    classes, policy = config.problem == "multiclass_classification", config.canary
-    distance, p_value = distance_between(both.challenger, both.champion, classes=classes)
-    differ = p_value < policy.behaviour_p_value_min and distance > policy.behaviour_effect_max
-    name = "total variation" if classes else "KS"
-    means = ("", "")
-    if not classes:
-        here, there = figures(float(both.challenger.mean()), float(both.champion.mean()))
-        means = (f", mean {here}", f"mean {there}")
-    said = f"{name} {in_words(distance)} from the champion's{means[0]}"
-    limit = f"{name} at most {policy.behaviour_effect_max:g}"
-    return LookRow("distribution of answers", said, means[1], limit, "DIFFERENT" if differ else "OK")
-
-
 def _quality(labelled: PairedAnswers, config: ModelConfig, *, days_are_over: bool) -> LookRow:
     """The gate's metric on the rows whose label is in, with the interval of the paired difference.
 
@@ -193,7 +135,7 @@ def _quality(labelled: PairedAnswers, config: ModelConfig, *, days_are_over: boo
     few = "TOO FEW" if rows < policy.minimum_labelled else ""
     least = max(policy.minimum_labelled, config.performance.minimum_rows)
     limit = f"at least {policy.minimum_labelled:,} labels" if few else ""
-    if (why := _not_measured(labelled, config, metric, least)) != "":
+    if (why := not_measured([labelled.labels], config, metric, least)) != "":
         return LookRow("quality", why, "", limit, few)
     labels = labelled.labels if config.problem == "regression" else labelled.labels.astype(np.int64)
     truth = truth_of(config, labels)
@@ -213,25 +155,3 @@ def _quality(labelled: PairedAnswers, config: ModelConfig, *, days_are_over: boo
         f"not worse beyond chance by {in_words(smallest)}",
         "WORSE" if worse else "OK",
     )
-
-
-def _not_measured(labelled: PairedAnswers, config: ModelConfig, metric: str, least: int) -> str:
-    """Say why the metric is not measured; nothing where it can be."""
-    rows, known = len(labelled.labels), find(metric)
-    if rows < least:
-        return f"not measured: {counted(rows, 'row')} with a label so far, {least:,} are needed"
-    if known is not None and known.unit == "cost" and config.performance.cost_column is not None:
-        return f"not measured: {metric} reads performance.cost_column, which no answer has"
-    if config.problem != "regression":
-        _, counts = np.unique(labelled.labels, return_counts=True)
-        if len(counts) < 2 or counts.min() < min(config.performance.minimum_per_class, least):
-            return f"not measured: too few of one class among {counted(rows, 'label')}"
-    return ""
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.3g} %" if whole else "-"
-
-
-def _milliseconds(value: float | None) -> str:
-    return "-" if value is None else f"{in_words(value)} ms"

@@ -119,6 +119,7 @@ STRATEGIES: Mapping[Strategy, Callable[[CanaryPolicy, ReleasePolicy, int], Routi
     "all_at_once": all_at_once,
     # Once it is proved.
     "shadow": canary,
+    "ab": canary,
 }
 
 

@@ -14,6 +14,9 @@ def always_valid_z(rows: int, *, confidence: float, planned_rows: int) -> float:
     about `planned_rows`, for which r^2 = (-2 log a + log(-2 log a) + 1) / planned_rows, as they propose; that number must not
     depend on the rows. Like every interval with an estimated error it needs some hundred rows.
 
+    Of two samples between which chance divides the rows, `rows` are those of both, and the error that of the difference: it is a
+    mean over all rows too (section 3 there). Each sample then needs some hundred rows.
+
     >>> round(always_valid_z(1_000, confidence=0.95, planned_rows=1_000), 2), round(always_valid_z(100, confidence=0.95, planned_rows=1_000), 2)
     (3.04, 3.76)
     """

@@ -224,8 +224,8 @@ def properties(request: Request, prefix: str, digest: str, files: Mapping[str, b
         model_registry.SNAPSHOT: digest,
         model_registry.ARTEFACT_SHA256: request.artefact.sha256,
         model_registry.BASELINE_SHA256: staged_baselines.digest(files),
-        "kedge:trigger": str(trigger.get("kind", "")),
-        "kedge:triggers": " ".join(map(str, trigger.get("triggers", []))),
+        model_registry.TRIGGER: str(trigger.get("kind", "")),
+        model_registry.TRIGGERS: " ".join(map(str, trigger.get("triggers", []))),
         "kedge:reason": str(reasons[0]) if reasons else "",
         # The registry takes no ">" here: what is left of an arrow would read as a minus.
         "kedge:gate": request.gate.reasons[0].replace("->", "to") if request.gate.reasons else "",

@@ -42,6 +42,10 @@ class Settings(Environment):
     vpc: Json[Vpc | None] = None
     kms_key_id: str | None = None
 
+    def role_of(self, model: str) -> str:
+        """The role of a model's container."""
+        return self.own_roles.get(model, self.serving_role_arn)
+
 
 class ReleaseAsked(BaseModel, frozen=True):
     """The part of the execution's input that only a roll-back has."""
@@ -109,7 +113,11 @@ def plan(request: Request, config: ModelConfig, settings: Settings) -> dict[str,
         return {"verdict": "REFUSED", "package_version": package.version, "reasons": [str(error)]}
     if wanted is not None and not is_proved(wanted, settings.state_table):
         return begin(
-            wanted, table=settings.state_table, bucket=settings.data_bucket, role_arn=settings.serving_role_arn
+            wanted,
+            table=settings.state_table,
+            bucket=settings.data_bucket,
+            role_arn=settings.role_of(request.model),
+            vpc=settings.vpc,
         )
     # Let the monitor count what the package answers, from its first request on.
     served.save(clients.dynamodb(), settings.state_table, request.model, package.version, since=request.time)
@@ -144,7 +152,12 @@ def experiment_wanted(
     champion: Champion | None,
 ) -> Wanted | None:
     """The package as one to be tried beside the champion for days; None where the YAML wants no such thing, or a person goes back."""
-    if config.release.strategy != "shadow" or endpoint is None or champion is None or request.request.rollback:
+    if (
+        config.release.strategy not in ("shadow", "ab")
+        or endpoint is None
+        or champion is None
+        or request.request.rollback
+    ):
         return None
     return Wanted(config, request.run, request.mark, request.time, package, endpoint, champion)
 
@@ -186,9 +199,7 @@ def requests_of(
         "planned_at": to_text(planned_at),
         "endpoint_config_name": plan.endpoint_config,
         "model_name": plan.model_name,
-        "create_model": releases.create_model_request(
-            plan, role_arn=settings.own_roles.get(plan.model, settings.serving_role_arn), vpc=settings.vpc
-        ),
+        "create_model": releases.create_model_request(plan, role_arn=settings.role_of(plan.model), vpc=settings.vpc),
         "endpoint_config": releases.endpoint_config_request(
             plan, bucket=settings.data_bucket, kms_key_id=settings.kms_key_id
         ),

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from kedge.capture.source import source_of
+from kedge.config.capture_place import tried_prefix
 from kedge.config.gauges import sent
 from kedge.config.model import ModelConfig
 from kedge.errors import BaselineAbsentError
@@ -18,6 +19,8 @@ from lambdas.adapters.bucket import baselines, package_schemas
 from lambdas.adapters.bucket.timeline import Entry
 from lambdas.adapters.captures import inference_logs
 from lambdas.adapters.catalogue import load_model
+from lambdas.adapters.release import trials
+from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import champions, progress, served, windows
 from lambdas.adapters.state.champions import Champion
 from lambdas.adapters.telling import desk_of, record_and_tell
@@ -47,11 +50,12 @@ class Settings(Environment):
 
 @dataclass(frozen=True)
 class CountedPackage:
-    """A package whose answers are counted: on its own cells, and read by its own schema."""
+    """A package whose answers are counted: on its own cells, and read by its own schema; also those of its A/B tests."""
 
     version: str
     baseline: Baseline
     config: ModelConfig
+    tried: tuple[AbTrial, ...] = ()
 
 
 @entry
@@ -63,7 +67,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return count_again(request, settings, config, context)
     champion = champions.load(clients.dynamodb(), settings.state_table, config.model)
     view = view_of(request, settings, champion, late_days=source_of(config).late_days)
-    found = packages(config, request, settings, champion, has_backlog=view.has_backlog)
+    tried = trials.load(clients.dynamodb(), settings.state_table, config.model)
+    found = packages(config, request, settings, champion, tried, has_backlog=view.has_backlog)
     tell_uncounted(places_of(view.leaving_days, settings, found, view), request, settings)
     places = places_of(view.days, settings, found, view)
     folded, failed = fold_days(places, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
@@ -103,10 +108,11 @@ def count_again(request: ProfileRequest, settings: Settings, config: ModelConfig
     last = request.until or request.time.date()
     view = LookBack(request.since or last, request.time.date(), late_days=source_of(config).late_days)
     days = [day for day in view.days if day <= last]
+    tried = trials.load(clients.dynamodb(), settings.state_table, config.model)
     if request.package is not None:
-        found = [package_of(config, settings, request.package)]
+        found = [package_of(config, settings, request.package, tried)]
     else:
-        found = packages(config, request, settings, champion, has_backlog=True)
+        found = packages(config, request, settings, champion, tried, has_backlog=True)
     folded, failed = fold_days(
         places_of(days, settings, found, view),
         lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000,
@@ -146,15 +152,33 @@ def places_of(
     """Each package's days, in their order."""
     return [
         CountingPlace(
-            settings.data_bucket, found.config, found.version, found.baseline, day, only_gains=view.is_behind(day)
+            settings.data_bucket,
+            found.config,
+            found.version,
+            found.baseline,
+            day,
+            only_gains=view.is_behind(day),
+            beside=tried_places(found, day),
         )
         for day in days
         for found in packages
     ]
 
 
+def tried_places(found: CountedPackage, day: date) -> tuple[str, ...]:
+    """Where a package was captured on a day on which it answered beside a champion."""
+    champions_then = dict.fromkeys(trial.champion_version for trial in found.tried if trial.has(day))
+    return tuple(tried_prefix(found.config, found.version, champion_version=each) for each in champions_then)
+
+
 def packages(
-    config: ModelConfig, request: ProfileRequest, settings: Settings, champion: Champion | None, *, has_backlog: bool
+    config: ModelConfig,
+    request: ProfileRequest,
+    settings: Settings,
+    champion: Champion | None,
+    tried: tuple[AbTrial, ...],
+    *,
+    has_backlog: bool,
 ) -> list[CountedPackage]:
     """The champion's package, and those that were tried or replaced within the last days."""
     versions = set(served.load(clients.dynamodb(), settings.state_table, config.model, now=request.time))
@@ -162,12 +186,14 @@ def packages(
         versions.add(champion.package_version)
         if champion.previous_package_arn and request.time - champion.promoted_at < served.REMEMBERED:
             versions.add(champion.previous_package_arn.rpartition("/")[2])
-    found = [package_of(config, settings, version) for version in versions]
+    versions |= {trial.package_version for trial in tried if request.time < trial.until + served.REMEMBERED}
+    found = [package_of(config, settings, version, tried) for version in versions]
     if has_backlog:
         # A package that answered then may have been replaced since.
-        for version in {*inference_logs.captured_packages(clients.s3(), settings.data_bucket, config.model)} - versions:
+        captured = {*inference_logs.captured_packages(clients.s3(), settings.data_bucket, config.model)}
+        for version in (captured | {trial.package_version for trial in tried}) - versions:
             try:
-                found.append(package_of(config, settings, version))
+                found.append(package_of(config, settings, version, tried))
             except BaselineAbsentError:
                 logger.info(
                     "not counted: captures of a package without a baseline", model=config.model, package=version
@@ -175,11 +201,12 @@ def packages(
     return sorted(found, key=lambda package: package.version)
 
 
-def package_of(config: ModelConfig, settings: Settings, version: str) -> CountedPackage:
+def package_of(config: ModelConfig, settings: Settings, version: str, tried: tuple[AbTrial, ...]) -> CountedPackage:
     """A package by its baseline, which is named like it, and by its own schema."""
     s3, bucket = clients.s3(), settings.data_bucket
     baseline = baselines.load_baseline(s3, bucket, config.model, version)
-    return CountedPackage(version, baseline, package_schemas.load(s3, bucket, config, version))
+    mine = tuple(trial for trial in tried if trial.package_version == version)
+    return CountedPackage(version, baseline, package_schemas.load(s3, bucket, config, version), mine)
 
 
 def fold_days(places: list[CountingPlace], has_time: Callable[[], bool]) -> tuple[list[Folded], Exception | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -14,11 +15,13 @@ from lambdas.adapters.models import load_model
 from lambdas.adapters.release import endpoints, experiments, model_registry
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.experiments import Experiment
+from lambdas.adapters.release.model_registry import Package
 from lambdas.adapters.state import approvals
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
-from lambdas.steps.release.shadow_look import HOUR, LATE, ShadowLook, judge, read_on
+from lambdas.steps.release import ab_look, shadow_look
+from lambdas.steps.release.trial_look import HOUR, LATE, TrialLook, read_on
 
 # No further hour is read when this little time is left.
 RESERVE_SECONDS = 180
@@ -57,27 +60,39 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if experiment.is_decided:
         # An earlier attempt's answer was lost.
         return {"verdict": experiment.verdict, "reasons": list(experiment.reasons)}
-    if (word := taken_back(experiment, request, table)) is not None:
+    package = registered(experiment)
+    if (word := taken_back(experiment, package, request, table)) is not None:
         seen = replace(experiment, verdict="WITHDRAWN", reasons=(word,))
     else:
         began = experiment.began or (endpoint.modified_at if endpoint else request.time)
-        look = ShadowLook(config, experiment, began, request.time, settings.data_bucket)
-        read_until = read_on(look, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
-        # The last hour that counts is read once its captures are there. More than can be read in a day is not waited for.
-        whole = read_until + HOUR > look.ends or request.time >= look.ends + READ_BEHIND
-        over = request.time >= look.ends + LATE and whole
-        verdict = judge(look, days_are_over=over)
-        seen = replace(
-            experiment,
-            began=began,
-            read_until=read_until,
-            verdict=verdict.verdict,
-            reasons=verdict.reasons,
-            table=verdict.table,
-        )
+        look = TrialLook(config, experiment, began, request.time, settings.data_bucket)
+        triggers = package.triggers if package is not None else []
+        seen = look_once(look, triggers, lambda: context.get_remaining_time_in_millis() > RESERVE_SECONDS * 1000)
     experiments.save(clients.dynamodb(), table, request.model, seen)
     logger.info("watched", model=request.model, verdict=seen.verdict, reasons=seen.reasons)
     return {"verdict": seen.verdict, "reasons": list(seen.reasons)}
+
+
+def look_once(look: TrialLook, triggers: list[str], may_go_on: Callable[[], bool]) -> Experiment:
+    """Read what is new, and judge all so far."""
+    is_ab = look.experiment.strategy == "ab"
+    read_until = read_on(look, ab_look.hour_of_both if is_ab else shadow_look.pair_hour, may_go_on)
+    # The last hour that counts is read once its captures are there. More than can be read in a day is not waited for.
+    whole = read_until + HOUR > look.ends or look.now >= look.ends + READ_BEHIND
+    over = look.now >= look.ends + LATE and whole
+    found = (
+        ab_look.judge(look, days_are_over=over, triggers=triggers)
+        if is_ab
+        else shadow_look.judge(look, days_are_over=over)
+    )
+    return replace(
+        look.experiment,
+        began=look.began,
+        read_until=read_until,
+        verdict=found.verdict,
+        reasons=found.reasons,
+        table=found.table,
+    )
 
 
 def gone(endpoint: EndpointState | None, experiment: Experiment, request: Request) -> str | None:
@@ -93,12 +108,18 @@ def gone(endpoint: EndpointState | None, experiment: Experiment, request: Reques
     return None if serves_both else "GONE"
 
 
-def taken_back(experiment: Experiment, request: Request, table: str) -> str | None:
+def registered(experiment: Experiment) -> Package | None:
+    """The package that is tried; None where the registry has deleted it."""
+    try:
+        return model_registry.describe_package(clients.sagemaker(), experiment.package_arn)
+    except UnknownPackageError:
+        return None
+
+
+def taken_back(experiment: Experiment, package: Package | None, request: Request, table: str) -> str | None:
     """A sentence if a person decided otherwise meanwhile: against this version, or for another one."""
     version = experiment.package_version
-    try:
-        package = model_registry.describe_package(clients.sagemaker(), experiment.package_arn)
-    except UnknownPackageError:
+    if package is None:
         return f"version {version} was deleted in the registry"
     if package.approval_status != "Approved":
         by = f" by {package.approved_by}" if package.approved_by else ""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from kedge.capture.lines import Block, blocks
 from kedge.capture.records import CaptureBatch, LineTally, Quarantined, capture_batches, parse_capture_files
-from kedge.capture.source import hour_of_key, source_of
+from kedge.capture.source import day_folder, hour_of_key, source_of
 from kedge.capture.typed_rows import typed_predictions
 from kedge.columns.margins import with_margins
 from kedge.config.capture_place import CapturePlace, capture_place
@@ -40,7 +40,10 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class CountingPlace:
-    """One package's day; of one that only gains, objects that changed or vanished stay counted as they were."""
+    """One package's day; of one that only gains, objects that changed or vanished stay counted as they were.
+
+    `beside` are prefixes of the data bucket with what it answered beside a champion, below whose captures these lie.
+    """
 
     bucket: str
     config: ModelConfig
@@ -48,6 +51,7 @@ class CountingPlace:
     baseline: Baseline
     day: date
     only_gains: bool = False
+    beside: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -72,7 +76,10 @@ class CountingPlace:
             return self.transforms.listing()
         captures = self.captures
         with inference_logs.readable(captures):
-            return inference_logs.list_day(clients.s3(), captures, self.config, self.day)
+            found = inference_logs.list_day(clients.s3(), captures, self.config, self.day)
+        for prefix in self.beside:
+            found |= inference_logs.list_captured(clients.s3(), self.bucket, day_folder(f"{prefix}/", self.day))
+        return found
 
     def by_variant(self, keys: list[str]) -> dict[str | None, list[str]]:
         """The objects by the production variant that wrote them; under None where the model has only one."""

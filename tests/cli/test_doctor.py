@@ -70,7 +70,7 @@ class Deployed:
     def settle(self):
         self.account.clock.advance_to(self.account.clock.now + timedelta(minutes=40))
 
-    def config(self, name, *, capture=True, **more):
+    def config(self, name, *, capture=True, beside=(), **more):
         variant = {
             "VariantName": "AllTraffic",
             "ModelName": "scorer",
@@ -79,7 +79,7 @@ class Deployed:
         }
         self.client("sagemaker").create_endpoint_config(
             EndpointConfigName=name,
-            ProductionVariants=[variant],
+            ProductionVariants=[variant, *beside],
             DataCaptureConfig={
                 "EnableCapture": capture,
                 "InitialSamplingPercentage": 100,
@@ -391,9 +391,10 @@ def test_a_model_that_is_deployed_without_its_yaml_and_the_other_way_round(deplo
     assert f"has no {MODEL}.yaml" in found[MODEL]
 
 
-def test_a_version_that_is_tried_beside_the_champion_is_no_fault(served):
-    shadow = {"VariantName": "kedge-challenger", "ModelName": "scorer", "InstanceType": "ml.m5.large"}
-    name = served.config("tried", ShadowProductionVariants=[shadow | {"InitialInstanceCount": 1}])
+@pytest.mark.parametrize("kind", ["ShadowProductionVariants", "beside"])
+def test_a_version_that_is_tried_beside_the_champion_is_no_fault(served, kind):
+    tried = {"VariantName": "kedge-challenger-v3", "ModelName": "scorer", "InstanceType": "ml.m5.large"}
+    name = served.config(f"tried-{kind}", **{kind: [tried | {"InitialInstanceCount": 1}]})
     served.client("sagemaker").update_endpoint(EndpointName=MODEL, EndpointConfigName=name)
     served.settle()
     found = served.faults("endpoints")

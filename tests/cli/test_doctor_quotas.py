@@ -35,3 +35,8 @@ def test_several_instances_and_spot_have_their_own_quotas():
 def test_a_shadow_needs_instances_beside_both_fleets():
     shadowed = model("a", "release: {strategy: shadow, shadow: {instance_count: 3}}\n")
     assert wanted(shadowed, model("b"))["ml.m5.large for endpoint usage"] == (9, 9)
+
+
+def test_a_version_in_an_ab_test_needs_its_share_of_the_instances_beside_both_fleets():
+    divided = model("a", "release: {strategy: ab, ab: {share: 0.5}}\n")
+    assert wanted(divided, model("b"))["ml.m5.large for endpoint usage"] == (7, 7)

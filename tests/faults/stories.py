@@ -297,6 +297,9 @@ STORIES: tuple[Story, ...] = (
         about="Staging",
     ),
     Story("a release tried first", "tried first", "kedge-release", approve("2"), tried("2"), thorough=True),
+    Story(
+        "a release tried on a share", "tried on a share", "kedge-release", approve("2"), tried("2"), about="Experiment"
+    ),
     Story("a Monday", "the world turned", "kedge-retrain", a_monday, judged, counts=True),
     Story("a busy Monday", "the world turned", "kedge-retrain", a_busy_monday, judged, counts=True),
 )
@@ -357,6 +360,12 @@ def to_tried_first(world: World) -> None:
     deploy(world.account, YAML.read_text() + shadow, world.account.directory / "tried first")
 
 
+def to_tried_on_a_share(world: World) -> None:
+    """And the YAML lets each version answer a half of the requests for a day or two."""
+    ab = "release: {strategy: ab, ab: {share: 0.5, days: {minimum: 1, maximum: 1}, minimum_rows: 100}}\n"
+    deploy(world.account, YAML.read_text() + ab, world.account.directory / "tried on a share")
+
+
 STAGES: dict[str, Callable[[World], None]] = {
     "handed over": to_handed_over,
     "first package": to_first_package,
@@ -367,4 +376,5 @@ STAGES: dict[str, Callable[[World], None]] = {
     "on trial": to_on_trial,
     "on trial in vain": to_on_trial_in_vain,
     "tried first": to_tried_first,
+    "tried on a share": to_tried_on_a_share,
 }

@@ -123,7 +123,9 @@ class Monitor(World):
         reference = {"counts": counts.to_json(), "metrics": {}, "estimator": estimator.to_json()}
         self.put(f"baselines/{MODEL}/{version}/reference.json", json.dumps(reference).encode())
 
-    def capture(self, rows: pa.Table, scores: Any, *, version: str = "1", name: str = "a") -> list[str]:
+    def capture(
+        self, rows: pa.Table, scores: Any, *, version: str = "1", name: str = "a", variant: str | None = None
+    ) -> list[str]:
         """Write captured requests, one object an hour; return the objects' keys."""
         lines = defaultdict(list)
         columns = [rows.column(feature).to_pylist() for feature in self.config.feature_names]
@@ -131,7 +133,7 @@ class Monitor(World):
         for row_id, time, values, score in zip(ids, times, zip(*columns, strict=True), scores, strict=True):
             lines[time].append(capture_line(str(row_id), time, values, score))
         endpoint = self.config.endpoint
-        prefix = f"capture/{MODEL}/{version}/{endpoint.name}/{endpoint.variant}"
+        prefix = f"capture/{MODEL}/{version}/{endpoint.name}/{variant or endpoint.variant}"
         keys = [f"{prefix}/{hour:%Y/%m/%d/%H}/{name}.jsonl" for hour in lines]
         for key, content in zip(keys, lines.values(), strict=True):
             self.put(key, "\n".join(content).encode())

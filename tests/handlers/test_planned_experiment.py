@@ -8,7 +8,7 @@ import pytest
 from kedge.errors import EndpointBusyError
 from kedge.instants import from_text
 from lambdas.adapters.models import load_model
-from lambdas.adapters.release import experiments
+from lambdas.adapters.release import experiments, trials
 from lambdas.adapters.state import under_way
 from lambdas.handlers import build_baseline, plan_release
 from tests.handlers.aws_world import BUCKET, CONTEXT, IMAGES, MODEL, ROLE, TABLE, aws_world
@@ -95,6 +95,57 @@ def test_a_copy_of_what_serves_gets_the_version_as_its_shadow(world):
     assert (answered["end"]["EndpointConfigName"], answered["end"]["RetainAllVariantProperties"]) == (OWN, True)
     assert "for 3 days: it gets a copy of 50 % of the requests" in answered["traffic"]
     assert world.keys("baselines/")
+
+
+@pytest.fixture
+def divided(world, monkeypatch):
+    """The YAML wants an A/B test."""
+    config = load_model(MODEL)
+    policy = {"strategy": "ab", "ab": {"share": 0.3, "days": {"minimum": 2, "maximum": 5}}}
+    ab = config.model_copy(update={"release": config.release.model_validate(policy)})
+    monkeypatch.setattr(plan_release, "load_managed_model", lambda _name: ab)
+
+
+def test_in_an_ab_test_the_version_is_a_production_variant_with_its_share(world, divided):
+    answered = run(serve(world))
+    assert (answered["verdict"], answered["strategy"], answered["look_seconds"]) == ("EXPERIMENT", "ab", 1800)
+    config = answered["endpoint_config"]
+    assert "ShadowProductionVariants" not in config
+    champion, version = config["ProductionVariants"]
+    assert (champion["ModelName"], champion["InitialInstanceCount"], champion["InitialVariantWeight"]) == (OWN, 4, 0.7)
+    assert version == {
+        "VariantName": "kedge-challenger-v2",
+        "ModelName": answered["create_model"]["ModelName"],
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 2,
+        "InitialVariantWeight": 0.3,
+    }
+    assert "for 2 to 5 days: it answers 30 % of the requests, and clients get its answers" in answered["traffic"]
+    assert "DeploymentConfig" not in answered["update"]
+
+
+def test_whose_captures_the_variant_will_hold_is_noted_once(world, divided):
+    arn = serve(world)
+    run(arn)
+    run(arn)
+    (trial,) = trials.load(world.dynamodb, TABLE, MODEL)
+    assert (trial.package_version, trial.champion_version, trial.since) == ("2", "1", from_text(TIME))
+    found = experiments.load(world.dynamodb, TABLE, MODEL, RUN)
+    assert (found.strategy, found.share) == ("ab", 0.3)
+
+
+def test_the_container_that_is_tried_has_the_models_own_role_and_network(world, monkeypatch):
+    vpc = {"subnets": ["subnet-0a1b2c3d"], "security_groups": ["sg-0a1b2c3d"]}
+    monkeypatch.setenv("OWN_ROLES", json.dumps({MODEL: "arn:aws:iam::123456789012:role/own"}))
+    monkeypatch.setenv("VPC", json.dumps(vpc))
+    request = run(serve(world))["create_model"]
+    assert request["ExecutionRoleArn"] == "arn:aws:iam::123456789012:role/own"
+    assert request["VpcConfig"]["Subnets"] == vpc["subnets"]
+
+
+def test_a_shadows_captures_are_nobodys(world):
+    run(serve(world))
+    assert trials.load(world.dynamodb, TABLE, MODEL) == ()
 
 
 def test_it_is_noted_before_anything_is_changed(world):

@@ -3,7 +3,7 @@
 import io
 import itertools
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import boto3
@@ -20,6 +20,8 @@ from kedge.package_schema import encode_schema
 from kedge.profile.day import DayProfile, encode_day
 from lambdas.adapters import clients
 from lambdas.adapters.bucket import baselines, days, row_objects
+from lambdas.adapters.release import trials
+from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import served
 from lambdas.handlers.profile_logs import ROUNDS_MAX, handler
 from lambdas.steps import day_folding
@@ -190,6 +192,46 @@ def test_a_canary_is_counted_apart_on_its_own_baseline(world, bookings):
     run()
     assert rows_counted(world) == 40
     assert rows_counted(world, f"profiles/{MODEL}/2/2/2016-01-03.npz") == bookings.num_rows - 40
+
+
+def tried(world, version: str, *, ago_days: int = 0) -> None:
+    """A version answers beside the champion since the day before, or has until some days ago."""
+    begin = datetime(2016, 1, 2, tzinfo=UTC) - timedelta(days=ago_days)
+    trials.begin(world.dynamodb, TABLE, MODEL, AbTrial(version, "1", begin, begin + timedelta(days=3)))
+
+
+def test_what_a_version_answers_in_an_ab_test_is_counted_as_its_own_and_the_champions_as_the_champions(world, bookings):
+    world.freeze("2")
+    tried(world, "2")
+    capture(world, bookings.slice(0, 40))
+    capture(world, bookings.slice(40), variant="kedge-challenger-v2")
+    run()
+    assert (rows_counted(world), rows_counted(world, KEY.replace("/1/1/", "/2/2/"))) == (40, bookings.num_rows - 40)
+    # Promoted on the same day it is captured in its own place; and nothing is counted twice.
+    capture(world, load_bookings("2016-01-04", "2016-01-05").slice(0, 5), version="2", name="later")
+    served.save(world.dynamodb, TABLE, MODEL, "2", since=datetime(2016, 1, 3, tzinfo=UTC))
+    trials.end(world.dynamodb, TABLE, MODEL, "2", now=datetime(2016, 1, 3, 12, tzinfo=UTC))
+    assert run()["RowsDuplicated"] == 0
+    assert rows_counted(world, KEY.replace("/1/1/", "/2/2/")) == bookings.num_rows - 40
+
+
+def test_a_shadows_captures_and_those_of_another_version_are_nobodys(world, bookings):
+    world.freeze("2")
+    tried(world, "2")
+    capture(world, bookings.slice(0, 40), variant="kedge-challenger")
+    capture(world, bookings.slice(40), variant="kedge-challenger-v3")
+    assert run()["RowsCaptured"] == 0
+
+
+def test_a_version_that_was_tried_long_ago_is_counted_again_only_when_somebody_asks(world, bookings):
+    world.freeze("2")
+    run()
+    tried(world, "2", ago_days=20)
+    early = load_bookings("2015-12-14", "2015-12-15")
+    capture(world, early, variant="kedge-challenger-v2")
+    assert run()["RowsCaptured"] == 0
+    asked = at("2016-01-04", since="2015-12-14", until="2015-12-14", package="2")
+    assert handler(asked, CONTEXT)["RowsCaptured"] == early.num_rows
 
 
 def test_days_before_the_last_two_are_left_alone_once_a_run_has_counted_everything(world):

@@ -7,9 +7,10 @@ import pytest
 
 from kedge.errors import EndpointBusyError
 from kedge.release.look_table import LookRow
-from lambdas.adapters.release import experiments
+from lambdas.adapters.release import experiments, trials
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.experiments import Experiment
+from lambdas.adapters.release.trials import AbTrial
 from lambdas.adapters.state import under_way
 from lambdas.adapters.state.under_way import ReleaseUnderWay
 from lambdas.handlers import settle
@@ -151,3 +152,22 @@ def test_what_was_proved_and_whose_machine_is_gone_is_told_as_withdrawn(world):
     ((kind, reasons),) = told(world)
     assert (kind, reasons[-1]) == ("experiment_withdrawn", "its release ended before it could go on")
     assert noted(world) == []
+
+
+@pytest.mark.parametrize("verdict", ["PROVED", "WITHDRAWN"])
+def test_a_version_that_answers_no_longer_is_noted_and_the_strategy_told(world, verdict):
+    tried(world, verdict, strategy="ab", share=0.1)
+    trials.begin(world.dynamodb, TABLE, MODEL, AbTrial("2", "1", BEGAN, NOW + timedelta(days=9)))
+    at_the_end()
+    (trial,) = trials.load(world.dynamodb, TABLE, MODEL)
+    assert trial.until == NOW
+    (entry,) = [entry for entry in world.timeline() if entry["kind"].startswith("experiment")]
+    assert entry["detail"]["strategy"] == "ab"
+
+
+def test_a_version_whose_test_is_tried_again_goes_on_answering(world, endpoint):
+    tried(world, strategy="ab", share=0.1)
+    trials.begin(world.dynamodb, TABLE, MODEL, AbTrial("2", "1", BEGAN, NOW + timedelta(days=9)))
+    endpoint(OLD, reason=SHORT)
+    assert at_the_end()["verdict"] == "SHORT"
+    assert trials.load(world.dynamodb, TABLE, MODEL)[0].until > NOW

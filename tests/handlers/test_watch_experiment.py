@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from kedge.config.policies import BusinessFigure
 from kedge.instants import from_text, to_text
 from kedge.labels.fold import in_schema, label_schema
-from kedge.own_columns import COLLECTED, LABEL, ROW_ID
+from kedge.own_columns import COLLECTED, FIELD, LABEL, ROW_ID
 from lambdas.adapters.bucket import label_days
 from lambdas.adapters.models import load_model
 from lambdas.adapters.release import experiments
@@ -20,7 +21,7 @@ from lambdas.adapters.release.experiments import Experiment
 from lambdas.adapters.state import approvals
 from lambdas.adapters.state.approvals import Waiting
 from lambdas.handlers import watch_experiment
-from lambdas.steps.release import shadow_look
+from lambdas.steps.release import trial_look
 from tests.handlers.aws_world import BUCKET, CONTEXT, MODEL, TABLE, aws_world
 
 BEGAN = from_text("2016-02-11T12:00:00Z")
@@ -120,7 +121,7 @@ def test_what_only_one_of_them_answered_is_no_pair(world):
 
 
 def test_a_large_hour_is_sampled_by_the_ids_of_both_alike(world, monkeypatch):
-    monkeypatch.setattr(shadow_look, "HOUR_PAIRS", 100)
+    monkeypatch.setattr(trial_look, "HOUR_ROWS", 100)
     both(world, 360)
     look(timedelta(hours=2))
     assert rows(world)["rows compared"].canary == "100"
@@ -201,3 +202,88 @@ def test_it_goes_when_another_version_was_approved_meanwhile(world):
     approvals.wait(world.dynamodb, TABLE, MODEL, Waiting("arn/3", "3", BEGAN))
     assert look(timedelta(hours=2)) == "WITHDRAWN"
     assert "version 3 was approved meanwhile" in seen(world).reasons[0]
+
+
+# An A/B test --------------------------------------------------------------------------------------------------------
+
+CHALLENGER = "kedge-challenger-v2"
+
+
+@pytest.fixture
+def divided(world, monkeypatch, tried):
+    """The same version answers a half of the requests; its refunds must not rise."""
+    config = load_model(MODEL)
+    ab = {"share": 0.5, "days": {"minimum": 1, "maximum": 2}, "minimum_rows": 100}
+    sections = {
+        "release": config.release.model_validate({"strategy": "ab", "ab": ab}),
+        "labels": config.labels.model_copy(update={"fields": ("refund",)}),
+        "business": (BusinessFigure(name="refunds", label_field="refund", better="lower"),),
+    }
+    monkeypatch.setattr(watch_experiment, "load_model", lambda _name: config.model_copy(update=sections))
+    experiments.save(world.dynamodb, TABLE, MODEL, replace(tried, strategy="ab", share=0.5))
+
+
+def answer(world, *, skill: float, refund: float = 1.0, labelled: bool = True) -> None:
+    """300 requests to each of both, whose own ones the version answers with some skill, and what came of them."""
+    draw = np.random.default_rng(1)
+    ids, labels, refunds = [], [], []
+    for variant, named, strength, paid in (("AllTraffic", "c", 0.3, 1.0), (CHALLENGER, "v", skill, refund)):
+        truth = draw.integers(0, 2, 300)
+        capture(world, variant, (strength * truth + (1 - strength) * draw.uniform(0, 1, 300)).round(4), named=named)
+        ids += [f"{named}{number}" for number in range(300)]
+        labels += truth.tolist()
+        refunds += (paid * draw.uniform(0, 2, 300)).round(3).tolist()
+    if labelled:
+        columns = {ROW_ID: ids, LABEL: [*map(str, labels)], COLLECTED: [BEGAN] * 600}
+        columns[f"{FIELD}refund"] = [*map(str, refunds)]
+        table = in_schema(pa.table(columns), label_schema(("refund",)))
+        label_days.save_day(world.s3, BUCKET, MODEL, BEGAN.date(), table, etag=None)
+
+
+def test_in_an_ab_test_what_came_of_each_ones_own_answers_is_compared(world, divided):
+    answer(world, skill=0.45)
+    assert look(timedelta(hours=3)) == "GOING_ON"
+    found = rows(world)
+    assert (found["rows compared"].canary, found["rows compared"].champion) == ("300", "300")
+    assert (found["labels that are in"].canary, found["quality"].verdict) == ("100 %", "BETTER")
+    assert "refunds per prediction" in found["refunds"].canary
+    assert look(DAY + timedelta(minutes=30)) == "PROVED"
+
+
+def test_in_an_ab_test_a_loss_withdraws_before_the_days_are_over(world, divided):
+    answer(world, skill=0.0)
+    assert look(timedelta(hours=3)) == "WITHDRAWN"
+    assert rows(world)["quality"].verdict == "WORSE"
+
+
+def test_in_an_ab_test_a_business_figure_that_rises_withdraws(world, divided):
+    answer(world, skill=0.3, refund=2.0)
+    assert look(timedelta(hours=3)) == "WITHDRAWN"
+    assert rows(world)["refunds"].verdict == "WORSE"
+
+
+def test_an_ab_test_that_is_undecided_after_its_most_days_is_withdrawn(world, divided):
+    answer(world, skill=0.3, labelled=False)
+    assert look(2 * DAY) == "GOING_ON"
+    assert look(2 * DAY + timedelta(minutes=30)) == "WITHDRAWN"
+    assert seen(world).reasons[0].startswith("undecided after 2 days: quality: not measured")
+
+
+def test_a_request_that_both_answered_is_nobodys(world, divided):
+    capture(world, "AllTraffic", [0.4] * 40)
+    capture(world, CHALLENGER, [0.4] * 30)
+    look(timedelta(hours=2))
+    assert (rows(world)["rows compared"].canary, rows(world)["rows compared"].champion) == ("0", "10")
+
+
+@pytest.mark.parametrize(("trigger", "verdict"), [("schedule", "PROVED"), ("drift", "GOING_ON")])
+def test_an_equal_version_is_proved_if_the_gate_has_a_rule_for_what_asked_for_it(
+    world, monkeypatch, divided, trigger, verdict
+):
+    found = watch_experiment.load_model(MODEL)
+    rule = found.gate.model_validate({"non_inferior": {"margin": 0.3}})
+    monkeypatch.setattr(watch_experiment, "load_model", lambda _name: found.model_copy(update={"gate": rule}))
+    arn = world.register(properties={"kedge:triggers": trigger})
+    experiments.save(world.dynamodb, TABLE, MODEL, replace(seen(world), package_arn=arn))
+    answer(world, skill=0.3)
+    assert look(DAY + timedelta(minutes=30)) == verdict

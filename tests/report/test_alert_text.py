@@ -270,6 +270,20 @@ def test_lost_quality_leads_with_both_numbers():
     assert "Kedge decides now whether to retrain" in found.body
 
 
+def test_mails_of_an_ab_test_say_that_clients_got_its_answers():
+    ab = {"run": RUN, "package_version": "2", "strategy": "ab"}
+    started = mail("experiment_started", traffic="A/B test on 1 instance for 7 to 28 days", **ab)
+    assert "how the requests are divided are watched" in words_of(started)
+    assert "what is worse or stays undecided is withdrawn" in words_of(started)
+    gone = mail("experiment_withdrawn", reasons=["undecided after 28 days"], **ab)
+    assert "clients get the champion's answers alone again" in words_of(gone)
+    assert "InferenceId" not in gone.body
+
+
+def words_of(found) -> str:
+    return " ".join(found.body.split())
+
+
 RECALL = "recall 0.57 -> 0.26 (worse), interval 0.22 to 0.3, a loss of 54.4% beyond chance; reference 0.55 to 0.59"
 WORSE = {
     "severity": "WARNING",

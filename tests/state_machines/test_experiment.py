@@ -7,6 +7,7 @@ import pytest
 from kedge.errors import EndpointBusyError
 from kedge.release.plan import ServingFleet, plan_release
 from lambdas.adapters.release import releases
+from lambdas.steps.release.planned_experiment import LOOK_SECONDS
 from tests.state_machines.function_answers import KEY, PACKAGE, ROLE, RUN, hotel, plan, settled
 from tests.state_machines.machine_world import DEFINITIONS, FakeFunctions, FakeSageMaker, Machine
 
@@ -14,8 +15,8 @@ BUSY = EndpointBusyError(endpoint="hotel", status="Updating")
 IN_PROGRESS = 'Cannot update in-progress endpoint "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/hotel".'
 
 
-def begun(verdict="EXPERIMENT"):
-    """Answer as plan_release does of a shadow."""
+def begun(verdict="EXPERIMENT", strategy="shadow"):
+    """Answer as plan_release does of a version that is tried."""
     made = plan_release(
         hotel(),
         package_version="3",
@@ -25,16 +26,18 @@ def begun(verdict="EXPERIMENT"):
     )
     serving = releases.endpoint_config_request(made, bucket="bucket", kms_key_id=KEY)
     captures = serving["DataCaptureConfig"]["DestinationS3Uri"]
-    shadow = hotel().release.shadowed
-    request = releases.shadowed_config_request(made, serving, instances=2, shadow=shadow, captures=captures)
+    release = hotel().release.model_validate({"strategy": strategy})
+    request = releases.trial_config_request(made, serving, instances=2, release=release, captures=captures)
     return {
         "verdict": verdict,
+        "strategy": strategy,
+        "look_seconds": LOOK_SECONDS[strategy],
         "package_version": "3",
         "planned_at": "2016-01-01T00:00:00Z",
         "create_model": releases.create_model_request(made, role_arn=ROLE),
         "endpoint_config": request,
         "previous_config": "hotel-v2",
-        "traffic": "shadow",
+        "traffic": strategy,
         "update": releases.plain_update_request("hotel", made.endpoint_config, keep_instances=False),
         "end": releases.plain_update_request("hotel", "hotel-v2", keep_instances=True),
     }
@@ -202,8 +205,28 @@ def test_a_run_that_comes_again_goes_on_where_it_was(machine, functions, sagemak
     assert updates(sagemaker)[0] == "hotel-v2"
 
 
-def test_thirty_days_of_looks_fit_into_a_history_and_into_the_machines_time():
+@pytest.mark.parametrize("strategy", LOOK_SECONDS)
+def test_thirty_days_of_looks_fit_into_a_history_and_into_the_machines_time(strategy):
     text = json.loads((DEFINITIONS / "release.asl.json").read_text())
-    looks = 30 * 24 * 3600 / text["States"]["AwaitExperiment"]["Seconds"]
-    assert looks * 10 < 25_000 / 2
+    looks = 30 * 24 * 3600 / LOOK_SECONDS[strategy]
+    # Nine events a look, and some for what is tried again.
+    assert looks * 10 < 25_000 * 0.6
     assert text["TimeoutSeconds"] > 32 * 24 * 3600
+
+
+def test_an_ab_test_is_a_config_of_two_production_variants_looked_at_every_half_hour(machine, functions, sagemaker):
+    tried = begun(strategy="ab")
+    functions.set(PlanRelease=[tried, plan()])
+    ending = run(machine)
+    assert ending["status"] == "SUCCEEDED", ending.get("cause")
+    assert sagemaker.calls[:4] == [
+        ("CreateModel", tried["create_model"]),
+        ("CreateEndpointConfig", tried["endpoint_config"]),
+        ("UpdateEndpoint", tried["update"]),
+        ("UpdateEndpoint", tried["end"]),
+    ]
+    assert [variant["InitialVariantWeight"] for variant in sagemaker.calls[1][1]["ProductionVariants"]] == [0.9, 0.1]
+    times = [event["time"][11:16] for event in functions.named("WatchExperiment")]
+    assert times == ["00:30", "01:00", "01:30"]
+    started = functions.named("Tell")[0]
+    assert (started["kind"], started["detail"]["strategy"]) == ("experiment_started", "ab")

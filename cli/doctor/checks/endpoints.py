@@ -11,7 +11,7 @@ from cli.doctor.checks.installation import Installation
 from cli.doctor.findings import Finding, failed, ok, warning
 from kedge.config.capture_place import capture_place, sampled_percentage
 from kedge.config.model import ModelConfig
-from kedge.config.policies import CHALLENGER
+from kedge.config.policies import is_challenger
 from kedge.release.proof import CaptureFound, judge_watched_capture
 from lambdas.adapters.release import endpoints
 from lambdas.adapters.state import champions
@@ -69,12 +69,15 @@ def state(
 
 def _serves(config: ModelConfig, champion: Champion, endpoint: Mapping[str, Any]) -> Iterator[Finding]:
     arn, serving = endpoint["EndpointArn"], endpoint["EndpointConfigName"]
-    variants = [variant["VariantName"] for variant in endpoint["ProductionVariants"]]
+    present = [*endpoint["ProductionVariants"], *endpoint.get("ShadowProductionVariants", [])]
+    is_tried_on = any(is_challenger(variant["VariantName"]) for variant in present)
+    names = [variant["VariantName"] for variant in endpoint["ProductionVariants"]]
+    variants = [name for name in names if not is_challenger(name)]
     named, field = config.endpoint.served_variants, "variants" if len(variants) > 1 else "variant"
     if {*variants} != {*named}:
         reason = f"it serves the variant {', '.join(variants)}, and {config.model}.yaml names {', '.join(named)}"
         yield failed(arn, reason, f"set endpoint.{field} in {config.model}.yaml, then make deploy")
-    elif any(variant["VariantName"] == CHALLENGER for variant in endpoint.get("ShadowProductionVariants", [])):
+    elif is_tried_on:
         yield ok(arn, f"in service with {serving}, in which Kedge tries a version beside the champion")
     elif serving != champion.endpoint_config and config.mode == "watch":
         reason = f"it serves the config {serving} now, and served {champion.endpoint_config} when Kedge last looked"

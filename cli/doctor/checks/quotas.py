@@ -53,10 +53,10 @@ def needed(models: Iterable[ModelConfig]) -> list[Need]:
     serving, released, training = Counter[str](), dict[str, int](), dict[str, int]()
     for model in managed:
         kind, count = model.endpoint.instance_type, model.endpoint.instance_count
-        shadow = model.release.shadowed.instances(champion=count) if model.release.strategy == "shadow" else 0
+        tried = model.release.tried_instances(champion=count)
         serving[kind] += count
-        # A trial of `staging` is over before the release begins, and a shadow answers beside the champion's second fleet.
-        released[kind] = max(released.get(kind, 0), count + shadow)
+        # A trial of `staging` is over before the release begins; a version that is tried for days answers beside the champion's second fleet.
+        released[kind] = max(released.get(kind, 0), count + tried)
         if model.training.pipeline is not None:
             continue
         job = f"{model.training.instance_type} for {'spot ' if model.training.spot else ''}training job usage"

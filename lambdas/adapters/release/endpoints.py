@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from kedge.config.policies import CHALLENGER
+from kedge.config.policies import is_challenger
 from kedge.errors import EndpointVariantsError
 from kedge.release.plan import ServingFleet
 from kedge.release.proof import CaptureFound
@@ -17,7 +17,7 @@ from kedge.release.proof import CaptureFound
 
 @dataclass(frozen=True)
 class EndpointState:
-    """An endpoint with one production variant, or with the several that a watched model names."""
+    """An endpoint with one production variant beside which Kedge may try a version, or with the several that a watched model names."""
 
     name: str
     status: str
@@ -88,6 +88,9 @@ def describe_endpoint(sagemaker: Any, name: str, *, variants: Sequence[str] = ()
     if not found:
         # While an endpoint is being created it has no variants yet: its config knows them.
         found = sagemaker.describe_endpoint_config(EndpointConfigName=config_name)["ProductionVariants"]
+    beside = [variant["VariantName"] for variant in (*found, *answer.get("ShadowProductionVariants", []))]
+    # A version that answers its share of the requests, as a production variant of its own, is not what serves.
+    found = [variant for variant in found if not is_challenger(variant["VariantName"])]
     names = [variant["VariantName"] for variant in found]
     if len(names) != 1 and {*names} != {*variants}:
         raise EndpointVariantsError(endpoint=name, variants=names)
@@ -102,7 +105,7 @@ def describe_endpoint(sagemaker: Any, name: str, *, variants: Sequence[str] = ()
         phases=_phases(answer),
         capture=capture_of(answer),
         modified_at=answer["LastModifiedTime"],
-        is_tried_on=any(v["VariantName"] == CHALLENGER for v in answer.get("ShadowProductionVariants", [])),
+        is_tried_on=any(is_challenger(variant) for variant in beside),
     )
 
 

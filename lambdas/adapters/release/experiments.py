@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,15 @@ from lambdas.adapters.state import state_items
 
 ITEM = "experiment"
 OF_CHAMPION, OF_CHALLENGER = "champion", "challenger"
+# Of a shadow what both answered to a request; of an A/B test what one of them did, and the columns that business figures count.
 PAIRS = pa.schema([(ROW_ID, pa.string()), (OF_CHAMPION, pa.float64()), (OF_CHALLENGER, pa.float64())])
+ANSWER = "answer"
+
+
+def divided_schema(columns: Sequence[str]) -> pa.Schema:
+    """The rows of an A/B test: whose answer it is, and the columns of the requests that are kept."""
+    kept = [(name, pa.float64()) for name in columns]
+    return pa.schema([(ROW_ID, pa.string()), (OF_CHALLENGER, pa.bool_()), (ANSWER, pa.float64()), *kept])
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,10 @@ class Experiment:
         The version that serves meanwhile.
     endpoint_config, previous_config : str
         The config in which both are, and the champion's own, which serves again afterwards.
+    strategy : str
+        How it is tried: as a `shadow`, or as `ab`, which answers a share of the requests.
+    share : float
+        Which share of the requests it was given.
     began : datetime or None
         When both began to answer, as the first look saw it.
     read_until : datetime or None
@@ -51,6 +63,8 @@ class Experiment:
     verdict: str = "GOING_ON"
     reasons: tuple[str, ...] = ()
     table: tuple[LookRow, ...] = ()
+    strategy: str = "shadow"
+    share: float = 1.0
 
     @property
     def is_decided(self) -> bool:
@@ -66,10 +80,11 @@ def save(dynamodb: Any, table: str, model: str, experiment: Experiment) -> None:
             name: {"S": getattr(experiment, name)}
             for name in (
                 *("run", "package_arn", "package_version", "champion_version"),
-                *("endpoint_config", "previous_config", "verdict"),
+                *("endpoint_config", "previous_config", "verdict", "strategy"),
             )
         },
         "planned_at": {"S": to_text(experiment.planned_at)},
+        "share": {"N": str(experiment.share)},
         "reasons": {"L": [{"S": reason} for reason in experiment.reasons]},
         "table": {
             "L": [{"M": {name: {"S": said} for name, said in row.to_json().items()}} for row in experiment.table]
@@ -112,25 +127,32 @@ def _experiment(item: Mapping[str, Any]) -> Experiment:
         verdict=item["verdict"]["S"],
         reasons=tuple(reason["S"] for reason in item["reasons"]["L"]),
         table=tuple(LookRow(**{name: said["S"] for name, said in row["M"].items()}) for row in item["table"]["L"]),
+        # What an earlier version of Kedge began is a shadow, whose share nothing reads.
+        strategy=item["strategy"]["S"] if "strategy" in item else "shadow",
+        share=float(item["share"]["N"]) if "share" in item else 1.0,
     )
 
 
-def save_hour(s3: Any, bucket: str, model: str, run: str, hour: datetime, pairs: pa.Table) -> None:
-    """Keep what both answered in an hour; a look that is repeated writes the same again."""
+def save_hour(s3: Any, bucket: str, model: str, run: str, hour: datetime, rows: pa.Table) -> None:
+    """Keep what was answered in an hour; a look that is repeated writes the same again."""
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    pq.write_table(pairs, sink, compression="snappy", use_dictionary=False)
+    pq.write_table(rows, sink, compression="snappy", use_dictionary=False)
     s3.put_object(Bucket=bucket, Key=layout.experiment_hour_key(model, run, hour), Body=sink.getvalue())
 
 
-def load_hours(s3: Any, bucket: str, model: str, run: str) -> pa.Table:
-    """What both answered in all hours that were read."""
+def load_hours(s3: Any, bucket: str, model: str, run: str, schema: pa.Schema) -> pa.Table:
+    """What was answered in all hours that were read; a column that an hour was kept without has no values."""
     import pyarrow.parquet as pq
 
-    found = [PAIRS.empty_table()]
+    found = [schema.empty_table()]
     for key in sorted(objects.list_objects(s3, bucket, layout.experiment_prefix(model, run))):
         content = objects.read(s3, bucket, key)
         if content is not None:
-            found.append(pq.ParquetFile(pa.BufferReader(content[0])).read(use_threads=False).cast(PAIRS))
+            hour = pq.ParquetFile(pa.BufferReader(content[0])).read(use_threads=False)
+            missing = [field for field in schema if field.name not in hour.column_names]
+            for field in missing:
+                hour = hour.append_column(field, pa.nulls(hour.num_rows, field.type))
+            found.append(hour.select(schema.names).cast(schema))
     return pa.concat_tables(found)

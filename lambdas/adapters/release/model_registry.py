@@ -16,6 +16,7 @@ from kedge.errors import UnknownPackageError
 from kedge.release.last_decision import NOTES, LastDecision, last_decision
 from kedge.release.life_cycle import request_of
 
+TRIGGER, TRIGGERS = "kedge:trigger", "kedge:triggers"
 _NOT_ALLOWED = re.compile(r"[^\w .:/=+\-@]", re.ASCII)
 _KEY_LENGTH, _VALUE_LENGTH = 128, 256
 # Of the registry's 50 some are left for what is noted when a stage is shown.
@@ -42,6 +43,11 @@ class Package:
     # `changed_at` it passes over the stages that Kedge has shown since.
     changed_by: str = ""
     created_at: datetime | None = None
+
+    @property
+    def triggers(self) -> list[str]:
+        """What asked for its training; nothing of a package whose training Kedge does not know."""
+        return (self.properties.get(TRIGGERS) or self.properties.get(TRIGGER) or "").split()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kedge.config.policies import CHALLENGER, ShadowPolicy
+from kedge.config.policies import CHALLENGER, ReleasePolicy, challenger_variant
 from kedge.config.sections import Vpc
 from kedge.release.plan import CanaryAlarm, ReleasePlan
 from kedge.release.traffic import Rollout
@@ -142,32 +142,38 @@ def config_copy(
     }
 
 
-def shadowed_config_request(
-    plan: ReleasePlan, serving: Mapping[str, Any], *, instances: int, shadow: ShadowPolicy, captures: str
+def trial_config_request(
+    plan: ReleasePlan, serving: Mapping[str, Any], *, instances: int, release: ReleasePolicy, captures: str
 ) -> dict[str, Any] | None:
-    """Ask for the config that serves with the package as a shadow behind it; None where it is not such as Kedge makes.
+    """Ask for the config that serves with the package beside the champion; None where it is not such as Kedge makes.
 
-    `captures` is the URI to where Kedge lets the champion capture. Both capture there, each below its variant's name. The
-    shadow's weight by the champion's is the share of the requests that is copied to it.
+    `captures` is the URI to where Kedge lets the champion capture. Both capture there, each below its variant's name. A
+    shadow's weight by the champion's is the share of the requests that is copied to it; of two production variants each one's by
+    the sum of both is the share that it answers.
     """
     copy = config_copy(serving, name=plan.endpoint_config, instances=instances, tags=_tags_of(plan))
     if copy is None or len(serving["ProductionVariants"]) != 1 or serving.get("ShadowProductionVariants"):
         return None
     if serving["DataCaptureConfig"]["DestinationS3Uri"].rstrip("/") != captures:
         return None
+    (champion,) = copy["ProductionVariants"]
     variant = {
-        "VariantName": CHALLENGER,
         "ModelName": plan.model_name,
         "InstanceType": plan.instance_type,
-        "InitialInstanceCount": shadow.instances(champion=instances),
-        "InitialVariantWeight": shadow.share,
+        "InitialInstanceCount": release.tried_instances(champion=instances),
     }
-    champion = copy["ProductionVariants"][0] | {"InitialVariantWeight": 1.0}
+    if release.strategy == "ab":
+        share = release.divided.share
+        champion |= {"InitialVariantWeight": round(1 - share, 6)}
+        variant |= {"VariantName": challenger_variant(plan.package_version), "InitialVariantWeight": share}
+        return copy | {"ProductionVariants": [champion, variant]}
+    champion |= {"InitialVariantWeight": 1.0}
+    variant |= {"VariantName": CHALLENGER, "InitialVariantWeight": release.shadowed.share}
     return copy | {"ProductionVariants": [champion], "ShadowProductionVariants": [variant]}
 
 
 def plain_update_request(endpoint: str, endpoint_config: str, *, keep_instances: bool) -> dict[str, Any]:
-    """Ask for another config without guardrails: nothing says whether SageMaker takes them beside a shadow.
+    """Ask for another config without guardrails: nothing says whether SageMaker takes them where a variant comes or goes.
 
     The same variant keeps the instances that run where `keep_instances` says so: autoscaling may have changed them.
     """

@@ -47,6 +47,7 @@ FORMS: Mapping[str, Form] = {
         Form("requested", f"{_DELETE} then send the event kedge.retrain again"),
         Form("served", f"{_DELETE} the package's captures are counted once it serves again"),
         Form("start", f"{_DELETE} this retraining no longer counts for the cooldown"),
+        Form("trials", f"{_DELETE} what versions answered that were tried in A/B tests is not counted any more"),
         Form("waiting_release", f"{_DELETE} then approve the package once more"),
         Form("window", f"{_DELETE} the next run judges the window again"),
     )

@@ -11,7 +11,7 @@ from kedge.errors import EndpointBusyError
 from kedge.release.proof import ReleaseProof
 from kedge.release.shortage import is_shortage
 from lambdas.adapters import clients
-from lambdas.adapters.release import endpoints, experiments
+from lambdas.adapters.release import endpoints, experiments, trials
 from lambdas.adapters.release.endpoints import EndpointState
 from lambdas.adapters.release.experiments import Experiment
 from lambdas.adapters.state import agreements, under_way
@@ -36,6 +36,8 @@ def settle_experiment(release: ReleaseUnderWay, bench: Bench, *, tried_again: bo
     if proof.verdict == "EXPERIMENT_PROVED" or (proof.verdict != "UNCHANGED" and not goes_on):
         tell(release, proof, experiment, bench)
     agreements.forget(dynamodb, table, bench.model)
+    if proof.verdict != "SHORT" or not goes_on:
+        trials.end(dynamodb, table, bench.model, release.package_version, now=bench.time)
     if not goes_on:
         experiments.forget(dynamodb, table, bench.model, release.run)
         under_way.forget(dynamodb, table, bench.model, release.run)
@@ -92,6 +94,7 @@ def tell_overtaken(experiment: Experiment | None, bench: Bench) -> list[str]:
             "package_version": experiment.package_version,
             "endpoint_config": experiment.endpoint_config,
             "previous_config": experiment.previous_config,
+            "strategy": experiment.strategy,
         }
         tell_once(
             f"experiment_withdrawn#{experiment.run}",
@@ -101,6 +104,7 @@ def tell_overtaken(experiment: Experiment | None, bench: Bench) -> list[str]:
             | _table(experiment.table),
             bench,
         )
+    trials.end(clients.dynamodb(), bench.desk.table, bench.model, experiment.package_version, now=bench.time)
     experiments.forget(clients.dynamodb(), bench.desk.table, bench.model, experiment.run)
     return reasons
 
@@ -110,7 +114,7 @@ def tell(release: ReleaseUnderWay, proof: ReleaseProof, experiment: Experiment |
     proved = proof.verdict == "EXPERIMENT_PROVED"
     detail = facts(release) | {"reasons": list(proof.reasons)} | _table(proof.table)
     if experiment is not None:
-        detail["champion_version"] = experiment.champion_version
+        detail |= {"champion_version": experiment.champion_version, "strategy": experiment.strategy}
     kind = "experiment_proved" if proved else "experiment_withdrawn"
     tell_once(f"{kind}#{release.run}", kind, detail, bench)
 

@@ -54,3 +54,11 @@ def test_several_variants_have_no_champion():
         make_endpoint(sagemaker, "A", "B")
         with pytest.raises(EndpointVariantsError, match="A, B"):
             describe_endpoint(sagemaker, "live")
+
+
+@pytest.mark.parametrize("names", [("A", "kedge-challenger-v3"), ("kedge-challenger-v3", "A")])
+def test_a_version_that_kedge_tries_is_not_what_serves(names):
+    with moto_client("sagemaker") as sagemaker:
+        make_endpoint(sagemaker, *names)
+        endpoint = describe_endpoint(sagemaker, "live")
+    assert (endpoint.variant, endpoint.is_tried_on) == ("A", True)

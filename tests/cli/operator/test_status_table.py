@@ -1,11 +1,16 @@
 """One line a model: an estimate says that it is one, what is held says why, and the first model says why it is the first."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
+from cli.operator.standing import work_of
 from cli.operator.status_table import head_lines, holds, quality, steps, to_json
 from kedge.alerts.urgency import ModelStatus, QualityNow, by_urgency
 from kedge.severity import Severity
+from tests.stored_samples import ITEMS
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 GUESS = QualityNow("auc", 0.61, 0.78, Severity.CRITICAL)
@@ -44,3 +49,18 @@ def test_what_alarms_and_is_neither_rows_nor_a_metric_is_named():
     one = status(severity=Severity.CRITICAL, alarming_since=NOW, alarming=("segments",))
     assert [*head_lines([one])][1] == "first: churn: what alarms: segments, since 2026-01-05"
     assert [*head_lines([status(severity=Severity.OK)])] == ["1 model: 1 OK"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "strategy", "said"),
+    [
+        ("GOING_ON", "ab", "release: v3 answers 10 %"),
+        ("GOING_ON", "shadow", "release: v3 is a shadow"),
+        ("PROVED", "ab", "release"),
+    ],
+)
+def test_a_version_that_is_tried_stands_beside_what_works_on_the_model(verdict, strategy, said):
+    sample = replace(ITEMS["experiment"].means, verdict=verdict, strategy=strategy, share=0.1)
+    experiment = replace(ITEMS["experiment"], means=sample).written()
+    assert work_of(ITEMS["lease"].written(), experiment) == said
+    assert work_of(None, experiment) is None

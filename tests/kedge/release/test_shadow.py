@@ -6,9 +6,10 @@ import pytest
 from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
 from kedge.release.look_table import FleetCounts
-from kedge.release.shadow import PairedAnswers, ShadowFleet, judge_shadow
+from kedge.release.shadow import PairedAnswers, judge_shadow
+from kedge.release.tried import TriedFleet
 
-HEALTHY = ShadowFleet(FleetCounts(4_000, 0, 0), 20.0)
+HEALTHY = TriedFleet(FleetCounts(4_000, 0, 0), 20.0)
 
 
 def config(more="", **sections):
@@ -100,14 +101,14 @@ def test_labels_that_are_still_to_come_withdraw_nothing_before_the_end():
 )
 def test_a_shadow_that_fails_requests_is_withdrawn_at_once(counts, what, over):
     answers = rows(noise_of_champion=0.5, noise_of_challenger=0.5)
-    found = judged(answers, fleet=ShadowFleet(counts, 20.0), over=over)
+    found = judged(answers, fleet=TriedFleet(counts, 20.0), over=over)
     assert (found.verdict, row(found, what).verdict) == ("WITHDRAWN", "ABOVE")
     assert found.reasons[0].startswith(what)
 
 
 def test_a_few_requests_withdraw_nothing_yet():
     answers = rows(noise_of_champion=0.5, noise_of_challenger=0.5)
-    assert judged(answers, fleet=ShadowFleet(FleetCounts(3, 1, 0), 20.0), over=False).verdict == "GOING_ON"
+    assert judged(answers, fleet=TriedFleet(FleetCounts(3, 1, 0), 20.0), over=False).verdict == "GOING_ON"
 
 
 def test_one_answer_that_is_none_withdraws_at_once():
@@ -126,7 +127,7 @@ def test_answers_that_are_spread_otherwise_are_withdrawn_as_the_canary_would_sen
 
 def test_a_slow_shadow_is_withdrawn_at_the_end():
     answers = rows(noise_of_champion=0.5, noise_of_challenger=0.5)
-    slow = ShadowFleet(FleetCounts(4_000, 0, 0), 1_500.0)
+    slow = TriedFleet(FleetCounts(4_000, 0, 0), 1_500.0)
     assert (judged(answers, fleet=slow, over=False).verdict, judged(answers, fleet=slow).verdict) == (
         "GOING_ON",
         "WITHDRAWN",
@@ -183,7 +184,7 @@ def test_a_section_that_fits_no_shadow_is_refused(text, said):
     ("endpoint", "more", "said"),
     [
         ("{name: e, instance_type: ml.inf1.xlarge}", "", "no shadow variant beside Inf1 instances; take another type"),
-        ("{name: e, variant: kedge-challenger}", "", "Kedge gives this name to a shadow"),
+        ("{name: e, variant: kedge-challenger}", "", "Kedge gives this name to a version that it tries"),
         ("{name: e}", ", problem: regression", "a regression has none: remove it"),
     ],
 )
