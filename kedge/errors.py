@@ -461,6 +461,14 @@ class RetrainEventError(RefusedError):
         self.problems = problems
 
 
+class MlflowError(RetryableError):
+    """MLflow did not take what it was told of a retraining."""
+
+    def __init__(self, *, arn: str, reason: str) -> None:
+        super().__init__(f"{arn} did not take the run: {reason}")
+        self.arn, self.reason = arn, reason
+
+
 class SecretMissingError(RefusedError):
     """A channel's secret is not there, or may not be read."""
 

@@ -94,6 +94,7 @@ MESSAGES: Mapping[str, Callable[[str, Mapping[str, Any]], Message]] = {
     "retraining_held": retraining_alerts.retraining_held,
     "retrain_event_refused": retraining_alerts.retrain_event_refused,
     "data_rejected": retraining_alerts.data_rejected,
+    "mlflow_failed": retraining_alerts.mlflow_failed,
     "gate_passed": retraining_alerts.gate_passed,
     "gate_failed": retraining_alerts.gate_failed,
     "package_registered": decision_alerts.package_registered,

@@ -141,6 +141,26 @@ def data_rejected(model: str, detail: Detail) -> Message:
     )
 
 
+def mlflow_failed(_model: str, detail: Detail) -> Message:
+    """A retraining has ended, and MLflow was not told."""
+    return Message(
+        "MLflow did not take a retraining's run",
+        (
+            section("WHY", bullets(detail.get("reasons", []))),
+            section(
+                "WHAT HAPPENS NEXT",
+                "The retraining itself is as it was. Kedge tries again each day for a week, and you hear of this run no more.",
+            ),
+            section(
+                "WHAT YOU CAN DO",
+                "Look whether the MLflow of training.mlflow_arn runs and whether its network lets the function settle in. "
+                "`kedge reconcile MODEL` does not wait for the next day.",
+            ),
+            run(detail),
+        ),
+    )
+
+
 def gate_passed(_model: str, detail: Detail) -> Message:
     """The challenger is better."""
     return Message(

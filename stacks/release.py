@@ -30,6 +30,7 @@ from stacks.parts.access import (
     may_send,
     may_tag_what_it_makes,
     may_tell,
+    may_track,
     may_use_key,
     may_use_state,
     may_write,
@@ -272,6 +273,7 @@ class Release(cdk.Stack):
         allow(role, "MarkServed", ["sagemaker:DeleteTags"], endpoint_arns(self, self._models), wildcard=FLEETS)
         self._may_sweep(role)
         self._may_show_stages(function)
+        may_track(role, self._models)
         allow(role, "Disarm", ["cloudwatch:DeleteAlarms"], [release_alarms(self)], wildcard=ALARMS)
         allow(role, "SeeWhichRang", ["cloudwatch:DescribeAlarmHistory"], [release_alarms(self)], wildcard=ALARMS)
         return function

@@ -21,7 +21,7 @@ _COLOURS = {
     "release_withheld": "yellow", "paused": "yellow", "muted": "yellow", "labels_lost": "yellow", "capacity_awaited": "yellow",
     "decision_overtaken": "yellow", "release_superseded": "yellow", "package_found": "yellow", "endpoint_changed": "red",
     "release_refused": "red", "capture_astray": "red", "rows_uncounted": "red",
-    "experiment_proved": "green", "experiment_withdrawn": "yellow",
+    "experiment_proved": "green", "experiment_withdrawn": "yellow", "mlflow_failed": "yellow",
     "data_rejected": "red", "failed": "red", "canary_rolled_back": "red", "release_unproven": "red",
 }  # fmt: skip
 # Facts before and after the reasons, in this order; missing ones are left out.

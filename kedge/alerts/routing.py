@@ -26,7 +26,7 @@ _WARNING = {
     "labels_lost", "capture_astray", "data_rejected", "retraining_held", "gate_failed", "capacity_awaited", "endpoint_changed",
     "approved_absent", "release_withheld", "decision_overtaken", "approval_taken_back", "package_found",
     "retrain_event_refused", "second_approval_awaited", "approval_waits", "approval_expired", "labels_silent", "baseline_stale",
-    "experiment_withdrawn",
+    "experiment_withdrawn", "mlflow_failed",
 }  # fmt: skip
 
 

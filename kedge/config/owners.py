@@ -39,6 +39,7 @@ KIND_GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "retraining": (
         "retraining_started", "retraining_held", "retrain_event_refused", "data_rejected", "gate_failed", "capacity_awaited",
+        "mlflow_failed",
     ),
     "failures": ("failed", "retrainings_failing"),
     "alarms": ("alarm",),

@@ -47,6 +47,12 @@ def run_prefix(resource_name: str) -> str:
     return resource_name[:24].rstrip("-")
 
 
+MLFLOW_ARN = (
+    r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:mlflow-(tracking-server|app)/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
+)
+MLFLOW_EXAMPLE = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
+
+
 class Training(Section):
     """The training job and the rows that it sees."""
 
@@ -90,6 +96,7 @@ class Training(Section):
     initial_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     validation: ValidationPolicy = Field(default_factory=ValidationPolicy)
     permuted_rows: int = Field(default=200, ge=0, le=100_000)
+    mlflow_arn: Annotated[str, Field(pattern=MLFLOW_ARN, examples=[MLFLOW_EXAMPLE])] | None = None
     hyperparameters: Mapping[str, str | int | float] = Field(default_factory=dict)
     feature_group: (
         Annotated[str, Field(pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$", examples=["customers"])] | None

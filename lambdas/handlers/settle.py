@@ -35,6 +35,7 @@ from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
 from lambdas.steps.gate.cost import cost_of_failed
+from lambdas.steps.gate.tracked_runs import track_runs
 from lambdas.steps.health import looks
 from lambdas.steps.health.waiting_packages import tell_waiting
 from lambdas.steps.hourly_work import SWEEP_HOUR
@@ -154,6 +155,9 @@ def reconcile(request: Request, bench: Bench, settings: Settings) -> dict[str, A
     if bench.config.mode == "manage" and answer["verdict"] != "AT_WORK" and is_due:
         tell_waiting(bench, settings.approvals_queue_url)
         show_stages(bench.config, table=settings.state_table, role=settings.role_name)
+    if is_due:
+        ended = request.detail.executionArn if request.detail else ""
+        track_runs(bench, settings.retrain_machine_arn, ended=ended)
     if request.hourly and request.time.hour == SWEEP_HOUR:
         looks.look(bench, settings.retrain_machine_arn)
     end_mute(stands, bench)

@@ -69,6 +69,9 @@ def shorten(patch: Callable[[Any, str, Any], None], clock: SupportsNow) -> None:
 
 def _add_auth(clock: SupportsNow) -> Callable[[Any, Any], None]:
     def add_auth(auth: Any, request: Any) -> None:
+        if HOST.match(request.url) is None:
+            # No service of moto's: who is asked may look at the signature.
+            return _real_add_auth(auth, request)
         request.context["timestamp"] = f"{clock.now:{SIGV4_TIMESTAMP}}"
         if isinstance(auth, S3SigV4Auth):
             # It says in a header how a body is written, which moto reads.
@@ -78,6 +81,9 @@ def _add_auth(clock: SupportsNow) -> Callable[[Any, Any], None]:
         )
 
     return add_auth
+
+
+_real_add_auth = botocore.auth.SigV4Auth.add_auth
 
 
 def _transform_response(headers: dict[str, str], response: Any) -> tuple[int, dict[str, str], Any]:

@@ -14,6 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from kedge.config.model import ModelConfig
 from stacks.parts.naming import executions, sagemaker_arns, stage_of
 
 NO_RESOURCE_TYPE = "the service knows no resource for this action"
@@ -29,6 +30,13 @@ TIMELINE = ("audit", "history/decisions")
 TRUST_WITHOUT_ACCOUNT = {"lambda.amazonaws.com", "chatbot.amazonaws.com"}
 # What guards a release: the release machine names its alarms so, and may touch no others.
 ALARM_PREFIX = "kedge-"
+# A tracking server's operations have actions of their own; an app has one action for all.
+# https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-create-tracking-server-iam.html
+TRACKING_ACTIONS = [
+    f"sagemaker-mlflow:{operation}"
+    for operation in ("SearchExperiments", "CreateExperiment", "SearchRuns", "CreateRun", "LogBatch", "UpdateRun")
+]
+TRACKING_APP_ACTIONS = ["sagemaker:CallMlflowAppApi"]
 
 
 def service_role(scope: Construct, name: str, *, service: str, description: str, approves: bool = False) -> iam.Role:
@@ -187,6 +195,19 @@ def may_tag_what_it_makes(role: iam.Role, operations: Sequence[str], made: Seque
     """Tag what these operations make, with the call that makes it; tags of anything else stay as they are."""
     only = {"StringEquals": {"sagemaker:TaggingAction": list(operations)}}
     allow(role, "TagWhatIsMade", ["sagemaker:AddTags"], made, wildcard=wildcard, conditions=only)
+
+
+def may_track(role: iam.Role, models: Sequence[ModelConfig]) -> None:
+    """Let the role write runs into each MLflow that a managed model names, and into no other."""
+    arns = sorted({model.training.mlflow_arn for model in models if model.mode == "manage"} - {None}, key=str)
+    servers = [str(arn) for arn in arns if ":mlflow-tracking-server/" in str(arn)]
+    apps = [str(arn) for arn in arns if ":mlflow-app/" in str(arn)]
+    for sid, actions, places in (
+        ("TellTrackingServers", TRACKING_ACTIONS, servers),
+        ("TellApps", TRACKING_APP_ACTIONS, apps),
+    ):
+        if places:
+            allow(role, sid, actions, places)
 
 
 def objects_below(bucket: s3.IBucket, *prefixes: str) -> list[str]:

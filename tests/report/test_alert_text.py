@@ -122,6 +122,7 @@ DETAILS = {
     },
     "rows_uncounted": {"days": {"2016-01-03": 24}, "since": "2016-01-03"},
     "data_rejected": {"run": RUN, "reasons": ["400 labelled training rows; 1,000 are needed"]},
+    "mlflow_failed": {"run": RUN, "reasons": ["the server did not take the run: status 503"]},
     "gate_passed": {"run": RUN, "reasons": [BETTER]},
     "gate_failed": {"run": RUN, "reasons": [CLOSE]},
     "package_registered": {"run": RUN, "package_arn": ARN, "reasons": [BETTER]},

@@ -8,12 +8,12 @@ from app import build_app
 from tests.synthesised import EXAMPLE, ROOT
 
 
-def policies(directory, extra):
+def policies(directory, extra, stack="KedgeRetraining"):
     models = directory / "models"
     models.mkdir()
     (models / EXAMPLE).write_text((ROOT / "models" / EXAMPLE).read_text() + extra)
     build_app(directory / "assembly", models, nag=True).synth()
-    template = json.loads((directory / "assembly" / "KedgeRetraining.template.json").read_text())
+    template = json.loads((directory / "assembly" / f"{stack}.template.json").read_text())
     return {
         (name.partition("Role")[0], each.get("Sid")): each
         for name, resource in template["Resources"].items()

@@ -33,6 +33,7 @@ _IN_ORDER = (
     "data_rejected",
     "training_completed",
     "gate_failed",
+    "mlflow_failed",
     "gate_passed",
     "package_registered",
     "approved_automatically",

@@ -29,6 +29,7 @@ class Post:
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: dict[str, str] = field(repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def send(request: Post, read: Callable[[Reply], SendResult]) -> SendResult:
     limit = Timer(SECONDS_MAX, _shut, [connection.sock])
     limit.start()
     try:
-        connection.request("POST", path, request.body, {"User-Agent": "Kedge", **request.headers})
+        connection.request(request.method, path, request.body, {"User-Agent": "Kedge", **request.headers})
         response = connection.getresponse()
         answer = Reply(response.status, response.getheader("Retry-After"), _body(response))
     except (OSError, HTTPException) as error:

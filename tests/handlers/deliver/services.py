@@ -233,7 +233,7 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_args: Any) -> None: ...
 
 
-def certificates(folder: Path) -> tuple[Path, Path]:
+def certificates(folder: Path, names: tuple[str, ...] = HOSTS) -> tuple[Path, Path]:
     """An authority's certificate, and a server's for the services' names with its key."""
     now = datetime.now(UTC)
 
@@ -257,7 +257,7 @@ def certificates(folder: Path) -> tuple[Path, Path]:
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     root = signed("test", root_key, "test", root_key, (x509.BasicConstraints(True, None), True), (usage, True))
-    hosts = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])
+    hosts = x509.SubjectAlternativeName([x509.DNSName(host) for host in names])
     ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key())
     leaf = signed("services", key, "test", root_key, (hosts, False), (ours, False))
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()

@@ -37,6 +37,8 @@ def training(text):
             "at most 5",
         ),
         ("pipeline_parameters: {Rows: train_uri}", "without training.pipeline"),
+        ("mlflow_arn: https://mlflow.example.com", "mlflow_arn"),
+        ("mlflow_arn: arn:aws:sagemaker:eu-west-1:123456789012:endpoint/team", "mlflow_arn"),
         (
             "pipeline: mine, spot: true, instance_count: 2, entry_point: mine.py",
             "entry_point, training.instance_count, training.spot",

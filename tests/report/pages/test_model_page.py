@@ -59,6 +59,7 @@ WITHOUT_A_MARK = {
     *("package_registered", "gate_passed", "approved", "approved_automatically", "approved_absent", "approval_waits"),
     *("approval_expired", "second_approval_awaited", "canary_started", "decision_overtaken", "release_superseded"),
     *("capacity_awaited", "retrain_event_refused", "package_found", "experiment_started", "experiment_proved"),
+    "mlflow_failed",
     # An old baseline is no event, and CloudWatch's alarms have a widget of their own.
     *("baseline_stale", "alarm"),
 }  # fmt: skip
