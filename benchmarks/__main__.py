@@ -16,6 +16,7 @@ from cli.written_files import write_all
 # In the order of RESULTS.md.
 SECTIONS = (
     "counting", "peers", "backtest", "judging", "capture", "label_join", "estimation", "cold_start", "false_alarms", "gate", "fleet",
+    "cost",
 )  # fmt: skip
 WORK = ROOT / "build" / "bench"
 

@@ -6,6 +6,7 @@ from cli.account import deploy, serve
 from cli.adopt.command import adopt
 from cli.backtest.command import backtest
 from cli.check.command import check
+from cli.cost.command import cost
 from cli.definitions import put, remove
 from cli.doctor.command import doctor
 from cli.drafts.command import init
@@ -34,6 +35,7 @@ app.command("check")(check)
 app.command("backtest")(backtest)
 app.command("init")(init)
 app.command("adopt")(adopt)
+app.command("cost")(cost)
 app.add_typer(models, name="models")
 models.command("validate")(validate)
 models.command("put")(put)

@@ -6,16 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from kedge.config.prices import USD
 from kedge.config.sections import Cadence
 
 Metrics = Literal["few", "all"]
 Step = Literal["profile", "judge", "watch"]
 
-# https://aws.amazon.com/cloudwatch/pricing: each metric and dimension, by the hours with a value.
-USD_A_MONTH = 0.30
 HOURS_A_MONTH = 730
-_RUNS_A_MONTH = {"hourly": HOURS_A_MONTH, "daily": HOURS_A_MONTH / 24, "weekly": HOURS_A_MONTH / 24 / 7}
-_WATCHES_A_MONTH = HOURS_A_MONTH / 12
+RUNS_A_MONTH = {"hourly": HOURS_A_MONTH, "daily": HOURS_A_MONTH / 24, "weekly": HOURS_A_MONTH / 24 / 7}
+WATCHES_A_MONTH = HOURS_A_MONTH / 12
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,17 @@ class Gauge:
 
     def usd_a_month(self, cadence: Cadence) -> float:
         """What one such metric costs with a model's cadence."""
+        return USD["CloudWatch metric"] * self.months(cadence)
+
+    def months(self, cadence: Cadence) -> float:
+        """For how much of each month such a metric is paid: the share of the hours with a value."""
         hourly = "hourly" in (cadence.profile, cadence.judge)
         runs = {
-            "profile": _RUNS_A_MONTH[cadence.profile],
-            "judge": _RUNS_A_MONTH[cadence.judge],
-            "watch": HOURS_A_MONTH if hourly else _WATCHES_A_MONTH,
+            "profile": RUNS_A_MONTH[cadence.profile],
+            "judge": RUNS_A_MONTH[cadence.judge],
+            "watch": HOURS_A_MONTH if hourly else WATCHES_A_MONTH,
         }
-        return USD_A_MONTH * runs[self.step] / HOURS_A_MONTH
+        return runs[self.step] / HOURS_A_MONTH
 
 
 GAUGES = (

@@ -1,11 +1,36 @@
-"""What an instance of a training or transform job costs an hour on demand: a table with its region and its date, not a bill."""
+"""What AWS takes on demand: SageMaker's instances by the hour, other services by the unit. A table with region and date, no bill."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 REGION, DATE = "us-east-1", "2026-11"
-# USD an hour. Discounts, spot, storage and other regions are not in it: a model's YAML may say its own figure.
+# Other regions differ: most are dearer by up to a third, some by more.
+SOURCE = f"prices of {REGION}, {DATE}"
+# USD for one, without free tiers and discounts. https://aws.amazon.com/<service>/pricing
+USD = {
+    "CloudWatch metric": 0.30,  # a month, by the hours with a value
+    "CloudWatch alarm": 0.10,  # a month
+    "CloudWatch write": 0.01 / 1000,  # a PutMetricData
+    "CloudWatch read": 0.01 / 1000,  # a metric of a GetMetricData
+    "CloudWatch log GB": 0.50,
+    "X-Ray trace": 5.00 / 1_000_000,
+    "Lambda GB-second": 0.0000133334,  # arm64
+    "Lambda request": 0.20 / 1_000_000,
+    "S3 write": 0.005 / 1000,  # PUT, COPY, POST and LIST
+    "S3 read": 0.0004 / 1000,  # GET and HEAD
+    "S3 GB": 0.023,  # a month, Standard
+    "DynamoDB write": 0.625 / 1_000_000,  # on demand, up to 1 KB
+    "DynamoDB read": 0.125 / 1_000_000,  # on demand, up to 4 KB, strongly consistent
+    "SQS request": 0.40 / 1_000_000,
+    "SNS publish": 0.50 / 1_000_000,
+    "Scheduler invocation": 1.00 / 1_000_000,
+    "KMS key": 1.00,  # a month
+    "KMS request": 0.03 / 10_000,
+    "Athena TB": 5.00,
+    "Step Functions transition": 0.025 / 1000,
+}
+# USD an hour of an instance. Discounts, spot, storage and other regions are not in it: a model's YAML may say its own figure.
 USD_AN_HOUR = {
     "ml.m4.xlarge": 0.24,
     "ml.m5.large": 0.115,
@@ -55,5 +80,5 @@ def cost_sentence(instance_seconds: Mapping[str, float], *, usd_an_hour: float |
     known = [cost for cost in costs if cost is not None]
     if len(known) < len(costs):
         return f"{used}, whose price is not known: retraining.usd_per_instance_hour may say it"
-    source = "retraining.usd_per_instance_hour" if usd_an_hour is not None else f"prices of {REGION}, {DATE}"
+    source = "retraining.usd_per_instance_hour" if usd_an_hour is not None else SOURCE
     return f"{used} cost about {sum(known):.2f} USD ({source})"

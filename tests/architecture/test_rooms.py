@@ -39,6 +39,7 @@ MAY_IMPORT = {
         "statistics",
     },
     "history": {"alerts", "columns", "config"},
+    "cost": {"config"},
     "backtest": {"alerts", "columns", "config", "drift", "performance", "profile", "quality", "retraining"},
 }  # fmt: skip
 STOREYS_MAX = 8

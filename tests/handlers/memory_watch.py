@@ -23,7 +23,14 @@ ROOT = Path(__file__).parents[2]
 LARGE_BYTES = 64 << 20
 _RUN = """
 import importlib, json, sys, time
+from collections import Counter
 from types import SimpleNamespace
+from botocore.client import BaseClient
+calls, make = [], BaseClient._make_api_call
+def counting(client, operation, params):
+    calls.append(f"{client.meta.service_model.service_name} {operation}")
+    return make(client, operation, params)
+BaseClient._make_api_call = counting
 name, event, seconds = sys.argv[1], json.load(sys.stdin), float(sys.argv[2])
 handler, ends = importlib.import_module(f"lambdas.handlers.{name}").handler, time.monotonic() + seconds
 context = SimpleNamespace(function_name=name, memory_limit_in_mb=2048, aws_request_id="1",
@@ -35,7 +42,8 @@ try:
 except Exception as failed:
     error = f"{type(failed).__name__}: {failed}"
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(json.dumps({"mib": int(peak.split()[1]) / 1024, "cpu_s": time.process_time() - started, "answer": answer, "error": error}))
+print(json.dumps({"mib": int(peak.split()[1]) / 1024, "start_cpu_s": started, "cpu_s": time.process_time() - started,
+    "calls": Counter(calls), "answer": answer, "error": error}))
 """
 
 
@@ -71,7 +79,10 @@ _value = FakeKey.value
 
 
 def run_apart(handler: str, event: dict[str, Any], *, seconds: float = 600, code: Path = ROOT) -> dict[str, Any]:
-    """Run a handler as Lambda would, from the repository or a function's own code; return its peak in MiB, CPU seconds, answer and error."""
+    """Run a handler as Lambda would, from the repository or a function's own code; return its peak in MiB, its answer or error, and its work.
+
+    The CPU seconds are those of the start (Python and the imports) and of the handler; the calls are counted by service and operation.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _RUN, handler, str(seconds)],
         input=json.dumps(event),

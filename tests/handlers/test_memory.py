@@ -15,10 +15,10 @@ from kedge.capture.id_hashes import encode_hashes, hash_ids
 from kedge.capture.records import BROKEN_MAX
 from lambdas.adapters.bucket import days, layout
 from lambdas.adapters.bucket.counted_ids import hashes_key
-from tests.handlers.aws_world import ACCOUNT, REGION, moto_backend, set_endpoint
-from tests.handlers.bookings import load_bookings
+from tests.handlers.aws_world import ACCOUNT, REGION, set_endpoint
+from tests.handlers.captured_rows import captured, put
 from tests.handlers.memory_watch import endpoint, run_apart
-from tests.handlers.monitor_world import BUCKET, MODEL, capture_line, message, monitor_world
+from tests.handlers.monitor_world import BUCKET, MODEL, message, monitor_world
 from tests.synthesised import functions
 
 PACKAGE = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{MODEL}/1"
@@ -29,7 +29,6 @@ PROFILE_MIB_MAX = 600
 UNPACKED_MIB_MAX = 1024
 # What the template gives the function that folds labels.
 MEASURE_MIB_MAX = 2048
-OBJECT_ROWS = 20_000
 
 
 @pytest.fixture
@@ -38,26 +37,6 @@ def world(monkeypatch):
         world.freeze()
         world.promote(datetime(2015, 12, 1, tzinfo=UTC))
         yield world
-
-
-def put(key: str, body: bytes) -> None:
-    """Lay an object into the bucket: botocore reads a body of which it sends a checksum in a time that grows by its square."""
-    moto_backend("s3").put_object(BUCKET, key, body)
-
-
-def captured(world, day: date, rows: int, *, name: str = "a", version: str = "1", score: float = 0.5) -> None:
-    """A day of so many captured rows, spread over its hours in objects of 20,000."""
-    bookings = load_bookings("2016-01-03", "2016-02-03").slice(0, 2_000)
-    values = list(zip(*(bookings.column(f).to_pylist() for f in world.config.feature_names), strict=True))
-    noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    templates = [capture_line("{id}", noon, row, score).split("{id}") for row in values]
-    stem = f"{name}{day:%m%d}"
-    prefix = f"capture/{MODEL}/{version}/{world.config.endpoint.name}/{world.config.endpoint.variant}/{day:%Y/%m/%d}"
-    for start in range(0, rows, OBJECT_ROWS):
-        lines = (
-            f"{stem}-{n:026d}".join(templates[n % len(templates)]) for n in range(start, min(start + OBJECT_ROWS, rows))
-        )
-        put(f"{prefix}/{start // OBJECT_ROWS % 24:02d}/{name}{start:09d}.jsonl", "\n".join(lines).encode())
 
 
 def rows_counted(world, day: date) -> int:

@@ -1,0 +1,191 @@
+"""The real handlers' CPU seconds and AWS calls at two sizes, as coefficients, and a table of prices with them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import nnls
+
+from benchmarks.cost.points import END, Point, account, points, run
+from benchmarks.cost.templates import counted_in_templates, memory_and_timeout
+from benchmarks.results import Figure, Section, machine
+from benchmarks.scale import Scale
+from cli.cost.coefficients import FILE
+from cli.written_files import write_all
+from kedge.config.model import ModelConfig
+from kedge.config.prices import SOURCE
+from kedge.config.sections import Cadence
+from kedge.cost.estimate import deployment_lines, estimate
+from kedge.cost.lines import total
+from kedge.cost.work import Coefficients
+from lambdas.adapters.models import load_model
+from tests.handlers.captured_rows import lines_of
+from tests.handlers.monitor_world import MODEL
+
+COMMAND = "python -m benchmarks cost"
+REPEATS = 2
+# A nanosecond, or a call of a billion runs: what a fit leaves where there is nothing.
+SMALLEST = 1e-9
+# Rows a day, cadence, and the limit of USD a month that the table holds it to; it is one for watching.
+TRAFFIC = (
+    (10_000, "daily", 0.05), (1_000_000, "daily", 0.50), (1_000_000, "hourly", None), (10_000_000, "daily", 5.0),
+    (10_000_000, "hourly", None),
+)  # fmt: skip
+# The columns of the table, by the units that they add up.
+SHOWN = {
+    "metrics": ("CloudWatch metric",),
+    "alarms": ("CloudWatch alarm",),
+    "Lambda": ("Lambda GB-second", "Lambda request"),
+    "S3 requests": ("S3 read", "S3 write"),
+    "Athena": ("Athena TB",),
+    "storage": ("S3 GB",),
+}
+# Two monitors of SageMaker Model Monitor, each run a processing job of an ml.m5.xlarge for about six minutes.
+MODEL_MONITOR_USD = {"hourly": 33.6, "daily": 1.40}
+# A uuid has 32 random digits, which do not compress; the measured ids count up, which do. A row has its own id and its request's.
+RANDOM_ID_BYTES = 2 * 32
+
+
+def section(work: Path, scale: Scale) -> Section:
+    """Measure the coefficients, keep them for `kedge cost`, and price some traffic with them."""
+    is_whole = scale.repeats >= Scale.repeats
+    found = coefficients(points(scale.rows // 5), repeats=REPEATS if is_whole else 1)
+    kept = FILE if is_whole else work / "cost" / "measured.json"
+    write_all({kept: json.dumps(found, indent=1, sort_keys=True) + "\n"})
+    measured, config = Coefficients.from_json(found), load_model(MODEL)
+    figures, rows = list[Figure](), list[str]()
+    for rows_a_day, cadence, limit in TRAFFIC:
+        usd, line = priced(config, measured, rows_a_day, cadence)
+        what = f"{rows_a_day:,} rows a day, counted and judged {cadence}: watching, without storage"
+        figures.append(Figure(what, usd, "USD a month", COMMAND, limit))
+        rows.append(line)
+    fixed = total(deployment_lines(measured, is_hourly=False))
+    figures.append(Figure("a deployment without models", fixed, "USD a month", COMMAND))
+    return Section("What a model costs a month", figures, "\n".join([_NOTES, "", *_HEAD, *rows, "", *_taken(measured)]))
+
+
+def priced(config: ModelConfig, measured: Coefficients, rows_a_day: int, cadence: str) -> tuple[float, str]:
+    """USD of watching without storage, and the line of the table."""
+    both = Cadence.model_validate({"profile": cadence, "judge": cadence})
+    found = estimate(config.model_copy(update={"cadence": both}), measured, rows_a_day=rows_a_day, changes_a_month=0)
+    watching = [line for line in found.lines if line.part == "watching"]
+    sums = {name: sum(line.usd for line in watching if line.unit in units) for name, units in SHOWN.items()}
+    whole = total(watching)
+    rest, usd = whole - sum(sums.values()), whole - sums["storage"]
+    captures = total(found.lines, "captures")
+    beyond = "; ".join(said for said in found.assumptions if said.startswith("a run of "))
+    cells = [
+        f"{rows_a_day:,} {cadence}",
+        *(f"{sums[name]:.3f}" for name in list(sums)[:-1]),
+        f"{rest:.3f}",
+        f"**{usd:.2f}**",
+    ]
+    cells += [f"{sums['storage']:.2f}", f"{captures:.2f}", f"{MODEL_MONITOR_USD[cadence]:.2f}", beyond]
+    return usd, f"| {' | '.join(cells)} |"
+
+
+def coefficients(asked: Sequence[Point], *, repeats: int) -> dict[str, Any]:
+    """What the file of coefficients holds."""
+    taken = [min((run(point) for _ in range(repeats)), key=lambda found: found["cpu_s"]) for point in asked]
+    by_function = defaultdict[str, list[tuple[Point, dict[str, Any]]]](list)
+    for point, found in zip(asked, taken, strict=True):
+        by_function[point.function].append((point, found))
+    return {
+        "command": COMMAND,
+        "machine": machine()["processor"],
+        "columns": len(load_model(MODEL).features),
+        "functions": {name: fitted(name, both) for name, both in by_function.items()},
+        "sizes": sizes(asked, taken),
+        "templates": counted_in_templates(),
+    }
+
+
+def fitted(name: str, taken: Sequence[tuple[Point, dict[str, Any]]]) -> dict[str, Any]:
+    """A function's fixed work and its work per driver: as many runs as unknowns, and nothing below zero."""
+    drivers = list(taken[0][0].drivers)
+    told = np.array([[1.0, *(point.drivers[driver] for driver in drivers)] for point, _ in taken])
+    calls = sorted({call for _, found in taken for call in found["calls"]})
+    cpu = solved(told, [found["cpu_s"] for _, found in taken])
+    by_call = {call: solved(told, [found["calls"].get(call, 0) for _, found in taken]) for call in calls}
+    works = [
+        {
+            "cpu_seconds": _short(cpu[at]),
+            "calls": {call: _short(of[at]) for call, of in by_call.items() if _short(of[at])},
+        }
+        for at in range(1 + len(drivers))
+    ]
+    memory, timeout = memory_and_timeout(name.split()[0])
+    return {
+        "memory_mib": memory,
+        "timeout_seconds": timeout,
+        "start_cpu_seconds": _short(min(found["start_cpu_s"] for _, found in taken)),
+        "fixed": works[0],
+        "per": dict(zip(drivers, works[1:], strict=True)),
+    }
+
+
+def solved(told: npt.NDArray[np.float64], taken: Sequence[float]) -> npt.NDArray[np.float64]:
+    """The non-negative work of each column that explains the runs best."""
+    largest = np.maximum(told.max(axis=0), 1.0)
+    found, _ = nnls(told / largest, np.asarray(taken, float))
+    return np.asarray(found / largest)
+
+
+def sizes(asked: Sequence[Point], taken: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Bytes of what is kept, from runs that wrote them."""
+    first = dict[str, tuple[Point, dict[str, Any]]]()
+    for point, found in zip(asked, taken, strict=True):
+        first.setdefault(point.function, (point, found["bytes"]))
+    (profiling, counted), (measuring, joined) = first["profile_logs"], first["measure_performance"]
+    rows, labels, judged = profiling.drivers["rows"], measuring.drivers["labels"], first["detect_drift"][1]
+    labelled_rows, labelled = max(
+        (point.drivers["window_rows"], found["bytes"]["labelled"])
+        for point, found in zip(asked, taken, strict=True)
+        if point.function == "measure_performance"
+    )
+    with account() as world:
+        records = list(lines_of(world, END, 0.5))
+        record = sum(map(len, records)) / len(records)
+        values = json.loads(records[0])["captureData"]["endpointInput"]["data"]
+    column = (len(values) + 1) / len(load_model(MODEL).features)
+    return {
+        "capture_record": _short(record - len(values) + 32 * 2),
+        "capture_column": _short(column),
+        "part_row": _short(counted["predictions"] / rows + RANDOM_ID_BYTES),
+        "label": _short(joined["labels"] / labels),
+        "label_row": _short(labelled / labelled_rows + RANDOM_ID_BYTES / 2),
+        "day_object": _short(counted["profiles"] - 8 * rows),
+        "judgement": _short(judged["reports"] + judged["history"] + joined["reports"]),
+    }
+
+
+def _short(value: float) -> float:
+    return 0.0 if value < SMALLEST else float(f"{value:.4g}")
+
+
+def _taken(measured: Coefficients) -> list[str]:
+    lines = ["| function | CPU s of a start | of a run | more for |", "| --- | ---: | ---: | --- |"]
+    for name, function in measured.functions.items():
+        more = ", ".join(f"a million {driver}: {work.cpu_seconds * 1e6:.3g}" for driver, work in function.per.items())
+        lines.append(f"| {name} | {function.start_cpu_seconds:.2f} | {function.fixed.cpu_seconds:.2f} | {more} |")
+    return lines
+
+
+_HEAD = (
+    "| rows a day, cadence | metrics | alarms | Lambda | S3 requests | Athena | the rest | **watching** | + storage after a year | "
+    "+ captures (any monitor needs them) | Model Monitor | beyond a run's time |",
+    "| --- | " + "---: | " * 10 + "--- |",
+)
+_NOTES = (
+    f"USD with {SOURCE}. CPU seconds are those of this machine, AWS calls those of the handlers, both of a model with 20 features at two "
+    "sizes; windows are of 7 days. Assumptions: Lambda's own processor, the time that a call takes (5 to 30 ms), and the number of "
+    "capture objects (one in two minutes an instance, of two instances). Model Monitor: two monitors, as its processing jobs are priced, "
+    "without their storage, metrics and alarms. A model's part of the deployment is not in the table. `kedge cost` names every line for a "
+    "YAML of your own."
+)

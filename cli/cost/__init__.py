@@ -1,0 +1,1 @@
+"""`kedge cost`: what a model costs a month, before it is deployed."""

@@ -1,0 +1,69 @@
+"""An estimate as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kedge.cost.lines import total
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kedge.cost.estimate import ModelCost
+    from kedge.cost.lines import Line
+
+PARTS = {
+    "watching": "watching it",
+    "captures": "its captures, which any monitor needs",
+    "changes": "retraining and release",
+}
+# What is cheaper is summed up in one line.
+SHOWN_USD_MIN = 0.0005
+
+
+def print_estimates(found: Sequence[ModelCost], fixed: Sequence[Line], models: int) -> None:
+    """Print each model's lines with its assumptions, what the deployment costs, and the sum."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for each in found:
+        table = _table(each.model)
+        for part, heading in PARTS.items():
+            if of_part := [line for line in each.lines if line.part == part]:
+                _add_sum(table, heading, total(of_part))
+                _add(table, of_part)
+                table.add_section()
+        _add_sum(table, f"its share of the deployment, of {models}", each.share_usd)
+        _add_sum(table, "together", each.usd)
+        console.print(table)
+        for said in each.assumptions:
+            console.print(f"- {said}", markup=False)
+    table = _table("the deployment")
+    _add(table, fixed)
+    _add_sum(table, "together", total(fixed))
+    console.print(table)
+    if len(found) > 1:
+        console.print(f"all {len(found)} models: {sum(each.usd for each in found):.2f} USD a month")
+
+
+def _table(title: str) -> Table:
+    from rich.table import Table
+
+    table = Table("a month", title=title, title_justify="left")
+    for heading in ("quantity", "USD for one", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _add(table: Table, lines: Sequence[Line]) -> None:
+    for line in lines:
+        if line.usd >= SHOWN_USD_MIN:
+            quantity = f"{line.quantity:,.0f}" if line.quantity >= 100 else f"{line.quantity:.3g}"
+            table.add_row(f"  {line.what}", quantity, f"{line.price:.3g}", f"{line.usd:.3f}")
+    if small := [line for line in lines if line.usd < SHOWN_USD_MIN]:
+        table.add_row(f"  {len(small)} more, each below {SHOWN_USD_MIN}", "", "", f"{total(small):.3f}")
+
+
+def _add_sum(table: Table, what: str, usd: float) -> None:
+    table.add_row(f"[bold]{what}[/bold]", "", "", f"[bold]{usd:.2f}[/bold]")

@@ -1,0 +1,273 @@
+"""A model's estimate: what watching it costs, what its captures do, what changing it does, and what it shares with the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kedge.config.gauges import GAUGES, Gauge
+from kedge.config.metrics import ONE_VALUE, metrics_of
+from kedge.config.model import ModelConfig
+from kedge.config.policies import HealthPolicy
+from kedge.config.prices import SOURCE
+from kedge.cost.changes import change_lines
+from kedge.cost.lines import Line, Part, total
+from kedge.cost.runs import (
+    CAPTURE_OBJECTS_A_DAY,
+    DAYS_A_MONTH,
+    DAYS_OF_A_RUN,
+    LABEL_FILES_A_DAY,
+    Runs,
+    Traffic,
+    joins_on_athena,
+    runs_of,
+    share_of_ticks,
+    width_of,
+    window_bytes,
+)
+from kedge.cost.work import READS_AT_ONCE, Coefficients, Function, Work
+
+GB, TB = 1e9, 1e12
+# Of the two that all models may share: kedge's own alarms of each deployed model.
+MONITOR_ALARMS, MONITOR_ALARMS_WITHOUT_ENDPOINT = 2, 1
+_HEALTH_LIMITS = tuple(
+    name
+    for name in HealthPolicy.model_fields
+    if name.endswith(("_milliseconds", "_fraction", "_hours"))
+)  # fmt: skip
+DISPARITIES = 3
+# Assumptions, each said with the estimate.
+LOG_BYTES_A_RUN, KMS_REQUESTS_A_RUN, ROWS_A_DAY, DAYS_KEPT = 3000, 10, 10_000, 365
+PAST_VERSION_DAYS = 30
+ID_BYTES = 8
+# Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+POLLS_A_MONTH = 5 * 3 * 60 * 730
+JOIN_SECONDS, JOIN_GB = 20, 1.0
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs a month.
+
+    Attributes
+    ----------
+    lines : tuple of Line
+    share_usd : float
+        Its part of what the deployment costs anyway.
+    assumptions : tuple of str
+        What was not measured, a sentence each.
+    """
+
+    model: str
+    lines: tuple[Line, ...]
+    share_usd: float
+    assumptions: tuple[str, ...]
+
+    @property
+    def usd(self) -> float:
+        """All of it, with its share of the deployment."""
+        return total(self.lines) + self.share_usd
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; nothing is rounded."""
+        return {
+            "model": self.model,
+            "usd_a_month": self.usd,
+            "parts": {part: total(self.lines, part) for part in dict.fromkeys(line.part for line in self.lines)},
+            "share_of_the_deployment_usd": self.share_usd,
+            "lines": [line.to_json() for line in self.lines],
+            "assumptions": list(self.assumptions),
+        }
+
+
+def alarms_of_model(config: ModelConfig) -> int:
+    """How many CloudWatch alarms a deployed model has for itself: the monitor's two, and those that `health:` wants of each variant."""
+    health, endpoint = config.health, config.endpoint
+    own = MONITOR_ALARMS if config.has_endpoint else MONITOR_ALARMS_WITHOUT_ENDPOINT
+    if not (health.enabled and endpoint.name):
+        return own
+    limits = sum(getattr(health, name) is not None for name in _HEALTH_LIMITS)
+    return own + limits * len({*endpoint.served_variants, *health.variants})
+
+
+def metrics_of_model(config: ModelConfig, gauge: Gauge) -> int:
+    """How many CloudWatch metrics a line of the table of gauges is for this model."""
+    if config.metrics == "few" and not gauge.few:
+        return 0
+    if gauge.name == "InvocationsWithoutCapture":
+        return int(config.has_endpoint)
+    known = metrics_of(config.problem)
+    limited = len(config.performance.limits) or sum(bool(metric.limit) for metric in known)
+    everything = sum(metric.name in ONE_VALUE for metric in known)
+    return {
+        "Performance/*": limited if config.metrics == "few" else everything,
+        "Estimate/*": limited,
+        "Business/*": len(config.business),
+        "Fairness/*": DISPARITIES * len(config.fairness.columns),
+    }.get(gauge.name, 1)
+
+
+def estimate(
+    config: ModelConfig,
+    measured: Coefficients,
+    *,
+    rows_a_day: float = ROWS_A_DAY,
+    changes_a_month: float = 1.0,
+    share_usd: float = 0.0,
+) -> ModelCost:
+    """What a model costs a month.
+
+    Parameters
+    ----------
+    rows_a_day : float
+        Rows that it answers a day, one in a request.
+    changes_a_month : float
+        Retrainings that end in a release; none of a model that is only watched.
+    share_usd : float
+        Its part of `deployment_lines`.
+    """
+    traffic = Traffic.of(config, measured, rows_a_day=rows_a_day)
+    changes, unknown = change_lines(config, changes_a_month)
+    lines = (*_watching(config, traffic, measured), *_captures(traffic), *changes)
+    said = (*_assumptions(traffic, measured), *_beyond_time(config, traffic, measured), *unknown)
+    return ModelCost(config.model, lines, share_usd, said)
+
+
+def deployment_lines(measured: Coefficients, *, is_hourly: bool) -> list[Line]:
+    """What a deployment costs, whatever its models are; `is_hourly` says whether one of them is counted or judged each hour."""
+    templates, functions = measured.templates, measured.functions
+    lines = [
+        Line("deployment", "CloudWatch alarms", templates["alarms"], "CloudWatch alarm"),
+        Line("deployment", "KMS key", templates["keys"], "KMS key"),
+        Line("deployment", "EventBridge Scheduler", templates["ticks"], "Scheduler invocation"),
+        Line("deployment", "SQS, idle polling of the queues", templates["queues"] * POLLS_A_MONTH, "SQS request"),
+    ]
+    watches = 730 if is_hourly else 730 / 12
+    ticks = {
+        "fan_out hour": 730.0,
+        "fan_out profile": 730 + DAYS_A_MONTH,
+        "fan_out judge": 730 + DAYS_A_MONTH + DAYS_A_MONTH / 7,
+        "watch_monitor": watches,
+        "keep_history": DAYS_A_MONTH,
+        "write_pages": DAYS_A_MONTH,
+        "send_digest": DAYS_A_MONTH / 7,
+    }
+    spent = [(functions[name], functions[name].run(), count) for name, count in ticks.items()]
+    return lines + _of_work("deployment", spent)
+
+
+def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[Line]:
+    for gauge in GAUGES:
+        if count := metrics_of_model(config, gauge):
+            months = count * gauge.months(config.cadence)
+            yield Line("watching", f"metric {gauge.name}", months, "CloudWatch metric")
+    yield Line("watching", "CloudWatch alarms", alarms_of_model(config), "CloudWatch alarm")
+    runs = [*runs_of(config, traffic, measured)]
+    width = width_of(config, measured)
+    spent = [(measured.functions[run.function], _work(measured, run, width), run.a_month) for run in runs]
+    for (function, work, runs_a_month), run in zip(spent, runs, strict=True):
+        seconds = runs_a_month * function.gb_seconds(work)
+        yield Line("watching", f"Lambda {run.function}, GB-seconds", seconds, "Lambda GB-second")
+    ticks = [(measured.functions[run.function], _added(measured, run), run.a_month) for run in share_of_ticks(config)]
+    yield from _of_work("watching", ticks, what="Lambda, its part of the ticks, GB-seconds", requests=False)
+    yield from _calls("watching", [*spent, *ticks])
+    yield from _of_runs("watching", sum(count for _, _, count in spent))
+    yield from _stored(config, traffic, measured)
+    if joins_on_athena(config, traffic, measured):
+        judgements = DAYS_A_MONTH / DAYS_OF_A_RUN[config.cadence.judge]
+        scanned = judgements * window_bytes(config, traffic, measured)
+        yield Line("watching", "Athena, TB that the joins read", scanned / TB, "Athena TB")
+        yield Line(
+            "watching", "Lambda join_labels, GB-seconds", judgements * JOIN_SECONDS * JOIN_GB, "Lambda GB-second"
+        )
+
+
+def _work(measured: Coefficients, run: Runs, width: float) -> Work:
+    """Rows of more columns than the measured model's take longer; the calls are the same."""
+    function = measured.functions[run.function]
+    rows = {name: count * width for name, count in run.drivers.items() if name in ("rows", "window_rows")}
+    wide, work = function.run(**{**run.drivers, **rows}), function.run(**run.drivers)
+    return Work(wide.cpu_seconds, work.calls)
+
+
+def _added(measured: Coefficients, run: Runs) -> Work:
+    return measured.functions[run.function].per["models"].times(run.drivers["models"])
+
+
+def _of_work(
+    part: Part,
+    spent: Sequence[tuple[Function, Work, float]],
+    *,
+    what: str = "Lambda, GB-seconds",
+    requests: bool = True,
+) -> list[Line]:
+    seconds = sum(function.gb_seconds(work) * count for function, work, count in spent)
+    lines = [Line(part, what, seconds, "Lambda GB-second")]
+    if requests:
+        lines += [*_calls(part, spent), *_of_runs(part, sum(count for _, _, count in spent))]
+    return lines
+
+
+def _calls(part: Part, spent: Sequence[tuple[Function, Work, float]]) -> Iterator[Line]:
+    billed: Counter[str] = Counter()
+    for _, work, count in spent:
+        billed.update({unit: calls * count for unit, calls in work.billed().items()})
+    for unit in sorted(billed):
+        yield Line(part, f"{unit} requests" if unit.endswith(("read", "write")) else unit, billed[unit], unit)
+
+
+def _of_runs(part: Part, runs: float) -> Iterator[Line]:
+    yield Line(part, "Lambda requests", runs, "Lambda request")
+    yield Line(part, "CloudWatch Logs, GB", runs * LOG_BYTES_A_RUN / GB, "CloudWatch log GB")
+    yield Line(part, "X-Ray traces", runs, "X-Ray trace")
+    yield Line(part, "KMS requests", runs * KMS_REQUESTS_A_RUN, "KMS request")
+
+
+def _stored(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[Line]:
+    sizes, width = measured.sizes, len(config.features) / measured.columns
+    rows = traffic.rows_a_day * DAYS_KEPT
+    kept = {
+        "predictions and their ids": rows * (sizes["part_row"] * width + ID_BYTES),
+        "labels": rows * (sizes["label"] + sizes["label_row"]),
+        "profiles": sizes["day_object"]
+        * width
+        * (DAYS_KEPT + PAST_VERSION_DAYS * (1 / DAYS_OF_A_RUN[config.cadence.profile] - 1)),
+        "reports and history": sizes["judgement"] * width * DAYS_KEPT / DAYS_OF_A_RUN[config.cadence.judge],
+    }
+    for what, size in kept.items():
+        yield Line("watching", f"S3 GB after a year: {what}", size / GB, "S3 GB")
+
+
+def _captures(traffic: Traffic) -> Iterator[Line]:
+    objects = traffic.objects_a_day * DAYS_A_MONTH
+    yield Line("captures", "S3 requests of Data Capture", objects, "S3 write")
+    size = traffic.rows_a_day * traffic.bytes_a_row * DAYS_KEPT
+    yield Line("captures", "S3 GB after a year: captures", size / GB, "S3 GB")
+
+
+def _assumptions(traffic: Traffic, measured: Coefficients) -> Iterator[str]:
+    yield f"{SOURCE}, on demand, without free tiers; other regions differ"
+    yield f"{traffic.rows_a_day:,.0f} rows a day, spread evenly, one in a request; each gets a label, in {LABEL_FILES_A_DAY} files a day"
+    yield (
+        f"Data Capture writes {traffic.objects_a_day:,.0f} objects a day: {CAPTURE_OBJECTS_A_DAY} an instance, and no more than rows"
+    )
+    yield f"Lambda's core is as fast as the one that measured: {measured.machine}; each run starts a fresh environment"
+    yield f"a call takes 5 to 30 ms, and S3 answers {READS_AT_ONCE} reads at once"
+    yield f"rows cost in proportion to their columns; {measured.columns} were measured"
+    yield f"everything is kept for {DAYS_KEPT} days, as by default nothing expires: the first month's storage is a twelfth"
+    yield f"a run logs {LOG_BYTES_A_RUN:,} bytes, leaves a trace and asks KMS {KMS_REQUESTS_A_RUN} times"
+    yield "mails, dashboards, the endpoint itself and traffic out of the region are left out"
+
+
+def _beyond_time(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[str]:
+    width = width_of(config, measured)
+    for run in runs_of(config, traffic, measured):
+        function = measured.functions[run.function]
+        if (seconds := function.seconds(_work(measured, run, width))) > function.timeout_seconds:
+            yield (
+                f"a run of {run.function} would last {seconds:,.0f} s, and may last {function.timeout_seconds}: "
+                + ("it goes on in further runs" if run.function == "profile_logs" else "it would not end; sample, or judge shorter windows")
+            )  # fmt: skip

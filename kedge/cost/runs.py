@@ -1,0 +1,109 @@
+"""How often each function runs for a model in a month, and what each run has to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from kedge.config.gauges import HOURS_A_MONTH, RUNS_A_MONTH, WATCHES_A_MONTH
+from kedge.config.model import ModelConfig
+from kedge.cost.work import Coefficients
+
+DAYS_A_MONTH = HOURS_A_MONTH / 24
+DAYS_OF_A_RUN = {"hourly": 1 / 24, "daily": 1.0, "weekly": 7.0}
+# An assumption: Data Capture writes a file of each instance about every two minutes in which it answered.
+CAPTURE_OBJECTS_A_DAY = 720
+# An assumption: labels come once an hour.
+LABEL_FILES_A_DAY = 24
+# A batch of `profile_logs`, which leaves a part.
+BATCH_BYTES = 32_000_000
+# A run of `profile_logs` lists the running day and the two before it.
+LISTED_DAYS = 3
+# `watch_captures` looks twice a day once captures can be read.
+LOOKS_A_DAY = 2
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What comes in a day: rows, each labelled later, and the objects that they are captured in."""
+
+    rows_a_day: float
+    objects_a_day: float
+    bytes_a_row: float
+
+    @classmethod
+    def of(cls, config: ModelConfig, measured: Coefficients, *, rows_a_day: float) -> Traffic:
+        """The traffic of a model by its rows a day, one in a request."""
+        rows = rows_a_day * (config.capture.sampling_percentage if config.mode == "watch" else 100) / 100
+        instances = config.endpoint.instance_count if config.has_endpoint else 1
+        size = measured.sizes["capture_record"] + len(config.features) * measured.sizes["capture_column"]
+        return cls(rows, min(rows, CAPTURE_OBJECTS_A_DAY * instances), size)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """A function's runs in a month, each with the same to do."""
+
+    function: str
+    a_month: float
+    drivers: Mapping[str, float]
+
+
+def width_of(config: ModelConfig, measured: Coefficients) -> float:
+    """How wide a row is beside one of the measured model: its features and its answer."""
+    return (1 + len(config.features)) / (1 + measured.columns)
+
+
+def window_bytes(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> float:
+    """The Parquet of a window: its answers and their labels."""
+    row = measured.sizes["part_row"] * width_of(config, measured) + measured.sizes["label_row"]
+    return traffic.rows_a_day * config.cadence.window_days * row
+
+
+def joins_on_athena(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> bool:
+    """Whether Athena joins the windows."""
+    return window_bytes(config, traffic, measured) >= config.labels.athena_from_bytes
+
+
+def runs_of(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[Runs]:
+    """The runs that a model causes, without those of a retraining or a release."""
+    cadence, rows = config.cadence, traffic.rows_a_day
+    profiles, judgements = RUNS_A_MONTH[cadence.profile], RUNS_A_MONTH[cadence.judge]
+    yield Runs("profile_logs", profiles, _profiling(cadence.profile, traffic))
+    days = DAYS_OF_A_RUN[cadence.judge]
+    labels = {"labels": rows * days, "label_files": LABEL_FILES_A_DAY * days}
+    window = {"window_rows": rows * cadence.window_days, "window_days": cadence.window_days}
+    if joins_on_athena(config, traffic, measured):
+        # One run folds the labels and asks for the join, another measures what was joined.
+        yield Runs("measure_performance", judgements, labels)
+        yield Runs("measure_performance", judgements, window)
+    else:
+        yield Runs("measure_performance", judgements, labels | window)
+    yield Runs("detect_drift", judgements, window)
+    for function in ("decide_retraining", "write_pages"):
+        yield Runs(function, judgements, {})
+    yield Runs("settle", DAYS_A_MONTH, {})
+    if config.source != "log":
+        yield Runs("watch_captures", LOOKS_A_DAY * DAYS_A_MONTH, {})
+
+
+def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:
+    days = DAYS_OF_A_RUN[cadence]
+    rows = traffic.rows_a_day * days
+    found = {"rows": rows, "objects": traffic.objects_a_day * days, "listed": traffic.objects_a_day * (LISTED_DAYS - 1)}
+    if days < 1:
+        # On average half of the day is counted already, and each row's id is looked up among those.
+        parts = max(1, math.ceil(rows * traffic.bytes_a_row / BATCH_BYTES))
+        found |= {"known_rows": traffic.rows_a_day / 2, "known_parts": parts / days / 2}
+    return found
+
+
+def share_of_ticks(config: ModelConfig) -> Iterator[Runs]:
+    """What a model adds to the runs that are for all models: the share that grows with each of them."""
+    cadence = config.cadence
+    yield Runs("fan_out hour", RUNS_A_MONTH["hourly"], {"models": 1})
+    yield Runs("fan_out profile", RUNS_A_MONTH[cadence.profile], {"models": 1})
+    yield Runs("fan_out judge", RUNS_A_MONTH[cadence.judge], {"models": 1})
+    hourly = "hourly" in (cadence.profile, cadence.judge)
+    yield Runs("watch_monitor", HOURS_A_MONTH if hourly else WATCHES_A_MONTH, {"models": 1})

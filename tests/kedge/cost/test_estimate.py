@@ -1,0 +1,180 @@
+"""An estimate from coefficients that fit on a page, recomputed by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kedge.config.prices import USD
+from kedge.config.reading import parse_model_config
+from kedge.cost.estimate import alarms_of_model, deployment_lines, estimate
+from kedge.cost.lines import total
+from kedge.cost.work import Coefficients, Function, Work
+from tests.builders import YAML, make_config
+
+NAMES = (
+    "profile_logs", "measure_performance", "detect_drift", "decide_retraining", "write_pages", "settle", "watch_captures",
+    "keep_history", "send_digest",
+)  # fmt: skip
+TICKS = ("fan_out hour", "fan_out profile", "fan_out judge", "watch_monitor")
+# A gigabyte is a second and a core: 2,048 MiB have one core, and are two gigabytes.
+PER_ROW = {"rows": Work(1e-6), "objects": Work(0, {"s3 GetObject": 1}), "window_rows": Work(1e-7)}
+DAILY = "cadence: {profile: daily, judge: daily, window_days: 7}\n"
+WEEKLY = "cadence: {profile: daily, judge: weekly, window_days: 28}\n"
+DAYS = 730 / 24
+
+
+def measured(**changes):
+    functions = {name: Function(2048, 600, 0.0, Work(1.0), PER_ROW) for name in NAMES}
+    functions |= {name: Function(2048, 600, 0.0, Work(1.0), {"models": Work(0.001)}) for name in TICKS}
+    sizes = {
+        "capture_record": 397,
+        "capture_column": 1,
+        "part_row": 30,
+        "label": 100,
+        "label_row": 10,
+        "day_object": 1e4,
+        "judgement": 1e5,
+    }
+    templates = {"alarms": 46, "keys": 1, "queues": 9, "ticks": 2381}
+    return Coefficients(
+        **{"functions": functions, "sizes": sizes, "templates": templates, "machine": "a core", "columns": 3, **changes}
+    )
+
+
+def line(found, what):
+    (one,) = [each for each in found.lines if each.what == what]
+    return one
+
+
+def test_rows_are_paid_by_the_seconds_that_they_take():
+    found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
+    # A second fixed and one for a million rows, at two gigabytes, each day; and its waits for 1,440 objects, ten at once.
+    seconds = 2 + 1440 * 0.02 / 10
+    assert line(found, "Lambda profile_logs, GB-seconds").quantity == pytest.approx(DAYS * seconds * 2)
+    assert line(found, "S3 read requests").quantity == pytest.approx(DAYS * 1440)
+
+
+def test_captures_are_counted_apart_from_watching_for_any_monitor_needs_them():
+    found = estimate(make_config(DAILY), measured(), rows_a_day=1000)
+    assert line(found, "S3 requests of Data Capture").quantity == pytest.approx(DAYS * 1000)
+    # 400 bytes a record, a year of them.
+    assert line(found, "S3 GB after a year: captures").quantity == pytest.approx(1000 * 400 * 365 / 1e9)
+    assert total(found.lines, "captures") == pytest.approx(
+        DAYS * 1000 * USD["S3 write"] + 1000 * 400 * 365 / 1e9 * USD["S3 GB"]
+    )
+
+
+def test_metrics_are_those_of_the_table_by_the_hours_in_which_they_are_sent():
+    few = [each for each in estimate(make_config(WEEKLY), measured()).lines if each.unit == "CloudWatch metric"]
+    every = [
+        each
+        for each in estimate(make_config(WEEKLY + "metrics: all\n"), measured()).lines
+        if each.unit == "CloudWatch metric"
+    ]
+    by_name = {each.what.removeprefix("metric "): each.quantity for each in few}
+    assert by_name["RowsCaptured"] == pytest.approx(1 / 24)
+    # The metrics with a limit, which are two of a binary classification.
+    assert by_name["Performance/*"] == pytest.approx(2 / 24 / 7)
+    assert by_name["JudgementAgeCadences"] == pytest.approx(1 / 12)
+    assert total(every) > total(few)
+
+
+@pytest.mark.parametrize(
+    ("yaml", "alarms"),
+    [
+        ("", 3),
+        ("health: {enabled: false}", 2),
+        ("health: {p95_milliseconds: 50, no_invocations_hours: 6}", 5),
+        ("mode: watch\nendpoint: {name: parcels, variants: [a, b]}\nhealth: {disk_fraction: 0.9}", 6),
+    ],
+)
+def test_the_alarms_of_a_model_are_the_monitors_and_those_of_each_variant(yaml, alarms):
+    config = make_config(yaml) if "endpoint" not in yaml else with_endpoint(yaml)
+    assert alarms_of_model(config) == alarms
+
+
+def with_endpoint(yaml):
+    return parse_model_config(YAML.replace("endpoint: {name: parcels}\n", "") + yaml, source="parcels.yaml")
+
+
+def test_a_large_window_is_joined_on_athena_and_paid_by_its_bytes():
+    found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
+    # 7 days of 40 bytes a row and label are 280 MB, above the 256 MiB of the YAML's default.
+    assert line(found, "Athena, TB that the joins read").quantity == pytest.approx(DAYS * 280e6 / 1e12)
+    few = estimate(make_config(DAILY), measured(), rows_a_day=900_000)
+    assert not [each for each in few.lines if each.unit == "Athena TB"]
+
+
+def test_wider_rows_take_longer_and_are_as_many_calls():
+    narrow, wide = (estimate(make_config(DAILY), measured(columns=columns), rows_a_day=10**6) for columns in (3, 1))
+    # Four columns with the answer, of three and of one measured feature: twice as wide.
+    fixed, waits = 1, 1440 * 0.02 / 10
+    assert line(wide, "Lambda profile_logs, GB-seconds").quantity == pytest.approx(DAYS * (fixed + 2 + waits) * 2)
+    assert line(wide, "S3 read requests").quantity == line(narrow, "S3 read requests").quantity
+
+
+def test_a_run_that_would_not_end_is_said():
+    slow = {**PER_ROW, "window_rows": Work(1e-4)}
+    functions = measured().functions | {"measure_performance": Function(2048, 600, 0.0, Work(), slow)}
+    found = estimate(make_config(DAILY), measured(functions=functions), rows_a_day=1_000_000)
+    assert "a run of measure_performance would last 700 s, and may last 600" in "; ".join(found.assumptions)
+
+
+def test_a_change_is_paid_by_its_instances_and_a_watched_model_has_none():
+    found = estimate(make_config(DAILY), measured(), changes_a_month=2)
+    # An hour of training at most, for each of the two.
+    assert line(found, "SageMaker hours: training, at most").usd == pytest.approx(2 * 0.23)
+    # Two instances for a start of 10 minutes, a bake of 45 and a wait of 10.
+    assert line(found, "SageMaker hours: second fleet of a release").quantity == pytest.approx(2 * 2 * 65 / 60)
+    assert line(found, "Step Functions transitions").quantity == 2 * 226
+    watched = estimate(make_config(DAILY + "mode: watch\n"), measured(), changes_a_month=2)
+    assert total(watched.lines, "changes") == 0
+
+
+@pytest.mark.parametrize(
+    ("release", "hours"),
+    [
+        # Half of the instances are one; each of two batches bakes 45 minutes and takes 10.
+        ("{strategy: rolling, step_fraction: 0.5}", (10 + 2 * 55) / 60),
+        ("{strategy: all_at_once}", 2 * 65 / 60),
+        ("{strategy: shadow, shadow: {days: 3, share: 0.5}}", 3 * 24 + 2 * 65 / 60),
+        ("{strategy: ab, ab: {days: {minimum: 7, maximum: 10}}}", 10 * 24 + 2 * 65 / 60),
+    ],
+)
+def test_a_release_pays_for_the_instances_of_its_strategy(release, hours):
+    config = make_config(f"release: {release}\n")
+    assert line(estimate(config, measured()), "SageMaker hours: second fleet of a release").quantity == pytest.approx(
+        hours
+    )
+
+
+def test_an_instance_without_a_price_is_left_out_and_said():
+    found = estimate(make_config(DAILY + "training: {instance_type: ml.x9.large}\n"), measured())
+    assert "the price of ml.x9.large is not known" in "; ".join(found.assumptions)
+    own = "training: {instance_type: ml.x9.large}\nretraining: {usd_per_instance_hour: 2.0}\n"
+    assert line(estimate(make_config(DAILY + own), measured()), "SageMaker hours: training, at most").usd == 2.0
+
+
+def test_a_deployment_pays_for_alarms_its_key_its_ticks_and_for_asking_empty_queues():
+    found = deployment_lines(measured(), is_hourly=False)
+    polls = 9 * 5 * 3 * 60 * 730
+    assert sum(each.usd for each in found if each.unit == "CloudWatch alarm") == pytest.approx(4.60)
+    assert [each.quantity for each in found if each.what == "SQS, idle polling of the queues"] == [polls]
+    assert total(deployment_lines(measured(), is_hourly=True)) > total(found)
+
+
+def test_the_share_of_the_deployment_is_part_of_the_sum_and_of_the_document():
+    found = estimate(make_config(DAILY), measured(), share_usd=3.0)
+    document = found.to_json()
+    assert found.usd == pytest.approx(total(found.lines) + 3.0)
+    assert document["usd_a_month"] == pytest.approx(sum(document["parts"].values()) + 3.0)
+    assert sum(each["usd_a_month"] for each in document["lines"]) == pytest.approx(total(found.lines))
+
+
+@given(st.integers(1, 10**8), st.integers(1, 10**8))
+def test_more_rows_never_cost_less(one, other):
+    fewer, more = sorted((one, other))
+    config = make_config(DAILY)
+    assert (
+        estimate(config, measured(), rows_a_day=fewer).usd <= estimate(config, measured(), rows_a_day=more).usd + 1e-9
+    )
