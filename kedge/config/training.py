@@ -47,6 +47,17 @@ def run_prefix(resource_name: str) -> str:
     return resource_name[:24].rstrip("-")
 
 
+def tuning_pattern(resource_name: str) -> str:
+    """What the names of a model's tuning jobs are like: they begin with the first 14 characters of a run.
+
+    A short name leaves room in them for a part of what the run was for.
+
+    >>> tuning_pattern("hotel-cancellations"), tuning_pattern("hotel")
+    ('hotel-cancella-*tune-*', 'hotel-*tune-*')
+    """
+    return f"{run_prefix(resource_name)[:14].rstrip('-')}-*tune-*"
+
+
 class Training(Section):
     """The training job and the rows that it sees."""
 
