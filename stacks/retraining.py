@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions as stepfunctions
 from constructs import Construct
 
 from kedge.config.sections import Vpc
-from kedge.config.training import run_prefix
+from kedge.config.training import run_prefix, tuning_pattern
 from stacks.feature_groups import FeatureGroups
 from stacks.joining import athena_environment, may_query
 from stacks.monitoring import DECIDE_SECONDS, Monitoring
@@ -415,7 +415,7 @@ class Retraining(cdk.Stack):
         )
         may_make(role, "TrainWithNetwork", "sagemaker:CreateTrainingJob", trained, kind="training-job")
         tuned = [
-            f"{run_prefix(model.resource_name)[:14].rstrip('-')}-tune-*"
+            tuning_pattern(model.resource_name)
             for model in with_network(models, serving=False)
             if model.training.tuning
         ]

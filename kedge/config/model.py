@@ -45,6 +45,7 @@ from kedge.config.sections import (
 from kedge.config.stage import ENDPOINT_CHARACTERS, RESOURCE_CHARACTERS, Stage
 from kedge.config.staging import Staging
 from kedge.config.trainers.algorithm import parameter_fault
+from kedge.config.trainers.tuning import CALCULATED, PRINTED
 from kedge.config.training import Training
 from kedge.errors import ModelConfigError
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
@@ -199,6 +200,19 @@ class ModelConfig(Section):
             raise ValueError(
                 f"training.maximum_holdout_rows is {most} and gate.minimum_holdout_rows {least}: no holdout can have both; raise the "
                 "first or lower the second"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_tuning_gets_its_figure(self) -> ModelConfig:
+        tuning, training = self.training.tuning, self.training
+        if tuning is None or not (training.algorithm or training.is_of_kedge):
+            return self
+        known = (CALCULATED if training.algorithm else PRINTED)[self.problem]
+        if tuning.metric not in known:
+            raise ValueError(
+                f"training.tuning.metric is {tuning.metric}: of a {self.problem} {training.algorithm or training.entry_point} says "
+                f"{', '.join(known)} of the validation rows; take one of them, or train with a script of your own"
             )
         return self
 

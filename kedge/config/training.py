@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from kedge.config.instance_types import has_local_storage
 from kedge.config.sections import ColumnName, Days, InstanceType, Section, ValidationPolicy, Vpc
-from kedge.config.trainers.tuning import FIGURES, TUNABLE, Tuning
+from kedge.config.trainers.tuning import FIGURES, TAKEN, TUNABLE, WHOLE, Tuning
 
 # Older than any row.
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +40,10 @@ _OF_THE_JOB = (
 # What says which script trains, and in what.
 _OF_THE_SCRIPT = ("source_dir", "entry_point", "framework", "image", "serving_image", "instance_count")
 Environment = Mapping[Annotated[str, Field(pattern=_VARIABLE, examples=["THREADS"])], str]
+MLFLOW_ARN = (
+    r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:mlflow-(tracking-server|app)/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
+)
+MLFLOW_EXAMPLE = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
 
 
 def run_prefix(resource_name: str) -> str:
@@ -47,10 +51,15 @@ def run_prefix(resource_name: str) -> str:
     return resource_name[:24].rstrip("-")
 
 
-MLFLOW_ARN = (
-    r"^arn:aws(-us-gov)?:sagemaker:[a-z0-9-]+:\d{12}:mlflow-(tracking-server|app)/[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"
-)
-MLFLOW_EXAMPLE = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-server/team"
+def tuning_pattern(resource_name: str) -> str:
+    """What the names of a model's tuning jobs are like: they begin with the first 14 characters of a run.
+
+    A short name leaves room in them for a part of what the run was for.
+
+    >>> tuning_pattern("hotel-cancellations"), tuning_pattern("hotel")
+    ('hotel-cancella-*tune-*', 'hotel-*tune-*')
+    """
+    return f"{run_prefix(resource_name)[:14].rstrip('-')}-*tune-*"
 
 
 class Training(Section):
@@ -211,6 +220,12 @@ class Training(Section):
         if self.tuning is None:
             return self
         fixed = sorted({*self.tuning.ranges} & {*self.hyperparameters})
+        unknown = sorted({*self.tuning.ranges} - {*TAKEN[self.entry_point]}) if self.is_of_kedge else []
+        broken = [
+            name
+            for name in WHOLE
+            if self.is_aws_xgboost and name in self.tuning.ranges and self.tuning.ranges[name].continuous
+        ]
         untunable = sorted({*self.tuning.ranges} - {*TUNABLE}) if self.is_aws_xgboost else []
         for refused, why in (
             (fixed, f"{', '.join(fixed)} in training.tuning.ranges and in training.hyperparameters: keep one of them"),
@@ -219,6 +234,12 @@ class Training(Section):
                 f"training.tuning.ranges has {', '.join(untunable)}: of SageMaker's XGBoost image, also with a script, only "
                 f"{', '.join(TUNABLE)} can be tuned; remove it, or train in an image of your own",
             ),
+            (
+                unknown,
+                f"training.tuning.ranges has {', '.join(unknown)}, which {self.entry_point} does not take: of what can be tuned it takes "
+                f"{', '.join(TAKEN.get(self.entry_point, ()))}; remove it, or train with a script of your own",
+            ),
+            (broken, f"training.tuning.ranges: {', '.join(broken)} takes whole numbers alone; write integer"),
             (
                 self.is_aws_xgboost and self.tuning.metric not in FIGURES,
                 f"training.tuning.metric is {self.tuning.metric}: SageMaker reads {', '.join(FIGURES)} from its XGBoost image's log "
@@ -238,6 +259,12 @@ class Training(Section):
             if refused:
                 raise ValueError(why)
         return self
+
+    @property
+    def is_of_kedge(self) -> bool:
+        """Whether one of Kedge's own scripts trains, in the image that it is made for."""
+        is_own_place = self.source_dir == SOURCE_DIR and self.entry_point in OWN_SCRIPTS
+        return is_own_place and self.algorithm is None and self.image is None
 
     @property
     def is_aws_xgboost(self) -> bool:

@@ -15,6 +15,7 @@ class LifeCycle:
 
 
 WAITING = LifeCycle("Staging", "Waiting")
+DECLINED = LifeCycle("Staging", "Declined")
 RELEASING = LifeCycle("Staging", "Releasing")
 CANARY = LifeCycle("Staging", "Canary")
 TRIAL = LifeCycle("Staging", "Trial")
@@ -25,6 +26,7 @@ REJECTED = LifeCycle("Retired", "Rejected")
 
 DESCRIPTIONS = {
     WAITING: "Kedge has registered it, and a person decides about it",
+    DECLINED: "it was rejected before it served",
     RELEASING: "Kedge makes the endpoint with it",
     CANARY: "Kedge releases it; until that has ended, the version before serves too",
     TRIAL: "it is tried beside the version that serves",
@@ -62,8 +64,8 @@ def life_cycle_of(
     >>> facts = {"status": "Approved", "champion": "v2", "on_trial": ("v3", CANARY), "served": ()}
     >>> life_cycle_of("v1", shown=SERVING, **facts), life_cycle_of("v3", shown=WAITING, **facts)
     (LifeCycle(stage='Retired', status='Replaced'), LifeCycle(stage='Staging', status='Canary'))
-    >>> life_cycle_of("v4", shown=CANARY, **facts).status
-    'Withdrawn'
+    >>> life_cycle_of("v4", shown=CANARY, **facts).status, life_cycle_of("v5", shown=WAITING, **{**facts, "status": "Rejected"}).status
+    ('Withdrawn', 'Declined')
     """
     if arn == champion:
         return SERVING
@@ -71,6 +73,8 @@ def life_cycle_of(
         return on_trial[1]
     if arn in served or (shown is not None and shown.stage in (SERVING.stage, REPLACED.stage)):
         return REJECTED if status == "Rejected" else REPLACED
+    if shown in (WAITING, DECLINED):
+        return DECLINED if status == "Rejected" else WAITING
     return WITHDRAWN if shown in (RELEASING, CANARY, TRIAL) else shown
 
 

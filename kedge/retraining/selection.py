@@ -113,7 +113,8 @@ def _shares(counts: Ints, most: int | None) -> Ints:
     shares = counts * most / counts.sum()
     quotas = np.where(counts > 0, np.maximum(np.floor(shares).astype(np.int64), 1), 0)
     left = max(0, most - int(quotas.sum()))
-    quotas[np.argsort(np.floor(shares) - shares, kind="stable")[:left]] += 1
+    # The largest remainders; a class that has got its one row already has none left.
+    quotas[np.argsort(quotas - shares, kind="stable")[:left]] += 1
     return quotas
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from kedge.config.sections import Section
+from kedge.config.sections import Problem, Section
 
 # The retrain machine waits an hour longer than this.
 TUNING_SECONDS_MAX = 39_600
@@ -18,6 +18,24 @@ TUNABLE = (
 )  # fmt: skip
 _GROWS = ("auc", "aucpr", "map", "ndcg")
 FIGURES = ("auc", "aucpr", "error", "logloss", "mae", "map", "merror", "mlogloss", "ndcg", "rmse", "rmsle")
+# The figures that Kedge's own scripts print for a problem, and those that SageMaker's algorithm can: with another a job fails, or prints none.
+PRINTED: Mapping[Problem, tuple[str, ...]] = {
+    "binary_classification": ("auc", "logloss"),
+    "multiclass_classification": ("mlogloss",),
+    "regression": ("rmse",),
+}
+CALCULATED: Mapping[Problem, tuple[str, ...]] = {
+    "binary_classification": ("auc", "aucpr", "error", "logloss", "mae", "map", "ndcg", "rmse"),
+    "multiclass_classification": ("merror", "mlogloss"),
+    "regression": ("mae", "rmse", "rmsle"),
+}
+# Of what can be tuned Kedge's own scripts take these; they refuse an argument that they do not know.
+TAKEN: Mapping[str, tuple[str, ...]] = {
+    "train.py": ("colsample_bytree", "eta", "max_depth", "min_child_weight", "subsample"),
+    "train_sklearn.py": ("alpha", "level_rows", "max_iter"),
+}
+# XGBoost takes no other numbers for them.
+WHOLE = ("max_depth", "num_round")
 Scale = Literal["auto", "linear", "logarithmic", "reverse_logarithmic"]
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 Whole = Annotated[tuple[int, int], Field(strict=False)]

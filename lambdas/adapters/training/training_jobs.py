@@ -82,10 +82,11 @@ def tuning_job_request(config: ModelConfig, training_job: Mapping[str, Any], *, 
     specification, definition = dict(training_job["AlgorithmSpecification"]), dict(training_job)
     metric = _validated(tuning.metric, specification)
     if "MetricDefinitions" in specification:
-        named = {"Name": metric, "Regex": f"{metric}=([0-9.]+);"}
+        named = _read_from_the_log(metric)
         others = [each for each in specification["MetricDefinitions"] if each["Name"] != metric]
         specification["MetricDefinitions"] = [*others, named]
-    fixed = definition.pop("HyperParameters")
+    # What is tuned is not fixed too, also where Kedge would have chosen it.
+    fixed = {name: value for name, value in definition.pop("HyperParameters").items() if name not in tuning.ranges}
     # Its jobs would share one place, and each go on from another's.
     del definition["CheckpointConfig"], definition["AlgorithmSpecification"]
     limits = {
@@ -235,7 +236,12 @@ def _metric_definitions(image: str) -> dict[str, Any]:
     repository = re.split("[:@]", image.partition("/")[2])[0]
     if repository == _READ_BY_SAGEMAKER:
         return {}
-    return {"MetricDefinitions": [{"Name": name, "Regex": f"{name}=([0-9.]+);"} for name in _METRICS]}
+    return {"MetricDefinitions": [_read_from_the_log(name) for name in _METRICS]}
+
+
+def _read_from_the_log(figure: str) -> dict[str, str]:
+    # A figure may be below zero, and Python writes a small one with an exponent.
+    return {"Name": figure, "Regex": f"{re.escape(figure)}=([-+0-9.eE]+);"}
 
 
 def _channels(config: ModelConfig, workshop: TrainingWorkshop, train: str, validation: str) -> list[dict[str, Any]]:

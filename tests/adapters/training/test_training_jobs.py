@@ -1,6 +1,7 @@
 """Job requests are complete but for their names, and SageMaker's own model accepts them."""
 
 import json
+import re
 from dataclasses import replace
 
 import boto3
@@ -252,8 +253,32 @@ def test_sagemaker_accepts_a_tuning_of_an_image_of_ones_own_by_the_metric_that_i
 def test_a_figure_of_ones_own_is_defined_for_the_tuning():
     found, _ = tuning("image: mine:1", "mine\n    direction: minimize", "mine:1")
     definitions = found["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
-    assert {"Name": "validation-mine", "Regex": "validation-mine=([0-9.]+);"} in definitions
+    assert {"Name": "validation-mine", "Regex": r"validation\-mine=([-+0-9.eE]+);"} in definitions
     assert found["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"] == "Minimize"
+
+
+@pytest.mark.parametrize("value", ["0.25", "-0.25", "1e-05"])
+def test_a_figure_is_read_whatever_number_the_script_prints(value):
+    found, _ = tuning("image: mine:1", "mine\n    direction: minimize", "mine:1")
+    (defined,) = [
+        each["Regex"]
+        for each in found["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
+        if each["Name"] == "validation-mine"
+    ]
+    assert re.search(defined, f"rows=10; validation-mine={value}; trees=3;")[1] == value
+
+
+def test_what_is_tuned_is_not_fixed_too():
+    config = parse_model_config(
+        (TUNING % ("algorithm: xgboost", "auc")).replace(
+            "booster: {categorical: [gbtree, dart]}", "num_round: {integer: [10, 90]}"
+        ),
+        source="m.yaml",
+    )
+    job = training_job_request(config, SHOP, train_uri="s3://b/t/", validation_uri="s3://b/v/", output_uri="s3://b/o")
+    found = tuning_job_request(config, job, run="m-manual-1-01234567")
+    fixed = found["TrainingJobDefinition"]["StaticHyperParameters"]
+    assert fixed == {"objective": "binary:logistic", "eval_metric": "auc"}
 
 
 def test_other_ranges_are_other_inputs():

@@ -69,6 +69,12 @@ def training(text):
             TUNE % ("trees: {integer: [10, 20]}", ""),
             "ranges has trees: of SageMaker's XGBoost image, also with a script",
         ),
+        (TUNE % ("num_round: {integer: [10, 20]}", ""), "has num_round, which train.py does not take"),
+        (
+            TUNE % ("eta: {continuous: [0.1, 1]}", "") + ", framework: sklearn",
+            "has eta, which train_sklearn.py does not take",
+        ),
+        (TUNE % ("max_depth: {continuous: [2, 5]}", ""), "max_depth takes whole numbers alone; write integer"),
         (TUNE % (ETA, ", parallel_jobs: 20"), "parallel_jobs is 20, and jobs 10"),
         (TUNE % (ETA, ", direction: minimize"), "auc is better the other way round"),
         (TUNE % (ETA, "") + ", spot: true", "training.spot beside training.tuning"),
@@ -107,6 +113,29 @@ def test_a_pipeline_may_be_told_of_the_rows_under_its_own_names():
     chosen = training("pipeline: mine, framework: sklearn, pipeline_parameters: {Rows: train_uri, Until: training_end}")
     assert dict(chosen.pipeline_parameters) == {"Rows": "train_uri", "Until": "training_end"}
     assert dict(training("pipeline: mine").pipeline_parameters) == {"TrainUri": "train_uri"}
+
+
+@pytest.mark.parametrize(
+    ("problem", "trainer", "metric", "known"),
+    [
+        ("regression", "algorithm: xgboost", "auc", "mae, rmse, rmsle"),
+        (
+            "multiclass_classification, labels: {classes: ['0', '1', '2']}",
+            "algorithm: xgboost",
+            "auc",
+            "merror, mlogloss",
+        ),
+        ("binary_classification", "instance_count: 1", "aucpr", "auc, logloss"),
+        ("regression", "framework: sklearn", "auc", "rmse"),
+    ],
+)
+def test_a_search_by_a_figure_that_no_job_will_say_is_refused(problem, trainer, metric, known):
+    tuned = TUNE % ("alpha: {continuous: [0.1, 1]}" if "sklearn" in trainer else ETA, "")
+    text = (YAML % f"{trainer}, {tuned}").replace("{model: m", f"{{model: m, problem: {problem}").replace("auc", metric)
+    with pytest.raises(
+        ModelConfigError, match=rf"training.tuning.metric is {metric}: .* says {known} of the validation rows"
+    ):
+        parse_model_config(text, source="m.yaml")
 
 
 ALGORITHM = "{model: m, endpoint: {name: e%s}, features: [{name: x, kind: %s}], training: {algorithm: xgboost}%s}"

@@ -7,6 +7,7 @@ import pytest
 
 from kedge.release.life_cycle import (
     CANARY,
+    DECLINED,
     DESCRIPTIONS,
     REJECTED,
     RELEASING,
@@ -60,3 +61,11 @@ def test_what_served_is_retired_by_the_stage_that_it_had_or_by_what_is_remembere
 @pytest.mark.parametrize("shown", [None, WAITING, BY_HAND])
 def test_of_a_version_that_was_never_tried_nothing_is_said_that_is_not_said_already(shown):
     assert stage_of(shown) == shown
+
+
+def test_nobody_waits_for_a_version_that_was_rejected_and_again_once_that_is_taken_back():
+    assert stage_of(WAITING, status="Rejected") == DECLINED
+    assert stage_of(DECLINED, status="Rejected") == DECLINED
+    assert stage_of(DECLINED, status="PendingManualApproval") == WAITING
+    assert stage_of(DECLINED, on_trial=("v", CANARY)) == CANARY
+    assert stage_of(BY_HAND, status="Rejected") == BY_HAND

@@ -71,6 +71,16 @@ def test_a_rare_class_keeps_a_row_though_none_is_among_the_newest():
     assert classes(training)["1"] == 1
 
 
+def test_a_class_of_one_row_is_not_given_a_second_one():
+    training, _ = select(
+        "1" + "02" * 5000,
+        "maximum_rows: 10000",
+        problem="multiclass_classification\nlabels: {classes: ['0', '1', '2']}",
+    )
+    assert training.num_rows == 10_000
+    assert classes(training)["1"] == 1
+
+
 def test_of_numbers_the_newest_are_used():
     training, _ = select([str(n) for n in range(50)], "maximum_rows: 3", problem="regression\nprediction: {name: y}")
     assert training.column("label").to_pylist() == ["47", "48", "49"]
