@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 
 from kedge.config.sections import Problem
@@ -30,6 +31,13 @@ _PARAMETERS = (
     "sample_type", "sampling_method", "save_model_on_termination", "scale_pos_weight", "seed", "seed_per_iteration",
     "single_precision_histogram", "sketch_eps", "skip_drop", "subsample", "tree_method", "tweedie_variance_power", "updater", "verbosity",
 )  # fmt: skip
+# Those that are numbers: whole ones by their smallest, then shares, then those from zero on.
+_WHOLE: Mapping[str, int] = {
+    "num_round": 1, "early_stopping_rounds": 1, "max_depth": 0, "max_leaves": 0, "max_bin": 0, "num_class": 2, "num_parallel_tree": 1,
+    "seed": -(2**31),
+}  # fmt: skip
+_SHARES = ("eta", "subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode", "rate_drop", "skip_drop")
+_FROM_ZERO = ("gamma", "min_child_weight", "max_delta_step", "lambda", "alpha", "scale_pos_weight")
 NUM_ROUND = "100"
 
 
@@ -58,6 +66,8 @@ def parameter_fault(problem: Problem, classes: Sequence[str], chosen: Mapping[st
             near = difflib.get_close_matches(name, _PARAMETERS, n=1)
             hint = f"did you mean {near[0]}?" if near else "it has num_round, eta, max_depth and the like"
             return f"training.hyperparameters has {name}, which SageMaker's XGBoost does not know; {hint}"
+        if fault := _number_fault(name, chosen[name]):
+            return fault
     told = str(chosen.get("objective", _OBJECTIVES[problem][0]))
     if told not in _OBJECTIVES[problem]:
         return f"training.hyperparameters.objective is {told}: a {problem} has {', '.join(_OBJECTIVES[problem])}"
@@ -67,6 +77,21 @@ def parameter_fault(problem: Problem, classes: Sequence[str], chosen: Mapping[st
             f"training.algorithm: SageMaker's XGBoost answers a class by its number, and labels.classes is {list(classes)}: write the "
             f"labels as {', '.join(numbers)}, or train with a script"
         )
-    if problem == "multiclass_classification" and str(chosen.get("num_class", len(classes))) != str(len(classes)):
-        return f"training.hyperparameters.num_class is {chosen['num_class']}, and labels.classes has {len(classes)}: remove it"
+    if str(chosen.get("num_class", len(classes))) != str(len(classes)) or ("num_class" in chosen and len(numbers) == 2):
+        return f"training.hyperparameters.num_class is {chosen['num_class']}: it follows from problem and labels.classes; remove it"
     return None
+
+
+def _number_fault(name: str, value: str | int | float) -> str | None:
+    if name not in (*_WHOLE, *_SHARES, *_FROM_ZERO):
+        return None
+    least = _WHOLE.get(name, 0)
+    wanted = "from 0 to 1" if name in _SHARES else f"from {least} on"
+    try:
+        number = int(str(value)) if name in _WHOLE else float(value)
+    except ValueError:
+        number = math.nan
+    if least <= number <= (1 if name in _SHARES else math.inf):
+        return None
+    kind = "a whole number" if name in _WHOLE else "a number"
+    return f"training.hyperparameters.{name} is {value}: SageMaker's XGBoost takes {kind} {wanted}"

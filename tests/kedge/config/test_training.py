@@ -53,6 +53,20 @@ def training(text):
         ("algorithm: xgboost, instance_count: 2", "training.instance_count"),
         ("algorithm: xgboost, hyperparameters: {max_dept: 3}", "did you mean max_depth?"),
         (
+            "algorithm: xgboost, hyperparameters: {eta: high}",
+            "eta is high: SageMaker's XGBoost takes a number from 0 to 1",
+        ),
+        (
+            "algorithm: xgboost, hyperparameters: {subsample: 80}",
+            "subsample is 80: SageMaker's XGBoost takes a number from 0 to 1",
+        ),
+        ("algorithm: xgboost, hyperparameters: {max_depth: 2.5}", "takes a whole number from 0 on"),
+        ("algorithm: xgboost, hyperparameters: {num_round: 0}", "takes a whole number from 1 on"),
+        (
+            "algorithm: xgboost, hyperparameters: {num_class: 2}",
+            "num_class is 2: it follows from problem and labels.classes",
+        ),
+        (
             "algorithm: xgboost, hyperparameters: {objective: 'binary:hinge'}",
             "binary_classification has binary:logistic",
         ),
