@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -49,6 +50,15 @@ MLFLOW_EXAMPLE = "arn:aws:sagemaker:eu-west-1:123456789012:mlflow-tracking-serve
 def run_prefix(resource_name: str) -> str:
     """How the names of a model's retrainings, and of their jobs, begin; a model with a long name may share it with another."""
     return resource_name[:24].rstrip("-")
+
+
+def is_read_by_sagemaker(image: str) -> bool:
+    """Whether SageMaker reads this image's log by definitions of its own, and refuses others, also where the image runs a script.
+
+    >>> is_read_by_sagemaker("1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0"), is_read_by_sagemaker("mine:1")
+    (True, False)
+    """
+    return re.split("[:@]", image.partition("/")[2])[0] == "sagemaker-xgboost"
 
 
 def tuning_pattern(resource_name: str) -> str:
@@ -269,7 +279,7 @@ class Training(Section):
     @property
     def is_aws_xgboost(self) -> bool:
         """Whether SageMaker's own XGBoost image trains."""
-        return self.image is None and self.framework == "xgboost"
+        return is_read_by_sagemaker(self.image) if self.image else self.framework == "xgboost"
 
     @model_validator(mode="after")
     def _rows_can_be_enough(self) -> Training:

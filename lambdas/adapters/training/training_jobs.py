@@ -13,14 +13,13 @@ from kedge.config.instance_types import has_local_storage
 from kedge.config.model import ModelConfig
 from kedge.config.sections import Vpc
 from kedge.config.trainers.algorithm import algorithm_parameters
+from kedge.config.training import is_read_by_sagemaker
 from kedge.retraining.decision import tuning_name
 
 # Script mode runs `pip install .`. Without a network pip must build with what the image holds; 0 is how it is told to.
 # https://pip.pypa.io/en/stable/cli/pip_install/ (boolean options that begin with "no" are set the other way round)
 _NO_NETWORK = {"PIP_NO_BUILD_ISOLATION": "0"}
 SOURCE_CHANNEL, _CHECKPOINTS = "code", "checkpoints"
-# SageMaker reads this image's log by definitions of its own and refuses others, also where the image runs a script.
-_READ_BY_SAGEMAKER = "sagemaker-xgboost"
 _FIGURES = ("auc", "logloss", "rmse", "mlogloss")
 _METRICS = (*(f"{channel}-{figure}" for channel in ("train", "validation") for figure in _FIGURES), "trees", "rows")
 
@@ -233,8 +232,7 @@ def _hyperparameters(config: ModelConfig, workshop: TrainingWorkshop) -> dict[st
 
 def _metric_definitions(image: str) -> dict[str, Any]:
     """What SageMaker reads from the log, where it may be told."""
-    repository = re.split("[:@]", image.partition("/")[2])[0]
-    if repository == _READ_BY_SAGEMAKER:
+    if is_read_by_sagemaker(image):
         return {}
     return {"MetricDefinitions": [_read_from_the_log(name) for name in _METRICS]}
 

@@ -89,6 +89,10 @@ def training(text):
             "has eta, which train_sklearn.py does not take",
         ),
         (TUNE % ("max_depth: {continuous: [2, 5]}", ""), "max_depth takes whole numbers alone; write integer"),
+        (
+            TUNE % ("trees: {integer: [10, 20]}", "") + ", image: 1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost",
+            "ranges has trees: of SageMaker's XGBoost image, also with a script",
+        ),
         (TUNE % (ETA, ", parallel_jobs: 20"), "parallel_jobs is 20, and jobs 10"),
         (TUNE % (ETA, ", direction: minimize"), "auc is better the other way round"),
         (TUNE % (ETA, "") + ", spot: true", "training.spot beside training.tuning"),
