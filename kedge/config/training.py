@@ -156,6 +156,15 @@ class Training(Section):
         return self
 
     @model_validator(mode="after")
+    def _rows_kept_apart_have_their_share(self) -> Training:
+        if self.validation_rows != "newest" and not self.validation_fraction:
+            raise ValueError(
+                "training.validation_rows is there without training.validation_fraction, and no rows are kept apart: name their "
+                "share, or remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _disks_of_the_instances_have_their_size(self) -> Training:
         if self.volume_gib != VOLUME_GIB and has_local_storage(self.instance_type):
             raise ValueError(

@@ -17,6 +17,7 @@ from kedge.comparisons import counted
 from kedge.config.model import ModelConfig
 from kedge.instants import to_text
 from kedge.own_columns import LABEL, ROW_ID, TIME
+from kedge.retraining.learning import apart
 from kedge.retraining.rows import on_one_line
 
 
@@ -167,6 +168,10 @@ def refusal_reasons(split: Split, config: ModelConfig, *, lacking: Collection[st
     for name, rows in (("training", split.training), ("holdout", split.holdout)):
         if rows.num_rows:
             reasons += _label_reasons(name, rows, config)
+    if config.training.validation_fraction and split.training.num_rows:
+        # A metric that compares classes has no value on rows of one, and a search for it would be paid for in vain.
+        kept = apart(split.training, config)[1]
+        reasons += _label_reasons("validation", kept, config) if kept.num_rows else _too_few("validation", kept, 1)
     if reasons and split.unscorable:
         reasons.append(unscorable_sentence(split.unscorable))
     if split.training.num_rows:

@@ -45,6 +45,7 @@ def training(text):
         ),
         ("pipeline: mine, hyperparameters: {TrainUri: s3://b}", "a parameter of the pipeline has one value"),
         ("pipeline: mine, validation_fraction: 0.1", "training.validation_fraction beside training.pipeline"),
+        ("validation_rows: random", "training.validation_rows is there without training.validation_fraction"),
         (
             "algorithm: xgboost, source_dir: mine, image: i",
             "training.source_dir, training.image beside training.algorithm",

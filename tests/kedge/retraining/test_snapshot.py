@@ -98,6 +98,16 @@ def test_a_single_class_is_refused():
     assert reasons == ("all holdout rows have the label 1",)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "reason"),
+    [(0.25, "all validation rows have the label 1"), (0.01, "0 labelled validation rows; 1 are needed")],
+)
+def test_rows_kept_apart_that_can_tell_nothing_are_refused(fraction, reason):
+    training = CONFIG.training.model_copy(update={"validation_fraction": fraction})
+    split = Split(make_rows(8, label=["0", "1", "0", "1", "0", "1", "1", "1"]), make_rows(4))
+    assert reason in refusal_reasons(split, CONFIG.model_copy(update={"training": training}))
+
+
 def test_a_label_outside_the_classes_is_refused():
     reasons = refusal_reasons(Split(make_rows(8, label=["0", "1", "2", "1"] * 2), make_rows(4)), CONFIG)
     (reason,) = reasons
