@@ -171,12 +171,14 @@ def released(version: str, *, good: bool = True) -> Callable[[World, Before, Fin
 
 
 def tried(version: str) -> Callable[[World, Before, Findings], None]:
-    """As `released`; that it is tried, or held, is no end."""
+    """As `released`; that it is tried, or held, is no end. Where no update ever takes it away, people know that."""
 
     def judge(world: World, before: Before, findings: Findings) -> None:
         now = serving(world)
         if now not in (version, before.serving):
             findings.lost.append(f"the endpoint serves {now}")
+        if any("return of package version" in news and "failed at EndExperiment" in news for news in findings.news):
+            findings.apart.clear()
         words = ("withdrawn", "serves now", "rolled back", "could not be proved", *FAILED)
         if not any(word in news for news in findings.news for word in words):
             findings.silent.append(f"version {version} was approved, {now} serves, and people read {findings.news}")
