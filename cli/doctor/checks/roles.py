@@ -114,7 +114,8 @@ def contexts(statement: Mapping[str, Any], denies: Sequence[Mapping[str, Any]]) 
             "ContextKeyType": next((kind for start, kind in TYPES.items() if operator.startswith(start)), "string"),
             "ContextKeyValues": [str(_several(value)[0]).replace("*", SOME)],
         }
-        for operator, key, value in lines
+        for operator, key, value in map(_fact, lines)
+        if value is not None
     ]
 
 
@@ -161,6 +162,14 @@ def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     for operator, block in statement.get("Condition", {}).items():
         for key, value in block.items():
             yield operator.rpartition(":")[2], key, value
+
+
+def _fact(line: tuple[str, str, Any]) -> tuple[str, str, Any]:
+    """The fact that a line of a condition needs; `Null: false` needs any, `Null: true` none."""
+    operator, key, value = line
+    if operator != "Null":
+        return line
+    return operator, key, None if str(_several(value)[0]).lower() == "true" else SOME
 
 
 def _several(value: Any) -> list[Any]:
