@@ -149,14 +149,6 @@ class ShadowPolicy(Section):
     minimum_labelled: int = Field(default=0, ge=0)
     agreement_min: Fraction | None = None
 
-    def instances(self, *, champion: int) -> int:
-        """How many instances answer the copies: the champion's share of its own where the YAML names no number.
-
-        >>> ShadowPolicy(share=0.3).instances(champion=4), ShadowPolicy(instance_count=1).instances(champion=4)
-        (2, 1)
-        """
-        return self.instance_count or max(1, math.ceil(self.share * champion - 1e-9))
-
 
 class AbDays(Section):
     """How many days a new version answers requests: what is better is proved after the fewest, what is undecided goes after the most."""
@@ -184,14 +176,6 @@ class AbPolicy(Section):
     instance_count: int | None = Field(default=None, ge=1)
     minimum_rows: int = Field(default=1000, ge=1)
     decides: str | None = None
-
-    def instances(self, *, champion: int) -> int:
-        """How many instances answer its share: the champion's share of its own where the YAML names no number.
-
-        >>> AbPolicy(share=0.3).instances(champion=4), AbPolicy(instance_count=1).instances(champion=4)
-        (2, 1)
-        """
-        return self.instance_count or max(1, math.ceil(self.share * champion - 1e-9))
 
 
 class ReleasePolicy(Section):
@@ -241,10 +225,22 @@ class ReleasePolicy(Section):
         return self.ab or AbPolicy()
 
     def tried_instances(self, *, champion: int) -> int:
-        """How many instances the version has that is tried for days; none with a strategy that tries none."""
+        """How many instances the version has that is tried for days; none with a strategy that tries none.
+
+        Without a number in the YAML it is the share of the champion's.
+
+        >>> policy = ReleasePolicy(strategy="shadow", shadow=ShadowPolicy(share=0.3))
+        >>> policy.tried_instances(champion=4), ReleasePolicy().tried_instances(champion=4)
+        (2, 0)
+        """
+        tried: ShadowPolicy | AbPolicy
         if self.strategy == "shadow":
-            return self.shadowed.instances(champion=champion)
-        return self.divided.instances(champion=champion) if self.strategy == "ab" else 0
+            tried = self.shadowed
+        elif self.strategy == "ab":
+            tried = self.divided
+        else:
+            return 0
+        return tried.instance_count or max(1, math.ceil(tried.share * champion - 1e-9))
 
     @property
     def step(self) -> float:

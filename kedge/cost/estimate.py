@@ -30,13 +30,11 @@ from kedge.cost.runs import (
 from kedge.cost.work import READS_AT_ONCE, Coefficients, Function, Work
 
 GB, TB = 1e9, 1e12
-# Of the two that all models may share: kedge's own alarms of each deployed model.
+# Kedge's own alarms of each deployed model (`stacks/models.py`).
 MONITOR_ALARMS, MONITOR_ALARMS_WITHOUT_ENDPOINT = 2, 1
 _HEALTH_LIMITS = tuple(
-    name
-    for name in HealthPolicy.model_fields
-    if name.endswith(("_milliseconds", "_fraction", "_hours"))
-)  # fmt: skip
+    name for name in HealthPolicy.model_fields if name.endswith(("_milliseconds", "_fraction", "_hours"))
+)
 DISPARITIES = 3
 # Assumptions, each said with the estimate.
 LOG_BYTES_A_RUN, KMS_REQUESTS_A_RUN, ROWS_A_DAY, DAYS_KEPT = 3000, 10, 10_000, 365

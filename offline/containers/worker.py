@@ -128,10 +128,9 @@ def respond(answer: Callable[[str | bytes, str, str], Any], body: bytes, content
         status, out = 200, result.encode() if isinstance(result, str) else bytes(result)
     except UnsupportedFormatError as error:
         status, kind, out = error.status, JSON, str(error).encode()
-    except (
-        Exception
-    ) as error:  # whatever the script raised: the image answers 500 and logs it; an algorithm says its status
+    except Exception as error:  # whatever the script raised: the image answers 500 and logs it
         traceback.print_exc()
+        # An algorithm of SageMaker's says its status.
         status, kind, out = getattr(error, "status_of_image", 500), JSON, (str(error) or type(error).__name__).encode()
     spent = int((time.perf_counter() - began) * 1e6)
     header = named(kind).encode()

@@ -11,9 +11,9 @@ PART_BYTES = 16 * 2**20
 
 
 class Upload(io.RawIOBase):
-    """An object that is there when the file has been closed; a small one takes one request.
+    """An object that is there when it is finished; a small one takes one request.
 
-    What is never closed is no object: the bucket's lifecycle rule removes its parts.
+    What is never finished is no object: the bucket's lifecycle rule removes its parts.
     """
 
     def __init__(self, s3: Any, bucket: str, key: str, *, content_type: str) -> None:

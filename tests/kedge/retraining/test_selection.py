@@ -9,6 +9,7 @@ import pytest
 
 from kedge.config.reading import parse_model_config
 from kedge.errors import ModelConfigError
+from kedge.retraining.learning import apart
 from kedge.retraining.population import population_of
 from kedge.retraining.selection import selected
 from kedge.retraining.snapshot import Split
@@ -50,6 +51,13 @@ def select(labels, training, *, problem="binary_classification", older=None):
 
 def classes(table):
     return dict(Counter(table.column("label").to_pylist()))
+
+
+def test_of_a_class_that_was_thinned_as_many_are_kept_apart_as_of_the_other():
+    training, _ = select("0" * 4000 + "1" * 400, "class_ratio_max: 1")
+    assert classes(training) == {"0": 400, "1": 400}
+    kept = apart(training, config("validation_fraction: 0.25, validation_rows: random"))[1]
+    assert classes(kept) == {"0": pytest.approx(100, abs=35), "1": pytest.approx(100, abs=35)}
 
 
 @pytest.mark.parametrize("labels", ["", "0", "011", "0" * 50])
