@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,9 @@ def mlflow_run(
     >>> found = mlflow_run("r-1", ended="SUCCEEDED", facts={}, gate={"verdict": "PASS", "reasons": [], "rows": [row]}, lineage=None)
     >>> found.status, found.metrics, found.tags["gate"]
     ('FINISHED', {'challenger.auc': 0.8, 'champion.auc': 0.7}, 'PASS')
+    >>> row |= {"champion": math.nan}
+    >>> mlflow_run("r-2", ended="FAILED", facts={}, gate={"verdict": "REFUSE", "reasons": [], "rows": [row]}, lineage=None).metrics
+    {'challenger.auc': 0.8}
     """
     tags, metrics, params = {RUN_TAG: run, "kedge.ended": ended, **facts}, dict[str, float](), dict[str, str]()
     for row in (gate or {}).get("rows", []):
@@ -97,7 +101,8 @@ def mlflow_run(
         }
         metrics |= {f"training.{name}": value for name, value in job["metrics"].items()}
         tags |= {f"kedge.{name}": str(lineage[name]) for name in _OF_THE_PACKAGE if lineage.get(name)}
-    named = {_fit(name): float(value) for name, value in metrics.items()}
+    # Of rows of one class a figure may be none, which JSON cannot say.
+    named = {_fit(name): float(value) for name, value in metrics.items() if math.isfinite(value)}
     return MlflowRun(ENDS[ended], _texts(params), named, _texts(tags))
 
 

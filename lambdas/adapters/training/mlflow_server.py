@@ -28,6 +28,7 @@ class MlflowServer:
 
     def __init__(self, arn: str) -> None:
         self.arn, self.place = arn, place_of(arn)
+        self._auth = SigV4Auth(boto3.Session().get_credentials(), self.place.service, self.place.region)
 
     def record(self, experiment: str, name: str, run: MlflowRun, files: Mapping[str, bytes]) -> str:
         """Write a run, or complete it where an earlier try has begun it; return its ID.
@@ -81,7 +82,7 @@ class MlflowServer:
             self.place.header: self.arn,
         }
         signed = AWSRequest("POST", url, data=body, headers=headers)
-        SigV4Auth(boto3.Session().get_credentials(), self.place.service, self.place.region).add_auth(signed)
+        self._auth.add_auth(signed)
         return _exchange(Post(url, body, dict(signed.headers.items())))
 
 

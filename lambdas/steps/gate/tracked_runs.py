@@ -30,8 +30,10 @@ def track_runs(bench: Bench, machine: str, *, ended: str = "") -> None:
     # What judged a package of somebody else's was not started by a decision.
     just_now = [run_ended] if name == executions.machine_name(machine) else []
     for run in dict.fromkeys([*just_now, *_of_this_week(bench)]):
+        if windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, f"mlflow#{run}"):
+            continue
         status = executions.status(clients.stepfunctions(), executions.execution_arn(machine, run))
-        if status not in ENDS or windows.is_told(clients.dynamodb(), bench.desk.table, bench.model, f"mlflow#{run}"):
+        if status not in ENDS:
             continue
         try:
             _record(arn, run, status, bench)
