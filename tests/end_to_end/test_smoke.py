@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,8 @@ def test_ctrl_c_removes_what_was_made_so_far(served):
         env=served.environment,
         stdout=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, it is ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         next(line for line in iter(running.stdout.readline, "") if line.startswith("first-champion:"))
