@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cli.check.stretches import FileStretches, coarse_ruler
-from cli.rows.files import COLUMNS_AT_ONCE, RowFiles, UnreadableFileError
+from cli.rows.files import RowFiles, UnreadableFileError
 from cli.rows.sources import NO_ROWS
 from kedge.columns.ages import newest_times
 from kedge.columns.casting import Column, cast_numbers
@@ -40,9 +40,10 @@ class CountedSides:
 def count_sides(model: str, columns: Sequence[Column], before: RowFiles, now: RowFiles) -> CountedSides:
     """Freeze the baseline of one side's rows and count the other's in it, some columns at a time."""
     times = _newest(columns, before), _newest(columns, now)
+    step = min(before.columns_at_once, now.columns_at_once)
     parts = [
-        _count_group(model, tuple(columns[first : first + COLUMNS_AT_ONCE]), before, now, times)
-        for first in range(0, len(columns), COLUMNS_AT_ONCE)
+        _count_group(model, tuple(columns[first : first + step]), before, now, times)
+        for first in range(0, len(columns), step)
     ]
     frozen = side_by_side([part.baseline for part in parts])
     ruler = coarse_ruler(frozen)

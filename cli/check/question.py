@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cli.models import read_model
-from cli.rows.files import COLUMNS_AT_ONCE, RowFiles, UnreadableFileError, open_rows
+from cli.rows.files import RowFiles, UnreadableFileError, open_rows
 from cli.rows.inferred_schema import (
     NO_VALUE,
     InferredSchema,
@@ -76,7 +76,7 @@ def ask(options: CheckOptions, before: RowFiles, now: RowFiles) -> CheckQuestion
     require_columns([name for name in options.apart if name != options.label], now)
     if options.config is None:
         # Every column is looked at, and most are counted afterwards.
-        before = before.kept(HEAD_ROWS)
+        before = before.kept(_head_rows(before))
     model, schema, answer = _settled(options, before, now)
     columns, void = _columns(options, schema, answer, before, now)
     if answer and all(has_margins(side, model) for side in (before, now)):
@@ -102,10 +102,10 @@ def _columns(
     require_columns([column.name for column in columns], before, now)
     _refuse_void_baseline(before, now, schema)
     void = _void_columns([column.name for column in columns], before, now)
-    columns = [_in_common_precision(column, before, now) for column in columns if column.name not in void]
+    columns = [column for column in columns if column.name not in void]
     if not columns:
         raise UnreadableFileError(path=before.path, reason="no column can be judged: none has a value in any row")
-    return columns, void
+    return _in_common_precision(columns, before, now), void
 
 
 def _what_is_not_judged(before: RowFiles, now: RowFiles, schema: InferredSchema, void: list[str]) -> list[str]:
@@ -172,13 +172,17 @@ def read_importance(path: Path, features: Collection[str]) -> dict[str, float]:
         raise UnreadableFileError(path=path, reason=f"{error.reason}; {wanted}") from error
 
 
+def _head_rows(rows: RowFiles) -> int:
+    """How many rows of every column may be held at once."""
+    return min(HEAD_ROWS, HEAD_VALUES // max(len(rows.schema.names), 1))
+
+
 def _head(rows: RowFiles) -> dict[str, Any]:
     """The first values of every column; of one that begins without any, the first that there are."""
-    names = rows.schema.names
-    looked_at = min(HEAD_ROWS, HEAD_VALUES // max(len(names), 1))
+    looked_at = _head_rows(rows)
     found: dict[str, Any] = {}
-    for first in range(0, len(names), COLUMNS_AT_ONCE):
-        table = rows.head(names[first : first + COLUMNS_AT_ONCE], looked_at)
+    for names in rows.groups(rows.schema.names):
+        table = rows.head(names, looked_at)
         if not table.num_rows:
             raise UnreadableFileError(path=rows.path, reason=NO_ROWS)
         found |= dict(zip(table.column_names, table.columns, strict=True))
@@ -203,8 +207,7 @@ def _refuse_void_baseline(before: RowFiles, now: RowFiles, schema: InferredSchem
 def _void_columns(names: list[str], *sides: RowFiles) -> list[str]:
     """Columns that have no value in any row of any side; of one that has values on one side only something is wrong."""
     for side in sides:
-        groups = [names[first : first + COLUMNS_AT_ONCE] for first in range(0, len(names), COLUMNS_AT_ONCE)]
-        names = [name for group in groups for name in _void_in(side, group)]
+        names = [name for group in side.groups(names) for name in _void_in(side, group)]
     return names
 
 
@@ -216,12 +219,15 @@ def _void_in(rows: RowFiles, names: list[str]) -> list[str]:
     return names
 
 
-def _in_common_precision(column: Column, *sides: RowFiles) -> Column:
-    """The column as float32 if one side has float32: further digits of the other side would look like a difference."""
-    if column.kind != "numeric" or column.dtype != "float64":
-        return column
-    heads = (side.head([column.name], HEAD_ROWS).column(column.name) for side in sides)
-    return replace(column, dtype="float32") if any(is_single_precision(head) for head in heads) else column
+def _in_common_precision(columns: list[Column], *sides: RowFiles) -> list[Column]:
+    """Each column as float32 if one side has float32: further digits of the other side would look like a difference."""
+    single: set[str] = set()
+    for side in sides:
+        names = [c.name for c in columns if c.kind == "numeric" and c.dtype == "float64" and c.name not in single]
+        for group in side.groups(names):
+            head = side.head(group, _head_rows(side))
+            single |= {name for name in group if is_single_precision(head.column(name))}
+    return [replace(column, dtype="float32") if column.name in single else column for column in columns]
 
 
 def _answer_column(rows: RowFiles, name: str) -> Column:

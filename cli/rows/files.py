@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
+from cli.rows.ahead import ahead
 from cli.rows.captures import IS_CAPTURE, capture_schema, captured_batches, is_capture, unread_records
 from cli.rows.faults import fault_of, first_line
 from cli.rows.formats import (
@@ -35,8 +36,9 @@ __all__ = ["RowFiles", "UnreadableFileError", "open_rows"]
 _A_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FAULTS = (pa.ArrowException, OSError, UnicodeDecodeError, BrokenLineError, LongValueError, WrongRowCountError)
 # Of more columns files are read several times, or the memory would grow with them: while it is read, each holds a page of
-# Parquet and its dictionary, which are up to 2 MB, and a sample of it 2.4 MB.
-COLUMNS_AT_ONCE = 32
+# Parquet and its dictionary, which are up to 2 MB, and a sample of it 2.4 MB. Text has no pages, and is parsed whole for
+# every reading.
+COLUMNS_AT_ONCE, TEXT_COLUMNS_AT_ONCE = 32, 128
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,19 @@ class RowFiles:
     def untyped(self) -> bool:
         """Whether the file says nothing of its columns' types, so that all of it is text until it is cast."""
         return self.captured_by is not None or self.sources[0].name.lower().endswith(CSV)
+
+    @property
+    def columns_at_once(self) -> int:
+        """How many columns may be read in one go in memory that is bounded."""
+        return COLUMNS_AT_ONCE if is_parquet(self.sources[0].name) else TEXT_COLUMNS_AT_ONCE
+
+    def groups(self, columns: list[str]) -> list[list[str]]:
+        """Columns in as few groups as may be read in one go each.
+
+        With no columns there is no group.
+        """
+        step = self.columns_at_once
+        return [columns[first : first + step] for first in range(0, len(columns), step)]
 
     @property
     def name(self) -> str:
@@ -115,7 +130,7 @@ class RowFiles:
             return
         for source in self.sources:
             try:
-                for batch in self._of_source(source, columns, batch_rows):
+                for batch in ahead(self._of_source(source, columns, batch_rows)):
                     self.told(source.name, batch.num_rows * len(columns))
                     yield batch.select(columns)
             except KeyError as error:
@@ -124,7 +139,9 @@ class RowFiles:
             except _FAULTS as error:
                 raise _unreadable(source, error) from error
 
-    def _of_source(self, source: RowSource, columns: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+    def _of_source(
+        self, source: RowSource, columns: list[str], batch_rows: int
+    ) -> Generator[pa.RecordBatch, None, None]:
         if self.captured_by is None:
             yield from batches_of(source, columns, batch_rows)
             return

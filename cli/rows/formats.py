@@ -21,6 +21,8 @@ LINE_BYTES = VALUE_BYTES_MAX = 1024 * 1024
 BATCH_BYTES = 256 * 1024 * 1024
 # Of each column that is read, at a time.
 _BUFFER = 256 * 1024
+# Blocks of CSV are joined up to this size: of a wide file one holds some hundred rows, and each batch costs something a column.
+_JOINED_BYTES = 16 * 1024 * 1024
 
 
 _DELIMITERS = ",;\t|"
@@ -98,7 +100,20 @@ def _batches_of(source: RowSource, columns: list[str], batch_rows: int) -> Itera
         with text_of(source) as stream:
             yield from (_with_columns(_flat_batch(batch), columns) for batch in json_batches(stream))
         return
-    yield from _csv_batches(source, columns)
+    yield from _joined(_csv_batches(source, columns), batch_rows)
+
+
+def _joined(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer batches, each of about so many rows or bytes."""
+    held, held_rows, held_bytes = list[pa.RecordBatch](), 0, 0
+    for batch in batches:
+        held.append(batch)
+        held_rows, held_bytes = held_rows + batch.num_rows, held_bytes + batch.nbytes
+        if held_rows >= rows or held_bytes >= _JOINED_BYTES:
+            yield pa.concat_batches(held)
+            held, held_rows, held_bytes = [], 0, 0
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _csv_batches(source: RowSource, columns: list[str]) -> Iterator[pa.RecordBatch]:

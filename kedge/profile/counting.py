@@ -83,7 +83,8 @@ def add_columns(
 
 def require(column: Column, table: Any) -> None:
     """Refuse a table or record batch without the column."""
-    if column.name not in table.schema.names:
+    # All names of a wide table would be made into a list for each of its columns.
+    if not table.schema.get_all_field_indices(column.name):
         raise ColumnAbsentError(column=column.name, found=table.schema.names)
 
 

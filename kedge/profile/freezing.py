@@ -134,7 +134,8 @@ def freeze_baseline_streaming(
     if not sample.rows:
         raise EmptySampleError(sample="baseline")
     known = times if isinstance(times, str) else dict(times or newest_times(columns, again()))
-    bins = {column.name: fineness.bins(column, sample.table, levels, known) for column in columns}
+    seen = sample.table
+    bins = {column.name: fineness.bins(column, seen, levels, known) for column in columns}
     ruler = Baseline(model, baseline, columns, bins, Profile(baseline, sample.rows, np.empty(0, np.int64)))
     counts = np.zeros(ruler.width, np.int64)
     for batch in again():
