@@ -1,8 +1,16 @@
 """Every error that Kedge raises on purpose: those that may pass by themselves, and those that need a person."""
 
+import copyreg
+from typing import Any
+
 
 class KedgeError(Exception):
     """Root of Kedge's own errors."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error of another process comes back with its message and its facts. Python would call the class with the message
+        # instead, which takes facts by keyword.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__
 
 
 class RetryableError(KedgeError):

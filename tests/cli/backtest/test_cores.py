@@ -1,10 +1,14 @@
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
+import numpy as np
 import pytest
 
 from cli.backtest import cores
 from cli.backtest.cores import WORTH_PROCESSES, by_all_cores
+from kedge.errors import EmptySampleError
+from kedge.profile.freezing import numeric_edges
 
 
 @pytest.mark.parametrize("pieces", [1, WORTH_PROCESSES])
@@ -29,3 +33,10 @@ def test_items_are_made_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_error_in_a_process_is_raised_here() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         list(by_all_cores(int, ["1", "no number"], pieces=WORTH_PROCESSES))
+
+
+def test_an_error_of_kedges_own_comes_back_as_it_was_raised() -> None:
+    work = partial(numeric_edges, maximum=10, column="age")
+    with pytest.raises(EmptySampleError, match="the baseline of column 'age' has no rows") as found:
+        list(by_all_cores(work, [np.ones(2), np.empty(0)], pieces=WORTH_PROCESSES))
+    assert found.value.sample == "baseline of column 'age'"
