@@ -9,11 +9,10 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from kedge.config.gate import ApprovalPolicy, GatePolicy
 from kedge.config.gauges import Metrics
-from kedge.config.metrics import find, gate_metrics, known_metrics
+from kedge.config.meant import meant
+from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
-    LONGEST_DEPLOYMENT_SECONDS,
-    PROVISIONING_SECONDS,
     Alerts,
     BusinessFigure,
     CanaryPolicy,
@@ -27,6 +26,7 @@ from kedge.config.policies import (
     is_challenger,
 )
 from kedge.config.prices import USD_AN_HOUR
+from kedge.config.release_fit import require_ab_test, require_deployment, require_shadow
 from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import (
     Cadence,
@@ -44,8 +44,7 @@ from kedge.config.sections import (
 )
 from kedge.config.stage import ENDPOINT_CHARACTERS, RESOURCE_CHARACTERS, Stage
 from kedge.config.staging import Staging
-from kedge.config.trainers.algorithm import parameter_fault
-from kedge.config.trainers.tuning import CALCULATED, PRINTED
+from kedge.config.trainers.fit import require_algorithm, require_budget, require_figure, require_holdout
 from kedge.config.training import Training
 from kedge.errors import ModelConfigError
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
@@ -194,47 +193,10 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _a_holdout_can_be_large_enough(self) -> ModelConfig:
-        most, least = self.training.maximum_holdout_rows, self.gate.minimum_holdout_rows
-        if most < least:
-            raise ValueError(
-                f"training.maximum_holdout_rows is {most} and gate.minimum_holdout_rows {least}: no holdout can have both; raise the "
-                "first or lower the second"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_tuning_gets_its_figure(self) -> ModelConfig:
-        tuning, training = self.training.tuning, self.training
-        if tuning is None or not (training.algorithm or training.is_of_kedge):
-            return self
-        known = (CALCULATED if training.algorithm else PRINTED)[self.problem]
-        if tuning.metric not in known:
-            raise ValueError(
-                f"training.tuning.metric is {tuning.metric}: of a {self.problem} {training.algorithm or training.entry_point} says "
-                f"{', '.join(known)} of the validation rows; take one of them, or train with a script of your own"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_tuning_is_paid_for(self) -> ModelConfig:
-        tuning, training = self.training.tuning, self.training
-        if tuning is None or tuning.budget_usd is None:
-            return self
-        price = self.retraining.usd_per_instance_hour or USD_AN_HOUR.get(training.instance_type)
-        if price is None:
-            raise ValueError(
-                f"training.tuning.budget_usd: no price of {training.instance_type} is known; say what an hour of it costs in "
-                "retraining.usd_per_instance_hour"
-            )
-        seconds = min(tuning.jobs * training.max_runtime_seconds, tuning.parallel_jobs * tuning.max_runtime_seconds)
-        most = seconds * training.instance_count * price / 3600
-        if most > tuning.budget_usd:
-            raise ValueError(
-                f"training.tuning.budget_usd is {tuning.budget_usd:g}, and {tuning.jobs} jobs of up to "
-                f"{training.max_runtime_seconds} seconds can cost {most:.2f}: lower training.tuning.jobs or "
-                "training.max_runtime_seconds, or raise the budget"
-            )
+    def _a_training_fits(self) -> ModelConfig:
+        require_holdout(self)
+        require_figure(self)
+        require_budget(self)
         return self
 
     @model_validator(mode="after")
@@ -243,7 +205,7 @@ class ModelConfig(Section):
         for name, rule in self.training.validation.columns.items():
             place = f"training.validation.columns.{name}"
             if name not in kinds:
-                raise ValueError(f"{place}: there is no such feature{_meant(name, self.feature_names)}")
+                raise ValueError(f"{place}: there is no such feature{meant(name, self.feature_names)}")
             is_text = kinds[name].declared_dtype == "string"
             bounded = rule.at_least is not None or rule.at_most is not None
             if (bounded and (is_text or kinds[name].kind == "timestamp")) or (rule.levels and not is_text):
@@ -260,63 +222,10 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _sagemaker_takes_the_release(self) -> ModelConfig:
-        """What SageMaker would refuse of an update, or end before its time."""
-        strategy, instances = self.release.strategy, self.endpoint.instance_count
-        if strategy in ("linear", "rolling") and instances < 2:
-            raise ValueError(
-                f"release.strategy is {strategy}, and endpoint.instance_count is {instances}: a step is at most half of the "
-                "instances, so 2 are the least; raise the count, or take canary or all_at_once"
-            )
-        longest = self.release.longest_seconds(self.canary)
-        if longest > LONGEST_DEPLOYMENT_SECONDS - PROVISIONING_SECONDS:
-            raise ValueError(
-                f"release.strategy {strategy} would wait {longest / 3600:.1f} hours in all: SageMaker ends a deployment after "
-                f"{LONGEST_DEPLOYMENT_SECONDS // 3600}, and new instances need one of them; raise release.step_fraction or lower "
-                "canary.bake_minutes"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _sagemaker_takes_the_shadow(self) -> ModelConfig:
-        """What SageMaker refuses beside a shadow variant: https://docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests-exclusions.html."""
-        if self.release.strategy != "shadow":
-            return self
-        if self.endpoint.instance_type.split(".")[1] == "inf1":
-            raise ValueError(
-                f"release.strategy is shadow, and endpoint.instance_type is {self.endpoint.instance_type}: SageMaker takes no shadow "
-                "variant beside Inf1 instances; take another type, or the strategy canary"
-            )
-        if self.release.shadowed.agreement_min is not None and self.problem == "regression":
-            raise ValueError(
-                "release.shadow.agreement_min is a share of equal decisions, and a regression has none: remove it"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _an_ab_test_can_decide(self) -> ModelConfig:
-        if self.release.strategy != "ab":
-            return self
-        name, metric = self.release.divided.decides, self.gate.metric or gate_metrics(self.problem)[0]
-        figures = {figure.name: figure for figure in self.business}
-        if name is not None and name not in figures:
-            known = ", ".join(figures) or "none: business is empty"
-            raise ValueError(
-                f"release.ab.decides is {name!r}, which is no business figure ({known}){_meant(name, tuple(figures))}; without the field "
-                f"the gate's metric decides, {metric}"
-            )
-        if name is not None and not figures[name].depends_on_answers:
-            raise ValueError(
-                f"release.ab.decides is {name}: it counts {figures[name].column} of every request, which says nothing of what came of the "
-                "answers; take a figure with label_field, or with over"
-            )
-        known_metric = find(metric)
-        reads_column = known_metric is not None and known_metric.unit == "cost" and self.performance.cost_column
-        if name is None and reads_column:
-            raise ValueError(
-                f"release.strategy is ab, and gate.metric is {metric}, which reads performance.cost_column: an A/B test cannot; give "
-                "performance.cost_matrix, or name a business figure in release.ab.decides"
-            )
+    def _a_release_fits(self) -> ModelConfig:
+        require_deployment(self)
+        require_shadow(self)
+        require_ab_test(self)
         return self
 
     @model_validator(mode="after")
@@ -367,13 +276,13 @@ class ModelConfig(Section):
             if name not in known:
                 raise ValueError(
                     f"fairness.columns names {name!r}, which is neither a feature, nor among context, endpoint.custom_attributes, nor "
-                    f"labels.fields{_meant(name, known)}"
+                    f"labels.fields{meant(name, known)}"
                 )
         for name in self.segments.columns or ():
             sliced = (*self.feature_names, *self.context)
             if name not in sliced:
                 raise ValueError(
-                    f"segments.columns names {name!r}, which is no feature and not among context{_meant(name, sliced)}"
+                    f"segments.columns names {name!r}, which is no feature and not among context{meant(name, sliced)}"
                 )
         if self.problem == "regression" and self.fairness.columns and self.fairness.threshold is None:
             raise ValueError("fairness.threshold is required: from which answer on a regression decides favourably")
@@ -390,7 +299,7 @@ class ModelConfig(Section):
                 raise ValueError(f"sensitive names {name!r}, which is a feature: write sensitive: true there")
             if name not in beside:
                 raise ValueError(
-                    f"sensitive names {name!r}, which is not among context, endpoint.custom_attributes and labels.fields{_meant(name, beside)}"
+                    f"sensitive names {name!r}, which is not among context, endpoint.custom_attributes and labels.fields{meant(name, beside)}"
                 )
         return self
 
@@ -405,26 +314,7 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _an_algorithm_can_read_the_rows(self) -> ModelConfig:
-        if self.training.algorithm is None:
-            return self
-        others = [feature.name for feature in self.features if feature.kind != "numeric"]
-        if others:
-            raise ValueError(
-                f"training.algorithm: SageMaker's XGBoost reads numbers alone, and {', '.join(others)} are none: encode them before "
-                "the request and declare them numeric, or train with a script"
-            )
-        if self.endpoint.content_type != "text/csv":
-            raise ValueError(
-                f"training.algorithm: SageMaker's XGBoost reads CSV, and endpoint.content_type is {self.endpoint.content_type}: "
-                "write text/csv, or train with a script"
-            )
-        if self.prediction.probabilities or self.prediction.field not in (None, 0):
-            raise ValueError(
-                "training.algorithm: SageMaker's XGBoost answers one number a row: remove prediction.probabilities and "
-                "prediction.field, or train with a script"
-            )
-        if fault := parameter_fault(self.problem, self.labels.classes, self.training.hyperparameters):
-            raise ValueError(fault)
+        require_algorithm(self)
         return self
 
     @model_validator(mode="after")
@@ -439,7 +329,7 @@ class ModelConfig(Section):
         for name in training.request_features:
             if name not in self.feature_names:
                 raise ValueError(
-                    f"training.request_features names {name!r}, which is no feature{_meant(name, self.feature_names)}"
+                    f"training.request_features names {name!r}, which is no feature{meant(name, self.feature_names)}"
                 )
         if not self.group_features:
             raise ValueError(
@@ -449,7 +339,7 @@ class ModelConfig(Section):
         known, column = (*self.context, *self.feature_names, ROW_ID), training.record_identifier
         if column is not None and column not in known:
             raise ValueError(
-                f"training.record_identifier is {column!r}, which is no feature and not among context{_meant(column, known)}; "
+                f"training.record_identifier is {column!r}, which is no feature and not among context{meant(column, known)}; "
                 f"{ROW_ID} is the row's own id"
             )
         return self
@@ -462,7 +352,7 @@ class ModelConfig(Section):
             name, place = figure.column or figure.label_field or "", known if figure.column else self.labels.fields
             if name not in place:
                 where = "no column of the requests" if figure.column else "not among labels.fields"
-                raise ValueError(f"business.{figure.name} names {name!r}, which is {where}{_meant(name, place)}")
+                raise ValueError(f"business.{figure.name} names {name!r}, which is {where}{meant(name, place)}")
             if figure.canary and name in beside:
                 raise ValueError(f"business.{figure.name}.canary: a canary is watched by its columns, not by {name!r}")
             if figure.over != "all" and self.problem != "binary_classification":
@@ -501,7 +391,7 @@ class ModelConfig(Section):
         if name is not None and name not in known:
             raise ValueError(
                 f"performance.cost_column is {name!r}: no feature, and not among context, endpoint.custom_attributes and "
-                f"labels.fields{_meant(name, known)}"
+                f"labels.fields{meant(name, known)}"
             )
         return self
 
@@ -628,8 +518,3 @@ class ModelConfig(Section):
     def feature_names(self) -> tuple[str, ...]:
         """The payload's columns, in order."""
         return tuple(feature.name for feature in self.features)
-
-
-def _meant(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""

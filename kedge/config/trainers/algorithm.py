@@ -37,6 +37,15 @@ _WHOLE: Mapping[str, int] = {
     "seed": -(2**31),
 }  # fmt: skip
 _SHARES = ("eta", "subsample", "colsample_bytree", "colsample_bylevel", "colsample_bynode", "rate_drop", "skip_drop")
+# Those of `eval_metric`, and those of them that may have a limit: `error@0.7`.
+# https://github.com/aws/sagemaker-xgboost-container/blob/master/src/sagemaker_xgboost_container/constants/xgb_constants.py
+_FIGURES = (
+    "accuracy", "aft-nloglik", "auc", "aucpr", "balanced_accuracy", "cox-nloglik", "error", "f1", "f1_binary", "f1_macro", "gamma-deviance",
+    "gamma-nloglik", "interval-regression-accuracy", "logloss", "mae", "map", "mape", "merror", "mlogloss", "mphe", "mse", "ndcg",
+    "poisson-nloglik", "precision", "precision_macro", "precision_micro", "r2", "recall", "recall_macro", "recall_micro", "rmse", "rmsle",
+    "tweedie-nloglik",
+)  # fmt: skip
+_LIMITED = ("error", "map", "ndcg")
 _FROM_ZERO = ("gamma", "min_child_weight", "max_delta_step", "lambda", "alpha", "scale_pos_weight")
 NUM_ROUND = "100"
 
@@ -68,6 +77,8 @@ def parameter_fault(problem: Problem, classes: Sequence[str], chosen: Mapping[st
             return f"training.hyperparameters has {name}, which SageMaker's XGBoost does not know; {hint}"
         if fault := _number_fault(name, chosen[name]):
             return fault
+    if fault := _figure_fault(problem, str(chosen.get("eval_metric", _METRICS[problem]))):
+        return fault
     told = str(chosen.get("objective", _OBJECTIVES[problem][0]))
     if told not in _OBJECTIVES[problem]:
         return f"training.hyperparameters.objective is {told}: a {problem} has {', '.join(_OBJECTIVES[problem])}"
@@ -95,3 +106,30 @@ def _number_fault(name: str, value: str | int | float) -> str | None:
         return None
     kind = "a whole number" if name in _WHOLE else "a number"
     return f"training.hyperparameters.{name} is {value}: SageMaker's XGBoost takes {kind} {wanted}"
+
+
+def _figure_fault(problem: Problem, said: str) -> str | None:
+    """Why a job would fail of these figures, which stand between commas."""
+    for figure in map(str.strip, said.split(",")):
+        name, limited, limit = figure.partition("@")
+        if name not in (_LIMITED if limited else _FIGURES) or (limited and not _is_number(limit)):
+            near = difflib.get_close_matches(name, _LIMITED if limited else _FIGURES, n=1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"of a {problem} it says {_METRICS[problem]} where nothing else is said"
+            )
+            return (
+                f"training.hyperparameters.eval_metric has {figure!r}, which SageMaker's XGBoost does not know; {hint}"
+            )
+        if name == "auc" and problem != "binary_classification":
+            return f"training.hyperparameters.eval_metric has auc, and a {problem} has none: remove it, or write {_METRICS[problem]}"
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

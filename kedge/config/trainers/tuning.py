@@ -56,6 +56,12 @@ class Range(Section):
         if len(given) != 1:
             raise ValueError("training.tuning.ranges: each has one of continuous, integer and categorical")
         if self.categorical is not None:
+            # A tuning job gets them as text.
+            words = [str(word) for word in self.categorical]
+            if doubled := sorted({word for word in words if words.count(word) > 1}):
+                raise ValueError(
+                    f"training.tuning.ranges: categorical has {', '.join(doubled)} twice; each value stands there once"
+                )
             if self.scale != "auto":
                 raise ValueError("training.tuning.ranges: scale is for numbers; remove it beside categorical")
             return self

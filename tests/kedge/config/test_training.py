@@ -71,6 +71,14 @@ def training(text):
             "algorithm: xgboost, hyperparameters: {objective: 'binary:hinge'}",
             "binary_classification has binary:logistic",
         ),
+        (
+            "algorithm: xgboost, hyperparameters: {eval_metric: 'auc, logloss, recal'}",
+            "eval_metric has 'recal', which SageMaker's XGBoost does not know; did you mean recall?",
+        ),
+        ("algorithm: xgboost, hyperparameters: {eval_metric: 'error@half'}", "eval_metric has 'error@half'"),
+        ("algorithm: xgboost, hyperparameters: {eval_metric: 'auc@0.5'}", "eval_metric has 'auc@0.5'"),
+        (TUNE % ("booster: {categorical: [gbtree, dart, gbtree]}", ""), "categorical has gbtree twice"),
+        (TUNE % ("booster: {categorical: [1, '1']}", ""), "categorical has 1 twice"),
         (TUNE % ("eta: {continuous: [0.1]}", ""), "training.tuning.ranges.eta.continuous"),
         (TUNE % ("eta: {continuous: [0.5, 0.1]}", ""), "the first is the smaller one"),
         (TUNE % ("eta: {continuous: [0, 1], scale: logarithmic}", ""), "0.0 is not above 0"),
@@ -183,6 +191,16 @@ def test_what_sagemakers_algorithm_cannot_read_or_answer_is_refused(endpoint, ki
     with pytest.raises(ModelConfigError, match=r"training\.algorithm") as refused:
         parse_model_config(ALGORITHM % (endpoint, kind, rest), source="m.yaml")
     assert problem in str(refused.value)
+
+
+def test_several_figures_may_be_said_and_a_regression_has_no_auc():
+    chosen = training("algorithm: xgboost, hyperparameters: {eval_metric: 'auc,error@0.7, logloss'}").hyperparameters
+    assert chosen == {"eval_metric": "auc,error@0.7, logloss"}
+    text = (YAML % "algorithm: xgboost, hyperparameters: {eval_metric: 'rmse,auc'}").replace(
+        "{model: m", "{model: m, problem: regression"
+    )
+    with pytest.raises(ModelConfigError, match=r"eval_metric has auc, and a regression has none: .* write rmse"):
+        parse_model_config(text, source="m.yaml")
 
 
 def test_an_algorithm_is_told_the_problem_unless_the_yaml_says_more():
