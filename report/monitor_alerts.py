@@ -54,15 +54,22 @@ def labels_lost(_model: str, detail: Mapping[str, Any]) -> Message:
 
 
 def alarm(_model: str, detail: Mapping[str, Any]) -> Message:
-    """A CloudWatch alarm of the model that rings, or has stopped."""
+    """An alarm of CloudWatch's on the model's endpoint, or of the monitor's on models, that rings or has stopped."""
+    named = detail.get("models", [])
+    more = detail.get("models_count", 0) - len(named)
+    which = ", ".join(named) + (f", and {more:,} more" if more else "") if len(named) > 1 else ""
+    happened = section("WHAT HAPPENED", shortened(str(detail["reason"])))
     if detail["state"] == "OK":
-        return Message(alarm_words(detail), (section("WHAT HAPPENED", shortened(str(detail["reason"]))),))
+        return Message(alarm_words(detail), (happened, section("WHICH MODELS", which)))
+    place = "" if "remedy" in detail else f"CloudWatch, All alarms: {detail['alarm']}"
     return Message(
         alarm_words(detail),
         (
-            section("WHAT HAPPENED", shortened(str(detail["reason"]))),
+            happened,
+            section("WHICH MODELS", which),
+            section("WHAT TO DO", str(detail.get("remedy", ""))),
             section("WHAT HAPPENS NEXT", "You hear when it is over. Until then there is no reminder."),
-            section("WHERE TO LOOK", f"CloudWatch, All alarms: {detail['alarm']}"),
+            section("WHERE TO LOOK", place),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Per model its package group and the alarms that page, sharded so that thousands of models fit."""
+"""Per model its package group and the alarms of its endpoint, sharded so that thousands of models fit."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import hashlib
 from collections.abc import Sequence
 
 import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
-from stacks.parts.alarms import add_alarm
 from stacks.parts.endpoint_alarms import add_endpoint_alarms, alarms_of
 from stacks.parts.naming import synthesizer
-from stacks.parts.watch import watch_hours
 from stacks.promotion import PackageTaker, group_policy
 from stacks.storage import Storage
 
 # CloudFormation holds 500 in a stack; some are for whoever adds to it.
 RESOURCES_MAX = 480
-JUDGEMENT_AGE_CADENCES_MAX = 2
 
 
 def add_models(
@@ -67,8 +62,8 @@ def shard_of(model: str, stacks: int) -> int:
 
 
 def resources_of(model: ModelConfig) -> int:
-    """Package group, alarms of the monitor, and alarms of the endpoint."""
-    return 2 + bool(model.endpoint.name) + len(alarms_of(model))
+    """Package group, and alarms of the endpoint."""
+    return 1 + len(alarms_of(model))
 
 
 class Models(cdk.Stack):
@@ -84,26 +79,9 @@ class Models(cdk.Stack):
         for model in models:
             _package_group(self, model, storage.takers)
             # Those who own the model, else the deployment's address; a pager's topic stands last (`add_alarm`).
-            people = storage.mail.alarm_topic(self, model) or storage.alerts
-            topics = [people, storage.events]
-            _page(
-                self,
-                model,
-                "JudgementAgeCadences",
-                at_least=JUDGEMENT_AGE_CADENCES_MAX,
-                says=f"Kedge: {model.model} was not judged for {JUDGEMENT_AGE_CADENCES_MAX} cadences",
-                topics=topics,
-            )
-            if model.has_endpoint:
-                _page(
-                    self,
-                    model,
-                    "InvocationsWithoutCapture",
-                    at_least=1,
-                    says=f"Kedge: {model.endpoint.name} is invoked but captures nothing; is its disk full?",
-                    topics=topics,
-                )
-            add_endpoint_alarms(self, model, topics=topics)
+            mail_list = storage.mail.teams.mail_list(model)
+            people = storage.mail.alarm_topic(self, mail_list) if mail_list else storage.alerts
+            add_endpoint_alarms(self, model, topics=[people, storage.events])
 
 
 def _package_group(scope: cdk.Stack, model: ModelConfig, takers: Sequence[PackageTaker]) -> None:
@@ -118,16 +96,3 @@ def _package_group(scope: cdk.Stack, model: ModelConfig, takers: Sequence[Packag
     # The registry is the record of who approved what. A group that a failed deployment left behind would hold its name, and
     # every later deployment would fail: AlreadyExists.
     group.apply_removal_policy(cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-
-
-def _page(
-    scope: Construct, model: ModelConfig, gauge: str, *, at_least: float, says: str, topics: list[sns.ITopic]
-) -> None:
-    metric = cloudwatch.Metric(
-        namespace=model.stage.namespace,
-        metric_name=gauge,
-        dimensions_map={"Model": model.model},
-        period=cdk.Duration.hours(watch_hours([model])),
-        statistic="Maximum",
-    )
-    add_alarm(scope, f"{model.model}-{gauge}", metric, at_least=at_least, says=says, topics=topics)

@@ -9,11 +9,11 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from kedge.config.gauges import MODELS_IN_ALARM, alarm_group
 from stacks.dashboards import Pipeline, add_dashboards
 from stacks.delivering import Delivering
 from stacks.history import HistoryCatalogue
 from stacks.joining import Joining
-from stacks.models import JUDGEMENT_AGE_CADENCES_MAX
 from stacks.pages import Pages
 from stacks.parts.access import (
     JOBS_OF_OTHERS,
@@ -44,8 +44,6 @@ from stacks.parts.watch import watch_hours
 from stacks.storage import Storage
 from stacks.streams import FAILED_PREFIX, Streams
 
-# The dimension under which watch_monitor puts the worst of the models in the bucket.
-IN_BUCKET = "models/"
 PROFILE_SECONDS, JUDGE_SECONDS, DECIDE_SECONDS, DIGEST_SECONDS = 600, 600, 60, 600
 SETTLE_SECONDS, LOOK_SECONDS, TICK_SECONDS = 120, 60, 300
 
@@ -267,13 +265,16 @@ class Monitoring(cdk.Stack):
             packages=self._packages,
             key=self._storage.key,
             timeout_seconds=300,
-            environment=self._data_environment(),
+            environment=self._data_environment() | self._topic_environment(),
         )
         role = role_of(function)
-        allow(role, "ReadObjects", ["s3:GetObject"], objects_below(self._storage.data, "models"), wildcard=OBJECTS)
-        may_list(role, self._storage.data, "models", "capture", FAILED_PREFIX)
+        objects = objects_below(self._storage.data, "models", "watch")
+        allow(role, "ReadObjects", ["s3:GetObject"], objects, wildcard=OBJECTS)
+        may_list(role, self._storage.data, "models", "capture", "watch", FAILED_PREFIX)
         self._storage.captures.may_list(role)
-        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "Query")
+        may_write(role, self._storage.data, "watch", *TIMELINE)
+        may_use_state(role, self._storage.state, "BatchGetItem", "GetItem", "PutItem", "DeleteItem", "Query")
+        may_tell(role, self._storage.alerts, self._storage.events)
         may_use_key(role, self._storage.key)
         may_put_metrics(role)
         may_read_metrics(role, "GetMetricData")
@@ -354,26 +355,30 @@ class Monitoring(cdk.Stack):
         ):
             alarm_on_dead_letters(self, queue, topics=topics)
         alarm_on_dead_letters(self, self.undelivered, topics=topics)
-        self._alarm_for_the_bucket()
+        self._alarm_for_the_models()
         alarm_on_silence(self, watch_monitor, hours=2 * self._watch_hours, topics=topics)
 
-    def _alarm_for_the_bucket(self) -> None:
-        """What each deployed model has by itself, once for all models whose definitions lie in the bucket."""
-        for gauge, at_least, what in (
-            ("JudgementAgeCadences", JUDGEMENT_AGE_CADENCES_MAX, "was not judged for two cadences"),
-            ("InvocationsWithoutCapture", 1, "is invoked but captures nothing"),
-            ("BrokenDefinitions", 1, "cannot be followed"),
-        ):
+    def _alarm_for_the_models(self) -> None:
+        """One alarm for each list of addresses, however many models it has; the models of no list, and those of the bucket whose
+        list is not deployed, share the deployment's.
+        """
+        mail = self._storage.mail
+        for mail_list in (None, *sorted(mail.lists)):
             metric = cloudwatch.Metric(
                 namespace=stage_of(self).namespace,
-                metric_name=gauge,
-                dimensions_map={"Model": IN_BUCKET},
+                metric_name=MODELS_IN_ALARM,
+                dimensions_map={"Model": alarm_group(mail_list)},
                 period=cdk.Duration.hours(self._watch_hours),
                 statistic="Maximum",
             )
-            says = f"Kedge: a model whose definition lies in the data bucket {what}; the log of watch_monitor names it"
-            topics = [self._storage.alerts, self._storage.events]
-            add_alarm(self, f"Bucket{gauge}", metric, at_least=at_least, says=says, topics=topics)
+            whose = f"a model of {mail_list.replace('-', ' ', 1)}" if mail_list else "a model"
+            says = (
+                f"Kedge: {whose} is not judged, is not captured, or has a definition that cannot be followed; a message of Kedge's "
+                "names it, and so does kedge status"
+            )
+            people = mail.alarm_topic(self, mail_list) if mail_list else self._storage.alerts
+            name = f"{MODELS_IN_ALARM}-{mail_list}" if mail_list else MODELS_IN_ALARM
+            add_alarm(self, name, metric, at_least=1, says=says, topics=[people, self._storage.events])
 
     def _data_environment(self) -> dict[str, str]:
         return {"DATA_BUCKET": self._storage.data.bucket_name, "STATE_TABLE": self._storage.state.table_name}

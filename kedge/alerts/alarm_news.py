@@ -37,16 +37,16 @@ def alarm_news(event: Mapping[str, Any], models: Mapping[str, ModelConfig]) -> A
         "says": event.get("configuration", {}).get("description", ""),
         "state": state["value"],
         "reason": state.get("reason", ""),
+        "mailed": True,
     }
     return AlarmNews(model, time, detail)
 
 
 def _model_of(metrics: Iterable[Mapping[str, Any]], models: Mapping[str, ModelConfig]) -> str | None:
-    """The model whose metric, or whose endpoint's metric, an alarm reads."""
+    """The model whose endpoint's metric an alarm reads."""
     endpoints = {config.endpoint.name: name for name, config in models.items()}
     for metric in metrics:
         dimensions = metric.get("metricStat", {}).get("metric", {}).get("dimensions", {})
-        name = dimensions.get("Model") or endpoints.get(dimensions.get("EndpointName", ""))
-        if name in models:
-            return str(name)
+        if name := endpoints.get(dimensions.get("EndpointName", "")):
+            return name
     return None

@@ -58,14 +58,19 @@ def is_over(kind: str, detail: Mapping[str, Any]) -> bool:
 
 
 def recipients(
-    config: ModelConfig, kind: str, severity: Severity, *, over: bool = False, resolved: bool = False
+    config: ModelConfig,
+    kind: str,
+    severity: Severity,
+    *,
+    over: bool = False,
+    resolved: bool = False,
+    mailed: bool = False,
 ) -> frozenset[Channel]:
     """The channels that a message goes out by: those of all routes that take it; without any route, mail alone.
 
     The end of an alarm (`over`) goes wherever the alarm may have gone. What resolves an incident, and what a person did and so
     acknowledges one, goes to every pager with an address: the routes may have changed since the incident began, and what is
-    not open there is no news. Mails about CloudWatch's alarms come from the alarms themselves, whether Kedge's functions run
-    or not.
+    not open there is no news. What CloudWatch has `mailed` by itself, whether Kedge's functions run or not, goes out by no mail.
     """
     found = routed(config, kind, severity)
     if over:
@@ -74,7 +79,7 @@ def recipients(
         found |= config.owner.reachable & PAGERS
     if not config.alerts.routes:
         found = frozenset({"email"})
-    return found - {"email"} if kind == "alarm" else found
+    return found - {"email"} if mailed else found
 
 
 def routed(config: ModelConfig, kind: str, severity: Severity) -> frozenset[Channel]:

@@ -67,6 +67,8 @@ GAUGES = (
     Gauge("JudgementAgeCadences", "watch", True, "cadences since the last judged window; an alarm reads it"),
     Gauge("InvocationsWithoutCapture", "watch", True, "requests while nothing is captured; an alarm reads it"),
 )
+# How many models of a mail list ring (`kedge.alerts.ringing`): what its one alarm reads.
+MODELS_IN_ALARM = "ModelsInAlarm"
 _BY_NAME = {gauge.name: gauge for gauge in GAUGES}
 
 
@@ -84,6 +86,15 @@ def sent(values: Mapping[str, float], wanted: Metrics, judged: Collection[str] =
     {'RowsCaptured': 9, 'Performance/auc': 0.8}
     """
     return {name: value for name, value in values.items() if wanted == "all" or _is_of_few(name, judged)}
+
+
+def alarm_group(mail_list: str | None) -> str:
+    """What stands for the models of a mail list in the dimension `Model`: no model's name has a slash.
+
+    >>> alarm_group("team-risk"), alarm_group(None)
+    ('models/team-risk', 'models/')
+    """
+    return f"models/{mail_list or ''}"
 
 
 def gauge_of(name: str) -> Gauge:

@@ -39,6 +39,14 @@ class Teams(Section):
             raise ValueError(f"teams.{named[0]}.team: a team's name stands before it, not in it")
         return self
 
+    def mail_list(self, config: ModelConfig) -> str | None:
+        """The list whose addresses a model's alarms go to: its team's, or its own; None where they go to the deployment's address."""
+        if not config.owner.email:
+            return None
+        team = self.teams.get(config.owner.team or "")
+        is_its_teams = team is not None and team.email == config.owner.email
+        return f"team-{config.owner.team}" if is_its_teams else f"model-{config.model}"
+
 
 def parse_teams(text: str, *, source: str) -> Teams:
     """Read `teams.yaml`.

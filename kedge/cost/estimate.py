@@ -30,8 +30,6 @@ from kedge.cost.runs import (
 from kedge.cost.work import READS_AT_ONCE, Coefficients, Function, Work
 
 GB, TB = 1e9, 1e12
-# Kedge's own alarms of each deployed model (`stacks/models.py`).
-MONITOR_ALARMS, MONITOR_ALARMS_WITHOUT_ENDPOINT = 2, 1
 _HEALTH_LIMITS = tuple(
     name for name in HealthPolicy.model_fields if name.endswith(("_milliseconds", "_fraction", "_hours"))
 )
@@ -82,13 +80,12 @@ class ModelCost:
 
 
 def alarms_of_model(config: ModelConfig) -> int:
-    """How many CloudWatch alarms a deployed model has for itself: the monitor's two, and those that `health:` wants of each variant."""
+    """How many CloudWatch alarms a deployed model has for itself: those that `health:` wants of each variant."""
     health, endpoint = config.health, config.endpoint
-    own = MONITOR_ALARMS if config.has_endpoint else MONITOR_ALARMS_WITHOUT_ENDPOINT
     if not (health.enabled and endpoint.name):
-        return own
+        return 0
     limits = sum(getattr(health, name) is not None for name in _HEALTH_LIMITS)
-    return own + limits * len({*endpoint.served_variants, *health.variants})
+    return limits * len({*endpoint.served_variants, *health.variants})
 
 
 def metrics_of_model(config: ModelConfig, gauge: Gauge) -> int:

@@ -50,6 +50,11 @@ def owned(config: ModelConfig) -> ModelConfig:
     return with_owner(config, _teams(DIRECTORY.parent / TEAMS)).in_stage(stage.current())
 
 
+def mail_list(config: ModelConfig) -> str | None:
+    """The list of addresses that a model's alarms go to; None where they go to the deployment's own."""
+    return _teams(DIRECTORY.parent / TEAMS).mail_list(config)
+
+
 @cache
 def _teams(path: Path) -> Teams:
     return parse_teams(path.read_text("utf-8"), source=TEAMS) if path.exists() else Teams()

@@ -226,7 +226,8 @@ def _alert_of(desk: Desk, entry: Entry) -> Alert:
     if config is None:
         return Alert(entry, severity, None, frozenset({"email"}), place=place)
     resolved = incident_of(entry.model, entry.kind, entry.time, entry.detail).resolved
-    to = recipients(config, entry.kind, severity, over=is_over(entry.kind, entry.detail), resolved=resolved)
+    over, mailed = is_over(entry.kind, entry.detail), bool(entry.detail.get("mailed"))
+    to = recipients(config, entry.kind, severity, over=over, resolved=resolved, mailed=mailed)
     return Alert(entry, severity, config.owner.team, to, config.owner.email, config.alerts.quiet_hours, place)
 
 

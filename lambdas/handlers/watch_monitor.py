@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,25 +11,27 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
+from kedge.alerts.ringing import CAUSES, is_ringing
 from kedge.config.capture_place import adopted_at, capture_place
-from kedge.config.gauges import sent
+from kedge.config.gauges import MODELS_IN_ALARM, alarm_group, sent
 from kedge.config.model import ModelConfig
 from kedge.errors import CapturesDeniedError
 from lambdas.adapters import clients, metrics
 from lambdas.adapters.captures import inference_logs
-from lambdas.adapters.catalogue import load_catalogue
+from lambdas.adapters.catalogue import Catalogue, load_catalogue
+from lambdas.adapters.models import mail_list
 from lambdas.adapters.state import capture_states, champions, state_items, windows
 from lambdas.adapters.state.capture_states import CaptureState
 from lambdas.adapters.state.champions import Champion
+from lambdas.adapters.telling import desk_of
 from lambdas.entry import entry
 from lambdas.logs import logger
 from lambdas.settings import Settings as Environment
+from lambdas.steps.health.ringing import tell_ringing
 from lambdas.steps.requests import CADENCES, newest_ends
 
 # Capture files are minutes late: the stretch that is compared ended this long ago.
 CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=12)
-# The metrics' dimension where the worst of the models in the bucket stands: no model can have this name.
-IN_BUCKET = "models/"
 READERS = 16
 
 
@@ -38,6 +40,8 @@ class Settings(Environment):
 
     data_bucket: str
     state_table: str
+    alert_topic_arn: str
+    event_topic_arn: str
 
 
 class Request(BaseModel, frozen=True):
@@ -58,31 +62,60 @@ class ServingModel:
 
 @entry
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Put the gauges of every deployed model."""
+    """Put the gauges of every deployed model, and tell of those that began or ceased to ring."""
     request, settings = Request.model_validate(event), Settings.from_environment()
     catalogue = load_catalogue(settings.data_bucket)
     served = load_served(catalogue.models.values(), request.time, settings)
-    unseen = uncaptured(served, request.time, settings)
-    gauges: dict[str, dict[str, float]] = {}
-    for each in served:
-        gauges[each.config.model] = {"JudgementAgeCadences": judgement_age(each, request.time)}
-        if each.config.has_endpoint:
-            gauges[each.config.model]["InvocationsWithoutCapture"] = float(unseen.get(each.config.model, 0))
+    gauges = look(served, request.time, settings)
     values: dict[str | None, dict[str, float]] = {
         each.config.model: sent(gauges[each.config.model], each.config.metrics) for each in served
     }
     if any(config.firehose for config in catalogue.deployed.values()):
         failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
         values[None] = {"LogObjectsFailed": float(failed)}
-    # A model that needs no deployment has no alarms of its own: these gauges' alarms are deployed for all of them.
-    adopted = [gauges[model] for model in gauges if model not in catalogue.deployed]
-    names = {name for found in adopted for name in found}
-    worst = {name: max(found[name] for found in adopted if name in found) for name in sorted(names)}
-    if adopted or catalogue.adopted.broken:
-        worst["BrokenDefinitions"] = float(len(catalogue.adopted.broken))
-    metrics.put_of_many(clients.cloudwatch(), values | {IN_BUCKET: worst}, time=request.time)
-    logger.info("watched the monitor", models=len(gauges))
+    ringing = ringing_models(gauges, catalogue)
+    counts = alarm_counts(ringing, catalogue)
+    metrics.put_of_many(clients.cloudwatch(), {**values, **counts}, time=request.time)
+    tell_ringing(desk_of(settings), ringing, catalogue.models, request.time)
+    logger.info(
+        "watched the monitor", models=len(gauges), ringing={cause: len(found) for cause, found in ringing.items()}
+    )
     return gauges
+
+
+def look(served: Iterable[ServingModel], now: datetime, settings: Settings) -> dict[str, dict[str, float]]:
+    """The gauges of each model that serves."""
+    known = [*served]
+    unseen = uncaptured(known, now, settings)
+    gauges = {each.config.model: {"JudgementAgeCadences": judgement_age(each, now)} for each in known}
+    for each in known:
+        if each.config.has_endpoint:
+            gauges[each.config.model]["InvocationsWithoutCapture"] = float(unseen.get(each.config.model, 0))
+    return gauges
+
+
+def ringing_models(gauges: Mapping[str, Mapping[str, float]], catalogue: Catalogue) -> dict[str, dict[str, float]]:
+    """The models that ring, by cause, each with its value."""
+    found: dict[str, dict[str, float]] = {cause: {} for cause in CAUSES}
+    for model, values in gauges.items():
+        for cause, value in values.items():
+            if is_ringing(cause, value):
+                found[cause][model] = value
+    found["BrokenDefinitions"] = dict.fromkeys(catalogue.adopted.broken, 1.0)
+    return found
+
+
+def alarm_counts(
+    ringing: Mapping[str, Mapping[str, float]], catalogue: Catalogue
+) -> dict[str | None, dict[str, float]]:
+    """How many models of each list that has an alarm ring; those of the bucket whose list is not deployed count for the deployment's."""
+    lists = {mail_list(config) for config in catalogue.deployed.values()} | {None}
+    counts = Counter(dict.fromkeys(lists, 0))
+    for model in {model for found in ringing.values() for model in found}:
+        config = catalogue.models.get(model)
+        name = mail_list(config) if config else None
+        counts[name if name in lists else None] += 1
+    return {alarm_group(name): {MODELS_IN_ALARM: float(count)} for name, count in counts.items()}
 
 
 def load_served(models: Iterable[ModelConfig], now: datetime, settings: Settings) -> list[ServingModel]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import aws_cdk as cdk
 from aws_cdk import aws_kms as kms
@@ -40,13 +41,8 @@ class Mail:
     @property
     def lists(self) -> Mapping[str, tuple[str, ...]]:
         """The addresses of each list that alarms are sent to, by the name of a team, or of a model with addresses of its own."""
-        return {self.list_of(model): model.owner.email for model in self.models if model.owner.email}
-
-    def list_of(self, model: ModelConfig) -> str:
-        """The list that a model's alarms go to."""
-        team = self.teams.teams.get(model.owner.team or "")
-        is_its_teams = team is not None and team.email == model.owner.email
-        return f"team-{model.owner.team}" if is_its_teams else f"model-{model.model}"
+        found = {self.teams.mail_list(model): model.owner.email for model in self.models}
+        return {name: addresses for name, addresses in found.items() if name}
 
     def subscribe(self, alerts: sns.Topic) -> None:
         """Subscribe each address once: it gets the messages that name it, the deployment's own those that name nobody, and alarms."""
@@ -74,13 +70,11 @@ class Mail:
             for address in dict.fromkeys(each.lower() for each in addresses):
                 topic.add_subscription(subscriptions.EmailSubscription(address))
 
-    def alarm_topic(self, scope: Construct, model: ModelConfig) -> sns.ITopic | None:
-        """The topic of a model's list, by its name, because an export in use could not go with its team; None without a list."""
-        if not model.owner.email:
-            return None
-        name = _topic_name(scope, self.list_of(model))
-        arn = cdk.Stack.of(scope).format_arn(service="sns", resource=name)
-        return sns.Topic.from_topic_arn(scope, f"{model.model}-AlarmTopic", arn)
+    def alarm_topic(self, scope: Construct, mail_list: str) -> sns.ITopic:
+        """The topic of a list, by its name, because an export in use could not go with its team."""
+        known = cast("sns.ITopic | None", scope.node.try_find_child(f"AlarmsOf-{mail_list}"))
+        arn = cdk.Stack.of(scope).format_arn(service="sns", resource=_topic_name(scope, mail_list))
+        return known or sns.Topic.from_topic_arn(scope, f"AlarmsOf-{mail_list}", arn)
 
     def check(self) -> None:
         """Refuse what cannot work.

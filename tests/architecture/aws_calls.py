@@ -26,7 +26,7 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
 PREFIXES = (
     *("capture", "labels", "profiles", "predictions", "quarantine"),
     *("models", "baselines", "reports", "audit", "retraining", "initial", "athena", "labelled"),
-    *("trained", "scored", "artefacts", "history", "logs", "undelivered", "experiments"),
+    *("trained", "scored", "artefacts", "history", "logs", "undelivered", "experiments", "watch"),
 )
 CLIENTS = {
     "s3",

@@ -28,6 +28,7 @@ def test_stacks_know_of_kedge_only_the_models_configuration_its_error_and_the_ta
     for path in sources("stacks"):
         known = {name for name in imports(path) if name.startswith("kedge.") and module_file(name)}
         assert known <= {
+            "kedge.config.gauges",
             "kedge.config.model",
             "kedge.config.owners",
             "kedge.config.reading",

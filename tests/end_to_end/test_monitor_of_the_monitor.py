@@ -79,22 +79,25 @@ def test_a_quiet_hour_costs_few_calls_and_none_for_a_model_alone(hotel):
     assert quietest_hour(hotel) == of_all
 
 
-def test_nothing_judged_for_two_cadences_is_a_mail(hotel):
-    silent = f"{hotel.model} was not judged for 2 cadences"
+TEAM = "a model is not judged, is not captured"
+
+
+def test_nothing_judged_for_two_cadences_is_a_mail_with_the_models_name_and_an_alarm(hotel):
+    silent = f"{hotel.model}: not judged for 2 cadences"
     windows = [entry["detail"]["window"]["end"] for entry in hotel.timeline("window_judged")]
     judged = datetime.fromisoformat(max([hotel.item("champion")["promoted_at"], *windows]))
     with disabled(hotel, "judge"):
         hotel.account.clock.advance_to(judged + timedelta(days=13, hours=18))
-        assert alarm_mails(hotel, silent) == []
+        assert hotel.mails_saying(silent) == alarm_mails(hotel, TEAM) == []
         hotel.account.clock.advance_to(judged + timedelta(days=15))
-    assert len(alarm_mails(hotel, silent)) == 1
+    assert len(hotel.mails_saying(silent)) == len(alarm_mails(hotel, TEAM)) == 1
 
 
 def test_an_endpoint_that_is_invoked_but_captures_nothing_is_a_mail(hotel):
     bookings = hotel.bookings(REPLAY_FROM, REPLAY_FROM + DAY)
-    blind = f"{hotel.endpoint} is invoked but captures nothing"
+    blind = f"{hotel.model}: invoked, but nothing is captured"
     hotel.send_for(DAY, bookings, every=HOUR, each=3)
-    assert alarm_mails(hotel, blind) == []
+    assert hotel.mails_saying(blind) == []
 
     endpoint = hotel.registry.describe_endpoint(EndpointName=hotel.endpoint)
     config = hotel.registry.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
@@ -102,7 +105,7 @@ def test_an_endpoint_that_is_invoked_but_captures_nothing_is_a_mail(hotel):
     with hotel.forbidden(model["ExecutionRoleArn"], "s3:PutObject"):
         failed = hotel.send_for(2 * DAY, bookings, every=HOUR, each=3)
     assert failed == 0, "the endpoint itself answers as ever"
-    assert len(alarm_mails(hotel, blind)) == 1
+    assert len(hotel.mails_saying(blind)) == len(alarm_mails(hotel, TEAM)) == 1
 
 
 def test_a_message_that_keeps_failing_waits_among_the_dead_and_is_a_mail(hotel):

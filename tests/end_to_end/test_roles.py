@@ -149,7 +149,7 @@ WRITTEN_BY = {
     "measure_performance": ("labelled", "reports", "audit"),
     "join_labels": ("athena",),
     "detect_drift": ("profiles", "reports", "audit"),
-    "watch_monitor": (),
+    "watch_monitor": ("watch", "audit"),
     "watch_captures": ("audit",),
     "keep_history": (),
     "write_pages": (),

@@ -16,6 +16,9 @@ OF_A_CALL = {
     "sagemaker ListEndpoints": 100,
     "sqs SendMessageBatch": 10,
     "cloudwatch PutMetricData": 500,
+    "cloudwatch GetMetricData": 500,
+    # What rang at the last look is one object.
+    "s3 GetObject": MODELS,
 }
 
 

@@ -1,17 +1,21 @@
-"""watch_monitor puts a gauge for what is no longer judged, and one for what is invoked but not captured."""
+"""watch_monitor finds what is no longer judged, and what is invoked but not captured, and tells of it."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from kedge.alerts.holding import Mute
 from kedge.config.capture_place import adopted_version
+from kedge.instants import to_text
 from kedge.retraining.state import WindowVerdict
 from kedge.severity import Severity
-from lambdas.adapters.state import champions, windows
+from lambdas.adapters.bucket import timeline
+from lambdas.adapters.bucket.layout import ringing_key
+from lambdas.adapters.state import champions, mutes, windows
 from lambdas.adapters.state.windows import StoredWindow
 from lambdas.handlers.watch_monitor import handler
-from tests.handlers.aws_world import CONTEXT
+from tests.handlers.aws_world import BUCKET, CONTEXT
 from tests.handlers.monitor_world import MODEL, TABLE, load_event, monitor_world
 
 NOW = datetime(2016, 1, 4, 2, 50, tzinfo=UTC)
@@ -103,21 +107,90 @@ def test_a_model_that_is_not_deployed_has_no_gauges(world):
     assert handler(load_event("schedule_watch_hourly"), CONTEXT) == {}
 
 
-def test_the_worst_of_the_models_in_the_bucket_and_the_broken_definitions_have_gauges_of_their_own(world):
-    yaml = "{model: %s, mode: watch, endpoint: {name: %s}, features: [{name: x, kind: numeric}]}"
-    champion = world.item("champion")
-    for name, days in (("old", 30), ("young", 1)):
-        world.put(f"models/{name}.yaml", (yaml % (name, name)).encode())
-        promoted = {"S": (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")}
-        item = champion | {"model": {"S": name}, "promoted_at": promoted}
-        world.dynamodb.put_item(TableName=TABLE, Item=item)
+YAML = "{model: %s, mode: watch, endpoint: {name: %s}, features: [{name: x, kind: numeric}]%s}"
+
+
+def serve_from_bucket(world, name, days, more="", yaml=YAML):
+    """A model whose definition lies in the bucket, promoted some days ago and never judged."""
+    world.put(f"models/{name}.yaml", (yaml % (name, name, more)).encode() if yaml is YAML else yaml.encode())
+    promoted = {"S": (NOW - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    item = world.item("champion") | {"model": {"S": name}, "promoted_at": promoted}
+    world.dynamodb.put_item(TableName=TABLE, Item=item)
+
+
+def look(hours=0):
+    return handler({"time": to_text(NOW + timedelta(hours=hours))}, CONTEXT)
+
+
+def test_one_gauge_counts_the_models_that_ring_wherever_their_definition_lies(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    serve_from_bucket(world, "old", 30)
+    serve_from_bucket(world, "young", 0.1)
     # One without an endpoint has no gauge of its requests, whichever model is looked at first.
-    world.put("models/logged.yaml", b"{model: logged, mode: watch, source: log, features: [{name: x, kind: numeric}]}")
-    world.dynamodb.put_item(TableName=TABLE, Item=item | {"model": {"S": "logged"}})
+    serve_from_bucket(
+        world, "logged", 0.1, yaml="{model: logged, mode: watch, source: log, features: [{name: x, kind: numeric}]}"
+    )
     world.put("models/broken.yaml", b"model: broken")
-    found = handler(load_event("schedule_watch_hourly"), CONTEXT)
+    found = look()
     assert set(found) == {MODEL, "logged", "old", "young"}
     assert set(found["logged"]) == {"JudgementAgeCadences"}
-    assert len(world.gauge("InvocationsWithoutCapture", model="models/")) == 1
-    assert world.gauge("JudgementAgeCadences", model="models/") == [found["old"]["JudgementAgeCadences"]]
-    assert world.gauge("BrokenDefinitions", model="models/") == [1]
+    assert world.gauge("ModelsInAlarm", model="models/") == [2]
+
+
+def test_people_hear_of_a_model_by_its_name_once_and_again_when_it_is_over(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    look()
+    ((subject, body),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: not judged for 2 cadences"
+    assert "The last judged window is 3.0 cadences old." in body
+    look(12)
+    assert world.mails() == []
+    judged_until(world, datetime(2016, 1, 4, tzinfo=UTC))
+    look(24)
+    ((subject, _),) = world.mails()
+    assert subject == f"[Kedge] {MODEL}: is over: not judged for 2 cadences"
+    look(36)
+    assert world.mails() == []
+    states = [event["detail"]["state"] for event in world.timeline() if event["kind"] == "alarm"]
+    assert states == ["ALARM", "OK"]
+
+
+def test_models_that_ring_together_are_one_message_by_way_and_stand_in_each_timeline(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    for name in ("a", "b", "c"):
+        serve_from_bucket(world, name, 30)
+    serve_from_bucket(world, "of-risk", 30, ", owner: {email: [risk@example.com]}")
+    look()
+    subjects = sorted(subject for subject, _ in world.mails())
+    assert subjects == [
+        "[Kedge] a: not judged for 2 cadences, with 2 more models",
+        "[Kedge] of-risk: not judged for 2 cadences",
+    ]
+    assert all(timeline.load_timeline(world.s3, BUCKET, model) for model in ("a", "b", "c", "of-risk"))
+
+
+def test_a_broken_definition_is_told_by_its_models_name(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    world.put("models/broken.yaml", b"model: broken")
+    look()
+    ((subject, _),) = world.mails()
+    assert subject == "[Kedge] broken: its definition in the data bucket cannot be followed"
+
+
+def test_a_muted_model_is_told_of_at_the_first_look_after_its_mute(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    mutes.save(world.dynamodb, TABLE, MODEL, Mute(NOW + timedelta(hours=6), "the campaign", "ann"))
+    look()
+    assert world.mails() == []
+    assert world.gauge("ModelsInAlarm", model="models/") == [1]
+    look(12)
+    assert [subject for subject, _ in world.mails()] == [f"[Kedge] {MODEL}: not judged for 2 cadences"]
+
+
+def test_a_look_that_is_made_twice_tells_once(world):
+    judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
+    look()
+    # What it keeps for the next look was lost with its function.
+    world.s3.delete_object(Bucket=BUCKET, Key=ringing_key())
+    look()
+    assert len(world.mails()) == 1

@@ -16,6 +16,8 @@ from cli.main import app as cli
 from cli.operator.deployment import Deployment
 from demo.first_champion import function_name
 from kedge.errors import ModelConfigError
+from lambdas.adapters.state import champions
+from lambdas.adapters.state.champions import Champion
 from offline.account import Account
 from stacks.parts.mail import Mail
 from tests.builders import make_config
@@ -74,15 +76,15 @@ def test_a_message_reaches_the_models_people_once_and_nobody_else(account, model
 
 
 def ring(account, model, state):
-    """Set the model's alarm of judgements that are missing, and return its name."""
+    """Set the alarm of the model's endpoint, and return its name."""
     cloudwatch = account.client("cloudwatch")
     (name,) = [
         alarm["AlarmName"]
         for page in cloudwatch.get_paginator("describe_alarms").paginate(AlarmNamePrefix="KedgeModels-1")
         for alarm in page["MetricAlarms"]
-        if alarm["MetricName"] == "JudgementAgeCadences" and alarm["Dimensions"][0]["Value"] == model
+        if {"Name": "EndpointName", "Value": model} in alarm["Dimensions"]
     ]
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="it was not judged")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="requests fail")
     return name
 
 
@@ -93,6 +95,39 @@ def test_an_alarm_reaches_the_models_people_with_no_function_between(account, mo
     got = [address for subject, address in mails(account) if f'ALARM: "{name}"' in subject]
     assert sorted(got) == sorted(EVERYONE[model])
     assert [call for call in account.calls if call.service == "lambda"] == invoked
+
+
+@pytest.mark.parametrize(
+    ("mail_list", "model"),
+    [("team-risk", "of-risk"), ("team-fraud", "of-fraud"), ("model-own", "own"), ("", "of-nobody")],
+)
+def test_each_list_has_one_alarm_whose_mail_reaches_all_of_it(account, mail_list, model):
+    found = account.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    wanted = [{"Name": "Model", "Value": f"models/{mail_list}"}]
+    (name,) = [a["AlarmName"] for a in found if a["MetricName"] == "ModelsInAlarm" and a["Dimensions"] == wanted]
+    account.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="one rings")
+    got = [address for subject, address in mails(account) if f'ALARM: "{name}"' in subject]
+    assert sorted(got) == sorted(EVERYONE[model])
+
+
+def test_the_monitor_names_a_model_that_rings_to_its_people_and_sets_off_the_alarm_of_its_list(account):
+    (table,) = account.client("dynamodb").list_tables()["TableNames"]
+    champion = Champion("arn", "1", "1", datetime(2015, 11, 1, tzinfo=UTC), None, "of-risk-v1", "of-risk-v1")
+    champions.save(account.client("dynamodb"), table, "of-risk", champion)
+    account.invoke_function(function_name(account, "watch_monitor"), {"time": "2016-01-04T00:50:00Z"})
+    got = [to for subject, to in mails(account) if subject == "[Kedge] of-risk: not judged for 2 cadences"]
+    assert sorted(got) == ["risk@example.com", "shared@example.com"]
+    metric = {"Namespace": "Kedge", "MetricName": "ModelsInAlarm", "Period": 43_200, "Statistics": ["Maximum"]}
+    counts = {
+        each: account.client("cloudwatch").get_metric_statistics(
+            **metric,
+            Dimensions=[{"Name": "Model", "Value": f"models/{each}"}],
+            StartTime=datetime(2016, 1, 4, tzinfo=UTC),
+            EndTime=datetime(2016, 1, 5, tzinfo=UTC),
+        )["Datapoints"][0]["Maximum"]
+        for each in ("team-risk", "team-fraud", "model-own", "")
+    }
+    assert counts == {"team-risk": 1, "team-fraud": 0, "model-own": 0, "": 0}
 
 
 def test_an_alarm_reaches_chat_as_an_event_and_so_does_its_end(account):

@@ -32,6 +32,11 @@ def definition_key(model: str) -> str:
     return f"{DEFINITIONS}{model}.yaml"
 
 
+def ringing_key() -> str:
+    """What rang at the last look of the monitor at itself, of all models."""
+    return "watch/ringing.json"
+
+
 def captures_prefix(model: str) -> str:
     """Below it, a folder for each package that has answered."""
     return f"{CAPTURES}{model}/"

@@ -1,1 +1,1 @@
-"""What a model is looked at for once a day, beside its windows: packages that wait, labels that stay away, what grows old."""
+"""What models are looked at for beside their windows: what rings, packages that wait, labels that stay away, what grows old."""

@@ -82,13 +82,13 @@ def test_metrics_are_those_of_the_table_by_the_hours_in_which_they_are_sent():
 @pytest.mark.parametrize(
     ("yaml", "alarms"),
     [
-        ("", 3),
-        ("health: {enabled: false}", 2),
-        ("health: {p95_milliseconds: 50, no_invocations_hours: 6}", 5),
-        ("mode: watch\nendpoint: {name: parcels, variants: [a, b]}\nhealth: {disk_fraction: 0.9}", 6),
+        ("", 1),
+        ("health: {enabled: false}", 0),
+        ("health: {p95_milliseconds: 50, no_invocations_hours: 6}", 3),
+        ("mode: watch\nendpoint: {name: parcels, variants: [a, b]}\nhealth: {disk_fraction: 0.9}", 4),
     ],
 )
-def test_the_alarms_of_a_model_are_the_monitors_and_those_of_each_variant(yaml, alarms):
+def test_the_alarms_of_a_model_are_those_of_each_variant(yaml, alarms):
     config = make_config(yaml) if "endpoint" not in yaml else with_endpoint(yaml)
     assert alarms_of_model(config) == alarms
 

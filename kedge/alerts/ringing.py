@@ -1,0 +1,124 @@
+"""What `watch_monitor` rings for, and which models ring together: people hear of those that began at once in one message."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from kedge.instants import from_text, to_text
+
+# How many models a message names; of more it says the number.
+NAMED = 20
+
+
+@dataclass(frozen=True)
+class RingCause:
+    """Something that is wrong with a model when its gauge reaches `at_least`."""
+
+    at_least: float
+    says: str
+    reason: str
+    remedy: str
+
+
+CAUSES: Mapping[str, RingCause] = {
+    "JudgementAgeCadences": RingCause(
+        2,
+        "not judged for 2 cadences",
+        "The last judged window is {value:.1f} cadences old.",
+        "Look at the dead-letter queues and at the errors of fan_out, measure_performance and detect_drift. The next tick also judges "
+        "the last three windows that were missed.",
+    ),
+    "InvocationsWithoutCapture": RingCause(
+        1,
+        "invoked, but nothing is captured",
+        "{value:,.0f} requests were answered in the last hours, and none of them was captured.",
+        "Look at Data Capture in the endpoint's config, at its role's right to write, and at its disk: capture stops when it is three "
+        "quarters full. Any update of the endpoint replaces its instances. What was not captured is lost.",
+    ),
+    "BrokenDefinitions": RingCause(
+        1,
+        "its definition in the data bucket cannot be followed",
+        "The log of watch_monitor says what is wrong with the YAML. Until then the model is not watched.",
+        "Correct the YAML, and write it with kedge models put.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Models that began to ring at the same look, for the same cause, and whose messages go the same way."""
+
+    cause: str
+    since: datetime
+    models: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """As `to_json` wrote it."""
+        return cls(found["cause"], from_text(found["since"]), tuple(found["models"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept for the next look."""
+        return {"cause": self.cause, "since": to_text(self.since), "models": list(self.models)}
+
+    def detail(self, state: str, value: float = 0.0) -> dict[str, Any]:
+        """What a message says about it, in the name of its first model; `value` is that model's gauge."""
+        cause, more = CAUSES[self.cause], len(self.models) - 1
+        says = cause.says + (f", with {more} more models" if more > 1 else f", with {self.models[1]}" if more else "")
+        return {
+            "alarm": self.cause,
+            "says": f"Kedge: {says}",
+            "state": state,
+            "since": to_text(self.since),
+            "models": list(self.models[:NAMED]),
+            "models_count": len(self.models),
+            "reason": cause.reason.format(value=value) if state == "ALARM" else "None of these models rings any more.",
+            "remedy": cause.remedy if state == "ALARM" else "",
+        }
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What began and what is over since the look before, and what stands as it was."""
+
+    began: tuple[Bundle, ...]
+    over: tuple[Bundle, ...]
+    lasts: tuple[Bundle, ...]
+
+
+def is_ringing(cause: str, value: float) -> bool:
+    """Whether a gauge has reached its limit; one that no message tells of never rings.
+
+    >>> is_ringing("JudgementAgeCadences", 1.9), is_ringing("JudgementAgeCadences", 2)
+    (False, True)
+    """
+    return cause in CAUSES and value >= CAUSES[cause].at_least
+
+
+def changes(
+    before: Sequence[Bundle], ringing: Mapping[str, Collection[str]], ways: Mapping[str, Hashable], now: datetime
+) -> Changes:
+    """Compare a look with the one before.
+
+    A bundle lasts while one of its models rings. One that stopped meanwhile and rings again still belongs to it: people know.
+
+    Parameters
+    ----------
+    ringing : mapping
+        By cause, the models that ring now.
+    ways : mapping
+        By model, where its messages go, whatever stands for that; models without one share a way.
+    """
+    lasts = tuple(each for each in before if {*each.models} & {*ringing.get(each.cause, ())})
+    began = list[Bundle]()
+    for cause, models in ringing.items():
+        known = {model for each in lasts if each.cause == cause for model in each.models}
+        together = defaultdict[Hashable, list[str]](list)
+        for model in sorted({*models} - known):
+            together[ways.get(model)].append(model)
+        began += [Bundle(cause, now, tuple(found)) for found in together.values()]
+    return Changes(tuple(began), tuple(each for each in before if each not in lasts), lasts)
