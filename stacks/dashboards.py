@@ -11,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from kedge.config.gauges import MODELS_IN_ALARM
 from kedge.config.model import ModelConfig
 from stacks.parts.naming import RELEASE_MACHINE, RETRAIN_MACHINE, machine_arn, stage_of
 
@@ -48,35 +49,29 @@ def add_dashboards(scope: Construct, pipeline: Pipeline, models: Sequence[ModelC
         "OneModel",
         dashboard_name=stage.named(f"Kedge-one-model-{region}"),
         default_interval=cdk.Duration.days(90),
-        variables=_variables(models, stage.namespace),
+        variables=_variables(models),
         widgets=_one_model(pipeline.widget, stage.namespace),
     )
 
 
-def _variables(models: Sequence[ModelConfig], ours: str) -> list[cloudwatch.DashboardVariable]:
-    # CloudWatch's own list, so that a model whose definition lies in the bucket stands in it without a deployment.
+def _variables(models: Sequence[ModelConfig]) -> list[cloudwatch.DashboardVariable]:
+    # Any name may be typed: most models send no metric by which CloudWatch could list them.
     first = min(models, key=lambda model: model.model, default=None)
-    choices = (
-        ("model", "Model", MODEL, first.model if first else None, ours, ["Model"], "RowsCaptured"),
-        (
-            *("endpoint", "Its endpoint", ENDPOINT, first.endpoint.name if first else None),
-            *("AWS/SageMaker", ["EndpointName", "VariantName"], "Invocations"),
-        ),
-    )
+    known = {
+        "model": ("Model", MODEL, first and first.model),
+        "endpoint": ("Its endpoint", ENDPOINT, first and first.endpoint.name),
+    }
     return [
         cloudwatch.DashboardVariable(
             id=name,
             label=label,
             type=cloudwatch.VariableType.PATTERN,
-            input_type=cloudwatch.VariableInputType.SELECT,
+            input_type=cloudwatch.VariableInputType.INPUT,
             value=token,
-            values=cloudwatch.Values.from_search_components(
-                namespace=namespace, dimensions=dimensions, metric_name=metric, populate_from=dimensions[0]
-            ),
-            default_value=cloudwatch.DefaultValue.value(default) if default else cloudwatch.DefaultValue.FIRST,
+            default_value=cloudwatch.DefaultValue.value(default or "-"),
             visible=True,
         )
-        for name, label, token, default, namespace, dimensions, metric in choices
+        for name, (label, token, default) in known.items()
     ]
 
 
@@ -89,8 +84,8 @@ def _all_models(scope: Construct, pipeline: Pipeline) -> list[list[cloudwatch.IW
         [alarms],
         [_drawn(pipeline.widget, "Models by urgency: lost quality times requests a day", {"view": "portfolio"}, 10)],
         [
-            _found(ours, "Cadences since the last judgement", "JudgementAgeCadences", "Maximum", DAY),
-            _found(ours, "Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", "DriftSeverity", "Maximum", DAY),
+            _found(ours, "Models that ring, by list of addresses", MODELS_IN_ALARM, "Maximum", DAY),
+            _found(ours, "Severity of drift (3 CRITICAL) of models with metrics: few", "DriftSeverity", "Maximum", DAY),
         ],
         _pipeline_health(scope, pipeline),
         _what_costs(scope, pipeline),
@@ -158,18 +153,16 @@ def _one_model(widget: lambda_.Function, ours: str) -> list[list[cloudwatch.IWid
             _drawn(widget, "Business figures", {"view": "business", **chosen}, 8, HALF),
         ],
         [
-            _graph("Severity of drift (1 OK, 2 WARNING, 3 CRITICAL)", _of_model(ours, "DriftSeverity", "Maximum")),
-            _graph("Checks of the data's quality that failed", _of_model(ours, "QualityChecksFailed", "Maximum")),
-            _graph("Cadences since the last judgement", _of_model(ours, "JudgementAgeCadences", "Maximum")),
-        ],
-        [
             cloudwatch.GraphWidget(title="Latency of the model, microseconds", left=latency, width=HALF, height=6),
             cloudwatch.GraphWidget(title="Requests that failed", left=errors, width=HALF, height=6),
         ],
         [
             _graph("Requests", _of_endpoint("Invocations", "Sum")),
-            _graph("Rows captured for 100 requests, a day", _captured(ours)),
-            _graph("Captured records that could not be read", _of_model(ours, "RecordsQuarantined", "Sum")),
+            _graph("Rows captured for 100 requests, a day (metrics: few)", _captured(ours)),
+            _graph(
+                "Checks of the data's quality that failed (metrics: few)",
+                _of_model(ours, "QualityChecksFailed", "Maximum"),
+            ),
         ],
     ]
 

@@ -373,7 +373,7 @@ class Monitoring(cdk.Stack):
             )
             whose = f"a model of {mail_list.replace('-', ' ', 1)}" if mail_list else "a model"
             says = (
-                f"Kedge: {whose} is not judged, is not captured, or has a definition that cannot be followed; a message of Kedge's "
+                f"Kedge: {whose} is not judged, is not captured, fails, or has a definition that cannot be followed; a message of Kedge's "
                 "names it, and so does kedge status"
             )
             people = mail.alarm_topic(self, mail_list) if mail_list else self._storage.alerts

@@ -58,7 +58,8 @@ def section(work: Path, scale: Scale) -> Section:
     found = coefficients(points(scale.rows // 5), repeats=REPEATS if is_whole else 1)
     kept = FILE if is_whole else work / "cost" / "measured.json"
     write_all({kept: json.dumps(found, indent=1, sort_keys=True) + "\n"})
-    measured, config = Coefficients.from_json(found), load_model(MODEL)
+    # The example sends six metrics to CloudWatch; by default a model sends none.
+    measured, config = Coefficients.from_json(found), load_model(MODEL).model_copy(update={"metrics": "none"})
     figures, rows = list[Figure](), list[str]()
     for rows_a_day, cadence, limit in TRAFFIC:
         usd, line = priced(config, measured, rows_a_day, cadence)
@@ -186,6 +187,7 @@ _NOTES = (
     f"USD with {SOURCE}. CPU seconds are those of this machine, AWS calls those of the handlers, both of a model with 20 features at two "
     "sizes; windows are of 7 days. Assumptions: Lambda's own processor, the time that a call takes (5 to 30 ms), and the number of "
     "capture objects (one in two minutes an instance, of two instances). Model Monitor: two monitors, as its processing jobs are priced, "
-    "without their storage, metrics and alarms. A model's part of the deployment is not in the table. `kedge cost` names every line for a "
+    "without their storage, metrics and alarms. The models send no metrics (`metrics: none`, the "
+    "default). A model's part of the deployment is not in the table. `kedge cost` names every line for a "
     "YAML of your own."
 )

@@ -41,7 +41,7 @@ def cost(
         from kedge.cost.lines import total
 
         measured, together = read_coefficients(), [*wanted, *others]
-        fixed = deployment_lines(measured, is_hourly=any(is_hourly(each) for each in together))
+        fixed = deployment_lines(measured, is_hourly=any(each.cadence.is_hourly for each in together))
         share = total(fixed) / len(together)
         found = [
             estimate(each, measured, rows_a_day=rows_a_day, changes_a_month=changes, share_usd=share) for each in wanted
@@ -72,11 +72,6 @@ def wanted_models(model: str | None, every: bool, config: Path | None) -> tuple[
             f"models/ has no {model}.yaml; it has {', '.join(each.model for each in known)}. A YAML elsewhere: --config FILE"
         )
     return found, [each for each in known if each.model != model]
-
-
-def is_hourly(config: ModelConfig) -> bool:
-    """Whether a model has the monitor itself watched every hour."""
-    return "hourly" in (config.cadence.profile, config.cadence.judge)
 
 
 def as_document(found: list[ModelCost], fixed: list[Line], models: int) -> dict[str, object]:

@@ -12,6 +12,8 @@ from kedge.instants import from_text, to_text
 
 # How many models a message names; of more it says the number.
 NAMED = 20
+# Requests that failed one by one are no endpoint that fails.
+FAILED_MIN = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ CAUSES: Mapping[str, RingCause] = {
         "{value:,.0f} requests were answered in the last hours, and none of them was captured.",
         "Look at Data Capture in the endpoint's config, at its role's right to write, and at its disk: capture stops when it is three "
         "quarters full. Any update of the endpoint replaces its instances. What was not captured is lost.",
+    ),
+    "ServerErrors": RingCause(
+        0.05,
+        "its endpoint fails",
+        "{value:.1%} of the last hours' requests ended in 5xx.",
+        "Read the endpoint's log group. If it began with a release: kedge rollback MODEL --reason WHY. To hear of it within 15 minutes, "
+        "set health.server_error_fraction, which is an alarm of its own.",
     ),
     "BrokenDefinitions": RingCause(
         1,
@@ -97,6 +106,15 @@ def is_ringing(cause: str, value: float) -> bool:
     (False, True)
     """
     return cause in CAUSES and value >= CAUSES[cause].at_least
+
+
+def failed_share(failed: float, requests: float) -> float:
+    """The share of the requests that failed; none while so few failed that it says nothing of an endpoint.
+
+    >>> failed_share(2, 4), failed_share(3, 60)
+    (0.0, 0.05)
+    """
+    return failed / requests if failed >= FAILED_MIN else 0.0
 
 
 def changes(

@@ -9,7 +9,7 @@ from typing import Literal
 from kedge.config.prices import USD
 from kedge.config.sections import Cadence
 
-Metrics = Literal["few", "all"]
+Metrics = Literal["none", "few", "all"]
 Step = Literal["profile", "judge", "watch"]
 
 HOURS_A_MONTH = 730
@@ -26,7 +26,7 @@ class Gauge:
     step : str
         What sends it.
     few : bool
-        Whether it is sent also with `metrics: few`: alarms and dashboards need it. Of a section then only what a limit judges.
+        Whether it is sent also with `metrics: few`: the dashboards draw it. Of a section then only what a limit judges.
     """
 
     name: str
@@ -40,11 +40,10 @@ class Gauge:
 
     def months(self, cadence: Cadence) -> float:
         """For how much of each month such a metric is paid: the share of the hours with a value."""
-        hourly = "hourly" in (cadence.profile, cadence.judge)
         runs = {
             "profile": RUNS_A_MONTH[cadence.profile],
             "judge": RUNS_A_MONTH[cadence.judge],
-            "watch": HOURS_A_MONTH if hourly else WATCHES_A_MONTH,
+            "watch": HOURS_A_MONTH if cadence.is_hourly else WATCHES_A_MONTH,
         }
         return runs[self.step] / HOURS_A_MONTH
 
@@ -64,8 +63,9 @@ GAUGES = (
     Gauge("Estimate/*", "judge", True, "estimated quality of the metrics that have a limit"),
     Gauge("Business/*", "judge", False, "the business figures"),
     Gauge("Fairness/*", "judge", False, "the widest differences between groups of each sensitive column"),
-    Gauge("JudgementAgeCadences", "watch", True, "cadences since the last judged window; an alarm reads it"),
-    Gauge("InvocationsWithoutCapture", "watch", True, "requests while nothing is captured; an alarm reads it"),
+    Gauge("JudgementAgeCadences", "watch", False, "cadences since the last judged window"),
+    Gauge("InvocationsWithoutCapture", "watch", False, "requests while nothing is captured"),
+    Gauge("ServerErrors", "watch", False, "the share of the requests that ended in 5xx, without an alarm of their own"),
 )
 # How many models of a mail list ring (`kedge.alerts.ringing`): what its one alarm reads.
 MODELS_IN_ALARM = "ModelsInAlarm"
@@ -85,6 +85,8 @@ def sent(values: Mapping[str, float], wanted: Metrics, judged: Collection[str] =
     >>> sent({"RowsCaptured": 9, "RowsDuplicated": 1, "Performance/auc": 0.8, "Performance/recall": 0.5}, "few", ["auc"])
     {'RowsCaptured': 9, 'Performance/auc': 0.8}
     """
+    if wanted == "none":
+        return {}
     return {name: value for name, value in values.items() if wanted == "all" or _is_of_few(name, judged)}
 
 

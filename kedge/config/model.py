@@ -78,7 +78,7 @@ class ModelConfig(Section):
     canary: CanaryPolicy = Field(default_factory=CanaryPolicy)
     release: ReleasePolicy = Field(default_factory=ReleasePolicy)
     alerts: Alerts = Field(default_factory=Alerts)
-    metrics: Metrics = "few"
+    metrics: Metrics = "none"
     health: HealthPolicy = Field(default_factory=HealthPolicy)
     segments: SegmentPolicy = Field(default_factory=SegmentPolicy)
     fairness: FairnessPolicy = Field(default_factory=FairnessPolicy)

@@ -333,13 +333,13 @@ class Alerts(Section):
 class HealthPolicy(Section):
     """From when on people hear of the endpoint itself; each limit that is set is an alarm a variant, at $0.10 a month.
 
-    By default only failing requests ring: what latency, silence or refusals are usual differs from model to model.
+    None is set by default: `watch_monitor` looks at failing requests, and what latency, silence or refusals are usual differs.
     """
 
     enabled: bool = True
     p95_milliseconds: float | None = Field(default=None, gt=0)
     p99_milliseconds: float | None = Field(default=None, gt=0)
-    server_error_fraction: Fraction | None = 0.05
+    server_error_fraction: Fraction | None = None
     client_error_fraction: Fraction | None = None
     no_invocations_hours: int | None = Field(default=None, ge=1, le=168)
     disk_fraction: Fraction | None = None

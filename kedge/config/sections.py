@@ -244,6 +244,11 @@ class Cadence(Section):
     judge: Literal["hourly", "daily", "weekly"] = "daily"
     window_days: int = Field(default=7, ge=1, le=90)
 
+    @property
+    def is_hourly(self) -> bool:
+        """Whether something is done each hour, so that the monitor itself is watched as often."""
+        return "hourly" in (self.profile, self.judge)
+
 
 class Labels(Section):
     """The late truth: where its value stands and when it is complete."""

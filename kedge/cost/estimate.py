@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kedge.config.gauges import GAUGES, Gauge
+from kedge.config.gauges import GAUGES, HOURS_A_MONTH, WATCHES_A_MONTH, Gauge, Metrics
 from kedge.config.metrics import ONE_VALUE, metrics_of
 from kedge.config.model import ModelConfig
 from kedge.config.policies import HealthPolicy
@@ -24,6 +24,7 @@ from kedge.cost.runs import (
     joins_on_athena,
     runs_of,
     share_of_ticks,
+    watches_a_month,
     width_of,
     window_bytes,
 )
@@ -35,12 +36,14 @@ _HEALTH_LIMITS = tuple(
 )
 DISPARITIES = 3
 # Assumptions, each said with the estimate.
-LOG_BYTES_A_RUN, KMS_REQUESTS_A_RUN, ROWS_A_DAY, DAYS_KEPT = 3000, 10, 10_000, 365
+LOG_BYTES_A_RUN, ROWS_A_DAY, DAYS_KEPT = 3000, 10_000, 365
+# One each for the function's environment, its message, the bucket's key, the table's key and its log: all of them are kept for a while.
+KMS_REQUESTS_A_RUN = 5
 PAST_VERSION_DAYS = 30
 ID_BYTES = 8
 # Lambda asks a queue by five connections, and an answer without messages takes 20 seconds.
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
-POLLS_A_MONTH = 5 * 3 * 60 * 730
+POLLS_A_MONTH = 5 * 3 * 60 * HOURS_A_MONTH
 JOIN_SECONDS, JOIN_GB = 20, 1.0
 
 
@@ -88,12 +91,19 @@ def alarms_of_model(config: ModelConfig) -> int:
     return limits * len({*endpoint.served_variants, *health.variants})
 
 
+def looks_at_errors(config: ModelConfig) -> bool:
+    """Whether `watch_monitor` looks at the 5xx of its endpoint, which has no alarm on them."""
+    return bool(config.endpoint.name) and config.health.enabled and config.health.server_error_fraction is None
+
+
 def metrics_of_model(config: ModelConfig, gauge: Gauge) -> int:
     """How many CloudWatch metrics a line of the table of gauges is for this model."""
-    if config.metrics == "few" and not gauge.few:
+    if config.metrics == "none" or (config.metrics == "few" and not gauge.few):
         return 0
     if gauge.name == "InvocationsWithoutCapture":
         return int(config.has_endpoint)
+    if gauge.name == "ServerErrors":
+        return int(looks_at_errors(config))
     known = metrics_of(config.problem)
     limited = len(config.performance.limits) or sum(bool(metric.limit) for metric in known)
     everything = sum(metric.name in ONE_VALUE for metric in known)
@@ -140,11 +150,12 @@ def deployment_lines(measured: Coefficients, *, is_hourly: bool) -> list[Line]:
         Line("deployment", "EventBridge Scheduler", templates["ticks"], "Scheduler invocation"),
         Line("deployment", "SQS, idle polling of the queues", templates["queues"] * POLLS_A_MONTH, "SQS request"),
     ]
-    watches = 730 if is_hourly else 730 / 12
+    watches = HOURS_A_MONTH if is_hourly else WATCHES_A_MONTH
+    lines.append(Line("deployment", "metric ModelsInAlarm", watches / HOURS_A_MONTH, "CloudWatch metric"))
     ticks = {
-        "fan_out hour": 730.0,
-        "fan_out profile": 730 + DAYS_A_MONTH,
-        "fan_out judge": 730 + DAYS_A_MONTH + DAYS_A_MONTH / 7,
+        "fan_out hour": HOURS_A_MONTH,
+        "fan_out profile": HOURS_A_MONTH + DAYS_A_MONTH,
+        "fan_out judge": HOURS_A_MONTH + DAYS_A_MONTH + DAYS_A_MONTH / 7,
         "watch_monitor": watches,
         "keep_history": DAYS_A_MONTH,
         "write_pages": DAYS_A_MONTH,
@@ -159,13 +170,21 @@ def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> 
         if count := metrics_of_model(config, gauge):
             months = count * gauge.months(config.cadence)
             yield Line("watching", f"metric {gauge.name}", months, "CloudWatch metric")
-    yield Line("watching", "CloudWatch alarms", alarms_of_model(config), "CloudWatch alarm")
+    if alarms := alarms_of_model(config):
+        yield Line("watching", "CloudWatch alarms", alarms, "CloudWatch alarm")
+    if looks_at_errors(config):
+        asked = len(config.endpoint.served_variants) * watches_a_month(config)
+        yield Line("watching", "CloudWatch, looks at the endpoint's 5xx", asked, "CloudWatch read")
     runs = [*runs_of(config, traffic, measured)]
     width = width_of(config, measured)
-    spent = [(measured.functions[run.function], _work(measured, run, width), run.a_month) for run in runs]
+    spent = [
+        (measured.functions[run.function], _work(measured, run, width, config.metrics), run.a_month) for run in runs
+    ]
+    seconds = Counter[str]()
     for (function, work, runs_a_month), run in zip(spent, runs, strict=True):
-        seconds = runs_a_month * function.gb_seconds(work)
-        yield Line("watching", f"Lambda {run.function}, GB-seconds", seconds, "Lambda GB-second")
+        seconds[run.function] += runs_a_month * function.gb_seconds(work)  # type: ignore[assignment]  # a fraction
+    for name, taken in seconds.items():
+        yield Line("watching", f"Lambda {name}, GB-seconds", taken, "Lambda GB-second")
     ticks = [(measured.functions[run.function], _added(measured, run), run.a_month) for run in share_of_ticks(config)]
     yield from _of_work("watching", ticks, what="Lambda, its part of the ticks, GB-seconds", requests=False)
     yield from _calls("watching", [*spent, *ticks])
@@ -180,12 +199,15 @@ def _watching(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> 
         )
 
 
-def _work(measured: Coefficients, run: Runs, width: float) -> Work:
-    """Rows of more columns than the measured model's take longer; the calls are the same."""
+def _work(measured: Coefficients, run: Runs, width: float, metrics: Metrics = "all") -> Work:
+    """Rows of more columns than the measured model's take longer; the calls are the same, but for those that put metrics."""
     function = measured.functions[run.function]
     rows = {name: count * width for name, count in run.drivers.items() if name in ("rows", "window_rows")}
     wide, work = function.run(**{**run.drivers, **rows}), function.run(**run.drivers)
-    return Work(wide.cpu_seconds, work.calls)
+    calls = {
+        call: count for call, count in work.calls.items() if metrics != "none" or call != "cloudwatch PutMetricData"
+    }
+    return Work(wide.cpu_seconds, calls)
 
 
 def _added(measured: Coefficients, run: Runs) -> Work:
@@ -222,7 +244,7 @@ def _of_runs(part: Part, runs: float) -> Iterator[Line]:
 
 
 def _stored(config: ModelConfig, traffic: Traffic, measured: Coefficients) -> Iterator[Line]:
-    sizes, width = measured.sizes, len(config.features) / measured.columns
+    sizes, width = measured.sizes, width_of(config, measured)
     rows = traffic.rows_a_day * DAYS_KEPT
     kept = {
         "predictions and their ids": rows * (sizes["part_row"] * width + ID_BYTES),

@@ -99,11 +99,15 @@ def _profiling(cadence: str, traffic: Traffic) -> dict[str, float]:
     return found
 
 
+def watches_a_month(config: ModelConfig) -> float:
+    """How often the monitor looks whether the model rings; as often as all others' if one of them is hourly, which is not known here."""
+    return HOURS_A_MONTH if config.cadence.is_hourly else WATCHES_A_MONTH
+
+
 def share_of_ticks(config: ModelConfig) -> Iterator[Runs]:
     """What a model adds to the runs that are for all models: the share that grows with each of them."""
     cadence = config.cadence
     yield Runs("fan_out hour", RUNS_A_MONTH["hourly"], {"models": 1})
     yield Runs("fan_out profile", RUNS_A_MONTH[cadence.profile], {"models": 1})
     yield Runs("fan_out judge", RUNS_A_MONTH[cadence.judge], {"models": 1})
-    hourly = "hourly" in (cadence.profile, cadence.judge)
-    yield Runs("watch_monitor", HOURS_A_MONTH if hourly else WATCHES_A_MONTH, {"models": 1})
+    yield Runs("watch_monitor", watches_a_month(config), {"models": 1})

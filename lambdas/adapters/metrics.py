@@ -55,7 +55,34 @@ def endpoint_invocations(
 
     A call asks for three metrics of 166 variants.
     """
-    asked = [(variant, name) for variant in variants for name in ("Invocations", *_FAILED)]
+    sums = _counts(
+        cloudwatch, [(each, name, "Sum") for each in variants for name in ("Invocations", *_FAILED)], start, end
+    )
+    return {
+        each: max(0, round(sums[each, "Invocations", "Sum"] - sum(sums[each, name, "Sum"] for name in _FAILED)))
+        for each in variants
+    }
+
+
+def server_errors(
+    cloudwatch: Any, variants: Sequence[Variant], *, start: datetime, end: datetime
+) -> dict[Variant, tuple[float, float]]:
+    """How many of a variant's requests ended in 5xx, and how many there were; those without a failure are left out.
+
+    SageMaker puts a 0 or a 1 for each request, so one metric has both counts. A metric that is read costs, so the second is read
+    only where there was a failure.
+    """
+    name = "Invocation5XXErrors"
+    failed = _counts(cloudwatch, [(each, name, "Sum") for each in variants], start, end)
+    failing = [variant for (variant, *_), count in failed.items() if count]
+    requests = _counts(cloudwatch, [(each, name, "SampleCount") for each in failing], start, end)
+    return {each: (failed[each, name, "Sum"], requests[each, name, "SampleCount"]) for each in failing}
+
+
+def _counts(
+    cloudwatch: Any, asked: Sequence[tuple[Variant, str, str]], start: datetime, end: datetime
+) -> dict[tuple[Variant, str, str], float]:
+    """The sum over a stretch of hours of each variant's metric by its statistic."""
     sums = dict.fromkeys(asked, 0.0)
     for first in range(0, len(asked), _QUERIES):
         named = {f"m{number}": each for number, each in enumerate(asked[first : first + _QUERIES])}
@@ -64,10 +91,7 @@ def endpoint_invocations(
         )
         for result in (result for page in pages for result in page["MetricDataResults"]):
             sums[named[result["Id"]]] += sum(result["Values"])
-    return {
-        variant: max(0, round(sums[variant, "Invocations"] - sum(sums[variant, name] for name in _FAILED)))
-        for variant in variants
-    }
+    return sums
 
 
 # An endpoint's name, and its variant's.
@@ -75,10 +99,10 @@ Variant = tuple[str, str]
 _FAILED = ("Invocation4XXErrors", "Invocation5XXErrors")
 
 
-def _query(name: str, variant: Variant, metric: str) -> dict[str, Any]:
+def _query(name: str, variant: Variant, metric: str, statistic: str) -> dict[str, Any]:
     dimensions = [{"Name": kind, "Value": value} for kind, value in zip(_DIMENSIONS, variant, strict=True)]
     found = {"Namespace": "AWS/SageMaker", "MetricName": metric, "Dimensions": dimensions}
-    return {"Id": name, "MetricStat": {"Metric": found, "Period": 3600, "Stat": "Sum"}}
+    return {"Id": name, "MetricStat": {"Metric": found, "Period": 3600, "Stat": statistic}}
 
 
 _DIMENSIONS = ("EndpointName", "VariantName")

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from kedge.alerts.ringing import CAUSES, is_ringing
+from kedge.alerts.ringing import CAUSES, failed_share, is_ringing
 from kedge.config.capture_place import adopted_at, capture_place
 from kedge.config.gauges import MODELS_IN_ALARM, alarm_group, sent
 from kedge.config.model import ModelConfig
@@ -33,6 +33,8 @@ from lambdas.steps.requests import CADENCES, newest_ends
 # Capture files are minutes late: the stretch that is compared ended this long ago.
 CAPTURE_DELAY, COMPARED = timedelta(hours=1), timedelta(hours=12)
 READERS = 16
+# Models without an hourly cadence are looked at as if the monitor were watched twice a day, also where others have it watched hourly.
+LOOK_HOURS = 12
 
 
 class Settings(Environment):
@@ -68,7 +70,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     served = load_served(catalogue.models.values(), request.time, settings)
     gauges = look(served, request.time, settings)
     values: dict[str | None, dict[str, float]] = {
-        each.config.model: sent(gauges[each.config.model], each.config.metrics) for each in served
+        each.config.model: sent(gauges[each.config.model], each.config.metrics)
+        for each in served
+        # A metric is paid for by the hours with a value: one hourly model is no reason for all others to send each hour.
+        if each.config.cadence.is_hourly or request.time.hour % LOOK_HOURS == 0
     }
     if any(config.firehose for config in catalogue.deployed.values()):
         failed = inference_logs.count_failed(clients.s3(), settings.data_bucket, request.time)
@@ -86,12 +91,34 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def look(served: Iterable[ServingModel], now: datetime, settings: Settings) -> dict[str, dict[str, float]]:
     """The gauges of each model that serves."""
     known = [*served]
-    unseen = uncaptured(known, now, settings)
+    unseen, failing = uncaptured(known, now, settings), server_errors(known, now)
     gauges = {each.config.model: {"JudgementAgeCadences": judgement_age(each, now)} for each in known}
     for each in known:
         if each.config.has_endpoint:
             gauges[each.config.model]["InvocationsWithoutCapture"] = float(unseen.get(each.config.model, 0))
+        if each.config.model in failing:
+            gauges[each.config.model]["ServerErrors"] = failing[each.config.model]
     return gauges
+
+
+def server_errors(served: Iterable[ServingModel], now: datetime) -> dict[str, float]:
+    """The share of the requests since a model's last look that its worst variant failed, where no alarm of its own looks at it."""
+    end, found = now.replace(minute=0, second=0, microsecond=0), dict[str, float]()
+    looked = [e.config for e in served if e.config.endpoint.name and e.config.health.enabled]
+    looked = [config for config in looked if config.health.server_error_fraction is None]
+    for hours in (1, LOOK_HOURS):
+        of_model = {
+            (config.endpoint.name, variant): config.model
+            for config in looked
+            if config.cadence.is_hourly == (hours == 1)
+            for variant in config.endpoint.served_variants
+        }
+        start = end - timedelta(hours=hours)
+        counts = metrics.server_errors(clients.cloudwatch(), [*of_model], start=start, end=end)
+        found |= dict.fromkeys(of_model.values(), 0.0)
+        for variant, count in counts.items():
+            found[of_model[variant]] = max(failed_share(*count), found[of_model[variant]])
+    return found
 
 
 def ringing_models(gauges: Mapping[str, Mapping[str, float]], catalogue: Catalogue) -> dict[str, dict[str, float]]:

@@ -9,5 +9,4 @@ from kedge.config.model import ModelConfig
 
 def watch_hours(models: Sequence[ModelConfig]) -> int:
     """Every hour where a model is counted or judged hourly, else twice a day."""
-    hourly = any("hourly" in (model.cadence.profile, model.cadence.judge) for model in models)
-    return 1 if hourly else 12
+    return 1 if any(model.cadence.is_hourly for model in models) else 12

@@ -52,7 +52,7 @@ def test_a_model_that_is_judged_is_less_than_two_cadences_old(world):
 def test_a_model_that_nobody_judges_grows_old(world):
     judged_until(world, datetime(2015, 12, 14, tzinfo=UTC))
     assert run()["JudgementAgeCadences"] > 3
-    assert world.gauge("JudgementAgeCadences")[0] > 3
+    assert world.gauge("ModelsInAlarm", model="models/") == [1]
 
 
 def test_a_new_champion_is_as_old_as_its_promotion(world):
@@ -69,9 +69,10 @@ def test_an_adopted_model_is_as_old_as_its_adoption_though_its_captures_began_mo
 
 
 def test_requests_without_any_capture_are_counted(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
     invoked(world, NOW - timedelta(hours=3), 40)
     assert run()["InvocationsWithoutCapture"] == 40
-    assert world.gauge("InvocationsWithoutCapture") == [40]
+    assert [subject for subject, _ in world.mails()] == [f"[Kedge] {MODEL}: invoked, but nothing is captured"]
 
 
 @pytest.mark.parametrize("metric", ["Invocation4XXErrors", "Invocation5XXErrors"])
@@ -167,6 +168,37 @@ def test_models_that_ring_together_are_one_message_by_way_and_stand_in_each_time
         "[Kedge] of-risk: not judged for 2 cadences",
     ]
     assert all(timeline.load_timeline(world.s3, BUCKET, model) for model in ("a", "b", "c", "of-risk"))
+
+
+def answered(world, hours, requests, failed):
+    for number in range(requests):
+        invoked(world, NOW.replace(minute=0) - timedelta(hours=hours), int(number < failed), "Invocation5XXErrors")
+
+
+@pytest.mark.parametrize(("failed", "rings"), [(0, False), (2, False), (3, True), (20, True)])
+def test_an_endpoint_that_fails_is_told_of_and_single_failures_are_not(world, failed, rings):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    answered(world, 5, 20, failed)
+    assert look()[MODEL]["ServerErrors"] == (failed / 20 if rings else 0)
+    assert [subject for subject, _ in world.mails()] == ([f"[Kedge] {MODEL}: its endpoint fails"] if rings else [])
+
+
+def test_failures_before_the_last_look_are_told_already_and_those_with_an_alarm_of_their_own_are_not_looked_at(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    answered(world, 13, 20, 20)
+    assert look()[MODEL]["ServerErrors"] == 0
+    serve_from_bucket(world, "alarmed", 0.1, ", health: {server_error_fraction: 0.1}")
+    assert "ServerErrors" not in look()["alarmed"]
+
+
+def test_a_model_that_is_not_hourly_sends_its_gauges_twice_a_day_though_the_monitor_is_watched_hourly(world):
+    judged_until(world, datetime(2015, 12, 28, tzinfo=UTC))
+    for name, cadence in (("daily", "daily"), ("hourly", "hourly")):
+        serve_from_bucket(world, name, 0.1, f", metrics: all, cadence: {{profile: {cadence}}}")
+    for hours in range(-2, 2):
+        look(hours)
+    sent = {name: len(world.gauge("JudgementAgeCadences", model=name)) for name in ("daily", "hourly", MODEL)}
+    assert sent == {"daily": 1, "hourly": 4, MODEL: 0}
 
 
 def test_a_broken_definition_is_told_by_its_models_name(world):

@@ -47,7 +47,7 @@ def assembly(tmp_path_factory):
     place = tmp_path_factory.mktemp("teams")
     (place / "models").mkdir()
     (place / "teams.yaml").write_text(TEAMS)
-    text = (ROOT / "models" / EXAMPLE).read_text()
+    text = (ROOT / "models" / EXAMPLE).read_text() + "\nhealth: {server_error_fraction: 0.05}"
     for name, owner in OWNERS.items():
         (place / "models" / f"{name}.yaml").write_text(text.replace("hotel-cancellations", name) + f"\n{owner}\n")
     build_app(place / "cdk.out", place / "models").synth()

@@ -39,8 +39,9 @@ def of(alarms, metric, statistic=None):
     return found
 
 
-def test_by_default_only_failing_requests_ring_and_a_person_reads_what_to_do():
-    (alarm,) = made("")
+def test_by_default_there_is_none_and_failing_requests_ring_if_that_is_wanted_with_what_to_do():
+    assert made("") == []
+    (alarm,) = made("health: {server_error_fraction: 0.05}")
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == (
         "AWS/SageMaker",
         "Invocation5XXErrors",
@@ -82,8 +83,12 @@ def test_silence_is_told_when_the_data_runs_out_and_not_before_there_was_any():
 @pytest.mark.parametrize(
     ("extra", "served", "variants"),
     [
-        ("health: {variants: [Shadow, AllTraffic]}", {}, ["AllTraffic", "Shadow"]),
-        ("mode: watch", {"variants": ("control", "challenger")}, ["challenger", "control"]),
+        ("health: {server_error_fraction: 0.05, variants: [Shadow, AllTraffic]}", {}, ["AllTraffic", "Shadow"]),
+        (
+            "mode: watch\nhealth: {server_error_fraction: 0.05}",
+            {"variants": ("control", "challenger")},
+            ["challenger", "control"],
+        ),
     ],
 )
 def test_every_named_variant_has_its_own_alarms(extra, served, variants):
@@ -92,12 +97,12 @@ def test_every_named_variant_has_its_own_alarms(extra, served, variants):
 
 
 def test_a_watched_endpoint_has_them_too_and_its_owners_decide():
-    (alarm,) = made("mode: watch")
+    (alarm,) = made("mode: watch\nhealth: {server_error_fraction: 0.05}")
     assert alarm["AlarmDescription"].endswith("Kedge only watches it: its owners decide")
 
 
 @pytest.mark.parametrize(
-    "health", ["health: {enabled: false, p95_milliseconds: 5}", "health: {server_error_fraction: null}"]
+    "health", ["health: {enabled: false, p95_milliseconds: 5}", "health: {p95_milliseconds: null}"]
 )
 def test_they_can_be_switched_off(health):
     assert made(health) == []

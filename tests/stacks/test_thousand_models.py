@@ -9,7 +9,7 @@ from tests.synthesised import ROOT
 
 pytestmark = pytest.mark.slow
 
-MODELS, STACKS = 1_000, 13
+MODELS, STACKS = 1_000, 5
 RESOURCES_MAX = 450
 BYTES_MAX = 1_000_000
 
@@ -26,7 +26,7 @@ def templates(tmp_path_factory):
         (models / f"{name}.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
     with pytest.raises(
         ModelConfigError,
-        match="1000 models with 4000 resources fall into KedgeModels-1, and 480 fit: set model_stacks, which is 1, to 17",
+        match="1000 models with 1000 resources fall into KedgeModels-1, and 480 fit: set model_stacks, which is 1, to 5",
     ):
         build_app(tmp_path_factory.mktemp("one"), models)
     build_app(assembly, models, model_stacks=STACKS).synth()

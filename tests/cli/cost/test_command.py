@@ -63,7 +63,6 @@ def test_the_table_names_what_is_large_and_says_what_was_assumed(yaml):
     result = cost("--config", yaml, "--rows-a-day", 20_000, "--changes", 0)
     assert result.exit_code == 0
     for words in (
-        "metric RowsCaptured",
         "CloudWatch alarms",
         "Lambda profile_logs, GB-seconds",
         "SQS, idle polling of the queues",

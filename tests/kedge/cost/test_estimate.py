@@ -65,16 +65,20 @@ def test_captures_are_counted_apart_from_watching_for_any_monitor_needs_them():
 
 
 def test_metrics_are_those_of_the_table_by_the_hours_in_which_they_are_sent():
-    few = [each for each in estimate(make_config(WEEKLY), measured()).lines if each.unit == "CloudWatch metric"]
-    every = [
-        each
-        for each in estimate(make_config(WEEKLY + "metrics: all\n"), measured()).lines
-        if each.unit == "CloudWatch metric"
-    ]
-    by_name = {each.what.removeprefix("metric "): each.quantity for each in few}
+    none, few, every = (
+        [
+            each
+            for each in estimate(make_config(WEEKLY + f"metrics: {wanted}\n"), measured()).lines
+            if each.unit == "CloudWatch metric"
+        ]
+        for wanted in ("none", "few", "all")
+    )
+    assert none == []
+    by_name = {each.what.removeprefix("metric "): each.quantity for each in every}
     assert by_name["RowsCaptured"] == pytest.approx(1 / 24)
     # The metrics with a limit, which are two of a binary classification.
-    assert by_name["Performance/*"] == pytest.approx(2 / 24 / 7)
+    (measured_quality,) = [each.quantity for each in few if each.what == "metric Performance/*"]
+    assert measured_quality == pytest.approx(2 / 24 / 7)
     assert by_name["JudgementAgeCadences"] == pytest.approx(1 / 12)
     assert total(every) > total(few)
 
@@ -82,10 +86,11 @@ def test_metrics_are_those_of_the_table_by_the_hours_in_which_they_are_sent():
 @pytest.mark.parametrize(
     ("yaml", "alarms"),
     [
-        ("", 1),
-        ("health: {enabled: false}", 0),
-        ("health: {p95_milliseconds: 50, no_invocations_hours: 6}", 3),
-        ("mode: watch\nendpoint: {name: parcels, variants: [a, b]}\nhealth: {disk_fraction: 0.9}", 4),
+        ("", 0),
+        ("health: {server_error_fraction: 0.05}", 1),
+        ("health: {p95_milliseconds: 50, no_invocations_hours: 6}", 2),
+        ("health: {p95_milliseconds: 50, enabled: false}", 0),
+        ("mode: watch\nendpoint: {name: parcels, variants: [a, b]}\nhealth: {disk_fraction: 0.9}", 2),
     ],
 )
 def test_the_alarms_of_a_model_are_those_of_each_variant(yaml, alarms):
@@ -103,6 +108,34 @@ def test_a_large_window_is_joined_on_athena_and_paid_by_its_bytes():
     assert line(found, "Athena, TB that the joins read").quantity == pytest.approx(DAYS * 280e6 / 1e12)
     few = estimate(make_config(DAILY), measured(), rows_a_day=900_000)
     assert not [each for each in few.lines if each.unit == "Athena TB"]
+
+
+def test_the_endpoints_errors_are_looked_at_twice_a_day_unless_they_have_an_alarm():
+    looks = line(estimate(make_config(DAILY), measured()), "CloudWatch, looks at the endpoint's 5xx")
+    assert looks.quantity == pytest.approx(2 * DAYS)
+    alarmed = estimate(make_config(DAILY + "health: {server_error_fraction: 0.1}\n"), measured())
+    assert [each.quantity for each in alarmed.lines if each.unit == "CloudWatch alarm"] == [1]
+    assert not [each for each in alarmed.lines if each.unit == "CloudWatch read"]
+
+
+def test_a_function_that_runs_for_two_reasons_is_one_line():
+    found = estimate(make_config(DAILY), measured(), rows_a_day=1_000_000)
+    # A second for each of the two runs, and a tenth of one for each million of the window's rows.
+    seconds = line(found, "Lambda measure_performance, GB-seconds").quantity
+    assert seconds == pytest.approx(DAYS * 2 * (1 + 1 + 7 * 0.1))
+
+
+def test_a_model_that_sends_no_metrics_makes_no_call_for_them():
+    put = {name: Function(2048, 600, 0.0, Work(1.0, {"cloudwatch PutMetricData": 1}), PER_ROW) for name in NAMES}
+    functions = measured().functions | put
+    lines = {
+        wanted: {
+            each.unit for each in estimate(make_config(f"metrics: {wanted}\n"), measured(functions=functions)).lines
+        }
+        for wanted in ("none", "few")
+    }
+    assert "CloudWatch write" in lines["few"]
+    assert "CloudWatch write" not in lines["none"]
 
 
 def test_wider_rows_take_longer_and_are_as_many_calls():
