@@ -13,7 +13,7 @@ T = TypeVar("T")
 def ahead(items: Generator[T, None, None]) -> Iterator[T]:
     """The same items in the same order, one of them made ahead by a thread; an error comes where its item would have.
 
-    If no more is asked for, `items` is closed once the thread has ended.
+    `items` is closed when the caller stops early, after the thread has ended.
 
     >>> list(ahead(number for number in (1, 2, 3)))
     [1, 2, 3]

@@ -104,7 +104,7 @@ def _batches_of(source: RowSource, columns: list[str], batch_rows: int) -> Itera
 
 
 def _joined(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in fewer batches, each of about so many rows or bytes."""
+    """The same rows in fewer batches, each as large as is counted in one go."""
     held, held_rows, held_bytes = list[pa.RecordBatch](), 0, 0
     for batch in batches:
         held.append(batch)

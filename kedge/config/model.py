@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from kedge.config.fits.meant import meant
+from kedge.config.fits.release import require_ab_test, require_deployment, require_shadow
+from kedge.config.fits.training import require_algorithm, require_budget, require_figure, require_holdout
 from kedge.config.gate import ApprovalPolicy, GatePolicy
 from kedge.config.gauges import Metrics
-from kedge.config.meant import meant
 from kedge.config.metrics import gate_metrics, known_metrics
 from kedge.config.owners import Owner
 from kedge.config.policies import (
@@ -26,7 +27,6 @@ from kedge.config.policies import (
     is_challenger,
 )
 from kedge.config.prices import USD_AN_HOUR
-from kedge.config.release_fit import require_ab_test, require_deployment, require_shadow
 from kedge.config.retraining import RetrainingPolicy
 from kedge.config.sections import (
     Cadence,
@@ -44,7 +44,6 @@ from kedge.config.sections import (
 )
 from kedge.config.stage import ENDPOINT_CHARACTERS, RESOURCE_CHARACTERS, Stage
 from kedge.config.staging import Staging
-from kedge.config.trainers.fit import require_algorithm, require_budget, require_figure, require_holdout
 from kedge.config.training import Training
 from kedge.errors import ModelConfigError
 from kedge.own_columns import EVENT_ID, ROW_ID, TIME, VARIANT
@@ -194,9 +193,9 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _a_training_fits(self) -> ModelConfig:
-        require_holdout(self)
-        require_figure(self)
-        require_budget(self)
+        require_holdout(self.training, self.gate)
+        require_figure(self.training, self.problem)
+        require_budget(self.training, self.retraining)
         return self
 
     @model_validator(mode="after")
@@ -223,9 +222,9 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _a_release_fits(self) -> ModelConfig:
-        require_deployment(self)
-        require_shadow(self)
-        require_ab_test(self)
+        require_deployment(self.release, self.canary, self.endpoint.instance_count)
+        require_shadow(self.release, self.endpoint.instance_type, self.problem)
+        require_ab_test(self.release, self.gate, self.business, self.performance, self.problem)
         return self
 
     @model_validator(mode="after")
@@ -314,7 +313,9 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _an_algorithm_can_read_the_rows(self) -> ModelConfig:
-        require_algorithm(self)
+        require_algorithm(
+            self.training, self.problem, self.features, self.endpoint, self.prediction, self.labels.classes
+        )
         return self
 
     @model_validator(mode="after")
@@ -367,9 +368,8 @@ class ModelConfig(Section):
         known = known_metrics(self.problem, self.labels.classes)
         for limit in self.performance.limits:
             if limit.metric not in known:
-                near = difflib.get_close_matches(limit.metric, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"they are {', '.join(known)}"
-                raise ValueError(f"performance.limits has {limit.metric!r}, no metric of {self.problem}; {hint}")
+                hint = meant(limit.metric, known, f"they are {', '.join(known)}")
+                raise ValueError(f"performance.limits has {limit.metric!r}, no metric of {self.problem}{hint}")
         allowed = gate_metrics(self.problem, self.labels.classes)
         if self.gate.metric is not None and self.gate.metric not in allowed:
             raise ValueError(f"gate.metric is {self.gate.metric!r}: a gate of {self.problem} has {', '.join(allowed)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from kedge.config.fits.meant import meant
 from kedge.config.model import ModelConfig
 from kedge.errors import ModelConfigError
 from kedge.own_columns import PREFIX, is_own
@@ -158,10 +158,8 @@ def _sentence(error: Any, document: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in error["loc"]) or "the file"
     if error["type"] == "extra_forbidden":
         known = list(_fields_at(document, error["loc"][:-1]))
-        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
-        return f"{place} is not a field" + (
-            f"; did you mean {near[0]}?" if near else f"; the fields are {', '.join(known)}"
-        )
+        fields = f"the fields are {', '.join(known)}"
+        return f"{place} is not a field{meant(str(error['loc'][-1]), known, fields)}"
     if error["type"] == "missing":
         return f"{place} is required"
     if error["type"] == "string_pattern_mismatch" and (examples := _examples_at(document, error["loc"])):

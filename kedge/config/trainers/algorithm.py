@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 
+from kedge.config.fits.meant import meant
 from kedge.config.sections import Problem
 
 # With these its answer is a probability of the last class, the class's number, or a number.
@@ -72,9 +72,8 @@ def parameter_fault(problem: Problem, classes: Sequence[str], chosen: Mapping[st
     """
     for name in chosen:
         if name not in _PARAMETERS:
-            near = difflib.get_close_matches(name, _PARAMETERS, n=1)
-            hint = f"did you mean {near[0]}?" if near else "it has num_round, eta, max_depth and the like"
-            return f"training.hyperparameters has {name}, which SageMaker's XGBoost does not know; {hint}"
+            hint = meant(name, _PARAMETERS, "it has num_round, eta, max_depth and the like")
+            return f"training.hyperparameters has {name}, which SageMaker's XGBoost does not know{hint}"
         if fault := _number_fault(name, chosen[name]):
             return fault
     if fault := _figure_fault(problem, str(chosen.get("eval_metric", _METRICS[problem]))):
@@ -113,14 +112,13 @@ def _figure_fault(problem: Problem, said: str) -> str | None:
     for figure in map(str.strip, said.split(",")):
         name, limited, limit = figure.partition("@")
         if name not in (_LIMITED if limited else _FIGURES) or (limited and not _is_number(limit)):
-            near = difflib.get_close_matches(name, _LIMITED if limited else _FIGURES, n=1)
-            hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else f"of a {problem} it says {_METRICS[problem]} where nothing else is said"
+            known, usual = (
+                _LIMITED if limited else _FIGURES,
+                f"of a {problem} it says {_METRICS[problem]} where nothing else is said",
             )
             return (
-                f"training.hyperparameters.eval_metric has {figure!r}, which SageMaker's XGBoost does not know; {hint}"
+                f"training.hyperparameters.eval_metric has {figure!r}, which SageMaker's XGBoost does not know"
+                f"{meant(name, known, usual)}"
             )
         if name == "auc" and problem != "binary_classification":
             return f"training.hyperparameters.eval_metric has auc, and a {problem} has none: remove it, or write {_METRICS[problem]}"

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from kedge.config.meant import meant
+from kedge.config.fits.meant import meant
+from kedge.config.gate import GatePolicy
 from kedge.config.metrics import find, gate_metrics
-from kedge.config.policies import LONGEST_DEPLOYMENT_SECONDS, PROVISIONING_SECONDS
+from kedge.config.policies import (
+    LONGEST_DEPLOYMENT_SECONDS,
+    PROVISIONING_SECONDS,
+    BusinessFigure,
+    CanaryPolicy,
+    PerformancePolicy,
+    ReleasePolicy,
+)
+from kedge.config.sections import Problem
 
-if TYPE_CHECKING:
-    from kedge.config.model import ModelConfig
 
-
-def require_deployment(config: ModelConfig) -> None:
+def require_deployment(release: ReleasePolicy, canary: CanaryPolicy, instances: int) -> None:
     """Refuse what SageMaker would refuse of an update, or end before its time."""
-    strategy, instances = config.release.strategy, config.endpoint.instance_count
+    strategy = release.strategy
     if strategy in ("linear", "rolling") and instances < 2:
         raise ValueError(
             f"release.strategy is {strategy}, and endpoint.instance_count is {instances}: a step is at most half of the "
             "instances, so 2 are the least; raise the count, or take canary or all_at_once"
         )
-    longest = config.release.longest_seconds(config.canary)
+    longest = release.longest_seconds(canary)
     if longest > LONGEST_DEPLOYMENT_SECONDS - PROVISIONING_SECONDS:
         raise ValueError(
             f"release.strategy {strategy} would wait {longest / 3600:.1f} hours in all: SageMaker ends a deployment after "
@@ -29,27 +35,33 @@ def require_deployment(config: ModelConfig) -> None:
         )
 
 
-def require_shadow(config: ModelConfig) -> None:
+def require_shadow(release: ReleasePolicy, instance_type: str, problem: Problem) -> None:
     """Refuse what SageMaker refuses beside a shadow variant: https://docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests-exclusions.html."""
-    if config.release.strategy != "shadow":
+    if release.strategy != "shadow":
         return
-    if config.endpoint.instance_type.split(".")[1] == "inf1":
+    if instance_type.split(".")[1] == "inf1":
         raise ValueError(
-            f"release.strategy is shadow, and endpoint.instance_type is {config.endpoint.instance_type}: SageMaker takes no shadow "
+            f"release.strategy is shadow, and endpoint.instance_type is {instance_type}: SageMaker takes no shadow "
             "variant beside Inf1 instances; take another type, or the strategy canary"
         )
-    if config.release.shadowed.agreement_min is not None and config.problem == "regression":
+    if release.shadowed.agreement_min is not None and problem == "regression":
         raise ValueError(
             "release.shadow.agreement_min is a share of equal decisions, and a regression has none: remove it"
         )
 
 
-def require_ab_test(config: ModelConfig) -> None:
+def require_ab_test(
+    release: ReleasePolicy,
+    gate: GatePolicy,
+    business: Sequence[BusinessFigure],
+    performance: PerformancePolicy,
+    problem: Problem,
+) -> None:
     """Refuse an A/B test that could not decide by what it is to decide by."""
-    if config.release.strategy != "ab":
+    if release.strategy != "ab":
         return
-    name, metric = config.release.divided.decides, config.gate.metric or gate_metrics(config.problem)[0]
-    figures = {figure.name: figure for figure in config.business}
+    name, metric = release.divided.decides, gate.metric or gate_metrics(problem)[0]
+    figures = {figure.name: figure for figure in business}
     if name is not None and name not in figures:
         known = ", ".join(figures) or "none: business is empty"
         raise ValueError(
@@ -62,7 +74,7 @@ def require_ab_test(config: ModelConfig) -> None:
             "answers; take a figure with label_field, or with over"
         )
     known_metric = find(metric)
-    reads_column = known_metric is not None and known_metric.unit == "cost" and config.performance.cost_column
+    reads_column = known_metric is not None and known_metric.unit == "cost" and performance.cost_column
     if name is None and reads_column:
         raise ValueError(
             f"release.strategy is ab, and gate.metric is {metric}, which reads performance.cost_column: an A/B test cannot; give "

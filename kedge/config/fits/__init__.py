@@ -1,0 +1,1 @@
+"""Whether the sections of a model's YAML fit each other."""
